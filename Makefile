@@ -1,0 +1,53 @@
+# `make demo` and `make test` need nothing but python3 (>= 3.10, with venv and pip) and make.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+RUNTIME := $(VENV)/.runtime
+DEVELOP := $(VENV)/.develop
+
+.PHONY: demo test lint format bench sample-data clean
+
+# Align the pair of sample_data/ that shows a poster from two sides.
+demo: $(RUNTIME)
+	mkdir -p demo
+	$(BIN)/imalign sample_data/poster_source.png sample_data/poster_target.png \
+		-o demo/poster_aligned.png --json demo/poster_aligned.json \
+		--error-map demo/poster_aligned_error.png
+
+# Format, lint, types and every test.
+test: lint
+	$(BIN)/python -m pytest
+
+lint: $(DEVELOP)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(DEVELOP)
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The figures that README.md and docs/ quote.
+bench: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python -m benchmarks.real_pairs
+	$(BIN)/python -m benchmarks.rigid
+
+sample-data: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
+	$(BIN)/python sample_data/make.py
+
+clean:
+	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/pyvenv.cfg:
+	$(PYTHON) -m venv $(VENV)
+
+$(RUNTIME): $(VENV)/pyvenv.cfg pyproject.toml install.sh
+	sh install.sh $(BIN)/python -e .
+	touch $@
+
+$(DEVELOP): $(RUNTIME)
+	sh install.sh $(BIN)/python -e '.[test]'
+	touch $@

@@ -1,0 +1,52 @@
+"""imalign: lay one image over another to a fraction of a pixel.
+
+    >>> from align_cli import align
+    >>> found = align(source, target)          # doctest: +SKIP
+    >>> warped = found.warp(source)            # doctest: +SKIP
+
+Everything is imported when first used: ``import align_cli`` loads neither numpy nor cv2.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from align_cli.version import __version__
+
+if TYPE_CHECKING:
+    from align_cli.engine.aligner import Aligner, align
+    from align_cli.engine.alignment import Alignment, Outcome, Quality, Status
+    from align_cli.engine.errors import ImageError
+
+__all__ = [
+    "Aligner",
+    "Alignment",
+    "ImageError",
+    "Outcome",
+    "Quality",
+    "Status",
+    "__version__",
+    "align",
+]
+
+_HOMES = {
+    "align": "align_cli.engine.aligner",
+    "Aligner": "align_cli.engine.aligner",
+    "Alignment": "align_cli.engine.alignment",
+    "ImageError": "align_cli.engine.errors",
+    "Outcome": "align_cli.engine.alignment",
+    "Quality": "align_cli.engine.alignment",
+    "Status": "align_cli.engine.alignment",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module  # noqa: PLC0415  (nothing is loaded before it is used)
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
