@@ -1,0 +1,127 @@
+"""JSON documents: one way to lay them out, so that the same content gives the same bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from align_cli.files.atomic import write_bytes
+from align_cli.files.errors import PathLike, UnreadableError, unreadable
+
+# A list of so few numbers stays on one line: a point, a row of a matrix, nine numbers.
+_ONE_LINE = 9
+_INDENT = "  "
+
+
+def dumps(document: Any) -> str:
+    """Return ``document`` as JSON text, the newline at its end included.
+
+    Keys keep their order; numbers are the shortest that read back as the same float64; NaN and
+    infinities become null, -0.0 becomes 0.0. Short lists of numbers stay on one line, so that a
+    matrix looks like one. Takes what ``json`` takes, and numpy arrays and scalars.
+
+    Raises:
+        TypeError: for anything else.
+    """
+    return _text(document, "") + "\n"
+
+
+def write_json(path: PathLike, document: Any) -> None:
+    """Write :func:`dumps` of ``document`` as UTF-8, atomically.
+
+    Raises:
+        UnwritableError: if the file cannot be written.
+    """
+    write_bytes(path, dumps(document).encode("utf-8"))
+
+
+def read_json(path: PathLike) -> Any:
+    """Return the content of a JSON file.
+
+    Raises:
+        UnreadableError: if it cannot be read or is not JSON.
+    """
+    return parse_json(path, read_text(path))
+
+
+def parse_json(path: PathLike, text: str) -> Any:
+    """Return the content of JSON ``text``, which came from ``path``; errors as read_json."""
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise UnreadableError(
+            path,
+            f"is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})",
+            "check that the file is complete",
+        ) from error
+    except (RecursionError, ValueError) as error:  # too deep; an integer of too many digits
+        raise UnreadableError(path, "is not usable JSON", "check the file") from error
+
+
+def read_text(path: PathLike) -> str:
+    """Return the content of a UTF-8 text file.
+
+    Raises:
+        UnreadableError: if it cannot be read, is empty or is not text.
+    """
+    try:
+        text = Path(path).read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except UnicodeDecodeError as error:
+        raise UnreadableError(path, "is not a text file in UTF-8", "check the name") from error
+    except ValueError as error:  # a NUL in the name
+        raise UnreadableError(path, "is not a possible name", "check the name") from error
+    if not text.strip():
+        raise UnreadableError(path, "is empty", "check the name")
+    return text
+
+
+def _text(value: Any, indent: str) -> str:
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, Mapping):
+        items = [f"{_string(key)}: {_text(each, indent + _INDENT)}" for key, each in value.items()]
+        return _block("{", items, "}", indent)
+    if isinstance(value, list | tuple):
+        items = [_text(each, indent + _INDENT) for each in value]
+        if len(items) <= _ONE_LINE and all(_is_number(each) for each in value):
+            return "[" + ", ".join(items) + "]"
+        return _block("[", items, "]", indent)
+    return _scalar(value)
+
+
+def _block(opening: str, items: list[str], closing: str, indent: str) -> str:
+    if not items:
+        return opening + closing
+    inner = indent + _INDENT
+    return f"{opening}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{closing}"
+
+
+def _is_number(value: Any) -> bool:
+    return value is None or (
+        isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    )
+
+
+def _scalar(value: Any) -> str:
+    if isinstance(value, str):
+        return _string(value)
+    if isinstance(value, float):
+        return repr(float(value) + 0.0) if math.isfinite(value) else "null"
+    return json.dumps(value)  # None, bool, int; refuses the rest
+
+
+def _string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"a JSON key must be a string, not {value!r}")
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:  # a file name that is not UTF-8: keep its bytes as \udcXX
+        return json.dumps(str(value))
+    return json.dumps(value, ensure_ascii=False)

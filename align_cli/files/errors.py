@@ -1,0 +1,107 @@
+"""What can be wrong with a file, in words for the person who named it."""
+
+from __future__ import annotations
+
+import errno
+import os
+from typing import TypeAlias
+
+PathLike: TypeAlias = "str | os.PathLike[str]"
+
+
+class FilesError(Exception):
+    """A file could not be read or written. ``str()`` of it is one line for people.
+
+    Attributes:
+        path: the file as the user named it.
+        cause: what is wrong, so that "<path>: <cause>" reads well.
+        advice: the next thing to try.
+    """
+
+    def __init__(self, path: PathLike, cause: str, advice: str) -> None:
+        # All three go to Exception, so that the error survives pickling between processes.
+        super().__init__(os.fspath(path), cause, advice)
+        self.path = os.fspath(path)
+        self.cause = cause
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{printable(self.path)}: {printable(self.cause)}; {printable(self.advice)}"
+
+
+class UnreadableError(FilesError):
+    """An input that cannot be read, or that holds something this program cannot use."""
+
+
+class UnwritableError(FilesError):
+    """An output that cannot be written where, or in the format, that was asked for."""
+
+
+class ContentError(Exception):
+    """The bytes of an input are not usable: raised by decoders, which do not know the path."""
+
+    def __init__(self, cause: str, advice: str) -> None:
+        super().__init__(cause, advice)
+        self.cause = cause
+        self.advice = advice
+
+
+def damaged(what: str) -> ContentError:
+    """Return the error for content that breaks its own format's rules."""
+    return ContentError(f"is damaged ({what})", "copy or download it again")
+
+
+def truncated(what: str) -> ContentError:
+    """Return the error for a file that ends before its content does."""
+    return ContentError(f"is truncated ({what})", "copy or download it again")
+
+
+def printable(text: str) -> str:
+    """Return ``text`` on one line: a file may be named with a newline or with broken UTF-8."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+
+
+_READ_CAUSES: dict[int | None, tuple[str, str]] = {
+    errno.ENOENT: ("there is no such file", "check the name and the folder"),
+    errno.ENOTDIR: ("there is no such file", "a part of the path before it is not a folder"),
+    errno.EISDIR: ("is a folder", "name a file inside it"),
+    errno.EACCES: ("permission denied", "make it readable, for example with chmod +r"),
+    errno.EPERM: ("permission denied", "make it readable, for example with chmod +r"),
+    errno.ELOOP: ("is a symbolic link that leads back to itself", "name the file itself"),
+    errno.ENAMETOOLONG: ("the name is too long", "check the name"),
+}
+
+_WRITE_CAUSES: dict[int | None, tuple[str, str]] = {
+    errno.ENOENT: ("its folder does not exist", "create the folder first"),
+    errno.ENOTDIR: ("a part of the path before it is not a folder", "check the path"),
+    errno.EISDIR: ("is a folder", "name a file inside it"),
+    errno.EACCES: ("permission denied", "choose another folder or change its permissions"),
+    errno.EPERM: ("permission denied", "choose another folder or change its permissions"),
+    errno.EROFS: ("the file system is read-only", "choose another folder"),
+    errno.ENOSPC: ("no space is left on the device", "free some space or choose another folder"),
+    errno.EDQUOT: ("the disk quota is used up", "free some space or choose another folder"),
+    errno.EFBIG: ("the file would be too large for the file system", "choose another folder"),
+    errno.ELOOP: ("is a symbolic link that leads back to itself", "choose another name"),
+    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
+    errno.EPIPE: ("the reader of this pipe has gone away", "check the program that reads it"),
+}
+
+
+def unreadable(path: PathLike, error: OSError) -> UnreadableError:
+    """Translate what the operating system said about reading ``path``."""
+    cause, advice = _READ_CAUSES.get(
+        error.errno,
+        (f"cannot be read ({error.strerror or error})", "check the file and the disk it is on"),
+    )
+    return UnreadableError(path, cause, advice)
+
+
+def unwritable(path: PathLike, error: OSError) -> UnwritableError:
+    """Translate what the operating system said about writing ``path``."""
+    cause, advice = _WRITE_CAUSES.get(
+        error.errno,
+        (f"cannot be written ({error.strerror or error})", "choose another folder"),
+    )
+    return UnwritableError(path, cause, advice)

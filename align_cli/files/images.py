@@ -1,0 +1,251 @@
+"""Read and write pictures: which decoder for which bytes, which encoder for which suffix.
+
+Importing this module loads numpy; cv2, imageio and tifffile are loaded by the first file that
+needs them.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from align_cli.files import encode, pillow, png, pnm, tiff
+from align_cli.files.atomic import write_bytes
+from align_cli.files.errors import (
+    ContentError,
+    PathLike,
+    UnreadableError,
+    UnwritableError,
+    unreadable,
+)
+from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
+from align_cli.files.pixels import Pixels, full_scale
+
+__all__ = [
+    "DEFAULT_MAX_MEGAPIXELS",
+    "Picture",
+    "default_suffix",
+    "ensure_encodable",
+    "read_image",
+    "write_array",
+    "write_image",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """A picture from a file, upright.
+
+    Attributes:
+        path: the file as the user named it.
+        pixels: (H, W), or (H, W, C) with C >= 2; uint8, uint16, float32 or float64, contiguous.
+            Two channels are grey and alpha, three RGB, four RGB and alpha, in that order.
+            Floating-point pixels may be NaN or infinite.
+    """
+
+    path: str
+    pixels: Pixels
+
+    @property
+    def width(self) -> int:
+        """Columns."""
+        return int(self.pixels.shape[1])
+
+    @property
+    def height(self) -> int:
+        """Rows."""
+        return int(self.pixels.shape[0])
+
+    @property
+    def channels(self) -> int:
+        """1 for (H, W)."""
+        return 1 if self.pixels.ndim == 2 else int(self.pixels.shape[2])
+
+    @property
+    def dtype(self) -> str:
+        """The name of the dtype, such as "uint16"."""
+        return self.pixels.dtype.name
+
+    @property
+    def full_scale(self) -> float:
+        """The value of white: 255, 65535, or 1 for floating-point pixels."""
+        return float(full_scale(self.pixels))
+
+
+_Decode: TypeAlias = Callable[[bytes, float], Pixels]
+
+# How files that begin with any of these bytes are read.
+_DECODERS: dict[tuple[bytes, ...], _Decode] = {
+    (png.SIGNATURE,): png.decode,
+    (b"\xff\xd8\xff", b"BM"): pillow.decode,
+    (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decode,
+    tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): pnm.decode,
+}
+# What people have that is not read, by its first bytes, to say more than "not a picture".
+_OTHERS = {
+    b"GIF8": "a GIF",
+    b"%PDF": "a PDF",
+    b"8BPS": "a Photoshop file",
+    b"v/1\x01": "an OpenEXR file",
+    b"\0\0\0\x0cjP": "a JPEG 2000 file",
+    b"\xff\x4f\xff\x51": "a JPEG 2000 file",
+    b"\xff\x0a": "a JPEG XL file",
+    b"#?RADIANCE": "a Radiance HDR file",
+    b"SIMPLE  =": "a FITS file",
+    b"\x93NUMPY": "a NumPy array",
+    b"<svg": "an SVG drawing",
+    b"P1": "a PBM bitmap",
+    b"P4": "a PBM bitmap",
+    b"Pf": "a PFM file",
+    b"PF": "a PFM file",
+}
+_READ_FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
+_SNIFFED = 16
+
+
+def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS) -> Picture:
+    """Read a picture, whatever its suffix says: PNG, JPEG, TIFF, BMP, WebP, PPM or PGM.
+
+    EXIF orientation has been applied. 8 and 16 bit integers and 32 and 64 bit floats are kept as
+    they are; palettes are expanded to RGB or RGBA; what else is widened is said by each format's
+    ``decode``. May be called from several threads at once.
+
+    Args:
+        path: a file, or a pipe such as /dev/stdin.
+        max_megapixels: refuse larger pictures, before they are decoded.
+
+    Raises:
+        UnreadableError: if the file is missing, a folder, not permitted, empty, not a picture of
+            these formats, truncated, damaged, animated, of several pages, without pixels, or
+            too large; the message says which.
+    """
+    try:
+        data, decode = _load(path)
+        pixels = decode(data, max_megapixels)
+    except ContentError as error:
+        raise UnreadableError(path, error.cause, error.advice) from error
+    except MemoryError as error:
+        raise UnreadableError(path, "does not fit into memory", "reduce the picture") from error
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except ValueError as error:
+        if "null" in str(error):
+            raise UnreadableError(path, "is not a possible name", "check the name") from error
+        raise
+    return Picture(path=os.fspath(path), pixels=pixels)
+
+
+def _load(path: PathLike) -> tuple[bytes, _Decode]:
+    """Return the bytes of a file and their decoder; the rest of a foreign file is not read."""
+    with Path(path).open("rb") as file:
+        start = file.read(_SNIFFED)
+        decode = _decoder(start)
+        return start + file.read(), decode
+
+
+def _decoder(start: bytes) -> _Decode:
+    if not start:
+        raise ContentError("is empty (0 bytes)", "copy or download it again")
+    for magics, decode in _DECODERS.items():
+        if start.startswith(magics):
+            return decode
+    if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
+        return pillow.decode
+    if any(magic.startswith(start) for magics in _DECODERS for magic in magics):
+        raise ContentError(f"is truncated ({len(start)} bytes)", "copy or download it again")
+    for magic, name in _OTHERS.items():
+        if start.startswith(magic):
+            raise ContentError(f"is {name}, which is not read", f"convert it to {_READ_FORMATS}")
+    if start[4:8] == b"ftyp":
+        raise ContentError(
+            "is a HEIC, AVIF or video file, which is not read", f"convert it to {_READ_FORMATS}"
+        )
+    raise ContentError("is not a picture of a known format", f"give a {_READ_FORMATS} file")
+
+
+def default_suffix(pixels: Pixels) -> str:
+    """Return ".png" where PNG holds (H, W) or (H, W, C) ``pixels`` without loss, else ".tif"."""
+    return ".png" if encode.PNG.holds(pixels) else ".tif"
+
+
+def ensure_encodable(path: PathLike, pixels: Pixels) -> None:
+    """Check, before long work, that a file with this suffix can hold pixels of this kind.
+
+    Only the dtype and the shape of ``pixels`` count. Each format is lossless but for JPEG, which
+    is allowed for 8 bit because whoever asks for it knows it.
+
+    Raises:
+        UnwritableError: naming a suffix that can.
+    """
+    _output_format(path, pixels)
+
+
+def write_image(path: PathLike, pixels: Pixels) -> None:
+    """Write a picture, atomically, in the format of the path's suffix. Same pixels, same bytes.
+
+    Args:
+        path: .png, .tif, .tiff, .jpg, .jpeg, .bmp, .webp (lossless), .pgm, .ppm or .pnm. A device
+            or pipe without a suffix gets the default format.
+        pixels: (H, W) or (H, W, C), as in :class:`Picture`; not changed.
+
+    Raises:
+        UnwritableError: if the format cannot hold such pixels, or the file cannot be written.
+    """
+    chosen = _output_format(path, pixels)
+    pixels = encode.plain(pixels)
+    try:
+        encoded = chosen.encode(pixels)
+    except MemoryError as error:
+        raise UnwritableError(path, "does not fit into memory", "write .tif instead") from error
+    write_bytes(path, encoded)
+
+
+def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122 - "a/.png" has none in either
+    if not suffix and _is_stream(path):
+        suffix = default_suffix(pixels)
+    chosen = encode.BY_SUFFIX.get(suffix)
+    better = default_suffix(pixels)
+    if chosen is None:
+        cause = f"the suffix {suffix} names no format" if suffix else "has no suffix"
+        known = " ".join(encode.BY_SUFFIX)
+        raise UnwritableError(path, f"{cause} that is written ({known})", f"use {better}")
+    reason = chosen.refusal(pixels)
+    if reason:
+        raise UnwritableError(path, reason, f"write {better} instead")
+    return chosen
+
+
+def _is_stream(path: PathLike) -> bool:
+    try:
+        return not stat.S_ISREG(Path(path).stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def write_array(path: PathLike, array: npt.NDArray[np.float32]) -> None:
+    """Write a (H, W) map of signed values as float32, atomically: .tif, .tiff or .npy.
+
+    Raises:
+        UnwritableError: for another suffix, or if the file cannot be written.
+    """
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+    array = np.ascontiguousarray(array, dtype=np.float32)
+    if suffix == ".npy":
+        file = io.BytesIO()
+        np.save(file, array, allow_pickle=False)
+        write_bytes(path, file.getvalue())
+    elif suffix in (".tif", ".tiff"):
+        write_bytes(path, tiff.encode(array))
+    else:
+        raise UnwritableError(
+            path, f"the suffix {suffix or '(none)'} cannot hold signed values", "use .tif or .npy"
+        )

@@ -1,0 +1,28 @@
+"""How large a picture may be, checked from its header before any pixel is decoded."""
+
+from __future__ import annotations
+
+import math
+
+from align_cli.files.errors import ContentError
+
+# A 512 megapixel RGB picture takes 1.5 GB as 8 bit and 6 GB as float32: about what a large
+# machine can still align. Damaged or hostile headers ask for far more.
+DEFAULT_MAX_MEGAPIXELS = 512.0
+
+
+def check_size(width: int, height: int, max_megapixels: float, share: float = 1.0) -> None:
+    """Raise ContentError for a picture without pixels, or with more than the limit allows.
+
+    ``share`` is how many times the room of an ordinary picture each pixel takes.
+    """
+    if width <= 0 or height <= 0:
+        raise ContentError(f"has no pixels ({width} x {height})", "give a picture with content")
+    megapixels = width * height * share / 1e6
+    bands = "with all its bands as large as " if share > 1 else ""
+    if megapixels > max_megapixels:
+        raise ContentError(
+            f"has {width} x {height} pixels ({bands}{megapixels:.1f} megapixels), "
+            f"more than the limit of {max_megapixels:g} megapixels",
+            f"raise the limit with --max-megapixels {math.ceil(megapixels)}",
+        )

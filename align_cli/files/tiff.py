@@ -1,0 +1,273 @@
+"""TIFF. tifffile reads the pixels; OpenCV those whose compression tifffile alone lacks (LZW, ...).
+
+tifffile, which is what imageio reads TIFF with, is used directly: imageio hides the tags that
+say what the numbers mean (inverted greys, palettes, planes, orientation, several pages).
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from align_cli.files.errors import ContentError, damaged, truncated
+from align_cli.files.limits import check_size
+from align_cli.files.orientation import UPRIGHT, turn_upright
+from align_cli.files.pixels import Pixels
+from align_cli.files.quiet import no_warnings, silent_opencv
+
+if TYPE_CHECKING:
+    import tifffile
+
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
+_UNUSABLE_COLOURS = {
+    5: "CMYK", 8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*",
+    32803: "raw sensor data (DNG)", 34892: "raw sensor data (DNG)",
+}  # fmt: skip
+_NO_COMPRESSION, _DEFLATES, _PACKBITS = 1, (8, 32946), 32773
+_PLAIN_COMPRESSIONS = (_NO_COMPRESSION, *_DEFLATES, _PACKBITS)
+_PLAIN_PREDICTORS = (1, 2)  # none, horizontal differences
+_ORIENTATION_TAG, _EXTRA_SAMPLES_TAG = 274, 338
+_PREMULTIPLIED = 1
+_MAX_PAGES = 1000
+_ONE_PAGE = "save the one page to align as a file of its own"
+
+# What is not one of the four dtypes of a picture and fits into one without loss.
+_WIDER = {
+    "float16": np.float32,
+    "int8": np.float32,
+    "int16": np.float32,
+    "int32": np.float64,
+    "uint32": np.float64,
+}
+_KEPT = ("uint8", "uint16", "float32", "float64")
+
+
+def decode(data: bytes, max_megapixels: float) -> Pixels:
+    """Return the upright picture in TIFF ``data``.
+
+    Returns:
+        (H, W) or (H, W, C). uint8, uint16, float32 and float64 are kept. One bit per pixel
+        becomes uint8, 0 and 255; float16, int8 and int16 become float32 of the same values;
+        int32 and uint32 float64. Planes become channels, and so do several pages when ImageJ or
+        OME metadata say that they are the channels of one picture. Palettes become RGB; greys
+        of which 0 is white are inverted (unsigned integers only).
+
+    Raises:
+        ContentError: if it is truncated, damaged, too large, holds several pictures, or pixels
+            of a kind that is not read (CMYK, CIELAB, raw sensor data, 64-bit integers, complex
+            numbers).
+    """
+    import tifffile  # noqa: PLC0415 - only who reads a TIFF pays for it
+
+    with no_warnings:
+        try:
+            with tifffile.TiffFile(io.BytesIO(data)) as file:
+                return _decode_file(file, data, max_megapixels)
+        except (ContentError, MemoryError):
+            raise
+        except Exception as error:  # a damaged tag may have any type and break anything
+            raise damaged("its directory or its pixels cannot be decoded") from error
+
+
+def _decode_file(file: tifffile.TiffFile, data: bytes, max_megapixels: float) -> Pixels:
+    pages = [page for page in _pages(file) if not (page.is_reduced or page.is_mask)]
+    if not pages:
+        raise damaged("no page")
+    page = pages[0]
+    # A picture of many bands takes the room of a larger one of four.
+    share = max(1.0, page.samplesperpixel * page.imagedepth / 4)
+    check_size(page.imagewidth, page.imagelength, max_megapixels, share)
+    bands = _pages_are_bands(file, page, len(pages))
+    _check_kind(page)
+    for each in pages if bands else [page]:
+        _check_extent(each, len(data))
+    orientation = _orientation(page)
+    if bands:
+        pixels = np.moveaxis(file.series[0].asarray().reshape(bands, *page.shape), 0, -1)
+    elif _plain(page):
+        pixels = _plain_pixels(page)
+    else:
+        pixels = _opencv_pixels(page, data)
+        orientation = UPRIGHT  # OpenCV has applied it
+    return turn_upright(_to_kept_dtype(pixels), orientation)
+
+
+def _pages(file: tifffile.TiffFile) -> list[Any]:
+    """Return all pages. In a damaged file the last may lead back to an earlier one."""
+    pages: dict[int, Any] = {}
+    for page in file.pages:
+        if page.offset in pages:
+            raise damaged("its pages go round in a circle")
+        if len(pages) == _MAX_PAGES:
+            raise ContentError(f"holds more than {_MAX_PAGES} pages", _ONE_PAGE)
+        pages[page.offset] = page
+    return list(pages.values())
+
+
+def _pages_are_bands(file: tifffile.TiffFile, page: Any, page_count: int) -> int:
+    """Return how many bands are spread over pages, 0 for an ordinary picture; refuse a stack.
+
+    The number of pages does not tell: ImageJ describes a whole stack in its first page.
+    """
+    series = file.series[0]
+    described = series.kind in ("imagej", "ome") and int(np.prod(series.shape)) > page.size
+    axes = "".join(axis for axis, size in zip(series.axes, series.shape, strict=True) if size > 1)
+    if page_count == 1 and not described:
+        return 0
+    if described and axes.replace("Y", "").replace("X", "") == "C" and page.samplesperpixel == 1:
+        return int(np.prod(series.shape)) // int(page.size)
+    raise ContentError(
+        f"holds {max(page_count, int(np.prod(series.shape)) // max(1, int(page.size)))} pages",
+        _ONE_PAGE,
+    )
+
+
+def _check_kind(page: Any) -> None:
+    """Refuse pixels that have no honest place in a grey, RGB or multi-band picture."""
+    advice = "convert it to 8 bit, 16 bit or float32 grey or RGB"
+    colours = _UNUSABLE_COLOURS.get(int(page.photometric))
+    if colours:
+        raise ContentError(f"holds {colours} colours", advice)
+    if page.imagedepth > 1:
+        raise ContentError("holds a volume, not a picture", "save one slice of it")
+    dtype = page.dtype
+    if dtype is None or (dtype.kind != "b" and dtype.name not in (*_KEPT, *_WIDER)):
+        kind = dtype.name if dtype is not None else f"{page.bitspersample} bit"
+        raise ContentError(f"holds {kind} pixels, which are not read", advice)
+
+
+def _check_extent(page: Any, size: int) -> None:
+    """Refuse a page whose pixels do not all lie within the file."""
+    offsets, counts = page.dataoffsets, page.databytecounts
+    if not offsets or len(offsets) != len(counts):
+        raise damaged("no pixel data")
+    if any(offset + count > size for offset, count in zip(offsets, counts, strict=True)):
+        raise truncated("pixels are missing")
+    if not all(offsets) or not all(counts):
+        raise damaged("a part of the picture was never written")
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get(_ORIENTATION_TAG)
+    return int(tag.value) if tag is not None and isinstance(tag.value, int) else UPRIGHT
+
+
+def _plain(page: Any) -> bool:
+    """Tell whether tifffile reads the page without its optional package of codecs.
+
+    Judged from the page alone, so that the same file is read in the same way on every machine.
+    """
+    return (
+        int(page.compression) in _PLAIN_COMPRESSIONS
+        and int(page.predictor) in _PLAIN_PREDICTORS
+        and page.bitspersample in (1, 8, 16, 32, 64)
+        and int(page.photometric) != _YCBCR
+    )
+
+
+def _plain_pixels(page: Any) -> Pixels:
+    pixels: Pixels = page.asarray()
+    if pixels.ndim == 3 and page.axes == "SYX":
+        pixels = np.moveaxis(pixels, 0, -1)
+    if int(page.photometric) == _PALETTE:
+        return _through_palette(pixels, page.colormap)
+    if pixels.dtype.kind == "b":
+        pixels = np.where(pixels, np.uint8(255), np.uint8(0))
+    if int(page.photometric) == _WHITE_IS_ZERO and pixels.dtype.kind == "u":
+        pixels = np.invert(pixels)
+    return pixels
+
+
+def _through_palette(indices: Pixels, colormap: npt.NDArray[np.uint16] | None) -> Pixels:
+    """Return (H, W, 3) uint8 of (H, W) indices into a (3, N) uint16 map."""
+    if indices.ndim != 2 or colormap is None or indices.max() >= colormap.shape[1]:
+        raise damaged("no palette for its colours")
+    # 16-bit entries as the standard has it, or 8-bit ones as some writers do; libtiff's rule.
+    colours = colormap >> 8 if colormap.max() > 255 else colormap
+    expanded: Pixels = colours.astype(np.uint8).T[indices]
+    return expanded
+
+
+def _opencv_pixels(page: Any, data: bytes) -> Pixels:
+    """Return the pixels of the first page by OpenCV's libtiff, upright; refuse what it bends."""
+    import cv2  # noqa: PLC0415
+
+    palette = int(page.photometric) == _PALETTE
+    channels = 3 if palette else page.samplesperpixel
+    dtype = np.dtype(np.uint8) if page.dtype.kind == "b" else page.dtype
+    pixels = None
+    if channels in (1, 3, 4) and (page.planarconfig == 1 or channels == 1):
+        with silent_opencv:
+            pixels = cv2.imdecode(
+                np.frombuffer(_without_multiplied_alpha(page, data), np.uint8),
+                cv2.IMREAD_UNCHANGED,
+            )
+    turned = (page.imagewidth, page.imagelength)
+    if (
+        pixels is None
+        or pixels.dtype != dtype
+        or (pixels.shape[2] if pixels.ndim == 3 else 1) != channels
+        or pixels.shape[:2] not in (turned, turned[::-1])
+    ):
+        compression = getattr(page.compression, "name", str(page.compression))
+        raise ContentError(
+            f"cannot be decoded ({compression} compression of {channels} channels, "
+            f"{page.bitspersample} bit)",
+            "save it uncompressed or with deflate (ZIP) compression",
+        )
+    if pixels.ndim == 3:
+        swap = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA
+        return np.asarray(cv2.cvtColor(pixels, swap))
+    # OpenCV inverts 1-bit and 8-bit greys of which 0 is white, but not 16-bit ones.
+    if int(page.photometric) == _WHITE_IS_ZERO and pixels.dtype == np.uint16:
+        return np.invert(pixels)
+    return np.asarray(pixels)
+
+
+def _without_multiplied_alpha(page: Any, data: bytes) -> bytes:
+    """Call the alpha of a picture premultiplied; OpenCV would multiply 8-bit colours by it."""
+    tag = page.tags.get(_EXTRA_SAMPLES_TAG)
+    if tag is None or page.samplesperpixel != 4:
+        return data
+    changed = bytearray(data)
+    struct.pack_into(page.parent.byteorder + "H", changed, tag.valueoffset, _PREMULTIPLIED)
+    return bytes(changed)
+
+
+def _to_kept_dtype(pixels: Pixels) -> Pixels:
+    """Return native byte order and one of the four dtypes; a single band loses its axis."""
+    if pixels.ndim == 3 and pixels.shape[2] == 1:
+        pixels = pixels[..., 0]
+    name = pixels.dtype.name
+    return pixels.astype(_WIDER.get(name, name), copy=False)
+
+
+def encode(pixels: Pixels) -> bytes:
+    """Return uncompressed TIFF bytes of (H, W) or (H, W, C) ``pixels``, any number of channels.
+
+    Two channels are grey and alpha, three RGB, four RGB and alpha (not premultiplied); more are
+    bands without a meaning. No dates, no software names: same pixels, same bytes.
+    """
+    import tifffile  # noqa: PLC0415
+
+    channels = 1 if pixels.ndim == 2 else pixels.shape[2]
+    extra: tuple[str, ...] = ()
+    if channels in (2, 4):
+        extra = ("unassalpha",)
+    elif channels > 4:
+        extra = ("unspecified",) * (channels - 1)
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file,
+        pixels,
+        photometric="rgb" if channels in (3, 4) else "minisblack",
+        planarconfig="contig" if channels > 1 else None,
+        extrasamples=extra or None,
+        metadata=None,
+        software=False,
+    )
+    return file.getvalue()

@@ -1,0 +1,135 @@
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from align_cli.files import pillow
+from align_cli.files.errors import ContentError
+from align_cli.files.orientation import turn_upright
+
+
+def saved(picture, form, **settings):
+    file = io.BytesIO()
+    picture.save(file, form, **settings)
+    return file.getvalue()
+
+
+def smooth(height=40, width=56):
+    """A picture that JPEG keeps within a few grey levels."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([2 * x, 3 * y, 250 - x - y], axis=-1).astype(np.uint8)
+
+
+def cause_of(data, limit=1.0):
+    with pytest.raises(ContentError) as caught:
+        pillow.decode(data, limit)
+    return caught.value.cause
+
+
+@pytest.mark.parametrize("form", ["BMP", "WEBP"])
+def test_lossless_colour(scene, form):
+    pixels = scene(7, 9, 3)
+    data = saved(Image.fromarray(pixels), form, lossless=True)
+    read = pillow.decode(data, 1.0)
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, pixels)
+
+
+def test_bmp_kinds(scene):
+    grey = scene(7, 9)
+    np.testing.assert_array_equal(pillow.decode(saved(Image.fromarray(grey), "BMP"), 1.0), grey)
+    bits = Image.fromarray(grey > 127)
+    read = pillow.decode(saved(bits, "BMP"), 1.0)
+    np.testing.assert_array_equal(read, np.where(grey > 127, 255, 0))
+    assert read.dtype == np.uint8
+    palette = Image.fromarray(scene(7, 9, 3)).quantize(16)
+    read = pillow.decode(saved(palette, "BMP"), 1.0)
+    np.testing.assert_array_equal(read, np.asarray(palette.convert("RGB")))
+
+
+def test_jpeg_colours_and_greys():
+    pixels = smooth()
+    read = pillow.decode(saved(Image.fromarray(pixels), "JPEG", quality=98, subsampling=0), 1.0)
+    np.testing.assert_allclose(read.astype(int), pixels, atol=4)
+    grey = pillow.decode(saved(Image.fromarray(pixels[..., 0]), "JPEG", quality=98), 1.0)
+    assert grey.shape == pixels.shape[:2]
+    np.testing.assert_allclose(grey.astype(int), pixels[..., 0], atol=4)
+
+
+def test_cmyk_jpeg_becomes_rgb():
+    flat = np.full((16, 16, 3), (200, 100, 50), np.uint8)
+    data = saved(Image.fromarray(flat).convert("CMYK"), "JPEG", quality=98)
+    np.testing.assert_allclose(pillow.decode(data, 1.0).astype(int), flat, atol=4)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("form", ["JPEG", "WEBP"])
+def test_orientation_is_applied_once(form, orientation):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    pixels = smooth()
+    data = saved(Image.fromarray(pixels), form, exif=exif, quality=98, lossless=True)
+    read = pillow.decode(data, 1.0)
+    expected = turn_upright(pixels, orientation)
+    assert read.shape == expected.shape
+    np.testing.assert_allclose(read.astype(int), expected, atol=12)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0junk", b"Exif\0\0MM\0*\0\0\0\x08\0\xff"])
+def test_a_broken_exif_block_keeps_nobody_from_the_pixels(exif):
+    data = saved(Image.fromarray(smooth()), "JPEG", exif=exif)
+    assert pillow.decode(data, 1.0).shape == smooth().shape
+
+
+@pytest.mark.parametrize("progressive", [False, True])
+@given(share=st.floats(0.01, 0.98))
+@settings(deadline=None)
+def test_cut_jpeg_is_an_error(progressive, share):
+    pixels = np.random.default_rng(1).integers(0, 256, (64, 64, 3), np.uint8)
+    data = saved(Image.fromarray(pixels), "JPEG", progressive=progressive)
+    cause = cause_of(data[: int(len(data) * share)])
+    assert "truncated" in cause or "damaged" in cause
+
+
+@pytest.mark.parametrize("form", ["BMP", "WEBP", "JPEG"])
+@pytest.mark.parametrize("share", [0.3, 0.6, 0.95])
+def test_cut_files_are_errors(scene, form, share):
+    data = saved(Image.fromarray(scene(64, 64, 3)), form)
+    cause = cause_of(data[: int(len(data) * share)])
+    assert "truncated" in cause or "damaged" in cause
+
+
+def test_an_animation_is_refused():
+    frames = [Image.fromarray(smooth()), Image.fromarray(255 - smooth())]
+    data = saved(frames[0], "WEBP", save_all=True, append_images=frames[1:])
+    assert cause_of(data) == "is an animation"
+
+
+def test_the_first_picture_of_a_phones_jpeg():
+    pictures = [Image.fromarray(smooth()), Image.fromarray(255 - smooth())]
+    data = saved(pictures[0], "MPO", save_all=True, append_images=pictures[1:], quality=98)
+    np.testing.assert_allclose(pillow.decode(data, 1.0).astype(int), smooth(), atol=12)
+
+
+@pytest.mark.parametrize("form", ["BMP", "WEBP", "JPEG"])
+def test_the_limit_is_checked(form):
+    data = saved(Image.fromarray(smooth()), form)
+    assert "56 x 40 pixels" in cause_of(data, 0.001)
+
+
+def test_pillows_own_limit_is_not_in_the_way(monkeypatch):
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    data = saved(Image.fromarray(smooth()), "BMP")
+    np.testing.assert_array_equal(pillow.decode(data, 1.0), smooth())
+    assert Image.MAX_IMAGE_PIXELS == 100
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_webp_is_written_without_loss_even_where_transparent(scene, channels):
+    pixels = scene(12, 15, channels)
+    if channels == 4:
+        pixels[:6, :, 3] = 0
+    np.testing.assert_array_equal(pillow.decode(pillow.encode_webp(pixels), 1.0), pixels)

@@ -1,0 +1,192 @@
+import copy
+
+import jsonschema
+import pytest
+
+from align_cli.files.schema import ALIGNMENT, alignment_schema
+
+AGREEMENT = {"zncc": 0.5, "rmse": 0.1, "mae": 0.05}
+PICTURE = {"path": "a.png", "width": 4, "height": 3, "channels": 3, "dtype": "uint8"}
+UNIT = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+LEVEL = {
+    "level": 1,
+    "width": 2,
+    "height": 2,
+    "iterations": 3,
+    "last_step_px": 0.01,
+    "rmse": 0.02,
+    "status": "converged",
+}
+DOCUMENT = {
+    "schema": ALIGNMENT,
+    "tool": {"name": "imalign", "version": "0.1.0"},
+    "source": PICTURE,
+    "target": {**PICTURE, "dtype": "float64"},
+    "options": {
+        "model": "homography",
+        "loss": "geman-mcclure",
+        "photometric": True,
+        "levels": None,
+        "max_iterations": 50,
+        "tolerance_px": 0.001,
+        "init": None,
+        "fill": 0,
+    },
+    "model": "homography",
+    "conventions": "pixels, x right, y down",
+    "source_to_target": UNIT,
+    "target_to_source": UNIT,
+    "parameters": {"angle_deg": 3.5, "shift_px": [1.5, -2], "perspective": [None, 0.0]},
+    "outcome": {"status": "converged", "aligned": True, "sentence": "Converged."},
+    "quality": {"before": AGREEMENT, "after": AGREEMENT, "detail_zncc": 0.4, "overlap": 0.9},
+    "gain": 1.01,
+    "bias": -0.02,
+    "levels": [LEVEL],
+}
+
+
+@pytest.fixture(scope="module")
+def validator():
+    return jsonschema.Draft202012Validator(alignment_schema())
+
+
+def changed(path, value):
+    """DOCUMENT with one entry replaced; the path is dotted, a number indexes a list."""
+    document = copy.deepcopy(DOCUMENT)
+    *parents, last = [int(key) if key.isdigit() else key for key in path.split(".")]
+    entry = document
+    for key in parents:
+        entry = entry[key]
+    entry[last] = value
+    return document
+
+
+def test_the_schema_itself_is_valid():
+    jsonschema.Draft202012Validator.check_schema(alignment_schema())
+    assert alignment_schema()["properties"]["schema"]["const"] == ALIGNMENT
+
+
+def test_a_full_document_is_valid(validator):
+    validator.validate(DOCUMENT)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        *(f"quality.{when}.{what}" for when in ("before", "after") for what in AGREEMENT),
+        "quality.detail_zncc",
+        "quality.overlap",
+        "gain",
+        "bias",
+        "levels.0.last_step_px",
+        "levels.0.rmse",
+        "options.init",
+        "options.levels",
+    ],
+)
+def test_what_cannot_be_measured_is_null(validator, path):
+    validator.validate(changed(path, None))
+
+
+@pytest.mark.parametrize("levels", [[], [LEVEL, {**LEVEL, "level": 0, "iterations": 0}]])
+def test_any_number_of_levels(validator, levels):
+    validator.validate(changed("levels", levels))
+
+
+@pytest.mark.parametrize(
+    "status",
+    ["iteration_limit", "singular", "diverged", "too_little_overlap", "not_improved"],
+)
+def test_every_other_ending_is_not_aligned(validator, status):
+    ending = {"status": status, "aligned": False, "sentence": "No."}
+    validator.validate(changed("outcome", ending))
+    assert not validator.is_valid(changed("outcome", {**ending, "aligned": True}))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("schema", "imalign/alignment/2"),
+        ("tool.name", "other"),
+        ("source.dtype", "int16"),
+        ("source.width", 0),
+        ("source.height", 2.5),
+        ("target.channels", None),
+        ("options.model", "projective"),
+        ("options.loss", "cauchy"),
+        ("options.tolerance_px", 0),
+        ("model", "projective"),
+        ("source_to_target", UNIT[:2]),
+        ("source_to_target", [*UNIT, UNIT[0]]),
+        ("source_to_target.0", [1.0, 0.0]),
+        ("source_to_target.0.0", None),
+        ("target_to_source.1.1", "1"),
+        ("parameters.shift_px", [1, 2, 3]),
+        ("parameters.shift_px", [1]),
+        ("parameters.angle_deg", "3.5"),
+        ("outcome.aligned", False),
+        ("outcome.status", "fine"),
+        ("outcome.sentence", ""),
+        ("quality.overlap", 1.5),
+        ("quality.after.zncc", 1.5),
+        ("quality.after.rmse", -0.1),
+        ("levels.0.status", "fine"),
+        ("levels.0.iterations", -1),
+        ("levels.0.width", 0),
+    ],
+)
+def test_wrong_values_are_invalid(validator, path, value):
+    assert not validator.is_valid(changed(path, value))
+
+
+def objects(schema, path=""):
+    """Every subschema that describes an object, with where it stands."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "object":
+            yield path, schema
+        for key, inner in schema.items():
+            yield from objects(inner, f"{path}/{key}")
+
+
+def test_nothing_is_undescribed_or_unlisted():
+    found = list(objects(alignment_schema()))
+    assert len(found) >= 9
+    for path, schema in found:
+        if path.endswith("/parameters"):  # open: its keys depend on the model
+            continue
+        assert schema["additionalProperties"] is False, path
+        assert sorted(schema["required"]) == sorted(schema["properties"]), path
+        for name, entry in schema["properties"].items():
+            assert entry["description"], f"{path}/{name}"
+
+
+def places(value, path=()):
+    """Every object of a document, as the path of keys that leads to it."""
+    if isinstance(value, dict):
+        yield path
+        for key, inner in value.items():
+            yield from places(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from places(inner, (*path, index))
+
+
+@pytest.mark.parametrize("place", [p for p in places(DOCUMENT) if p != ("parameters",)])
+def test_missing_and_unknown_keys_are_invalid(validator, place):
+    def at_place(document):
+        for key in place:
+            document = document[key]
+        return document
+
+    for key in at_place(DOCUMENT):
+        document = copy.deepcopy(DOCUMENT)
+        del at_place(document)[key]
+        assert not validator.is_valid(document), key
+    document = copy.deepcopy(DOCUMENT)
+    at_place(document)["unknown"] = 1
+    assert not validator.is_valid(document)
+
+
+def test_each_call_gives_a_new_dict():
+    alignment_schema()["properties"].clear()
+    assert alignment_schema()["properties"]
