@@ -1,0 +1,143 @@
+"""What an alignment is once it is finished: the transform, how it ended, how good it is.
+
+Everything here is plain data that other layers read; nothing here computes an alignment.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from align_cli.engine.arrays import Image, Matrix
+from align_cli.engine.sampling import warp_image
+
+
+class Status(str, enum.Enum):
+    """How a solve ended. Only ``CONVERGED`` is a success; no member is an exception."""
+
+    CONVERGED = "converged"
+    ITERATION_LIMIT = "iteration_limit"
+    SINGULAR = "singular"
+    DIVERGED = "diverged"
+    TOO_LITTLE_OVERLAP = "too_little_overlap"
+    NOT_IMPROVED = "not_improved"
+    NO_AGREEMENT = "no_agreement"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a solve ended, and one sentence for people: the cause and the next thing to try."""
+
+    status: Status
+    sentence: str
+
+    @property
+    def aligned(self) -> bool:
+        """True only where the solver converged to something better than its start."""
+        return self.status is Status.CONVERGED
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """How well the warped source agrees with the target on the pixels that both show.
+
+    ``zncc`` is the zero-mean normalised cross-correlation of the luma, in [-1, 1], blind to gain
+    and bias. ``rmse`` and ``mae`` are the root mean square and the mean absolute value of
+    ``warped - target`` as the pixels are, without gain and bias, in units of the full scale
+    (1.0 = white for integer images; floating-point images as they are). NaN where nothing
+    overlaps, or where an image is flat.
+    """
+
+    zncc: float
+    rmse: float
+    mae: float
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Agreement at the start and at the end, and the share of the target that is covered.
+
+    ``after`` is measured over the final overlap, ``before`` over those of its pixels that the
+    start reaches too (over the start's own overlap where the two share none), so that the pair
+    of numbers compares like with like. ``detail_zncc`` is the ZNCC at the end of what differs
+    from its own neighbourhood, at about a quarter of full size: images of different things may
+    share a bright top and a dark bottom, but not their details.
+    """
+
+    before: Agreement
+    after: Agreement
+    detail_zncc: float
+    overlap: float
+
+
+@dataclass(frozen=True)
+class LevelRecord:
+    """What happened on one pyramid level; 0 is full size.
+
+    ``last_step_px`` is the largest movement of a corner of the target in the last iteration, in
+    pixels of that level. ``rmse`` is the root mean square residual after gain and bias, under the
+    robust weights, in units of the full scale.
+    """
+
+    level: int
+    width: int
+    height: int
+    iterations: int
+    last_step_px: float
+    rmse: float
+    status: Status
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A finished alignment: ``source_to_target`` and all that is known about it.
+
+    Attributes:
+        model: name of the motion model, a key of ``align_cli.engine.motion.MODELS``.
+        source_to_target: (3, 3) float64, maps homogeneous source pixels (x, y, 1) to target
+            pixels, last entry 1. Pixel centres are at integers.
+        target_to_source: its inverse, scaled in the same way.
+        parameters: the transform in the model's own terms (degrees, pixels, ratios); see
+            ``align_cli.engine.motion.describe``.
+        outcome: how the solve ended. Check ``outcome.aligned`` before using the transform.
+        quality: agreement before and after, and overlap.
+        gain, bias: the light: ``source ~ gain * target + bias``, bias in units of full scale.
+        levels: one record for each pyramid level, in the order in which they were solved.
+        source_size, target_size: (width, height) in pixels.
+    """
+
+    model: str
+    source_to_target: Matrix
+    target_to_source: Matrix
+    parameters: Mapping[str, float | tuple[float, float]]
+    outcome: Outcome
+    quality: Quality
+    gain: float
+    bias: float
+    levels: tuple[LevelRecord, ...]
+    source_size: tuple[int, int]
+    target_size: tuple[int, int]
+
+    def warp(self, image: Image, *, fill: float = 0.0) -> Image:
+        """Resample ``image``, which lies on the source's grid, onto the target's grid.
+
+        Args:
+            image: (height, width) or (height, width, channels) of the source's size; uint8,
+                uint16, float32 or float64. Any image that lies on the source's grid will do:
+                another channel, a label map's weights, a mask.
+            fill: value of the pixels that the source does not reach, in the image's own units.
+
+        Returns:
+            An array of the target's height and width, with the image's dtype and channels.
+
+        Raises:
+            ImageError: if the image is not of the source's size.
+        """
+        return warp_image(
+            image,
+            self.target_to_source,
+            target_size=self.target_size,
+            source_size=self.source_size,
+            fill=fill,
+        )

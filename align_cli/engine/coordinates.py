@@ -1,0 +1,99 @@
+"""Points, corners and the two changes of coordinates: pixel <-> normalised, level <-> level.
+
+A pixel's centre is at integer coordinates, (0, 0) is the centre of the top-left pixel, x runs
+right and y runs down. Matrices map homogeneous column vectors (x, y, 1).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Matrix, Points
+
+Size = tuple[int, int]
+"""(width, height) in pixels, as in OpenCV; array shapes are (height, width)."""
+
+
+LEAST_DENOMINATOR: Final = 1e-3
+"""A homography's denominator anywhere in the image, over its value at the origin."""
+
+
+def map_points(matrix: Matrix, points: Points) -> Points:
+    """Map (n, 2) points through a (3, 3) matrix; a point sent to infinity becomes inf or NaN."""
+    mapped = points @ matrix[:, :2].T + matrix[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return mapped[:, :2] / mapped[:, 2:]
+
+
+def corners(size: Size) -> Points:
+    """Centres of the four corner pixels, (4, 2), clockwise from the top left."""
+    width, height = size
+    right, bottom = width - 1.0, height - 1.0
+    return np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
+
+
+def unit(matrix: Matrix) -> Matrix:
+    """The same transform scaled so that its last entry is 1."""
+    return matrix / float(matrix[2, 2])
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """Inverse transform, scaled so that its last entry is 1.
+
+    Raises:
+        numpy.linalg.LinAlgError: if the matrix is singular.
+    """
+    return unit(np.asarray(np.linalg.inv(matrix), np.float64))
+
+
+def normalisation(size: Size) -> Matrix:
+    """Pixels -> normalised coordinates: centred on the image, divided by half its longer side.
+
+    A unit of every motion parameter then moves the pixels of the image by about the same amount,
+    so no parameter needs a scale of its own.
+    """
+    width, height = size
+    half = max(width, height) / 2.0
+    centre_x, centre_y = (width - 1.0) / 2.0, (height - 1.0) / 2.0
+    return np.array(
+        [[1.0 / half, 0.0, -centre_x / half], [0.0, 1.0 / half, -centre_y / half], [0.0, 0.0, 1.0]]
+    )
+
+
+def at_level(matrix: Matrix, level: int) -> Matrix:
+    """The full-size transform ``matrix`` in the pixels of a pyramid level.
+
+    A pixel x of level l lies at 2**l * x of the full size (``align_cli.engine.pyramid`` keeps
+    every second sample, the first included), so the change of coordinates has no half-pixel term.
+    """
+    scale = np.diag([2.0**level, 2.0**level, 1.0])
+    return unit(np.diag([0.5**level, 0.5**level, 1.0]) @ matrix @ scale)
+
+
+def plausible(warp: Matrix, size: Size) -> bool:
+    """False where a warp is not finite, mirrors the image or folds it (a horizon crosses it)."""
+    (a, b, c), (d, e, f), (g, h, i) = warp.tolist()
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    # The denominator g x + h y + i is linear: over the image it is least in a corner.
+    least = i + min(0.0, g * (size[0] - 1)) + min(0.0, h * (size[1] - 1))
+    return math.isfinite(determinant) and determinant > 0.0 and least > LEAST_DENOMINATOR * i
+
+
+def corner_error(estimate: Matrix, reference: Matrix, size: Size) -> float:
+    """Mean distance in pixels between the four corners of ``size`` mapped by either transform."""
+    points = corners(size)
+    distance = map_points(estimate, points) - map_points(reference, points)
+    return float(np.hypot(*distance.T).mean())
+
+
+def endpoint_error(estimate: Matrix, reference: Matrix, size: Size) -> NDArray[np.float64]:
+    """Distance in pixels between either transform of every pixel of ``size``, (height, width)."""
+    width, height = size
+    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
+    points = np.column_stack([x.ravel(), y.ravel()])
+    distance = map_points(estimate, points) - map_points(reference, points)
+    return np.asarray(np.hypot(*distance.T).reshape(height, width), np.float64)

@@ -1,0 +1,266 @@
+"""One pyramid level: inverse-compositional Gauss-Newton steps until the corners stand still.
+
+docs/method.md gives every equation. The warp W takes a target pixel to the source pixel that it
+samples; the light makes the source look like the target. What is left is the residual
+
+    r(x) = factor(x) source(W x) + offset(x) - target(x)
+
+One step looks for the small warp D(dp) of the *target*, and the small change of its light, that
+explain the residual best under the weights of a robust loss, and undoes them:
+
+    [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      normal_step
+    W <- W @ inv(D(dp))                                             compose_inverse
+    light <- light / (1 + d), less e                                photometry.updated
+
+J, the gradient of the target times dD/dp, belongs to the target alone, and so do the columns of
+the light, the target T and 1 times the monomials m (``align_cli.engine.moments``). At the end no
+column explains anything: [J, T m, m]^T W r = 0. (That is not the minimum of the residual over the
+factor, which a factor of zero would make vanish.)
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.alignment import Status
+from align_cli.engine.arrays import Matrix, Vector
+from align_cli.engine.coordinates import (
+    Size,
+    corners,
+    map_points,
+    normalisation,
+    plausible,
+    unit,
+)
+from align_cli.engine.moments import (
+    Scratch,
+    Sums,
+    TargetPlanes,
+    residual_sums,
+    sample_pairs,
+)
+from align_cli.engine.motion import MotionModel
+from align_cli.engine.photometry import FIELD, Light, updated
+from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.robust import Loss, scale_of
+from align_cli.engine.threads import Threads
+
+SINGULAR_RATIO: Final = 1e-9
+"""Smallest eigenvalue of the Gauss-Newton matrix, scaled to a unit diagonal, over its largest,
+below which some motion leaves the target's picture as it is (stripes along their own direction)."""
+
+SMALLEST_OVERLAP: Final = 0.1
+"""Share of the target, or of a smaller source, that must be in both on a level."""
+
+SMALLEST_SCALE: Final = 1e-5
+"""Floor of the residuals' scale, in units of the plane: below it lies the rounding of float32."""
+
+SMALL_STEP: Final = 0.02
+"""Only steps below this, in normalised coordinates, are so near the end that they can be
+extrapolated; doing it with larger ones costs capture range (measured)."""
+
+LARGEST_SHARE: Final = 5.0
+"""Extrapolation further than this many times the last change is not trusted."""
+
+STEADY_STEP_PX: Final = 0.3
+"""The Gauss-Newton matrix is computed again while steps are larger than this."""
+
+STEADY_SCALE_PX: Final = 0.05
+"""The residuals' scale is estimated again while steps are larger than this; a scale that still
+breathed with every step would keep the last digits of the warp from settling."""
+
+
+@dataclass(frozen=True)
+class LevelSettings:
+    """What a level's solve needs to know besides its images."""
+
+    model: MotionModel
+    loss: Loss
+    light_terms: int
+    max_iterations: int
+    tolerance_px: float
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """Where a level's solve ended.
+
+    ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
+    weighted root mean square residual, in the target plane's units.
+    """
+
+    warp: Matrix
+    light: Light
+    status: Status
+    iterations: int
+    last_step_px: float
+    rmse: float
+
+
+def normal_step(
+    matrix: NDArray[np.float64], vector: Vector, motion_size: int, light_terms: int
+) -> Vector | None:
+    """Solve the normal equations, or None where they are singular.
+
+    Args:
+        matrix: (p + 12, p + 12), [J, T m, m]^T W [J, T m, m].
+        vector: (p + 12,), [J, T m, m]^T W r.
+        motion_size: p.
+        light_terms: n, how many terms factor and offset are solved for: 0, 1 or 6.
+
+    Returns:
+        (p + 2 n,): dp, then the light's step as ``photometry.updated`` takes it.
+    """
+    chosen = np.r_[
+        :motion_size,
+        motion_size : motion_size + light_terms,
+        motion_size + FIELD : motion_size + FIELD + light_terms,
+    ]
+    kept, vector = matrix[np.ix_(chosen, chosen)], vector[chosen]
+    diagonal = np.sqrt(np.diag(kept))
+    if not np.isfinite(kept).all() or not (diagonal > 0.0).all():
+        return None
+    # Unit diagonal: the units of T and of the motion differ.
+    eigenvalues, vectors = np.linalg.eigh(kept / np.outer(diagonal, diagonal))
+    if eigenvalues[0] <= SINGULAR_RATIO * eigenvalues[-1]:
+        return None
+    step: Vector = vectors @ ((vectors.T @ (vector / diagonal)) / eigenvalues) / diagonal
+    return step
+
+
+def compose_inverse(warp: Matrix, small: Matrix) -> Matrix:
+    """W <- W o D^-1: both are matrices, so the composition is their product."""
+    return unit(warp @ np.linalg.inv(small))
+
+
+@dataclass(frozen=True)
+class Taken:
+    """The iteration before: the Gauss-Newton step as solved, and the step as taken."""
+
+    solved: Vector
+    taken: Vector
+
+
+def accelerated(step: Vector, before: Taken | None) -> Vector:
+    """Anderson acceleration of depth one (Anderson 1965; the secant method for vectors).
+
+    Near the end reweighting makes Gauss-Newton steps shrink by a constant ratio, 0.7 where there
+    are many outliers. From how the last step changed the solved one, extrapolate to where it
+    would vanish.
+
+    Args:
+        step: (n,) the Gauss-Newton step.
+        before: the iteration before, or None.
+
+    Returns:
+        (n,) the step to take.
+    """
+    if before is None:
+        return step
+    change = step - before.solved
+    size = float(change @ change)
+    if size == 0.0:
+        return step
+    share = float(step @ change) / size
+    if abs(share) > LARGEST_SHARE:
+        return step
+    return step - share * (before.taken + change)
+
+
+def corner_step_px(small: Matrix, size: Size) -> float:
+    """Largest distance in pixels by which ``small`` moves a corner of an image of ``size``."""
+    points = corners(size)
+    return float(np.hypot(*(map_points(small, points) - points).T).max())
+
+
+def solve_level(
+    target: TargetPlanes,
+    source: Level,
+    warp: Matrix,
+    light: Light,
+    settings: LevelSettings,
+    *,
+    threads: Threads,
+    scratch: Scratch,
+) -> LevelResult:
+    """Gauss-Newton steps on one level from ``warp`` and ``light``.
+
+    Args:
+        target: the target's level.
+        source: the source's level.
+        warp: (3, 3), target pixel -> source pixel of this level.
+        light: gain and bias to start from.
+        settings: model, loss and limits.
+        threads: where to work.
+        scratch: buffers.
+    """
+    to_normalised = normalisation(target.size)
+    from_normalised = np.linalg.inv(to_normalised)
+    model = settings.model
+    scale = residual_scale(target, source, warp, light)
+    matrix: NDArray[np.float64] | None = None
+    before: Taken | None = None
+    last_step = np.inf
+    rmse = np.nan
+
+    def result(status: Status, iterations: int) -> LevelResult:
+        return LevelResult(warp, light, status, iterations, last_step, rmse)
+
+    for iteration in range(1, settings.max_iterations + 1):
+        sums = residual_sums(
+            target,
+            source,
+            warp,
+            light,
+            model=model,
+            loss=settings.loss,
+            scale=scale,
+            source_margin=REACH,
+            with_matrix=matrix is None or last_step > STEADY_STEP_PX,
+            threads=threads,
+            scratch=scratch,
+        )
+        if sums.count < SMALLEST_OVERLAP * min(target.image.size, source.image.size):
+            return result(Status.TOO_LITTLE_OVERLAP, iteration)
+        rmse = _rmse(sums)
+        matrix = sums.matrix if sums.matrix is not None else matrix
+        assert matrix is not None
+        step = normal_step(matrix, sums.vector, model.size, settings.light_terms)
+        if step is None:
+            return result(Status.SINGULAR, iteration)
+        if np.abs(step).max() < SMALL_STEP:
+            solved, step = step, accelerated(step, before)
+            before = Taken(solved, step)
+        else:
+            before = None
+        small = from_normalised @ model.to_matrix(step[: model.size]) @ to_normalised
+        new_warp = compose_inverse(warp, small)
+        new_light = updated(light, step[model.size :], target.mean)
+        if not (
+            plausible(small, target.size)
+            and plausible(new_warp, target.size)
+            and new_light.plausible
+        ):
+            return result(Status.DIVERGED, iteration)
+        warp, light = new_warp, new_light
+        last_step = corner_step_px(small, target.size)
+        if last_step <= settings.tolerance_px:
+            return result(Status.CONVERGED, iteration)
+        if last_step > STEADY_SCALE_PX:
+            scale = max(scale_of(sums.residuals), SMALLEST_SCALE)
+    return result(Status.ITERATION_LIMIT, settings.max_iterations)
+
+
+def residual_scale(target: TargetPlanes, source: Level, warp: Matrix, light: Light) -> float:
+    """Standard deviation of the residuals under ``warp`` and ``light``, estimated robustly."""
+    source_values, target_values = sample_pairs(target, source, warp, REACH)
+    residuals = (source_values - light.bias) / light.gain - target_values
+    return max(scale_of(residuals), SMALLEST_SCALE)
+
+
+def _rmse(sums: Sums) -> float:
+    return float(np.sqrt(sums.squares / sums.weight)) if sums.weight > 0.0 else np.nan

@@ -1,0 +1,174 @@
+"""From an image as the user has it to the one float32 plane that the solver sees.
+
+Colour becomes luma, integers become shares of their full scale, and whatever is no measurement
+(not finite, transparent) is marked as taking no part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from align_cli.engine.arrays import Image, Mask, Plane
+from align_cli.engine.errors import ImageError
+
+DTYPES: Final = ("uint8", "uint16", "float32", "float64")
+
+# ITU-R BT.601, the weights of every JPEG and of cv2.cvtColor.
+RED_GREEN_BLUE: Final = (0.299, 0.587, 0.114)
+
+ALPHA_CHANNELS: Final = (2, 4)
+"""Images with so many channels (grey or RGB and one more) end with alpha."""
+
+SMALLEST_SIDE: Final = 8
+"""Below this there is no interior left once the filters' reach is taken off."""
+
+LARGEST_SIDE: Final = 32766
+"""cv2 keeps the coordinates of its warps in 16 bits."""
+
+MOST_CV2_CHANNELS: Final = 4
+
+_STRIP_PIXELS: Final = 1 << 18
+
+
+@dataclass(frozen=True)
+class Luma:
+    """One image as the solver sees it.
+
+    Attributes:
+        plane: (height, width) float32; value in full-scale units = ``offset + scale * plane``.
+            Where ``valid`` is False it holds 0.
+        valid: (height, width) bool, or None where every pixel takes part.
+        offset, scale: 0 and 1 for integer images. Floating-point images may lie anywhere, so
+            their mean and spread are taken out before float32 would round them away.
+    """
+
+    plane: Plane
+    valid: Mask | None
+    offset: float
+    scale: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        height, width = self.plane.shape
+        return width, height
+
+
+def full_scale(image: Image) -> float:
+    """The value that counts as 1.0: the largest integer of the dtype, 1 for floats."""
+    return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
+
+
+def check_image(image: Image, role: str) -> None:
+    """Check shape and dtype.
+
+    Raises:
+        ImageError: if the image is not (H, W) or (H, W, C) of a supported dtype and size.
+    """
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"expected a numpy array, got {type(image).__name__}", role=role)
+    if image.dtype.name not in DTYPES:
+        raise ImageError(
+            f"dtype {image.dtype.name} is not supported; convert it to one of {', '.join(DTYPES)}",
+            role=role,
+        )
+    if image.ndim not in (2, 3):
+        raise ImageError(
+            f"expected (height, width) or (height, width, channels), got shape {image.shape}",
+            role=role,
+        )
+    if image.ndim == 3 and image.shape[2] == 0:
+        raise ImageError("the image has no channels", role=role)
+    height, width = image.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise ImageError(
+            f"{width}x{height} px is too small to align; each side needs {SMALLEST_SIDE} px",
+            role=role,
+        )
+    if max(height, width) > LARGEST_SIDE:
+        raise ImageError(
+            f"{width}x{height} px is too large; a side may have {LARGEST_SIDE} px", role=role
+        )
+
+
+def luma(image: Image, role: str = "image") -> Luma:
+    """Convert an image to the plane that is aligned.
+
+    Grey is taken as it is, RGB becomes luma, any other number of channels their mean. With two or
+    four channels the last one is alpha: pixels that are not at all opaque take no part.
+
+    Args:
+        image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
+            It is not changed.
+        role: "source" or "target", for messages.
+
+    Raises:
+        ImageError: if the shape or dtype is unsupported, no pixel is finite, or all are equal.
+    """
+    check_image(image, role)
+    height, width = image.shape[:2]
+    pixels = image.reshape(height, width, -1)
+    colours, alpha = _split_alpha(pixels)
+    floating = image.dtype.kind == "f"
+    valid = np.ones((height, width), np.bool_) if floating or alpha is not None else None
+    if valid is not None:
+        if floating:
+            valid &= np.isfinite(pixels).all(axis=2)
+        if alpha is not None:
+            valid &= alpha > 0
+        if valid.all():
+            valid = None
+        elif not valid.any():
+            raise ImageError("no pixel is both finite and opaque", role=role)
+
+    offset, scale = _spread(colours, valid, role) if floating else (0.0, 1.0)
+    plane = _weighted_mean(colours, valid, offset, scale * full_scale(image))
+    inside = plane if valid is None else plane[valid]
+    if inside.min() == inside.max():
+        raise ImageError("the image is flat: every pixel has the same value", role=role)
+    return Luma(plane, valid, offset, scale)
+
+
+def _split_alpha(pixels: Image) -> tuple[Image, Image | None]:
+    if pixels.shape[2] in ALPHA_CHANNELS:
+        return pixels[:, :, :-1], pixels[:, :, -1]
+    return pixels, None
+
+
+def _spread(colours: Image, valid: Mask | None, role: str) -> tuple[float, float]:
+    """Mean and standard deviation of the valid values of a floating-point image."""
+    values = (colours if valid is None else colours[valid]).astype(np.float64)
+    # Scaled by the largest value first: the square of 1e200 is not finite.
+    largest = float(np.abs(values).max())
+    if largest == 0.0:
+        raise ImageError("the image is flat: every pixel has the same value", role=role)
+    values /= largest
+    spread = float(values.std()) * largest
+    return float(values.mean()) * largest, spread if spread > 0.0 else 1.0
+
+
+def _weighted_mean(colours: Image, valid: Mask | None, offset: float, divisor: float) -> Plane:
+    height, width, channels = colours.shape
+    weights = RED_GREEN_BLUE if channels == 3 else (1.0 / channels,) * channels
+    weights_row = np.array([[weight / divisor for weight in weights]])
+    floating = colours.dtype.kind == "f"
+    plane = np.empty((height, width), np.float32)
+    rows = max(1, _STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        strip = colours[top : top + rows]
+        if floating:
+            clean = np.where(np.isfinite(strip), strip, offset) - offset
+            plane[top : top + rows] = clean @ weights_row[0]
+        elif channels == 1:
+            np.multiply(strip[:, :, 0], np.float32(weights_row[0, 0]), out=plane[top : top + rows])
+        elif channels <= MOST_CV2_CHANNELS:
+            cv2.transform(strip.astype(np.float32), weights_row, dst=plane[top : top + rows])
+        else:
+            plane[top : top + rows] = strip @ weights_row[0]
+    if valid is not None:
+        plane[~valid] = 0.0
+    return plane

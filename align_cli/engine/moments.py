@@ -1,0 +1,452 @@
+"""Weighted polynomial moments of images, strip by strip: the only hot loop.
+
+For every motion model dD/dp is a polynomial of degree <= 2 in the normalised coordinates x and y,
+so no Jacobian image is ever built (docs/method.md, "Moments"). With the moment table
+
+    M(A)[j, i] = sum over pixels of A * y**j * x**i
+
+the vector J^T W r is a few entries of M(gx w r) and M(gy w r), and the matrix J^T W J a few
+entries, up to degree 4, of M(w gx gx), M(w gx gy), M(w gy gy). A moment is separable: one matrix
+product of A with the table of powers of x reads A once, the powers of y then meet a few columns.
+
+The columns of the light are appended to J in the same way: the target T and 1, each times the
+monomials m of degree <= 2, whose sums are entries of M(T w r), M(w r), M(w T T) and so on.
+
+Work is done in strips of rows small enough for the cache; each strip's sums are added in the
+order of the strips, so the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
+from align_cli.engine.coordinates import Size, normalisation
+from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.photometry import FIELD, Light
+from align_cli.engine.pyramid import REACH, Level, within_reach
+from align_cli.engine.robust import Loss
+from align_cli.engine.sampling import (
+    clear_outside,
+    interval_mask,
+    offset_origin,
+    row_intervals,
+    sample,
+    sample_valid,
+)
+from align_cli.engine.threads import Threads
+
+STRIP_PIXELS: Final = 1 << 15
+"""Pixels in a strip: five float32 planes of it fill 640 kB. Also small enough that no BLAS
+splits one product over threads of its own, which would change the order of summation."""
+
+MATRIX_PIXELS: Final = 1 << 17
+"""Pixels that are enough for the Gauss-Newton matrix. It steers the step; where the steps end is
+decided by J^T W r alone, so rows may be left out."""
+
+SCALE_PIXELS: Final = 1 << 13
+"""Pixels that are enough for the median that estimates the residuals' scale (to about 1 %)."""
+
+
+_Tables = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TargetPlanes:
+    """What one level of the target contributes, computed once.
+
+    All planes cover the interior of the level, where no filter met the border.
+
+    Attributes:
+        size: (width, height) of the whole level.
+        origin: (x, y) of the interior's first pixel in the level.
+        image: (h, w) float32, less ``mean``.
+        mean: mean of the level, taken out so that the light's two columns are nearly orthogonal.
+        gradient_x, gradient_y: (h, w) float32, per *pixel*, zero where not ``valid``.
+        valid: (h, w) bool, or None where every interior pixel takes part.
+        powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
+        powers_y: (h, 5) float64.
+        pixels_per_unit: length in pixels of a unit of the normalised coordinates.
+    """
+
+    size: Size
+    origin: tuple[int, int]
+    image: Plane
+    mean: float
+    gradient_x: Plane
+    gradient_y: Plane
+    valid: Mask | None
+    powers_x: NDArray[np.float32]
+    powers_y: NDArray[np.float64]
+    pixels_per_unit: float
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What one pass over a level yields.
+
+    Attributes:
+        vector: (p + 12,) the sums [J, T m, m]^T W r, with m the six ``MONOMIALS``.
+        matrix: (p + 12, p + 12) the sums [J, T m, m]^T W [J, T m, m], scaled to the full number
+            of pixels, or None where not asked for.
+        weight: sum of the weights.
+        squares: sum of w r^2.
+        count: pixels of the interior that the warp takes into the source.
+        residuals: (n,) float32, r of a regular sample of those pixels.
+    """
+
+    vector: Vector
+    matrix: NDArray[np.float64] | None
+    weight: float
+    squares: float
+    count: int
+    residuals: NDArray[np.float32]
+
+
+def target_planes(level: Level) -> TargetPlanes | None:
+    """What a pyramid level contributes as the target, or None where no interior is left.
+
+    The gradient is the central difference of the smoothed level: the derivative of what linear
+    sampling reconstructs, and odd, so that noise in it does not correlate with the noise of the
+    residual at the same pixel.
+    """
+    reach = REACH + 1  # the central difference looks one pixel further than the smoothing
+    width, height = level.size
+    if min(width, height) <= 2 * reach + 1:
+        return None
+    interior = np.s_[reach : height - reach, reach : width - reach]
+    valid = within_reach(level.valid)
+    inside = None if valid is None else valid[interior]
+    image = level.image[interior]
+    kept = image if inside is None else image[inside]
+    if kept.size == 0:
+        return None
+    mean = float(kept.mean(dtype=np.float64))
+    to_normalised = normalisation(level.size)
+    x = to_normalised[0, 0] * np.arange(reach, width - reach) + to_normalised[0, 2]
+    y = to_normalised[1, 1] * np.arange(reach, height - reach) + to_normalised[1, 2]
+    degrees = np.arange(5)
+    return TargetPlanes(
+        size=level.size,
+        origin=(reach, reach),
+        image=image - np.float32(mean),
+        mean=mean,
+        gradient_x=np.ascontiguousarray(_central_difference(level.image, axis=1)[interior]),
+        gradient_y=np.ascontiguousarray(_central_difference(level.image, axis=0)[interior]),
+        valid=None if inside is None else np.ascontiguousarray(inside),
+        powers_x=(x[:, None] ** degrees).astype(np.float32),
+        powers_y=y[:, None] ** degrees,
+        pixels_per_unit=1.0 / to_normalised[0, 0],
+    )
+
+
+def _central_difference(image: Plane, axis: int) -> Plane:
+    return np.asarray(cv2.Sobel(image, cv2.CV_32F, axis, 1 - axis, ksize=1, scale=0.5), np.float32)
+
+
+class Scratch(threading.local):
+    """Buffers of one strip, one set for each thread, made once and used for every strip."""
+
+    def __init__(self) -> None:
+        self.pool: list[Plane] = []
+
+    def planes(self, number: int, shape: tuple[int, int]) -> list[Plane]:
+        """``number`` planes of ``shape``, holding anything."""
+        pixels = shape[0] * shape[1]
+        if len(self.pool) < number or self.pool[0].size < pixels:
+            self.pool = [np.empty(pixels, np.float32) for _ in range(number)]
+        return [plane[:pixels].reshape(shape) for plane in self.pool[:number]]
+
+
+def strips(planes: TargetPlanes) -> list[slice]:
+    """The rows of the interior, cut into strips of about ``STRIP_PIXELS``."""
+    height, width = planes.image.shape
+    rows = max(1, STRIP_PIXELS // max(width, 1))
+    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+
+def sample_pairs(
+    target: TargetPlanes, source: Level, warp: Matrix, source_margin: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Source and target values, (n,) each, on a regular coarse grid of the overlap.
+
+    For first guesses of light and scale, before any weight is known; about ``SCALE_PIXELS`` of
+    them. The target's values are whole (``mean`` left in).
+    """
+    height, width = target.image.shape
+    step = _grid_step(height, width)
+    image = target.image[::step, ::step]
+    on_grid = offset_origin(warp, *target.origin) @ np.diag([step, step, 1.0])
+    rows = np.arange(image.shape[0], dtype=np.float64)
+    first, end = row_intervals(on_grid, rows, image.shape[1], source.size, source_margin)
+    inside = interval_mask(first, end, image.shape[1])
+    if target.valid is not None:
+        inside &= target.valid[::step, ::step]
+    values = sample(source.image, on_grid, image.shape[::-1])
+    if source.valid is not None:
+        inside &= sample_valid(source.valid, on_grid, image.shape[::-1])
+    return values[inside], image[inside] + np.float32(target.mean)
+
+
+def _grid_step(height: int, width: int) -> int:
+    return max(1, int(np.sqrt(height * width / SCALE_PIXELS)))
+
+
+def residual_sums(
+    target: TargetPlanes,
+    source: Level,
+    warp: Matrix,
+    light: Light,
+    *,
+    model: MotionModel,
+    loss: Loss,
+    scale: float,
+    source_margin: float,
+    with_matrix: bool,
+    threads: Threads,
+    scratch: Scratch,
+) -> Sums:
+    """One pass over a level: sample the source, weigh the residuals, sum the moments.
+
+    The residual is r = factor(x) source(W x) + offset(x) - target(x), in the target's units.
+
+    Args:
+        target: the level of the target.
+        source: the same level of the source.
+        warp: (3, 3), target pixel -> source pixel, of this level.
+        light: factor and offset of this level's planes, ``target.mean`` left in.
+        model: the motion model whose Jacobian is meant.
+        loss: the robust loss.
+        scale: standard deviation of the residuals that the loss assumes; any for l2.
+        source_margin: pixels next to the source's border that take no part.
+        with_matrix: whether the Gauss-Newton matrix is wanted too.
+        threads: where to work.
+        scratch: buffers.
+    """
+    height, width = target.image.shape
+    warp = offset_origin(warp, *target.origin)
+    first, end = row_intervals(
+        warp, np.arange(height, dtype=np.float64), width, source.size, source_margin
+    )
+    lengths = np.maximum(end - first, 0)
+    matrix_step = max(1, height * width // MATRIX_PIXELS)
+    sample_step = _grid_step(height, width)
+
+    def strip_sums(rows: slice) -> _StripSums | None:
+        if not lengths[rows].any():
+            return None
+        return _strip_sums(
+            target,
+            source,
+            offset_origin(warp, 0.0, rows.start),
+            light,
+            rows=rows,
+            first=first[rows],
+            end=end[rows],
+            loss=loss,
+            scale=scale,
+            matrix_step=matrix_step if with_matrix else 0,
+            sample_step=sample_step,
+            scratch=scratch,
+        )
+
+    parts = [part for part in threads.map(strip_sums, strips(target)) if part is not None]
+    if not parts:
+        size = model.size + 2 * FIELD
+        empty = np.zeros((size, size)) if with_matrix else None
+        return Sums(np.zeros(size), empty, 0.0, 0.0, 0, np.empty(0, np.float32))
+    moments = sum((part.moments for part in parts[1:]), start=parts[0].moments)
+    totals = sum((part.totals for part in parts[1:]), start=parts[0].totals)
+    matrix = None
+    if with_matrix:
+        tables = sum((part.tables for part in parts[1:]), start=parts[0].tables)
+        matrix = assemble_matrix(tables, model, target.pixels_per_unit) * matrix_step
+    return Sums(
+        assemble_vector(moments, model, target.pixels_per_unit),
+        matrix,
+        weight=float(totals[0]),
+        squares=float(totals[1]),
+        count=int(totals[2]),
+        residuals=np.concatenate([part.residuals for part in parts]),
+    )
+
+
+@dataclass(frozen=True)
+class _StripSums:
+    moments: NDArray[np.float64]  # (4, 3, 3): M(gx w r), M(gy w r), M(T w r), M(w r)
+    totals: Vector  # sums of w and w r r, and the number of pixels that take part
+    tables: NDArray[np.float64]  # (10, 5, 5): see _matrix_tables; zero where not asked for
+    residuals: NDArray[np.float32]
+
+
+def _strip_sums(
+    target: TargetPlanes,
+    source: Level,
+    warp: Matrix,
+    light: Light,
+    *,
+    rows: slice,
+    first: NDArray[np.intp],
+    end: NDArray[np.intp],
+    loss: Loss,
+    scale: float,
+    matrix_step: int,
+    sample_step: int,
+    scratch: Scratch,
+) -> _StripSums:
+    image = target.image[rows]
+    height, width = image.shape
+    r, w, product = scratch.planes(3, (height, width))
+
+    sample(source.image, warp, (width, height), out=r)
+    _relight(r, light, target, rows, scratch=product)
+    np.subtract(r, image, out=r)
+
+    inside = _inside(target, source, warp, rows, first, end)
+    if loss.robust:
+        np.multiply(r, np.float32(1.0 / (loss.constant * scale)), out=w)
+        np.multiply(w, w, out=w)
+        loss.weigh(w)
+    else:
+        w.fill(1.0)
+    if inside is None:
+        clear_outside(w, first, end)
+        count = int((end - first).clip(0).sum())
+    else:
+        np.multiply(w, inside, out=w)
+        count = int(np.count_nonzero(inside))
+
+    # Rows are counted from the top of the interior, so that the sample does not depend on how
+    # the rows are cut into strips.
+    picked_rows = np.arange(-rows.start % sample_step, height, sample_step)
+    picked = r[picked_rows, ::sample_step]
+    if inside is None:
+        takes_part = interval_mask(first[picked_rows], end[picked_rows], width, sample_step)
+    else:
+        takes_part = inside[picked_rows, ::sample_step]
+
+    powers_x, powers_y = target.powers_x[:, :3], target.powers_y[rows, :3]
+    np.multiply(w, r, out=product)
+    totals = np.array(
+        [
+            w.sum(),
+            np.einsum("ij,ij->", product, r),
+            count,
+        ],
+        dtype=np.float64,
+    )
+    residuals = picked[takes_part]
+    moments = np.empty((4, 3, 3))
+    for table, plane in zip(
+        moments, (target.gradient_x[rows], target.gradient_y[rows], image), strict=False
+    ):
+        # r is spent: its buffer takes the products.
+        np.multiply(plane, product, out=r)
+        table[:] = powers_y.T @ (r @ powers_x)
+    moments[3] = powers_y.T @ (product @ powers_x)
+
+    if matrix_step:
+        tables = _matrix_tables(target, rows, w, np.s_[-rows.start % matrix_step :: matrix_step])
+    else:
+        tables = np.zeros((10, 5, 5))
+    return _StripSums(moments, totals, tables, residuals)
+
+
+def _relight(
+    values: Plane, light: Light, target: TargetPlanes, rows: slice, scratch: Plane
+) -> None:
+    """Relight in place: values <- factor * values + offset - target.mean."""
+    if not light.varies:
+        np.multiply(values, np.float32(light.factor[0]), out=values)
+        np.add(values, np.float32(light.offset[0] - target.mean), out=values)
+        return
+    for apply, coefficients in ((np.multiply, light.factor), (np.add, light.offset)):
+        table = np.zeros((3, 3))
+        for (i, j), coefficient in zip(MONOMIALS, coefficients, strict=True):
+            table[j, i] = coefficient
+        if apply is np.add:
+            table[0, 0] -= target.mean
+        rows_of = (target.powers_y[rows, :3] @ table).astype(np.float32)
+        np.matmul(rows_of, target.powers_x[:, :3].T, out=scratch)
+        apply(values, scratch, out=values)
+
+
+def _inside(
+    target: TargetPlanes,
+    source: Level,
+    warp: Matrix,
+    rows: slice,
+    first: NDArray[np.intp],
+    end: NDArray[np.intp],
+) -> Mask | None:
+    """(h, w) bool of the pixels that take part, or None where the intervals say it all."""
+    if target.valid is None and source.valid is None:
+        return None
+    height, width = target.image[rows].shape
+    inside = interval_mask(first, end, width)
+    if target.valid is not None:
+        inside &= target.valid[rows]
+    if source.valid is not None:
+        inside &= sample_valid(source.valid, warp, (width, height))
+    return inside
+
+
+def _matrix_tables(target: TargetPlanes, rows: slice, w: Plane, picked: slice) -> _Tables:
+    """(10, 5, 5) moment tables of every product of two of gx, gy, T and 1, weighted by w."""
+    gx, gy, image = (
+        plane[rows][picked] for plane in (target.gradient_x, target.gradient_y, target.image)
+    )
+    w = w[picked]
+    w_gx, w_gy, w_image = w * gx, w * gy, w * image
+    planes = (
+        w_gx * gx,
+        w_gx * gy,
+        w_gy * gy,
+        w_gx * image,
+        w_gy * image,
+        w_gx,
+        w_gy,
+        w_image * image,
+        w_image,
+        w,
+    )
+    powers_y = target.powers_y[rows][picked]
+    return np.stack([powers_y.T @ (plane @ target.powers_x) for plane in planes])
+
+
+def assemble_vector(
+    moments: NDArray[np.float64], model: MotionModel, pixels_per_unit: float
+) -> Vector:
+    """[J, T m, m]^T W r from M(gx w r), M(gy w r), M(T w r), M(w r), each (3, 3)."""
+    i, j = np.array(MONOMIALS).T
+    moment_x, moment_y, image, one = moments[:, j, i]
+    motion = model.jacobian_x @ moment_x + model.jacobian_y @ moment_y
+    return np.concatenate([motion * pixels_per_unit, image, one])
+
+
+def assemble_matrix(
+    tables: _Tables, model: MotionModel, pixels_per_unit: float
+) -> NDArray[np.float64]:
+    """[J, T m, m]^T W [J, T m, m] from the ten moment tables of ``_matrix_tables``."""
+    # Moments of every product of two monomials: a Hankel-like (6, 6) matrix for each table.
+    i, j = np.array(MONOMIALS).T
+    products = tables[:, j[:, None] + j, i[:, None] + i]
+    xx, xy, yy, x_image, y_image, x_one, y_one, image_image, image_one, one_one = products
+    jx = model.jacobian_x * pixels_per_unit
+    jy = model.jacobian_y * pixels_per_unit
+    motion = jx @ xx @ jx.T + jx @ xy @ jy.T + jy @ xy @ jx.T + jy @ yy @ jy.T
+    with_image = jx @ x_image + jy @ y_image
+    with_one = jx @ x_one + jy @ y_one
+    return np.block(
+        [
+            [motion, with_image, with_one],
+            [with_image.T, image_image, image_one],
+            [with_one.T, image_one, one_one],
+        ]
+    )

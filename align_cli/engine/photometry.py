@@ -1,0 +1,126 @@
+"""The light: how the source's grey values must be changed to look like the target's.
+
+    target ~ factor(x) * source(W x) + offset(x)
+
+Factor and offset are polynomials of degree 0 (gain and bias) or 2 (a lamp that falls off, a
+vignette) in the target's normalised coordinates. They are solved with the motion, as more columns
+of the normal equations (``align_cli.engine.moments``), so a change of light needs no second loop.
+What is here is the pair itself, its first guess and its update.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Vector
+from align_cli.engine.motion import MONOMIALS
+
+LARGEST_GAIN: Final = 100.0
+"""A gain beyond this, or below its inverse, explains a flat image, not a change of light."""
+
+NO_LIGHT, UNIFORM, FIELD = 0, 1, len(MONOMIALS)
+"""Number of terms that factor and offset have: none are solved for, one, all monomials."""
+
+_CORNERS: Final = np.array([(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
+
+
+@dataclass(frozen=True, eq=False)
+class Light:
+    """Coefficients, in the order of ``MONOMIALS``, of the factor and the offset, (6,) each."""
+
+    factor: Vector
+    offset: Vector
+
+    @classmethod
+    def uniform(cls, gain: float = 1.0, bias: float = 0.0) -> Light:
+        """The light for which source = gain * target + bias everywhere."""
+        factor, offset = np.zeros(FIELD), np.zeros(FIELD)
+        factor[0], offset[0] = 1.0 / gain, -bias / gain
+        return cls(factor, offset)
+
+    @property
+    def gain(self) -> float:
+        """Gain at the centre of the target: source ~ gain * target + bias."""
+        return 1.0 / float(self.factor[0])
+
+    @property
+    def bias(self) -> float:
+        """Bias at the centre of the target."""
+        return -float(self.offset[0]) / float(self.factor[0])
+
+    @property
+    def varies(self) -> bool:
+        """True where factor or offset are not the same everywhere."""
+        return bool(self.factor[1:].any() or self.offset[1:].any())
+
+    @property
+    def plausible(self) -> bool:
+        """False where the factor is negative, vanishing, exploding or not finite somewhere."""
+        factors = polynomial(self.factor, _CORNERS)
+        inside = (factors > 1.0 / LARGEST_GAIN) & (factors < LARGEST_GAIN)
+        return bool(inside.all() and np.isfinite(self.offset).all())
+
+
+def first_guess(
+    source_values: NDArray[np.floating[Any]], target_values: NDArray[np.floating[Any]]
+) -> Light:
+    """Light that gives both sets of values, (n,) each, the same median and the same spread.
+
+    Regression of one on the other would need aligned images: while they are not, it finds a gain
+    near zero. Quantiles need no correspondence.
+    """
+    low, middle, high = np.quantile(source_values, [0.1, 0.5, 0.9])
+    target_low, target_middle, target_high = np.quantile(target_values, [0.1, 0.5, 0.9])
+    if high <= low or target_high <= target_low:
+        return Light.uniform(1.0, float(middle - target_middle))
+    gain = float((high - low) / (target_high - target_low))
+    return Light.uniform(gain, float(middle - gain * target_middle))
+
+
+def updated(light: Light, step: Vector, target_mean: float) -> Light:
+    """The light after a step of the normal equations.
+
+    The residual r = factor * source + offset - target was explained as
+    d(x) * (target - target_mean) + e(x); solve that for the target, with the relit source in the
+    target's place. Products of polynomials lose what is beyond degree 2; at the end, where d and
+    e vanish, that is nothing.
+
+    Args:
+        light: the light before.
+        step: (2 n,): the n coefficients of d, then those of e; n = 0, 1 or 6.
+        target_mean: what was taken off the target.
+    """
+    terms = len(step) // 2
+    if terms == NO_LIGHT:
+        return light
+    d, e = np.zeros(FIELD), np.zeros(FIELD)
+    d[:terms], e[:terms] = step[:terms], step[terms:]
+    # 1 / (1 + d) for any uniform part of d and a small varying one.
+    shrink = -d / (1.0 + d[0]) ** 2
+    shrink[0] = 1.0 / (1.0 + d[0])
+    offset = light.offset - e
+    offset[0] -= target_mean
+    offset = multiplied(offset, shrink)
+    offset[0] += target_mean
+    return Light(multiplied(light.factor, shrink), offset)
+
+
+def multiplied(first: Vector, second: Vector) -> Vector:
+    """Product of two polynomials over ``MONOMIALS``, without what is beyond degree 2."""
+    product = np.zeros(FIELD)
+    for (i, j), a in zip(MONOMIALS, first, strict=True):
+        for (k, m), b in zip(MONOMIALS, second, strict=True):
+            if (i + k, j + m) in MONOMIALS:
+                product[MONOMIALS.index((i + k, j + m))] += a * b
+    return product
+
+
+def polynomial(coefficients: Vector, points: NDArray[np.float64]) -> Vector:
+    """Values, (n,), at (n, 2) normalised points of a polynomial over ``MONOMIALS``."""
+    x, y = points.T
+    values: Vector = sum(c * x**i * y**j for c, (i, j) in zip(coefficients, MONOMIALS, strict=True))
+    return values

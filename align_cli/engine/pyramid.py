@@ -1,0 +1,84 @@
+"""Gaussian pyramids: each level half the size of the one below, level 0 full size.
+
+Level 0 is the image smoothed a little: linear sampling and central differences are then
+accurate, because what they get wrong are the highest frequencies. Each further level is
+smoothed by the binomial kernel 1-4-6-4-1 and keeps every second sample, the first included: a
+pixel x of level l lies at 2**l * x of level 0, with no half-pixel term, for odd sizes too (Burt
+and Adelson 1983; ``align_cli.engine.coordinates.at_level`` carries transforms between levels).
+
+A filter near a border sees pixels that it has to invent. Those within its reach take no part:
+``REACH`` is the same on every level, because (REACH + 2) / 2 <= REACH.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.luma import Luma
+
+PRESMOOTHING: Final = 0.8
+"""Standard deviation in pixels of the Gaussian of level 0."""
+
+REACH: Final = 2
+"""Pixels next to a border, on any level, into which a filter has carried invented values."""
+
+COARSEST_SIDE: Final = 12
+"""A level is added while the shorter side of both images stays at least this long. Measured: with
+12 instead of 24, displacements of 60 px on 400x300 are found in 90 instead of 75 %."""
+
+_REACH_KERNEL: Final = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
+
+
+@dataclass(frozen=True)
+class Level:
+    """One image at one level.
+
+    ``image`` is (height, width) float32; ``valid`` is (height, width) bool or None where only the
+    ``REACH`` pixels next to each border are invalid.
+    """
+
+    image: Plane
+    valid: Mask | None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels of this level."""
+        height, width = self.image.shape
+        return width, height
+
+
+def level_count(size: tuple[int, int]) -> int:
+    """How many levels an image of (width, height) carries, at least 1."""
+    side, count = min(size), 1
+    while (side := (side + 1) // 2) >= COARSEST_SIDE:
+        count += 1
+    return count
+
+
+def pyramid(luma: Luma, count: int) -> list[Level]:
+    """Levels 0 to ``count - 1`` of an image."""
+    ksize = (2 * REACH + 1, 2 * REACH + 1)
+    smooth = cv2.GaussianBlur(luma.plane, ksize, PRESMOOTHING, borderType=cv2.BORDER_REFLECT_101)
+    levels = [Level(np.asarray(smooth, np.float32), within_reach(luma.valid))]
+    for _ in range(1, count):
+        below = levels[-1]
+        half = cv2.pyrDown(below.image, borderType=cv2.BORDER_REFLECT_101)
+        eroded = within_reach(below.valid)
+        valid = None if eroded is None else np.ascontiguousarray(eroded[::2, ::2])
+        levels.append(Level(np.asarray(half, np.float32), valid))
+    return levels
+
+
+def within_reach(valid: Mask | None) -> Mask | None:
+    """Pixels whose whole neighbourhood of ``REACH`` is valid (beyond the border counts as valid).
+
+    The border itself is the business of whoever crops ``REACH`` pixels off.
+    """
+    if valid is None:
+        return None
+    return cv2.erode(valid.view(np.uint8), _REACH_KERNEL).astype(np.bool_)

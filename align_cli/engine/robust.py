@@ -1,0 +1,103 @@
+"""Robust losses: how much a residual counts, and how large residuals usually are.
+
+A loss is a function rho of the residual r over its scale s (a standard deviation). Iteratively
+reweighted least squares needs only the weight w = rho'(r) / r. Constants are those with which the
+estimate keeps 95 % efficiency under normal noise (Holland and Welsch 1977; geman-mcclure's was
+found by the same integral, see tests/engine/test_robust.py), so all five agree on good data.
+
+Least squares is the loss whose weight is 1: there is one solver, not two.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Plane
+
+NORMAL_MEDIAN: Final = 0.6744897501960817
+"""Median of |r| for a standard normal r: the median absolute residual over it estimates s."""
+
+
+@dataclass(frozen=True)
+class Loss:
+    """A robust loss.
+
+    Attributes:
+        name: what the user types.
+        constant: residuals around ``constant`` standard deviations begin to lose weight.
+        rho: the loss of u = r / (constant * s), with rho(u) ~ u**2 / 2 for small u.
+        weigh: writes the weight of u, given u squared, into its argument, in place.
+    """
+
+    name: str
+    constant: float
+    rho: Callable[[NDArray[np.float64]], NDArray[np.float64]]
+    weigh: Callable[[Plane], None]
+
+    @property
+    def robust(self) -> bool:
+        """False only for least squares, whose weights need not be computed at all."""
+        return math.isfinite(self.constant)
+
+
+def _weigh_l2(squared: Plane) -> None:
+    squared.fill(1.0)
+
+
+def _weigh_huber(squared: Plane) -> None:
+    np.maximum(squared, 1.0, out=squared)
+    np.sqrt(squared, out=squared)
+    np.reciprocal(squared, out=squared)
+
+
+def _weigh_tukey(squared: Plane) -> None:
+    np.subtract(1.0, squared, out=squared)
+    np.maximum(squared, 0.0, out=squared)
+    np.multiply(squared, squared, out=squared)
+
+
+def _weigh_lorentzian(squared: Plane) -> None:
+    np.add(squared, 1.0, out=squared)
+    np.reciprocal(squared, out=squared)
+
+
+def _weigh_geman_mcclure(squared: Plane) -> None:
+    _weigh_lorentzian(squared)
+    np.multiply(squared, squared, out=squared)
+
+
+def _rho_huber(u: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(np.abs(u) <= 1.0, 0.5 * u**2, np.abs(u) - 0.5)
+
+
+def _rho_tukey(u: NDArray[np.float64]) -> NDArray[np.float64]:
+    return (1.0 - np.maximum(1.0 - u**2, 0.0) ** 3) / 6.0
+
+
+LOSSES: Final[dict[str, Loss]] = {
+    loss.name: loss
+    for loss in (
+        Loss("l2", np.inf, lambda u: 0.5 * u**2, _weigh_l2),
+        Loss("huber", 1.345, _rho_huber, _weigh_huber),
+        Loss("tukey", 4.685, _rho_tukey, _weigh_tukey),
+        Loss("lorentzian", 2.385, lambda u: 0.5 * np.log1p(u**2), _weigh_lorentzian),
+        Loss("geman-mcclure", 3.787, lambda u: 0.5 * u**2 / (1.0 + u**2), _weigh_geman_mcclure),
+    )
+}
+"""Every loss by name."""
+
+
+def scale_of(residuals: NDArray[np.float32]) -> float:
+    """Standard deviation of the residuals, (n,), from their median absolute value.
+
+    Half of the residuals may be anything (other content, moving things) without moving it far.
+    """
+    if residuals.size == 0:
+        return 0.0
+    return float(np.median(np.abs(residuals))) / NORMAL_MEDIAN

@@ -1,0 +1,201 @@
+"""Sampling the source through a warp, and where the warp stays inside the source.
+
+The overlap of two rectangles under a homography is a convex polygon, so in every row of the
+target it is one interval, known from four inequalities without warping a mask.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Image, Mask, Matrix, Plane
+from align_cli.engine.coordinates import Size
+from align_cli.engine.errors import ImageError
+from align_cli.engine.luma import ALPHA_CHANNELS
+
+SLACK_PX: Final = 5e-4
+"""How far beyond a border a sampled point may lie and still count as inside."""
+
+ALL_FOUR: Final = 0.999
+"""A mask sampled linearly is above this only where all the neighbours that count are set."""
+
+_FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+
+
+def offset_origin(warp: Matrix, x: float, y: float) -> Matrix:
+    """The warp of a window of the target whose (0, 0) is the target's pixel (x, y)."""
+    moved = warp.copy()
+    moved[:, 2] += warp[:, 0] * x + warp[:, 1] * y
+    return moved
+
+
+def sample(
+    image: Plane,
+    warp: Matrix,
+    size: Size,
+    *,
+    out: Plane | None = None,
+    replicate: bool = False,
+) -> Plane:
+    """Values of ``image`` at the warped pixels of a window, by linear interpolation.
+
+    Args:
+        image: (height, width) float32.
+        warp: (3, 3), window pixel -> image pixel.
+        size: (width, height) of the window.
+        out: where to write, (height, width) float32 and contiguous.
+        replicate: outside the image its nearest border pixel is found, else 0. cv2 blends the
+            last pixel with what lies outside, so values at the very border need this.
+
+    Returns:
+        (height, width) float32.
+    """
+    border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT
+    if warp[2, 0] == 0.0 and warp[2, 1] == 0.0:
+        affine = warp[:2] / warp[2, 2]
+        sampled = cv2.warpAffine(image, affine, size, dst=out, flags=_FLAGS, borderMode=border)
+    else:
+        sampled = cv2.warpPerspective(image, warp, size, dst=out, flags=_FLAGS, borderMode=border)
+    return np.asarray(sampled, np.float32)
+
+
+def sample_valid(valid: Mask, warp: Matrix, size: Size) -> Mask:
+    """(height, width) bool: the window's pixels whose four neighbours in the image are valid."""
+    return sample(valid.astype(np.float32), warp, size) > ALL_FOUR
+
+
+def row_intervals(
+    warp: Matrix, rows: NDArray[np.float64], width: int, source_size: Size, margin: float
+) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """For each row, which pixels x of ``first <= x < end`` the warp takes into the source.
+
+    Args:
+        warp: (3, 3), window pixel -> source pixel.
+        rows: (n,) y coordinates of the rows.
+        width: width of the window.
+        source_size: (width, height) of the source.
+        margin: pixels next to the source's border that do not count as inside.
+
+    Returns:
+        ``first`` and ``end``, (n,) each; ``first >= end`` where a row has no pixel inside.
+    """
+    # An identity warp keeps its border pixels whatever the last bit of a quotient says. Linear
+    # sampling extrapolates nothing over so short a way.
+    margin -= SLACK_PX
+    source_width, source_height = source_size
+    x, y, w = warp
+    low = np.zeros(len(rows))
+    high = np.full(len(rows), width - 1.0)
+    # Each bound, multiplied by the denominator w > 0, is linear: slope * x + intercept(row) >= 0.
+    for line in (
+        x - margin * w,
+        (source_width - 1.0 - margin) * w - x,
+        y - margin * w,
+        (source_height - 1.0 - margin) * w - y,
+        w,
+    ):
+        slope, intercept = line[0], line[1] * rows + line[2]
+        with np.errstate(over="ignore"):  # a slope of next to nothing: infinity is the answer
+            if slope > 0.0:
+                np.maximum(low, -intercept / slope, out=low)
+            elif slope < 0.0:
+                np.minimum(high, -intercept / slope, out=high)
+            else:
+                high[intercept < 0.0] = -1.0
+    low = np.ceil(np.clip(low, 0.0, width))
+    high = np.floor(np.clip(high, -1.0, width - 1.0))
+    return low.astype(np.intp), high.astype(np.intp) + 1
+
+
+def clear_outside(plane: Plane, first: NDArray[np.intp], end: NDArray[np.intp]) -> None:
+    """Set to zero, in place, what lies outside each row's interval ``first <= x < end``."""
+    width = plane.shape[1]
+    rows = np.flatnonzero((first > 0) | (end < width))
+    if rows.size:
+        # Most often the partial rows are neighbours: a slice spares copies of the plane.
+        touched = np.s_[rows[0] : rows[-1] + 1]
+        np.copyto(plane[touched], 0.0, where=~interval_mask(first[touched], end[touched], width))
+
+
+def interval_mask(
+    first: NDArray[np.intp], end: NDArray[np.intp], width: int, step: int = 1
+) -> Mask:
+    """Every ``step``-th column of (rows, width) bool: True within ``first <= x < end``."""
+    columns = np.arange(0, width, step)
+    return (columns >= first[:, None]) & (columns < end[:, None])
+
+
+def overlap_mask(
+    warp: Matrix, target_size: Size, source_size: Size, *, margin: float = 0.0
+) -> Mask:
+    """(height, width) bool: the target pixels that the warp takes into the source."""
+    width, height = target_size
+    first, end = row_intervals(
+        warp, np.arange(height, dtype=np.float64), width, source_size, margin
+    )
+    return interval_mask(first, end, width)
+
+
+def warp_image(
+    image: Image, warp: Matrix, *, target_size: Size, source_size: Size, fill: float = 0.0
+) -> Image:
+    """Resample an image of any supported dtype and number of channels onto the target's grid.
+
+    Linear interpolation, which neither overshoots nor wraps around; integers are rounded to the
+    nearest. An identity warp gives the image back exactly. With two or four channels the last one
+    is alpha, and 0 outside the image.
+
+    Args:
+        image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
+        warp: (3, 3), target pixel -> source pixel.
+        target_size: (width, height) of the result.
+        source_size: (width, height) the image must have.
+        fill: value of the pixels that the image does not reach, in the image's own units;
+            integers are clamped to their dtype's range.
+
+    Raises:
+        ImageError: if the image is not of the source's size.
+    """
+    height, width = image.shape[:2]
+    if (width, height) != source_size:
+        raise ImageError(
+            f"the transform belongs to an image of {source_size[0]}x{source_size[1]} px, "
+            f"this one has {width}x{height} px"
+        )
+    if source_size == target_size and (warp == np.eye(3)).all():
+        return image.copy()  # whatever it holds: 0 * NaN would spread to the neighbours
+    planes = np.atleast_3d(image)
+    channels = planes.shape[2]
+    target_width, target_height = target_size
+    outside = ~overlap_mask(warp, target_size, source_size)
+    if image.dtype.kind == "u":
+        limits = np.iinfo(image.dtype)
+        fill = float(np.clip(np.rint(fill), limits.min, limits.max))
+    warped = np.empty((target_height, target_width, channels), image.dtype)
+    for channel in range(channels):
+        alpha = channels in ALPHA_CHANNELS and channel == channels - 1
+        plane = _warp_plane(planes[:, :, channel], warp, target_size)
+        plane[outside] = 0.0 if alpha else fill
+        warped[:, :, channel] = plane
+    return warped.reshape(target_height, target_width, *image.shape[2:])
+
+
+def _warp_plane(plane: Image, warp: Matrix, size: Size) -> Image:
+    if plane.dtype == np.float64:
+        # cv2 is exact to the sub-pixel in float32 only: warp the leading and the trailing bits,
+        # at a scale that float32 can hold.
+        _, exponent = np.frexp(np.max(np.abs(plane), initial=0.0, where=np.isfinite(plane)))
+        scaled = np.ldexp(plane, -exponent)
+        leading = scaled.astype(np.float32)
+        with np.errstate(invalid="ignore"):  # infinity less infinity
+            trailing = (scaled - leading).astype(np.float32)
+        low, high = (_warp_plane(part, warp, size) for part in (trailing, leading))
+        return np.ldexp(high.astype(np.float64) + low, exponent)
+    # cv2 blends the border with the fill value over one pixel; replicating instead and filling
+    # by the exact overlap afterwards leaves no dark rim.
+    warped = sample(np.ascontiguousarray(plane, np.float32), warp, size, replicate=True)
+    return np.rint(warped, out=warped) if plane.dtype.kind == "u" else warped

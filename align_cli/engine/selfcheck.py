@@ -1,0 +1,267 @@
+"""Checks that a user can run on images of their own: derivatives and recovery.
+
+The solver never builds a Jacobian image, so its derivatives are checked against something that
+does not share a line with the moments: central differences of the objective itself, with the
+target warped by a small D(p) and the loss summed pixel by pixel in float64.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.aligner import Aligner
+from align_cli.engine.alignment import Status
+from align_cli.engine.arrays import Image, Mask, Matrix, Points, Vector
+from align_cli.engine.coordinates import corner_error, corners, inverse, map_points, normalisation
+from align_cli.engine.errors import ImageError
+from align_cli.engine.luma import luma
+from align_cli.engine.moments import Scratch, TargetPlanes, residual_sums, target_planes
+from align_cli.engine.motion import MODELS, MONOMIALS, MotionModel
+from align_cli.engine.photometry import FIELD, Light, first_guess
+from align_cli.engine.pyramid import REACH, Level, level_count, pyramid
+from align_cli.engine.robust import LOSSES, Loss
+from align_cli.engine.sampling import overlap_mask, warp_image
+from align_cli.engine.threads import Threads
+
+LARGEST_DIFFERENCE: Final = 1e-4
+"""Derivatives agree when they differ by less than this share of their length."""
+
+LARGEST_ERROR_PX: Final = 0.1
+"""A known warp is recovered when its corners are found to within this."""
+
+STEP_PX: Final = 0.001
+"""How far, about, the finite differences move the corners, in pixels."""
+
+LARGEST_SCENE: Final = 200_000
+"""Pixels of the level on which derivatives are compared; finer levels are the same code."""
+
+RECOVERY_SHARE: Final = 0.02
+"""The known warps move the corners by up to this share of the longer side."""
+
+
+@dataclass(frozen=True)
+class DerivativeCheck:
+    """Analytic against numeric derivative of the objective for one setting.
+
+    ``difference`` is the largest entry of their difference over the largest entry of the numeric
+    one, entries being per pixel of corner movement; ``passed`` compares it with
+    ``LARGEST_DIFFERENCE``.
+    """
+
+    model: str
+    loss: str
+    photometric: bool
+    difference: float
+
+    @property
+    def passed(self) -> bool:
+        """True where both derivatives agree."""
+        return self.difference <= LARGEST_DIFFERENCE
+
+
+@dataclass(frozen=True)
+class RecoveryCheck:
+    """A known warp of the user's image, and how far from it the solver ended."""
+
+    model: str
+    status: Status
+    error_px: float
+
+    @property
+    def passed(self) -> bool:
+        """True where the solver converged to the known warp."""
+        return self.status is Status.CONVERGED and self.error_px <= LARGEST_ERROR_PX
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One level of a pair at which the objective is differentiated, both images unwarped.
+
+    ``source_values`` is (n,) float64 and ``pixels`` (n, 2), the x and y of the target pixels that
+    the solver takes; ``scale`` is the residuals' scale that the losses assume.
+    """
+
+    level: Level
+    target: TargetPlanes
+    source: Level
+    light: Light
+    scale: float
+    pixels: Points
+    source_values: Vector
+
+    @property
+    def unit_steps(self) -> tuple[float, float, float]:
+        """Steps of motion, gain and bias that all change the target by about ``STEP_PX``."""
+        slope = STEP_PX * float(np.abs(self.target.gradient_x).mean())
+        motion = STEP_PX / self.target.pixels_per_unit
+        return motion, slope / float(np.std(self.target.image)), slope
+
+
+def scene(source: Image, target: Image) -> Scene:
+    """The pair at the finest level of at most ``LARGEST_SCENE`` pixels, with plausible light.
+
+    Raises:
+        ImageError: if an image cannot be aligned.
+    """
+    lumas = luma(source, "source"), luma(target, "target")
+    width, height = lumas[1].size
+    wanted = 1 + max(0, math.ceil(math.log(width * height / LARGEST_SCENE, 4)))
+    count = min(wanted, *(level_count(plane.size) for plane in lumas))
+    source_level, target_level = (pyramid(plane, count)[-1] for plane in lumas)
+    planes = target_planes(target_level)
+    inside = None if planes is None else _inside(planes, source_level)
+    if planes is None or inside is None or not inside.any():
+        raise ImageError("no pixel is far enough from borders and invalid ones", role="target")
+    rows, columns = np.nonzero(inside)
+    values = source_level.image[rows, columns].astype(np.float64)
+    light = first_guess(values, target_level.image[rows, columns])
+    spread = float(np.std(target_level.image[rows, columns]))
+    pixels = np.column_stack([columns, rows]).astype(np.float64)
+    return Scene(target_level, planes, source_level, light, 0.2 * spread, pixels, values)
+
+
+def _inside(target: TargetPlanes, source: Level) -> Mask:
+    """(height, width) bool of the target's level: the pixels that the solver takes, unwarped."""
+    inside = overlap_mask(np.eye(3), target.size, source.size, margin=REACH)
+    height, width = inside.shape
+    x, y = target.origin
+    interior = np.zeros_like(inside)
+    interior[y : height - y, x : width - x] = True if target.valid is None else target.valid
+    inside &= interior
+    if source.valid is not None:
+        valid = source.valid[:height, :width]
+        inside[: valid.shape[0], : valid.shape[1]] &= valid
+    return inside
+
+
+def derivative_checks(source: Image, target: Image) -> list[DerivativeCheck]:
+    """Every model, every loss, with and without gain and bias.
+
+    Raises:
+        ImageError: if an image cannot be aligned.
+    """
+    pair = scene(source, target)
+    checks = []
+    for model in MODELS.values():
+        changes = [target_changes(pair, model, factor) for factor in (1.0, 0.5)]
+        for loss in LOSSES.values():
+            analytic = analytic_derivative(pair, model, loss)
+            # The target between pixels has a kink at each pixel, so the error of a central
+            # difference begins with the first power of the step; Richardson takes it out.
+            whole, half = (numeric_derivative(pair, loss, change) for change in changes)
+            numeric = 4.0 * half - whole
+            for photometric in (True, False):
+                size = len(numeric) if photometric else model.size
+                error = np.abs(analytic - numeric)[:size].max() / np.abs(numeric[:size]).max()
+                checks.append(DerivativeCheck(model.name, loss.name, photometric, float(error)))
+    return checks
+
+
+def analytic_derivative(pair: Scene, model: MotionModel, loss: Loss) -> Vector:
+    """(p + 12,) derivative of the objective from the moments, times each parameter's step.
+
+    It is -[J, T m, m]^T W r: a small warp takes J p away from the residual.
+    """
+    with Threads(1) as threads:
+        sums = residual_sums(
+            pair.target,
+            pair.source,
+            np.eye(3),
+            pair.light,
+            model=model,
+            loss=loss,
+            scale=pair.scale,
+            source_margin=REACH,
+            with_matrix=False,
+            threads=threads,
+            scratch=Scratch(),
+        )
+    motion, gain, bias = pair.unit_steps
+    steps: Vector = np.array([motion] * model.size + [gain] * FIELD + [bias] * FIELD)
+    return -sums.vector * steps
+
+
+def numeric_derivative(pair: Scene, loss: Loss, changes: list[tuple[Vector, Vector]]) -> Vector:
+    """(p + 12,) central differences of the objective over each parameter's step."""
+    return np.array(
+        [(objective(pair, loss, up) - objective(pair, loss, down)) / 2.0 for up, down in changes]
+    )
+
+
+def target_changes(pair: Scene, model: MotionModel, factor: float) -> list[tuple[Vector, Vector]]:
+    """The target, (n,) float64, after each parameter's step up and down, times ``factor``."""
+    motion, gain, bias = (step * factor for step in pair.unit_steps)
+    to_normalised = normalisation(pair.target.size)
+    from_normalised = np.linalg.inv(to_normalised)
+    image = pair.level.image.astype(np.float64)
+    still = bilinear(image, pair.pixels)
+    changes = []
+    for step in np.eye(model.size) * motion:
+        smalls = (from_normalised @ model.to_matrix(s) @ to_normalised for s in (step, -step))
+        up, down = (bilinear(image, map_points(small, pair.pixels)) for small in smalls)
+        changes.append((up, down))
+    x, y = map_points(to_normalised, pair.pixels).T
+    for light in ((still - pair.target.mean) * gain, np.full_like(still, bias)):
+        for i, j in MONOMIALS:
+            change = light * x**i * y**j
+            changes.append((still + change, still - change))
+    return changes
+
+
+def objective(pair: Scene, loss: Loss, target_values: Vector) -> float:
+    """Sum of the losses, multiplied by (constant * scale)**2 so that rho(r) ~ r**2 / 2."""
+    r = (pair.source_values - pair.light.bias) / pair.light.gain - target_values
+    if not loss.robust:
+        return float(0.5 * (r @ r))
+    unit = loss.constant * pair.scale
+    return float(loss.rho(r / unit).sum() * unit**2)
+
+
+def bilinear(image: NDArray[np.float64], points: Points) -> Vector:
+    """Values of ``image`` at (n, 2) points x, y, by linear interpolation in float64."""
+    height, width = image.shape
+    left = np.clip(np.floor(points[:, 0]), 0, width - 2).astype(np.intp)
+    top = np.clip(np.floor(points[:, 1]), 0, height - 2).astype(np.intp)
+    x, y = points[:, 0] - left, points[:, 1] - top
+    upper = image[top, left] * (1.0 - x) + image[top, left + 1] * x
+    lower = image[top + 1, left] * (1.0 - x) + image[top + 1, left + 1] * x
+    return upper * (1.0 - y) + lower * y
+
+
+def recovery_checks(image: Image) -> list[RecoveryCheck]:
+    """Warp the image by a known member of every model, and find it again.
+
+    Raises:
+        ImageError: if the image cannot be aligned.
+    """
+    height, width = image.shape[:2]
+    checks = []
+    for model in MODELS.values():
+        truth = known_warp(model, (width, height))
+        target = warp_image(
+            image, inverse(truth), target_size=(width, height), source_size=(width, height)
+        )
+        seen = overlap_mask(inverse(truth), (width, height), (width, height))
+        found = Aligner(_without(target, seen), model=model.name).align(image)
+        error = corner_error(found.source_to_target, truth, (width, height))
+        checks.append(RecoveryCheck(model.name, found.outcome.status, error))
+    return checks
+
+
+def known_warp(model: MotionModel, size: tuple[int, int]) -> Matrix:
+    """A ``source_to_target`` of the model that moves every corner by a different amount."""
+    points = corners(size)
+    share = np.array([[0.7, -0.4], [-0.5, 0.8], [0.9, 0.3], [0.2, -1.0]])
+    return model.from_points(points, points + RECOVERY_SHARE * max(size) * (share + 0.3))
+
+
+def _without(image: Image, seen: Mask) -> Image:
+    """The image as float64, NaN where there was nothing to see."""
+    result = image.astype(np.float64)
+    result[~seen] = np.nan
+    return result

@@ -1,0 +1,67 @@
+"""A few threads that share a list of strips, with results in the order of the list.
+
+numpy and cv2 release the interpreter's lock in their loops. Which thread takes which strip does
+not matter to the sums, because every strip's own sum comes back in its place.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from types import TracebackType
+from typing import Final, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+MOST_THREADS: Final = 4
+
+SHORTEST_LIST: Final = 4
+"""Strips below which handing work to another thread costs more than it saves."""
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+class Threads:
+    """A pool that is created when first needed and closed by ``with``."""
+
+    def __init__(self, count: int | None = None) -> None:
+        self.count = count if count is not None else min(available_cores(), MOST_THREADS)
+        self._pool: ThreadPoolExecutor | None = None
+
+    def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """``[work(item) for item in items]``, in that order, on all threads."""
+        shares = min(self.count, len(items))
+        if shares <= 1 or len(items) < SHORTEST_LIST:
+            return [work(item) for item in items]
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.count)
+
+        def work_share(first: int) -> list[Result]:
+            return [work(item) for item in items[first::shares]]
+
+        results: list[Result] = [None] * len(items)  # type: ignore[list-item]
+        others = [self._pool.submit(work_share, first) for first in range(1, shares)]
+        results[::shares] = work_share(0)
+        for first, future in enumerate(others, start=1):
+            results[first::shares] = future.result()
+        return results
+
+    def __enter__(self) -> Threads:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None

@@ -1,0 +1,335 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from align_cli.engine.alignment import Status
+from align_cli.engine.coordinates import corner_error, inverse, map_points
+from align_cli.engine.lucas_kanade import (
+    LARGEST_SHARE,
+    SMALLEST_SCALE,
+    LevelResult,
+    LevelSettings,
+    Taken,
+    accelerated,
+    compose_inverse,
+    corner_step_px,
+    normal_step,
+    plausible,
+    residual_scale,
+    solve_level,
+)
+from align_cli.engine.luma import Luma
+from align_cli.engine.moments import Scratch, residual_sums, target_planes
+from align_cli.engine.motion import MODELS
+from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM, Light
+from align_cli.engine.pyramid import REACH, Level, pyramid
+from align_cli.engine.robust import LOSSES
+from align_cli.engine.threads import Threads
+from tests.scenes import MODEL_NAMES, motion, pair, pixel_grid, render, stripes, textured
+
+SIZE = (120, 100)
+
+
+def shift(x: float, y: float) -> np.ndarray:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def level_of(plane: np.ndarray) -> Level:
+    return pyramid(Luma(plane.astype(np.float32), None, 0.0, 1.0), 1)[0]
+
+
+def solve(
+    source: np.ndarray,
+    target: np.ndarray,
+    model: str = "homography",
+    *,
+    warp: np.ndarray | None = None,
+    light: Light | None = None,
+    loss: str = "l2",
+    photometric: bool = True,
+    max_iterations: int = 50,
+    tolerance_px: float = 1e-3,
+) -> LevelResult:
+    planes = target_planes(level_of(target))
+    assert planes is not None
+    terms = UNIFORM if photometric else NO_LIGHT
+    settings = LevelSettings(MODELS[model], LOSSES[loss], terms, max_iterations, tolerance_px)
+    start = np.eye(3) if warp is None else warp
+    with Threads(1) as threads:
+        return solve_level(
+            planes,
+            level_of(source),
+            start,
+            light or Light.uniform(),
+            settings,
+            threads=threads,
+            scratch=Scratch(),
+        )
+
+
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_one_step_from_a_tiny_offset_arrives(model: str, loss: str) -> None:
+    size = SIZE
+    truth = motion(model, size, 0.2, 5)
+    images = pair(truth, seed=5, size=size, gain=1.02, bias=-0.01)
+    offset = corner_error(np.eye(3), truth, size)
+    assert 0.1 < offset < 1.0
+    # The robust scale is estimated from residuals that are all misalignment, so most lie in the
+    # middle of every loss.
+    once = solve(images.source, images.target, model, loss=loss, max_iterations=1)
+    assert once.status is Status.ITERATION_LIMIT
+    assert once.iterations == 1
+    share = images.error_px(inverse(once.warp)) / offset
+    assert share < (0.05 if loss == "l2" else 0.25)
+    assert once.last_step_px == pytest.approx(offset, rel=1.0)
+    assert once.light.gain == pytest.approx(1.02, abs=0.006)
+    assert once.light.bias == pytest.approx(-0.01, abs=0.004)
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_level_converges_on_the_truth(model: str) -> None:
+    images = pair(model, seed=2, size=SIZE, move_px=1.5, gain=0.9, bias=0.05)
+    found = solve(images.source, images.target, model, loss="tukey", tolerance_px=1e-4)
+    assert found.status is Status.CONVERGED
+    assert found.last_step_px <= 1e-4
+    assert 2 < found.iterations < 15
+    assert images.error_px(inverse(found.warp)) < 0.008
+    assert found.light.gain == pytest.approx(0.9, abs=4e-3)
+    assert found.rmse < 1e-3
+
+
+def test_without_photometric_the_light_is_kept_and_used() -> None:
+    light = Light.uniform(0.8, 0.1)
+    images = pair("rigid", seed=2, size=SIZE, move_px=1.0, gain=light.gain, bias=light.bias)
+    found = solve(images.source, images.target, "rigid", light=light, photometric=False)
+    assert found.light == light
+    assert images.error_px(inverse(found.warp)) < 0.005
+
+
+def test_the_rmse_is_that_of_the_residuals_in_the_targets_units() -> None:
+    target = render(textured(1), SIZE)
+    noise = np.random.default_rng(0).normal(0.0, 0.05, target.shape)
+    # Smoothing takes some of the noise away: what is left is measured here.
+    left = level_of(target + noise).image - level_of(target).image
+    found = solve(
+        2.0 * (target + noise),
+        target,
+        "translation",
+        light=Light.uniform(2.0, 0.0),
+        photometric=False,
+    )
+    assert found.status is Status.CONVERGED
+    assert found.rmse == pytest.approx(float(left.std()), rel=0.08)
+
+
+def test_the_rmse_is_weighted() -> None:
+    images = pair("rigid", seed=4, size=SIZE, move_px=0.5, occluded=0.2)
+    target, source = target_planes(level_of(images.target)), level_of(images.source)
+    assert target is not None
+    with Threads(1) as threads:
+        sums = residual_sums(
+            target,
+            source,
+            np.eye(3),
+            Light.uniform(),
+            model=MODELS["rigid"],
+            loss=LOSSES["tukey"],
+            scale=residual_scale(target, source, np.eye(3), Light.uniform()),
+            source_margin=REACH,
+            with_matrix=False,
+            threads=threads,
+            scratch=Scratch(),
+        )
+    assert sums.weight < 0.9 * sums.count
+    once = solve(images.source, images.target, "rigid", loss="tukey", max_iterations=1)
+    assert once.rmse == pytest.approx(np.sqrt(sums.squares / sums.weight), rel=1e-6)
+
+
+def test_a_robust_level_ignores_what_least_squares_does_not() -> None:
+    images = pair("rigid", seed=4, size=SIZE, move_px=1.0, occluded=0.15)
+    errors = {
+        loss: images.error_px(inverse(solve(images.source, images.target, "rigid", loss=loss).warp))
+        for loss in LOSSES
+    }
+    assert errors["tukey"] < 0.01
+    assert errors["geman-mcclure"] < 0.02
+    assert errors["lorentzian"] < 0.05
+    assert errors["huber"] < errors["l2"]
+    assert errors["l2"] > 0.1
+
+
+def test_stripes_are_singular_and_never_converged() -> None:
+    for model in MODEL_NAMES:
+        found = solve(stripes(SIZE, shift=0.5), stripes(SIZE), model)
+        assert found.status is not Status.CONVERGED
+    found = solve(stripes(SIZE, shift=0.5), stripes(SIZE), "translation")
+    assert found.status is Status.SINGULAR
+    assert_array_equal(found.warp, np.eye(3))
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_plain_ramp_is_singular(model: str) -> None:
+    x, y = pixel_grid(SIZE)
+    found = solve(0.001 * (x + 0.3 * y) + 0.01, 0.001 * (x + 0.3 * y), model)
+    assert found.status is Status.SINGULAR
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_flat_target_is_singular(model: str) -> None:
+    found = solve(render(textured(), SIZE), np.full((SIZE[1], SIZE[0]), 0.4), model)
+    assert found.status is Status.SINGULAR
+
+
+def test_the_iteration_limit_is_a_result() -> None:
+    images = pair("rigid", seed=2, size=SIZE, move_px=3.0)
+    found = solve(images.source, images.target, "rigid", max_iterations=2)
+    assert found.status is Status.ITERATION_LIMIT
+    assert found.iterations == 2
+    assert found.last_step_px > 1e-3
+    # It got nearer all the same.
+    assert images.error_px(inverse(found.warp)) < images.error_px(np.eye(3))
+
+
+def test_a_negative_diverges_and_keeps_the_last_sensible_warp() -> None:
+    target = render(textured(), SIZE)
+    found = solve(1.0 - target, target, "rigid")
+    assert found.status is Status.DIVERGED
+    assert found.light.plausible
+    assert plausible(found.warp, SIZE)
+
+
+@pytest.mark.parametrize(
+    ("share", "enough"), [(0.05, False), (0.09, False), (0.12, True), (0.5, True)]
+)
+def test_a_tenth_of_the_target_must_be_covered(share: float, enough: bool) -> None:
+    scene = textured(3)
+    width = SIZE[0]
+    target = render(scene, SIZE)
+    moved = shift(width - 6.0 - round(share * (width - 6)) + 1.0, 0.0)
+    # The source shows the target's right end.
+    source = render(scene, SIZE, moved)
+    found = solve(source, target, "translation", warp=inverse(moved))
+    assert (found.status is not Status.TOO_LITTLE_OVERLAP) == enough
+
+
+def random_system(size: int) -> tuple[np.ndarray, np.ndarray]:
+    numbers = np.random.default_rng(size)
+    jacobian = numbers.normal(size=(60, size)) * np.geomspace(1.0, 1e4, size)
+    return jacobian.T @ jacobian, numbers.normal(size=size)
+
+
+@pytest.mark.parametrize("motion_size", [2, 3, 8])
+@pytest.mark.parametrize("terms", [NO_LIGHT, UNIFORM, FIELD])
+def test_the_normal_equations_are_solved_for_as_much_light_as_wanted(
+    motion_size: int, terms: int
+) -> None:
+    matrix, vector = random_system(motion_size + 2 * FIELD)
+    motion = list(range(motion_size))
+    factor = [motion_size + term for term in range(terms)]
+    offset = [motion_size + FIELD + term for term in range(terms)]
+    chosen = motion + factor + offset
+    expected = np.linalg.solve(matrix[np.ix_(chosen, chosen)], vector[chosen])
+    assert_allclose(normal_step(matrix, vector, motion_size, terms), expected, rtol=1e-7)
+
+
+@pytest.mark.parametrize("what", ["dependent", "zero", "nan", "inf"])
+def test_a_singular_system_has_no_step(what: str) -> None:
+    matrix, vector = random_system(3 + 2 * FIELD)
+    if what == "dependent":
+        matrix[1], matrix[:, 1] = 2.0 * matrix[0], 2.0 * matrix[:, 0]
+        matrix[1, 1] = 4.0 * matrix[0, 0]
+    elif what == "zero":
+        matrix[1] = matrix[:, 1] = 0.0
+    else:
+        matrix[1, 2] = matrix[2, 1] = float(what)
+    assert normal_step(matrix, vector, 3, UNIFORM) is None
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_the_new_warp_takes_the_moved_pixel_where_the_old_one_took_it(model: str) -> None:
+    # W' = W o D^-1, so W'(D x) = W(x).
+    warp, small = motion(model, SIZE, 8.0, 1), motion(model, SIZE, 2.0, 2)
+    points = np.array([[3.0, 5.0], [100.0, 7.0], [50.0, 80.0]])
+    new = compose_inverse(warp, small)
+    assert_allclose(map_points(new, map_points(small, points)), map_points(warp, points))
+    assert new[2, 2] == 1.0
+
+
+def test_extrapolation_lands_on_the_limit_of_a_geometric_series() -> None:
+    # Steps that shrink by 0.7: from x, the solved step is 0.3 * (limit - x).
+    limit = np.array([1.0, -2.0, 3.0])
+    first = 0.3 * limit
+    second = 0.3 * (limit - first)
+    assert_allclose(accelerated(first, None), first)
+    assert_allclose(first + accelerated(second, Taken(first, first)), limit, rtol=1e-12)
+
+
+def test_extrapolation_knows_the_step_as_taken_from_the_step_as_solved() -> None:
+    limit = np.array([0.5, 4.0])
+    solved = 0.3 * limit
+    taken = 1.7 * solved
+    next_solved = 0.3 * (limit - taken)
+    assert_allclose(taken + accelerated(next_solved, Taken(solved, taken)), limit, rtol=1e-12)
+
+
+def test_extrapolation_of_two_directions_is_the_secant_of_the_common_change() -> None:
+    # Anderson's formula written out: f - g (dx + df), g = <f, df> / <df, df>.
+    f, before = np.array([0.4, 0.1]), np.array([1.0, -0.2])
+    change = f - before
+    share = (f @ change) / (change @ change)
+    assert abs(share) < LARGEST_SHARE
+    expected = f - share * (before + change)
+    assert_allclose(accelerated(f, Taken(before, before)), expected)
+
+
+def test_extrapolation_is_not_trusted_too_far_nor_without_a_change() -> None:
+    step = np.array([1.0, 2.0])
+    assert_array_equal(accelerated(step, Taken(step, step)), step)
+    # Shrinking by 0.9 would need 9 times the last change, by 0.8 only 4 times.
+    assert_array_equal(accelerated(step, Taken(step / 0.9, step / 0.9)), step)
+    assert not np.array_equal(accelerated(step, Taken(step / 0.8, step / 0.8)), step)
+
+
+def test_the_corner_step_is_the_largest_movement_of_a_corner() -> None:
+    assert corner_step_px(shift(3.0, -4.0), SIZE) == 5.0
+    assert corner_step_px(np.diag([2.0, 1.0, 1.0]), (11, 7)) == 10.0
+    assert corner_step_px(np.eye(3), SIZE) == 0.0
+
+
+def projective(g: float, h: float) -> np.ndarray:
+    return np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [g, h, 1.0]])
+
+
+@pytest.mark.parametrize(
+    ("warp", "answer"),
+    [
+        (np.eye(3), True),
+        (shift(1e5, 0.0), True),
+        (projective(-0.008, 0.0), True),  # the horizon is at x = 125, the last pixel at 119
+        (projective(-0.0085, 0.0), False),
+        (projective(0.0, -0.01), True),
+        (projective(0.0, -0.0102), False),
+        (projective(-0.005, -0.005), False),
+        (projective(0.1, 0.1), True),
+        (np.diag([-1.0, 1.0, 1.0]), False),
+        (np.diag([0.0, 1.0, 1.0]), False),
+        (shift(np.nan, 0.0), False),
+        (shift(np.inf, 0.0), False),
+    ],
+)
+def test_which_warps_are_plausible(warp: np.ndarray, answer: bool) -> None:
+    assert plausible(warp, SIZE) is answer
+
+
+def test_the_first_scale_is_that_of_the_residuals_under_light() -> None:
+    target = render(textured(1), SIZE)
+    planes = target_planes(level_of(target))
+    assert planes is not None
+    residual = np.random.default_rng(0).normal(0.0, 0.05, target.shape)
+    source = Level((1.5 * (level_of(target).image + residual) + 0.3).astype(np.float32), None)
+    found = residual_scale(planes, source, np.eye(3), Light.uniform(1.5, 0.3))
+    assert found == pytest.approx(0.05, rel=0.05)
+    assert residual_scale(planes, level_of(target), np.eye(3), Light.uniform()) == SMALLEST_SCALE

@@ -1,0 +1,389 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from align_cli.engine import moments
+from align_cli.engine.coordinates import map_points
+from align_cli.engine.luma import Luma
+from align_cli.engine.moments import (
+    Scratch,
+    Sums,
+    TargetPlanes,
+    residual_sums,
+    sample_pairs,
+    strips,
+    target_planes,
+)
+from align_cli.engine.motion import MODELS, MotionModel
+from align_cli.engine.photometry import Light
+from align_cli.engine.pyramid import REACH, Level, pyramid
+from align_cli.engine.robust import LOSSES, Loss
+from align_cli.engine.threads import Threads
+from tests.scenes import mapped, motion, pixel_grid, render, textured
+
+SIZE = (67, 58)
+# A lamp from one side and a vignette: every term of factor and offset differs from zero.
+LIGHT = Light(
+    np.array([0.85, 0.05, -0.04, -0.03, 0.02, -0.06]),
+    np.array([0.06, -0.01, 0.02, 0.015, -0.01, 0.02]),
+)
+SCALE = 0.03
+BORDER = REACH + 1
+
+every_model = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
+
+
+def level_of(plane: np.ndarray, valid: np.ndarray | None = None) -> Level:
+    return pyramid(Luma(plane.astype(np.float32), valid, 0.0, 1.0), 1)[0]
+
+
+def hole(size: tuple[int, int], left: int, top: int) -> np.ndarray:
+    valid = np.ones((size[1], size[0]), np.bool_)
+    valid[top : top + 7, left : left + 9] = False
+    return valid
+
+
+@dataclass(frozen=True)
+class Case:
+    """A target, a source and a warp between them that is somewhat wrong."""
+
+    target: Level
+    source: Level
+    warp: np.ndarray
+
+    @property
+    def planes(self) -> TargetPlanes:
+        planes = target_planes(self.target)
+        assert planes is not None
+        return planes
+
+
+def case(name: str) -> Case:
+    scene = textured(7, size=SIZE)
+    source_size = {"other size": (49, 75)}.get(name, SIZE)
+    target = render(scene, SIZE)
+    source = render(scene, source_size, motion("affine", SIZE, 1.0, 3), gain=1.1, bias=0.02)
+    valid = {"holes": hole(SIZE, 11, 20)}.get(name)
+    source_valid = {"holes": hole(source_size, 30, 33)}.get(name)
+    moved = {"partial": 14.0}.get(name, 1.5)
+    warp = motion("homography", SIZE, 1.5, 4, shift_px=0.0)
+    warp = np.array([[1.0, 0.0, moved], [0.0, 1.0, -moved], [0.0, 0.0, 1.0]]) @ warp
+    return Case(level_of(target, valid), level_of(source, source_valid), warp)
+
+
+CASES = {name: case(name) for name in ("whole", "holes", "partial", "other size")}
+every_case = pytest.mark.parametrize("pair", CASES.values(), ids=list(CASES))
+
+
+def run(
+    pair: Case, model: MotionModel, loss: Loss, *, threads: int = 1, with_matrix: bool = True
+) -> Sums:
+    with Threads(threads) as pool:
+        return residual_sums(
+            pair.planes,
+            pair.source,
+            pair.warp,
+            LIGHT,
+            model=model,
+            loss=loss,
+            scale=SCALE,
+            source_margin=REACH,
+            with_matrix=with_matrix,
+            threads=pool,
+            scratch=Scratch(),
+        )
+
+
+@dataclass(frozen=True)
+class Naive:
+    """Everything as images of the target's interior, in float64, by the book."""
+
+    jacobian: np.ndarray  # (p + 12, h, w): gradient times dD/dp, (target - mean) m, m
+    residual: np.ndarray
+    inside: np.ndarray
+    source: np.ndarray
+    target: np.ndarray
+
+    def weights(self, loss: Loss) -> np.ndarray:
+        u = self.residual / (loss.constant * SCALE)
+        with np.errstate(divide="ignore"):
+            weight = {
+                "l2": lambda: np.ones_like(u),
+                "huber": lambda: np.minimum(1.0, 1.0 / np.abs(u)),
+                "tukey": lambda: np.where(np.abs(u) < 1.0, (1.0 - u**2) ** 2, 0.0),
+                "lorentzian": lambda: 1.0 / (1.0 + u**2),
+                "geman-mcclure": lambda: 1.0 / (1.0 + u**2) ** 2,
+            }[loss.name]()
+        return weight * self.inside
+
+
+def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    height, width = image.shape
+    left = np.clip(np.floor(x), 0, width - 2).astype(int)
+    top = np.clip(np.floor(y), 0, height - 2).astype(int)
+    a, b = x - left, y - top
+    return (image[top, left] * (1 - a) + image[top, left + 1] * a) * (1 - b) + (
+        image[top + 1, left] * (1 - a) + image[top + 1, left + 1] * a
+    ) * b
+
+
+def monomials_of(points: np.ndarray) -> np.ndarray:
+    x, y = points.T
+    return np.array([np.ones_like(x), x, y, x * x, x * y, y * y])
+
+
+def naive(pair: Case, model: MotionModel) -> Naive:
+    width, height = pair.target.size
+    image = pair.target.image.astype(np.float64)
+    source = pair.source.image.astype(np.float64)
+    gradient_x, gradient_y = np.zeros_like(image), np.zeros_like(image)
+    gradient_x[:, 1:-1] = (image[:, 2:] - image[:, :-2]) / 2.0
+    gradient_y[1:-1] = (image[2:] - image[:-2]) / 2.0
+    x, y = pixel_grid(pair.target.size)
+
+    # How each parameter moves each pixel, by differences of the warp itself.
+    half = max(width, height) / 2.0
+    centred = np.column_stack(
+        [(x.ravel() - (width - 1) / 2.0) / half, (y.ravel() - (height - 1) / 2.0) / half]
+    )
+    jacobian = []
+    for step in np.eye(model.size) * 1e-6:
+        up = map_points(model.to_matrix(step), centred)
+        down = map_points(model.to_matrix(-step), centred)
+        moved_x, moved_y = ((up - down) / 2e-6 * half).T.reshape(2, height, width)
+        jacobian.append(gradient_x * moved_x + gradient_y * moved_y)
+
+    interior = np.s_[BORDER:-BORDER, BORDER:-BORDER]
+    valid = np.ones((height, width), np.bool_)
+    if pair.target.valid is not None:
+        # The gradient reaches one pixel further than the level itself.
+        valid = np.array(
+            [
+                [
+                    pair.target.valid[
+                        max(j - REACH, 0) : j + REACH + 1, max(i - REACH, 0) : i + REACH + 1
+                    ].all()
+                    for i in range(width)
+                ]
+                for j in range(height)
+            ]
+        )
+    mean = image[interior][valid[interior]].mean()
+    monomials = monomials_of(centred).reshape(6, height, width)
+    jacobian += [*((image - mean) * monomials), *monomials]
+
+    source_x, source_y = mapped(pair.warp, x, y)
+    source_width, source_height = pair.source.size
+    inside = (
+        valid
+        & (source_x >= REACH)
+        & (source_x <= source_width - 1 - REACH)
+        & (source_y >= REACH)
+        & (source_y <= source_height - 1 - REACH)
+    )
+    if pair.source.valid is not None:
+        inside &= bilinear(pair.source.valid.astype(np.float64), source_x, source_y) > 0.999
+    sampled = bilinear(source, source_x, source_y)
+    factor, offset = (
+        np.tensordot(terms, monomials, axes=1) for terms in (LIGHT.factor, LIGHT.offset)
+    )
+    residual = factor * sampled + offset - image
+    return Naive(
+        np.array(jacobian)[:, BORDER:-BORDER, BORDER:-BORDER],
+        residual[interior],
+        inside[interior],
+        sampled[interior],
+        image[interior],
+    )
+
+
+@every_case
+@every_loss
+@every_model
+def test_the_sums_are_those_of_an_explicit_jacobian_image(
+    model: MotionModel, loss: Loss, pair: Case
+) -> None:
+    book = naive(pair, model)
+    w = book.weights(loss)
+    sums = run(pair, model, loss)
+    assert 0.3 * book.inside.size < book.inside.sum()
+    vector = (book.jacobian * (w * book.residual)).sum(axis=(1, 2))
+    matrix = np.einsum("aij,bij->ab", book.jacobian * w, book.jacobian)
+    size = np.sqrt(np.diag(matrix))
+    length = np.sqrt((w * book.residual**2).sum())
+    assert_allclose(sums.vector / size / length, vector / size / length, atol=3e-6)
+    assert sums.matrix is not None
+    assert_allclose(sums.matrix / np.outer(size, size), matrix / np.outer(size, size), atol=3e-6)
+    assert sums.count == book.inside.sum()
+    assert sums.weight == pytest.approx(w.sum(), rel=1e-5)
+    assert sums.squares == pytest.approx(length**2, rel=1e-4)
+    assert_allclose(sums.residuals, book.residual[book.inside], atol=1e-6)
+
+
+def test_the_cases_differ_in_what_takes_part() -> None:
+    counts = [run(pair, MODELS["translation"], LOSSES["l2"]).count for pair in CASES.values()]
+    assert len(set(counts)) == len(CASES)
+    assert counts[0] == max(counts)
+
+
+@every_case
+def test_the_number_of_threads_changes_no_bit(pair: Case, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moments, "STRIP_PIXELS", 300)
+    assert len(strips(pair.planes)) > 8
+    one, *others = (
+        run(pair, MODELS["homography"], LOSSES["tukey"], threads=count) for count in (1, 2, 3, 4)
+    )
+    for other in others:
+        assert_array_equal(one.vector, other.vector)
+        assert_array_equal(one.matrix, other.matrix)
+        assert_array_equal(one.residuals, other.residuals)
+        assert (one.weight, one.squares, one.count) == (other.weight, other.squares, other.count)
+
+
+@every_case
+@pytest.mark.parametrize("pixels", [1, 200, 1000])
+def test_the_cut_into_strips_changes_only_rounding(
+    pair: Case, pixels: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Rows are left out of the matrix, and pixels out of the sample: the same ones whatever the cut.
+    monkeypatch.setattr(moments, "MATRIX_PIXELS", 1000)
+    monkeypatch.setattr(moments, "SCALE_PIXELS", 300)
+    whole = run(pair, MODELS["homography"], LOSSES["tukey"])
+    monkeypatch.setattr(moments, "STRIP_PIXELS", pixels)
+    cut = run(pair, MODELS["homography"], LOSSES["tukey"])
+    assert cut.matrix is not None
+    assert_allclose(cut.vector, whole.vector, atol=1e-5 * np.abs(whole.vector).max())
+    assert_allclose(cut.matrix, whole.matrix, atol=1e-5 * np.abs(cut.matrix).max())
+    # cv2 finds the coordinates of a row from the strip's first one, to float32.
+    assert_allclose(cut.residuals, whole.residuals, atol=1e-6)
+    assert cut.count == whole.count
+
+
+def test_strips_cover_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    planes = CASES["whole"].planes
+    height, width = planes.image.shape
+    for pixels in (1, width, 5 * width + 3, 10**6):
+        monkeypatch.setattr(moments, "STRIP_PIXELS", pixels)
+        rows = [row for strip in strips(planes) for row in range(height)[strip]]
+        assert rows == list(range(height))
+
+
+@every_case
+def test_rows_left_out_of_the_matrix_are_made_up_for(
+    pair: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss, model = LOSSES["lorentzian"], MODELS["affine"]
+    book = naive(pair, model)
+    height, width = book.residual.shape
+    monkeypatch.setattr(moments, "MATRIX_PIXELS", height * width // 3)
+    w = book.weights(loss)[::3]
+    rows = book.jacobian[:, ::3]
+    matrix = 3.0 * np.einsum("aij,bij->ab", rows * w, rows)
+    size = np.sqrt(np.diag(matrix))
+    found = run(pair, model, loss).matrix
+    assert found is not None
+    assert_allclose(found / np.outer(size, size), matrix / np.outer(size, size), atol=3e-6)
+
+
+@every_case
+def test_the_sample_of_residuals_is_a_regular_grid_of_those_that_take_part(
+    pair: Case, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = naive(pair, MODELS["rigid"])
+    monkeypatch.setattr(moments, "SCALE_PIXELS", book.residual.size // 9)
+    monkeypatch.setattr(moments, "STRIP_PIXELS", 500)
+    sample = run(pair, MODELS["rigid"], LOSSES["huber"]).residuals
+    picked = np.s_[::3, ::3]
+    assert_allclose(sample, book.residual[picked][book.inside[picked]], atol=1e-6)
+
+
+@every_case
+@pytest.mark.parametrize("step", [1, 3])
+def test_pairs_of_values_are_a_regular_grid_of_the_overlap(
+    pair: Case, step: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    book = naive(pair, MODELS["rigid"])
+    monkeypatch.setattr(moments, "SCALE_PIXELS", book.residual.size // step**2)
+    source, target = sample_pairs(pair.planes, pair.source, pair.warp, REACH)
+    picked = np.s_[::step, ::step]
+    assert_allclose(source, book.source[picked][book.inside[picked]], atol=1e-6)
+    assert_allclose(target, book.target[picked][book.inside[picked]], atol=1e-6)
+
+
+def test_the_matrix_is_only_computed_when_asked_for() -> None:
+    pair = CASES["whole"]
+    with_it = run(pair, MODELS["rigid"], LOSSES["huber"])
+    without = run(pair, MODELS["rigid"], LOSSES["huber"], with_matrix=False)
+    assert without.matrix is None
+    assert_array_equal(with_it.vector, without.vector)
+
+
+@pytest.mark.parametrize("with_matrix", [True, False])
+def test_without_overlap_every_sum_is_nothing(with_matrix: bool) -> None:
+    far = np.array([[1.0, 0.0, 500.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    pair = Case(CASES["whole"].target, CASES["whole"].source, far)
+    sums = run(pair, MODELS["affine"], LOSSES["tukey"], with_matrix=with_matrix)
+    assert not sums.vector.any()
+    assert (sums.matrix is not None) == with_matrix
+    assert (sums.count, sums.weight, sums.squares, sums.residuals.size) == (0, 0.0, 0.0, 0)
+
+
+def test_the_planes_of_a_target_cover_its_interior() -> None:
+    level = CASES["whole"].target
+    planes = CASES["whole"].planes
+    width, height = level.size
+    assert planes.origin == (BORDER, BORDER)
+    assert planes.size == level.size
+    assert planes.image.shape == (height - 2 * BORDER, width - 2 * BORDER)
+    assert planes.image.mean(dtype=np.float64) == pytest.approx(0.0, abs=1e-6)
+    assert_allclose(
+        planes.image + planes.mean, level.image[BORDER:-BORDER, BORDER:-BORDER], atol=1e-6
+    )
+    assert planes.pixels_per_unit == max(width, height) / 2.0
+
+
+def test_gradients_are_grey_values_per_pixel_along_x_and_y() -> None:
+    x, y = pixel_grid((20, 16))
+    planes = target_planes(level_of(0.5 * x - 0.25 * y))
+    assert planes is not None
+    assert_allclose(planes.gradient_x, np.full((10, 14), 0.5), atol=1e-5)
+    assert_allclose(planes.gradient_y, np.full((10, 14), -0.25), atol=1e-5)
+
+
+@pytest.mark.parametrize(("side", "kept"), [(7, False), (8, True)])
+def test_a_level_without_an_interior_contributes_nothing(side: int, kept: bool) -> None:
+    level = Level(render(textured(), (side, 30)), None)
+    assert (target_planes(level) is not None) == kept
+
+
+def test_a_level_without_a_valid_interior_contributes_nothing() -> None:
+    valid = np.zeros((30, 30), np.bool_)
+    valid[10:15, 10:15] = True
+    assert target_planes(Level(render(textured(), (30, 30)), valid)) is not None
+    valid[12, 12] = False
+    assert target_planes(Level(render(textured(), (30, 30)), valid)) is None
+
+
+@pytest.mark.parametrize("garbage", [1e6, -1e9])
+def test_what_lies_under_invalid_pixels_changes_no_bit(garbage: float) -> None:
+    pair = CASES["holes"]
+    assert pair.target.valid is not None
+    assert pair.source.valid is not None
+    dirty = Case(
+        Level(
+            np.where(pair.target.valid, pair.target.image, np.float32(garbage)), pair.target.valid
+        ),
+        Level(
+            np.where(pair.source.valid, pair.source.image, np.float32(garbage)), pair.source.valid
+        ),
+        pair.warp,
+    )
+    one, other = (run(each, MODELS["homography"], LOSSES["tukey"]) for each in (pair, dirty))
+    assert_array_equal(one.vector, other.vector)
+    assert_array_equal(one.matrix, other.matrix)
+    assert_array_equal(one.residuals, other.residuals)

@@ -1,0 +1,326 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose, assert_array_equal
+
+from align_cli.engine.errors import ImageError
+from align_cli.engine.sampling import (
+    clear_outside,
+    interval_mask,
+    offset_origin,
+    overlap_mask,
+    row_intervals,
+    sample,
+    warp_image,
+)
+from tests.scenes import DTYPES, MODEL_NAMES, mapped, motion, pixel_grid, render, textured
+
+SIZE = (61, 47)
+CHANNELS = [0, 1, 2, 3, 4, 7]
+
+
+def shift(x: float, y: float) -> np.ndarray:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def picture(dtype: str, channels: int, size: tuple[int, int] = SIZE) -> np.ndarray:
+    """Numbers that fill the dtype's range and differ in every pixel and channel."""
+    shape = (size[1], size[0], channels) if channels else (size[1], size[0])
+    numbers = np.random.default_rng(channels)
+    if dtype.startswith("float"):
+        return numbers.normal(size=shape).astype(dtype)
+    return numbers.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
+
+
+@pytest.mark.parametrize("replicate", [False, True])
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_ramp_is_sampled_exactly(model: str, replicate: bool) -> None:
+    source_size, window = (83, 64), (70, 50)
+    x, y = pixel_grid(source_size)
+    ramp = (0.01 * x - 0.02 * y + 0.5).astype(np.float32)
+    warp = shift(6.0, 7.0) @ motion(model, window, 3.0, 1)
+    found = sample(ramp, warp, window, replicate=replicate)
+    source_x, source_y = mapped(warp, *pixel_grid(window))
+    inside = overlap_mask(warp, window, source_size, margin=0.01)
+    assert inside.mean() > 0.9
+    expected = 0.01 * source_x - 0.02 * source_y + 0.5
+    # 1/32 of a pixel, as coordinates were once rounded, would be 6e-4.
+    assert_allclose(found[inside], expected[inside], atol=3e-6)
+
+
+def test_between_four_pixels_the_value_is_bilinear() -> None:
+    image = np.array([[0.0, 1.0], [2.0, 7.0]], np.float32)
+    # At (0.25, 0.5): the upper row gives 0.25, the lower 3.25.
+    assert sample(image, shift(0.25, 0.5), (1, 1))[0, 0] == 1.75
+
+
+def test_outside_there_is_zero_or_the_nearest_border_pixel() -> None:
+    image = np.array([[1.0, 2.0], [3.0, 4.0]], np.float32)
+    assert sample(image, shift(-5.0, -5.0), (1, 1))[0, 0] == 0.0
+    assert sample(image, shift(-5.0, 5.0), (1, 1), replicate=True)[0, 0] == 3.0
+    assert sample(image, shift(5.0, -5.0), (1, 1), replicate=True)[0, 0] == 2.0
+
+
+@pytest.mark.parametrize("model", ["affine", "homography"])
+def test_samples_are_written_where_they_are_wanted(model: str) -> None:
+    image = render(textured(1), SIZE)
+    warp = motion(model, SIZE, 2.0, 1)
+    out = np.empty((SIZE[1], SIZE[0]), np.float32)
+    sample(image, warp, SIZE, out=out)
+    assert_array_equal(out, sample(image, warp, SIZE))
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_multiple_of_a_warp_is_the_same_warp(model: str) -> None:
+    image = render(textured(1), SIZE)
+    warp = motion(model, SIZE, 2.0, 1)
+    assert_allclose(sample(image, 3.0 * warp, SIZE), sample(image, warp, SIZE), atol=1e-5)
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_a_window_sees_what_the_whole_target_sees_there(model: str) -> None:
+    warp = motion(model, SIZE, 3.0, 5)
+    x, y = pixel_grid((20, 10))
+    assert_allclose(
+        mapped(offset_origin(warp, 7.0, 13.0), x, y), mapped(warp, x + 7.0, y + 13.0), atol=1e-10
+    )
+
+
+def brute_force(
+    warp: np.ndarray, window: tuple[int, int], source_size: tuple[int, int], margin: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Which pixels certainly belong inside, and which certainly do not.
+
+    A pixel is certain when its neighbourhood of 0.002 px lies wholly on one side.
+    """
+    x, y = pixel_grid(window)
+    near = []
+    for step_x in (-2e-3, 0.0, 2e-3):
+        for step_y in (-2e-3, 0.0, 2e-3):
+            at = x + step_x, y + step_y
+            with np.errstate(all="ignore"):
+                source_x, source_y = mapped(warp, *at)
+            w = warp[2, 0] * at[0] + warp[2, 1] * at[1] + warp[2, 2]
+            near.append(
+                (w > 0.0)
+                & (source_x >= margin)
+                & (source_x <= source_size[0] - 1.0 - margin)
+                & (source_y >= margin)
+                & (source_y <= source_size[1] - 1.0 - margin)
+            )
+    return np.logical_and.reduce(near), ~np.logical_or.reduce(near)
+
+
+# Slopes down to 1e-15, but none whose inverse overflows.
+numbers = st.floats(-1.0, 1.0).map(lambda value: round(value, 15))
+
+
+@settings(max_examples=300, deadline=None, derandomize=True)
+@given(
+    window=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    source_size=st.tuples(st.integers(1, 40), st.integers(1, 40)),
+    linear=st.tuples(numbers, numbers, numbers, numbers),
+    moved=st.tuples(st.floats(-30.0, 30.0), st.floats(-30.0, 30.0)),
+    last_row=st.one_of(
+        st.just((0.0, 0.0)),
+        st.tuples(numbers, numbers).map(lambda pair: (0.05 * pair[0], 0.05 * pair[1])),
+    ),
+    margin=st.sampled_from([0.0, 2.0, 3.5]),
+)
+def test_row_intervals_are_the_pixels_that_map_into_the_source(
+    window: tuple[int, int],
+    source_size: tuple[int, int],
+    linear: tuple[float, float, float, float],
+    moved: tuple[float, float],
+    last_row: tuple[float, float],
+    margin: float,
+) -> None:
+    # Where only a line or a point of the source is left, no pixel is certain.
+    assume(all(side - 1.0 != 2.0 * margin for side in source_size))
+    a, b, c, d = linear
+    warp = np.array([[1.0 + a, b, moved[0]], [c, 1.0 + d, moved[1]], [*last_row, 1.0]])
+    inside, outside = brute_force(warp, window, source_size, margin)
+    rows = np.arange(window[1], dtype=np.float64)
+    first, end = row_intervals(warp, rows, window[0], source_size, margin)
+    assert first.shape == end.shape == (window[1],)
+    assert (first >= 0).all()
+    assert (end <= window[0]).all()
+    found = interval_mask(first, end, window[0])
+    assert found[inside].all()
+    assert not found[outside].any()
+
+
+@pytest.mark.parametrize(
+    ("warp", "first", "end"),
+    [
+        (np.eye(3), [2, 2, 2], [8, 8, 8]),
+        (shift(3.0, 0.0), [0, 0, 0], [5, 5, 5]),
+        (shift(-1.5, 0.0), [4, 4, 4], [9, 9, 9]),
+        (shift(100.0, 0.0), [0, 0, 0], [0, 0, 0]),
+    ],
+)
+def test_intervals_of_ten_pixels_by_hand(warp: np.ndarray, first: list, end: list) -> None:
+    found = row_intervals(warp, np.array([2.0, 5.0, 7.0]), 10, (10, 10), 2.0)
+    assert found[0].tolist() == first
+    assert np.maximum(found[1], 0).tolist() == end
+
+
+@pytest.mark.parametrize("row", [-1.0, 1.0, 8.0, 50.0])
+def test_rows_in_the_margin_have_no_pixel_inside(row: float) -> None:
+    first, end = row_intervals(np.eye(3), np.array([row]), 10, (10, 10), 2.0)
+    assert first[0] >= end[0]
+
+
+@pytest.mark.parametrize("direction", [(1, 0), (-1, 0), (0, 1), (0, -1)])
+@pytest.mark.parametrize("slope", [0.0, 1e-12])
+def test_a_border_survives_what_rounding_does_to_an_identity(
+    direction: tuple[int, int], slope: float
+) -> None:
+    # Once red: the slack of row_intervals acts along x only, so that a warp which is off
+    # by 1e-9 px in y loses the whole first or last row (align(a, a).warp(a) has a black row).
+    warp = shift(1e-9 * direction[0], 1e-9 * direction[1])
+    warp[1, 0] = slope
+    assert overlap_mask(warp, (9, 7), (9, 7)).all()
+
+
+def test_a_slope_of_next_to_nothing_warns_nobody() -> None:
+    # Once red: a slope whose inverse overflows ends in a RuntimeWarning.
+    warp = shift(1.0, 0.0)
+    warp[2, 0] = 1e-310
+    assert overlap_mask(warp, (9, 7), (9, 7)).sum() == 8 * 7
+
+
+def test_an_interval_mask_may_take_every_nth_column() -> None:
+    first, end = np.array([0, 3, 5]), np.array([10, 7, 5])
+    whole = interval_mask(first, end, 10)
+    assert whole[1].tolist() == [False] * 3 + [True] * 4 + [False] * 3
+    assert whole.sum(axis=1).tolist() == [10, 4, 0]
+    assert_array_equal(interval_mask(first, end, 10, 3), whole[:, ::3])
+
+
+def test_outside_the_intervals_a_plane_is_cleared_in_place() -> None:
+    plane = np.ones((4, 6), np.float32)
+    first, end = np.array([0, 2, 0, 6]), np.array([6, 5, 6, 0])
+    clear_outside(plane, first, end)
+    assert plane.tolist() == [[1] * 6, [0, 0, 1, 1, 1, 0], [1] * 6, [0] * 6]
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_an_identity_gives_the_image_back(dtype: str, channels: int) -> None:
+    image = picture(dtype, channels)
+    warped = warp_image(image, np.eye(3), target_size=SIZE, source_size=SIZE)
+    assert warped.dtype == image.dtype
+    if dtype == "float64":
+        # Leading and trailing bits, 24 each, do not quite hold 53.
+        assert_allclose(warped, image, rtol=2.0**-46)
+    else:
+        assert_array_equal(warped, image)
+
+
+@pytest.mark.parametrize("channels", CHANNELS)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_whole_shift_moves_pixels_and_fills_the_rest(dtype: str, channels: int) -> None:
+    image = picture(dtype, channels)
+    # A target pixel (x, y) shows the source's (x + 5, y - 3), on a target of another size.
+    warped = warp_image(image, shift(5.0, -3.0), target_size=(64, 40), source_size=SIZE, fill=17.0)
+    expected = np.full((40, 64, *image.shape[2:]), 17, dtype)
+    if channels in (2, 4):
+        expected[:, :, -1] = 0
+    expected[3:40, : SIZE[0] - 5] = image[:37, 5:]
+    assert warped.shape == expected.shape
+    assert_allclose(warped, expected, rtol=2.0**-46)
+
+
+def test_an_empty_overlap_is_all_fill() -> None:
+    image = picture("uint8", 4)
+    warped = warp_image(image, shift(500.0, 0.0), target_size=(9, 8), source_size=SIZE, fill=3.0)
+    assert (warped[:, :, :3] == 3).all()
+    assert (warped[:, :, 3] == 0).all()
+
+
+def test_integers_are_rounded_to_the_nearest() -> None:
+    image = np.array([[0, 10, 13], [0, 10, 13], [0, 10, 13]], np.uint8)
+    warped = warp_image(image, shift(0.26, 0.0), target_size=(2, 3), source_size=(3, 3))
+    assert warped[1].tolist() == [3, 11]  # 2.6 and 10.78
+    warped = warp_image(image, shift(0.24, 0.0), target_size=(2, 3), source_size=(3, 3))
+    assert warped[1].tolist() == [2, 11]  # 2.4 and 10.72
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fill", "kept"),
+    [
+        ("uint8", 300.0, 255),
+        ("uint8", -4.0, 0),
+        ("uint8", 6.6, 7),
+        ("uint16", 1e9, 65535),
+        ("float32", -4.5, -4.5),
+        ("float64", 1e9, 1e9),
+        ("float32", np.nan, np.nan),
+    ],
+)
+def test_fill_is_in_the_images_units_and_clamped(dtype: str, fill: float, kept: float) -> None:
+    image = np.zeros((8, 8), dtype)
+    warped = warp_image(image, shift(4.0, 0.0), target_size=(8, 8), source_size=(8, 8), fill=fill)
+    assert_array_equal(warped[:, 4:], np.full((8, 4), kept, dtype))
+    assert (warped[:, :4] == 0).all()
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+def test_the_border_is_not_darkened(model: str) -> None:
+    image = np.full((SIZE[1], SIZE[0]), 200, np.uint8)
+    warp = motion(model, SIZE, 5.0, 2)
+    warped = warp_image(image, warp, target_size=SIZE, source_size=SIZE)
+    assert set(np.unique(warped)) == {0, 200}
+    assert_array_equal(warped == 200, overlap_mask(warp, SIZE, SIZE))
+
+
+@pytest.mark.parametrize("step", [(-4e-4, 0.0), (4e-4, 0.0)])
+def test_a_border_within_the_slack_keeps_its_value(step: tuple[float, float]) -> None:
+    image = np.full((SIZE[1], SIZE[0]), 60_000, np.uint16)
+    warped = warp_image(image, shift(*step), target_size=SIZE, source_size=SIZE)
+    assert (warped == 60_000).all()
+
+
+def test_float64_between_pixels_is_as_good_as_float32() -> None:
+    x, _ = pixel_grid(SIZE)
+    image = 1e6 + 1e-3 * x
+    warped = warp_image(image, shift(0.5, 0.0), target_size=(50, 40), source_size=SIZE)
+    assert_allclose(warped, image[:40, :50] + 0.5e-3, rtol=2.0**-24)
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [(d, v) for d in ("float32", "float64") for v in (np.nan, np.inf)] + [("float64", 1e200)],
+)
+def test_a_value_beyond_float32_stays_in_its_pixel_under_an_identity(
+    dtype: str, value: float
+) -> None:
+    # Once red: a NaN or inf spreads to its neighbours with weight 0, and float64 values
+    # beyond float32 end in a RuntimeWarning and NaN.
+    image = picture(dtype, 0, (12, 10))
+    image[4, 5] = value
+    warped = warp_image(image, np.eye(3), target_size=(12, 10), source_size=(12, 10))
+    assert_allclose(warped, image, rtol=2.0**-46)
+
+
+def test_an_image_of_another_size_is_refused() -> None:
+    with pytest.raises(ImageError, match="belongs to an image of 61x47 px, this one has 47x61 px"):
+        warp_image(np.zeros((61, 47)), np.eye(3), target_size=SIZE, source_size=SIZE)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_callers_array_may_be_read_only_strided_and_stays_as_it_was(dtype: str) -> None:
+    whole = picture(dtype, 3, (122, 94))
+    image = whole[::2, ::-2]
+    before = image.copy()
+    whole.flags.writeable = False
+    warped = warp_image(image, shift(0.5, 0.5), target_size=SIZE, source_size=SIZE, fill=1.0)
+    assert_array_equal(image, before)
+    assert_array_equal(
+        warped,
+        warp_image(before, shift(0.5, 0.5), target_size=SIZE, source_size=SIZE, fill=1.0),
+    )

@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from align_cli.engine import moments, selfcheck
+from align_cli.engine.alignment import Status
+from align_cli.engine.errors import ImageError
+from align_cli.engine.motion import MODELS
+from align_cli.engine.robust import LOSSES, Loss
+from align_cli.engine.selfcheck import (
+    DerivativeCheck,
+    RecoveryCheck,
+    derivative_checks,
+    known_warp,
+    recovery_checks,
+)
+from tests.scenes import Pair, pair
+
+SIZE = (100, 84)
+SETTINGS = [
+    (model, loss, photometric)
+    for model in MODELS
+    for loss in LOSSES
+    for photometric in (True, False)
+]
+
+
+def images(**changes: object) -> Pair:
+    return pair("affine", seed=6, size=SIZE, move_px=1.0, noise=0.01, gain=0.9, **changes)  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def checks() -> dict[tuple[str, str, bool], DerivativeCheck]:
+    made = images()
+    return {
+        (check.model, check.loss, check.photometric): check
+        for check in derivative_checks(made.source, made.target)
+    }
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: f"{s[0]}-{s[1]}-{'light' * s[2]}")
+def test_every_derivative_agrees_with_central_finite_differences(
+    setting: tuple[str, str, bool], checks: dict[tuple[str, str, bool], DerivativeCheck]
+) -> None:
+    assert checks[setting].difference <= 1e-4
+    assert checks[setting].passed
+
+
+def test_every_setting_is_checked_once(
+    checks: dict[tuple[str, str, bool], DerivativeCheck],
+) -> None:
+    assert list(checks) == SETTINGS
+
+
+@pytest.mark.parametrize("kind", ["uint8", "holes", "other sizes"])
+def test_the_derivatives_agree_on_every_kind_of_image(kind: str) -> None:
+    made = {
+        "uint8": lambda: images(dtype="uint8", channels=3),
+        "holes": images,
+        "other sizes": lambda: images(source_size=(83, 111)),
+    }[kind]()
+    if kind == "holes":
+        made.source[20:30, 15:33] = np.nan
+        made.target[50:58, 60:73] = np.nan
+    assert max(c.difference for c in derivative_checks(made.source, made.target)) <= 1e-4
+
+
+@pytest.mark.parametrize("column", ["jacobian_x", "jacobian_y"])
+@pytest.mark.parametrize("name", MODELS)
+def test_a_wrong_sign_in_a_jacobian_is_found(
+    name: str, column: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    table = getattr(MODELS[name], column).copy()
+    row = np.flatnonzero(table.any(axis=1))[-1]
+    table[row] *= -1.0
+    monkeypatch.setitem(MODELS, name, dataclasses.replace(MODELS[name], **{column: table}))
+    made = images()
+    passed = {c.model: c.passed for c in derivative_checks(made.source, made.target)}
+    assert passed == {model: model != name for model in MODELS}
+
+
+def test_a_wrong_weight_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    huber = LOSSES["huber"]
+    wrong = Loss("huber", huber.constant, huber.rho, LOSSES["lorentzian"].weigh)
+    monkeypatch.setitem(LOSSES, "huber", wrong)
+    made = images()
+    passed = {c.loss: c.passed for c in derivative_checks(made.source, made.target)}
+    assert passed == {loss: loss != "huber" for loss in LOSSES}
+
+
+def test_a_wrong_sum_of_the_light_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    right = moments.residual_sums
+
+    def wrong(*arguments: object, **settings: object) -> moments.Sums:
+        sums = right(*arguments, **settings)  # type: ignore[arg-type]
+        sums.vector[-1] *= -1.0
+        return sums
+
+    monkeypatch.setattr(selfcheck, "residual_sums", wrong)
+    made = images()
+    passed = [
+        (c.photometric, c.passed)
+        for c in derivative_checks(made.source, made.target)
+        if c.model == "rigid"
+    ]
+    assert passed == [(True, False), (False, True)] * len(LOSSES)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_known_warps_of_an_image_are_recovered(dtype: str) -> None:
+    found = recovery_checks(images(dtype=dtype).source)
+    assert [check.model for check in found] == list(MODELS)
+    for check in found:
+        assert check.status is Status.CONVERGED
+        assert check.error_px < 0.05
+        assert check.passed
+
+
+def test_recovery_fails_when_a_model_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    rigid = MODELS["rigid"]
+    broken = dataclasses.replace(rigid, jacobian_x=-rigid.jacobian_x)
+    monkeypatch.setitem(MODELS, "rigid", broken)
+    found = {check.model: check.passed for check in recovery_checks(images().source)}
+    assert not found["rigid"]
+
+
+def test_what_passes() -> None:
+    assert DerivativeCheck("rigid", "l2", True, 1e-4).passed
+    assert not DerivativeCheck("rigid", "l2", True, 1.1e-4).passed
+    assert not DerivativeCheck("rigid", "l2", True, float("nan")).passed
+    assert RecoveryCheck("rigid", Status.CONVERGED, 0.1).passed
+    assert not RecoveryCheck("rigid", Status.CONVERGED, 0.11).passed
+    assert not RecoveryCheck("rigid", Status.ITERATION_LIMIT, 0.0).passed
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
+def test_the_known_warps_are_members_that_move_every_corner(model: object) -> None:
+    warp = known_warp(model, SIZE)  # type: ignore[arg-type]
+    right, bottom = SIZE[0] - 1.0, SIZE[1] - 1.0
+    for x, y in ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)):
+        moved = warp @ [x, y, 1.0]
+        assert 0.2 < np.hypot(*(moved[:2] / moved[2] - [x, y])) < 0.05 * max(SIZE)
+
+
+def test_linear_interpolation_by_hand() -> None:
+    image = np.array([[0.0, 1.0, 5.0], [2.0, 7.0, 9.0]])
+    points = np.array([[0.25, 0.5], [2.0, 1.0], [1.5, 0.0]])
+    assert_allclose(selfcheck.bilinear(image, points), [1.75, 9.0, 3.0])
+
+
+def test_images_without_a_common_interior_are_refused() -> None:
+    made = images()
+    made.target[::5, ::5] = np.nan
+    with pytest.raises(ImageError, match="no pixel is far enough"):
+        derivative_checks(made.source, made.target)

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from align_cli.engine.aligner import align
+from align_cli.engine.coordinates import inverse
+from align_cli.engine.errors import ImageError
+from align_cli.engine.motion import MODELS
+from align_cli.engine.starts import PROJECTIVE_SIDE, ladder, starting_warp
+from tests.scenes import MODEL_NAMES, motion, render, textured
+
+SIZE = (90, 70)
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_without_a_start_it_is_the_identity(name: str) -> None:
+    assert_array_equal(starting_warp(None, MODELS[name], SIZE), np.eye(3))
+
+
+@pytest.mark.parametrize("name", MODEL_NAMES)
+def test_a_start_goes_from_source_to_target_and_the_warp_back(name: str) -> None:
+    init = motion(name, SIZE, 8.0, 1)
+    assert_allclose(starting_warp(init, MODELS[name], SIZE), inverse(init), atol=1e-9)
+    assert_allclose(starting_warp(-3.0 * init, MODELS[name], SIZE), inverse(init), atol=1e-9)
+    assert_allclose(starting_warp(init.tolist(), MODELS[name], SIZE), inverse(init), atol=1e-9)
+
+
+def test_a_start_outside_the_model_is_brought_into_it() -> None:
+    init = motion("homography", SIZE, 8.0, 1)
+    warp = starting_warp(init, MODELS["rigid"], SIZE)
+    assert_allclose(warp[:2, :2] @ warp[:2, :2].T, np.eye(2), atol=1e-12)
+    assert warp[2].tolist() == [0.0, 0.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        np.eye(2),
+        np.full((3, 3), np.nan),
+        np.diag([1.0, np.inf, 1.0]),
+        np.diag([1.0, 1.0, 0.0]),
+    ],
+)
+def test_what_is_no_transform_is_refused(bad: np.ndarray) -> None:
+    with pytest.raises(ImageError, match=r"^init: .*must be a finite \(3, 3\) matrix"):
+        starting_warp(bad, MODELS["affine"], SIZE)
+
+
+@pytest.mark.parametrize(
+    "bad", [np.diag([1.0, 0.0, 1.0]), np.ones((3, 3)), np.diag([1e-9, 1e-9, 1.0])]
+)
+def test_a_singular_start_is_refused(bad: np.ndarray) -> None:
+    with pytest.raises(ImageError, match=r"^init: the starting transform is singular"):
+        starting_warp(bad, MODELS["affine"], SIZE)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        # The target's first pixel would come from infinity.
+        np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, 1.0, 1.0]]),
+        # So would its last column.
+        np.linalg.inv(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0 / 89.0, 0.0, 1.0]])),
+    ],
+)
+@pytest.mark.parametrize("name", ["affine", "homography"])
+def test_a_start_with_a_horizon_in_the_target_is_refused_or_leads_nowhere(
+    name: str, bad: np.ndarray
+) -> None:
+    # Once red: a RuntimeWarning (division by zero), then LinAlgError from lstsq.
+    image = render(textured(), SIZE)
+    with contextlib.suppress(ImageError):
+        assert not align(image, image, model=name, init=bad).outcome.aligned
+
+
+def names(models: list) -> list[str]:
+    return [model.name for model in models]
+
+
+def test_the_coarsest_level_climbs_from_the_stiffest_model() -> None:
+    large = (PROJECTIVE_SIDE, PROJECTIVE_SIDE)
+    assert names(ladder(MODELS["homography"], large, coarsest=True)) == list(MODEL_NAMES)
+    assert names(ladder(MODELS["rigid"], large, coarsest=True)) == ["translation", "rigid"]
+    assert names(ladder(MODELS["homography"], large, coarsest=False)) == ["homography"]
+    assert names(ladder(MODELS["similarity"], large, coarsest=False)) == ["similarity"]
+
+
+def test_a_small_level_stays_affine() -> None:
+    small = (500, PROJECTIVE_SIDE - 1)
+    assert names(ladder(MODELS["homography"], small, coarsest=False)) == ["affine"]
+    assert names(ladder(MODELS["homography"], small, coarsest=True)) == list(MODEL_NAMES[:-1])
+    assert names(ladder(MODELS["rigid"], small, coarsest=False)) == ["rigid"]

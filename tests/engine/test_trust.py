@@ -1,0 +1,277 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from align_cli.engine import trust
+from align_cli.engine.alignment import Agreement, Outcome, Quality, Status
+from align_cli.engine.luma import Luma, luma
+from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.sampling import overlap_mask, sample
+from align_cli.engine.threads import Threads
+from align_cli.engine.trust import (
+    DETAIL_SIGMA,
+    LEAST_DETAIL_ZNCC,
+    WORSE_BY,
+    detail_zncc,
+    improved,
+    measure,
+    outcome,
+    residual_image,
+)
+from tests.scenes import motion, render, textured
+
+SIZE = (64, 50)
+
+
+def shift(x: float, y: float) -> np.ndarray:
+    return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+
+
+def quality(before: float, after: float, *, detail: float = 0.8, overlap: float = 1.0) -> Quality:
+    return Quality(Agreement(before, 0.2, 0.1), Agreement(after, 0.2, 0.1), detail, overlap)
+
+
+def measured(source: Luma, target: Luma, start: np.ndarray, final: np.ndarray) -> Quality:
+    with Threads(2) as threads:
+        return measure(source, target, start, final, detail=0.7, threads=threads)
+
+
+def agreement(s: np.ndarray, t: np.ndarray) -> tuple[float, float, float]:
+    s, t = s.astype(np.float64), t.astype(np.float64)
+    return (
+        float(np.corrcoef(s, t)[0, 1]),
+        float(np.sqrt(((s - t) ** 2).mean())),
+        float(np.abs(s - t).mean()),
+    )
+
+
+def found(value: Agreement) -> tuple[float, float, float]:
+    return value.zncc, value.rmse, value.mae
+
+
+def lumas(dtype: str, holes: bool = False) -> tuple[Luma, Luma]:
+    source = render(textured(1), (70, 45), noise=0.05, dtype=dtype, channels=2)
+    target = render(textured(1), SIZE, noise=0.05, seed=1, dtype=dtype, channels=2)
+    if holes:
+        source[10:14, 20:29, -1] = 0
+        target[30:39, 40:46, -1] = 0
+    return luma(source), luma(target)
+
+
+def whole(image: Luma) -> np.ndarray:
+    return image.offset + image.scale * image.plane.astype(np.float64)
+
+
+def pixels(source: Luma, target: Luma, warp: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The warped source, and the mask of where both are seen."""
+    inside = overlap_mask(warp, target.size, source.size)
+    if source.valid is not None:
+        seen = sample(source.valid.astype(np.float32), warp, target.size)
+        inside &= seen > 0.999
+    if target.valid is not None:
+        inside &= target.valid
+    warped = sample(whole(source).astype(np.float32), warp, target.size, replicate=True)
+    return warped, inside
+
+
+@pytest.mark.parametrize("strip", [1, 400, 10**6])
+@pytest.mark.parametrize("holes", [False, True])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_agreement_is_what_numpy_says(
+    dtype: str, holes: bool, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "_STRIP_PIXELS", strip)
+    source, target = lumas(dtype, holes)
+    start, final = shift(9.0, 4.0), motion("affine", SIZE, 4.0, 2)
+    result = measured(source, target, start, final)
+    warped, inside = pixels(source, target, final)
+    assert result.overlap == pytest.approx(inside.mean(), abs=1e-12)
+    assert result.detail_zncc == 0.7
+    assert found(result.after) == pytest.approx(
+        agreement(warped[inside], whole(target)[inside]), abs=1e-5
+    )
+    # Before: on those of the final pixels that the start reaches too.
+    warped, at_start = pixels(source, target, start)
+    common = inside & at_start
+    assert common.sum() < inside.sum()
+    assert found(result.before) == pytest.approx(
+        agreement(warped[common], whole(target)[common]), abs=1e-5
+    )
+
+
+def test_before_is_measured_alone_where_nothing_is_common() -> None:
+    source, target = lumas("uint8")
+    start, final = shift(40.0, 0.0), shift(-40.0, 0.0)
+    result = measured(source, target, start, final)
+    warped, at_start = pixels(source, target, start)
+    assert found(result.before) == pytest.approx(
+        agreement(warped[at_start], whole(target)[at_start]), abs=1e-5
+    )
+
+
+def test_without_overlap_nothing_is_known() -> None:
+    source, target = lumas("uint8")
+    result = measured(source, target, shift(500.0, 0.0), shift(500.0, 0.0))
+    assert np.isnan([*found(result.before), *found(result.after)]).all()
+    assert result.overlap == 0.0
+
+
+def test_where_one_side_is_flat_there_is_no_correlation() -> None:
+    plane = np.zeros((20, 20), np.uint8)
+    plane[:, 10:] = 200
+    flat_left, other = luma(plane), luma(render(textured(), (20, 20), dtype="uint8"))
+    # Only the left half of the source, which is black, is laid over the target.
+    result = measured(flat_left, other, shift(-11.0, 0.0), shift(-11.0, 0.0))
+    assert np.isnan(result.after.zncc)
+    assert result.after.mae == pytest.approx(whole(other)[:, 11:].mean(), abs=1e-6)
+
+
+def test_correlation_is_blind_to_light_and_error_is_not() -> None:
+    target = render(textured(), SIZE)
+    source = 0.5 * target + 0.2
+    result = measured(luma(source), luma(target), np.eye(3), np.eye(3))
+    assert result.after.zncc == pytest.approx(1.0, abs=1e-6)
+    assert result.after.mae == pytest.approx(float(np.abs(source - target).mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "better"),
+    [
+        (0.5, 0.9, True),
+        (0.9, 0.9, True),
+        (0.9, 0.9 - 0.9 * WORSE_BY, True),
+        (0.9, 0.9 - 1.1 * WORSE_BY, False),
+        (-0.5, -0.1, False),
+        (-0.5, 0.0, False),
+        (np.nan, 0.5, True),
+        (0.5, np.nan, False),
+        (np.nan, np.nan, False),
+    ],
+)
+def test_what_counts_as_better(before: float, after: float, better: bool) -> None:
+    assert improved(quality(before, after)) is better
+
+
+def verdict(status: Status, what: Quality) -> Outcome:
+    return outcome(status, what, model="affine", iterations=7, last_step_px=0.123)
+
+
+def test_converged_and_better_is_aligned() -> None:
+    end = verdict(Status.CONVERGED, quality(0.5, 0.9))
+    assert end == Outcome(Status.CONVERGED, "the images are aligned")
+    assert end.aligned
+
+
+def test_converged_on_something_worse_is_not_aligned() -> None:
+    end = verdict(Status.CONVERGED, quality(0.9, 0.7))
+    assert end.status is Status.NOT_IMPROVED
+    assert "ZNCC 0.900 before, 0.700 after" in end.sentence
+    assert not end.aligned
+
+
+@pytest.mark.parametrize(
+    ("detail", "aligned"),
+    [(LEAST_DETAIL_ZNCC, True), (LEAST_DETAIL_ZNCC - 1e-6, False), (-0.9, False), (np.nan, False)],
+)
+def test_the_details_must_agree(detail: float, aligned: bool) -> None:
+    end = verdict(Status.CONVERGED, quality(0.5, 0.9, detail=detail))
+    assert end.aligned is aligned
+    if not aligned:
+        assert end.status is Status.NO_AGREEMENT
+        assert f"ZNCC {detail:.3f} of {LEAST_DETAIL_ZNCC:g} needed" in end.sentence
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (Status.ITERATION_LIMIT, "moved by 0.123 px a step after 7 iterations"),
+        (Status.SINGULAR, "every parameter of the affine model"),
+        (Status.DIVERGED, "ran away"),
+        (Status.TOO_LITTLE_OVERLAP, "too little of the target (6%)"),
+    ],
+)
+def test_every_failure_has_its_cause_and_a_way_out(status: Status, words: str) -> None:
+    end = verdict(status, quality(0.5, 0.9, overlap=0.06))
+    assert end.status is status
+    assert not end.aligned
+    assert words in end.sentence
+    assert "--" in end.sentence
+
+
+@pytest.mark.parametrize("strip", [1, 10**6])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64"])
+def test_the_residual_image_is_warped_less_target_in_full_scale(
+    dtype: str, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trust, "_STRIP_PIXELS", strip)
+    source, target = lumas(dtype, holes=True)
+    warp = motion("homography", SIZE, 4.0, 2)
+    residual, overlap = residual_image(source, target, warp)
+    warped, inside = pixels(source, target, warp)
+    assert residual.dtype == np.float32
+    assert_array_equal(overlap, inside)
+    assert 0.5 < inside.mean() < 0.99
+    assert_allclose(residual, np.where(inside, warped - whole(target), 0.0), atol=2e-6)
+
+
+def level(seed: int, valid: np.ndarray | None = None) -> Level:
+    return Level(render(textured(seed), SIZE, noise=0.05, seed=seed), valid)
+
+
+def hole(left: int, top: int) -> np.ndarray:
+    valid = np.ones((SIZE[1], SIZE[0]), np.bool_)
+    valid[top : top + 9, left : left + 12] = False
+    return valid
+
+
+def test_details_of_an_image_agree_with_themselves_in_any_light() -> None:
+    one = level(1)
+    brighter = Level(0.3 * one.image + np.float32(0.4), None)
+    negative = Level(1.0 - one.image, None)
+    assert detail_zncc(one, one, np.eye(3)) == pytest.approx(1.0, abs=1e-6)
+    assert detail_zncc(brighter, one, np.eye(3)) == pytest.approx(1.0, abs=1e-4)
+    assert detail_zncc(negative, one, np.eye(3)) == pytest.approx(-1.0, abs=1e-4)
+
+
+def test_a_common_slope_is_no_detail() -> None:
+    numbers = np.random.default_rng(0)
+    slope = np.linspace(0.0, 1.0, SIZE[0]) + np.zeros((SIZE[1], 1))
+    one, other = (slope + numbers.normal(0.0, 0.02, slope.shape) for _ in range(2))
+    assert np.corrcoef(one.ravel(), other.ravel())[0, 1] > 0.99
+    levels = [Level(plane.astype(np.float32), None) for plane in (one, other)]
+    assert abs(detail_zncc(*levels, np.eye(3))) < 0.25
+
+
+@pytest.mark.parametrize("holes", [False, True])
+def test_details_are_what_differs_from_the_mean_around(holes: bool) -> None:
+    source = level(1, hole(10, 8) if holes else None)
+    target = level(2, hole(40, 30) if holes else None)
+    warp = motion("affine", SIZE, 4.0, 2)
+    inside = overlap_mask(warp, SIZE, SIZE, margin=REACH)
+    if holes:
+        assert source.valid is not None
+        assert target.valid is not None
+        inside &= sample(source.valid.astype(np.float32), warp, SIZE) > 0.999
+        inside &= target.valid
+    warped = sample(source.image, warp, SIZE)
+    # The Gaussian mean over the pixels inside, pixel by pixel.
+    rows, columns = np.nonzero(inside)
+    distance = (rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2
+    weight = np.exp(-0.5 * distance / DETAIL_SIGMA**2)
+    weight /= weight.sum(axis=1, keepdims=True)
+    s, t = (image[inside] - weight @ image[inside] for image in (warped, target.image))
+    expected = (s @ t) / np.sqrt((s @ s) * (t @ t))
+    assert detail_zncc(source, target, warp) == pytest.approx(expected, abs=5e-3)
+
+
+def test_what_lies_under_invalid_pixels_is_no_detail() -> None:
+    source, target = level(1, hole(10, 8)), level(1, hole(40, 30))
+    dirty = [Level(np.where(each.valid, each.image, 1e3).astype(np.float32), each.valid)
+             for each in (source, target)]  # fmt: skip
+    assert detail_zncc(*dirty, shift(0.5, 0.5)) == detail_zncc(source, target, shift(0.5, 0.5))
+
+
+def test_without_overlap_there_are_no_details() -> None:
+    assert np.isnan(detail_zncc(level(1), level(2), shift(500.0, 0.0)))
