@@ -1,0 +1,102 @@
+"""The strip below an error map that says what its colours mean."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.report import error_scale
+
+TITLE: Final = "|warped - target| in % of full scale, square-root scale"
+OUTSIDE: Final = "no overlap"
+
+# Every length of the strip is a multiple of the text's size. 12 px is the smallest that reads
+# well; a picture is commonly looked at 1000 px wide, where larger text would be out of place.
+SMALLEST_TEXT_PX: Final = 12
+VIEWED_AT_PX: Final = 1000
+
+WIDTH, HEIGHT = 26.5, 5.8
+MARGIN, TITLE_BASELINE, BAR_TOP, TICK_BASELINE = 0.9, 1.7, 2.4, 4.9
+BAR_LENGTH, BAR_HEIGHT, TICK_LENGTH = 15.5, 1.1, 0.35
+SWATCH_LEFT, SWATCH_WIDTH, SWATCH_TEXT = 18.2, 2.0, 20.7
+
+PAPER, INK, FRAME = 255, 35, 130
+
+
+@dataclass(frozen=True)
+class Legend:
+    """Sizes of the legend of one picture; ``text`` is the height of a line of text in pixels."""
+
+    text: int
+
+    @classmethod
+    def of(cls, width: int, height: int) -> Legend:
+        """Fit the legend to a map of ``width`` x ``height`` pixels: large maps get large text."""
+        seen = SMALLEST_TEXT_PX * np.sqrt(width * height) / VIEWED_AT_PX
+        return cls(max(SMALLEST_TEXT_PX, int(min(seen, width / WIDTH))))
+
+    @property
+    def width(self) -> int:
+        """The least width that it needs, in pixels; a narrower picture is widened to it."""
+        return self.px(WIDTH)
+
+    @property
+    def height(self) -> int:
+        """Height of the strip in pixels."""
+        return self.px(HEIGHT)
+
+    @property
+    def stripe(self) -> int:
+        """Width in pixels of the hatching's stripes, in the strip and in the map alike."""
+        return self.px(1 / 3)
+
+    def px(self, length: float) -> int:
+        """Turn a length in units of the text's size into whole pixels."""
+        return round(length * self.text)
+
+
+def draw(legend: Legend, width: int) -> NDArray[np.uint8]:
+    """Draw the strip: (legend.height, width, 3) uint8 RGB, ``width >= legend.width``."""
+    strip = np.full((legend.height, width, 3), PAPER, np.uint8)
+    px = legend.px
+    _write(strip, TITLE, px(MARGIN), px(TITLE_BASELINE), legend.text)
+
+    left, length, bottom = px(MARGIN), px(BAR_LENGTH), px(BAR_TOP + BAR_HEIGHT)
+    bar = np.rint(np.linspace(0, 255, length)).astype(np.uint8)
+    rows = slice(px(BAR_TOP), bottom)
+    strip[rows, left : left + length] = error_scale.paint(bar[np.newaxis])
+    for percent in error_scale.TICKS_PERCENT:
+        error = np.full((1, 1), percent / 100, np.float32)
+        x = left + round(float(error_scale.levels(error)[0, 0]) / 255 * (length - 1))
+        strip[bottom : bottom + px(TICK_LENGTH), x : x + max(1, legend.text // 16)] = INK
+        last = percent / 100 >= error_scale.LAST_ERROR
+        label = f"{percent}+" if last else f"{percent}"
+        _write(strip, label, x, px(TICK_BASELINE), legend.text, centred=True)
+
+    swatch = strip[rows, px(SWATCH_LEFT) : px(SWATCH_LEFT + SWATCH_WIDTH)]
+    swatch[:] = FRAME
+    line = max(1, legend.text // 16)
+    inner = swatch[line:-line, line:-line]
+    inner[:] = error_scale.hatching(inner.shape[0], inner.shape[1], legend.stripe)
+    _write(strip, OUTSIDE, px(SWATCH_TEXT), bottom - px(0.2), legend.text)
+    return strip
+
+
+@functools.cache
+def _font() -> cv2.FontFace:
+    # OpenCV unpacks its fonts on the first text of a process, which takes some 18 ms.
+    return cv2.FontFace("sans")
+
+
+def _write(
+    strip: NDArray[np.uint8], text: str, x: int, baseline: int, size: int, *, centred: bool = False
+) -> None:
+    if centred:
+        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), size, 400)
+        x -= width // 2
+    cv2.putText(strip, text, (x, baseline), (INK, INK, INK), _font(), size, 400)

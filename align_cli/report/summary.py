@@ -1,0 +1,156 @@
+"""The closing words of a run, for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from align_cli.engine.alignment import Alignment
+
+NOT_MEASURABLE: Final = "not measurable"
+
+# Changes the scale by 1e-4, the last digit that is given of a scale, over 1000 pixels.
+SMALLEST_PERSPECTIVE: Final = 1e-7
+
+Parameters = Mapping[str, "float | tuple[float, float]"]
+
+
+def closing_line(alignment: Alignment, *, written: Sequence[str]) -> str:
+    """Say in two or three lines what became of an alignment.
+
+    Where it is aligned: what the source went through, how well the two images agree, and the
+    files. Where it is not: why, and that there is no image. Its transform is then not put into
+    words, for somebody might believe it.
+
+    Args:
+        alignment: the finished alignment.
+        written: paths of the files that were written, as people should see them.
+
+    Returns:
+        Lines without a newline at the end.
+    """
+    files = ", ".join(written)
+    if not alignment.outcome.aligned:
+        failed = f"not aligned ({alignment.model}): {alignment.outcome.sentence}"
+        return f"{failed}\nno image was written" + (f"; wrote {files}" if files else "")
+    lines = [
+        f"aligned ({alignment.model}): {motion_in_words(alignment.parameters)}",
+        agreement_in_words(alignment),
+    ]
+    if files:
+        lines.append(f"wrote {files}")
+    return "\n".join(lines)
+
+
+def level_table(alignment: Alignment) -> str:
+    """Say what happened on each pyramid level, one line a level, coarsest first."""
+    lines = ["level       size  iterations  last step px      rmse  status"]
+    for record in alignment.levels:
+        size = f"{record.width}x{record.height}"
+        lines.append(
+            f"{record.level:>5} {size:>10} {record.iterations:>11} {record.last_step_px:>13.5f} "
+            f"{record.rmse:>9.5f}  {record.status.value}"
+        )
+    lines.append(f"gain {alignment.gain:.4f}, bias {alignment.bias:+.4f} of full scale")
+    return "\n".join(lines)
+
+
+def motion_in_words(parameters: Parameters) -> str:
+    """Put the transform's parameters into words.
+
+    Reads ``shift_px`` ((x, y) in pixels, how the centre of the source moves), ``angle_deg``
+    (positive from x towards y, which is clockwise on a screen, where y runs down), ``scale_x``
+    and ``scale_y`` or ``scale`` (ratios), ``shear`` (a ratio) and ``perspective`` (two numbers
+    per pixel, zero where parallel lines stay parallel). What is absent, or too small to show in
+    the digits that are given, is not said.
+    """
+    phrases = [
+        _shift(parameters.get("shift_px")),
+        _turn(parameters.get("angle_deg")),
+        _scale(parameters),
+        _shear(parameters.get("shear")),
+        _perspective(parameters.get("perspective")),
+    ]
+    return ", ".join(phrase for phrase in phrases if phrase) or "nothing moved"
+
+
+def agreement_in_words(alignment: Alignment) -> str:
+    """Say the agreement before and after, and the share of the target that is covered."""
+    quality = alignment.quality
+    before, after = quality.before, quality.after
+    return (
+        f"ZNCC {_number(before.zncc)} -> {_number(after.zncc)}, "
+        f"RMSE {_number(before.rmse)} -> {_number(after.rmse)} of full scale, "
+        f"overlap {_percent(quality.overlap)}"
+    )
+
+
+def _shift(shift: float | tuple[float, float] | None) -> str:
+    if not isinstance(shift, Sequence):
+        return ""
+    x, y = shift
+    if not (math.isfinite(x) and math.isfinite(y)):
+        return f"shift {NOT_MEASURABLE}"
+    parts = [
+        f"{_rounded(abs(size))} px {positive if size > 0 else negative}"
+        for size, positive, negative in ((x, "right", "left"), (y, "down", "up"))
+        if float(_rounded(abs(size)))
+    ]
+    return "shifted " + " and ".join(parts) if parts else ""
+
+
+def _turn(angle: float | tuple[float, float] | None) -> str:
+    if not isinstance(angle, float | int):
+        return ""
+    if not math.isfinite(angle):
+        return f"rotation {NOT_MEASURABLE}"
+    size = f"{abs(angle):.2f}"
+    direction = "clockwise" if angle > 0 else "counter-clockwise"
+    return f"turned {size} degrees {direction}" if float(size) else ""
+
+
+def _scale(parameters: Parameters) -> str:
+    x, y = parameters.get("scale_x"), parameters.get("scale_y")
+    both = parameters.get("scale")
+    if isinstance(x, float | int) and isinstance(y, float | int):
+        if _ratio(x) != _ratio(y):
+            return f"scaled {_ratio(x)} in x and {_ratio(y)} in y"
+        both = x
+    if not isinstance(both, float | int) or _ratio(both) == "x1":
+        return ""
+    return f"scaled {_ratio(both)}" if math.isfinite(both) else f"scale {NOT_MEASURABLE}"
+
+
+def _shear(shear: float | tuple[float, float] | None) -> str:
+    if not isinstance(shear, float | int):
+        return ""
+    if not math.isfinite(shear):
+        return f"shear {NOT_MEASURABLE}"
+    size = f"{shear:.4f}"
+    return f"sheared by {size}" if float(size) else ""
+
+
+def _perspective(perspective: float | tuple[float, float] | None) -> str:
+    if not isinstance(perspective, Sequence):
+        return ""
+    if not all(map(math.isfinite, perspective)):
+        return f"perspective {NOT_MEASURABLE}"
+    return "with perspective" if max(map(abs, perspective)) >= SMALLEST_PERSPECTIVE else ""
+
+
+def _rounded(px: float) -> str:
+    return f"{px:.2f}" if px < 1 else f"{px:.1f}"
+
+
+def _ratio(scale: float) -> str:
+    return "x" + f"{scale:.4f}".rstrip("0").rstrip(".") if math.isfinite(scale) else NOT_MEASURABLE
+
+
+def _number(value: float) -> str:
+    return f"{value:.4f}" if math.isfinite(value) else NOT_MEASURABLE
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %" if math.isfinite(share) else NOT_MEASURABLE
