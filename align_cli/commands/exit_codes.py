@@ -1,0 +1,69 @@
+"""Exit codes, in one place, and how failures of the layers below become one of them."""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+
+import click
+
+
+class ExitCode(enum.IntEnum):
+    """What a shell sees. The texts are printed by ``--help``."""
+
+    ALIGNED = 0
+    NOT_ALIGNED = 1
+    USAGE = 2
+    INPUT = 3
+    OUTPUT = 4
+    INSTALLATION = 5
+    INTERNAL = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+MEANINGS = {
+    ExitCode.ALIGNED: "aligned",
+    ExitCode.NOT_ALIGNED: "it ran, but the images were not aligned",
+    ExitCode.USAGE: "wrong usage",
+    ExitCode.INPUT: "an input cannot be read or cannot be used",
+    ExitCode.OUTPUT: "an output cannot be written",
+    ExitCode.INSTALLATION: "the installation is incomplete",
+    ExitCode.INTERNAL: "a defect of imalign itself",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+class InputFault(click.ClickException):
+    """An input cannot be read or used; one line for people."""
+
+    exit_code = ExitCode.INPUT
+
+
+class OutputFault(click.ClickException):
+    """An output cannot be written; one line for people."""
+
+    exit_code = ExitCode.OUTPUT
+
+
+@contextmanager
+def faults(paths: Mapping[str, str]) -> Iterator[None]:
+    """Turn the exceptions of ``files`` and ``engine`` into faults.
+
+    Args:
+        paths: which file plays which role ("source", "target", "init"), to name it.
+    """
+    from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
+    from align_cli.files.errors import UnreadableError, UnwritableError  # noqa: PLC0415
+
+    try:
+        yield
+    except UnreadableError as error:
+        raise InputFault(str(error)) from error
+    except UnwritableError as error:
+        raise OutputFault(str(error)) from error
+    except ImageError as error:
+        raise InputFault(f"{paths.get(error.role, error.role)}: {error.cause}") from error
+    except MemoryError as error:
+        raise InputFault("the images do not fit into memory; align smaller copies") from error

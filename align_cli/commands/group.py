@@ -1,0 +1,55 @@
+"""The ``imalign`` group: ``imalign SRC DST`` means ``imalign align SRC DST``."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.align import align
+from align_cli.commands.exit_codes import MEANINGS
+from align_cli.commands.selftest import selftest
+from align_cli.version import __version__
+
+DEFAULT_COMMAND = "align"
+
+HELP = """Lay the image SRC over the image DST to a fraction of a pixel.
+
+"imalign SRC DST" is short for "imalign align SRC DST"; "imalign align -h" lists its options.
+
+\b
+Example: imalign scan.png original.png
+writes   scan_aligned.png        the source on the target's grid
+         scan_aligned.json       the transform, its quality, how it was found
+         scan_aligned_error.png  a heat map of what still differs
+"""
+
+EXIT_CODES = "Exit codes: " + "; ".join(f"{code:d} {text}" for code, text in MEANINGS.items())
+
+
+class GroupWithDefault(click.Group):
+    """A group that takes anything that is not one of its commands as arguments of ``align``.
+
+    A file named like a command is shadowed by it: write ``./selftest``, or ``align selftest x``.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put the default command's name in front where no command is named."""
+        own = {name for option in self.get_params(ctx) for name in option.opts}
+        if args and args[0] not in self.commands and args[0] not in own:
+            args = [DEFAULT_COMMAND, *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(
+    cls=GroupWithDefault,
+    help=HELP,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=EXIT_CODES + ".",
+    subcommand_metavar="SRC DST [OPTIONS] | COMMAND [ARGS]...",
+)
+@click.version_option(__version__, prog_name="imalign")
+def cli() -> None:
+    """Lay one image over another."""
+
+
+for command in (align, selftest):
+    cli.add_command(command)

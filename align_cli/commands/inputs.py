@@ -1,0 +1,25 @@
+"""Reading the two pictures of a pair, at once."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from align_cli.files.images import Picture
+
+
+def read_pair(source_path: str, target_path: str, max_megapixels: float) -> tuple[Picture, Picture]:
+    """Decode both pictures, each on a thread of its own.
+
+    Raises:
+        UnreadableError: for the source first, if both cannot be read.
+    """
+    from align_cli.files.images import read_image  # noqa: PLC0415  (help stays quick)
+
+    with ThreadPoolExecutor(2) as pool:
+        source, target = (
+            pool.submit(read_image, path, max_megapixels=max_megapixels)
+            for path in (source_path, target_path)
+        )
+        return source.result(), target.result()

@@ -1,0 +1,138 @@
+"""Where the results of an alignment go, whether they can go there, and putting them there."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from align_cli.commands.exit_codes import OutputFault
+
+if TYPE_CHECKING:
+    from align_cli.engine.aligner import Aligner
+    from align_cli.engine.alignment import Alignment
+    from align_cli.files.images import Picture
+
+STDOUT: Final = "-"
+
+RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
+"""Error maps of these kinds hold the residual itself; all others are pictures of it."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Paths of the three results; None where one is not wanted, "-" for stdout (JSON only)."""
+
+    image: str | None
+    json: str
+    error_map: str | None
+
+    @property
+    def files(self) -> list[str]:
+        """Those that are files, in the order in which they are written."""
+        wanted = (self.json, self.image, self.error_map)
+        return [path for path in wanted if path is not None and path != STDOUT]
+
+    @property
+    def residual(self) -> bool:
+        """True where the error map is the residual itself, not a picture of it."""
+        return self.error_map is not None and _suffix(self.error_map) in RESIDUAL_SUFFIXES
+
+
+def named_outputs(
+    source: Picture, *, image: str | None, json: str, error_map: str | None
+) -> Outputs:
+    """Give names to the outputs that are "": in the current directory, from the source's stem."""
+    from align_cli.files.images import default_suffix  # noqa: PLC0415  (help stays quick)
+
+    stem = PurePath(source.path).stem
+    return Outputs(
+        image=image if image != "" else f"{stem}_aligned{default_suffix(source.pixels)}",
+        json=json or f"{stem}_aligned.json",
+        error_map=error_map if error_map != "" else f"{stem}_aligned_error.png",
+    )
+
+
+def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> None:
+    """Refuse, before the work, what cannot be written or would destroy something.
+
+    Raises:
+        click.UsageError: if an output is one of the inputs, or two outputs are one file.
+        UnwritableError: if one cannot be written where, or in the format, that is asked for.
+    """
+    from align_cli.files.atomic import ensure_writable, same_file  # noqa: PLC0415
+    from align_cli.files.images import ensure_encodable  # noqa: PLC0415
+
+    for path in outputs.files:
+        for taken in inputs:
+            if same_file(path, taken):
+                raise click.UsageError(
+                    f"the output {path} is the input {taken}; choose another name"
+                )
+    for first, second in combinations(outputs.files, 2):
+        if same_file(first, second):
+            raise click.UsageError(f"two outputs go to {first}; choose another name for one")
+    for path in outputs.files:
+        ensure_writable(path)
+    if outputs.image is not None:
+        ensure_encodable(outputs.image, source.pixels)
+    if outputs.error_map is not None and not outputs.residual:
+        ensure_encodable(outputs.error_map, _picture_like())
+
+
+def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
+    """Write the document; returns the files written, none where it went to stdout."""
+    from align_cli.files import documents  # noqa: PLC0415
+
+    if outputs.json == STDOUT:
+        _to_stdout(documents.dumps(document))
+        return []
+    documents.write_json(outputs.json, document)
+    return [outputs.json]
+
+
+def _to_stdout(text: str) -> None:
+    try:
+        click.echo(text, nl=False)
+    except OSError as error:
+        # What is still buffered would fail once more, with a traceback, when Python exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise OutputFault(f"stdout: {error.strerror}; whoever read it has gone") from error
+
+
+def write_pictures(
+    outputs: Outputs, aligner: Aligner, alignment: Alignment, source: Picture, *, fill: float
+) -> list[str]:
+    """Write the warped image and the error map, where wanted; returns the files written."""
+    from align_cli.files.images import write_array, write_image  # noqa: PLC0415
+    from align_cli.report.error_map import render  # noqa: PLC0415
+
+    written = []
+    if outputs.image is not None:
+        write_image(outputs.image, alignment.warp(source.pixels, fill=fill))
+        written.append(outputs.image)
+    if outputs.error_map is not None:
+        residual, overlap = aligner.residual(source.pixels, alignment)
+        if outputs.residual:
+            residual[~overlap] = float("nan")
+            write_array(outputs.error_map, residual)
+        else:
+            write_image(outputs.error_map, render(residual, overlap))
+        written.append(outputs.error_map)
+    return written
+
+
+def _suffix(path: str) -> str:
+    return PurePath(path).suffix.lower()
+
+
+def _picture_like() -> Any:
+    import numpy as np  # noqa: PLC0415
+
+    return np.zeros((1, 1, 3), np.uint8)

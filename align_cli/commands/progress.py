@@ -1,0 +1,32 @@
+"""Progress for people who wait at a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from align_cli.engine.alignment import LevelRecord
+
+DELAY_SECONDS: Final = 0.5
+"""Most alignments are finished before anybody could read a bar."""
+
+
+@contextmanager
+def level_bar(*, hidden: bool) -> Iterator[Callable[[LevelRecord], None] | None]:
+    """A bar on stderr that grows with every finished pyramid level; None where nobody looks."""
+    if hidden or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm  # noqa: PLC0415  (help stays quick)
+
+    with tqdm(unit="level", delay=DELAY_SECONDS, leave=False, file=sys.stderr) as bar:
+
+        def advance(record: LevelRecord) -> None:
+            bar.total = bar.n + 1 + record.level
+            bar.set_postfix_str(f"{record.width}x{record.height}")
+            bar.update()
+
+        yield advance

@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+import pytest
+
+import align_cli
+from align_cli.engine.coordinates import corner_error
+from align_cli.files.images import read_image, write_image
+from align_cli.files.schema import alignment_schema
+from tests.commands.conftest import SAMPLES, TRUTH, Imalign, rendered
+
+Pair = tuple[Path, Path]
+
+
+def load(path: Path) -> dict:
+    document = json.loads(path.read_text())
+    jsonschema.validate(document, alignment_schema())
+    return document
+
+
+def listing(folder: Path) -> set[str]:
+    return {entry.name for entry in folder.iterdir()}
+
+
+def test_writes_three_files_named_after_the_source(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    result = imalign("a.png", "b.png")
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == ""
+    assert listing(tmp_path) == {
+        "a.png",
+        "b.png",
+        "a_aligned.png",
+        "a_aligned.json",
+        "a_aligned_error.png",
+    }
+    document = load(tmp_path / "a_aligned.json")
+    found = np.array(document["source_to_target"])
+    assert corner_error(found, TRUTH, (160, 120)) < 0.02
+    assert np.allclose(found @ np.array(document["target_to_source"]), np.eye(3), atol=1e-12)
+    warped = read_image(tmp_path / "a_aligned.png").pixels.astype(float)
+    target = read_image(tmp_path / "b.png").pixels.astype(float)
+    inside = np.s_[15:-15, 15:-15]
+    assert np.abs(warped - target)[inside].mean() < 1.0
+    assert warped.shape == target.shape
+
+
+def test_same_numbers_as_the_python_function(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    imalign("a.png", "b.png", "-m", "rigid", "--loss", "huber")
+    document = load(tmp_path / "a_aligned.json")
+    source, target = (read_image(path).pixels for path in pair)
+    found = align_cli.align(source, target, model="rigid", loss="huber")
+    assert document["source_to_target"] == found.source_to_target.tolist()
+    assert document["quality"]["after"]["zncc"] == found.quality.after.zncc
+    assert (read_image(tmp_path / "a_aligned.png").pixels == found.warp(source)).all()
+
+
+def test_the_same_run_gives_the_same_bytes(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    names = ("a_aligned.png", "a_aligned.json", "a_aligned_error.png")
+    imalign("a.png", "b.png")
+    first = [(tmp_path / name).read_bytes() for name in names]
+    imalign("a.png", "b.png")
+    assert [(tmp_path / name).read_bytes() for name in names] == first
+
+
+def test_json_to_stdout_and_nothing_else_there(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    result = imalign("--json", "-", "--no-image", "--no-error-map", "a.png", "b.png")
+    assert result.returncode == 0, result.stderr
+    jsonschema.validate(json.loads(result.stdout), alignment_schema())
+    assert listing(tmp_path) == {"a.png", "b.png"}
+
+
+def test_closing_line_says_what_happened(imalign: Imalign, pair: Pair) -> None:
+    said = imalign("a.png", "b.png", "-m", "rigid").stderr
+    for words in ("rigid", "2.00 degrees", "ZNCC", "RMSE", "overlap", "a_aligned.png"):
+        assert words in said, said
+    assert "level" not in said
+
+
+def test_verbose_adds_a_line_for_each_level(imalign: Imalign, pair: Pair) -> None:
+    said = imalign("-v", "a.png", "b.png").stderr
+    assert "160x120" in said
+    assert "80x60" in said
+
+
+def test_quiet_says_nothing(imalign: Imalign, pair: Pair) -> None:
+    result = imalign("-q", "a.png", "b.png")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
+
+
+def test_outputs_go_where_they_are_asked_for(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    result = imalign(
+        "a.png", "b.png", "-o", "out/w.tif", "--json", "out/t.json", "--error-map", "out/e.npy"
+    )
+    assert result.returncode == 0, result.stderr
+    assert listing(tmp_path / "out") == {"w.tif", "t.json", "e.npy"}
+    residual = np.load(tmp_path / "out/e.npy")
+    warped = read_image(tmp_path / "out/w.tif").pixels.astype(float)
+    target = read_image(tmp_path / "b.png").pixels.astype(float)
+    overlap = np.isfinite(residual)
+    assert residual.dtype == np.float32
+    assert 0.8 < overlap.mean() < 1.0
+    # The written image is rounded to whole grey levels, the residual is not.
+    difference = residual * 255.0 - (warped - target)
+    assert np.abs(difference[overlap]).max() <= 0.51
+
+
+def test_error_map_picture_is_the_target_with_a_legend(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    imalign("a.png", "b.png")
+    picture = read_image(tmp_path / "a_aligned_error.png")
+    assert picture.channels == 3
+    assert picture.height > 120
+    assert picture.width >= 160
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_warped_image_keeps_dtype_and_channels(
+    imalign: Imalign, pair: Pair, tmp_path: Path, dtype: type, channels: int
+) -> None:
+    grey = rendered(TRUTH)
+    scale = 1.0 if dtype is np.float32 else np.iinfo(dtype).max
+    pixels = np.repeat((grey * scale)[:, :, None], channels, axis=2).astype(dtype)
+    if channels in (2, 4):
+        pixels[:, :, -1] = scale
+    name = "s.tif" if dtype is np.float32 else "s.png"
+    write_image(tmp_path / name, pixels[:, :, 0] if channels == 1 else pixels)
+    result = imalign(name, "b.png")
+    assert result.returncode == 0, result.stderr
+    written = [path for path in tmp_path.glob("s_aligned.*") if path.suffix != ".json"]
+    assert len(written) == 1
+    warped = read_image(written[0])
+    assert (warped.dtype, warped.channels) == (np.dtype(dtype).name, channels)
+    assert (warped.width, warped.height) == (160, 120)
+    found = np.array(load(tmp_path / "s_aligned.json")["source_to_target"])
+    assert corner_error(found, TRUTH, (160, 120)) < 0.03
+
+
+def test_fill_marks_what_the_source_does_not_reach(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    imalign("a.png", "b.png", "--fill", "255")
+    warped = read_image(tmp_path / "a_aligned.png").pixels
+    assert warped[0, -1] == 255 or warped[-1, 0] == 255
+    imalign("a.png", "b.png")
+    assert (read_image(tmp_path / "a_aligned.png").pixels[warped == 255] == 0).mean() > 0.9
+
+
+def test_init_from_an_earlier_json_is_used(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    imalign("a.png", "b.png", "--json", "first.json")
+    imalign("a.png", "b.png", "--init", "first.json", "--levels", "1", "--json", "second.json")
+    first, second = (load(tmp_path / name) for name in ("first.json", "second.json"))
+    assert second["options"]["init"] == "first.json"
+    assert second["quality"]["before"]["zncc"] == pytest.approx(
+        first["quality"]["after"]["zncc"], abs=1e-6
+    )
+    assert len(second["levels"]) == 1
+
+
+def test_init_from_nine_numbers(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    (tmp_path / "start.txt").write_text("1 0 5\n0 1 -3\n0 0 1\n")
+    result = imalign("a.png", "b.png", "--init", "start.txt", "--levels", "1")
+    assert result.returncode == 0, result.stderr
+    (tmp_path / "start.txt").write_text("1 0 5\n")
+    result = imalign("a.png", "b.png", "--init", "start.txt")
+    assert result.returncode == 3
+    assert "start.txt" in result.stderr
+
+
+class TestNotAligned:
+    @pytest.fixture
+    def result(
+        self, imalign: Imalign, pair: Pair, tmp_path: Path
+    ) -> subprocess.CompletedProcess[str]:
+        noise = np.random.default_rng(0).integers(0, 256, (120, 160)).astype(np.uint8)
+        write_image(tmp_path / "noise.png", noise)
+        (tmp_path / "noise_aligned.png").write_bytes(b"old")
+        return imalign("noise.png", "b.png")
+
+    def test_exit_code_1(self, result: subprocess.CompletedProcess[str]) -> None:
+        assert result.returncode == 1, result.stderr
+        assert "not aligned" in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_json_is_written_and_no_picture(
+        self, result: subprocess.CompletedProcess[str], tmp_path: Path
+    ) -> None:
+        document = load(tmp_path / "noise_aligned.json")
+        assert not document["outcome"]["aligned"]
+        assert document["outcome"]["status"] != "converged"
+        assert document["outcome"]["sentence"] in result.stderr
+        assert (tmp_path / "noise_aligned.png").read_bytes() == b"old"
+        assert not (tmp_path / "noise_aligned_error.png").exists()
+
+    def test_quiet_still_says_so(self, imalign: Imalign, result: object) -> None:
+        said = imalign("-q", "noise.png", "b.png").stderr
+        assert "not aligned" in said
+
+
+class TestUsage:
+    @pytest.mark.parametrize(
+        ("arguments", "words"),
+        [
+            ((), "Usage"),
+            (("a.png",), "DST"),
+            (("a.png", "b.png", "c.png"), "c.png"),
+            (("a.png", "b.png", "--model", "elastic"), "translation"),
+            (("a.png", "b.png", "--tolerance", "0"), "--tolerance"),
+            (("a.png", "b.png", "--levels", "0"), "--levels"),
+            (("a.png", "b.png", "-o", "a.png"), "a.png"),
+            (("a.png", "b.png", "--json", "./b.png"), "b.png"),
+            (("a.png", "b.png", "-o", "x.png", "--error-map", "x.png"), "x.png"),
+            (("a.png", "b.png", "-o", "x.png", "--no-image"), "--no-image"),
+            (("a.png", "b.png", "--error-map", "x.png", "--no-error-map"), "--no-error-map"),
+        ],
+    )
+    def test_exit_code_2_and_nothing_written(
+        self, imalign: Imalign, pair: Pair, tmp_path: Path, arguments: tuple, words: str
+    ) -> None:
+        before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+        result = imalign(*arguments)
+        assert result.returncode == 2, result.stderr
+        assert words in result.stderr
+        assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+    def test_an_input_through_a_link_is_still_an_input(
+        self, imalign: Imalign, pair: Pair, tmp_path: Path
+    ) -> None:
+        (tmp_path / "link.png").symlink_to("a.png")
+        original = (tmp_path / "a.png").read_bytes()
+        assert imalign("a.png", "b.png", "-o", "link.png").returncode == 2
+        assert (tmp_path / "a.png").read_bytes() == original
+
+
+class TestInputs:
+    def check(self, result: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
+        assert result.returncode == code, result.stderr
+        assert result.stderr.count("\n") == 1, result.stderr
+        for word in words:
+            assert word in result.stderr
+        assert "Traceback" not in result.stderr
+
+    def test_missing(self, imalign: Imalign, pair: Pair) -> None:
+        self.check(imalign("none.png", "b.png"), 3, "none.png", "no such file")
+        self.check(imalign("a.png", "none.png"), 3, "none.png", "no such file")
+
+    def test_empty_truncated_and_not_an_image(
+        self, imalign: Imalign, pair: Pair, tmp_path: Path
+    ) -> None:
+        (tmp_path / "empty.png").write_bytes(b"")
+        (tmp_path / "cut.png").write_bytes(pair[0].read_bytes()[:2000])
+        (tmp_path / "text.png").write_text("hello")
+        for name in ("empty.png", "cut.png", "text.png"):
+            self.check(imalign(name, "b.png"), 3, name)
+            self.check(imalign("a.png", name), 3, name)
+
+    def test_tiny_flat_and_nan(self, imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+        write_image(tmp_path / "tiny.png", np.zeros((1, 1), np.uint8))
+        write_image(tmp_path / "flat.png", np.full((60, 60), 7, np.uint8))
+        write_image(tmp_path / "nan.tif", np.full((60, 60), np.nan, np.float32))
+        self.check(imalign("tiny.png", "b.png"), 3, "tiny.png", "too small")
+        self.check(imalign("a.png", "flat.png"), 3, "flat.png", "flat")
+        self.check(imalign("nan.tif", "b.png"), 3, "nan.tif", "finite")
+
+    def test_limit_of_megapixels(self, imalign: Imalign, pair: Pair) -> None:
+        refused = imalign("a.png", "b.png", "--max-megapixels", "0.01")
+        self.check(refused, 3, "a.png", "--max-megapixels")
+        assert imalign("a.png", "b.png", "--max-megapixels", "0.02").returncode == 0
+
+    def test_traceback_only_with_debug(self, imalign: Imalign, pair: Pair) -> None:
+        result = imalign("--debug", "none.png", "b.png")
+        assert result.returncode == 3
+        assert "Traceback" in result.stderr
+
+
+class TestOutputs:
+    def test_folder_that_does_not_exist(self, imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+        result = imalign("a.png", "b.png", "-o", "no/x.png")
+        assert result.returncode == 4, result.stderr
+        assert "no/x.png" in result.stderr
+        assert listing(tmp_path) == {"a.png", "b.png"}
+
+    def test_format_that_cannot_hold_the_image(
+        self, imalign: Imalign, pair: Pair, tmp_path: Path
+    ) -> None:
+        write_image(tmp_path / "deep.png", (rendered(TRUTH) * 65535).astype(np.uint16))
+        result = imalign("deep.png", "b.png", "-o", "deep.jpg")
+        assert result.returncode == 4, result.stderr
+        assert "deep.jpg" in result.stderr
+        assert not (tmp_path / "deep.jpg").exists()
+
+    def test_unknown_suffix(self, imalign: Imalign, pair: Pair) -> None:
+        result = imalign("a.png", "b.png", "--error-map", "map.xyz")
+        assert result.returncode == 4, result.stderr
+        assert "map.xyz" in result.stderr
+
+    def test_reader_of_stdout_gone(self, pair: Pair, tmp_path: Path) -> None:
+        command = (
+            f"{sys.executable} -m align_cli a.png b.png --no-image --no-error-map --json - "
+            "2>err.txt | true; exit ${PIPESTATUS[0]}"
+        )
+        result = subprocess.run(["bash", "-c", command], cwd=tmp_path, check=False)
+        assert result.returncode == 4
+        assert "stdout" in (tmp_path / "err.txt").read_text()
+        assert "Traceback" not in (tmp_path / "err.txt").read_text()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_nothing_behind(
+    pair: Pair, tmp_path: Path, number: signal.Signals, code: int
+) -> None:
+    big = np.kron(read_image(pair[0]).pixels, np.ones((25, 25), np.uint8))
+    write_image(tmp_path / "big.png", big)
+    before = listing(tmp_path)
+    # A pipe with no writer keeps the process waiting at a known place.
+    os.mkfifo(tmp_path / "wait.png")
+    process = subprocess.Popen(
+        [sys.executable, "-m", "align_cli", "big.png", "wait.png"],
+        cwd=tmp_path,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(1.0)
+    process.send_signal(number)
+    (tmp_path / "wait.png").write_bytes(b"")
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == code, said
+    assert "Traceback" not in said
+    assert listing(tmp_path) == before | {"wait.png"}
+
+
+@pytest.mark.parametrize("name", ["poster", "scan", "exposure", "fundus"])
+def test_sample_data_is_aligned(imalign: Imalign, tmp_path: Path, name: str) -> None:
+    truth = json.loads((SAMPLES / f"{name}_truth.json").read_text())
+    source, target = (SAMPLES / f"{name}_{role}.png" for role in ("source", "target"))
+    result = imalign(source, target, "-m", truth["model"])
+    assert result.returncode == 0, result.stderr
+    document = load(tmp_path / f"{name}_source_aligned.json")
+    size = (document["source"]["width"], document["source"]["height"])
+    error = corner_error(
+        np.array(document["source_to_target"]), np.array(truth["source_to_target"]), size
+    )
+    assert error < 0.06
+
+
+def test_a_large_picture_is_named_in_the_output_of_its_stem(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").rename(tmp_path / "photo.of.a wall.png")
+    assert imalign("photo.of.a wall.png", "b.png").returncode == 0
+    assert (tmp_path / "photo.of.a wall_aligned.json").exists()
