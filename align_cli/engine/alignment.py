@@ -61,8 +61,8 @@ class Quality:
     ``after`` is measured over the final overlap, ``before`` over those of its pixels that the
     start reaches too (over the start's own overlap where the two share none), so that the pair
     of numbers compares like with like. ``detail_zncc`` is the ZNCC at the end of what differs
-    from its own neighbourhood, at about a quarter of full size: images of different things may
-    share a bright top and a dark bottom, but not their details.
+    from its own neighbourhood, at about a quarter of full size, the median over small tiles:
+    images of different things may share a bright top and a dark bottom, but not their details.
     """
 
     before: Agreement

@@ -21,6 +21,7 @@ factor, which a factor of zero would make vanish.)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
@@ -90,7 +91,8 @@ class LevelResult:
     """Where a level's solve ended.
 
     ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
-    weighted root mean square residual, in the target plane's units.
+    weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
+    the squared residual that a light varying over the image would take away, to first order.
     """
 
     warp: Matrix
@@ -99,6 +101,7 @@ class LevelResult:
     iterations: int
     last_step_px: float
     rmse: float
+    field_share: float
 
 
 def normal_step(
@@ -115,12 +118,8 @@ def normal_step(
     Returns:
         (p + 2 n,): dp, then the light's step as ``photometry.updated`` takes it.
     """
-    chosen = np.r_[
-        :motion_size,
-        motion_size : motion_size + light_terms,
-        motion_size + FIELD : motion_size + FIELD + light_terms,
-    ]
-    kept, vector = matrix[np.ix_(chosen, chosen)], vector[chosen]
+    chosen = _columns(motion_size, light_terms)
+    kept, vector = matrix[chosen[:, None], chosen], vector[chosen]
     diagonal = np.sqrt(np.diag(kept))
     if not np.isfinite(kept).all() or not (diagonal > 0.0).all():
         return None
@@ -130,6 +129,14 @@ def normal_step(
         return None
     step: Vector = vectors @ ((vectors.T @ (vector / diagonal)) / eigenvalues) / diagonal
     return step
+
+
+@lru_cache
+def _columns(motion_size: int, light_terms: int) -> NDArray[np.intp]:
+    """Which of the p + 12 columns are solved for."""
+    light = np.arange(light_terms)
+    columns = [np.arange(motion_size), motion_size + light, motion_size + FIELD + light]
+    return np.concatenate(columns).astype(np.intp)
 
 
 def compose_inverse(warp: Matrix, small: Matrix) -> Matrix:
@@ -208,7 +215,8 @@ def solve_level(
     rmse = np.nan
 
     def result(status: Status, iterations: int) -> LevelResult:
-        return LevelResult(warp, light, status, iterations, last_step, rmse)
+        share = _field_share(matrix, sums) if status is Status.CONVERGED else 0.0
+        return LevelResult(warp, light, status, iterations, last_step, rmse, share)
 
     for iteration in range(1, settings.max_iterations + 1):
         sums = residual_sums(
@@ -260,6 +268,15 @@ def residual_scale(target: TargetPlanes, source: Level, warp: Matrix, light: Lig
     source_values, target_values = sample_pairs(target, source, warp, REACH)
     residuals = (source_values - light.bias) / light.gain - target_values
     return max(scale_of(residuals), SMALLEST_SCALE)
+
+
+def _field_share(matrix: NDArray[np.float64] | None, sums: Sums) -> float:
+    """Share of sum w r^2 that all columns together, the light's six terms included, explain."""
+    motion_size = len(sums.vector) - 2 * FIELD
+    step = None if matrix is None else normal_step(matrix, sums.vector, motion_size, FIELD)
+    if step is None or sums.squares == 0.0:
+        return 0.0
+    return float(step @ sums.vector) / sums.squares
 
 
 def _rmse(sums: Sums) -> float:

@@ -54,6 +54,8 @@ SCALE_PIXELS: Final = 1 << 13
 """Pixels that are enough for the median that estimates the residuals' scale (to about 1 %)."""
 
 
+_POWERS: Final = np.array(MONOMIALS).T
+
 _Tables = NDArray[np.float64]
 
 
@@ -68,7 +70,7 @@ class TargetPlanes:
         origin: (x, y) of the interior's first pixel in the level.
         image: (h, w) float32, less ``mean``.
         mean: mean of the level, taken out so that the light's two columns are nearly orthogonal.
-        gradient_x, gradient_y: (h, w) float32, per *pixel*, zero where not ``valid``.
+        gradient_x, gradient_y: (h, w) float32, per *pixel*.
         valid: (h, w) bool, or None where every interior pixel takes part.
         powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
         powers_y: (h, 5) float64.
@@ -424,7 +426,7 @@ def assemble_vector(
     moments: NDArray[np.float64], model: MotionModel, pixels_per_unit: float
 ) -> Vector:
     """[J, T m, m]^T W r from M(gx w r), M(gy w r), M(T w r), M(w r), each (3, 3)."""
-    i, j = np.array(MONOMIALS).T
+    i, j = _POWERS
     moment_x, moment_y, image, one = moments[:, j, i]
     motion = model.jacobian_x @ moment_x + model.jacobian_y @ moment_y
     return np.concatenate([motion * pixels_per_unit, image, one])
@@ -435,7 +437,7 @@ def assemble_matrix(
 ) -> NDArray[np.float64]:
     """[J, T m, m]^T W [J, T m, m] from the ten moment tables of ``_matrix_tables``."""
     # Moments of every product of two monomials: a Hankel-like (6, 6) matrix for each table.
-    i, j = np.array(MONOMIALS).T
+    i, j = _POWERS
     products = tables[:, j[:, None] + j, i[:, None] + i]
     xx, xy, yy, x_image, y_image, x_one, y_one, image_image, image_one, one_one = products
     jx = model.jacobian_x * pixels_per_unit
@@ -443,10 +445,17 @@ def assemble_matrix(
     motion = jx @ xx @ jx.T + jx @ xy @ jy.T + jy @ xy @ jx.T + jy @ yy @ jy.T
     with_image = jx @ x_image + jy @ y_image
     with_one = jx @ x_one + jy @ y_one
-    return np.block(
-        [
-            [motion, with_image, with_one],
-            [with_image.T, image_image, image_one],
-            [with_one.T, image_one, one_one],
-        ]
-    )
+    size = model.size
+    matrix = np.empty((size + 2 * FIELD, size + 2 * FIELD))
+    motion_columns, image_columns = slice(size), slice(size, size + FIELD)
+    one_columns = slice(size + FIELD, None)
+    matrix[motion_columns, motion_columns] = motion
+    matrix[motion_columns, image_columns] = with_image
+    matrix[image_columns, motion_columns] = with_image.T
+    matrix[motion_columns, one_columns] = with_one
+    matrix[one_columns, motion_columns] = with_one.T
+    matrix[image_columns, image_columns] = image_image
+    matrix[image_columns, one_columns] = image_one
+    matrix[one_columns, image_columns] = image_one
+    matrix[one_columns, one_columns] = one_one
+    return matrix

@@ -97,6 +97,11 @@ def updated(light: Light, step: Vector, target_mean: float) -> Light:
     terms = len(step) // 2
     if terms == NO_LIGHT:
         return light
+    if terms == UNIFORM and not light.varies:
+        # What the rest of this function comes to, many times in every alignment.
+        gain = light.gain * (1.0 + step[0])
+        offset = (light.offset[0] - step[1] - target_mean) / (1.0 + step[0]) + target_mean
+        return Light.uniform(gain, -offset * gain)
     d, e = np.zeros(FIELD), np.zeros(FIELD)
     d[:terms], e[:terms] = step[:terms], step[terms:]
     # 1 / (1 + d) for any uniform part of d and a small varying one.

@@ -91,23 +91,23 @@ def row_intervals(
     low = np.zeros(len(rows))
     high = np.full(len(rows), width - 1.0)
     # Each bound, multiplied by the denominator w > 0, is linear: slope * x + intercept(row) >= 0.
-    for line in (
-        x - margin * w,
-        (source_width - 1.0 - margin) * w - x,
-        y - margin * w,
-        (source_height - 1.0 - margin) * w - y,
-        w,
-    ):
-        slope, intercept = line[0], line[1] * rows + line[2]
-        with np.errstate(over="ignore"):  # a slope of next to nothing: infinity is the answer
+    with np.errstate(over="ignore"):  # a slope of next to nothing: infinity is the answer
+        for line in (
+            x - margin * w,
+            (source_width - 1.0 - margin) * w - x,
+            y - margin * w,
+            (source_height - 1.0 - margin) * w - y,
+            w,
+        ):
+            slope, intercept = line[0], line[1] * rows + line[2]
             if slope > 0.0:
                 np.maximum(low, -intercept / slope, out=low)
             elif slope < 0.0:
                 np.minimum(high, -intercept / slope, out=high)
             else:
                 high[intercept < 0.0] = -1.0
-    low = np.ceil(np.clip(low, 0.0, width))
-    high = np.floor(np.clip(high, -1.0, width - 1.0))
+    np.minimum(np.ceil(low, out=low), width, out=low)
+    np.maximum(np.floor(high, out=high), -1.0, out=high)
     return low.astype(np.intp), high.astype(np.intp) + 1
 
 

@@ -12,6 +12,7 @@ from align_cli.engine.sampling import overlap_mask, sample
 from align_cli.engine.threads import Threads
 from align_cli.engine.trust import (
     DETAIL_SIGMA,
+    DETAIL_TILE,
     LEAST_DETAIL_ZNCC,
     WORSE_BY,
     detail_zncc,
@@ -261,9 +262,34 @@ def test_details_are_what_differs_from_the_mean_around(holes: bool) -> None:
     distance = (rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2
     weight = np.exp(-0.5 * distance / DETAIL_SIGMA**2)
     weight /= weight.sum(axis=1, keepdims=True)
-    s, t = (image[inside] - weight @ image[inside] for image in (warped, target.image))
-    expected = (s @ t) / np.sqrt((s @ s) * (t @ t))
+    details = np.zeros((2, *inside.shape))
+    for plane, image in zip(details, (warped, target.image), strict=True):
+        plane[inside] = image[inside] - weight @ image[inside]
+    # ZNCC of each tile, as often as it has contrast; the last tile of a row takes what is left.
+    height, width = inside.shape
+    tops, lefts = (range(0, side - DETAIL_TILE // 2, DETAIL_TILE) for side in (height, width))
+    values, weights = [], []
+    for top in tops:
+        for left in lefts:
+            bottom = height if top == tops[-1] else top + DETAIL_TILE
+            right = width if left == lefts[-1] else left + DETAIL_TILE
+            s, t = (plane[top:bottom, left:right].ravel() for plane in details)
+            contrast = np.sqrt((s @ s) * (t @ t))
+            values.append(s @ t / contrast)
+            weights.append(np.sqrt(contrast))
+    order = np.argsort(values)
+    half = np.cumsum(np.array(weights)[order]) >= np.sum(weights) / 2.0
+    expected = np.array(values)[order][half][0]
     assert detail_zncc(source, target, warp) == pytest.approx(expected, abs=5e-3)
+
+
+def test_what_covers_less_than_half_of_the_details_does_not_change_the_verdict() -> None:
+    one, other = level(1), level(2)
+    covered = one.image.copy()
+    covered[:, : covered.shape[1] * 2 // 5] = other.image[:, : covered.shape[1] * 2 // 5]
+    assert detail_zncc(Level(covered, None), one, np.eye(3)) > 0.9
+    covered[:, : covered.shape[1] * 3 // 5] = other.image[:, : covered.shape[1] * 3 // 5]
+    assert detail_zncc(Level(covered, None), one, np.eye(3)) < 0.5
 
 
 def test_what_lies_under_invalid_pixels_is_no_detail() -> None:
