@@ -31,11 +31,11 @@ class Pair:
     source_to_target: Floats
 
 
-def photograph(name: str) -> Floats:
-    """A photograph as grey values 0..255, float64, slightly blurred so that nothing aliases."""
+def photograph(name: str, blur: float = 0.7) -> Floats:
+    """A photograph as grey values 0..255, float64; by default blurred so that nothing aliases."""
     path = Path(skimage.__file__).parent / "data" / name
     grey = cv2.imread(str(path), cv2.IMREAD_GRAYSCALE)
-    return ndimage.gaussian_filter(grey.astype(np.float64), 0.7)
+    return ndimage.gaussian_filter(grey.astype(np.float64), blur)
 
 
 def render(picture: Floats, to_picture: Floats, size: Size) -> Floats:

@@ -70,6 +70,7 @@ class TargetPlanes:
         origin: (x, y) of the interior's first pixel in the level.
         image: (h, w) float32, less ``mean``.
         mean: mean of the level, taken out so that the light's two columns are nearly orthogonal.
+        spread: standard deviation of the level.
         gradient_x, gradient_y: (h, w) float32, per *pixel*.
         valid: (h, w) bool, or None where every interior pixel takes part.
         powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
@@ -81,6 +82,7 @@ class TargetPlanes:
     origin: tuple[int, int]
     image: Plane
     mean: float
+    spread: float
     gradient_x: Plane
     gradient_y: Plane
     valid: Mask | None
@@ -126,10 +128,10 @@ def target_planes(level: Level) -> TargetPlanes | None:
     valid = within_reach(level.valid)
     inside = None if valid is None else valid[interior]
     image = level.image[interior]
-    kept = image if inside is None else image[inside]
-    if kept.size == 0:
+    mask = None if inside is None else inside.view(np.uint8)
+    if mask is not None and not mask.any():
         return None
-    mean = float(kept.mean(dtype=np.float64))
+    (mean,), (spread,) = (values[:, 0] for values in cv2.meanStdDev(image, mask=mask))
     to_normalised = normalisation(level.size)
     x = to_normalised[0, 0] * np.arange(reach, width - reach) + to_normalised[0, 2]
     y = to_normalised[1, 1] * np.arange(reach, height - reach) + to_normalised[1, 2]
@@ -138,7 +140,8 @@ def target_planes(level: Level) -> TargetPlanes | None:
         size=level.size,
         origin=(reach, reach),
         image=image - np.float32(mean),
-        mean=mean,
+        mean=float(mean),
+        spread=float(spread),
         gradient_x=np.ascontiguousarray(_central_difference(level.image, axis=1)[interior]),
         gradient_y=np.ascontiguousarray(_central_difference(level.image, axis=0)[interior]),
         valid=None if inside is None else np.ascontiguousarray(inside),

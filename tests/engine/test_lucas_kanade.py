@@ -8,7 +8,7 @@ from align_cli.engine.alignment import Status
 from align_cli.engine.coordinates import corner_error, inverse, map_points
 from align_cli.engine.lucas_kanade import (
     LARGEST_SHARE,
-    SMALLEST_SCALE,
+    LEAST_SCALE_SHARE,
     LevelResult,
     LevelSettings,
     Taken,
@@ -332,4 +332,8 @@ def test_the_first_scale_is_that_of_the_residuals_under_light() -> None:
     source = Level((1.5 * (level_of(target).image + residual) + 0.3).astype(np.float32), None)
     found = residual_scale(planes, source, np.eye(3), Light.uniform(1.5, 0.3))
     assert found == pytest.approx(0.05, rel=0.05)
-    assert residual_scale(planes, level_of(target), np.eye(3), Light.uniform()) == SMALLEST_SCALE
+    # Identical images have no residual: a share of the target's contrast takes its place.
+    floor = LEAST_SCALE_SHARE * np.std(planes.image)
+    assert residual_scale(planes, level_of(target), np.eye(3), Light.uniform()) == (
+        pytest.approx(floor, rel=1e-4)
+    )
