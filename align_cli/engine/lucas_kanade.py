@@ -141,7 +141,8 @@ def _columns(motion_size: int, light_terms: int) -> NDArray[np.intp]:
     """Which of the p + 12 columns are solved for."""
     light = np.arange(light_terms)
     columns = [np.arange(motion_size), motion_size + light, motion_size + FIELD + light]
-    return np.concatenate(columns).astype(np.intp)
+    chosen: NDArray[np.intp] = np.concatenate(columns)
+    return chosen
 
 
 def compose_inverse(warp: Matrix, small: Matrix) -> Matrix:

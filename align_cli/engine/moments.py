@@ -188,14 +188,15 @@ def sample_pairs(
     step = _grid_step(height, width)
     image = target.image[::step, ::step]
     on_grid = offset_origin(warp, *target.origin) @ np.diag([step, step, 1.0])
-    rows = np.arange(image.shape[0], dtype=np.float64)
-    first, end = row_intervals(on_grid, rows, image.shape[1], source.size, source_margin)
-    inside = interval_mask(first, end, image.shape[1])
+    size = image.shape[1], image.shape[0]
+    rows = np.arange(size[1], dtype=np.float64)
+    first, end = row_intervals(on_grid, rows, size[0], source.size, source_margin)
+    inside = interval_mask(first, end, size[0])
     if target.valid is not None:
         inside &= target.valid[::step, ::step]
-    values = sample(source.image, on_grid, image.shape[::-1])
+    values = sample(source.image, on_grid, size)
     if source.valid is not None:
-        inside &= sample_valid(source.valid, on_grid, image.shape[::-1])
+        inside &= sample_valid(source.valid, on_grid, size)
     return values[inside], image[inside] + np.float32(target.mean)
 
 
