@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
 import traceback
@@ -16,7 +17,7 @@ from align_cli.commands.group import cli
 CV2_ADVICE = (
     "OpenCV cannot be loaded ({error}); install the system's libGL and glib "
     "(Debian: apt-get install libgl1 libglib2.0-0), or put the variant that needs neither in "
-    "its place: pip uninstall -y opencv-python; pip install opencv-python-headless"
+    "its place: pip uninstall -y opencv-python; pip install 'opencv-python-headless>=5.0'"
 )
 
 
@@ -39,7 +40,7 @@ def run(arguments: Sequence[str]) -> int:
         return ExitCode.INTERRUPTED
     except ImportError as error:
         _trace(arguments)
-        if "cv2" in (error.name or "") or ".so" in str(error):
+        if "cv2" in (error.name or "") or "cv2" in "".join(traceback.format_exception(error)):
             _say(CV2_ADVICE.format(error=error))
         else:
             _say(f"the installation is incomplete ({error}); run pip install --force imalign")
@@ -55,12 +56,13 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _trace(arguments: Sequence[str]) -> None:
-    if "--debug" in arguments:
+    if "--debug" in arguments and sys.stderr is not None:
         traceback.print_exc()
 
 
 def _say(message: str) -> None:
-    click.echo(f"Error: {message}", err=True)
+    with contextlib.suppress(OSError):  # a stderr that is closed or full hears nothing
+        click.echo(f"Error: {message}", err=True)
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:

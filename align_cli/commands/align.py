@@ -9,7 +9,15 @@ import click
 
 from align_cli.commands.exit_codes import MEANINGS, ExitCode, faults
 from align_cli.commands.inputs import read_pair
-from align_cli.commands.options import debug_opt, max_megapixels_opt, source_arg, target_arg
+from align_cli.commands.options import (
+    FileName,
+    FiniteFloat,
+    debug_opt,
+    finite,
+    max_megapixels_opt,
+    source_arg,
+    target_arg,
+)
 from align_cli.commands.outputs import check_outputs, named_outputs, write_json, write_pictures
 from align_cli.commands.progress import level_bar
 from align_cli.engine.options import DEFAULTS, LOSS_NAMES, MODEL_NAMES, Options
@@ -39,6 +47,7 @@ EPILOG = (
 @click.option(
     "-o",
     "--output",
+    type=FileName(),
     metavar="PATH",
     help="Warped source, in its own dtype and channels, on the target's grid.  "
     "[default: <SRC stem>_aligned.png, .tif where the dtype needs it]",
@@ -46,11 +55,13 @@ EPILOG = (
 @click.option(
     "--json",
     "json_path",
+    type=FileName(),
     metavar="PATH",
     help="The transform and all about it; - is stdout.  [default: <SRC stem>_aligned.json]",
 )
 @click.option(
     "--error-map",
+    type=FileName(),
     metavar="PATH",
     help="What still differs: a heat map (.png), or the signed float32 residual itself, NaN "
     "outside the overlap (.tif, .npy).  [default: <SRC stem>_aligned_error.png]",
@@ -94,7 +105,7 @@ EPILOG = (
 )
 @click.option(
     "--tolerance",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=FiniteFloat(min=0.0, min_open=True),
     default=DEFAULTS.tolerance,
     show_default=True,
     metavar="PX",
@@ -102,6 +113,7 @@ EPILOG = (
 )
 @click.option(
     "--init",
+    type=FileName(),
     metavar="PATH",
     help="Start from this source-to-target transform: a JSON that imalign wrote, or nine numbers "
     "in a text file.  [default: identity]",
@@ -109,6 +121,7 @@ EPILOG = (
 @click.option(
     "--fill",
     type=float,
+    callback=finite,
     default=0.0,
     show_default=True,
     metavar="VALUE",
@@ -150,9 +163,11 @@ def align(
         start = _read_start(init)
         outputs = named_outputs(
             source,
-            image=None if no_image else output or "",
-            json=json_path or "",
-            error_map=None if no_error_map else error_map or "",
+            image=output,
+            json=json_path,
+            error_map=error_map,
+            with_image=not no_image,
+            with_error_map=not no_error_map,
         )
         check_outputs(outputs, [source_path, target_path, *([init] if init else [])], source)
 
@@ -167,14 +182,18 @@ def align(
             target=_facts(target),
             options=_options_record(options, init, fill),
         )
-        written = write_json(outputs, document)
+        written = []
         if alignment.outcome.aligned:
             written += write_pictures(outputs, aligner, alignment, source, fill=fill)
+        # Last, so that a JSON which says "aligned" has its pictures beside it.
+        written += write_json(outputs, document)
     if verbose and not quiet:
         click.echo(level_table(alignment), err=True)
     if not quiet or not alignment.outcome.aligned:
         click.echo(closing_line(alignment, written=written), err=True)
     if not alignment.outcome.aligned:
+        for path in outputs.stale():
+            click.echo(f"{path} is from an earlier run", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
 
 

@@ -32,6 +32,7 @@ MEANINGS = {
     ExitCode.INSTALLATION: "the installation is incomplete",
     ExitCode.INTERNAL: "a defect of imalign itself",
     ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.TERMINATED: "terminated",
 }
 
 

@@ -13,7 +13,7 @@ DEFAULT_COMMAND = "align"
 
 HELP = """Lay the image SRC over the image DST to a fraction of a pixel.
 
-"imalign SRC DST" is short for "imalign align SRC DST"; "imalign align -h" lists its options.
+"imalign SRC DST" is short for "imalign align SRC DST".
 
 \b
 Example: imalign scan.png original.png
@@ -26,10 +26,27 @@ EXIT_CODES = "Exit codes: " + "; ".join(f"{code:d} {text}" for code, text in MEA
 
 
 class GroupWithDefault(click.Group):
-    """A group that takes anything that is not one of its commands as arguments of ``align``.
+    """Shows the default command's options as its own, and runs it where no command is named.
+
+    A group that takes anything that is not one of its commands as arguments of ``align``.
 
     A file named like a command is shadowed by it: write ``./selftest``, or ``align selftest x``.
     """
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options of ``imalign SRC DST`` above the group's own and its commands."""
+        default = self.commands[DEFAULT_COMMAND]
+        records = [
+            param.get_help_record(ctx)
+            for param in default.get_params(ctx)
+            if isinstance(param, click.Option)
+        ]
+        own = {name for option in self.get_params(ctx) for name in option.opts}
+        with formatter.section("Options of imalign SRC DST"):
+            formatter.write_dl(
+                [r for r in records if r is not None and r[0].split(",")[0] not in own]
+            )
+        super().format_options(ctx, formatter)
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Put the default command's name in front where no command is named."""

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from pathlib import PurePath
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -39,6 +39,11 @@ class Outputs:
         wanted = (self.json, self.image, self.error_map)
         return [path for path in wanted if path is not None and path != STDOUT]
 
+    def stale(self) -> list[str]:
+        """Pictures of an earlier run that this one, which failed, leaves where they are."""
+        pictures = (self.image, self.error_map)
+        return [path for path in pictures if path is not None and Path(path).is_file()]
+
     @property
     def residual(self) -> bool:
         """True where the error map is the residual itself, not a picture of it."""
@@ -46,16 +51,24 @@ class Outputs:
 
 
 def named_outputs(
-    source: Picture, *, image: str | None, json: str, error_map: str | None
+    source: Picture,
+    *,
+    image: str | None,
+    json: str | None,
+    error_map: str | None,
+    with_image: bool,
+    with_error_map: bool,
 ) -> Outputs:
-    """Give names to the outputs that are "": in the current directory, from the source's stem."""
+    """Name the outputs that were not named: in the current directory, from the source's stem."""
     from align_cli.files.images import default_suffix  # noqa: PLC0415  (help stays quick)
 
     stem = PurePath(source.path).stem
+    image = image or f"{stem}_aligned{default_suffix(source.pixels)}"
+    error_map = error_map or f"{stem}_aligned_error.png"
     return Outputs(
-        image=image if image != "" else f"{stem}_aligned{default_suffix(source.pixels)}",
+        image=image if with_image else None,
         json=json or f"{stem}_aligned.json",
-        error_map=error_map if error_map != "" else f"{stem}_aligned_error.png",
+        error_map=error_map if with_error_map else None,
     )
 
 
@@ -98,12 +111,14 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
 
 
 def _to_stdout(text: str) -> None:
+    if sys.stdout is None:
+        raise OutputFault("stdout: it is closed; give a file's name instead of -")
     try:
         click.echo(text, nl=False)
     except OSError as error:
         # What is still buffered would fail once more, with a traceback, when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputFault(f"stdout: {error.strerror}; whoever read it has gone") from error
+        raise OutputFault(f"stdout: {error.strerror}; give a file's name instead of -") from error
 
 
 def write_pictures(

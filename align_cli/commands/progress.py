@@ -17,7 +17,7 @@ DELAY_SECONDS: Final = 0.5
 @contextmanager
 def level_bar(*, hidden: bool) -> Iterator[Callable[[LevelRecord], None] | None]:
     """A bar on stderr that grows with every finished pyramid level; None where nobody looks."""
-    if hidden or not sys.stderr.isatty():
+    if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
     from tqdm import tqdm  # noqa: PLC0415  (help stays quick)

@@ -7,17 +7,20 @@ the source.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from align_cli.engine import trust
-from align_cli.engine.alignment import Alignment
+from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.coarse_to_fine import Place, Progress, coarse_to_fine
 from align_cli.engine.coordinates import Size, at_level, inverse
 from align_cli.engine.errors import ImageError
+from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import Luma, luma
-from align_cli.engine.moments import TargetPlanes, sample_pairs, target_planes
+from align_cli.engine.moments import sample_pairs, target_planes
 from align_cli.engine.motion import MODELS, describe
 from align_cli.engine.options import DEFAULTS, Options
 from align_cli.engine.photometry import Light, first_guess
@@ -43,13 +46,24 @@ class Aligner:
     """
 
     def __init__(self, target: Image, *, threads: int | None = None, **options: Any) -> None:
-        self.options = Options(**options)
-        self.model = MODELS[self.options.model]
-        self.loss = LOSSES[self.options.loss]
+        self._prepare(luma(target, "target"), Options(**options), threads)
+
+    @classmethod
+    def _of(cls, target: Luma, options: Options, threads: int | None) -> Aligner:
+        aligner = cls.__new__(cls)
+        aligner._prepare(target, options, threads)
+        return aligner
+
+    def _prepare(self, target: Luma, options: Options, threads: int | None) -> None:
+        self.options = options
+        self.model = MODELS[options.model]
+        self.loss = LOSSES[options.loss]
         self.threads = threads
-        self._target = luma(target, "target")
-        self._levels: list[Level] = []
-        self._planes: list[TargetPlanes | None] = []
+        self._target = target
+        self._levels = pyramid(target, level_count(target.size))
+        self._planes = [target_planes(level) for level in self._levels]
+        if not any(self._planes):
+            raise ImageError("no pixel is far enough from invalid ones to align", role="target")
 
     @property
     def target_size(self) -> Size:
@@ -77,33 +91,26 @@ class Aligner:
             ImageError: if the source cannot be aligned, or ``init`` is no transform.
         """
         plane = luma(source, "source")
-        warp = starting_warp(init, self.model, self.target_size)
-        levels = pyramid(plane, min(level_count(plane.size), level_count(self.target_size)))
-        self._reach_level(len(levels))
-        used = len(levels) if self.options.levels is None else self.options.levels
+        start = starting_warp(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
-            place, records = coarse_to_fine(
-                self._planes[: len(levels)][:used],
-                levels[:used],
-                Place(warp, self._first_light(plane, levels[:used], warp)),
-                model=self.model,
-                loss=self.loss,
-                options=self.options,
-                unit=self._target.scale,
-                threads=threads,
-                progress=progress,
-            )
+            levels = pyramid(plane, min(level_count(plane.size), len(self._levels)))
+            place, records = self._descend(plane, levels, start, threads, progress)
             quality = trust.measure(
                 plane,
                 self._target,
-                warp,
+                start,
                 place.warp,
                 detail=self._detail_zncc(levels, place.warp),
+                texture=self._shared_texture(levels, place),
                 threads=threads,
             )
-        if not records:
-            raise ImageError("no pixel is far enough from invalid ones to align", role="target")
-        last = records[-1]
+            evidence = trust.Evidence(
+                status=records[-1].status,
+                moved_px=corner_step_px(inverse(start) @ place.warp, self.target_size),
+            )
+            if trust.doubtful(evidence, quality):
+                loop_px = self._loop_px(plane, start, place.warp, threads)
+                evidence = replace(evidence, loop_px=loop_px)
         gain, bias = self._full_scale_light(plane, place.light)
         source_to_target = inverse(place.warp)
         return Alignment(
@@ -111,13 +118,7 @@ class Aligner:
             source_to_target=source_to_target,
             target_to_source=place.warp,
             parameters=describe(source_to_target, self.model, plane.size),
-            outcome=trust.outcome(
-                last.status,
-                quality,
-                model=self.model.name,
-                iterations=last.iterations,
-                last_step_px=last.last_step_px,
-            ),
+            outcome=trust.outcome(evidence, quality, records[-1], model=self.model.name),
             quality=quality,
             gain=gain,
             bias=bias,
@@ -125,6 +126,45 @@ class Aligner:
             source_size=plane.size,
             target_size=self.target_size,
         )
+
+    def _descend(
+        self,
+        source: Luma,
+        levels: Sequence[Level],
+        start: Matrix,
+        threads: Threads,
+        progress: Progress | None = None,
+    ) -> tuple[Place, list[LevelRecord]]:
+        """Solve every level from ``start``, the warp target -> source."""
+        used = len(levels) if self.options.levels is None else self.options.levels
+        levels = levels[:used]
+        if not any(self._planes[: len(levels)]):
+            raise ImageError("the levels that were asked for have no interior", role="target")
+        return coarse_to_fine(
+            self._planes[: len(levels)],
+            levels,
+            Place(start, self._first_light(source, levels, start)),
+            model=self.model,
+            loss=self.loss,
+            options=self.options,
+            unit=self._target.scale,
+            threads=threads,
+            progress=progress,
+        )
+
+    def _loop_px(self, source: Luma, start: Matrix, warp: Matrix, threads: Threads) -> float:
+        """How far the corners end from where they were, there and back, in target pixels.
+
+        Back is an alignment of its own, of the target to the source, from the same start. Only
+        where that comes to no rest does it begin at the answer, and must then stay there.
+        """
+        backward = Aligner._of(source, self.options, self.threads)
+        levels = self._levels[: len(backward._levels)]
+        for begin in (start, warp):
+            place, records = backward._descend(self._target, levels, inverse(begin), threads)
+            if records[-1].status is Status.CONVERGED:
+                return corner_step_px(place.warp @ warp, self.target_size)
+        return math.inf
 
     def residual(self, source: Image, alignment: Alignment) -> tuple[Plane, Mask]:
         """``warped - target`` of the lumas, and where it is defined.
@@ -137,12 +177,6 @@ class Aligner:
             luma(source, "source"), self._target, alignment.target_to_source
         )
 
-    def _reach_level(self, count: int) -> None:
-        """Make sure that the target's first ``count`` levels exist."""
-        if len(self._levels) < count:
-            self._levels = pyramid(self._target, count)
-            self._planes = [target_planes(level) for level in self._levels]
-
     def _first_light(self, source: Luma, levels: Sequence[Level], warp: Matrix) -> Light:
         """The light to begin with: on the coarsest level that has an interior, or as it is."""
         # Images of floating point had their mean and spread taken out, each its own.
@@ -154,8 +188,10 @@ class Aligner:
         for level in reversed(range(len(levels))):
             planes = self._planes[level]
             if planes is not None:
-                pairs = sample_pairs(planes, levels[level], at_level(warp, level), REACH)
-                return first_guess(*pairs) if pairs[0].size else as_it_is
+                source_values, target_values, _ = sample_pairs(
+                    planes, levels[level], at_level(warp, level), REACH
+                )
+                return first_guess(source_values, target_values) if source_values.size else as_it_is
         return as_it_is
 
     def _full_scale_light(self, source: Luma, light: Light) -> tuple[float, float]:
@@ -167,6 +203,22 @@ class Aligner:
     def _detail_zncc(self, levels: Sequence[Level], warp: Matrix) -> float:
         level = min(trust.DETAIL_LEVEL, len(levels) - 1)
         return trust.detail_zncc(levels[level], self._levels[level], at_level(warp, level))
+
+    def _shared_texture(self, levels: Sequence[Level], place: Place) -> float:
+        """The best of the levels that are compared; of level 0 where there is no other."""
+        compared = range(min(1, len(levels) - 1), min(trust.COARSEST_TEXTURE + 1, len(levels)))
+        shares = [
+            trust.shared_texture(
+                levels[level],
+                self._levels[level],
+                planes,
+                Place(at_level(place.warp, level), place.light),
+                self.model,
+            )
+            for level in compared
+            if (planes := self._planes[level]) is not None
+        ]
+        return max(shares, default=math.nan)
 
 
 def align(

@@ -63,11 +63,15 @@ class Quality:
     of numbers compares like with like. ``detail_zncc`` is the ZNCC at the end of what differs
     from its own neighbourhood, at about a quarter of full size, the median over small tiles:
     images of different things may share a bright top and a dark bottom, but not their details.
+    ``shared_texture`` is the share of the texture that both images have in common, along the motion
+    of the model along which they have least: about 0 where some motion leaves the picture as it is
+    (stripes along themselves), so that only noise could tell where it stopped.
     """
 
     before: Agreement
     after: Agreement
     detail_zncc: float
+    shared_texture: float
     overlap: float
 
 

@@ -2,24 +2,28 @@
 
 What is solved for grows on the way down. The coarsest level climbs from a shift to the model
 that was asked for; the first level that is large enough tries whether the light varies over the
-image; the last level alone is held to the user's tolerance.
+image; the last level alone is held to the user's tolerance. A coarse level may be led astray (lines
+of text look alike), so each level begins again at the start where the images agree better there.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
+
+import numpy as np
 
 from align_cli.engine.alignment import LevelRecord, Status
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import at_level
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, solve_level
-from align_cli.engine.moments import Scratch, TargetPlanes
+from align_cli.engine.moments import Scratch, TargetPlanes, sample_pairs
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
 from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM, Light
-from align_cli.engine.pyramid import Level
+from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.robust import Loss
 from align_cli.engine.starts import ladder
 from align_cli.engine.threads import Threads
@@ -43,6 +47,12 @@ there was none."""
 
 USABLE: Final = (Status.CONVERGED, Status.ITERATION_LIMIT)
 """A level that ended so is a better start for the next than what it began with."""
+
+DOUBTFUL: Final = 0.8
+"""A level that begins with a correlation above this has not been led astray."""
+
+FEWEST_PIXELS: Final = 32
+"""A correlation of fewer pixels says nothing."""
 
 Progress = Callable[[LevelRecord], None]
 
@@ -94,6 +104,8 @@ def coarse_to_fine(
             continue
         solver = _LevelSolver(target, sources[level], level, threads, scratch)
         tolerance = options.tolerance if level == 0 else max(options.tolerance, COARSE_TOLERANCE_PX)
+        if records:
+            place = solver.better(place, start)
         iterations = 0
         for rung in ladder(model, target.size, coarsest=not records):
             settings = LevelSettings(rung, loss, light_terms, options.max_iterations, tolerance)
@@ -122,6 +134,24 @@ class _LevelSolver:
     level: int
     threads: Threads
     scratch: Scratch
+
+    def better(self, place: Place, start: Place) -> Place:
+        """The one of two places at which the images agree better on this level."""
+        agreement = self.agreement(place)
+        if agreement < DOUBTFUL and self.agreement(start) > agreement:
+            return start
+        return place
+
+    def agreement(self, place: Place) -> float:
+        """ZNCC of both levels at a place, on a grid of pixels with texture; -1 where unknown."""
+        warp = at_level(place.warp, self.level)
+        source, target, textured = sample_pairs(self.target, self.source, warp, REACH)
+        if np.count_nonzero(textured) < FEWEST_PIXELS:
+            return -1.0
+        source, target = source[textured], target[textured]
+        source, target = source - source.mean(), target - target.mean()
+        energy = float(source @ source) * float(target @ target)
+        return float(source @ target) / math.sqrt(energy) if energy > 0.0 else -1.0
 
     def solve(self, place: Place, settings: LevelSettings) -> tuple[Place, LevelResult]:
         """Solve from a place; where that ends nowhere, the place stays as it was."""

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Status
-from align_cli.engine.arrays import Matrix, Vector
+from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
 from align_cli.engine.coordinates import (
     Size,
     corners,
@@ -97,7 +97,8 @@ class LevelResult:
 
     ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
     weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
-    the squared residual that a light varying over the image would take away, to first order.
+    the squared residual that a light varying over the image would take away, to first order; 0
+    where the level did not converge.
     """
 
     warp: Matrix
@@ -215,13 +216,16 @@ def solve_level(
     from_normalised = np.linalg.inv(to_normalised)
     model = settings.model
     scale = residual_scale(target, source, warp, light)
+    smaller = min(_pixels(target.valid, target.image), _pixels(source.valid, source.image))
     matrix: NDArray[np.float64] | None = None
     before: Taken | None = None
     last_step = np.inf
     rmse = np.nan
 
     def result(status: Status, iterations: int) -> LevelResult:
-        share = _field_share(matrix, sums) if status is Status.CONVERGED else 0.0
+        share = 0.0
+        if status is Status.CONVERGED and matrix is not None:
+            share = _field_share(matrix, sums)
         return LevelResult(warp, light, status, iterations, last_step, rmse, share)
 
     for iteration in range(1, settings.max_iterations + 1):
@@ -238,7 +242,7 @@ def solve_level(
             threads=threads,
             scratch=scratch,
         )
-        if sums.count < SMALLEST_OVERLAP * min(target.image.size, source.image.size):
+        if sums.count < SMALLEST_OVERLAP * smaller:
             return result(Status.TOO_LITTLE_OVERLAP, iteration)
         rmse = _rmse(sums)
         matrix = sums.matrix if sums.matrix is not None else matrix
@@ -269,6 +273,10 @@ def solve_level(
     return result(Status.ITERATION_LIMIT, settings.max_iterations)
 
 
+def _pixels(valid: Mask | None, image: Plane) -> int:
+    return image.size if valid is None else int(np.count_nonzero(valid))
+
+
 def least_scale(target: TargetPlanes) -> float:
     """Floor of the residuals' scale, above 0 for a flat level too."""
     return max(LEAST_SCALE_SHARE * target.spread, LEAST_SCALE)
@@ -276,15 +284,15 @@ def least_scale(target: TargetPlanes) -> float:
 
 def residual_scale(target: TargetPlanes, source: Level, warp: Matrix, light: Light) -> float:
     """Standard deviation of the residuals under ``warp`` and ``light``, estimated robustly."""
-    source_values, target_values = sample_pairs(target, source, warp, REACH)
-    residuals = (source_values - light.bias) / light.gain - target_values
+    source_values, target_values, textured = sample_pairs(target, source, warp, REACH)
+    residuals = ((source_values - light.bias) / light.gain - target_values)[textured]
     return max(scale_of(residuals), least_scale(target))
 
 
-def _field_share(matrix: NDArray[np.float64] | None, sums: Sums) -> float:
+def _field_share(matrix: NDArray[np.float64], sums: Sums) -> float:
     """Share of sum w r^2 that all columns together, the light's six terms included, explain."""
     motion_size = len(sums.vector) - 2 * FIELD
-    step = None if matrix is None else normal_step(matrix, sums.vector, motion_size, FIELD)
+    step = normal_step(matrix, sums.vector, motion_size, FIELD)
     if step is None or sums.squares == 0.0:
         return 0.0
     return float(step @ sums.vector) / sums.squares

@@ -63,11 +63,11 @@ def full_scale(image: Image) -> float:
     return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
 
 
-def check_image(image: Image, role: str) -> None:
+def check_kind(image: Image, role: str) -> None:
     """Check shape and dtype.
 
     Raises:
-        ImageError: if the image is not (H, W) or (H, W, C) of a supported dtype and size.
+        ImageError: if the image is not (H, W) or (H, W, C) of a supported dtype.
     """
     if not isinstance(image, np.ndarray):
         raise ImageError(f"expected a numpy array, got {type(image).__name__}", role=role)
@@ -83,6 +83,15 @@ def check_image(image: Image, role: str) -> None:
         )
     if image.ndim == 3 and image.shape[2] == 0:
         raise ImageError("the image has no channels", role=role)
+
+
+def check_image(image: Image, role: str) -> None:
+    """Check shape, dtype and size.
+
+    Raises:
+        ImageError: if the image is not (H, W) or (H, W, C) of a supported dtype and size.
+    """
+    check_kind(image, role)
     height, width = image.shape[:2]
     if min(height, width) < SMALLEST_SIDE:
         raise ImageError(

@@ -51,7 +51,11 @@ MATRIX_PIXELS: Final = 1 << 17
 decided by J^T W r alone, so rows may be left out."""
 
 SCALE_PIXELS: Final = 1 << 13
-"""Pixels that are enough for the median that estimates the residuals' scale (to about 1 %)."""
+"""Pixels that are looked at for the median that estimates the residuals' scale."""
+
+TEXTURE_SHARE: Final = 0.1
+"""A pixel has texture if its squared gradient is above this share of the level's mean. Measured
+on pages of text shifted by a few pixels: every loss finds them; with all pixels most were lost."""
 
 
 _POWERS: Final = np.array(MONOMIALS).T
@@ -71,6 +75,7 @@ class TargetPlanes:
         image: (h, w) float32, less ``mean``.
         mean: mean of the level, taken out so that the light's two columns are nearly orthogonal.
         spread: standard deviation of the level.
+        texture: squared gradient above which a pixel's residual tells of the motion.
         gradient_x, gradient_y: (h, w) float32, per *pixel*.
         valid: (h, w) bool, or None where every interior pixel takes part.
         powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
@@ -83,6 +88,7 @@ class TargetPlanes:
     image: Plane
     mean: float
     spread: float
+    texture: float
     gradient_x: Plane
     gradient_y: Plane
     valid: Mask | None
@@ -102,7 +108,7 @@ class Sums:
         weight: sum of the weights.
         squares: sum of w r^2.
         count: pixels of the interior that the warp takes into the source.
-        residuals: (n,) float32, r of a regular sample of those pixels.
+        residuals: (n,) float32, r of a regular sample of those pixels that have texture.
     """
 
     vector: Vector
@@ -136,14 +142,19 @@ def target_planes(level: Level) -> TargetPlanes | None:
     x = to_normalised[0, 0] * np.arange(reach, width - reach) + to_normalised[0, 2]
     y = to_normalised[1, 1] * np.arange(reach, height - reach) + to_normalised[1, 2]
     degrees = np.arange(5)
+    gradient_x, gradient_y = (
+        np.ascontiguousarray(_central_difference(level.image, axis)[interior]) for axis in (1, 0)
+    )
+    energy = cv2.mean(gradient_x * gradient_x, mask)[0] + cv2.mean(gradient_y * gradient_y, mask)[0]
     return TargetPlanes(
         size=level.size,
         origin=(reach, reach),
         image=image - np.float32(mean),
         mean=float(mean),
         spread=float(spread),
-        gradient_x=np.ascontiguousarray(_central_difference(level.image, axis=1)[interior]),
-        gradient_y=np.ascontiguousarray(_central_difference(level.image, axis=0)[interior]),
+        texture=TEXTURE_SHARE * energy,
+        gradient_x=gradient_x,
+        gradient_y=gradient_y,
         valid=None if inside is None else np.ascontiguousarray(inside),
         powers_x=(x[:, None] ** degrees).astype(np.float32),
         powers_y=y[:, None] ** degrees,
@@ -178,8 +189,8 @@ def strips(planes: TargetPlanes) -> list[slice]:
 
 def sample_pairs(
     target: TargetPlanes, source: Level, warp: Matrix, source_margin: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Source and target values, (n,) each, on a regular coarse grid of the overlap.
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
+    """Source and target values and where there is texture, (n,) each, on a coarse regular grid.
 
     For first guesses of light and scale, before any weight is known; about ``SCALE_PIXELS`` of
     them. The target's values are whole (``mean`` left in).
@@ -188,6 +199,9 @@ def sample_pairs(
     step = _grid_step(height, width)
     image = target.image[::step, ::step]
     on_grid = offset_origin(warp, *target.origin) @ np.diag([step, step, 1.0])
+    textured = _textured(
+        target.gradient_x[::step, ::step], target.gradient_y[::step, ::step], target.texture
+    )
     size = image.shape[1], image.shape[0]
     rows = np.arange(size[1], dtype=np.float64)
     first, end = row_intervals(on_grid, rows, size[0], source.size, source_margin)
@@ -197,7 +211,17 @@ def sample_pairs(
     values = sample(source.image, on_grid, size)
     if source.valid is not None:
         inside &= sample_valid(source.valid, on_grid, size)
-    return values[inside], image[inside] + np.float32(target.mean)
+    values, image = values[inside], image[inside] + np.float32(target.mean)
+    return values, image, textured[inside]
+
+
+def _textured(gradient_x: Plane, gradient_y: Plane, least: float) -> Mask:
+    """Where the squared gradient is above ``least``.
+
+    On paper or in the sky every residual is small, aligned or not; a scale taken there would make
+    outliers of all edges.
+    """
+    return gradient_x * gradient_x + gradient_y * gradient_y > least
 
 
 def _grid_step(height: int, width: int) -> int:
@@ -347,7 +371,12 @@ def _strip_sums(
         ],
         dtype=np.float64,
     )
-    residuals = picked[takes_part]
+    textured = _textured(
+        target.gradient_x[rows][picked_rows, ::sample_step],
+        target.gradient_y[rows][picked_rows, ::sample_step],
+        target.texture,
+    )
+    residuals = picked[takes_part & textured]
     moments = np.empty((4, 3, 3))
     for table, plane in zip(
         moments, (target.gradient_x[rows], target.gradient_y[rows], image), strict=False
@@ -434,6 +463,38 @@ def assemble_vector(
     moment_x, moment_y, image, one = moments[:, j, i]
     motion = model.jacobian_x @ moment_x + model.jacobian_y @ moment_y
     return np.concatenate([motion * pixels_per_unit, image, one])
+
+
+def central_differences(image: Plane) -> tuple[Plane, Plane]:
+    """Gradient along x and along y, per pixel, (height, width) each."""
+    return _central_difference(image, axis=1), _central_difference(image, axis=0)
+
+
+def motion_matrix(
+    first: tuple[Plane, Plane],
+    second: tuple[Plane, Plane],
+    inside: Mask,
+    target: TargetPlanes,
+    model: MotionModel,
+) -> NDArray[np.float64]:
+    """J1^T J2 over the pixels ``inside``, made symmetric, for two images on the target's interior.
+
+    Args:
+        first: gradients along x and y of one image, (h, w) float32.
+        second: those of another; the same give the Gauss-Newton matrix of that image.
+        inside: (h, w) bool.
+        target: whose powers of x and y are used.
+        model: the motion model.
+
+    Returns:
+        (p, p) float64.
+    """
+    (ax, ay), (bx, by) = first, second
+    products = (ax * bx, 0.5 * (ax * by + ay * bx), ay * by)
+    tables = np.zeros((10, 5, 5))
+    for table, product in zip(tables, products, strict=False):
+        table[:] = target.powers_y.T @ ((product * inside) @ target.powers_x)
+    return assemble_matrix(tables, model, target.pixels_per_unit)[: model.size, : model.size]
 
 
 def assemble_matrix(

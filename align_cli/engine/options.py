@@ -6,6 +6,7 @@ test keeps them and these names equal.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,17 +41,21 @@ class Options:
     def __post_init__(self) -> None:
         _check_choice("model", self.model, MODEL_NAMES)
         _check_choice("loss", self.loss, LOSS_NAMES)
-        if self.levels is not None and self.levels < 1:
-            raise ValueError(f"levels must be at least 1, got {self.levels}")
-        if self.max_iterations < 1:
-            raise ValueError(f"max_iterations must be at least 1, got {self.max_iterations}")
-        if not self.tolerance > 0.0:
-            raise ValueError(f"tolerance must be above 0 px, got {self.tolerance}")
+        if self.levels is not None:
+            _check_count("levels", self.levels)
+        _check_count("max_iterations", self.max_iterations)
+        if not 0.0 < self.tolerance < math.inf:
+            raise ValueError(f"tolerance must be above 0 px and finite, got {self.tolerance}")
 
 
 def _check_choice(what: str, name: str, names: tuple[str, ...]) -> None:
     if name not in names:
         raise ValueError(f"unknown {what} {name!r}; choose one of {', '.join(names)}")
+
+
+def _check_count(what: str, count: int) -> None:
+    if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+        raise ValueError(f"{what} must be a whole number of at least 1, got {count!r}")
 
 
 DEFAULTS: Final = Options()

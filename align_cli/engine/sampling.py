@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size
 from align_cli.engine.errors import ImageError
-from align_cli.engine.luma import ALPHA_CHANNELS
+from align_cli.engine.luma import ALPHA_CHANNELS, check_kind
 
 SLACK_PX: Final = 5e-4
 """How far beyond a border a sampled point may lie and still count as inside."""
@@ -160,6 +160,7 @@ def warp_image(
     Raises:
         ImageError: if the image is not of the source's size.
     """
+    check_kind(image, "image")
     height, width = image.shape[:2]
     if (width, height) != source_size:
         raise ImageError(

@@ -39,7 +39,7 @@ def starting_warp(source_to_target: Matrix | None, model: MotionModel, target_si
     return nearest(model, unit(warp), target_size)
 
 
-def ladder(model: MotionModel, size: Size, *, coarsest: bool) -> list[MotionModel]:
+def ladder(model: MotionModel, size: Size, *, coarsest: bool = False) -> list[MotionModel]:
     """The models to solve for on a level of ``size``, from the stiffest to the final one.
 
     A stiff model moves far without bending. The coarsest level climbs through all of them;

@@ -32,6 +32,8 @@ class Threads:
     """A pool that is created when first needed and closed by ``with``."""
 
     def __init__(self, count: int | None = None) -> None:
+        if count is not None and (not isinstance(count, int) or count < 1):
+            raise ValueError(f"threads must be a whole number of at least 1, got {count!r}")
         self.count = count if count is not None else min(available_cores(), MOST_THREADS)
         self._pool: ThreadPoolExecutor | None = None
 

@@ -13,10 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.alignment import Agreement, Outcome, Quality, Status
+from align_cli.engine.alignment import Agreement, LevelRecord, Outcome, Quality, Status
 from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.coarse_to_fine import Place
 from align_cli.engine.luma import Luma
+from align_cli.engine.moments import TargetPlanes, central_differences, motion_matrix
+from align_cli.engine.motion import MotionModel
 from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.robust import LOSSES, scale_of
 from align_cli.engine.sampling import (
     interval_mask,
     offset_origin,
@@ -27,9 +31,30 @@ from align_cli.engine.sampling import (
 )
 from align_cli.engine.threads import Threads
 
+COARSEST_TEXTURE: Final = 3
+"""Textures are compared on levels 1 to this one, and the best counts: which of them shows a texture
+through its noise depends on both."""
+
+OUTLIER: Final = LOSSES["tukey"].constant
+"""Residuals beyond this many standard deviations belong to something else."""
+
+LEAST_TEXTURE: Final = 0.3
+"""Below this share of common texture the picture does not fix every parameter. Measured: stripes
+with noise reach 0.16, a photograph of mostly sky 0.82, a change of viewpoint 0.69."""
+
+CLEAR_DETAIL_ZNCC: Final = 0.9
+CLEAR_TEXTURE: Final = 0.6
+"""With details or textures that agree less than this, an alignment is not beyond doubt: the target
+is aligned to the source as well."""
+
+LARGEST_LOOP_PX: Final = 3.0
+"""There and back, the corners must end this near to where they were. Where two different things
+happened to agree one way, they do not agree in the same place the other way."""
+
+STOOD_STILL_PX: Final = 1.0
 WORSE_BY: Final = 0.01
-"""A ZNCC lower than the start's by more than this is worse. Robust weights may give up a little
-correlation on what does not belong to the scene."""
+"""Where no corner left its start by as much as ``STOOD_STILL_PX``, a ZNCC lower than the start's by
+up to this is no failure."""
 
 DETAIL_LEVEL: Final = 2
 """Pyramid level on which details are compared: fine enough to miss when the alignment is off by
@@ -48,33 +73,35 @@ pairs of different photographs 0.30."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
+_UNLIKE: Final = "they may not show the same thing, or start too far apart for this solver"
+
 _SENTENCES: Final = {
     Status.CONVERGED: "the images are aligned",
     Status.ITERATION_LIMIT: (
-        "the last level still moved by {step:.3g} px a step after {iterations} iterations; "
-        "raise --max-iterations or --tolerance, or try a simpler --model"
+        f"the images do not come to rest on one another; {_UNLIKE} (the last level still moved by "
+        "{step:.3g} px a step after {iterations} iterations): give a start nearer to the answer, a "
+        "simpler motion model, or more iterations"
     ),
     Status.SINGULAR: (
         "the target has too little texture to fix every parameter of the {model} model; "
-        "try a simpler --model such as translation"
+        "try a simpler one, or a picture with more texture"
     ),
     Status.DIVERGED: (
-        "the solver ran away from every sensible transform; the images may not show the same "
-        "thing, or start too far apart: give a start with --init, or try a simpler --model"
+        f"the solver ran away from every sensible transform; {_UNLIKE}: give a start nearer to the "
+        "answer, or a simpler motion model"
     ),
     Status.TOO_LITTLE_OVERLAP: (
-        "the source covers too little of the target ({overlap:.0%}); "
-        "give a start with --init, or try a simpler --model"
+        "the source covers too little of the target ({overlap:.0%}): "
+        "give a start nearer to the answer, or a simpler motion model"
     ),
     Status.NOT_IMPROVED: (
         "the images agree no better than at the start (ZNCC {before:.3f} before, {after:.3f} "
-        "after); they may not show the same thing, or start too far apart: give a start with "
-        "--init, or try a simpler --model"
+        f"after); {_UNLIKE}: give a start nearer to the answer, or another motion model"
     ),
     Status.NO_AGREEMENT: (
-        "the solver came to rest, but the images do not agree in their details (ZNCC {detail:.3f} "
-        "of {least:g} needed); they may not show the same thing, or start too far apart: give a "
-        "start with --init, or try another --model"
+        "the solver came to rest, but the images do not agree in their details (ZNCC {detail:.3f}, "
+        "{least:g} needed), or the way back leads elsewhere; "
+        f"{_UNLIKE}: give a start nearer to the answer, or another motion model"
     ),
 }
 
@@ -191,6 +218,62 @@ def _blurred(image: Plane) -> Plane:
     return np.asarray(blurred, np.float32)
 
 
+def shared_texture(
+    source: Level,
+    target: Level,
+    planes: TargetPlanes,
+    place: Place,
+    model: MotionModel,
+) -> float:
+    """Share of the texture that two levels have in common, along the motion that has least.
+
+    Noise has gradients too. In a picture of stripes they make the normal equations regular, and the
+    solver comes to rest wherever two noises happen to agree, there and back. But the noises of two
+    images are independent: with J_T and J_S the steepest-descent images of the target and of the
+    warped source, J_T^T J_S keeps what both show and loses the noise. This is its smallest
+    eigenvalue relative to (J_T^T J_T + J_S^T J_S) / 2.
+
+    Args:
+        source: a level of the source.
+        target: the same level of the target.
+        planes: what ``moments.target_planes`` makes of it.
+        place: the warp, target pixel -> source pixel of this level, and the light.
+        model: the motion model.
+
+    Returns:
+        1 for the same picture, about 0 where nothing but noise fixes some motion; NaN where
+        there is no gradient at all.
+    """
+    warp, light = place.warp, place.light
+    height, width = planes.image.shape
+    x, y = planes.origin
+    interior = np.s_[y : y + height, x : x + width]
+    inside = overlap_mask(warp, target.size, source.size, margin=REACH + 2.0)
+    if target.valid is not None:
+        inside &= target.valid
+    if source.valid is not None:
+        inside &= sample_valid(source.valid, warp, target.size)
+    image = sample(source.image, warp, target.size, replicate=True)
+    # What covers a part of one image is no evidence on the rest: leave out what robust weights do.
+    residual = np.abs((image - light.bias) / light.gain - target.image)
+    if inside.any():
+        inside &= residual <= OUTLIER * scale_of(residual[inside])
+    # The central difference of the warped source looks one pixel further.
+    inside = cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)[interior]
+    warped = central_differences(image)
+    s = warped[0][interior], warped[1][interior]
+    t = planes.gradient_x, planes.gradient_y
+    tt, ss, ts = (motion_matrix(*pair, inside, planes, model) for pair in ((t, t), (s, s), (t, s)))
+    # The images may differ in contrast, and in the units of their planes.
+    contrast = math.sqrt(np.trace(tt) / np.trace(ss)) if np.trace(ss) > 0.0 else 0.0
+    try:
+        root = np.linalg.inv(np.linalg.cholesky(0.5 * (tt + contrast**2 * ss)))
+    except np.linalg.LinAlgError:
+        return math.nan
+    ts *= contrast
+    return float(np.linalg.eigvalsh(root @ ts @ root.T)[0])
+
+
 def measure(
     source: Luma,
     target: Luma,
@@ -198,6 +281,7 @@ def measure(
     final: Matrix,
     *,
     detail: float,
+    texture: float,
     threads: Threads,
 ) -> Quality:
     """Agreement under the warps ``start`` and ``final``, on the pixels that both reach."""
@@ -209,31 +293,56 @@ def measure(
             [
                 _agreement_sums(after, after.inside),
                 _agreement_sums(before, before.inside & after.inside),
-                _agreement_sums(before, before.inside),
             ]
         )
 
-    after, common, alone = np.sum(threads.map(sums, _strips(target)), axis=0)
+    def sums_at_start(rows: slice) -> NDArray[np.float64]:
+        before = compare(source, target, start, rows)
+        return _agreement_sums(before, before.inside)
+
+    strips = _strips(target)
+    after, before = np.sum(threads.map(sums, strips), axis=0)
+    if before[0] == 0.0:
+        before = np.sum(threads.map(sums_at_start, strips), axis=0)
     unit = difference_unit(source, target)
     return Quality(
-        before=_agreement(common if common[0] > 0.0 else alone, unit),
+        before=_agreement(before, unit),
         after=_agreement(after, unit),
         detail_zncc=detail,
+        shared_texture=texture,
         overlap=float(after[0] / target.plane.size),
     )
 
 
-def outcome(
-    status: Status, quality: Quality, *, model: str, iterations: int, last_step_px: float
-) -> Outcome:
-    """The solver's status, held against what was measured, with its sentence."""
-    if status is Status.CONVERGED and not improved(quality):
-        status = Status.NOT_IMPROVED
-    if status is Status.CONVERGED and not quality.detail_zncc >= LEAST_DETAIL_ZNCC:
-        status = Status.NO_AGREEMENT
+@dataclass(frozen=True)
+class Evidence:
+    """What speaks for or against an alignment besides its quality.
+
+    Attributes:
+        status: how the last level ended.
+        moved_px: how far the corners went from the start.
+        loop_px: how far they end from where they were after aligning there and back, each by
+            itself; None where nobody asked.
+    """
+
+    status: Status
+    moved_px: float
+    loop_px: float | None = None
+
+
+def doubtful(evidence: Evidence, quality: Quality) -> bool:
+    """True where a second opinion is worth its time: the way back, aligned by itself."""
+    return evidence.status is Status.CONVERGED and (
+        not quality.shared_texture >= CLEAR_TEXTURE or not quality.detail_zncc >= CLEAR_DETAIL_ZNCC
+    )
+
+
+def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: str) -> Outcome:
+    """The verdict: how the solver ended, held against all that was measured."""
+    status = _verdict(evidence, quality)
     sentence = _SENTENCES[status].format(
-        step=last_step_px,
-        iterations=iterations,
+        step=last.last_step_px,
+        iterations=last.iterations,
         model=model,
         overlap=quality.overlap,
         before=quality.before.zncc,
@@ -244,10 +353,31 @@ def outcome(
     return Outcome(status, sentence)
 
 
-def improved(quality: Quality) -> bool:
-    """True where the images agree, and not clearly less than at the start."""
+def _verdict(evidence: Evidence, quality: Quality) -> Status:
+    if evidence.status is not Status.CONVERGED:
+        return evidence.status
+    if not improved(quality, evidence.moved_px):
+        return Status.NOT_IMPROVED
+    if not quality.detail_zncc >= LEAST_DETAIL_ZNCC:
+        return Status.NO_AGREEMENT
+    if quality.shared_texture < LEAST_TEXTURE:
+        return Status.SINGULAR
+    if evidence.loop_px is not None and not evidence.loop_px <= LARGEST_LOOP_PX:
+        return Status.NO_AGREEMENT
+    return Status.CONVERGED
+
+
+def improved(quality: Quality, moved_px: float) -> bool:
+    """True where the images agree more than at the start, or still do where that was the answer.
+
+    Args:
+        quality: what was measured.
+        moved_px: how far the corners went from the start. Where the start was right to a pixel
+            already, robust weights may give up a little correlation.
+    """
     before, after = quality.before.zncc, quality.after.zncc
-    return after > 0.0 and not after < before - WORSE_BY
+    slack = WORSE_BY if moved_px < STOOD_STILL_PX else 0.0
+    return after > 0.0 and not after < before - slack
 
 
 def _strips(target: Luma) -> list[slice]:

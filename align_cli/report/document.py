@@ -65,6 +65,7 @@ def alignment_document(
             "before": _agreement(quality.before),
             "after": _agreement(quality.after),
             "detail_zncc": quality.detail_zncc,
+            "shared_texture": quality.shared_texture,
             "overlap": quality.overlap,
         },
         "gain": alignment.gain,

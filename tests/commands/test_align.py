@@ -207,6 +207,12 @@ class TestNotAligned:
         assert (tmp_path / "noise_aligned.png").read_bytes() == b"old"
         assert not (tmp_path / "noise_aligned_error.png").exists()
 
+    def test_pictures_of_an_earlier_run_are_named(
+        self, result: subprocess.CompletedProcess[str]
+    ) -> None:
+        assert "noise_aligned.png is from an earlier run" in result.stderr
+        assert "noise_aligned_error.png is" not in result.stderr
+
     def test_quiet_still_says_so(self, imalign: Imalign, result: object) -> None:
         said = imalign("-q", "noise.png", "b.png").stderr
         assert "not aligned" in said
@@ -222,6 +228,14 @@ class TestUsage:
             (("a.png", "b.png", "--model", "elastic"), "translation"),
             (("a.png", "b.png", "--tolerance", "0"), "--tolerance"),
             (("a.png", "b.png", "--levels", "0"), "--levels"),
+            (("a.png", "b.png", "--tolerance", "nan"), "--tolerance"),
+            (("a.png", "b.png", "--tolerance", "inf"), "--tolerance"),
+            (("a.png", "b.png", "--fill", "nan"), "--fill"),
+            (("a.png", "b.png", "--max-megapixels", "nan"), "--max-megapixels"),
+            (("a.png", "b.png", "-o", ""), "--output"),
+            (("a.png", "b.png", "--json", ""), "--json"),
+            (("", "b.png"), "SRC"),
+            (("a.png", "b.png", "--init", "start.txt", "--json", "start.txt"), "start.txt"),
             (("a.png", "b.png", "-o", "a.png"), "a.png"),
             (("a.png", "b.png", "--json", "./b.png"), "b.png"),
             (("a.png", "b.png", "-o", "x.png", "--error-map", "x.png"), "x.png"),
@@ -232,6 +246,7 @@ class TestUsage:
     def test_exit_code_2_and_nothing_written(
         self, imalign: Imalign, pair: Pair, tmp_path: Path, arguments: tuple, words: str
     ) -> None:
+        (tmp_path / "start.txt").write_text("1 0 0 0 1 0 0 0 1")
         before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
         result = imalign(*arguments)
         assert result.returncode == 2, result.stderr
@@ -277,6 +292,11 @@ class TestInputs:
         self.check(imalign("a.png", "flat.png"), 3, "flat.png", "flat")
         self.check(imalign("nan.tif", "b.png"), 3, "nan.tif", "finite")
 
+    @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+    def test_not_permitted(self, imalign: Imalign, pair: Pair) -> None:
+        pair[0].chmod(0)
+        self.check(imalign("a.png", "b.png"), 3, "a.png")
+
     def test_limit_of_megapixels(self, imalign: Imalign, pair: Pair) -> None:
         refused = imalign("a.png", "b.png", "--max-megapixels", "0.01")
         self.check(refused, 3, "a.png", "--max-megapixels")
@@ -309,6 +329,27 @@ class TestOutputs:
         assert result.returncode == 4, result.stderr
         assert "map.xyz" in result.stderr
 
+    @pytest.mark.parametrize(
+        ("redirection", "code"),
+        [("--json - --no-image --no-error-map >&-", 4), ("2>&-", 0), ("-v 2>&-", 0)],
+    )
+    def test_closed_streams(self, pair: Pair, tmp_path: Path, redirection: str, code: int) -> None:
+        command = f"{sys.executable} -m align_cli a.png b.png {redirection}"
+        result = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert result.returncode == code, result.stderr
+        assert "Traceback" not in result.stdout + result.stderr
+
+    def test_the_json_comes_last(self, imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+        (tmp_path / "full").mkdir()
+        # A folder in the place of the error map: found out before the work, nothing is written.
+        (tmp_path / "a_aligned_error.png").mkdir()
+        assert imalign("a.png", "b.png").returncode == 4
+        assert not (tmp_path / "a_aligned.json").exists()
+        written = imalign("a.png", "b.png", "--error-map", "e.png").stderr.splitlines()[-1]
+        assert written.endswith("a_aligned.json")
+
     def test_reader_of_stdout_gone(self, pair: Pair, tmp_path: Path) -> None:
         command = (
             f"{sys.executable} -m align_cli a.png b.png --no-image --no-error-map --json - "
@@ -320,6 +361,10 @@ class TestOutputs:
         assert "Traceback" not in (tmp_path / "err.txt").read_text()
 
 
+def restore_interrupt() -> None:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_nothing_behind(
     pair: Pair, tmp_path: Path, number: signal.Signals, code: int
@@ -327,17 +372,20 @@ def test_a_signal_leaves_nothing_behind(
     big = np.kron(read_image(pair[0]).pixels, np.ones((25, 25), np.uint8))
     write_image(tmp_path / "big.png", big)
     before = listing(tmp_path)
-    # A pipe with no writer keeps the process waiting at a known place.
+    # A pipe with no writer keeps the process waiting at a known place: once our end opens, it
+    # has opened its own.
     os.mkfifo(tmp_path / "wait.png")
     process = subprocess.Popen(
         [sys.executable, "-m", "align_cli", "big.png", "wait.png"],
         cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
+        # A shell that runs the tests in the background ignores Ctrl-C on their behalf.
+        preexec_fn=restore_interrupt,  # noqa: PLW1509  (no thread runs here)
     )
-    time.sleep(1.0)
-    process.send_signal(number)
-    (tmp_path / "wait.png").write_bytes(b"")
+    with (tmp_path / "wait.png").open("wb"):
+        process.send_signal(number)
+        time.sleep(0.2)
     _, said = process.communicate(timeout=60)
     assert process.returncode == code, said
     assert "Traceback" not in said

@@ -400,8 +400,8 @@ def test_an_unknown_option_is_refused_by_name(call: type) -> None:
     [
         ({"model": "elastic"}, "unknown model 'elastic'; choose one of translation"),
         ({"loss": "cauchy"}, "unknown loss 'cauchy'; choose one of l2"),
-        ({"levels": 0}, "levels must be at least 1"),
-        ({"max_iterations": 0}, "max_iterations must be at least 1"),
+        ({"levels": 0}, "levels must be a whole number of at least 1"),
+        ({"max_iterations": 0}, "max_iterations must be a whole number of at least 1"),
         ({"tolerance": 0.0}, "tolerance must be above 0 px"),
     ],
 )

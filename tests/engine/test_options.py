@@ -36,11 +36,14 @@ def test_every_listed_choice_is_accepted(model: str, loss: str) -> None:
     [
         ("model", "homograpy", r"unknown model 'homograpy'; choose one of translation, rigid"),
         ("loss", "L2", r"unknown loss 'L2'; choose one of l2, huber, tukey"),
-        ("levels", 0, r"levels must be at least 1, got 0"),
-        ("max_iterations", 0, r"max_iterations must be at least 1, got 0"),
-        ("tolerance", 0.0, r"tolerance must be above 0 px, got 0"),
-        ("tolerance", -1.0, r"tolerance must be above 0 px, got -1"),
-        ("tolerance", float("nan"), r"tolerance must be above 0 px, got nan"),
+        ("levels", 0, r"levels must be a whole number of at least 1, got 0"),
+        ("max_iterations", 0, r"max_iterations must be a whole number of at least 1, got 0"),
+        ("levels", 2.5, r"levels must be a whole number of at least 1, got 2.5"),
+        ("levels", True, r"levels must be a whole number of at least 1, got True"),
+        ("tolerance", float("inf"), r"tolerance must be above 0 px and finite, got inf"),
+        ("tolerance", 0.0, r"tolerance must be above 0 px and finite, got 0"),
+        ("tolerance", -1.0, r"tolerance must be above 0 px and finite, got -1"),
+        ("tolerance", float("nan"), r"tolerance must be above 0 px and finite, got nan"),
     ],
 )
 def test_an_option_without_sense_is_refused_by_name(

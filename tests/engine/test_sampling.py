@@ -307,6 +307,13 @@ def test_a_value_beyond_float32_stays_in_its_pixel_under_an_identity(
     assert_allclose(warped, image, rtol=2.0**-46)
 
 
+@pytest.mark.parametrize("dtype", ["int16", "int32", "uint32", "bool", "float16"])
+def test_a_dtype_that_would_be_rounded_or_wrapped_is_refused(dtype: str) -> None:
+    image = np.zeros((5, 4), dtype)
+    with pytest.raises(ImageError, match=dtype):
+        warp_image(image, shift(0.5, 0.0), target_size=(4, 5), source_size=(4, 5))
+
+
 def test_an_image_of_another_size_is_refused() -> None:
     with pytest.raises(ImageError, match="belongs to an image of 61x47 px, this one has 47x61 px"):
         warp_image(np.zeros((61, 47)), np.eye(3), target_size=SIZE, source_size=SIZE)

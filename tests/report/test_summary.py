@@ -28,7 +28,9 @@ def finished(
         target_to_source=np.eye(3),
         parameters=parameters or {"shift_px": (12.34, -4.0), "angle_deg": 3.2, "scale": 1.02},
         outcome=outcome,
-        quality=Quality(before=before, after=after, detail_zncc=0.9, overlap=0.934),
+        quality=Quality(
+            before=before, after=after, detail_zncc=0.9, shared_texture=0.8, overlap=0.934
+        ),
         gain=1.0,
         bias=0.0,
         levels=(),
