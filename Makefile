@@ -33,6 +33,7 @@ bench: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m benchmarks.real_pairs
 	$(BIN)/python -m benchmarks.rigid
+	$(BIN)/python -m benchmarks.accuracy
 
 sample-data: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

@@ -30,7 +30,10 @@ def about_centre(degrees: float, shift: tuple[float, float]) -> np.ndarray:
 
 def main() -> None:
     rng = np.random.default_rng(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
-    print(f"{'photograph':14}{'angle':>6}{'shift px':>16}{'corner error px':>17}{'ms':>7}  goal")
+    print(
+        f"{'photograph':14}{'angle':>6}{'shift px':>16}{'corner error px':>17}{'ms':>7}  goal     outcome"
+    )
+    missed = 0
     for name in PHOTOGRAPHS:
         for degrees in (3, 10, 20):
             length, direction = rng.uniform(5.0, 15.0), rng.uniform(0.0, 2.0 * np.pi)
@@ -41,10 +44,12 @@ def main() -> None:
             error = corner_error(found.source_to_target, truth, SIZE)
             ms = median_ms(lambda s=scene: align(s.source, s.target, model="rigid"))
             ok = found.outcome.aligned and error <= GOAL_PX and ms <= GOAL_MS
+            missed += not ok
             print(
                 f"{name:14}{degrees:>6}{shift[0]:>8.2f}{shift[1]:>8.2f}{error:>17.4f}{ms:>7.1f}"
-                f"  {'reached' if ok else 'MISSED'}"
+                f"  {'reached' if ok else 'MISSED'}  {found.outcome.status.value}"
             )
+    print(f"{missed} of {len(PHOTOGRAPHS) * 3} missed")
 
 
 if __name__ == "__main__":

@@ -205,20 +205,19 @@ class Aligner:
         return trust.detail_zncc(levels[level], self._levels[level], at_level(warp, level))
 
     def _shared_texture(self, levels: Sequence[Level], place: Place) -> float:
-        """The best of the levels that are compared; of level 0 where there is no other."""
-        compared = range(min(1, len(levels) - 1), min(trust.COARSEST_TEXTURE + 1, len(levels)))
-        shares = [
-            trust.shared_texture(
-                levels[level],
-                self._levels[level],
-                planes,
-                Place(at_level(place.warp, level), place.light),
-                self.model,
-            )
-            for level in compared
-            if (planes := self._planes[level]) is not None
-        ]
-        return max(shares, default=math.nan)
+        """The best of the levels that are compared, coarsest first, until one is beyond doubt."""
+        best = math.nan
+        for level in range(min(trust.COARSEST_TEXTURE, len(levels) - 1), 0, -1) or (0,):
+            planes = self._planes[level]
+            if planes is not None:
+                at_this = Place(at_level(place.warp, level), place.light)
+                share = trust.shared_texture(
+                    levels[level], self._levels[level], planes, at_this, self.model
+                )
+                best = share if math.isnan(best) else max(best, share)
+            if best >= trust.CLEAR_TEXTURE:
+                break
+        return best
 
 
 def align(

@@ -50,7 +50,7 @@ MATRIX_PIXELS: Final = 1 << 17
 """Pixels that are enough for the Gauss-Newton matrix. It steers the step; where the steps end is
 decided by J^T W r alone, so rows may be left out."""
 
-SCALE_PIXELS: Final = 1 << 13
+SCALE_PIXELS: Final = 1 << 12
 """Pixels that are looked at for the median that estimates the residuals' scale."""
 
 TEXTURE_SHARE: Final = 0.1

@@ -10,6 +10,7 @@ What is here is the pair itself, its first guess and its update.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -60,9 +61,10 @@ class Light:
     @property
     def plausible(self) -> bool:
         """False where the factor is negative, vanishing, exploding or not finite somewhere."""
-        factors = polynomial(self.factor, _CORNERS)
-        inside = (factors > 1.0 / LARGEST_GAIN) & (factors < LARGEST_GAIN)
-        return bool(inside.all() and np.isfinite(self.offset).all())
+        factors = polynomial(self.factor, _CORNERS) if self.varies else self.factor[:1]
+        least, largest = float(factors.min()), float(factors.max())
+        finite = math.isfinite(float(self.offset.sum()))
+        return finite and least > 1.0 / LARGEST_GAIN and largest < LARGEST_GAIN
 
 
 def first_guess(

@@ -100,4 +100,6 @@ def scale_of(residuals: NDArray[np.float32]) -> float:
     """
     if residuals.size == 0:
         return 0.0
-    return float(np.median(np.abs(residuals))) / NORMAL_MEDIAN
+    # numpy.median takes three times as long for so few: it looks for NaN and sorts a copy.
+    middle = residuals.size // 2
+    return float(np.partition(np.abs(residuals), middle)[middle]) / NORMAL_MEDIAN
