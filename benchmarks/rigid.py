@@ -30,9 +30,8 @@ def about_centre(degrees: float, shift: tuple[float, float]) -> np.ndarray:
 
 def main() -> None:
     rng = np.random.default_rng(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
-    print(
-        f"{'photograph':14}{'angle':>6}{'shift px':>16}{'corner error px':>17}{'ms':>7}  goal     outcome"
-    )
+    heading = f"{'photograph':14}{'angle':>6}{'shift px':>16}{'corner error px':>17}{'ms':>7}"
+    print(f"{heading}  goal     outcome")
     missed = 0
     for name in PHOTOGRAPHS:
         for degrees in (3, 10, 20):
