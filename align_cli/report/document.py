@@ -9,12 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from align_cli.files.schema import ALIGNMENT
 from align_cli.version import __version__
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Agreement, Alignment
-
-SCHEMA: Final = "imalign/alignment/1"
 
 CONVENTIONS: Final = (
     "source_to_target maps homogeneous source pixels (x right, y down, pixel centres at integers, "
@@ -43,7 +42,7 @@ def alignment_document(
     """Everything that is known about an alignment, as plain lists, dicts, numbers and strings."""
     quality = alignment.quality
     return {
-        "schema": SCHEMA,
+        "schema": ALIGNMENT,
         "tool": {"name": "imalign", "version": __version__},
         "source": asdict(source),
         "target": asdict(target),

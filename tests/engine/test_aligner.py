@@ -10,6 +10,7 @@ from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.coarse_to_fine import COARSE_TOLERANCE_PX
 from align_cli.engine.coordinates import corner_error
 from align_cli.engine.errors import ImageError
+from align_cli.engine.options import DEFAULTS
 from align_cli.engine.pyramid import level_count
 from align_cli.engine.robust import LOSSES
 from tests.scenes import (
@@ -416,3 +417,12 @@ def test_the_smallest_images_align() -> None:
     found = align(image, image, model="translation")
     assert found.outcome.aligned
     assert_allclose(found.source_to_target, np.eye(3), atol=1e-6)
+
+
+def test_coarse_levels_need_not_be_as_exact_as_the_last() -> None:
+    images = pair("homography", seed=3, noise=0.02)
+    found = align(images.source, images.target)
+    coarse = [record.last_step_px for record in found.levels[:-1]]
+    assert max(coarse) > DEFAULTS.tolerance
+    assert max(coarse) <= COARSE_TOLERANCE_PX
+    assert found.levels[-1].last_step_px <= DEFAULTS.tolerance

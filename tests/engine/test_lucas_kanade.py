@@ -41,7 +41,7 @@ def level_of(plane: np.ndarray) -> Level:
 
 
 def solve(
-    source: np.ndarray,
+    source: np.ndarray | Level,
     target: np.ndarray,
     model: str = "homography",
     *,
@@ -60,7 +60,7 @@ def solve(
     with Threads(1) as threads:
         return solve_level(
             planes,
-            level_of(source),
+            source if isinstance(source, Level) else level_of(source),
             start,
             light or Light.uniform(),
             settings,
@@ -337,3 +337,18 @@ def test_the_first_scale_is_that_of_the_residuals_under_light() -> None:
     assert residual_scale(planes, level_of(target), np.eye(3), Light.uniform()) == (
         pytest.approx(floor, rel=1e-4)
     )
+
+
+def test_what_lies_within_a_filters_reach_of_the_sources_border_takes_no_part() -> None:
+    target, moved = render(textured(1), SIZE), motion("homography", SIZE, 3.0, 1)
+    source = level_of(render(textured(1), SIZE, moved))
+    dirty = source.image.copy()
+    garbage = np.random.default_rng(0).normal(0.0, 5.0, dirty.shape).astype(np.float32)
+    border = np.ones(dirty.shape, np.bool_)
+    border[REACH - 1 : 1 - REACH, REACH - 1 : 1 - REACH] = False
+    dirty[border] = garbage[border]
+    images = source, Level(dirty, None)
+    clean_result, dirty_result = (
+        solve(image, target, "homography", warp=inverse(moved)) for image in images
+    )
+    assert (clean_result.warp == dirty_result.warp).all()
