@@ -35,7 +35,7 @@ class Outputs:
 
     @property
     def files(self) -> list[str]:
-        """Those that are files, in the order in which they are written."""
+        """Those that are files, and not stdout."""
         wanted = (self.json, self.image, self.error_map)
         return [path for path in wanted if path is not None and path != STDOUT]
 

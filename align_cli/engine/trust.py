@@ -178,11 +178,7 @@ def detail_zncc(source: Level, target: Level, warp: Matrix) -> float:
     Returns:
         In [-1, 1]; NaN where the images share no detail at all.
     """
-    inside = overlap_mask(warp, target.size, source.size, margin=REACH)
-    if target.valid is not None:
-        inside &= target.valid
-    if source.valid is not None:
-        inside &= sample_valid(source.valid, warp, target.size)
+    inside = _common(source, target, warp, margin=REACH)
     s, t = (
         _details(image, inside) for image in (sample(source.image, warp, target.size), target.image)
     )
@@ -195,6 +191,16 @@ def detail_zncc(source: Level, target: Level, warp: Matrix) -> float:
     order = np.argsort(zncc)
     weights = np.cumsum(np.sqrt(contrast[textured])[order])
     return float(zncc[order][np.searchsorted(weights, weights[-1] / 2.0)])
+
+
+def _common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask:
+    """(height, width) bool: the target's pixels that are valid in both levels."""
+    inside = overlap_mask(warp, target.size, source.size, margin=margin)
+    if target.valid is not None:
+        inside &= target.valid
+    if source.valid is not None:
+        inside &= sample_valid(source.valid, warp, target.size)
+    return inside
 
 
 def _details(image: Plane, inside: Mask) -> NDArray[np.float64]:
@@ -248,11 +254,7 @@ def shared_texture(
     height, width = planes.image.shape
     x, y = planes.origin
     interior = np.s_[y : y + height, x : x + width]
-    inside = overlap_mask(warp, target.size, source.size, margin=REACH + 2.0)
-    if target.valid is not None:
-        inside &= target.valid
-    if source.valid is not None:
-        inside &= sample_valid(source.valid, warp, target.size)
+    inside = _common(source, target, warp, margin=REACH + 2.0)
     image = sample(source.image, warp, target.size, replicate=True)
     # What covers a part of one image is no evidence on the rest: leave out what robust weights do.
     residual = np.abs((image - light.bias) / light.gain - target.image)
