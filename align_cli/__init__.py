@@ -15,7 +15,7 @@ from align_cli.version import __version__
 
 if TYPE_CHECKING:
     from align_cli.engine.aligner import Aligner, align
-    from align_cli.engine.alignment import Alignment, Outcome, Quality, Status
+    from align_cli.engine.alignment import Alignment, Outcome, Quality, Status, Uncertainty
     from align_cli.engine.errors import ImageError
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "Outcome",
     "Quality",
     "Status",
+    "Uncertainty",
     "__version__",
     "align",
 ]
@@ -37,6 +38,7 @@ _HOMES = {
     "Outcome": "align_cli.engine.alignment",
     "Quality": "align_cli.engine.alignment",
     "Status": "align_cli.engine.alignment",
+    "Uncertainty": "align_cli.engine.alignment",
 }
 
 

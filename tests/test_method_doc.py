@@ -21,13 +21,14 @@ from align_cli.engine.lucas_kanade import (
     normal_step,
 )
 from align_cli.engine.luma import luma
-from align_cli.engine.moments import assemble_matrix, assemble_vector, target_planes
+from align_cli.engine.moments import assemble_matrix, assemble_vector
 from align_cli.engine.motion import MODELS, MONOMIALS
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.photometry import NO_LIGHT, Light, updated
 from align_cli.engine.pyramid import REACH, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import warp_image
+from align_cli.engine.targets import target_planes
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
 LINES = TEXT.splitlines()

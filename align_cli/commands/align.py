@@ -20,7 +20,14 @@ from align_cli.commands.options import (
 )
 from align_cli.commands.outputs import check_outputs, named_outputs, write_json, write_pictures
 from align_cli.commands.progress import level_bar
-from align_cli.engine.options import DEFAULTS, LOSS_NAMES, MODEL_NAMES, Options
+from align_cli.engine.options import (
+    DEFAULTS,
+    LOSS_NAMES,
+    MODEL_NAMES,
+    PRESET_NAMES,
+    PRESETS,
+    Options,
+)
 from align_cli.report.document import ImageFacts, alignment_document
 from align_cli.report.summary import closing_line, level_table
 
@@ -77,6 +84,15 @@ EPILOG = (
     help="Motion model: 2, 3, 4, 6 or 8 parameters.",
 )
 @click.option(
+    "--preset",
+    type=click.Choice(PRESET_NAMES),
+    default=DEFAULTS.preset,
+    show_default=True,
+    help="What to trade time for: "
+    + "; ".join(f"{name} - {preset.summary}" for name, preset in PRESETS.items())
+    + ".",
+)
+@click.option(
     "--loss",
     type=click.Choice(LOSS_NAMES),
     default=DEFAULTS.loss,
@@ -106,10 +122,8 @@ EPILOG = (
 @click.option(
     "--tolerance",
     type=FiniteFloat(min=0.0, min_open=True),
-    default=DEFAULTS.tolerance,
-    show_default=True,
     metavar="PX",
-    help="Converged when a step moves no corner by more, in pixels.",
+    help="Converged when a step moves no corner by more, in pixels.  [default: the preset's]",
 )
 @click.option(
     "--init",
@@ -211,5 +225,6 @@ def _facts(picture: Picture) -> ImageFacts:
 
 def _options_record(options: Options, init: str | None, fill: float) -> dict[str, Any]:
     record = asdict(options)
-    record["tolerance_px"] = record.pop("tolerance")
+    del record["tolerance"]
+    record["tolerance_px"] = options.tolerance_px
     return {**record, "init": init, "fill": fill}

@@ -9,25 +9,46 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from align_cli.engine import trust
-from align_cli.engine.alignment import Alignment, LevelRecord, Status
+from align_cli.engine.alignment import Alignment, Outcome, Quality, Status
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.coarse_to_fine import Place, Progress, coarse_to_fine
+from align_cli.engine.coarse_to_fine import Descent, Progress, coarse_to_fine, level_record
 from align_cli.engine.coordinates import Size, at_level, inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import Luma, luma
-from align_cli.engine.moments import sample_pairs, target_planes
+from align_cli.engine.moments import sample_pairs
 from align_cli.engine.motion import MODELS, describe
+from align_cli.engine.noise import believed, noise_level
 from align_cli.engine.options import DEFAULTS, Options
 from align_cli.engine.photometry import Light, first_guess
+from align_cli.engine.place import Place
+from align_cli.engine.polish import polish
 from align_cli.engine.pyramid import REACH, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.starts import starting_warp
+from align_cli.engine.targets import target_planes
 from align_cli.engine.threads import Threads
+from align_cli.engine.uncertainty import uncertainty
+
+SPARED_LEVELS: Final = 3
+"""Where all levels together fail, a second attempt does without so many of the coarsest. Something
+that covers a fifth of the source can lead a picture of 15x13 pixels anywhere."""
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    descent: Descent
+    quality: Quality
+    outcome: Outcome
+
+    @property
+    def beyond_doubt(self) -> bool:
+        """Whether a second attempt counts: who tries twice is wrong more often."""
+        return self.outcome.aligned and trust.clear(self.quality)
 
 
 class Aligner:
@@ -62,6 +83,9 @@ class Aligner:
         self._target = target
         self._levels = pyramid(target, level_count(target.size))
         self._planes = [target_planes(level) for level in self._levels]
+        if self._planes[0] is not None:
+            noise = noise_level(target.plane, target.valid)
+            self._planes[0] = believed(self._planes[0], noise)
         if not any(self._planes):
             raise ImageError("no pixel is far enough from invalid ones to align", role="target")
 
@@ -94,23 +118,17 @@ class Aligner:
         start = starting_warp(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
             levels = pyramid(plane, min(level_count(plane.size), len(self._levels)))
-            place, records = self._descend(plane, levels, start, threads, progress)
-            quality = trust.measure(
-                plane,
-                self._target,
-                start,
-                place.warp,
-                detail=self._detail_zncc(levels, place.warp),
-                texture=self._shared_texture(levels, place),
-                threads=threads,
+            attempt = self._attempt(plane, levels, len(levels), start, threads, progress)
+            if self._led_astray(attempt, levels):
+                finer = len(levels) - SPARED_LEVELS
+                second = self._attempt(plane, levels, finer, start, threads, progress)
+                attempt = second if second.beyond_doubt else attempt
+            descent, place = attempt.descent, attempt.descent.place
+            uncertain = (
+                uncertainty(descent.solved, self.target_size, plane.size, threads)
+                if attempt.outcome.aligned
+                else None
             )
-            evidence = trust.Evidence(
-                status=records[-1].status,
-                moved_px=corner_step_px(inverse(start) @ place.warp, self.target_size),
-            )
-            if trust.doubtful(evidence, quality):
-                loop_px = self._loop_px(plane, start, place.warp, threads)
-                evidence = replace(evidence, loop_px=loop_px)
         gain, bias = self._full_scale_light(plane, place.light)
         source_to_target = inverse(place.warp)
         return Alignment(
@@ -118,14 +136,57 @@ class Aligner:
             source_to_target=source_to_target,
             target_to_source=place.warp,
             parameters=describe(source_to_target, self.model, plane.size),
-            outcome=trust.outcome(evidence, quality, records[-1], model=self.model.name),
-            quality=quality,
+            outcome=attempt.outcome,
+            quality=attempt.quality,
+            uncertainty=uncertain,
             gain=gain,
             bias=bias,
-            levels=tuple(records),
+            levels=descent.records,
             source_size=plane.size,
             target_size=self.target_size,
         )
+
+    def _led_astray(self, attempt: _Attempt, levels: Sequence[Level]) -> bool:
+        """True where a second attempt that begins on a finer level may do better.
+
+        Not where the picture does not fix the model: on fewer pixels that would only be overlooked.
+        """
+        settled = attempt.outcome.status in (Status.CONVERGED, Status.SINGULAR)
+        enough = len(levels) > SPARED_LEVELS + 1
+        return self.options.levels is None and enough and not settled
+
+    def _attempt(
+        self,
+        source: Luma,
+        levels: Sequence[Level],
+        used: int,
+        start: Matrix,
+        threads: Threads,
+        progress: Progress | None,
+    ) -> _Attempt:
+        """Align on the ``used`` finest levels from ``start``, the warp target -> source."""
+        descent = self._descend(source, levels[:used], start, threads, progress)
+        if self.options.polish:
+            descent = self._polished(source, descent, threads, progress)
+        place, last = descent.place, descent.records[-1]
+        quality = trust.measure(
+            source,
+            self._target,
+            start,
+            place.warp,
+            detail=self._detail_zncc(levels, place.warp),
+            texture=self._shared_texture(levels, place),
+            threads=threads,
+        )
+        evidence = trust.Evidence(
+            status=last.status,
+            moved_px=corner_step_px(inverse(start) @ place.warp, self.target_size),
+        )
+        if trust.doubtful(evidence, quality):
+            loop_px = self._loop_px(source, start, place.warp, used, threads)
+            evidence = replace(evidence, loop_px=loop_px)
+        outcome = trust.outcome(evidence, quality, last, model=self.model.name)
+        return _Attempt(descent, quality, outcome)
 
     def _descend(
         self,
@@ -134,10 +195,10 @@ class Aligner:
         start: Matrix,
         threads: Threads,
         progress: Progress | None = None,
-    ) -> tuple[Place, list[LevelRecord]]:
+    ) -> Descent:
         """Solve every level from ``start``, the warp target -> source."""
-        used = len(levels) if self.options.levels is None else self.options.levels
-        levels = levels[:used]
+        if self.options.levels is not None:
+            levels = levels[: self.options.levels]
         if not any(self._planes[: len(levels)]):
             raise ImageError("the levels that were asked for have no interior", role="target")
         return coarse_to_fine(
@@ -152,18 +213,44 @@ class Aligner:
             progress=progress,
         )
 
-    def _loop_px(self, source: Luma, start: Matrix, warp: Matrix, threads: Threads) -> float:
+    def _polished(
+        self, source: Luma, descent: Descent, threads: Threads, progress: Progress | None
+    ) -> Descent:
+        """A descent that came to rest, polished at full size; any other as it is."""
+        if descent.records[-1].status is not Status.CONVERGED:
+            return descent
+        solved = polish(
+            self._target,
+            source,
+            descent.place,
+            descent.solved.settings,
+            tolerance_px=self.options.tolerance_px,
+            threads=threads,
+        )
+        if solved is None:
+            return descent
+        record = level_record(solved, solved.result.iterations, self._target.scale)
+        if progress is not None:
+            progress(record)
+        return Descent(solved.result.place, (*descent.records, record), solved)
+
+    def _loop_px(
+        self, source: Luma, start: Matrix, warp: Matrix, used: int, threads: Threads
+    ) -> float:
         """How far the corners end from where they were, there and back, in target pixels.
 
         Back is an alignment of its own, of the target to the source, from the same start. Only
         where that comes to no rest does it begin at the answer, and must then stay there.
         """
-        backward = Aligner._of(source, self.options, self.threads)
-        levels = self._levels[: len(backward._levels)]
+        try:
+            backward = Aligner._of(source, self.options, self.threads)
+        except ImageError:  # so full of holes that it cannot be a target
+            return math.inf
+        levels = self._levels[: min(used, len(backward._levels))]
         for begin in (start, warp):
-            place, records = backward._descend(self._target, levels, inverse(begin), threads)
-            if records[-1].status is Status.CONVERGED:
-                return corner_step_px(place.warp @ warp, self.target_size)
+            back = backward._descend(self._target, levels, inverse(begin), threads)
+            if back.records[-1].status is Status.CONVERGED:
+                return corner_step_px(back.place.warp @ warp, self.target_size)
         return math.inf
 
     def residual(self, source: Image, alignment: Alignment) -> tuple[Plane, Mask]:
@@ -210,7 +297,7 @@ class Aligner:
         for level in range(min(trust.COARSEST_TEXTURE, len(levels) - 1), 0, -1) or (0,):
             planes = self._planes[level]
             if planes is not None:
-                at_this = Place(at_level(place.warp, level), place.light)
+                at_this = place.at_level(level)
                 share = trust.shared_texture(
                     levels[level], self._levels[level], planes, at_this, self.model
                 )
@@ -225,11 +312,12 @@ def align(
     target: Image,
     *,
     model: str = DEFAULTS.model,
+    preset: str = DEFAULTS.preset,
     loss: str = DEFAULTS.loss,
     photometric: bool = DEFAULTS.photometric,
     levels: int | None = DEFAULTS.levels,
     max_iterations: int = DEFAULTS.max_iterations,
-    tolerance: float = DEFAULTS.tolerance,
+    tolerance: float | None = DEFAULTS.tolerance,
     init: Matrix | None = None,
     threads: int | None = None,
 ) -> Alignment:
@@ -240,11 +328,12 @@ def align(
             uint16, float32 or float64. Neither image is changed.
         target: the image that stays; size, dtype and channels may differ from the source's.
         model: "translation", "rigid", "similarity", "affine" or "homography".
+        preset: "fast", "balanced" or "precise".
         loss: "tukey", "huber", "lorentzian", "geman-mcclure" or "l2".
         photometric: solve for gain and bias too.
         levels: number of pyramid levels; None for as many as both images carry.
         max_iterations: limit for each level.
-        tolerance: converged when a step moves no corner by more, in pixels.
+        tolerance: converged when a step moves no corner by more, in pixels; None for the preset's.
         init: (3, 3) ``source_to_target`` to start from; identity if None.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
 
@@ -268,6 +357,7 @@ def align(
     aligner = Aligner(
         target,
         model=model,
+        preset=preset,
         loss=loss,
         photometric=photometric,
         levels=levels,

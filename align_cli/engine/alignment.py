@@ -9,6 +9,9 @@ import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
 from align_cli.engine.arrays import Image, Matrix
 from align_cli.engine.sampling import warp_image
 
@@ -75,6 +78,27 @@ class Quality:
     overlap: float
 
 
+@dataclass(frozen=True, eq=False)
+class Uncertainty:
+    """How far the transform is likely to be off, predicted from the residuals.
+
+    Standard deviations of a point are those of its distance from where it should be: the square
+    root of the variances along x and y added, in target pixels.
+
+    Attributes:
+        covariance: (8, 8) float64, of the first eight entries of ``source_to_target``, row by row
+            (the ninth is 1). Its rank is the number of the model's parameters.
+        corners_px: (4,) float64, standard deviation at the source's corners, clockwise from the
+            top left.
+        mean_px, max_px: over the target's pixels.
+    """
+
+    covariance: NDArray[np.float64]
+    corners_px: NDArray[np.float64]
+    mean_px: float
+    max_px: float
+
+
 @dataclass(frozen=True)
 class LevelRecord:
     """What happened on one pyramid level; 0 is full size.
@@ -106,8 +130,11 @@ class Alignment:
             ``align_cli.engine.motion.describe``.
         outcome: how the solve ended. Check ``outcome.aligned`` before using the transform.
         quality: agreement before and after, and overlap.
+        uncertainty: how far it is likely to be off; None where it is not aligned, or where there
+            is too little to tell.
         gain, bias: the light: ``source ~ gain * target + bias``, bias in units of full scale.
-        levels: one record for each pyramid level, in the order in which they were solved.
+        levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
+            the preset "precise" full size once more.
         source_size, target_size: (width, height) in pixels.
     """
 
@@ -117,6 +144,7 @@ class Alignment:
     parameters: Mapping[str, float | tuple[float, float]]
     outcome: Outcome
     quality: Quality
+    uncertainty: Uncertainty | None
     gain: float
     bias: float
     levels: tuple[LevelRecord, ...]

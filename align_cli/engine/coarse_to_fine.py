@@ -2,8 +2,9 @@
 
 What is solved for grows on the way down. The coarsest level climbs from a shift to the model
 that was asked for; the first level that is large enough tries whether the light varies over the
-image; the last level alone is held to the user's tolerance. A coarse level may be led astray (lines
-of text look alike), so each level begins again at the start where the images agree better there.
+image; the last level alone is held to the tolerance, and may be sampled by splines. A coarse level
+may be led astray (lines of text look alike), so each level begins again at the start where the
+images agree better there.
 """
 
 from __future__ import annotations
@@ -15,17 +16,18 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine.alignment import LevelRecord, Status
-from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import at_level
-from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, solve_level
-from align_cli.engine.moments import Scratch, TargetPlanes, sample_pairs
+from align_cli.engine.alignment import LevelRecord
+from align_cli.engine.coordinates import Size, at_level
+from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved, solve_level
+from align_cli.engine.moments import Scratch, sample_pairs
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
-from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM, Light
-from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM
+from align_cli.engine.place import Place
+from align_cli.engine.pyramid import REACH, Level, splined
 from align_cli.engine.robust import Loss
 from align_cli.engine.starts import ladder
+from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 
 COARSE_TOLERANCE_PX: Final = 0.02
@@ -45,9 +47,6 @@ FIELD_GAIN: Final = 0.8
 leaves. Measured: 0.26 and 0.72 where there was a vignette or another lamp, 0.97 to 1.02 where
 there was none."""
 
-USABLE: Final = (Status.CONVERGED, Status.ITERATION_LIMIT)
-"""A level that ended so is a better start for the next than what it began with."""
-
 DOUBTFUL: Final = 0.8
 """A level that begins with a correlation above this has not been led astray."""
 
@@ -58,11 +57,18 @@ Progress = Callable[[LevelRecord], None]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where the descent stands: the warp at full size, and the light."""
+class Descent:
+    """Where a descent ended.
 
-    warp: Matrix
-    light: Light
+    Attributes:
+        place: the warp at full size, and the light.
+        records: one for each solve, in their order.
+        solved: the last of them.
+    """
+
+    place: Place
+    records: tuple[LevelRecord, ...]
+    solved: Solved
 
 
 def coarse_to_fine(
@@ -76,7 +82,7 @@ def coarse_to_fine(
     unit: float,
     threads: Threads,
     progress: Progress | None = None,
-) -> tuple[Place, list[LevelRecord]]:
+) -> Descent:
     """Solve every level, coarsest first.
 
     Args:
@@ -85,25 +91,28 @@ def coarse_to_fine(
         start: where to begin.
         model: the motion model.
         loss: the robust loss.
-        options: limits, and whether light is solved for.
+        options: limits, the preset, and whether light is solved for.
         unit: what a grey value of 1 in the target's planes is in units of full scale.
         threads: where to work.
         progress: called with each level's record.
 
-    Returns:
-        Where it ended, and one record for each level in the order of solving.
     """
     scratch = Scratch()
     light_terms = UNIFORM if options.photometric else NO_LIGHT
     field_to_try = options.photometric
     place = start
     records: list[LevelRecord] = []
-    for level in reversed(range(len(targets))):
-        target = targets[level]
-        if target is None:
-            continue
-        solver = _LevelSolver(target, sources[level], level, threads, scratch)
-        tolerance = options.tolerance if level == 0 else max(options.tolerance, COARSE_TOLERANCE_PX)
+    interior = {level: target for level, target in enumerate(targets) if target is not None}
+    finest = options.finest_level(_smaller(targets, sources), list(interior))
+    for level, target in reversed(interior.items()):
+        if level < finest:
+            break
+        last = level == finest
+        source = splined(sources[level]) if last and options.spline else sources[level]
+        solver = _LevelSolver(target, source, level, threads, scratch)
+        tolerance = options.level_tolerance_px / 2**level
+        if not last:
+            tolerance = max(tolerance, COARSE_TOLERANCE_PX)
         if records:
             place = solver.better(place, start)
         iterations = 0
@@ -117,12 +126,14 @@ def coarse_to_fine(
             if result.field_share > FIELD_SHARE:
                 varied, field = solver.solve(place, replace(settings, light_terms=FIELD))
                 iterations += field.iterations
-            if field.status in USABLE and field.rmse < FIELD_GAIN * result.rmse:
+            if field.usable and field.rmse < FIELD_GAIN * result.rmse:
                 place, result, light_terms = varied, field, FIELD
-        records.append(_record(solver, result, iterations, unit))
+        final = replace(settings, light_terms=light_terms)
+        solved = Solved(target, source, final, result, level)
+        records.append(level_record(solved, iterations, unit))
         if progress is not None:
             progress(records[-1])
-    return place, records
+    return Descent(place, tuple(records), solved)
 
 
 @dataclass(frozen=True)
@@ -158,25 +169,41 @@ class _LevelSolver:
         result = solve_level(
             self.target,
             self.source,
-            at_level(place.warp, self.level),
-            place.light,
+            place.at_level(self.level),
             settings,
             threads=self.threads,
             scratch=self.scratch,
         )
-        if result.status in USABLE:
-            place = Place(at_level(result.warp, -self.level), result.light)
+        if result.usable:
+            place = result.place.at_level(-self.level)
         return place, result
 
 
-def _record(solver: _LevelSolver, result: LevelResult, iterations: int, unit: float) -> LevelRecord:
-    width, height = solver.target.size
+def _smaller(targets: Sequence[TargetPlanes | None], sources: Sequence[Level]) -> Size:
+    """(width, height), the smaller of both images' at full size."""
+    sizes = [sources[0].size]
+    for level, target in enumerate(targets):
+        if target is not None:
+            sizes.append((target.size[0] << level, target.size[1] << level))
+            break
+    return min(width for width, _ in sizes), min(height for _, height in sizes)
+
+
+def level_record(solved: Solved, iterations: int, unit: float) -> LevelRecord:
+    """What people are told of a solve.
+
+    Args:
+        solved: the solve.
+        iterations: of all models that were solved for on the level.
+        unit: what a grey value of 1 is in units of full scale.
+    """
+    width, height = solved.target.size
     return LevelRecord(
-        level=solver.level,
+        level=solved.level,
         width=width,
         height=height,
         iterations=iterations,
-        last_step_px=result.last_step_px,
-        rmse=result.rmse * unit,
-        status=result.status,
+        last_step_px=solved.result.last_step_px,
+        rmse=solved.result.rmse * unit,
+        status=solved.result.status,
     )

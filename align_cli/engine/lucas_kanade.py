@@ -40,14 +40,15 @@ from align_cli.engine.coordinates import (
 from align_cli.engine.moments import (
     Scratch,
     Sums,
-    TargetPlanes,
     residual_sums,
     sample_pairs,
 )
 from align_cli.engine.motion import MotionModel
-from align_cli.engine.photometry import FIELD, Light, updated
+from align_cli.engine.photometry import FIELD, updated
+from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.robust import Loss, scale_of
+from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 
 SINGULAR_RATIO: Final = 1e-9
@@ -61,7 +62,7 @@ LEAST_SCALE: Final = 1e-12
 
 LEAST_SCALE_SHARE: Final = 0.05
 """Floor of the residuals' scale, as a share of the target's standard deviation. Between images
-with little noise most residuals are those of linear sampling, small in flat places and large at
+with little noise most residuals are those of sampling, small in flat places and large at
 edges: taken for outliers, the edges would lose their vote. Measured without noise: mean EPE
 0.0020 px instead of 0.0039."""
 
@@ -71,6 +72,8 @@ extrapolated; doing it with larger ones costs capture range (measured)."""
 
 LARGEST_SHARE: Final = 5.0
 """Extrapolation further than this many times the last change is not trusted."""
+
+USABLE: Final = (Status.CONVERGED, Status.ITERATION_LIMIT)
 
 STEADY_STEP_PX: Final = 0.3
 """The Gauss-Newton matrix is computed again while steps are larger than this."""
@@ -101,13 +104,34 @@ class LevelResult:
     where the level did not converge.
     """
 
-    warp: Matrix
-    light: Light
+    place: Place
     status: Status
     iterations: int
     last_step_px: float
     rmse: float
     field_share: float
+
+    @property
+    def usable(self) -> bool:
+        """True where the place is a better start for what follows than what it began with."""
+        return self.status in USABLE
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A level's problem and its solution.
+
+    ``expected`` holds gradient along x, along y and grey values, (h, w) each on the interior, of
+    the picture without its noise, where that is known. ``level`` is the pyramid level, 0 for full
+    size.
+    """
+
+    target: TargetPlanes
+    source: Level
+    settings: LevelSettings
+    result: LevelResult
+    level: int
+    expected: tuple[Plane, Plane, Plane] | None = None
 
 
 def normal_step(
@@ -124,7 +148,7 @@ def normal_step(
     Returns:
         (p + 2 n,): dp, then the light's step as ``photometry.updated`` takes it.
     """
-    chosen = _columns(motion_size, light_terms)
+    chosen = columns(motion_size, light_terms)
     kept, vector = matrix[chosen[:, None], chosen], vector[chosen]
     diagonal = np.sqrt(np.diag(kept))
     if not np.isfinite(kept).all() or not (diagonal > 0.0).all():
@@ -138,8 +162,8 @@ def normal_step(
 
 
 @lru_cache
-def _columns(motion_size: int, light_terms: int) -> NDArray[np.intp]:
-    """Which of the p + 12 columns are solved for."""
+def columns(motion_size: int, light_terms: int) -> NDArray[np.intp]:
+    """Which of the p + 12 columns are solved for: those of the motion, and some of the light."""
     light = np.arange(light_terms)
     columns = [np.arange(motion_size), motion_size + light, motion_size + FIELD + light]
     chosen: NDArray[np.intp] = np.concatenate(columns)
@@ -194,20 +218,18 @@ def corner_step_px(small: Matrix, size: Size) -> float:
 def solve_level(
     target: TargetPlanes,
     source: Level,
-    warp: Matrix,
-    light: Light,
+    start: Place,
     settings: LevelSettings,
     *,
     threads: Threads,
     scratch: Scratch,
 ) -> LevelResult:
-    """Gauss-Newton steps on one level from ``warp`` and ``light``.
+    """Gauss-Newton steps on one level.
 
     Args:
         target: the target's level.
         source: the source's level.
-        warp: (3, 3), target pixel -> source pixel of this level.
-        light: gain and bias to start from.
+        start: the warp, target pixel -> source pixel of this level, and the light.
         settings: model, loss and limits.
         threads: where to work.
         scratch: buffers.
@@ -215,7 +237,8 @@ def solve_level(
     to_normalised = normalisation(target.size)
     from_normalised = np.linalg.inv(to_normalised)
     model = settings.model
-    scale = residual_scale(target, source, warp, light)
+    place = start
+    scale = residual_scale(target, source, place)
     smaller = min(_pixels(target.valid, target.image), _pixels(source.valid, source.image))
     matrix: NDArray[np.float64] | None = None
     before: Taken | None = None
@@ -226,14 +249,13 @@ def solve_level(
         share = 0.0
         if status is Status.CONVERGED and matrix is not None:
             share = _field_share(matrix, sums)
-        return LevelResult(warp, light, status, iterations, last_step, rmse, share)
+        return LevelResult(place, status, iterations, last_step, rmse, share)
 
     for iteration in range(1, settings.max_iterations + 1):
         sums = residual_sums(
             target,
             source,
-            warp,
-            light,
+            place,
             model=model,
             loss=settings.loss,
             scale=scale,
@@ -256,15 +278,15 @@ def solve_level(
         else:
             before = None
         small = from_normalised @ model.to_matrix(step[: model.size]) @ to_normalised
-        new_warp = compose_inverse(warp, small)
-        new_light = updated(light, step[model.size :], target.mean)
+        new_warp = compose_inverse(place.warp, small)
+        new_light = updated(place.light, step[model.size :], target.mean)
         if not (
             plausible(small, target.size)
             and plausible(new_warp, target.size)
             and new_light.plausible
         ):
             return result(Status.DIVERGED, iteration)
-        warp, light = new_warp, new_light
+        place = Place(new_warp, new_light)
         last_step = corner_step_px(small, target.size)
         if last_step <= settings.tolerance_px:
             return result(Status.CONVERGED, iteration)
@@ -282,9 +304,10 @@ def least_scale(target: TargetPlanes) -> float:
     return max(LEAST_SCALE_SHARE * target.spread, LEAST_SCALE)
 
 
-def residual_scale(target: TargetPlanes, source: Level, warp: Matrix, light: Light) -> float:
-    """Standard deviation of the residuals under ``warp`` and ``light``, estimated robustly."""
-    source_values, target_values, textured = sample_pairs(target, source, warp, REACH)
+def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
+    """Standard deviation of the residuals at a place, estimated robustly."""
+    source_values, target_values, textured = sample_pairs(target, source, place.warp, REACH)
+    light = place.light
     residuals = ((source_values - light.bias) / light.gain - target_values)[textured]
     return max(scale_of(residuals), least_scale(target))
 

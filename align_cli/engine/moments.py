@@ -1,4 +1,4 @@
-"""Weighted polynomial moments of images, strip by strip: the only hot loop.
+"""Weighted polynomial moments of images, strip by strip: the solver's hot loop.
 
 For every motion model dD/dp is a polynomial of degree <= 2 in the normalised coordinates x and y,
 so no Jacobian image is ever built (docs/method.md, "Moments"). With the moment table
@@ -19,27 +19,27 @@ order of the strips, so the result does not depend on the number of threads.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
-from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.motion import MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD, Light
-from align_cli.engine.pyramid import REACH, Level, within_reach
+from align_cli.engine.place import Place
+from align_cli.engine.pyramid import Level
 from align_cli.engine.robust import Loss
 from align_cli.engine.sampling import (
     clear_outside,
     interval_mask,
     offset_origin,
     row_intervals,
-    sample,
     sample_valid,
 )
+from align_cli.engine.targets import TargetPlanes, textured
 from align_cli.engine.threads import Threads
 
 STRIP_PIXELS: Final = 1 << 15
@@ -53,48 +53,9 @@ decided by J^T W r alone, so rows may be left out."""
 SCALE_PIXELS: Final = 1 << 12
 """Pixels that are looked at for the median that estimates the residuals' scale."""
 
-TEXTURE_SHARE: Final = 0.1
-"""A pixel has texture if its squared gradient is above this share of the level's mean. Measured
-on pages of text shifted by a few pixels: every loss finds them; with all pixels most were lost."""
-
-
 _POWERS: Final = np.array(MONOMIALS).T
 
 _Tables = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class TargetPlanes:
-    """What one level of the target contributes, computed once.
-
-    All planes cover the interior of the level, where no filter met the border.
-
-    Attributes:
-        size: (width, height) of the whole level.
-        origin: (x, y) of the interior's first pixel in the level.
-        image: (h, w) float32, less ``mean``.
-        mean: mean of the level, taken out so that the light's two columns are nearly orthogonal.
-        spread: standard deviation of the level.
-        texture: squared gradient above which a pixel's residual tells of the motion.
-        gradient_x, gradient_y: (h, w) float32, per *pixel*.
-        valid: (h, w) bool, or None where every interior pixel takes part.
-        powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
-        powers_y: (h, 5) float64.
-        pixels_per_unit: length in pixels of a unit of the normalised coordinates.
-    """
-
-    size: Size
-    origin: tuple[int, int]
-    image: Plane
-    mean: float
-    spread: float
-    texture: float
-    gradient_x: Plane
-    gradient_y: Plane
-    valid: Mask | None
-    powers_x: NDArray[np.float32]
-    powers_y: NDArray[np.float64]
-    pixels_per_unit: float
 
 
 @dataclass(frozen=True)
@@ -117,53 +78,6 @@ class Sums:
     squares: float
     count: int
     residuals: NDArray[np.float32]
-
-
-def target_planes(level: Level) -> TargetPlanes | None:
-    """What a pyramid level contributes as the target, or None where no interior is left.
-
-    The gradient is the central difference of the smoothed level: the derivative of what linear
-    sampling reconstructs, and odd, so that noise in it does not correlate with the noise of the
-    residual at the same pixel.
-    """
-    reach = REACH + 1  # the central difference looks one pixel further than the smoothing
-    width, height = level.size
-    if min(width, height) <= 2 * reach + 1:
-        return None
-    interior = np.s_[reach : height - reach, reach : width - reach]
-    valid = within_reach(level.valid)
-    inside = None if valid is None else valid[interior]
-    image = level.image[interior]
-    mask = None if inside is None else inside.view(np.uint8)
-    if mask is not None and not mask.any():
-        return None
-    (mean,), (spread,) = (values[:, 0] for values in cv2.meanStdDev(image, mask=mask))
-    to_normalised = normalisation(level.size)
-    x = to_normalised[0, 0] * np.arange(reach, width - reach) + to_normalised[0, 2]
-    y = to_normalised[1, 1] * np.arange(reach, height - reach) + to_normalised[1, 2]
-    degrees = np.arange(5)
-    gradient_x, gradient_y = (
-        np.ascontiguousarray(_central_difference(level.image, axis)[interior]) for axis in (1, 0)
-    )
-    energy = cv2.mean(gradient_x * gradient_x, mask)[0] + cv2.mean(gradient_y * gradient_y, mask)[0]
-    return TargetPlanes(
-        size=level.size,
-        origin=(reach, reach),
-        image=image - np.float32(mean),
-        mean=float(mean),
-        spread=float(spread),
-        texture=TEXTURE_SHARE * energy,
-        gradient_x=gradient_x,
-        gradient_y=gradient_y,
-        valid=None if inside is None else np.ascontiguousarray(inside),
-        powers_x=(x[:, None] ** degrees).astype(np.float32),
-        powers_y=y[:, None] ** degrees,
-        pixels_per_unit=1.0 / to_normalised[0, 0],
-    )
-
-
-def _central_difference(image: Plane, axis: int) -> Plane:
-    return np.asarray(cv2.Sobel(image, cv2.CV_32F, axis, 1 - axis, ksize=1, scale=0.5), np.float32)
 
 
 class Scratch(threading.local):
@@ -199,29 +113,18 @@ def sample_pairs(
     step = _grid_step(height, width)
     image = target.image[::step, ::step]
     on_grid = offset_origin(warp, *target.origin) @ np.diag([step, step, 1.0])
-    textured = _textured(
-        target.gradient_x[::step, ::step], target.gradient_y[::step, ::step], target.texture
-    )
+    there = textured(target, np.s_[::step, ::step])
     size = image.shape[1], image.shape[0]
     rows = np.arange(size[1], dtype=np.float64)
     first, end = row_intervals(on_grid, rows, size[0], source.size, source_margin)
     inside = interval_mask(first, end, size[0])
     if target.valid is not None:
         inside &= target.valid[::step, ::step]
-    values = sample(source.image, on_grid, size)
+    values = source.sample(on_grid, size)
     if source.valid is not None:
         inside &= sample_valid(source.valid, on_grid, size)
     values, image = values[inside], image[inside] + np.float32(target.mean)
-    return values, image, textured[inside]
-
-
-def _textured(gradient_x: Plane, gradient_y: Plane, least: float) -> Mask:
-    """Where the squared gradient is above ``least``.
-
-    On paper or in the sky every residual is small, aligned or not; a scale taken there would make
-    outliers of all edges.
-    """
-    return gradient_x * gradient_x + gradient_y * gradient_y > least
+    return values, image, there[inside]
 
 
 def _grid_step(height: int, width: int) -> int:
@@ -231,8 +134,7 @@ def _grid_step(height: int, width: int) -> int:
 def residual_sums(
     target: TargetPlanes,
     source: Level,
-    warp: Matrix,
-    light: Light,
+    place: Place,
     *,
     model: MotionModel,
     loss: Loss,
@@ -249,8 +151,8 @@ def residual_sums(
     Args:
         target: the level of the target.
         source: the same level of the source.
-        warp: (3, 3), target pixel -> source pixel, of this level.
-        light: factor and offset of this level's planes, ``target.mean`` left in.
+        place: the warp, target pixel -> source pixel of this level, and the light of its planes,
+            ``target.mean`` left in.
         model: the motion model whose Jacobian is meant.
         loss: the robust loss.
         scale: standard deviation of the residuals that the loss assumes; any for l2.
@@ -260,7 +162,7 @@ def residual_sums(
         scratch: buffers.
     """
     height, width = target.image.shape
-    warp = offset_origin(warp, *target.origin)
+    warp = offset_origin(place.warp, *target.origin)
     first, end = row_intervals(
         warp, np.arange(height, dtype=np.float64), width, source.size, source_margin
     )
@@ -275,7 +177,7 @@ def residual_sums(
             target,
             source,
             offset_origin(warp, 0.0, rows.start),
-            light,
+            place.light,
             rows=rows,
             first=first[rows],
             end=end[rows],
@@ -330,16 +232,15 @@ def _strip_sums(
     sample_step: int,
     scratch: Scratch,
 ) -> _StripSums:
-    image = target.image[rows]
-    height, width = image.shape
+    height, width = target.image[rows].shape
     r, w, product = scratch.planes(3, (height, width))
 
-    sample(source.image, warp, (width, height), out=r)
-    _relight(r, light, target, rows, scratch=product)
-    np.subtract(r, image, out=r)
+    _residuals(target, source, warp, light, rows, out=r, scratch=product)
 
     inside = _inside(target, source, warp, rows, first, end)
-    if loss.robust:
+    if target.weight is not None:
+        np.copyto(w, target.weight[rows])
+    elif loss.robust:
         np.multiply(r, np.float32(1.0 / (loss.constant * scale)), out=w)
         np.multiply(w, w, out=w)
         loss.weigh(w)
@@ -371,18 +272,14 @@ def _strip_sums(
         ],
         dtype=np.float64,
     )
-    textured = _textured(
-        target.gradient_x[rows][picked_rows, ::sample_step],
-        target.gradient_y[rows][picked_rows, ::sample_step],
-        target.texture,
-    )
-    residuals = picked[takes_part & textured]
+    there = textured(target, np.s_[rows.start + picked_rows, ::sample_step])
+    residuals = picked[takes_part & there]
     moments = np.empty((4, 3, 3))
     for table, plane in zip(
-        moments, (target.gradient_x[rows], target.gradient_y[rows], image), strict=False
+        moments, (target.gradient_x, target.gradient_y, target.column), strict=False
     ):
         # r is spent: its buffer takes the products.
-        np.multiply(plane, product, out=r)
+        np.multiply(plane[rows], product, out=r)
         table[:] = powers_y.T @ (r @ powers_x)
     moments[3] = powers_y.T @ (product @ powers_x)
 
@@ -393,10 +290,65 @@ def _strip_sums(
     return _StripSums(moments, totals, tables, residuals)
 
 
-def _relight(
-    values: Plane, light: Light, target: TargetPlanes, rows: slice, scratch: Plane
+def residual_rows(
+    target: TargetPlanes,
+    source: Level,
+    place: Place,
+    rows: slice,
+    *,
+    source_margin: float,
+) -> tuple[Plane, Mask]:
+    """The residuals of some rows of the interior, and which of those pixels take part.
+
+    Args:
+        target: the level of the target.
+        source: the same level of the source.
+        place: the warp, target pixel -> source pixel of this level, and the light.
+        rows: which rows of the interior; both ends given.
+        source_margin: pixels next to the source's border that take no part.
+
+    Returns:
+        (h, w) float32 and (h, w) bool.
+    """
+    height, width = target.image[rows].shape
+    x, y = target.origin
+    warp = offset_origin(place.warp, x, y + rows.start)
+    r, scratch = np.empty((2, height, width), np.float32)
+    _residuals(target, source, warp, place.light, rows, out=r, scratch=scratch)
+    first, end = row_intervals(
+        warp, np.arange(height, dtype=np.float64), width, source.size, source_margin
+    )
+    inside = _inside(target, source, warp, rows, first, end)
+    return r, interval_mask(first, end, width) if inside is None else inside
+
+
+def _residuals(
+    target: TargetPlanes,
+    source: Level,
+    warp: Matrix,
+    light: Light,
+    rows: slice,
+    *,
+    out: Plane,
+    scratch: Plane,
 ) -> None:
-    """Relight in place: values <- factor * values + offset - target.mean."""
+    """R = factor source(W x) + offset - target into ``out``; the warp is that of the strip."""
+    height, width = out.shape
+    source.sample(warp, (width, height), out=out)
+    relight(out, light, target, rows, scratch=scratch)
+    np.subtract(out, target.image[rows], out=out)
+
+
+def relight(values: Plane, light: Light, target: TargetPlanes, rows: slice, scratch: Plane) -> None:
+    """Relight in place: values <- factor * values + offset - target.mean.
+
+    Args:
+        values: (h, w) float32, the warped source on some rows of the target's interior.
+        light: factor and offset of this level's planes.
+        target: the level of the target.
+        rows: which rows.
+        scratch: (h, w) float32, overwritten.
+    """
     if not light.varies:
         np.multiply(values, np.float32(light.factor[0]), out=values)
         np.add(values, np.float32(light.offset[0] - target.mean), out=values)
@@ -435,7 +387,7 @@ def _inside(
 def _matrix_tables(target: TargetPlanes, rows: slice, w: Plane, picked: slice) -> _Tables:
     """(10, 5, 5) moment tables of every product of two of gx, gy, T and 1, weighted by w."""
     gx, gy, image = (
-        plane[rows][picked] for plane in (target.gradient_x, target.gradient_y, target.image)
+        plane[rows][picked] for plane in (target.gradient_x, target.gradient_y, target.column)
     )
     w = w[picked]
     w_gx, w_gy, w_image = w * gx, w * gy, w * image
@@ -465,36 +417,47 @@ def assemble_vector(
     return np.concatenate([motion * pixels_per_unit, image, one])
 
 
-def central_differences(image: Plane) -> tuple[Plane, Plane]:
-    """Gradient along x and along y, per pixel, (height, width) each."""
-    return _central_difference(image, axis=1), _central_difference(image, axis=0)
-
-
-def motion_matrix(
-    first: tuple[Plane, Plane],
-    second: tuple[Plane, Plane],
-    inside: Mask,
+def cross_matrix(
+    first: Sequence[Plane],
+    second: Sequence[Plane],
+    weight: Plane | Mask,
     target: TargetPlanes,
     model: MotionModel,
+    rows: slice = slice(None),
 ) -> NDArray[np.float64]:
-    """J1^T J2 over the pixels ``inside``, made symmetric, for two images on the target's interior.
+    """C1^T W C2, made symmetric, where two images on the target's interior give the columns.
 
     Args:
-        first: gradients along x and y of one image, (h, w) float32.
-        second: those of another; the same give the Gauss-Newton matrix of that image.
-        inside: (h, w) bool.
+        first: gradients along x and y of one image, (h, w) float32, and the image itself if the
+            light's columns are wanted too.
+        second: the same of another image.
+        weight: (h, w) weights.
         target: whose powers of x and y are used.
         model: the motion model.
+        rows: which rows of the interior the planes cover.
 
     Returns:
-        (p, p) float64.
+        (p, p) float64, or (p + 12, p + 12) with the light's columns.
     """
-    (ax, ay), (bx, by) = first, second
-    products = (ax * bx, 0.5 * (ax * by + ay * bx), ay * by)
+    (ax, ay, *a), (bx, by, *b) = first, second
+    products = [ax * bx, 0.5 * (ax * by + ay * bx), ay * by]
+    if a and b:
+        (image,), (other,) = a, b
+        one = np.ones_like(image)
+        products += [
+            0.5 * (ax * other + image * bx),
+            0.5 * (ay * other + image * by),
+            0.5 * (ax + bx),
+            0.5 * (ay + by),
+            image * other,
+            0.5 * (image + other),
+            one,
+        ]
     tables = np.zeros((10, 5, 5))
     for table, product in zip(tables, products, strict=False):
-        table[:] = target.powers_y.T @ ((product * inside) @ target.powers_x)
-    return assemble_matrix(tables, model, target.pixels_per_unit)[: model.size, : model.size]
+        table[:] = target.powers_y[rows].T @ ((product * weight) @ target.powers_x)
+    matrix = assemble_matrix(tables, model, target.pixels_per_unit)
+    return matrix if a and b else matrix[: model.size, : model.size]
 
 
 def assemble_matrix(

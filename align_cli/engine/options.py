@@ -1,12 +1,13 @@
 """The names and defaults of an alignment's options, without numpy, so that help texts are quick.
 
 The registries that give the names their meaning are ``motion.MODELS`` and ``robust.LOSSES``; a
-test keeps them and these names equal.
+test keeps them and these names equal. What a preset means is said here and nowhere else.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,37 +16,118 @@ LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 
 
 @dataclass(frozen=True)
+class Preset:
+    """What a preset trades time for.
+
+    Attributes:
+        summary: a few words for help texts.
+        tolerance_px: the last solve is converged when a step moves no corner by more.
+        enough_pixels: the descent ends on the first level of at least so many pixels that is no
+            more than ``levels_spared`` above full size.
+        levels_spared: see ``enough_pixels``.
+        spline: whether the descent's last level samples the source by splines, not linearly.
+        polish: whether full size is solved once more by ``polish.polish``.
+    """
+
+    summary: str
+    tolerance_px: float
+    enough_pixels: int
+    levels_spared: int
+    spline: bool
+    polish: bool
+
+
+PRESETS: Final = {
+    "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, spline=False, polish=False),
+    "balanced": Preset("full size", 1e-3, 0, 0, spline=True, polish=False),
+    "precise": Preset("to the limit that the noise sets", 2e-4, 0, 0, spline=True, polish=True),
+}
+"""Every preset by name, from the quickest to the most patient."""
+
+PRESET_NAMES: Final = tuple(PRESETS)
+
+ENOUGH_SIDE: Final = 64
+"""No level whose shorter side is below this is the last one, whatever the preset spares: it is too
+short for a homography."""
+
+BEFORE_POLISH_PX: Final = 1e-3
+"""Tolerance of the descent where a polish follows: the polish does better than any more steps."""
+
+
+@dataclass(frozen=True)
 class Options:
     """How to align.
 
     Attributes:
         model: motion model, one of ``MODEL_NAMES``.
+        preset: one of ``PRESET_NAMES``.
         loss: robust loss, one of ``LOSS_NAMES``. Tukey's by default: on photographs of a wall
             with things in front of it, it came nearest to the truth (docs/method.md).
         photometric: solve for gain and bias too.
         levels: number of pyramid levels; None for as many as both images carry.
         max_iterations: limit for each level.
-        tolerance: a level is converged when a step moves no corner by more, in pixels.
+        tolerance: a level is converged when a step moves no corner by more, in pixels; None for
+            the preset's.
 
     Raises:
         ValueError: if an option has no sense; the message lists the choices.
     """
 
     model: str = "homography"
+    preset: str = "balanced"
     loss: str = "tukey"
     photometric: bool = True
     levels: int | None = None
     max_iterations: int = 100
-    tolerance: float = 3e-3
+    tolerance: float | None = None
 
     def __post_init__(self) -> None:
         _check_choice("model", self.model, MODEL_NAMES)
+        _check_choice("preset", self.preset, PRESET_NAMES)
         _check_choice("loss", self.loss, LOSS_NAMES)
         if self.levels is not None:
             _check_count("levels", self.levels)
         _check_count("max_iterations", self.max_iterations)
-        if not 0.0 < self.tolerance < math.inf:
+        if self.tolerance is not None and not 0.0 < self.tolerance < math.inf:
             raise ValueError(f"tolerance must be above 0 px and finite, got {self.tolerance}")
+
+    @property
+    def polish(self) -> bool:
+        """Whether a polish follows the descent."""
+        return PRESETS[self.preset].polish
+
+    @property
+    def spline(self) -> bool:
+        """Whether the descent's last level samples the source by splines."""
+        return PRESETS[self.preset].spline
+
+    @property
+    def tolerance_px(self) -> float:
+        """Tolerance of the last solve."""
+        return PRESETS[self.preset].tolerance_px if self.tolerance is None else self.tolerance
+
+    @property
+    def level_tolerance_px(self) -> float:
+        """Tolerance of the descent's last level."""
+        return max(self.tolerance_px, BEFORE_POLISH_PX) if self.polish else self.tolerance_px
+
+    def finest_level(self, size: tuple[int, int], levels: Sequence[int]) -> int:
+        """On which of the levels the descent ends.
+
+        Args:
+            size: (width, height) of the smaller image at full size.
+            levels: those that can be solved, 0 = full size.
+        """
+        preset = PRESETS[self.preset]
+        pixels = size[0] * size[1]
+        spared = [
+            level
+            for level in levels
+            if level <= preset.levels_spared
+            and pixels >> (2 * level) >= preset.enough_pixels
+            and min(size) >> level >= ENOUGH_SIDE
+        ]
+        return max(spared, default=levels[0])
 
 
 def _check_choice(what: str, name: str, names: tuple[str, ...]) -> None:

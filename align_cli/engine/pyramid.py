@@ -6,6 +6,9 @@ smoothed by the binomial kernel 1-4-6-4-1 and keeps every second sample, the fir
 pixel x of level l lies at 2**l * x of level 0, with no half-pixel term, for odd sizes too (Burt
 and Adelson 1983; ``align_cli.engine.coordinates.at_level`` carries transforms between levels).
 
+The source of the last level may be sampled by splines, and that of the last polish on a grid twice
+as fine; such levels hold coefficients, not grey values, and only ``Level.sample`` may read them.
+
 A filter near a border sees pixels that it has to invent. Those within its reach take no part:
 ``REACH`` is the same on every level, because (REACH + 2) / 2 <= REACH.
 """
@@ -18,7 +21,9 @@ from typing import Final
 import cv2
 import numpy as np
 
-from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine import sampling, spline
+from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.coordinates import Size
 from align_cli.engine.luma import Luma
 
 PRESMOOTHING: Final = 0.8
@@ -46,13 +51,50 @@ class Level:
     valid: Mask | None
 
     @property
-    def size(self) -> tuple[int, int]:
+    def size(self) -> Size:
         """(width, height) in pixels of this level."""
         height, width = self.image.shape
         return width, height
 
+    def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
+        """Values at the warped pixels of a window, (height, width) float32.
 
-def level_count(size: tuple[int, int]) -> int:
+        Args:
+            warp: (3, 3), window pixel -> pixel of this level.
+            size: (width, height) of the window.
+            out: where to write, (height, width) float32 and contiguous.
+        """
+        return sampling.sample(self.image, warp, size, out=out)
+
+
+class SplineLevel(Level):
+    """A level whose ``image`` holds the coefficients of a cubic B-spline, sampled exactly."""
+
+    def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
+        """Values of the spline at the warped pixels of a window, (height, width) float32."""
+        return spline.sample(self.image, warp, size, out=out)
+
+
+def splined(level: Level) -> SplineLevel:
+    """The same level, to be sampled by splines."""
+    return SplineLevel(spline.coefficients(level.image), level.valid)
+
+
+class FineLevel(Level):
+    """A level whose ``image`` holds the coefficients of a spline on a grid twice as fine."""
+
+    @property
+    def size(self) -> Size:
+        """(width, height) in pixels of the level, not of the finer grid."""
+        height, width = self.image.shape
+        return width // 2, height // 2
+
+    def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
+        """Values of the spline at the warped pixels of a window, (height, width) float32."""
+        return spline.sample(self.image, np.diag([2.0, 2.0, 1.0]) @ warp, size, out=out)
+
+
+def level_count(size: Size) -> int:
     """How many levels an image of (width, height) carries, at least 1."""
     side, count = min(size), 1
     while (side := (side + 1) // 2) >= COARSEST_SIDE:

@@ -33,12 +33,15 @@ class Loss:
         constant: residuals around ``constant`` standard deviations begin to lose weight.
         rho: the loss of u = r / (constant * s), with rho(u) ~ u**2 / 2 for small u.
         weigh: writes the weight of u, given u squared, into its argument, in place.
+        slope: the same for the derivative of u times its weight: how much a residual's pull
+            changes when the residual does.
     """
 
     name: str
     constant: float
     rho: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     weigh: Callable[[Plane], None]
+    slope: Callable[[Plane], None]
 
     @property
     def robust(self) -> bool:
@@ -72,6 +75,30 @@ def _weigh_geman_mcclure(squared: Plane) -> None:
     np.multiply(squared, squared, out=squared)
 
 
+def _slope_huber(squared: Plane) -> None:
+    np.less_equal(squared, 1.0, out=squared)
+
+
+def _slope_tukey(squared: Plane) -> None:
+    steep = 1.0 - 5.0 * squared
+    np.subtract(1.0, squared, out=squared)
+    np.maximum(squared, 0.0, out=squared)
+    np.multiply(squared, steep, out=squared)
+
+
+def _slope_lorentzian(squared: Plane) -> None:
+    down = 1.0 - squared
+    _weigh_geman_mcclure(squared)
+    np.multiply(squared, down, out=squared)
+
+
+def _slope_geman_mcclure(squared: Plane) -> None:
+    down = 1.0 - 3.0 * squared
+    np.add(squared, 1.0, out=squared)
+    np.power(squared, -3.0, out=squared)
+    np.multiply(squared, down, out=squared)
+
+
 def _rho_huber(u: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.abs(u) <= 1.0, 0.5 * u**2, np.abs(u) - 0.5)
 
@@ -83,14 +110,30 @@ def _rho_tukey(u: NDArray[np.float64]) -> NDArray[np.float64]:
 LOSSES: Final[dict[str, Loss]] = {
     loss.name: loss
     for loss in (
-        Loss("l2", np.inf, lambda u: 0.5 * u**2, _weigh_l2),
-        Loss("huber", 1.345, _rho_huber, _weigh_huber),
-        Loss("tukey", 4.685, _rho_tukey, _weigh_tukey),
-        Loss("lorentzian", 2.385, lambda u: 0.5 * np.log1p(u**2), _weigh_lorentzian),
-        Loss("geman-mcclure", 3.787, lambda u: 0.5 * u**2 / (1.0 + u**2), _weigh_geman_mcclure),
+        Loss("l2", np.inf, lambda u: 0.5 * u**2, _weigh_l2, _weigh_l2),
+        Loss("huber", 1.345, _rho_huber, _weigh_huber, _slope_huber),
+        Loss("tukey", 4.685, _rho_tukey, _weigh_tukey, _slope_tukey),
+        Loss(
+            "lorentzian",
+            2.385,
+            lambda u: 0.5 * np.log1p(u**2),
+            _weigh_lorentzian,
+            _slope_lorentzian,
+        ),
+        Loss(
+            "geman-mcclure",
+            3.787,
+            lambda u: 0.5 * u**2 / (1.0 + u**2),
+            _weigh_geman_mcclure,
+            _slope_geman_mcclure,
+        ),
     )
 }
 """Every loss by name."""
+
+
+OUTLIER: Final = LOSSES["tukey"].constant
+"""Residuals beyond this many standard deviations belong to something else."""
 
 
 def scale_of(residuals: NDArray[np.float32]) -> float:

@@ -20,12 +20,14 @@ from align_cli.engine.arrays import Image, Mask, Matrix, Points, Vector
 from align_cli.engine.coordinates import corner_error, corners, inverse, map_points, normalisation
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import luma
-from align_cli.engine.moments import Scratch, TargetPlanes, residual_sums, target_planes
+from align_cli.engine.moments import Scratch, residual_sums
 from align_cli.engine.motion import MODELS, MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD, Light, first_guess
+from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES, Loss
 from align_cli.engine.sampling import overlap_mask, warp_image
+from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
 
 LARGEST_DIFFERENCE: Final = 1e-4
@@ -171,8 +173,7 @@ def analytic_derivative(pair: Scene, model: MotionModel, loss: Loss) -> Vector:
         sums = residual_sums(
             pair.target,
             pair.source,
-            np.eye(3),
-            pair.light,
+            Place(np.eye(3), pair.light),
             model=model,
             loss=loss,
             scale=pair.scale,

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Agreement, LevelRecord, Outcome, Quality, Status
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.coarse_to_fine import Place
+from align_cli.engine.derivatives import central_differences
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import TargetPlanes, central_differences, motion_matrix
+from align_cli.engine.moments import cross_matrix, relight
 from align_cli.engine.motion import MotionModel
+from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level
-from align_cli.engine.robust import LOSSES, scale_of
+from align_cli.engine.robust import OUTLIER, scale_of
 from align_cli.engine.sampling import (
     interval_mask,
     offset_origin,
@@ -29,14 +30,12 @@ from align_cli.engine.sampling import (
     sample,
     sample_valid,
 )
+from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 
 COARSEST_TEXTURE: Final = 3
 """Textures are compared on levels 1 to this one, and the best counts: which of them shows a texture
 through its noise depends on both."""
-
-OUTLIER: Final = LOSSES["tukey"].constant
-"""Residuals beyond this many standard deviations belong to something else."""
 
 LEAST_TEXTURE: Final = 0.3
 """Below this share of common texture the picture does not fix every parameter. Measured: stripes
@@ -242,7 +241,7 @@ def shared_texture(
     Args:
         source: a level of the source.
         target: the same level of the target.
-        planes: what ``moments.target_planes`` makes of it.
+        planes: what ``targets.target_planes`` makes of it.
         place: the warp, target pixel -> source pixel of this level, and the light.
         model: the motion model.
 
@@ -250,22 +249,24 @@ def shared_texture(
         1 for the same picture, about 0 where nothing but noise fixes some motion; NaN where
         there is no gradient at all.
     """
-    warp, light = place.warp, place.light
+    warp = place.warp
     height, width = planes.image.shape
     x, y = planes.origin
     interior = np.s_[y : y + height, x : x + width]
-    inside = _common(source, target, warp, margin=REACH + 2.0)
+    inside = _common(source, target, warp, margin=REACH + 2.0)[interior]
     image = sample(source.image, warp, target.size, replicate=True)
     # What covers a part of one image is no evidence on the rest: leave out what robust weights do.
-    residual = np.abs((image - light.bias) / light.gain - target.image)
+    relit = image[interior].copy()
+    relight(relit, place.light, planes, slice(None), scratch=np.empty_like(relit))
+    residual = np.abs(relit - planes.image)
     if inside.any():
         inside &= residual <= OUTLIER * scale_of(residual[inside])
     # The central difference of the warped source looks one pixel further.
-    inside = cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)[interior]
+    inside = cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
     warped = central_differences(image)
     s = warped[0][interior], warped[1][interior]
     t = planes.gradient_x, planes.gradient_y
-    tt, ss, ts = (motion_matrix(*pair, inside, planes, model) for pair in ((t, t), (s, s), (t, s)))
+    tt, ss, ts = (cross_matrix(*pair, inside, planes, model) for pair in ((t, t), (s, s), (t, s)))
     # The images may differ in contrast, and in the units of their planes.
     contrast = math.sqrt(np.trace(tt) / np.trace(ss)) if np.trace(ss) > 0.0 else 0.0
     try:
@@ -334,9 +335,12 @@ class Evidence:
 
 def doubtful(evidence: Evidence, quality: Quality) -> bool:
     """True where a second opinion is worth its time: the way back, aligned by itself."""
-    return evidence.status is Status.CONVERGED and (
-        not quality.shared_texture >= CLEAR_TEXTURE or not quality.detail_zncc >= CLEAR_DETAIL_ZNCC
-    )
+    return evidence.status is Status.CONVERGED and not clear(quality)
+
+
+def clear(quality: Quality) -> bool:
+    """True where textures and details agree beyond doubt."""
+    return quality.shared_texture >= CLEAR_TEXTURE and quality.detail_zncc >= CLEAR_DETAIL_ZNCC
 
 
 def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: str) -> Outcome:

@@ -13,7 +13,7 @@ from align_cli.files.schema import ALIGNMENT
 from align_cli.version import __version__
 
 if TYPE_CHECKING:
-    from align_cli.engine.alignment import Agreement, Alignment
+    from align_cli.engine.alignment import Agreement, Alignment, Uncertainty
 
 CONVENTIONS: Final = (
     "source_to_target maps homogeneous source pixels (x right, y down, pixel centres at integers, "
@@ -67,11 +67,23 @@ def alignment_document(
             "shared_texture": quality.shared_texture,
             "overlap": quality.overlap,
         },
+        "uncertainty": _uncertainty(alignment.uncertainty),
         "gain": alignment.gain,
         "bias": alignment.bias,
         "levels": [
             {**asdict(record), "status": record.status.value} for record in alignment.levels
         ],
+    }
+
+
+def _uncertainty(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
+    if uncertainty is None:
+        return None
+    return {
+        "corners_px": uncertainty.corners_px.tolist(),
+        "mean_px": uncertainty.mean_px,
+        "max_px": uncertainty.max_px,
+        "covariance": uncertainty.covariance.tolist(),
     }
 
 

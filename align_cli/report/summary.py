@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from align_cli.engine.alignment import Alignment
+    from align_cli.engine.alignment import Alignment, Uncertainty
 
 NOT_MEASURABLE: Final = "not measurable"
 
@@ -36,12 +36,20 @@ def closing_line(alignment: Alignment, *, written: Sequence[str]) -> str:
         failed = f"not aligned ({alignment.model}): {alignment.outcome.sentence}"
         return f"{failed}\nno image was written" + (f"; wrote {files}" if files else "")
     lines = [
-        f"aligned ({alignment.model}): {motion_in_words(alignment.parameters)}",
+        f"aligned ({alignment.model}): {motion_in_words(alignment.parameters)}"
+        + uncertainty_in_words(alignment.uncertainty),
         agreement_in_words(alignment),
     ]
     if files:
         lines.append(f"wrote {files}")
     return "\n".join(lines)
+
+
+def uncertainty_in_words(uncertainty: Uncertainty | None) -> str:
+    """Say how far the source's pixels are likely to lie from where they should: ", +-0.004 px"."""
+    if uncertainty is None:
+        return ""
+    return f", +-{uncertainty.mean_px:.2g} px"
 
 
 def level_table(alignment: Alignment) -> str:

@@ -89,6 +89,41 @@ def test_closing_line_says_what_happened(imalign: Imalign, pair: Pair) -> None:
     assert "level" not in said
 
 
+@pytest.mark.parametrize("preset", ["fast", "balanced", "precise"])
+def test_a_preset_is_told_in_the_json_with_the_uncertainty_it_led_to(
+    imalign: Imalign, pair: Pair, tmp_path: Path, preset: str
+) -> None:
+    result = imalign("--preset", preset, "a.png", "b.png", "--no-image", "--no-error-map")
+    assert result.returncode == 0, result.stderr
+    document = load(tmp_path / "a_aligned.json")
+    assert document["options"]["preset"] == preset
+    levels = [record["level"] for record in document["levels"]]
+    assert levels.count(0) == (2 if preset == "precise" else 1)
+    uncertainty = document["uncertainty"]
+    assert 0.0 < uncertainty["mean_px"] < uncertainty["max_px"] < 0.05
+    assert np.shape(uncertainty["covariance"]) == (8, 8)
+    assert len(uncertainty["corners_px"]) == 4
+    assert f"+-{uncertainty['mean_px']:.2g} px" in result.stderr.splitlines()[0]
+
+
+def test_precise_is_the_same_as_in_python_and_not_the_default(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    imalign("a.png", "b.png", "--preset", "precise", "--json", "precise.json")
+    imalign("a.png", "b.png", "--json", "default.json")
+    precise, default = (load(tmp_path / name) for name in ("precise.json", "default.json"))
+    assert default["options"]["preset"] == "balanced"
+    source, target = (read_image(path).pixels for path in pair)
+    found = align_cli.align(source, target, preset="precise")
+    assert precise["source_to_target"] == found.source_to_target.tolist()
+    assert precise["source_to_target"] != default["source_to_target"]
+    truth = [
+        corner_error(np.array(each["source_to_target"]), TRUTH, (160, 120))
+        for each in (precise, default)
+    ]
+    assert max(truth) < 0.02
+
+
 def test_verbose_adds_a_line_for_each_level(imalign: Imalign, pair: Pair) -> None:
     said = imalign("-v", "a.png", "b.png").stderr
     assert "160x120" in said
@@ -226,6 +261,7 @@ class TestUsage:
             (("a.png",), "DST"),
             (("a.png", "b.png", "c.png"), "c.png"),
             (("a.png", "b.png", "--model", "elastic"), "translation"),
+            (("a.png", "b.png", "--preset", "exact"), "precise"),
             (("a.png", "b.png", "--tolerance", "0"), "--tolerance"),
             (("a.png", "b.png", "--levels", "0"), "--levels"),
             (("a.png", "b.png", "--tolerance", "nan"), "--tolerance"),

@@ -21,11 +21,13 @@ from align_cli.engine.lucas_kanade import (
     solve_level,
 )
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import Scratch, residual_sums, target_planes
+from align_cli.engine.moments import Scratch, residual_sums
 from align_cli.engine.motion import MODELS
 from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM, Light
+from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level, pyramid
 from align_cli.engine.robust import LOSSES
+from align_cli.engine.targets import target_planes
 from align_cli.engine.threads import Threads
 from tests.scenes import MODEL_NAMES, motion, pair, pixel_grid, render, stripes, textured
 
@@ -61,8 +63,7 @@ def solve(
         return solve_level(
             planes,
             source if isinstance(source, Level) else level_of(source),
-            start,
-            light or Light.uniform(),
+            Place(start, light or Light.uniform()),
             settings,
             threads=threads,
             scratch=Scratch(),
@@ -82,11 +83,11 @@ def test_one_step_from_a_tiny_offset_arrives(model: str, loss: str) -> None:
     once = solve(images.source, images.target, model, loss=loss, max_iterations=1)
     assert once.status is Status.ITERATION_LIMIT
     assert once.iterations == 1
-    share = images.error_px(inverse(once.warp)) / offset
+    share = images.error_px(inverse(once.place.warp)) / offset
     assert share < (0.05 if loss == "l2" else 0.25)
     assert once.last_step_px == pytest.approx(offset, rel=1.0)
-    assert once.light.gain == pytest.approx(1.02, abs=0.006)
-    assert once.light.bias == pytest.approx(-0.01, abs=0.004)
+    assert once.place.light.gain == pytest.approx(1.02, abs=0.006)
+    assert once.place.light.bias == pytest.approx(-0.01, abs=0.004)
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -96,8 +97,8 @@ def test_a_level_converges_on_the_truth(model: str) -> None:
     assert found.status is Status.CONVERGED
     assert found.last_step_px <= 1e-4
     assert 2 < found.iterations < 15
-    assert images.error_px(inverse(found.warp)) < 0.008
-    assert found.light.gain == pytest.approx(0.9, abs=4e-3)
+    assert images.error_px(inverse(found.place.warp)) < 0.008
+    assert found.place.light.gain == pytest.approx(0.9, abs=4e-3)
     assert found.rmse < 1e-3
 
 
@@ -105,8 +106,8 @@ def test_without_photometric_the_light_is_kept_and_used() -> None:
     light = Light.uniform(0.8, 0.1)
     images = pair("rigid", seed=2, size=SIZE, move_px=1.0, gain=light.gain, bias=light.bias)
     found = solve(images.source, images.target, "rigid", light=light, photometric=False)
-    assert found.light == light
-    assert images.error_px(inverse(found.warp)) < 0.005
+    assert found.place.light == light
+    assert images.error_px(inverse(found.place.warp)) < 0.005
 
 
 def test_the_rmse_is_that_of_the_residuals_in_the_targets_units() -> None:
@@ -129,15 +130,15 @@ def test_the_rmse_is_weighted() -> None:
     images = pair("rigid", seed=4, size=SIZE, move_px=0.5, occluded=0.2)
     target, source = target_planes(level_of(images.target)), level_of(images.source)
     assert target is not None
+    here = Place(np.eye(3), Light.uniform())
     with Threads(1) as threads:
         sums = residual_sums(
             target,
             source,
-            np.eye(3),
-            Light.uniform(),
+            here,
             model=MODELS["rigid"],
             loss=LOSSES["tukey"],
-            scale=residual_scale(target, source, np.eye(3), Light.uniform()),
+            scale=residual_scale(target, source, here),
             source_margin=REACH,
             with_matrix=False,
             threads=threads,
@@ -151,7 +152,9 @@ def test_the_rmse_is_weighted() -> None:
 def test_a_robust_level_ignores_what_least_squares_does_not() -> None:
     images = pair("rigid", seed=4, size=SIZE, move_px=1.0, occluded=0.15)
     errors = {
-        loss: images.error_px(inverse(solve(images.source, images.target, "rigid", loss=loss).warp))
+        loss: images.error_px(
+            inverse(solve(images.source, images.target, "rigid", loss=loss).place.warp)
+        )
         for loss in LOSSES
     }
     assert errors["tukey"] < 0.01
@@ -167,7 +170,7 @@ def test_stripes_are_singular_and_never_converged() -> None:
         assert found.status is not Status.CONVERGED
     found = solve(stripes(SIZE, shift=0.5), stripes(SIZE), "translation")
     assert found.status is Status.SINGULAR
-    assert_array_equal(found.warp, np.eye(3))
+    assert_array_equal(found.place.warp, np.eye(3))
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -190,15 +193,15 @@ def test_the_iteration_limit_is_a_result() -> None:
     assert found.iterations == 2
     assert found.last_step_px > 1e-3
     # It got nearer all the same.
-    assert images.error_px(inverse(found.warp)) < images.error_px(np.eye(3))
+    assert images.error_px(inverse(found.place.warp)) < images.error_px(np.eye(3))
 
 
 def test_a_negative_diverges_and_keeps_the_last_sensible_warp() -> None:
     target = render(textured(), SIZE)
     found = solve(1.0 - target, target, "rigid")
     assert found.status is Status.DIVERGED
-    assert found.light.plausible
-    assert plausible(found.warp, SIZE)
+    assert found.place.light.plausible
+    assert plausible(found.place.warp, SIZE)
 
 
 @pytest.mark.parametrize(
@@ -330,11 +333,11 @@ def test_the_first_scale_is_that_of_the_residuals_under_light() -> None:
     assert planes is not None
     residual = np.random.default_rng(0).normal(0.0, 0.05, target.shape)
     source = Level((1.5 * (level_of(target).image + residual) + 0.3).astype(np.float32), None)
-    found = residual_scale(planes, source, np.eye(3), Light.uniform(1.5, 0.3))
+    found = residual_scale(planes, source, Place(np.eye(3), Light.uniform(1.5, 0.3)))
     assert found == pytest.approx(0.05, rel=0.05)
     # Identical images have no residual: a share of the target's contrast takes its place.
     floor = LEAST_SCALE_SHARE * np.std(planes.image)
-    assert residual_scale(planes, level_of(target), np.eye(3), Light.uniform()) == (
+    assert residual_scale(planes, level_of(target), Place(np.eye(3), Light.uniform())) == (
         pytest.approx(floor, rel=1e-4)
     )
 
@@ -351,4 +354,4 @@ def test_what_lies_within_a_filters_reach_of_the_sources_border_takes_no_part() 
     clean_result, dirty_result = (
         solve(image, target, "homography", warp=inverse(moved)) for image in images
     )
-    assert (clean_result.warp == dirty_result.warp).all()
+    assert (clean_result.place.warp == dirty_result.place.warp).all()

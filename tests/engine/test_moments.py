@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -10,19 +10,20 @@ from align_cli.engine import moments
 from align_cli.engine.coordinates import map_points
 from align_cli.engine.luma import Luma
 from align_cli.engine.moments import (
-    TEXTURE_SHARE,
     Scratch,
     Sums,
-    TargetPlanes,
+    cross_matrix,
+    residual_rows,
     residual_sums,
     sample_pairs,
     strips,
-    target_planes,
 )
 from align_cli.engine.motion import MODELS, MotionModel
 from align_cli.engine.photometry import Light
+from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level, pyramid
 from align_cli.engine.robust import LOSSES, Loss
+from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
 from tests.scenes import mapped, motion, pixel_grid, render, textured
 
@@ -88,8 +89,7 @@ def run(
         return residual_sums(
             pair.planes,
             pair.source,
-            pair.warp,
-            LIGHT,
+            Place(pair.warp, LIGHT),
             model=model,
             loss=loss,
             scale=SCALE,
@@ -402,3 +402,96 @@ def test_what_lies_under_invalid_pixels_changes_no_bit(garbage: float) -> None:
     assert_array_equal(one.vector, other.vector)
     assert_array_equal(one.matrix, other.matrix)
     assert_array_equal(one.residuals, other.residuals)
+
+
+@every_case
+@pytest.mark.parametrize("rows", [slice(0, 52), slice(0, 1), slice(17, 30), slice(51, 52)])
+def test_the_residuals_of_some_rows_are_those_of_the_whole(pair: Case, rows: slice) -> None:
+    book = naive(pair, MODELS["rigid"])
+    assert book.residual.shape[0] == 52
+    residual, inside = residual_rows(
+        pair.planes, pair.source, Place(pair.warp, LIGHT), rows, source_margin=REACH
+    )
+    assert residual.shape == inside.shape == book.residual[rows].shape
+    assert_array_equal(inside, book.inside[rows])
+    assert_allclose(residual[inside], book.residual[rows][inside], atol=1e-6)
+
+
+@every_loss
+@every_model
+def test_weights_found_beforehand_stand_for_those_of_any_loss(
+    model: MotionModel, loss: Loss
+) -> None:
+    pair = CASES["holes"]
+    book = naive(pair, model)
+    numbers = np.random.default_rng(8)
+    fixed = numbers.uniform(0.0, 1.0, book.residual.shape).astype(np.float32)
+    column = numbers.normal(size=book.residual.shape).astype(np.float32)
+    planes = replace(pair.planes, weight=fixed, column=column)
+    with Threads(1) as pool:
+        sums = residual_sums(
+            planes,
+            pair.source,
+            Place(pair.warp, LIGHT),
+            model=model,
+            loss=loss,
+            scale=SCALE,
+            source_margin=REACH,
+            with_matrix=True,
+            threads=pool,
+            scratch=Scratch(),
+        )
+    w = fixed * book.inside
+    # The light's columns are those of the column that was given; the residual is not.
+    jacobian = book.jacobian.copy()
+    jacobian[-12:-6] = column * jacobian[-6:]
+    vector = (jacobian * (w * book.residual)).sum(axis=(1, 2))
+    matrix = np.einsum("aij,bij->ab", jacobian * w, jacobian)
+    size = np.sqrt(np.diag(matrix))
+    length = np.sqrt((w * book.residual**2).sum())
+    assert_allclose(sums.vector / size / length, vector / size / length, atol=3e-6)
+    assert sums.matrix is not None
+    assert_allclose(sums.matrix / np.outer(size, size), matrix / np.outer(size, size), atol=3e-6)
+    assert sums.weight == pytest.approx(w.sum(), rel=1e-5)
+    assert sums.squares == pytest.approx(length**2, rel=1e-4)
+
+
+def explicit_columns(
+    planes: TargetPlanes, model: MotionModel, gradients: np.ndarray, image: np.ndarray
+) -> np.ndarray:
+    """(p + 12, h, w): the columns that an image on the interior gives."""
+    width, height = planes.size
+    half = max(width, height) / 2.0
+    x, y = (axis[BORDER:-BORDER, BORDER:-BORDER].ravel() for axis in pixel_grid(planes.size))
+    centred = np.column_stack([(x - (width - 1) / 2.0) / half, (y - (height - 1) / 2.0) / half])
+    columns = []
+    for step in np.eye(model.size) * 1e-6:
+        up, down = (map_points(model.to_matrix(p), centred) for p in (step, -step))
+        moved_x, moved_y = ((up - down) / 2e-6 * half).T.reshape(2, *image.shape)
+        columns.append(gradients[0] * moved_x + gradients[1] * moved_y)
+    monomials = monomials_of(centred).reshape(6, *image.shape)
+    return np.array([*columns, *(image * monomials), *monomials])
+
+
+@pytest.mark.parametrize("rows", [slice(None), slice(0, 12), slice(23, 40)])
+@every_model
+def test_two_images_give_the_symmetric_part_of_the_product_of_their_columns(
+    model: MotionModel, rows: slice
+) -> None:
+    planes = CASES["whole"].planes
+    numbers = np.random.default_rng(4)
+    first, second = numbers.normal(size=(2, 3, *planes.image.shape)).astype(np.float32)
+    # Alike enough that the product is not noise alone.
+    second += first
+    weight = numbers.uniform(size=planes.image.shape).astype(np.float32)[rows]
+    one, other = (
+        explicit_columns(planes, model, three[:2], three[2])[:, rows] for three in (first, second)
+    )
+    product = np.einsum("aij,bij->ab", one * weight, other)
+    expected = 0.5 * (product + product.T)
+    size = np.sqrt(np.diag(np.einsum("aij,bij->ab", one * weight, one)))
+    picked = [list(three[:, rows]) for three in (first, second)]
+    found = cross_matrix(picked[0], picked[1], weight, planes, model, rows)
+    assert_allclose(found / np.outer(size, size), expected / np.outer(size, size), atol=1e-5)
+    alone = cross_matrix(picked[0][:2], picked[1][:2], weight, planes, model, rows)
+    assert_allclose(alone, found[: model.size, : model.size], rtol=1e-12)

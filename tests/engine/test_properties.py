@@ -35,7 +35,7 @@ def test_an_image_lies_on_itself(seed: int, model: str, size: tuple[int, int], d
     image = render(textured(seed, size=size), size, dtype=dtype, noise=0.01)
     found = align(image, image, model=model)
     assert found.outcome.aligned
-    assert_allclose(found.source_to_target, np.eye(3), rtol=0, atol=1e-6)
+    assert_allclose(found.source_to_target, np.eye(3), rtol=0, atol=1e-5)
 
 
 @few

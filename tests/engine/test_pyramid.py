@@ -3,17 +3,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import ndimage
 
 from align_cli.engine.luma import Luma
 from align_cli.engine.pyramid import (
     COARSEST_SIDE,
     PRESMOOTHING,
     REACH,
+    FineLevel,
+    Level,
     level_count,
     pyramid,
+    splined,
     within_reach,
 )
-from tests.scenes import pixel_grid, render, textured
+from align_cli.engine.spline import coefficients, enlarged
+from tests.scenes import mapped, motion, pixel_grid, render, textured
 
 SIZES = [(96, 80), (97, 81), (101, 64), (95, 99)]
 
@@ -138,3 +143,39 @@ def test_a_hole_is_where_it_was_on_the_next_level() -> None:
 
 def test_without_invalid_pixels_there_is_no_mask_on_any_level() -> None:
     assert all(level.valid is None for level in pyramid(as_luma(np.eye(40)), 2))
+
+
+@pytest.mark.parametrize("model", ["translation", "homography"])
+def test_a_splined_level_is_the_same_picture_sampled_by_a_spline(model: str) -> None:
+    size, window = (71, 58), (40, 33)
+    image = render(textured(4, size=size), size, noise=0.05)
+    valid = np.ones(image.shape, np.bool_)
+    valid[3, 5] = False
+    level = splined(Level(image, valid))
+    assert level.size == size
+    assert level.valid is valid
+    warp = np.array([[1.0, 0.0, 9.0], [0.0, 1.0, 7.0], [0.0, 0.0, 1.0]]) @ motion(model, window)
+    x, y = mapped(warp, *pixel_grid(window))
+    expected = ndimage.map_coordinates(image.astype(float), [y, x], order=3, mode="mirror")
+    out = np.empty((window[1], window[0]), np.float32)
+    assert level.sample(warp, window, out=out) is out
+    assert_allclose(out, expected, atol=5e-6)
+    linear = Level(image, valid).sample(warp, window)
+    assert np.abs(linear - expected).max() > 0.01
+
+
+@pytest.mark.parametrize("model", ["translation", "homography"])
+def test_a_fine_level_is_addressed_in_pixels_of_the_image(model: str) -> None:
+    size, window = (71, 58), (40, 33)
+    scene = textured(4, size=size)
+    level = FineLevel(coefficients(enlarged(render(scene, size))), None)
+    assert level.size == size
+    warp = np.array([[1.0, 0.0, 14.0], [0.0, 1.0, 12.0], [0.0, 0.0, 1.0]]) @ motion(model, window)
+    found = level.sample(warp, window)
+    # The scene itself: no filter of anyone.
+    assert_allclose(found, render(scene, window, warp), atol=1e-3)
+    out = np.empty_like(found)
+    assert level.sample(warp, window, out=out) is out
+    assert_array_equal(out, found)
+    assert_array_equal(level.sample(np.eye(3), size).shape, (58, 71))
+    assert_allclose(level.sample(np.eye(3), size), render(scene, size), atol=3e-6)

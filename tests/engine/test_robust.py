@@ -34,6 +34,23 @@ def test_the_weight_is_the_derivative_of_the_loss_over_the_residual(loss: Loss) 
 
 
 @every_loss
+def test_the_slope_is_the_derivative_of_the_pull(loss: Loss) -> None:
+    u = np.concatenate([np.linspace(0.02, 0.98, 33), np.linspace(1.02, 6.0, 40)])
+    step = 1e-5
+
+    def pull(at: np.ndarray) -> np.ndarray:
+        squared = at**2
+        loss.weigh(squared)  # type: ignore[arg-type]
+        return at * squared
+
+    numeric = (pull(u + step) - pull(u - step)) / (2.0 * step)
+    for signed in (u, -u):
+        squared = (signed**2).astype(np.float32)
+        loss.slope(squared)
+        assert_allclose(squared, numeric, atol=2e-6)
+
+
+@every_loss
 def test_small_residuals_count_in_full(loss: Loss) -> None:
     u = np.array([1e-3])
     assert_allclose(weight(loss, np.array([0.0, 1e-3])), 1.0, rtol=1e-5)

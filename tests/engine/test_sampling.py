@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.errors import ImageError
 from align_cli.engine.sampling import (
+    SLACK_PX,
     clear_outside,
     interval_mask,
     offset_origin,
@@ -94,24 +95,26 @@ def brute_force(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Which pixels certainly belong inside, and which certainly do not.
 
-    A pixel is certain when its neighbourhood of 0.002 px lies wholly on one side.
+    A pixel is certain when its neighbourhood of 0.002 px lies wholly on one side; outside, by more
+    than the slack that row_intervals allows itself.
     """
     x, y = pixel_grid(window)
-    near = []
+    near, nearly = [], []
     for step_x in (-2e-3, 0.0, 2e-3):
         for step_y in (-2e-3, 0.0, 2e-3):
             at = x + step_x, y + step_y
             with np.errstate(all="ignore"):
                 source_x, source_y = mapped(warp, *at)
             w = warp[2, 0] * at[0] + warp[2, 1] * at[1] + warp[2, 2]
-            near.append(
-                (w > 0.0)
-                & (source_x >= margin)
-                & (source_x <= source_size[0] - 1.0 - margin)
-                & (source_y >= margin)
-                & (source_y <= source_size[1] - 1.0 - margin)
-            )
-    return np.logical_and.reduce(near), ~np.logical_or.reduce(near)
+            for found, border in ((near, margin), (nearly, margin - 2.0 * SLACK_PX)):
+                found.append(
+                    (w > 0.0)
+                    & (source_x >= border)
+                    & (source_x <= source_size[0] - 1.0 - border)
+                    & (source_y >= border)
+                    & (source_y <= source_size[1] - 1.0 - border)
+                )
+    return np.logical_and.reduce(near), ~np.logical_or.reduce(nearly)
 
 
 # Slopes down to 1e-15, but none whose inverse overflows.

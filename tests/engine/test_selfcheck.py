@@ -85,7 +85,7 @@ def test_a_wrong_sign_in_a_jacobian_is_found(
 
 def test_a_wrong_weight_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     huber = LOSSES["huber"]
-    wrong = Loss("huber", huber.constant, huber.rho, LOSSES["lorentzian"].weigh)
+    wrong = Loss("huber", huber.constant, huber.rho, LOSSES["lorentzian"].weigh, huber.slope)
     monkeypatch.setitem(LOSSES, "huber", wrong)
     made = images()
     passed = {c.loss: c.passed for c in derivative_checks(made.source, made.target)}

@@ -8,11 +8,11 @@ from align_cli.engine import trust
 from align_cli.engine.alignment import Agreement, LevelRecord, Outcome, Quality, Status
 from align_cli.engine.coarse_to_fine import Place
 from align_cli.engine.luma import Luma, luma
-from align_cli.engine.moments import target_planes
 from align_cli.engine.motion import MODELS
 from align_cli.engine.photometry import Light
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.sampling import overlap_mask, sample
+from align_cli.engine.targets import target_planes
 from align_cli.engine.threads import Threads
 from align_cli.engine.trust import (
     CLEAR_DETAIL_ZNCC,

@@ -24,6 +24,7 @@ DOCUMENT = {
     "target": {**PICTURE, "dtype": "float64"},
     "options": {
         "model": "homography",
+        "preset": "precise",
         "loss": "geman-mcclure",
         "photometric": True,
         "levels": None,
@@ -44,6 +45,12 @@ DOCUMENT = {
         "shared_texture": 0.9,
         "detail_zncc": 0.4,
         "overlap": 0.9,
+    },
+    "uncertainty": {
+        "corners_px": [0.01, 0.02, 0.03, 0.02],
+        "mean_px": 0.01,
+        "max_px": 0.03,
+        "covariance": [[1e-6] * 8] * 8,
     },
     "gain": 1.01,
     "bias": -0.02,
@@ -87,6 +94,7 @@ def test_a_full_document_is_valid(validator):
         "levels.0.last_step_px",
         "levels.0.rmse",
         "options.init",
+        "uncertainty",
         "options.levels",
     ],
 )

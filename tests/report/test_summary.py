@@ -6,7 +6,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
-from align_cli.engine.alignment import Agreement, Alignment, Outcome, Quality, Status
+from align_cli.engine.alignment import (
+    Agreement,
+    Alignment,
+    Outcome,
+    Quality,
+    Status,
+    Uncertainty,
+)
 from align_cli.report.summary import closing_line, motion_in_words
 
 START = Agreement(zncc=0.8123, rmse=0.081, mae=0.05)
@@ -21,6 +28,7 @@ def finished(
     before: Agreement = START,
     after: Agreement = END,
     parameters: Mapping[str, float | tuple[float, float]] | None = None,
+    uncertainty: Uncertainty | None = None,
 ) -> Alignment:
     return Alignment(
         model="similarity",
@@ -31,6 +39,7 @@ def finished(
         quality=Quality(
             before=before, after=after, detail_zncc=0.9, shared_texture=0.8, overlap=0.934
         ),
+        uncertainty=uncertainty,
         gain=1.0,
         bias=0.0,
         levels=(),
@@ -46,6 +55,12 @@ def test_an_aligned_pair_in_full() -> None:
         "ZNCC 0.8123 -> 0.9931, RMSE 0.0810 -> 0.0123 of full scale, overlap 93.4 %\n"
         "wrote a_aligned.png, a_aligned.json"
     )
+
+
+def test_how_sure_it_is() -> None:
+    sigma = Uncertainty(np.zeros((8, 8)), np.full(4, 0.02), mean_px=0.00412, max_px=0.02)
+    first = closing_line(finished(uncertainty=sigma), written=[]).splitlines()[0]
+    assert first.endswith("scaled x1.02, +-0.0041 px")
 
 
 def test_nothing_written_is_not_mentioned() -> None:

@@ -1,0 +1,251 @@
+"""How far the answer is likely to be off: the covariance of what the normal equations solve.
+
+At the end the score s = C^T w r is zero, with C = [J, T m, m] the columns of target and light.
+Other noise would have made it zero elsewhere; how far away follows from how much the score varies
+and how fast it changes (the sandwich of Huber 1967):
+
+    cov(p) = A^-1 B A^-T        A = E[ds/dp],  B = cov(s)
+
+B is measured, not assumed: the image is cut into tiles, the scores of the tiles are nearly
+independent, and the sum of their squares is the variance of their sum (White 1980). Noise that
+smoothing or a camera has correlated, noise that differs from place to place and residuals that are
+no noise at all are in it as they are.
+
+A = C^T Psi C', with Psi the slopes of the robust loss's pull, needs columns C' whose noise is not
+that of C, or a noisy picture would seem the more exact for it. They come from the warped source;
+the polish takes the clean picture, whose noise has mostly been taken off.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.alignment import Uncertainty
+from align_cli.engine.arrays import Mask, Matrix, Plane, Points, Vector
+from align_cli.engine.coordinates import (
+    Size,
+    at_level,
+    corners,
+    inverse,
+    map_points,
+    normalisation,
+)
+from align_cli.engine.derivatives import central_differences
+from align_cli.engine.lucas_kanade import Solved, columns, residual_scale
+from align_cli.engine.moments import cross_matrix, residual_rows
+from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.pyramid import REACH
+from align_cli.engine.threads import Threads
+
+TILE_PX: Final = 12
+"""Side of the tiles: noise that smoothing has correlated reaches 3 px."""
+
+FEWEST_TILES: Final = 24
+"""With fewer tiles than so many more than there are columns, nothing is said."""
+
+MOST_TILE_ROWS: Final = 32
+"""Rows of tiles that are looked at on large images, evenly spaced."""
+
+GRID: Final = 16
+"""Points along each side of the target at which its mean is taken; it is largest at a corner."""
+
+
+def uncertainty(
+    solved: Solved, target_size: Size, source_size: Size, threads: Threads
+) -> Uncertainty | None:
+    """The uncertainty of the last solve's answer, or None where there is too little to tell.
+
+    Args:
+        solved: the last solve.
+        target_size: (width, height) of the target at full size.
+        source_size: the same of the source.
+        threads: where to work.
+    """
+    small = covariance(solved, threads)
+    if small is None:
+        return None
+    warp = at_level(solved.result.place.warp, -solved.level)
+    source_to_target = inverse(warp)
+    change = _entries_by_parameter(solved, source_to_target)
+    entries = change @ small @ change.T
+    over_target = position_sigma(entries, source_to_target, map_points(warp, _grid(target_size)))
+    at_border = position_sigma(entries, source_to_target, map_points(warp, corners(target_size)))
+    at_corners = position_sigma(entries, source_to_target, corners(source_size))
+    if not all(np.isfinite(sigma).all() for sigma in (over_target, at_border, at_corners)):
+        return None
+    return Uncertainty(
+        covariance=entries,
+        corners_px=at_corners,
+        mean_px=float(over_target.mean()),
+        max_px=float(max(over_target.max(), at_border.max())),
+    )
+
+
+def _grid(size: Size) -> Points:
+    """(n, 2) centres of ``GRID`` by ``GRID`` equal parts of an image."""
+    x, y = ((np.arange(GRID) + 0.5) / GRID * side - 0.5 for side in size)
+    return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+def position_sigma(
+    entries: NDArray[np.float64], source_to_target: Matrix, points: Points
+) -> Vector:
+    """Standard deviation in px, (n,), of where source points (n, 2) come to lie in the target.
+
+    Args:
+        entries: (8, 8) covariance of the first eight entries of ``source_to_target``.
+        source_to_target: (3, 3), last entry 1.
+        points: (n, 2) in source pixels.
+    """
+    homogeneous = np.column_stack([points, np.ones(len(points))])
+    weight = homogeneous @ source_to_target[2]
+    mapped = map_points(source_to_target, points)
+    variance = np.zeros(len(points))
+    for axis in (0, 1):
+        # d(x'/w)/dh by the quotient rule; the last entry is fixed.
+        by_entry = np.zeros((len(points), 8))
+        by_entry[:, 3 * axis : 3 * axis + 3] = homogeneous / weight[:, None]
+        by_entry[:, 6:] = -(mapped[:, axis] / weight)[:, None] * homogeneous[:, :2]
+        variance += np.einsum("ni,ij,nj->n", by_entry, entries, by_entry)
+    return np.sqrt(np.maximum(variance, 0.0))
+
+
+def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[np.float64]:
+    """(8, p): how the entries of ``source_to_target`` follow a small warp of the target.
+
+    W becomes W D^-1, so its inverse M becomes D M, scaled to a last entry of 1.
+    """
+    model = solved.settings.model
+    up = np.diag([2.0**solved.level, 2.0**solved.level, 1.0])
+    from_normalised = up @ np.linalg.inv(normalisation(solved.target.size))
+    to_normalised = np.linalg.inv(from_normalised)
+    step = 1e-6
+    derivatives = []
+    for p in step * np.eye(model.size):
+        generator = (model.to_matrix(p) - model.to_matrix(-p)) / (2.0 * step)
+        moved = from_normalised @ generator @ to_normalised @ source_to_target
+        derivatives.append((moved - moved[2, 2] * source_to_target).ravel()[:8])
+    return np.array(derivatives).T
+
+
+def covariance(solved: Solved, threads: Threads) -> NDArray[np.float64] | None:
+    """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
+
+    None where there are too few tiles, or the equations are singular.
+    """
+    target, settings = solved.target, solved.settings
+    tile_rows = range(0, target.image.shape[0], TILE_PX)
+    step = max(1, len(tile_rows) // MOST_TILE_ROWS)
+    picked = tile_rows[step // 2 :: step]
+    scale = residual_scale(target, solved.source, solved.result.place)
+    parts = threads.map(lambda top: _tile_row(solved, scale, top), picked)
+    scores = np.concatenate([part.scores for part in parts])
+    chosen = columns(settings.model.size, settings.light_terms)
+    scores = scores[scores.any(axis=1)][:, chosen]
+    freedom = len(scores) - len(chosen)
+    if freedom < FEWEST_TILES:
+        return None
+    slope = sum((part.matrix for part in parts[1:]), start=parts[0].matrix)
+    try:
+        inverse_slope = np.linalg.inv(slope[chosen[:, None], chosen])
+    except np.linalg.LinAlgError:
+        return None
+    spread = scores.T @ scores * (len(scores) / freedom)
+    share = len(picked) / len(tile_rows)
+    both = inverse_slope @ spread @ inverse_slope.T * share
+    motion = both[: settings.model.size, : settings.model.size]
+    return np.asarray(motion) if np.isfinite(motion).all() else None
+
+
+@dataclass(frozen=True)
+class _TileRow:
+    scores: NDArray[np.float64]  # (tiles, p + 12)
+    matrix: NDArray[np.float64]  # (p + 12, p + 12)
+
+
+def _tile_row(solved: Solved, scale: float, top: int) -> _TileRow:
+    """The scores of a row of tiles, and its share of A."""
+    target, settings = solved.target, solved.settings
+    height = target.image.shape[0]
+    rows = slice(top, min(top + TILE_PX, height))
+    # One row more on each side, so that the warped source has a gradient in all of them.
+    wide = slice(max(rows.start - 1, 0), min(rows.stop + 1, height))
+    kept = slice(rows.start - wide.start, rows.stop - wide.start)
+    residual, inside = residual_rows(
+        target, solved.source, solved.result.place, wide, source_margin=REACH
+    )
+    if solved.expected is None:
+        source = target.image[wide] + residual
+        expected = (*(plane[kept] for plane in central_differences(source)), source[kept])
+        known = _eroded(inside)[kept]
+    else:
+        expected = tuple(plane[rows] for plane in solved.expected)
+        known = inside[kept]
+    residual, inside = residual[kept], inside[kept]
+    weight, slope = _weights(solved, residual, scale, rows)
+    first = target.gradient_x[rows], target.gradient_y[rows], target.column[rows]
+    matrix = cross_matrix(first, expected, slope * known, target, settings.model, rows)
+    # Where the source's gradient is unknown, the rest stands for it.
+    matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
+    pull = weight * residual * inside
+    return _TileRow(_scores(first, pull, solved, rows), matrix)
+
+
+def _weights(solved: Solved, residual: Plane, scale: float, rows: slice) -> tuple[Plane, Plane]:
+    """The weight of each residual, and how much its pull changes with it."""
+    fixed = solved.target.weight
+    if fixed is not None:
+        return fixed[rows], fixed[rows]
+    loss = solved.settings.loss
+    squared = np.square(residual / (loss.constant * scale), dtype=np.float32)
+    slope = squared.copy()
+    loss.weigh(squared)
+    loss.slope(slope)
+    return squared, slope
+
+
+def _scores(
+    first: tuple[Plane, Plane, Plane], pull: Plane, solved: Solved, rows: slice
+) -> NDArray[np.float64]:
+    """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre."""
+    model, target = solved.settings.model, solved.target
+    starts = np.arange(0, pull.shape[1], TILE_PX)
+    sums = [
+        np.add.reduceat(plane.sum(axis=0, dtype=np.float64), starts)
+        for plane in (first[0] * pull, first[1] * pull, first[2] * pull, pull)
+    ]
+    ends = np.minimum(starts + TILE_PX, pull.shape[1])
+    x = 0.5 * (target.powers_x[starts, 1] + target.powers_x[ends - 1, 1])
+    y = 0.5 * (target.powers_y[rows.start, 1] + target.powers_y[rows.stop - 1, 1])
+    monomials = np.array([x**i * y**j for i, j in MONOMIALS])
+    along_x, along_y = _jacobian(model, monomials, target.pixels_per_unit)
+    scores = np.concatenate(
+        [along_x * sums[0] + along_y * sums[1], monomials * sums[2], monomials * sums[3]]
+    )
+    return np.asarray(scores.T)
+
+
+def _jacobian(
+    model: MotionModel, monomials: NDArray[np.float64], pixels_per_unit: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(p, n) each: by how many pixels along x and along y a unit of each parameter moves."""
+    return (
+        model.jacobian_x @ monomials * pixels_per_unit,
+        model.jacobian_y @ monomials * pixels_per_unit,
+    )
+
+
+def _eroded(inside: Mask) -> Mask:
+    # At the frame the central difference mirrors the image: it knows no more than beside a hole.
+    eroded = cv2.erode(
+        inside.view(np.uint8),
+        np.ones((3, 3), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+    return eroded.astype(np.bool_)

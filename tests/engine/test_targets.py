@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from align_cli.engine.derivatives import central_differences
+from align_cli.engine.pyramid import Level
+from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes, planes_of, textured
+from tests.scenes import render
+from tests.scenes import textured as scene_of
+
+SIZE = (47, 33)
+
+
+def planes(reach: int, valid: np.ndarray | None = None) -> TargetPlanes:
+    image = render(scene_of(5, size=SIZE), SIZE)
+    return planes_of(
+        Level(image, valid),
+        central_differences(image),
+        reach=reach,
+        column=2.0 * image,
+        weight=0.5 * image,
+    )
+
+
+@pytest.mark.parametrize("reach", [0, 1, 3])
+def test_every_plane_covers_the_interior_that_is_asked_for(reach: int) -> None:
+    found = planes(reach)
+    image = render(scene_of(5, size=SIZE), SIZE)
+    interior = np.s_[reach : SIZE[1] - reach, reach : SIZE[0] - reach]
+    assert found.size == SIZE
+    assert found.origin == (reach, reach)
+    assert found.valid is None
+    assert found.mean == pytest.approx(image[interior].mean())
+    assert found.spread == pytest.approx(image[interior].std(), rel=1e-5)
+    along_x, along_y = central_differences(image)
+    assert_array_equal(found.gradient_x, along_x[interior])
+    assert_array_equal(found.gradient_y, along_y[interior])
+    assert_allclose(found.image, image[interior] - found.mean, atol=1e-6)
+    assert_allclose(found.column, 2.0 * image[interior] - found.mean, atol=1e-6)
+    assert found.weight is not None
+    assert_array_equal(found.weight, 0.5 * image[interior])
+
+
+@pytest.mark.parametrize("reach", [0, 3])
+def test_the_powers_are_those_of_normalised_pixels_of_the_whole_level(reach: int) -> None:
+    found = planes(reach)
+    half = max(SIZE) / 2.0
+    x = (np.arange(reach, SIZE[0] - reach) - (SIZE[0] - 1) / 2.0) / half
+    y = (np.arange(reach, SIZE[1] - reach) - (SIZE[1] - 1) / 2.0) / half
+    assert found.pixels_per_unit == half
+    for degree in range(5):
+        assert_allclose(found.powers_x[:, degree], x**degree, atol=1e-6)
+        assert_allclose(found.powers_y[:, degree], y**degree, atol=1e-12)
+
+
+def test_without_a_column_or_weights_there_is_the_image_and_there_are_none() -> None:
+    image = render(scene_of(5, size=SIZE), SIZE)
+    found = planes_of(Level(image, None), central_differences(image), reach=2)
+    assert_array_equal(found.column, found.image)
+    assert found.weight is None
+
+
+def test_mean_spread_and_texture_are_those_of_valid_pixels() -> None:
+    valid = np.ones((SIZE[1], SIZE[0]), np.bool_)
+    valid[:, :20] = False
+    found = planes(2, valid)
+    image = render(scene_of(5, size=SIZE), SIZE)[2:-2, 2:-2]
+    inside = valid[2:-2, 2:-2]
+    assert found.valid is not None
+    assert_array_equal(found.valid, inside)
+    assert found.mean == pytest.approx(image[inside].mean())
+    assert found.spread == pytest.approx(image[inside].std(), rel=1e-5)
+    energy = found.gradient_x.astype(np.float64) ** 2 + found.gradient_y.astype(np.float64) ** 2
+    assert found.texture == pytest.approx(TEXTURE_SHARE * energy[inside].mean(), rel=1e-5)
+    assert_array_equal(textured(found), energy > found.texture)
+    assert_array_equal(textured(found, np.s_[1::3, ::2]), (energy > found.texture)[1::3, ::2])
