@@ -34,6 +34,10 @@ bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks.real_pairs
 	$(BIN)/python -m benchmarks.rigid
 	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.bias
+	$(BIN)/python -m benchmarks.peak_locking
+	$(BIN)/python -m benchmarks.uncertainty
+	$(BIN)/python -m benchmarks.light
 
 sample-data: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

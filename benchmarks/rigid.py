@@ -1,4 +1,4 @@
-"""Rigid alignment of small noisy images: ``python -m benchmarks.rigid [SEED]``.
+"""Rigid alignment of small noisy images: ``python -m benchmarks.rigid``.
 
 Target 250 wide and 300 high, rotations about the image centre of 3, 10 and 20 degrees with shifts
 of 5 to 15 px, Gaussian noise of 2 grey levels on both images, from identity, default options.
@@ -7,12 +7,11 @@ Goal: corner error <= 0.005 px and <= 10 ms for each pair.
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 
 from align_cli import align
 from align_cli.engine.coordinates import corner_error
+from benchmarks.arguments import parser
 from benchmarks.scenes import PHOTOGRAPHS, pair
 from benchmarks.timing import median_ms
 
@@ -29,7 +28,7 @@ def about_centre(degrees: float, shift: tuple[float, float]) -> np.ndarray:
 
 
 def main() -> None:
-    rng = np.random.default_rng(int(sys.argv[1]) if len(sys.argv) > 1 else 0)
+    rng = np.random.default_rng(parser(__doc__).parse_args().seed)
     heading = f"{'photograph':14}{'angle':>6}{'shift px':>16}{'corner error px':>17}{'ms':>7}"
     print(f"{heading}  goal     outcome")
     missed = 0

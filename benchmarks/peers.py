@@ -1,0 +1,87 @@
+"""Other libraries that align images, each as its manual does it; whatever is not installed rests.
+
+SimpleITK and pystackreg know no homography. scikit-image knows shifts (phase correlation) and a
+dense flow, which is given the motion model for free here: the member nearest to the flow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+
+import numpy as np
+
+from align_cli.engine.coordinates import corners, inverse
+from align_cli.engine.motion import MODELS
+from benchmarks.methods import peer
+from benchmarks.scenes import Floats, Image, shift
+
+UPSAMPLING = 100  # of the phase correlation: shifts to 1/100 px
+
+
+def _simple_itk(source: Image, target: Image, model: str) -> Floats:
+    """Mean squares and gradient descent over three levels: the manual's first choice.
+
+    The images of these pairs have the same light, so no metric could suit them better.
+    """
+    import SimpleITK as sitk  # noqa: PLC0415, N813
+
+    height, width = target.shape
+    if model == "translation":
+        transform = sitk.TranslationTransform(2)
+    else:
+        transform = sitk.AffineTransform(2)
+        transform.SetCenter([(width - 1) / 2.0, (height - 1) / 2.0])
+    registration = sitk.ImageRegistrationMethod()
+    registration.SetMetricAsMeanSquares()
+    registration.SetInterpolator(sitk.sitkLinear)
+    registration.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-4, 200)
+    registration.SetOptimizerScalesFromPhysicalShift()
+    registration.SetShrinkFactorsPerLevel([4, 2, 1])
+    registration.SetSmoothingSigmasPerLevel([2, 1, 0])
+    registration.SetInitialTransform(transform, inPlace=True)
+    found = registration.Execute(*(sitk.GetImageFromArray(image) for image in (target, source)))
+    start = corners((width, height))
+    end = np.array([found.TransformPoint(point) for point in start.tolist()])
+    return inverse(MODELS[model].from_points(start, end))
+
+
+_STACKREG_KINDS = {
+    "translation": "TRANSLATION",
+    "rigid": "RIGID_BODY",
+    "similarity": "SCALED_ROTATION",
+    "affine": "AFFINE",
+}
+
+
+def _pystackreg(source: Image, target: Image, model: str) -> Floats:
+    from pystackreg import StackReg  # noqa: PLC0415
+
+    kind = getattr(StackReg, _STACKREG_KINDS[model])
+    return inverse(StackReg(kind).register(target, source))
+
+
+def _scikit_image(source: Image, target: Image, model: str) -> Floats:
+    from skimage import registration  # noqa: PLC0415
+
+    if model == "translation":
+        found, _, _ = registration.phase_cross_correlation(
+            target, source, upsample_factor=UPSAMPLING
+        )
+        return shift(found[1], found[0])
+    along_y, along_x = registration.optical_flow_ilk(target / 255.0, source / 255.0)
+    y, x = np.indices(target.shape, dtype=np.float64)
+    start = np.column_stack([x.ravel(), y.ravel()])
+    flow = np.column_stack([along_x.ravel(), along_y.ravel()])
+    return inverse(MODELS[model].from_points(start, start + flow))
+
+
+def _where_installed(module: str, models: Iterable[str]) -> Iterable[str]:
+    return models if find_spec(module) else ()
+
+
+PEERS = (
+    peer("SimpleITK", _simple_itk, _where_installed("SimpleITK", ("translation", "affine"))),
+    peer("pystackreg", _pystackreg, _where_installed("pystackreg", _STACKREG_KINDS)),
+    peer("skimage", _scikit_image, ("translation", "affine")),
+)
