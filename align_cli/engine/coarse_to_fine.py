@@ -95,7 +95,6 @@ def coarse_to_fine(
         unit: what a grey value of 1 in the target's planes is in units of full scale.
         threads: where to work.
         progress: called with each level's record.
-
     """
     scratch = Scratch()
     light_terms = UNIFORM if options.photometric else NO_LIGHT

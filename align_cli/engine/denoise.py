@@ -99,10 +99,11 @@ def clean(
     for top in range(0, height, rows):
         first, end = max(top - reach, 0), min(top + rows + reach, height)
         kept = slice(top - first, min(top + rows, height) - first)
-        chunk = np.ascontiguousarray(mean[first:end])
-        known = None if pilot is None else np.ascontiguousarray(pilot[first:end])
-        if known is None:
+        chunk = mean[first:end]
+        if pilot is None:
             known, _ = _shrunk(chunk, noise, None, None, threads)
+        else:
+            known = pilot[first:end]
         best, weighted = _shrunk(chunk, noise, known, weights, threads)
         image[top : top + rows] = best[kept]
         trusted[top : top + rows] = weighted[kept]

@@ -83,11 +83,17 @@ every_case = pytest.mark.parametrize("pair", CASES.values(), ids=list(CASES))
 
 
 def run(
-    pair: Case, model: MotionModel, loss: Loss, *, threads: int = 1, with_matrix: bool = True
+    pair: Case,
+    model: MotionModel,
+    loss: Loss,
+    *,
+    planes: TargetPlanes | None = None,
+    threads: int = 1,
+    with_matrix: bool = True,
 ) -> Sums:
     with Threads(threads) as pool:
         return residual_sums(
-            pair.planes,
+            pair.planes if planes is None else planes,
             pair.source,
             Place(pair.warp, LIGHT),
             model=model,
@@ -428,19 +434,7 @@ def test_weights_found_beforehand_stand_for_those_of_any_loss(
     fixed = numbers.uniform(0.0, 1.0, book.residual.shape).astype(np.float32)
     column = numbers.normal(size=book.residual.shape).astype(np.float32)
     planes = replace(pair.planes, weight=fixed, column=column)
-    with Threads(1) as pool:
-        sums = residual_sums(
-            planes,
-            pair.source,
-            Place(pair.warp, LIGHT),
-            model=model,
-            loss=loss,
-            scale=SCALE,
-            source_margin=REACH,
-            with_matrix=True,
-            threads=pool,
-            scratch=Scratch(),
-        )
+    sums = run(pair, model, loss, planes=planes)
     w = fixed * book.inside
     # The light's columns are those of the column that was given; the residual is not.
     jacobian = book.jacobian.copy()
