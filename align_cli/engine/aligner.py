@@ -22,7 +22,7 @@ from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import Luma, luma
 from align_cli.engine.moments import sample_pairs
 from align_cli.engine.motion import MODELS, describe
-from align_cli.engine.noise import believed, noise_level
+from align_cli.engine.noise import believed, left_on, noise_level
 from align_cli.engine.options import DEFAULTS, Options
 from align_cli.engine.photometry import Light, first_guess
 from align_cli.engine.place import Place
@@ -83,9 +83,9 @@ class Aligner:
         self._target = target
         self._levels = pyramid(target, level_count(target.size))
         self._planes = [target_planes(level) for level in self._levels]
+        self._noise = noise_level(target.plane, target.valid)
         if self._planes[0] is not None:
-            noise = noise_level(target.plane, target.valid)
-            self._planes[0] = believed(self._planes[0], noise)
+            self._planes[0] = believed(self._planes[0], self._noise)
         if not any(self._planes):
             raise ImageError("no pixel is far enough from invalid ones to align", role="target")
 
@@ -176,6 +176,7 @@ class Aligner:
             place.warp,
             detail=self._detail_zncc(levels, place.warp),
             texture=self._shared_texture(levels, place),
+            unexplained=self._unexplained(source, levels, place),
             threads=threads,
         )
         evidence = trust.Evidence(
@@ -305,6 +306,25 @@ class Aligner:
             if best >= trust.CLEAR_TEXTURE:
                 break
         return best
+
+    def _unexplained(self, source: Luma, levels: Sequence[Level], place: Place) -> float:
+        """Of the finest level that tells it."""
+        noise = noise_level(source.plane, source.valid), self._noise
+        finest = min(trust.FINEST_EXPLAINED, len(levels) - 1)
+        for level, planes in enumerate(self._planes[: len(levels)]):
+            if level < finest or planes is None or planes.image.size > trust.MOST_EXPLAINED_PIXELS:
+                continue
+            left = left_on(level)
+            unexplained = trust.unexplained(
+                levels[level],
+                self._levels[level],
+                planes,
+                place.at_level(level),
+                noise=(noise[0] * left, noise[1] * left),
+            )
+            if not math.isnan(unexplained):
+                return unexplained
+        return math.nan
 
 
 def align(

@@ -68,13 +68,16 @@ class Quality:
     images of different things may share a bright top and a dark bottom, but not their details.
     ``shared_texture`` is the share of the texture that both images have in common, along the motion
     of the model along which they have least: about 0 where some motion leaves the picture as it is
-    (stripes along themselves), so that only noise could tell where it stopped.
+    (stripes along themselves), so that only noise could tell where it stopped. ``unexplained`` is
+    how much of the target's details, at half of full size or less, is neither in the warped source
+    nor noise: 0 at best, NaN where the noise leaves no details to look at.
     """
 
     before: Agreement
     after: Agreement
     detail_zncc: float
     shared_texture: float
+    unexplained: float
     overlap: float
 
 

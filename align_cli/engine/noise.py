@@ -81,11 +81,25 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
     return replace(planes, gradient_x=x, gradient_y=y, texture=texture)
 
 
+_SMOOTHING: Final = cv2.getGaussianKernel(2 * REACH + 1, PRESMOOTHING).ravel()
+_BINOMIAL: Final = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
+
+
 def _energy_of_unit_noise() -> float:
     """Expected squared gradient of white noise of variance 1 after the smoothing of level 0."""
-    smoothing = cv2.getGaussianKernel(2 * REACH + 1, PRESMOOTHING).ravel()
-    slope = np.convolve(smoothing, [0.5, 0.0, -0.5])
-    return 2.0 * float((smoothing @ smoothing) * (slope @ slope))
+    slope = np.convolve(_SMOOTHING, [0.5, 0.0, -0.5])
+    return 2.0 * float((_SMOOTHING @ _SMOOTHING) * (slope @ slope))
 
 
 _ENERGY_OF_UNIT_NOISE: Final = _energy_of_unit_noise()
+
+
+def left_on(level: int) -> float:
+    """The share of white noise's standard deviation that is left on a pyramid level."""
+    smoothing = _SMOOTHING
+    for finer in range(level):
+        # What is smoothed on a level of every second pixel reaches twice as far at full size.
+        spread = np.zeros((_BINOMIAL.size - 1) * 2**finer + 1)
+        spread[:: 2**finer] = _BINOMIAL
+        smoothing = np.convolve(smoothing, spread)
+    return float(smoothing @ smoothing)

@@ -30,7 +30,7 @@ from align_cli.engine.sampling import (
     sample,
     sample_valid,
 )
-from align_cli.engine.targets import TargetPlanes
+from align_cli.engine.targets import TargetPlanes, textured
 from align_cli.engine.threads import Threads
 
 COARSEST_TEXTURE: Final = 3
@@ -43,8 +43,9 @@ with noise reach 0.16, a photograph of mostly sky 0.82, a change of viewpoint 0.
 
 CLEAR_DETAIL_ZNCC: Final = 0.9
 CLEAR_TEXTURE: Final = 0.6
-"""With details or textures that agree less than this, an alignment is not beyond doubt: the target
-is aligned to the source as well."""
+CLEAR_UNEXPLAINED: Final = 0.3
+"""With textures that agree less than this, or details that agree less and are not explained either,
+an alignment is not beyond doubt: the target is aligned to the source as well."""
 
 LARGEST_LOOP_PX: Final = 3.0
 """There and back, the corners must end this near to where they were. Where two different things
@@ -69,6 +70,19 @@ LEAST_DETAIL_ZNCC: Final = 0.5
 """Below this the images do not show the same thing. Measured on 400x300 photographs with noise of
 5 to 30 grey levels: every aligned pair reached 0.51; the best of the runs that came to rest on
 pairs of different photographs 0.30."""
+
+LARGEST_UNEXPLAINED: Final = 0.55
+"""Where more of the details' amplitude than this is neither in both images nor noise, they do not
+lie on one another. Measured: right answers reach 0.45 (a fifth covered, clipped highlights), the
+runs that came to rest where only the coarse shapes agree began at 0.63."""
+
+FINEST_EXPLAINED: Final = 1
+MOST_EXPLAINED_PIXELS: Final = 1 << 18
+"""Looked at is the finest level from this one on, of no more pixels, whose details stand out of the
+noise."""
+
+LEAST_SIGNAL: Final = 3.0
+"""Details that are not this many times as large as the noise of both images do not count."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
@@ -99,7 +113,8 @@ _SENTENCES: Final = {
     ),
     Status.NO_AGREEMENT: (
         "the solver came to rest, but the images do not agree in their details (ZNCC {detail:.3f}, "
-        "{least:g} needed), or the way back leads elsewhere; "
+        "{least:g} needed; {unexplained:.0%} of them in one image only), or the way back leads "
+        "elsewhere; "
         f"{_UNLIKE}: give a start nearer to the answer, or another motion model"
     ),
 }
@@ -249,20 +264,14 @@ def shared_texture(
         1 for the same picture, about 0 where nothing but noise fixes some motion; NaN where
         there is no gradient at all.
     """
-    warp = place.warp
-    height, width = planes.image.shape
-    x, y = planes.origin
-    interior = np.s_[y : y + height, x : x + width]
-    inside = _common(source, target, warp, margin=REACH + 2.0)[interior]
-    image = sample(source.image, warp, target.size, replicate=True)
+    image, relit, inside = _warped(source, target, planes, place)
     # What covers a part of one image is no evidence on the rest: leave out what robust weights do.
-    relit = image[interior].copy()
-    relight(relit, place.light, planes, slice(None), scratch=np.empty_like(relit))
     residual = np.abs(relit - planes.image)
     if inside.any():
         inside &= residual <= OUTLIER * scale_of(residual[inside])
     # The central difference of the warped source looks one pixel further.
     inside = cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
+    interior = _interior(planes)
     warped = central_differences(image)
     s = warped[0][interior], warped[1][interior]
     t = planes.gradient_x, planes.gradient_y
@@ -277,6 +286,64 @@ def shared_texture(
     return float(np.linalg.eigvalsh(root @ ts @ root.T)[0])
 
 
+def unexplained(
+    source: Level,
+    target: Level,
+    planes: TargetPlanes,
+    place: Place,
+    *,
+    noise: tuple[float, float],
+) -> float:
+    """How much of the target's details is neither in the source too nor noise.
+
+    Coarse shapes may agree where nothing else does: a wave of a hundred pixels fits its neighbour.
+    With d the details of the relit source less those of the target, its standard deviation, less
+    what noise alone would leave, over the target's without noise. Both are taken from medians over
+    the pixels with texture, so that less than half of them may show something else.
+
+    Args:
+        source: a level of the source.
+        target: the same level of the target.
+        planes: what ``targets.target_planes`` makes of it.
+        place: the warp, target pixel -> source pixel of this level, and the light.
+        noise: standard deviations of the noise of source and target on this level, in the units of
+            either.
+
+    Returns:
+        0 where the images agree but for their noise, about 1.4 for unlike images; NaN where the
+        details do not stand out of the noise, so that nothing is known.
+    """
+    _, relit, inside = _warped(source, target, planes, place)
+    picked = inside & textured(planes)
+    if not picked.any():
+        return math.nan
+    s, t = (_details(image, inside)[picked].astype(np.float32) for image in (relit, planes.image))
+    of_source, of_target = noise[0] * abs(place.light.factor[0]), noise[1]
+    signal = scale_of(t) ** 2 - of_target**2
+    known = of_source**2 + of_target**2
+    if not signal > LEAST_SIGNAL**2 * known:
+        return math.nan
+    return math.sqrt(max(scale_of(s - t) ** 2 - known, 0.0) / signal)
+
+
+def _warped(
+    source: Level, target: Level, planes: TargetPlanes, place: Place
+) -> tuple[Plane, Plane, Mask]:
+    """The warped source on all of a level, relit on its interior, and what both know of that."""
+    interior = _interior(planes)
+    inside = _common(source, target, place.warp, margin=REACH + 2.0)[interior]
+    image = sample(source.image, place.warp, target.size, replicate=True)
+    relit = image[interior].copy()
+    relight(relit, place.light, planes, slice(None), scratch=np.empty_like(relit))
+    return image, relit, inside
+
+
+def _interior(planes: TargetPlanes) -> tuple[slice, slice]:
+    height, width = planes.image.shape
+    x, y = planes.origin
+    return np.s_[y : y + height, x : x + width]
+
+
 def measure(
     source: Luma,
     target: Luma,
@@ -285,6 +352,7 @@ def measure(
     *,
     detail: float,
     texture: float,
+    unexplained: float,
     threads: Threads,
 ) -> Quality:
     """Agreement under the warps ``start`` and ``final``, on the pixels that both reach."""
@@ -313,6 +381,7 @@ def measure(
         after=_agreement(after, unit),
         detail_zncc=detail,
         shared_texture=texture,
+        unexplained=unexplained,
         overlap=float(after[0] / target.plane.size),
     )
 
@@ -340,7 +409,14 @@ def doubtful(evidence: Evidence, quality: Quality) -> bool:
 
 def clear(quality: Quality) -> bool:
     """True where textures and details agree beyond doubt."""
-    return quality.shared_texture >= CLEAR_TEXTURE and quality.detail_zncc >= CLEAR_DETAIL_ZNCC
+    return quality.shared_texture >= CLEAR_TEXTURE and (
+        quality.unexplained <= CLEAR_UNEXPLAINED
+        or (quality.detail_zncc >= CLEAR_DETAIL_ZNCC and not _unexplained(quality))
+    )
+
+
+def _unexplained(quality: Quality) -> bool:
+    return quality.unexplained > LARGEST_UNEXPLAINED  # not where nothing is known of it
 
 
 def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: str) -> Outcome:
@@ -355,6 +431,7 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
         after=quality.after.zncc,
         detail=quality.detail_zncc,
         least=LEAST_DETAIL_ZNCC,
+        unexplained=quality.unexplained,
     )
     return Outcome(status, sentence)
 
@@ -368,7 +445,8 @@ def _verdict(evidence: Evidence, quality: Quality) -> Status:
         return Status.NO_AGREEMENT
     if quality.shared_texture < LEAST_TEXTURE:
         return Status.SINGULAR
-    if evidence.loop_px is not None and not evidence.loop_px <= LARGEST_LOOP_PX:
+    led_elsewhere = evidence.loop_px is not None and not evidence.loop_px <= LARGEST_LOOP_PX
+    if _unexplained(quality) or led_elsewhere:
         return Status.NO_AGREEMENT
     return Status.CONVERGED
 

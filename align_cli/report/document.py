@@ -65,6 +65,7 @@ def alignment_document(
             "after": _agreement(quality.after),
             "detail_zncc": quality.detail_zncc,
             "shared_texture": quality.shared_texture,
+            "unexplained": quality.unexplained,
             "overlap": quality.overlap,
         },
         "uncertainty": _uncertainty(alignment.uncertainty),

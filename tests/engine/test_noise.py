@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose
 
 from align_cli.engine.aligner import align
 from align_cli.engine.luma import luma
-from align_cli.engine.noise import believed, noise_level
+from align_cli.engine.noise import believed, left_on, noise_level
 from align_cli.engine.options import PRESET_NAMES
 from align_cli.engine.pyramid import pyramid
 from align_cli.engine.targets import TargetPlanes, target_planes
@@ -91,3 +91,11 @@ def test_an_edge_in_noise_is_believed_and_the_flat_parts_beside_it_are_not() -> 
     assert np.abs(doubted.gradient_x[edge]).sum() > 0.9 * np.abs(planes.gradient_x[edge]).sum()
     assert np.abs(doubted.gradient_x[flat]).sum() < 0.5 * np.abs(planes.gradient_x[flat]).sum()
     assert np.abs(doubted.gradient_y[flat]).sum() < 0.5 * np.abs(planes.gradient_y[flat]).sum()
+
+
+@pytest.mark.parametrize("level", [0, 1, 2, 3])
+def test_what_is_left_of_white_noise_on_a_level(level: int) -> None:
+    noise = np.random.default_rng(level).normal(size=(1024, 1024)).astype(np.float32)
+    plane = luma(noise, "target")
+    seen = pyramid(plane, level + 1)[level].image[4:-4, 4:-4]
+    assert left_on(level) == pytest.approx(float(seen.std() / plane.plane.std()), rel=0.03)

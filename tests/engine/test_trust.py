@@ -17,10 +17,13 @@ from align_cli.engine.threads import Threads
 from align_cli.engine.trust import (
     CLEAR_DETAIL_ZNCC,
     CLEAR_TEXTURE,
+    CLEAR_UNEXPLAINED,
     DETAIL_SIGMA,
     DETAIL_TILE,
     LARGEST_LOOP_PX,
+    LARGEST_UNEXPLAINED,
     LEAST_DETAIL_ZNCC,
+    LEAST_SIGNAL,
     LEAST_TEXTURE,
     STOOD_STILL_PX,
     WORSE_BY,
@@ -32,6 +35,7 @@ from align_cli.engine.trust import (
     outcome,
     residual_image,
     shared_texture,
+    unexplained,
 )
 from tests.scenes import motion, render, textured
 
@@ -48,15 +52,25 @@ def quality(
     *,
     detail: float = 0.8,
     texture: float = 0.8,
+    unexplained: float = 0.1,
     overlap: float = 1.0,
 ) -> Quality:
     first, last = Agreement(before, 0.2, 0.1), Agreement(after, 0.2, 0.1)
-    return Quality(first, last, detail, texture, overlap)
+    return Quality(first, last, detail, texture, unexplained, overlap)
 
 
 def measured(source: Luma, target: Luma, start: np.ndarray, final: np.ndarray) -> Quality:
     with Threads(2) as threads:
-        return measure(source, target, start, final, detail=0.7, texture=0.6, threads=threads)
+        return measure(
+            source,
+            target,
+            start,
+            final,
+            detail=0.7,
+            texture=0.6,
+            unexplained=0.2,
+            threads=threads,
+        )
 
 
 def agreement(s: np.ndarray, t: np.ndarray) -> tuple[float, float, float]:
@@ -111,6 +125,7 @@ def test_agreement_is_what_numpy_says(
     assert result.overlap == pytest.approx(inside.mean(), abs=1e-12)
     assert result.detail_zncc == 0.7
     assert result.shared_texture == 0.6
+    assert result.unexplained == 0.2
     assert found(result.after) == pytest.approx(
         agreement(warped[inside], whole(target)[inside]), abs=1e-5
     )
@@ -238,19 +253,40 @@ def test_texture_must_be_shared_and_there_and_back_end_where_it_began(
 
 
 @pytest.mark.parametrize(
-    ("status", "texture", "detail", "doubt"),
+    ("unexplained", "status"),
     [
-        (Status.CONVERGED, CLEAR_TEXTURE, CLEAR_DETAIL_ZNCC, False),
-        (Status.CONVERGED, 0.9 * CLEAR_TEXTURE, 1.0, True),
-        (Status.CONVERGED, 1.0, 0.99 * CLEAR_DETAIL_ZNCC, True),
-        (Status.CONVERGED, 1.0, np.nan, True),
-        (Status.CONVERGED, np.nan, 1.0, True),
-        # What has failed already needs no second opinion.
-        (Status.DIVERGED, 0.0, 0.0, False),
+        (0.0, Status.CONVERGED),
+        (LARGEST_UNEXPLAINED, Status.CONVERGED),
+        (np.nan, Status.CONVERGED),
+        (LARGEST_UNEXPLAINED + 1e-6, Status.NO_AGREEMENT),
     ],
 )
-def test_what_is_beyond_doubt(status: Status, texture: float, detail: float, doubt: bool) -> None:
-    what = quality(0.5, 0.9, detail=detail, texture=texture)
+def test_the_details_must_be_in_both_images(unexplained: float, status: Status) -> None:
+    what = quality(0.5, 0.9, texture=1.0, detail=1.0, unexplained=unexplained)
+    assert verdict(Status.CONVERGED, what).status is status
+    assert doubtful(Evidence(Status.CONVERGED, 9.0), what) is (status is Status.NO_AGREEMENT)
+
+
+@pytest.mark.parametrize(
+    ("status", "texture", "detail", "unexplained", "doubt"),
+    [
+        (Status.CONVERGED, CLEAR_TEXTURE, CLEAR_DETAIL_ZNCC, LARGEST_UNEXPLAINED, False),
+        (Status.CONVERGED, CLEAR_TEXTURE, CLEAR_DETAIL_ZNCC, np.nan, False),
+        (Status.CONVERGED, CLEAR_TEXTURE, 0.6, CLEAR_UNEXPLAINED, False),
+        (Status.CONVERGED, 0.9 * CLEAR_TEXTURE, 1.0, 0.0, True),
+        (Status.CONVERGED, 1.0, 0.99 * CLEAR_DETAIL_ZNCC, 1.1 * CLEAR_UNEXPLAINED, True),
+        (Status.CONVERGED, 1.0, 0.99 * CLEAR_DETAIL_ZNCC, np.nan, True),
+        (Status.CONVERGED, 1.0, 1.0, 1.1 * LARGEST_UNEXPLAINED, True),
+        (Status.CONVERGED, 1.0, np.nan, np.nan, True),
+        (Status.CONVERGED, np.nan, 1.0, 0.0, True),
+        # What has failed already needs no second opinion.
+        (Status.DIVERGED, 0.0, 0.0, 1.0, False),
+    ],
+)
+def test_what_is_beyond_doubt(
+    status: Status, texture: float, detail: float, unexplained: float, doubt: bool
+) -> None:
+    what = quality(0.5, 0.9, detail=detail, texture=texture, unexplained=unexplained)
     assert doubtful(Evidence(status, 9.0), what) is doubt
 
 
@@ -294,6 +330,54 @@ def test_the_share_of_texture_is_what_noise_leaves() -> None:
     scene = numbers.normal(size=(300, 400))
     source, target = (scene + numbers.normal(0.0, 3.0**-0.5, scene.shape) for _ in range(2))
     assert texture_of(source, target, np.eye(3), "translation") == pytest.approx(0.75, abs=0.02)
+
+
+def unexplained_of(
+    source: np.ndarray, target: np.ndarray, noise: tuple[float, float], light: Light | None = None
+) -> float:
+    levels = Level(source.astype(np.float32), None), Level(target.astype(np.float32), None)
+    planes = target_planes(levels[1])
+    assert planes is not None
+    return unexplained(*levels, planes, Place(np.eye(3), light or Light.uniform()), noise=noise)
+
+
+def test_what_only_the_target_shows_is_unexplained_whatever_the_light() -> None:
+    numbers = np.random.default_rng(2)
+    common, own = numbers.normal(size=(2, 150, 200))
+    target = common + 0.5 * own
+    bright = Light.uniform(3.0, 5.0)
+    assert unexplained_of(3.0 * target + 5.0, target, (0.0, 0.0), bright) < 1e-3
+    share = unexplained_of(3.0 * common + 5.0, target, (0.0, 0.0), bright)
+    assert share == pytest.approx((0.25 / 1.25) ** 0.5, abs=0.02)
+    assert unexplained_of(own, common, (0.0, 0.0)) == pytest.approx(2.0**0.5, abs=0.03)
+
+
+def test_noise_that_was_measured_is_explained() -> None:
+    numbers = np.random.default_rng(3)
+    scene, one, other = numbers.normal(size=(3, 300, 400))
+    source, target = 2.0 * (scene + 0.1 * one), scene + 0.2 * other
+    light = Light.uniform(2.0)
+    # Noise of half and of one and a half its true size, seen from both sides of the truth.
+    told = [unexplained_of(source, target, (f * 0.2, f * 0.2), light) for f in (0.0, 0.5, 1.0)]
+    assert told[0] == pytest.approx((0.05 / 1.04) ** 0.5, abs=0.01)
+    assert told[1] == pytest.approx((0.0375 / 1.03) ** 0.5, abs=0.01)
+    assert told[2] < 0.06
+
+
+def test_details_that_do_not_stand_out_of_the_noise_say_nothing() -> None:
+    scene = np.random.default_rng(4).normal(size=(150, 200))
+    largest = 1.0 / np.hypot(LEAST_SIGNAL, LEAST_SIGNAL)  # of two equal noises, about
+    assert unexplained_of(scene, scene, (0.9 * largest, 0.9 * largest)) == 0.0
+    assert np.isnan(unexplained_of(scene, scene, (1.1 * largest, 1.1 * largest)))
+
+
+def test_what_hides_less_than_half_leaves_nothing_unexplained() -> None:
+    one, other = np.random.default_rng(5).normal(size=(2, 150, 200))
+    source = one.copy()
+    source[:, :80] = other[:, :80]
+    assert unexplained_of(source, one, (0.0, 0.0)) < LARGEST_UNEXPLAINED
+    source[:, :160] = other[:, :160]
+    assert unexplained_of(source, one, (0.0, 0.0)) > LARGEST_UNEXPLAINED
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,7 @@ DOCUMENT = {
         "before": AGREEMENT,
         "after": AGREEMENT,
         "shared_texture": 0.9,
+        "unexplained": 0.1,
         "detail_zncc": 0.4,
         "overlap": 0.9,
     },
@@ -88,6 +89,7 @@ def test_a_full_document_is_valid(validator):
     [
         *(f"quality.{when}.{what}" for when in ("before", "after") for what in AGREEMENT),
         "quality.detail_zncc",
+        "quality.unexplained",
         "quality.overlap",
         "gain",
         "bias",

@@ -37,7 +37,12 @@ def finished(
         parameters=parameters or {"shift_px": (12.34, -4.0), "angle_deg": 3.2, "scale": 1.02},
         outcome=outcome,
         quality=Quality(
-            before=before, after=after, detail_zncc=0.9, shared_texture=0.8, overlap=0.934
+            before=before,
+            after=after,
+            detail_zncc=0.9,
+            shared_texture=0.8,
+            unexplained=0.1,
+            overlap=0.934,
         ),
         uncertainty=uncertainty,
         gain=1.0,
