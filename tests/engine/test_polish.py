@@ -14,8 +14,9 @@ from align_cli.engine.luma import Luma
 from align_cli.engine.motion import MODELS
 from align_cli.engine.photometry import UNIFORM, Light
 from align_cli.engine.place import Place
-from align_cli.engine.polish import polish
+from align_cli.engine.polish import MARGIN_PX, SETTLED_PX, polish
 from align_cli.engine.robust import LOSSES
+from align_cli.engine.sampling import overlap_mask
 from align_cli.engine.threads import Threads
 from tests.scenes import (
     MODEL_NAMES,
@@ -125,6 +126,18 @@ def test_a_start_that_is_off_by_a_fraction_of_a_pixel_ends_at_the_same_place() -
         ends.append(found(solved).result.place.warp)
     for end in ends[1:]:
         assert corner_error(end, ends[0], SIZE) < 5e-3
+
+
+@pytest.mark.parametrize(("noise", "margin"), [(0.0, SETTLED_PX), (0.1, MARGIN_PX)])
+def test_the_borders_take_part_where_what_was_invented_there_does_not_show(
+    noise: float, margin: float
+) -> None:
+    images = pair("translation", seed=5, size=SIZE, noise=noise)
+    solved = found(polished(images, model="translation", loss="l2"))
+    weight = solved.target.weight
+    assert weight is not None
+    warp = solved.result.place.warp
+    assert_array_equal(weight > 0.0, overlap_mask(warp, SIZE, SIZE, margin=margin))
 
 
 @pytest.mark.parametrize(("off", "stands"), [(0.6, True), (1.5, False)])
