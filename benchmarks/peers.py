@@ -30,7 +30,8 @@ def _simple_itk(source: Image, target: Image, model: str) -> Floats:
     if model == "translation":
         transform = sitk.TranslationTransform(2)
     else:
-        transform = sitk.AffineTransform(2)
+        kinds = {"rigid": sitk.Euler2DTransform, "affine": lambda: sitk.AffineTransform(2)}
+        transform = kinds[model]()
         transform.SetCenter([(width - 1) / 2.0, (height - 1) / 2.0])
     registration = sitk.ImageRegistrationMethod()
     registration.SetMetricAsMeanSquares()
@@ -81,7 +82,9 @@ def _where_installed(module: str, models: Iterable[str]) -> Iterable[str]:
 
 
 PEERS = (
-    peer("SimpleITK", _simple_itk, _where_installed("SimpleITK", ("translation", "affine"))),
+    peer(
+        "SimpleITK", _simple_itk, _where_installed("SimpleITK", ("translation", "rigid", "affine"))
+    ),
     peer("pystackreg", _pystackreg, _where_installed("pystackreg", _STACKREG_KINDS)),
     peer("skimage", _scikit_image, ("translation", "affine")),
 )

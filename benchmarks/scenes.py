@@ -79,6 +79,39 @@ def photograph(name: str, blur: float = 0.7) -> Floats:
     return ndimage.gaussian_filter(grey.astype(np.float64), blur)
 
 
+MOSAIC = (*LARGE_PHOTOGRAPHS, "retina.jpg", "hubble_deep_field.jpg", "ihc.png", "cell.png")
+TILE = 300
+
+
+def mosaic(size: Size, *, colour: bool = False) -> Floats | NDArray[np.uint8]:
+    """A large picture: tiles cut from photographs, side by side, without end.
+
+    Returns:
+        (height, width) float64, blurred like ``photograph``; or (height, width, 3) uint8 BGR.
+    """
+    folder = Path(skimage.__file__).parent / "data"
+    tiles = []
+    for name in MOSAIC:
+        picture = cv2.imread(str(folder / name))
+        rows, columns = (side // TILE for side in picture.shape[:2])
+        tiles += [
+            picture[row * TILE : (row + 1) * TILE, column * TILE : (column + 1) * TILE]
+            for row in range(rows)
+            for column in range(columns)
+        ]
+    order = np.random.default_rng(0)
+    width, height = size
+    canvas = np.empty((height, width, 3), np.uint8)
+    for top in range(0, height, TILE):
+        for left in range(0, width, TILE):
+            place = canvas[top : top + TILE, left : left + TILE]
+            place[...] = tiles[order.integers(len(tiles))][: place.shape[0], : place.shape[1]]
+    if colour:
+        return canvas
+    grey = cv2.cvtColor(canvas, cv2.COLOR_BGR2GRAY)
+    return ndimage.gaussian_filter(grey.astype(np.float64), 0.7)
+
+
 def shift(x: float, y: float) -> Floats:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
