@@ -123,7 +123,8 @@ EPILOG = (
     "--tolerance",
     type=FiniteFloat(min=0.0, min_open=True),
     metavar="PX",
-    help="Converged when a step moves no corner by more, in pixels.  [default: the preset's]",
+    help="Converged when the next step would move no corner by more, in pixels.  "
+    "[default: the preset's]",
 )
 @click.option(
     "--init",

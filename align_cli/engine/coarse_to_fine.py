@@ -2,9 +2,9 @@
 
 What is solved for grows on the way down. The coarsest level climbs from a shift to the model
 that was asked for; the first level that is large enough tries whether the light varies over the
-image; the last level alone is held to the tolerance, and may be sampled by splines. A coarse level
-may be led astray (lines of text look alike), so each level begins again at the start where the
-images agree better there.
+image; the last level alone is held to the tolerance, and may be sampled on a finer grid. A coarse
+level may be led astray (lines of text look alike), so each level begins again at the start where
+the images agree better there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
 from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM
 from align_cli.engine.place import Place
-from align_cli.engine.pyramid import REACH, Level, splined
+from align_cli.engine.pyramid import REACH, Level, finely_sampled
 from align_cli.engine.robust import Loss
 from align_cli.engine.starts import ladder
 from align_cli.engine.targets import TargetPlanes
@@ -107,7 +107,7 @@ def coarse_to_fine(
         if level < finest:
             break
         last = level == finest
-        source = splined(sources[level]) if last and options.spline else sources[level]
+        source = finely_sampled(sources[level]) if last and options.enlarge else sources[level]
         solver = _LevelSolver(target, source, level, threads, scratch)
         tolerance = options.level_tolerance_px / 2**level
         if not last:

@@ -75,6 +75,10 @@ LARGEST_SHARE: Final = 5.0
 
 USABLE: Final = (Status.CONVERGED, Status.ITERATION_LIMIT)
 
+CAUTION: Final = 2.0
+"""Steps shrink by about a constant ratio; the next one is expected to be no longer than so many
+times what the last two foretell, and not made where that is below the tolerance."""
+
 STEADY_STEP_PX: Final = 0.3
 """The Gauss-Newton matrix is computed again while steps are larger than this."""
 
@@ -239,7 +243,8 @@ def solve_level(
     model = settings.model
     place = start
     scale = residual_scale(target, source, place)
-    smaller = min(_pixels(target.valid, target.image), _pixels(source.valid, source.image))
+    share = target.image.shape[0] / (target.size[1] - 2 * target.origin[1])
+    smaller = min(_pixels(target.valid, target.image), share * _pixels(source.valid, source.image))
     matrix: NDArray[np.float64] | None = None
     before: Taken | None = None
     last_step = np.inf
@@ -287,12 +292,17 @@ def solve_level(
         ):
             return result(Status.DIVERGED, iteration)
         place = Place(new_warp, new_light)
-        last_step = corner_step_px(small, target.size)
-        if last_step <= settings.tolerance_px:
+        step_before, last_step = last_step, corner_step_px(small, target.size)
+        if _next_step_px(last_step, step_before) <= settings.tolerance_px:
             return result(Status.CONVERGED, iteration)
         if last_step > STEADY_SCALE_PX:
             scale = max(scale_of(sums.residuals), least_scale(target))
     return result(Status.ITERATION_LIMIT, settings.max_iterations)
+
+
+def _next_step_px(last: float, before: float) -> float:
+    """How far the next step would go at most, from how much the last was shorter than its own."""
+    return last * min(1.0, CAUTION * last / before) if before < np.inf else last
 
 
 def _pixels(valid: Mask | None, image: Plane) -> int:

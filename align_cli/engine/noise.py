@@ -14,10 +14,10 @@ from typing import Final
 import cv2
 import numpy as np
 
-from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.arrays import Mask, Plane, Vector
 from align_cli.engine.pyramid import PRESMOOTHING, REACH
 from align_cli.engine.robust import scale_of
-from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes
+from align_cli.engine.targets import TargetPlanes, texture_threshold
 
 NEIGHBOURHOOD: Final = 9
 """Side in pixels of the neighbourhood whose gradient energy is measured. Smaller
@@ -35,7 +35,8 @@ and where all of it is texture the answer must still be found."""
 MOST_LOOKED_AT: Final = 1 << 14
 """Pixels that the noise is estimated from."""
 
-_SECOND_DIFFERENCES: Final = np.outer([1.0, -2.0, 1.0], [1.0, -2.0, 1.0]).astype(np.float32) / 6.0
+SECOND_DIFFERENCES: Final = 6.0
+"""Standard deviation of the second differences of white noise along both axes."""
 
 
 def noise_level(image: Plane, valid: Mask | None) -> float:
@@ -48,15 +49,14 @@ def noise_level(image: Plane, valid: Mask | None) -> float:
         image: (height, width) float32.
         valid: (height, width) bool, or None where every pixel is.
     """
-    details = np.asarray(cv2.filter2D(image, cv2.CV_32F, _SECOND_DIFFERENCES), np.float32)
-    inside = np.s_[1:-1, 1:-1]
-    if valid is None:
-        known = details[inside].ravel()
-    else:
-        known = details[inside][
-            cv2.erode(valid.view(np.uint8), np.ones((3, 3), np.uint8))[inside] > 0
-        ]
-    return scale_of(known[:: max(1, known.size // MOST_LOOKED_AT)])
+    height, width = image.shape
+    rows = np.unique(np.linspace(1, height - 2, max(1, MOST_LOOKED_AT // width)).astype(np.intp))
+    details = image[rows - 1] - 2.0 * image[rows] + image[rows + 1]
+    details = details[:, :-2] - 2.0 * details[:, 1:-1] + details[:, 2:]
+    if valid is not None:
+        known = valid[rows - 1] & valid[rows] & valid[rows + 1]
+        details = details[known[:, :-2] & known[:, 1:-1] & known[:, 2:]]
+    return scale_of(details.ravel()) / SECOND_DIFFERENCES
 
 
 def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
@@ -66,18 +66,28 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
         planes: what ``targets.target_planes`` makes of level 0.
         noise: standard deviation of the noise of the image before it was smoothed.
     """
-    energy = planes.gradient_x * planes.gradient_x + planes.gradient_y * planes.gradient_y
-    energy = cv2.blur(energy, (NEIGHBOURHOOD, NEIGHBOURHOOD), borderType=cv2.BORDER_REFLECT_101)
-    expected = np.float32(TAKEN_OFF * _ENERGY_OF_UNIT_NOISE * noise**2)
-    share = 1.0 - expected / np.maximum(energy, np.finfo(np.float32).tiny)
-    np.maximum(share, np.float32(LEAST_SHARE), out=share)
+    x, y = np.empty_like(planes.gradient_x), np.empty_like(planes.gradient_y)
+    expected = np.float32(TAKEN_OFF * noise_energy(0, noise))
+    whole = rest = 0.0
+    for rows in planes.bands.cut(planes.bands.rows):
+        gradient = planes.gradient_x[rows], planes.gradient_y[rows]
+        energy = gradient[0] * gradient[0]
+        energy += gradient[1] * gradient[1]
+        cv2.blur(energy, (NEIGHBOURHOOD, NEIGHBOURHOOD), energy, borderType=cv2.BORDER_REFLECT_101)
+        share = np.maximum(energy, np.finfo(np.float32).tiny)
+        np.divide(-expected, share, out=share)
+        share += np.float32(1.0)
+        np.maximum(share, np.float32(LEAST_SHARE), out=share)
+        np.multiply(gradient[0], share, out=x[rows])
+        np.multiply(gradient[1], share, out=y[rows])
+        energy *= share
+        whole += float(energy.sum(dtype=np.float64))
+        rest += float(np.vdot(share, energy))
     # So scaled that steps keep their length where what seemed to be noise was texture.
-    whole, rest = float(np.vdot(share, energy)), float(np.vdot(share * share, energy))
-    share *= np.float32(whole / rest if rest > 0.0 else 1.0)
-    x, y = (
-        np.asarray(plane * share, np.float32) for plane in (planes.gradient_x, planes.gradient_y)
-    )
-    texture = TEXTURE_SHARE * float((x * x + y * y).mean(dtype=np.float64))
+    scale = np.float32(whole / rest if rest > 0.0 else 1.0)
+    x *= scale
+    y *= scale
+    texture = texture_threshold((x, y), planes.valid)
     return replace(planes, gradient_x=x, gradient_y=y, texture=texture)
 
 
@@ -85,21 +95,31 @@ _SMOOTHING: Final = cv2.getGaussianKernel(2 * REACH + 1, PRESMOOTHING).ravel()
 _BINOMIAL: Final = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
 
 
-def _energy_of_unit_noise() -> float:
-    """Expected squared gradient of white noise of variance 1 after the smoothing of level 0."""
-    slope = np.convolve(_SMOOTHING, [0.5, 0.0, -0.5])
-    return 2.0 * float((_SMOOTHING @ _SMOOTHING) * (slope @ slope))
+def noise_energy(level: int, noise: float) -> float:
+    """Expected squared gradient of nothing but noise on a pyramid level.
 
-
-_ENERGY_OF_UNIT_NOISE: Final = _energy_of_unit_noise()
+    Args:
+        level: the level.
+        noise: standard deviation at full size, before any smoothing.
+    """
+    smoothing = _smoothing_of(level)
+    # The central difference looks one pixel of the level to each side.
+    slope = np.convolve(smoothing, [0.5, *np.zeros(2 ** (level + 1) - 1), -0.5])
+    return 2.0 * noise**2 * float((smoothing @ smoothing) * (slope @ slope))
 
 
 def left_on(level: int) -> float:
     """The share of white noise's standard deviation that is left on a pyramid level."""
-    smoothing = _SMOOTHING
+    smoothing = _smoothing_of(level)
+    return float(smoothing @ smoothing)
+
+
+def _smoothing_of(level: int) -> Vector:
+    """The filter between the image and a level, along one axis at full size."""
+    smoothing: Vector = np.asarray(_SMOOTHING, np.float64)
     for finer in range(level):
         # What is smoothed on a level of every second pixel reaches twice as far at full size.
-        spread = np.zeros((_BINOMIAL.size - 1) * 2**finer + 1)
+        spread: Vector = np.zeros((_BINOMIAL.size - 1) * 2**finer + 1)
         spread[:: 2**finer] = _BINOMIAL
-        smoothing = np.convolve(smoothing, spread)
-    return float(smoothing @ smoothing)
+        smoothing = np.asarray(np.convolve(smoothing, spread), np.float64)
+    return smoothing

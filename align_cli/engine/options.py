@@ -21,11 +21,13 @@ class Preset:
 
     Attributes:
         summary: a few words for help texts.
-        tolerance_px: the last solve is converged when a step moves no corner by more.
+        tolerance_px: the last solve is converged when the next step would move no corner by more.
         enough_pixels: the descent ends on the first level of at least so many pixels that is no
             more than ``levels_spared`` above full size.
         levels_spared: see ``enough_pixels``.
-        spline: whether the descent's last level samples the source by splines, not linearly.
+        certain_px: of large images no more pixels are looked at than leave the noise such an error
+            (standard deviation, mean over the image).
+        enlarge: whether the descent's last level samples the source on a grid twice as fine.
         polish: whether full size is solved once more by ``polish.polish``.
     """
 
@@ -33,14 +35,17 @@ class Preset:
     tolerance_px: float
     enough_pixels: int
     levels_spared: int
-    spline: bool
+    certain_px: float
+    enlarge: bool
     polish: bool
 
 
 PRESETS: Final = {
-    "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, spline=False, polish=False),
-    "balanced": Preset("full size", 1e-3, 0, 0, spline=True, polish=False),
-    "precise": Preset("to the limit that the noise sets", 2e-4, 0, 0, spline=True, polish=True),
+    "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, 5e-3, enlarge=False, polish=False),
+    "balanced": Preset("full size", 1e-3, 0, 0, 1.5e-3, enlarge=True, polish=False),
+    "precise": Preset(
+        "to the limit that the noise sets", 2e-4, 0, 0, 1.5e-3, enlarge=True, polish=True
+    ),
 }
 """Every preset by name, from the quickest to the most patient."""
 
@@ -66,8 +71,8 @@ class Options:
         photometric: solve for gain and bias too.
         levels: number of pyramid levels; None for as many as both images carry.
         max_iterations: limit for each level.
-        tolerance: a level is converged when a step moves no corner by more, in pixels; None for
-            the preset's.
+        tolerance: a level is converged when no further step moves a corner by more, in pixels;
+            None for the preset's.
 
     Raises:
         ValueError: if an option has no sense; the message lists the choices.
@@ -97,9 +102,9 @@ class Options:
         return PRESETS[self.preset].polish
 
     @property
-    def spline(self) -> bool:
+    def enlarge(self) -> bool:
         """Whether the descent's last level samples the source by splines."""
-        return PRESETS[self.preset].spline
+        return PRESETS[self.preset].enlarge
 
     @property
     def tolerance_px(self) -> float:

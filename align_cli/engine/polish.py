@@ -19,6 +19,7 @@ from align_cli.engine.arrays import Plane
 from align_cli.engine.coordinates import inverse
 from align_cli.engine.denoise import Clean, clean
 from align_cli.engine.derivatives import central_differences
+from align_cli.engine.enlarge import SHARP, enlarged
 from align_cli.engine.holes import filled
 from align_cli.engine.lucas_kanade import (
     LevelSettings,
@@ -33,7 +34,7 @@ from align_cli.engine.place import Place
 from align_cli.engine.pyramid import PRESMOOTHING, FineLevel, Level, within_reach
 from align_cli.engine.robust import Loss, scale_of
 from align_cli.engine.sampling import overlap_mask
-from align_cli.engine.spline import coefficients, enlarged, gradient
+from align_cli.engine.spline import coefficients, gradient
 from align_cli.engine.targets import TargetPlanes, planes_of, textured
 from align_cli.engine.threads import Threads
 
@@ -97,7 +98,7 @@ def polish(
         return None  # cv2 could not sample the grid that is twice as fine
     scratch = Scratch()
     whole_source = filled(source.plane, source.valid)
-    spline = FineLevel(coefficients(enlarged(whole_source)), within_reach(source.valid))
+    spline = FineLevel(coefficients(enlarged(whole_source, SHARP)), within_reach(source.valid))
     level = Level(filled(target.plane, target.valid), target.valid)
     planes = planes_of(
         level,

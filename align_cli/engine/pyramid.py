@@ -6,8 +6,8 @@ smoothed by the binomial kernel 1-4-6-4-1 and keeps every second sample, the fir
 pixel x of level l lies at 2**l * x of level 0, with no half-pixel term, for odd sizes too (Burt
 and Adelson 1983; ``align_cli.engine.coordinates.at_level`` carries transforms between levels).
 
-The source of the last level may be sampled by splines, and that of the last polish on a grid twice
-as fine; such levels hold coefficients, not grey values, and only ``Level.sample`` may read them.
+The source of the last level may be sampled on a grid twice as fine, and that of the last polish by
+splines on such a grid; only ``Level.sample`` knows.
 
 A filter near a border sees pixels that it has to invent. Those within its reach take no part:
 ``REACH`` is the same on every level, because (REACH + 2) / 2 <= REACH.
@@ -24,7 +24,14 @@ import numpy as np
 from align_cli.engine import sampling, spline
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size
-from align_cli.engine.luma import Luma
+from align_cli.engine.enlarge import (
+    MOST_ENLARGED,
+    SMOOTHED,
+    enlarged,
+    on_finer_grid,
+    sample_enlarged,
+)
+from align_cli.engine.luma import LARGEST_SIDE, Luma
 
 PRESMOOTHING: Final = 0.8
 """Standard deviation in pixels of the Gaussian of level 0."""
@@ -67,17 +74,27 @@ class Level:
         return sampling.sample(self.image, warp, size, out=out)
 
 
-class SplineLevel(Level):
-    """A level whose ``image`` holds the coefficients of a cubic B-spline, sampled exactly."""
+@dataclass(frozen=True)
+class EnlargedLevel(Level):
+    """A level sampled as if it had been enlarged; ``fine`` holds it so, where it is small."""
+
+    fine: Plane | None
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
-        """Values of the spline at the warped pixels of a window, (height, width) float32."""
-        return spline.sample(self.image, warp, size, out=out)
+        """Values at the warped pixels of a window, (height, width) float32."""
+        if self.fine is not None:
+            return sampling.sample(self.fine, on_finer_grid(warp), size, out=out)
+        values = np.empty(size[::-1], np.float32) if out is None else out
+        sample_enlarged(self.image, warp, size, out=values)
+        return values
 
 
-def splined(level: Level) -> SplineLevel:
-    """The same level, to be sampled by splines."""
-    return SplineLevel(spline.coefficients(level.image), level.valid)
+def finely_sampled(level: Level) -> EnlargedLevel:
+    """The same level, sampled more exactly than linearly."""
+    small = level.image.size <= MOST_ENLARGED and 2 * max(level.size) <= LARGEST_SIDE
+    return EnlargedLevel(
+        level.image, level.valid, enlarged(level.image, SMOOTHED) if small else None
+    )
 
 
 class FineLevel(Level):
@@ -91,7 +108,7 @@ class FineLevel(Level):
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values of the spline at the warped pixels of a window, (height, width) float32."""
-        return spline.sample(self.image, np.diag([2.0, 2.0, 1.0]) @ warp, size, out=out)
+        return spline.sample(self.image, on_finer_grid(warp), size, out=out)
 
 
 def level_count(size: Size) -> int:

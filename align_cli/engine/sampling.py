@@ -114,11 +114,14 @@ def row_intervals(
 def clear_outside(plane: Plane, first: NDArray[np.intp], end: NDArray[np.intp]) -> None:
     """Set to zero, in place, what lies outside each row's interval ``first <= x < end``."""
     width = plane.shape[1]
-    rows = np.flatnonzero((first > 0) | (end < width))
-    if rows.size:
-        # Most often the partial rows are neighbours: a slice spares copies of the plane.
-        touched = np.s_[rows[0] : rows[-1] + 1]
-        np.copyto(plane[touched], 0.0, where=~interval_mask(first[touched], end[touched], width))
+    # Most often only the columns near the borders are touched at all.
+    left, right = min(int(first.max(initial=0)), width), max(int(end.min(initial=width)), 0)
+    if left > 0:
+        columns = np.arange(left)
+        np.copyto(plane[:, :left], 0.0, where=columns < first[:, None])
+    if right < width:
+        columns = np.arange(right, width)
+        np.copyto(plane[:, right:], 0.0, where=columns >= end[:, None])
 
 
 def interval_mask(

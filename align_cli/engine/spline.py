@@ -28,26 +28,12 @@ FILTER_REACH: Final = 12
 """Where its impulse response is cut off: POLE**12 is 1.4e-7, the last digit of float32."""
 
 
-SINC_REACH: Final = 10
-KAISER: Final = 6.0
-"""Half the length in pixels, and the shape of the window, of the sinc of ``enlarged``."""
-
-
 def _impulse_response() -> NDArray[np.float32]:
     distance = np.abs(np.arange(-FILTER_REACH, FILTER_REACH + 1))
     response = -6.0 * POLE / (1.0 - POLE**2) * POLE**distance
     return np.asarray(response / response.sum(), np.float32)
 
 
-def _halfway() -> NDArray[np.float32]:
-    """Kernel of the value half a pixel further on, from ``SINC_REACH`` pixels on either side."""
-    distance = np.arange(-SINC_REACH, SINC_REACH + 1) - 0.5
-    window = np.i0(KAISER * np.sqrt(np.maximum(1.0 - (distance / SINC_REACH) ** 2, 0.0)))
-    kernel = np.sinc(distance) * window * (np.abs(distance) < SINC_REACH)
-    return np.asarray(kernel / kernel.sum(), np.float32)
-
-
-_HALFWAY: Final = _halfway()
 _TO_COEFFICIENTS: Final = _impulse_response()
 _MIRROR: Final = cv2.BORDER_REFLECT_101
 _AS_IT_IS: Final = np.ones(1, np.float32)
@@ -56,21 +42,6 @@ _AS_IT_IS: Final = np.ones(1, np.float32)
 def coefficients(image: Plane) -> Plane:
     """B-spline coefficients of an image, (height, width) float32, mirrored at its borders."""
     return _filtered(image, _TO_COEFFICIENTS, _TO_COEFFICIENTS)
-
-
-def enlarged(image: Plane) -> Plane:
-    """The image on a grid twice as fine, (2 height, 2 width) float32; it keeps its own samples.
-
-    What lies between is found by a windowed sinc, so it holds every frequency up to 0.8 of the
-    Nyquist frequency. On the finer grid those are low ones, where the cubic spline is exact: its
-    phase is then off by at most 0.0012 px, instead of 0.075 px.
-    """
-    height, width = image.shape
-    fine = np.empty((2 * height, 2 * width), np.float32)
-    for row, along_y in enumerate((_AS_IT_IS, _HALFWAY)):
-        for column, along_x in enumerate((_AS_IT_IS, _HALFWAY)):
-            fine[row::2, column::2] = _filtered(image, along_x, along_y)
-    return fine
 
 
 def gradient(image: Plane) -> tuple[Plane, Plane]:

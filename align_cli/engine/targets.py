@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.bands import Bands
 from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.derivatives import central_differences
 from align_cli.engine.pyramid import REACH, Level, within_reach
@@ -24,11 +25,12 @@ class TargetPlanes:
     """What one level of the target contributes.
 
     All planes cover the interior of the level, where no filter met the border (the polish, which
-    smooths nothing, takes the whole level).
+    smooths nothing, takes the whole level), or bands of its rows, stacked.
 
     Attributes:
         size: (width, height) of the whole level.
         origin: (x, y) of the interior's first pixel in the level.
+        bands: which rows of the interior the planes hold.
         image: (h, w) float32, less ``mean``.
         column: (h, w) float32, what a change of the light's factor multiplies: ``image``, or that
             without its noise (noise that the residual holds too would pull the factor).
@@ -46,6 +48,7 @@ class TargetPlanes:
 
     size: Size
     origin: tuple[int, int]
+    bands: Bands
     image: Plane
     column: Plane
     weight: Plane | None
@@ -59,9 +62,18 @@ class TargetPlanes:
     powers_y: NDArray[np.float64]
     pixels_per_unit: float
 
+    @property
+    def energy(self) -> float:
+        """Mean squared gradient."""
+        return self.texture / TEXTURE_SHARE
 
-def target_planes(level: Level) -> TargetPlanes | None:
+
+def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes | None:
     """What a pyramid level contributes as the target, or None where no interior is left.
+
+    Args:
+        level: the level.
+        most_pixels: look at bands of rows of about so many pixels; None for all rows.
 
     The gradient is the central difference of the smoothed level: the derivative of what linear
     sampling reconstructs, and odd, so that noise in it does not correlate with the noise of the
@@ -70,10 +82,30 @@ def target_planes(level: Level) -> TargetPlanes | None:
     reach = REACH + 1  # the central difference looks one pixel further than the smoothing
     if min(level.size) <= 2 * reach + 1:
         return None
-    reached = Level(level.image, within_reach(level.valid))
-    if reached.valid is not None and not reached.valid[_interior(level, reach)].any():
+    valid = within_reach(level.valid)
+    if valid is not None and not valid[_interior(level, reach)].any():
         return None
-    return planes_of(reached, central_differences(level.image), reach=reach)
+    width, height = (side - 2 * reach for side in level.size)
+    bands = Bands.whole(height)
+    if most_pixels is not None and valid is None:
+        bands = Bands.spread(height, width, most_pixels)
+    # A row more on each side, for the difference.
+    gradients = [
+        central_differences(level.image[reach + rows.start - 1 : reach + rows.stop + 1])
+        for rows in bands.slices
+    ]
+    along_x, along_y = (
+        np.concatenate([each[axis][1:-1, reach : reach + width] for each in gradients])
+        for axis in (0, 1)
+    )
+    return _planes(
+        level,
+        bands,
+        reach,
+        image=_stacked(level.image, bands, reach),
+        gradient=(along_x, along_y),
+        valid=None if valid is None else _stacked(valid, bands, reach),
+    )
 
 
 def planes_of(
@@ -93,35 +125,73 @@ def planes_of(
         column: (height, width), see ``TargetPlanes``; None where that is the image.
         weight: (height, width), see ``TargetPlanes``.
     """
-    interior = _interior(level, reach)
-    image = level.image[interior]
-    inside = None if level.valid is None else np.ascontiguousarray(level.valid[interior])
-    mask = None if inside is None else inside.view(np.uint8)
+    bands = Bands.whole(level.size[1] - 2 * reach)
+    return _planes(
+        level,
+        bands,
+        reach,
+        image=_stacked(level.image, bands, reach),
+        gradient=(_stacked(gradient[0], bands, reach), _stacked(gradient[1], bands, reach)),
+        valid=None if level.valid is None else _stacked(level.valid, bands, reach),
+        column=None if column is None else _stacked(column, bands, reach),
+        weight=None if weight is None else _stacked(weight, bands, reach),
+    )
+
+
+def _stacked(plane: NDArray[Any], bands: Bands, reach: int) -> NDArray[Any]:
+    """The rows of the bands of a plane's interior."""
+    columns = np.s_[reach : plane.shape[1] - reach]
+    return np.concatenate(
+        [plane[reach + rows.start : reach + rows.stop, columns] for rows in bands.slices]
+    )
+
+
+def _planes(
+    level: Level,
+    bands: Bands,
+    reach: int,
+    *,
+    image: Plane,
+    gradient: tuple[Plane, Plane],
+    valid: Mask | None,
+    column: Plane | None = None,
+    weight: Plane | None = None,
+) -> TargetPlanes:
+    mask = None if valid is None else valid.view(np.uint8)
     (mean,), (spread,) = (values[:, 0] for values in cv2.meanStdDev(image, mask=mask))
-    image = image - np.float32(mean)
-    gradient_x, gradient_y = (np.ascontiguousarray(plane[interior]) for plane in gradient)
-    energy = cv2.mean(gradient_x * gradient_x, mask)[0] + cv2.mean(gradient_y * gradient_y, mask)[0]
+    image -= np.float32(mean)
     to_normalised = normalisation(level.size)
-    width, height = level.size
+    width = level.size[0]
     x = to_normalised[0, 0] * np.arange(reach, width - reach) + to_normalised[0, 2]
-    y = to_normalised[1, 1] * np.arange(reach, height - reach) + to_normalised[1, 2]
+    y = to_normalised[1, 1] * (reach + bands.y) + to_normalised[1, 2]
     degrees = np.arange(5)
     return TargetPlanes(
         size=level.size,
         origin=(reach, reach),
+        bands=bands,
         image=image,
-        column=image if column is None else column[interior] - np.float32(mean),
-        weight=None if weight is None else np.ascontiguousarray(weight[interior]),
+        column=image if column is None else column - np.float32(mean),
+        weight=weight,
         mean=float(mean),
         spread=float(spread),
-        texture=TEXTURE_SHARE * energy,
-        gradient_x=gradient_x,
-        gradient_y=gradient_y,
-        valid=inside,
+        texture=texture_threshold(gradient, valid),
+        gradient_x=gradient[0],
+        gradient_y=gradient[1],
+        valid=valid,
         powers_x=(x[:, None] ** degrees).astype(np.float32),
         powers_y=y[:, None] ** degrees,
         pixels_per_unit=1.0 / to_normalised[0, 0],
     )
+
+
+def texture_threshold(gradient: tuple[Plane, Plane], valid: Mask | None) -> float:
+    """The squared gradient above which a pixel has texture."""
+    if valid is None:
+        energy = sum(float(np.vdot(plane, plane)) for plane in gradient) / gradient[0].size
+    else:
+        mask = valid.view(np.uint8)
+        energy = sum(cv2.mean(plane * plane, mask)[0] for plane in gradient)
+    return TEXTURE_SHARE * energy
 
 
 def _interior(level: Level, reach: int) -> tuple[slice, slice]:

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Uncertainty
 from align_cli.engine.arrays import Mask, Matrix, Plane, Points, Vector
+from align_cli.engine.bands import BAND_ROWS
 from align_cli.engine.coordinates import (
     Size,
     at_level,
@@ -43,13 +44,18 @@ from align_cli.engine.pyramid import REACH
 from align_cli.engine.threads import Threads
 
 TILE_PX: Final = 12
-"""Side of the tiles: noise that smoothing has correlated reaches 3 px."""
+"""Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
+
+GROUP_PIXELS: Final = 1 << 15
+FEWEST_GROUPS: Final = 4
+"""Rows of tiles are looked at in groups of so many pixels (a band at least), on large images in no
+fewer groups than this."""
 
 FEWEST_TILES: Final = 24
 """With fewer tiles than so many more than there are columns, nothing is said."""
 
-MOST_TILE_ROWS: Final = 32
-"""Rows of tiles that are looked at on large images, evenly spaced."""
+MOST_PIXELS: Final = 1 << 16
+"""Pixels that are looked at on large images, in groups evenly spaced."""
 
 GRID: Final = 16
 """Points along each side of the target at which its mean is taken; it is largest at a corner."""
@@ -139,11 +145,12 @@ def covariance(solved: Solved, threads: Threads) -> NDArray[np.float64] | None:
     None where there are too few tiles, or the equations are singular.
     """
     target, settings = solved.target, solved.settings
-    tile_rows = range(0, target.image.shape[0], TILE_PX)
-    step = max(1, len(tile_rows) // MOST_TILE_ROWS)
-    picked = tile_rows[step // 2 :: step]
+    tile_rows = max(GROUP_PIXELS // (TILE_PX * target.image.shape[1]), BAND_ROWS // TILE_PX)
+    groups = target.bands.cut(tile_rows * TILE_PX)
+    step = max(1, min(round(target.image.size / MOST_PIXELS), len(groups) // FEWEST_GROUPS))
+    picked = groups[step // 2 :: step]
     scale = residual_scale(target, solved.source, solved.result.place)
-    parts = threads.map(lambda top: _tile_row(solved, scale, top), picked)
+    parts = threads.map(lambda rows: _group(solved, scale, rows), picked)
     scores = np.concatenate([part.scores for part in parts])
     chosen = columns(settings.model.size, settings.light_terms)
     scores = scores[scores.any(axis=1)][:, chosen]
@@ -156,25 +163,25 @@ def covariance(solved: Solved, threads: Threads) -> NDArray[np.float64] | None:
     except np.linalg.LinAlgError:
         return None
     spread = scores.T @ scores * (len(scores) / freedom)
-    share = len(picked) / len(tile_rows)
+    share = sum(rows.stop - rows.start for rows in picked) / target.image.shape[0]
     both = inverse_slope @ spread @ inverse_slope.T * share
     motion = both[: settings.model.size, : settings.model.size]
     return np.asarray(motion) if np.isfinite(motion).all() else None
 
 
 @dataclass(frozen=True)
-class _TileRow:
+class _Group:
     scores: NDArray[np.float64]  # (tiles, p + 12)
     matrix: NDArray[np.float64]  # (p + 12, p + 12)
 
 
-def _tile_row(solved: Solved, scale: float, top: int) -> _TileRow:
-    """The scores of a row of tiles, and its share of A."""
+def _group(solved: Solved, scale: float, rows: slice) -> _Group:
+    """The scores of a group of rows of tiles, and its share of A."""
     target, settings = solved.target, solved.settings
-    height = target.image.shape[0]
-    rows = slice(top, min(top + TILE_PX, height))
+    band = target.bands.rows
+    first = rows.start // band * band
     # One row more on each side, so that the warped source has a gradient in all of them.
-    wide = slice(max(rows.start - 1, 0), min(rows.stop + 1, height))
+    wide = slice(max(rows.start - 1, first), min(rows.stop + 1, first + band))
     kept = slice(rows.start - wide.start, rows.stop - wide.start)
     residual, inside = residual_rows(
         target, solved.source, solved.result.place, wide, source_margin=REACH
@@ -188,12 +195,13 @@ def _tile_row(solved: Solved, scale: float, top: int) -> _TileRow:
         known = inside[kept]
     residual, inside = residual[kept], inside[kept]
     weight, slope = _weights(solved, residual, scale, rows)
-    first = target.gradient_x[rows], target.gradient_y[rows], target.column[rows]
-    matrix = cross_matrix(first, expected, slope * known, target, settings.model, rows)
+    planes = target.gradient_x[rows], target.gradient_y[rows], target.column[rows]
+    matrix = cross_matrix(planes, expected, slope * known, target, settings.model, rows)
     # Where the source's gradient is unknown, the rest stands for it.
     matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
-    pull = weight * residual * inside
-    return _TileRow(_scores(first, pull, solved, rows), matrix)
+    pull = weight * residual
+    pull *= inside
+    return _Group(_scores(planes, pull, solved, rows), matrix)
 
 
 def _weights(solved: Solved, residual: Plane, scale: float, rows: slice) -> tuple[Plane, Plane]:
@@ -214,18 +222,22 @@ def _scores(
 ) -> NDArray[np.float64]:
     """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre."""
     model, target = solved.settings.model, solved.target
-    starts = np.arange(0, pull.shape[1], TILE_PX)
+    tops, lefts = (np.arange(0, side, TILE_PX) for side in pull.shape)
     sums = [
-        np.add.reduceat(plane.sum(axis=0, dtype=np.float64), starts)
+        np.add.reduceat(np.add.reduceat(plane, tops, axis=0), lefts, axis=1, dtype=np.float64)
         for plane in (first[0] * pull, first[1] * pull, first[2] * pull, pull)
     ]
-    ends = np.minimum(starts + TILE_PX, pull.shape[1])
-    x = 0.5 * (target.powers_x[starts, 1] + target.powers_x[ends - 1, 1])
-    y = 0.5 * (target.powers_y[rows.start, 1] + target.powers_y[rows.stop - 1, 1])
-    monomials = np.array([x**i * y**j for i, j in MONOMIALS])
+    bottoms, rights = (
+        np.minimum(starts + TILE_PX, side) - 1
+        for starts, side in zip((tops, lefts), pull.shape, strict=True)
+    )
+    x = 0.5 * (target.powers_x[lefts, 1] + target.powers_x[rights, 1])
+    y = 0.5 * (target.powers_y[rows, 1][tops] + target.powers_y[rows, 1][bottoms])
+    monomials = np.array([np.outer(y**j, x**i).ravel() for i, j in MONOMIALS])
     along_x, along_y = _jacobian(model, monomials, target.pixels_per_unit)
+    sums_x, sums_y, sums_image, sums_one = (each.ravel() for each in sums)
     scores = np.concatenate(
-        [along_x * sums[0] + along_y * sums[1], monomials * sums[2], monomials * sums[3]]
+        [along_x * sums_x + along_y * sums_y, monomials * sums_image, monomials * sums_one]
     )
     return np.asarray(scores.T)
 

@@ -17,7 +17,7 @@ from align_cli.engine.motion import MODELS
 from align_cli.engine.options import PRESET_NAMES, PRESETS, Options
 from align_cli.engine.photometry import FIELD, Light
 from align_cli.engine.place import Place
-from align_cli.engine.pyramid import Level, SplineLevel, pyramid
+from align_cli.engine.pyramid import EnlargedLevel, Level, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.targets import target_planes
 from align_cli.engine.threads import Threads
@@ -101,7 +101,7 @@ def test_a_level_without_an_interior_is_passed_over(monkeypatch: pytest.MonkeyPa
     assert tuple(told) == descent.records
 
 
-def test_only_what_the_preset_asks_for_is_sampled_by_splines(
+def test_only_what_the_preset_asks_for_is_sampled_on_a_finer_grid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     everywhere = dict.fromkeys(range(3), Status.CONVERGED)
@@ -109,7 +109,7 @@ def test_only_what_the_preset_asks_for_is_sampled_by_splines(
         preset: [type(source) for source in descend(monkeypatch, everywhere, preset=preset)[3]]
         for preset in PRESET_NAMES
     }
-    assert kinds["balanced"] == kinds["precise"] == [Level, Level, SplineLevel]
+    assert kinds["balanced"] == kinds["precise"] == [Level, Level, EnlargedLevel]
     assert kinds["fast"] == [Level, Level, Level]
 
 

@@ -293,16 +293,16 @@ def test_strips_cover_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @every_case
-def test_rows_left_out_of_the_matrix_are_made_up_for(
+def test_pixels_left_out_of_the_matrix_are_made_up_for(
     pair: Case, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     loss, model = LOSSES["lorentzian"], MODELS["affine"]
     book = naive(pair, model)
     height, width = book.residual.shape
-    monkeypatch.setattr(moments, "MATRIX_PIXELS", height * width // 3)
-    w = book.weights(loss)[::3]
-    rows = book.jacobian[:, ::3]
-    matrix = 3.0 * np.einsum("aij,bij->ab", rows * w, rows)
+    monkeypatch.setattr(moments, "MATRIX_PIXELS", height * width // 9)
+    w = book.weights(loss)[::3, ::3]
+    rows = book.jacobian[:, ::3, ::3]
+    matrix = 9.0 * np.einsum("aij,bij->ab", rows * w, rows)
     size = np.sqrt(np.diag(matrix))
     found = run(pair, model, loss).matrix
     assert found is not None
@@ -489,3 +489,83 @@ def test_two_images_give_the_symmetric_part_of_the_product_of_their_columns(
     assert_allclose(found / np.outer(size, size), expected / np.outer(size, size), atol=1e-5)
     alone = cross_matrix(picked[0][:2], picked[1][:2], weight, planes, model, rows)
     assert_allclose(alone, found[: model.size, : model.size], rtol=1e-12)
+
+
+TALL = (60, 400)
+
+
+def tall_case() -> tuple[Case, TargetPlanes]:
+    """A tall picture, and the planes of bands of its rows."""
+    scene = textured(7, size=TALL)
+    target, source = render(scene, TALL), render(scene, TALL, motion("affine", TALL, 1.0, 3))
+    pair = Case(level_of(target), level_of(source), motion("homography", TALL, 1.5, 4))
+    bands = target_planes(pair.target, TALL[0] * 192)
+    assert bands is not None
+    assert not bands.bands.all_rows
+    return pair, bands
+
+
+@pytest.mark.parametrize("strip", [500, 1 << 17])
+@pytest.mark.parametrize("light", [LIGHT, Light(np.linspace(0.9, 0.4, 6), np.linspace(0, 0.2, 6))])
+def test_bands_sum_over_their_own_rows(
+    light: Light, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(moments, "STRIP_PIXELS", strip)
+    pair, bands = tall_case()
+    rows = bands.bands.y.astype(int)
+    whole = pair.planes
+    weight = np.zeros_like(whole.image)
+    weight[rows] = 1.0
+    model = MODELS["homography"]
+
+    def sums(planes: TargetPlanes) -> Sums:
+        with Threads(2) as pool:
+            return residual_sums(
+                planes,
+                pair.source,
+                Place(pair.warp, light),
+                model=model,
+                loss=LOSSES["l2"],
+                scale=SCALE,
+                source_margin=REACH,
+                with_matrix=True,
+                threads=pool,
+                scratch=Scratch(),
+            )
+
+    expected, found = sums(replace(whole, weight=weight)), sums(bands)
+    assert found.weight == pytest.approx(expected.weight)
+    assert found.count == pytest.approx(expected.weight)
+    assert found.squares == pytest.approx(expected.squares, rel=1e-5)
+    motion_part = np.s_[: model.size]
+    size = np.abs(expected.vector[motion_part]).max()
+    assert_allclose(
+        found.vector[motion_part] / size, expected.vector[motion_part] / size, atol=1e-5
+    )
+    assert found.matrix is not None
+    assert expected.matrix is not None
+    both = np.s_[: model.size, : model.size]
+    size = np.sqrt(np.diag(expected.matrix[both]))
+    outer = np.outer(size, size)
+    assert_allclose(found.matrix[both] / outer, expected.matrix[both] / outer, atol=1e-5)
+
+
+def test_the_residuals_of_a_band_are_those_of_its_rows() -> None:
+    pair, bands = tall_case()
+    place = Place(pair.warp, LIGHT)
+    rows = bands.bands.cut(10)[7]
+    in_level = slice(int(bands.bands.y[rows.start]), int(bands.bands.y[rows.stop - 1]) + 1)
+    found = residual_rows(bands, pair.source, place, rows, source_margin=REACH)
+    expected = residual_rows(pair.planes, pair.source, place, in_level, source_margin=REACH)
+    assert_allclose(found[0], expected[0], atol=2e-5)
+    assert_array_equal(found[1], expected[1])
+
+
+def test_a_grid_over_bands_takes_a_row_of_each() -> None:
+    pair, bands = tall_case()
+    source, target, there = sample_pairs(bands, pair.source, np.eye(3), REACH)
+    rows = bands.bands.y[:: bands.bands.rows].astype(int) + bands.origin[1]
+    columns = np.s_[bands.origin[0] : -bands.origin[0]]
+    assert_allclose(target, pair.target.image[rows, columns].ravel(), atol=1e-6)
+    assert_allclose(source, pair.source.image[rows, columns].ravel(), atol=1e-5)
+    assert there.shape == target.shape

@@ -5,6 +5,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
+from align_cli.engine import pyramid as pyramid_module
+from align_cli.engine.enlarge import SHARP, enlarged
 from align_cli.engine.luma import Luma
 from align_cli.engine.pyramid import (
     COARSEST_SIDE,
@@ -12,12 +14,12 @@ from align_cli.engine.pyramid import (
     REACH,
     FineLevel,
     Level,
+    finely_sampled,
     level_count,
     pyramid,
-    splined,
     within_reach,
 )
-from align_cli.engine.spline import coefficients, enlarged
+from align_cli.engine.spline import coefficients
 from tests.scenes import mapped, motion, pixel_grid, render, textured
 
 SIZES = [(96, 80), (97, 81), (101, 64), (95, 99)]
@@ -145,30 +147,36 @@ def test_without_invalid_pixels_there_is_no_mask_on_any_level() -> None:
     assert all(level.valid is None for level in pyramid(as_luma(np.eye(40)), 2))
 
 
+@pytest.mark.parametrize("most", [0, 1 << 20])
 @pytest.mark.parametrize("model", ["translation", "homography"])
-def test_a_splined_level_is_the_same_picture_sampled_by_a_spline(model: str) -> None:
+def test_a_finely_sampled_level_is_the_same_picture_sampled_better(
+    model: str, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pyramid_module, "MOST_ENLARGED", most)
     size, window = (71, 58), (40, 33)
-    image = render(textured(4, size=size), size, noise=0.05)
-    valid = np.ones(image.shape, np.bool_)
+    scene = textured(4, size=size)
+    smooth = pyramid(as_luma(render(scene, size)), 1)[0].image
+    valid = np.ones(smooth.shape, np.bool_)
     valid[3, 5] = False
-    level = splined(Level(image, valid))
+    level = finely_sampled(Level(smooth, valid))
     assert level.size == size
     assert level.valid is valid
+    assert (level.fine is None) == (most == 0)
     warp = np.array([[1.0, 0.0, 9.0], [0.0, 1.0, 7.0], [0.0, 0.0, 1.0]]) @ motion(model, window)
     x, y = mapped(warp, *pixel_grid(window))
-    expected = ndimage.map_coordinates(image.astype(float), [y, x], order=3, mode="mirror")
+    expected = ndimage.map_coordinates(smooth.astype(float), [y, x], order=5, mode="mirror")
     out = np.empty((window[1], window[0]), np.float32)
     assert level.sample(warp, window, out=out) is out
-    assert_allclose(out, expected, atol=5e-6)
-    linear = Level(image, valid).sample(warp, window)
-    assert np.abs(linear - expected).max() > 0.01
+    assert_array_equal(level.sample(warp, window), out)
+    linear = Level(smooth, valid).sample(warp, window)
+    assert np.abs(out - expected).max() < 0.3 * np.abs(linear - expected).max()
 
 
 @pytest.mark.parametrize("model", ["translation", "homography"])
 def test_a_fine_level_is_addressed_in_pixels_of_the_image(model: str) -> None:
     size, window = (71, 58), (40, 33)
     scene = textured(4, size=size)
-    level = FineLevel(coefficients(enlarged(render(scene, size))), None)
+    level = FineLevel(coefficients(enlarged(render(scene, size), SHARP)), None)
     assert level.size == size
     warp = np.array([[1.0, 0.0, 14.0], [0.0, 1.0, 12.0], [0.0, 0.0, 1.0]]) @ motion(model, window)
     found = level.sample(warp, window)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
-from align_cli.engine.spline import coefficients, enlarged, gradient, sample
+from align_cli.engine.enlarge import SHARP, enlarged
+from align_cli.engine.spline import coefficients, gradient, sample
 from tests.scenes import MODEL_NAMES, Matrix, mapped, motion, pixel_grid, render, textured
 
 SIZE = (61, 47)
@@ -113,7 +114,6 @@ def test_nothing_that_is_handed_in_is_changed() -> None:
     spline = coefficients(image)
     kept, warp = spline.copy(), shift(0.4, 0.3)
     sample(spline, warp, SIZE)
-    enlarged(image)
     gradient(image)
     assert_array_equal(image, before)
     assert_array_equal(spline, kept)
@@ -139,30 +139,10 @@ def test_the_gradient_of_a_ramp_is_its_slopes_along_x_and_y() -> None:
     assert_allclose(along_y[interior], -0.25, atol=1e-5)
 
 
-@pytest.mark.parametrize("size", [SIZE, (20, 9), (9, 20)])
-def test_a_finer_grid_keeps_the_samples_and_doubles_both_sides(size: tuple[int, int]) -> None:
-    image = rough(size)
-    fine = enlarged(image)
-    assert fine.shape == (2 * size[1], 2 * size[0])
-    assert fine.dtype == np.float32
-    assert_array_equal(fine[::2, ::2], image)
-
-
 def wave(share: float, angle: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """A wave of a share of the Nyquist frequency along a direction."""
     frequency = share * np.pi
     return np.sin(frequency * (np.cos(angle) * x + np.sin(angle) * y) + 0.3)
-
-
-@pytest.mark.parametrize("angle", [0.0, 0.5, np.pi / 2.0, 2.2])
-@pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.8])
-def test_a_wave_below_nyquist_is_found_between_the_pixels(share: float, angle: float) -> None:
-    x, y = pixel_grid((80, 60))
-    fine = enlarged(wave(share, angle, x, y).astype(np.float32))
-    x, y = pixel_grid((160, 120))
-    expected = wave(share, angle, x / 2.0, y / 2.0)
-    interior = np.s_[22:-22, 22:-22]
-    assert_allclose(fine[interior], expected[interior], atol=2e-3)
 
 
 def phase_error_px(
@@ -183,7 +163,7 @@ def phase_error_px(
 def test_on_the_finer_grid_a_spline_has_no_favourite_place(share: float, angle: float) -> None:
     x, y = pixel_grid((90, 80))
     image = wave(share, angle, x, y).astype(np.float32)
-    fine, plain = coefficients(enlarged(image)), coefficients(image)
+    fine, plain = coefficients(enlarged(image, SHARP)), coefficients(image)
     inner = shift(15.0, 15.0)
     errors = {"fine": 0.0, "plain": 0.0}
     for part in (0.1, 0.25, 0.4, 0.6, 0.85):

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.derivatives import central_differences
 from align_cli.engine.pyramid import Level
-from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes, planes_of, textured
+from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes, planes_of, target_planes, textured
 from tests.scenes import render
 from tests.scenes import textured as scene_of
 
@@ -76,3 +76,31 @@ def test_mean_spread_and_texture_are_those_of_valid_pixels() -> None:
     assert found.texture == pytest.approx(TEXTURE_SHARE * energy[inside].mean(), rel=1e-5)
     assert_array_equal(textured(found), energy > found.texture)
     assert_array_equal(textured(found, np.s_[1::3, ::2]), (energy > found.texture)[1::3, ::2])
+
+
+def test_bands_hold_the_rows_of_the_whole() -> None:
+    size = (60, 400)
+    level = Level(render(scene_of(5, size=size), size), None)
+    whole, part = target_planes(level), target_planes(level, 60 * 192)
+    assert whole is not None
+    assert part is not None
+    assert not part.bands.all_rows
+    rows = part.bands.y.astype(int)
+    assert len(rows) == part.image.shape[0] < whole.image.shape[0]
+    assert_allclose(part.image + part.mean, (whole.image + whole.mean)[rows], atol=1e-6)
+    assert_array_equal(part.gradient_x, whole.gradient_x[rows])
+    assert_array_equal(part.gradient_y, whole.gradient_y[rows])
+    assert_array_equal(part.powers_y, whole.powers_y[rows])
+    assert_array_equal(part.powers_x, whole.powers_x)
+    assert part.size == whole.size
+    assert part.origin == whole.origin
+    assert part.energy == pytest.approx((part.gradient_x**2 + part.gradient_y**2).mean(), rel=1e-5)
+
+
+def test_with_invalid_pixels_all_rows_are_looked_at() -> None:
+    size = (60, 400)
+    valid = np.ones((400, 60), np.bool_)
+    valid[200:205, 10:20] = False
+    found = target_planes(Level(render(scene_of(5, size=size), size), valid), 60 * 192)
+    assert found is not None
+    assert found.bands.all_rows

@@ -393,10 +393,9 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
         return np.array([*motions, image, np.ones((height, width))])
 
     planes = target.gradient_x, target.gradient_y, target.column
-    # What is missing of a row of tiles, the rest of that row stands for.
+    # What is missing of a group of rows, the rest of that group stands for.
     share = np.zeros((height, 1))
-    for top in tops:
-        row = np.s_[top : top + TILE_PX]
+    for row in target.bands.cut(module.GROUP_PIXELS // (TILE_PX * width) * TILE_PX):
         share[row] = inside[row].sum() / max(known[row].sum(), 1)
     first = columns(along_x, along_y, *planes)
     second = columns(along_x, along_y, *expected)
@@ -456,9 +455,29 @@ def test_the_entries_follow_a_small_warp_of_the_target(model: str, level: int) -
 def test_rows_of_tiles_that_are_left_out_are_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
     solved = solved_on(0, "rigid", size=(160, 240))
     whole = covariance(solved, Threads(1))
-    monkeypatch.setattr(module, "MOST_TILE_ROWS", 5)
+    monkeypatch.setattr(module, "MOST_PIXELS", 160 * 240 // 2)
+    monkeypatch.setattr(module, "GROUP_PIXELS", 160 * 24)
     part = covariance(solved, Threads(1))
     assert whole is not None
     assert part is not None
     assert_allclose(np.diag(part), np.diag(whole), rtol=0.8)
     assert np.diag(part).sum() == pytest.approx(np.diag(whole).sum(), rel=0.5)
+
+
+def test_of_bands_it_is_that_of_fewer_pixels() -> None:
+    size = (90, 500)
+    images = pair(motion("rigid", size, 2.0, 3), seed=3, size=size, noise=0.05)
+    target, source = (
+        pyramid(Luma(image, None, 0.0, 1.0), 1)[0] for image in (images.target, images.source)
+    )
+    place = Place(inverse(images.source_to_target), Light.uniform())
+    settings = LevelSettings(MODELS["rigid"], LOSSES["huber"], UNIFORM, 100, 1e-4)
+    found = []
+    for most in (None, 90 * 250):
+        planes = target_planes(target, most)
+        assert planes is not None
+        result = solve_level(planes, source, place, settings, threads=Threads(1), scratch=Scratch())
+        each = covariance(Solved(planes, source, settings, result, 0), Threads(1))
+        assert each is not None
+        found.append(each.trace() * planes.image.size)
+    assert found[1] == pytest.approx(found[0], rel=0.4)

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from align_cli.engine import enlarge
+from align_cli.engine.enlarge import SHARP, SMOOTHED, Halfway, enlarged, sample_enlarged
+from align_cli.engine.sampling import sample
+from tests.scenes import MODEL_NAMES, Matrix, motion, pixel_grid, render, textured
+
+SIZE = (61, 47)
+
+
+def rough(size: tuple[int, int] = SIZE, seed: int = 3) -> np.ndarray:
+    return render(textured(seed, size=size), size, noise=0.1, seed=seed)
+
+
+def wave(share: float, angle: float, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A wave of a share of the Nyquist frequency along a direction."""
+    frequency = share * np.pi
+    return np.sin(frequency * (np.cos(angle) * x + np.sin(angle) * y) + 0.3)
+
+
+@pytest.mark.parametrize("halfway", [SHARP, SMOOTHED])
+@pytest.mark.parametrize("size", [SIZE, (20, 9), (9, 20)])
+def test_a_finer_grid_keeps_the_samples_and_doubles_both_sides(
+    size: tuple[int, int], halfway: Halfway
+) -> None:
+    image = rough(size)
+    before = image.copy()
+    fine = enlarged(image, halfway)
+    assert fine.shape == (2 * size[1], 2 * size[0])
+    assert fine.dtype == np.float32
+    assert_array_equal(fine[::2, ::2], image)
+    assert_array_equal(image, before)
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.5, np.pi / 2.0, 2.2])
+@pytest.mark.parametrize(
+    ("share", "halfway", "error"),
+    [
+        *((share, SHARP, 2e-3) for share in (0.3, 0.5, 0.7, 0.8)),
+        *((share, SMOOTHED, 2e-2) for share in (0.3, 0.5, 0.6)),
+    ],
+)
+def test_a_wave_below_nyquist_is_found_between_the_pixels(
+    share: float, halfway: Halfway, error: float, angle: float
+) -> None:
+    fine = enlarged(wave(share, angle, *pixel_grid((80, 60))).astype(np.float32), halfway)
+    x, y = pixel_grid((160, 120))
+    expected = wave(share, angle, x / 2.0, y / 2.0)
+    interior = np.s_[22:-22, 22:-22]
+    assert_allclose(fine[interior], expected[interior], atol=error)
+
+
+def test_a_constant_stays_one() -> None:
+    image = np.full((12, 15), 0.7, np.float32)
+    assert_allclose(enlarged(image, SMOOTHED), 0.7, rtol=1e-6)
+
+
+WINDOW = (40, 24)
+
+
+def placed(warp: Matrix) -> Matrix:
+    return np.array([[1.0, 0.0, 9.0], [0.0, 1.0, 12.0], [0.0, 0.0, 1.0]]) @ warp
+
+
+def turned(degrees: float) -> Matrix:
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return np.array([[c, -s, 35.0 - 20.0 * c + 12.0 * s], [s, c, 23.0 - 20.0 * s - 12.0 * c],
+                     [0.0, 0.0, 1.0]])  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "warp",
+    [
+        np.eye(3),
+        *(placed(motion(model, WINDOW)) for model in MODEL_NAMES),
+        turned(45.0),
+        turned(90.0),
+        # Beyond every border, and wholly outside.
+        np.array([[2.0, 0.0, -9.0], [0.0, 2.5, -7.0], [0.0, 0.0, 1.0]]),
+        np.array([[1.0, 0.0, 900.0], [0.0, 1.0, -700.0], [0.0, 0.0, 1.0]]),
+    ],
+)
+@pytest.mark.parametrize("largest", [4.0, 0.5])
+def test_what_is_enlarged_where_it_is_needed_is_what_the_whole_would_be(
+    warp: Matrix, largest: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(enlarge, "LARGEST_SHARE", largest)
+    image = rough()
+    whole = sample(enlarged(image, SMOOTHED), np.diag([2.0, 2.0, 1.0]) @ warp, WINDOW)
+    out = np.full((WINDOW[1], WINDOW[0]), np.nan, np.float32)
+    sample_enlarged(image, warp, WINDOW, out=out)
+    inside = cv2.warpPerspective(
+        np.ones_like(image), warp, WINDOW, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
+    )
+    assert np.isfinite(out).all()
+    # cv2 rounds the coordinates of a part of an image otherwise than those of the whole.
+    assert_allclose(out[inside > 0], whole[inside > 0], atol=2e-5)
+
+
+@pytest.mark.parametrize("place", [0.1, 0.25, 0.4, 0.5, 0.75, 0.9])
+def test_sampling_after_it_has_hardly_a_favourite_place(place: float) -> None:
+    size = (90, 12)
+    x, y = pixel_grid(size)
+    image = wave(0.4, 0.0, x, y).astype(np.float32)
+    warp = np.array([[1.0, 0.0, 15.0 + place], [0.0, 1.0, 4.0], [0.0, 0.0, 1.0]])
+    out = np.empty((4, 50), np.float32)
+    sample_enlarged(image, warp, (50, 4), out=out)
+    argument = 0.4 * np.pi * (np.arange(50) + 15.0 + place) + 0.3
+    basis = np.column_stack([np.sin(argument), np.cos(argument)])
+    sine, cosine = np.linalg.lstsq(basis, out[1].astype(np.float64), rcond=None)[0]
+    assert abs(np.arctan2(cosine, sine)) / (0.4 * np.pi) < 0.006
