@@ -41,7 +41,9 @@ def _simple_itk(source: Image, target: Image, model: str) -> Floats:
     registration.SetShrinkFactorsPerLevel([4, 2, 1])
     registration.SetSmoothingSigmasPerLevel([2, 1, 0])
     registration.SetInitialTransform(transform, inPlace=True)
-    found = registration.Execute(*(sitk.GetImageFromArray(image) for image in (target, source)))
+    found = registration.Execute(
+        *(sitk.GetImageFromArray(image.astype(np.float32)) for image in (target, source))
+    )
     start = corners((width, height))
     end = np.array([found.TransformPoint(point) for point in start.tolist()])
     return inverse(MODELS[model].from_points(start, end))

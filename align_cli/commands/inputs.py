@@ -22,4 +22,7 @@ def read_pair(source_path: str, target_path: str, max_megapixels: float) -> tupl
             pool.submit(read_image, path, max_megapixels=max_megapixels)
             for path in (source_path, target_path)
         )
+        # Meanwhile, because it takes as long as a picture of a megapixel.
+        import align_cli.engine.aligner  # noqa: F401, PLC0415
+
         return source.result(), target.result()

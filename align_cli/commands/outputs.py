@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePath
@@ -124,23 +125,32 @@ def _to_stdout(text: str) -> None:
 def write_pictures(
     outputs: Outputs, aligner: Aligner, alignment: Alignment, source: Picture, *, fill: float
 ) -> list[str]:
-    """Write the warped image and the error map, where wanted; returns the files written."""
-    from align_cli.files.images import write_array, write_image  # noqa: PLC0415
+    """Write the warped image and the error map, where wanted; returns the files written.
+
+    Both are made and encoded at once, each on a thread of its own, and nothing is written before
+    both are there.
+    """
+    from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+    from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
     from align_cli.report.error_map import render  # noqa: PLC0415
 
-    written = []
-    if outputs.image is not None:
-        write_image(outputs.image, alignment.warp(source.pixels, fill=fill))
-        written.append(outputs.image)
-    if outputs.error_map is not None:
+    def warped(path: str) -> bytes:
+        return encode_image(path, alignment.warp(source.pixels, fill=fill))
+
+    def error_map(path: str) -> bytes:
         residual, overlap = aligner.residual(source.pixels, alignment)
-        if outputs.residual:
-            residual[~overlap] = float("nan")
-            write_array(outputs.error_map, residual)
-        else:
-            write_image(outputs.error_map, render(residual, overlap))
-        written.append(outputs.error_map)
-    return written
+        if not outputs.residual:
+            return encode_image(path, render(residual, overlap))
+        residual[~overlap] = float("nan")
+        return encode_array(path, residual)
+
+    wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
+    with ThreadPoolExecutor(len(wanted)) as pool:
+        jobs = {path: pool.submit(make, path) for path, make in wanted if path is not None}
+        encoded = {path: job.result() for path, job in jobs.items()}
+    for path, data in encoded.items():
+        write_bytes(path, data)
+    return list(encoded)
 
 
 def _suffix(path: str) -> str:

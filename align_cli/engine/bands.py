@@ -66,11 +66,15 @@ class Bands:
         """(count * rows,) where in the image each stacked row lies."""
         return np.concatenate([np.arange(s.start, s.stop, dtype=np.float64) for s in self.slices])
 
-    def cut(self, most_rows: int) -> list[slice]:
-        """Slices of the stacked rows, none longer than ``most_rows``, none over a gap."""
-        most_rows = max(1, most_rows)
+    def cut(self, most_rows: int, *, multiple: int = 1) -> list[slice]:
+        """Slices of the stacked rows, none longer than ``most_rows``, none over a gap.
+
+        All but the last of each band are equal, and hold a ``multiple`` of rows.
+        """
+        pieces = -(-self.rows // max(1, most_rows))
+        rows = -(-self.rows // (pieces * multiple)) * multiple
         return [
-            slice(top, min(top + most_rows, band + self.rows))
+            slice(top, min(top + rows, band + self.rows))
             for band in range(0, self.count * self.rows, self.rows)
-            for top in range(band, band + self.rows, most_rows)
+            for top in range(band, band + self.rows, rows)
         ]

@@ -114,12 +114,15 @@ def coarse_to_fine(
             tolerance = max(tolerance, COARSE_TOLERANCE_PX)
         if records:
             place = solver.better(place, start)
+        ask_field = field_to_try and min(target.size) >= FIELD_SIDE
         iterations = 0
         for rung in ladder(model, target.size, coarsest=not records):
-            settings = LevelSettings(rung, loss, light_terms, options.max_iterations, tolerance)
+            settings = LevelSettings(
+                rung, loss, light_terms, options.max_iterations, tolerance, ask_field=ask_field
+            )
             place, result = solver.solve(place, settings)
             iterations += result.iterations
-        if field_to_try and min(target.size) >= FIELD_SIDE:
+        if ask_field:
             field_to_try = False
             varied, field = place, result
             if result.field_share > FIELD_SHARE:

@@ -65,8 +65,8 @@ of it 0.002 px; cubic splines 0.0004 px in ten times the time."""
 MOST_ENLARGED: Final = 1 << 23
 """Images of more pixels are enlarged where they are looked at, and not as a whole."""
 
-LARGEST_SHARE: Final = 4.0
-"""A window whose part of the image is larger than this many times itself is halved."""
+LARGEST_SHARE: Final = 2.0
+"""A window whose part of the image is larger than this many times what it needs is halved."""
 
 _NARROWEST: Final = 16
 
@@ -103,7 +103,8 @@ def sample_enlarged(image: Plane, warp: Matrix, size: Size, *, out: Plane) -> No
     sides = np.array(image.shape[::-1])
     first = np.clip(np.floor(ends.min(axis=0)) - reach, 0, sides - 1).astype(np.intp)
     end = np.clip(np.ceil(ends.max(axis=0)) + reach + 1, first + 1, sides).astype(np.intp)
-    if np.prod(end - first) > LARGEST_SHARE * width * height and width > _NARROWEST:
+    wanted = (width + 2 * reach) * (height + 2 * reach)
+    if np.prod(end - first) > LARGEST_SHARE * wanted and width > _NARROWEST:
         half = width // 2
         sample_enlarged(image, warp, (half, height), out=out[:, :half])
         rest = offset_origin(warp, half, 0.0)

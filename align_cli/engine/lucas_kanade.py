@@ -89,13 +89,17 @@ breathed with every step would keep the last digits of the warp from settling.""
 
 @dataclass(frozen=True)
 class LevelSettings:
-    """What a level's solve needs to know besides its images."""
+    """What a level's solve needs to know besides its images.
+
+    ``ask_field``: whether the result's ``field_share`` is wanted.
+    """
 
     model: MotionModel
     loss: Loss
     light_terms: int
     max_iterations: int
     tolerance_px: float
+    ask_field: bool = False
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,7 @@ class LevelResult:
     ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
     weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
     the squared residual that a light varying over the image would take away, to first order; 0
-    where the level did not converge.
+    where the level did not converge or nobody asked.
     """
 
     place: Place
@@ -252,7 +256,7 @@ def solve_level(
 
     def result(status: Status, iterations: int) -> LevelResult:
         share = 0.0
-        if status is Status.CONVERGED and matrix is not None:
+        if settings.ask_field and status is Status.CONVERGED and matrix is not None:
             share = _field_share(matrix, sums)
         return LevelResult(place, status, iterations, last_step, rmse, share)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Image, Mask, Plane
 from align_cli.engine.errors import ImageError
+from align_cli.engine.threads import Threads
 
 DTYPES: Final = ("uint8", "uint16", "float32", "float64")
 
@@ -167,17 +168,21 @@ def _weighted_mean(colours: Image, valid: Mask | None, offset: float, divisor: f
     floating = colours.dtype.kind == "f"
     plane = np.empty((height, width), np.float32)
     rows = max(1, _STRIP_PIXELS // width)
-    for top in range(0, height, rows):
-        strip = colours[top : top + rows]
+
+    def convert(top: int) -> None:
+        strip, out = colours[top : top + rows], plane[top : top + rows]
         if floating:
             clean = np.where(np.isfinite(strip), strip, offset) - offset
-            plane[top : top + rows] = clean @ weights_row[0]
+            out[:] = clean @ weights_row[0]
         elif channels == 1:
-            np.multiply(strip[:, :, 0], np.float32(weights_row[0, 0]), out=plane[top : top + rows])
+            np.multiply(strip[:, :, 0], np.float32(weights_row[0, 0]), out=out)
         elif channels <= MOST_CV2_CHANNELS:
-            cv2.transform(strip.astype(np.float32), weights_row, dst=plane[top : top + rows])
+            cv2.transform(strip.astype(np.float32), weights_row, dst=out)
         else:
-            plane[top : top + rows] = strip @ weights_row[0]
+            out[:] = strip @ weights_row[0]
+
+    with Threads() as threads:
+        threads.map(convert, range(0, height, rows))
     if valid is not None:
         plane[~valid] = 0.0
     return plane

@@ -41,7 +41,7 @@ class Preset:
 
 
 PRESETS: Final = {
-    "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, 5e-3, enlarge=False, polish=False),
+    "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, 2e-3, enlarge=True, polish=False),
     "balanced": Preset("full size", 1e-3, 0, 0, 1.5e-3, enlarge=True, polish=False),
     "precise": Preset(
         "to the limit that the noise sets", 2e-4, 0, 0, 1.5e-3, enlarge=True, polish=True

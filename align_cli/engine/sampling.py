@@ -88,24 +88,23 @@ def row_intervals(
     margin -= SLACK_PX
     source_width, source_height = source_size
     x, y, w = warp
-    low = np.zeros(len(rows))
-    high = np.full(len(rows), width - 1.0)
     # Each bound, multiplied by the denominator w > 0, is linear: slope * x + intercept(row) >= 0.
-    with np.errstate(over="ignore"):  # a slope of next to nothing: infinity is the answer
-        for line in (
+    lines = np.array(
+        (
             x - margin * w,
             (source_width - 1.0 - margin) * w - x,
             y - margin * w,
             (source_height - 1.0 - margin) * w - y,
             w,
-        ):
-            slope, intercept = line[0], line[1] * rows + line[2]
-            if slope > 0.0:
-                np.maximum(low, -intercept / slope, out=low)
-            elif slope < 0.0:
-                np.minimum(high, -intercept / slope, out=high)
-            else:
-                high[intercept < 0.0] = -1.0
+        )
+    )
+    slopes = lines[:, 0]
+    intercepts = lines[:, 1:2] * rows + lines[:, 2:]
+    rising, falling, level = slopes > 0.0, slopes < 0.0, slopes == 0.0
+    with np.errstate(over="ignore"):  # a slope of next to nothing: infinity is the answer
+        low = np.max(-intercepts[rising] / slopes[rising, None], axis=0, initial=0.0)
+        high = np.min(-intercepts[falling] / slopes[falling, None], axis=0, initial=width - 1.0)
+    high[(intercepts[level] < 0.0).any(axis=0)] = -1.0
     np.minimum(np.ceil(low, out=low), width, out=low)
     np.maximum(np.floor(high, out=high), -1.0, out=high)
     return low.astype(np.intp), high.astype(np.intp) + 1

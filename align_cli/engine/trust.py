@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Agreement, LevelRecord, Outcome, Quality, Status
 from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.bands import Bands
 from align_cli.engine.derivatives import central_differences
 from align_cli.engine.luma import Luma
 from align_cli.engine.moments import cross_matrix, relight
@@ -77,17 +78,15 @@ lie on one another. Measured: right answers reach 0.45 (a fifth covered, clipped
 runs that came to rest where only the coarse shapes agree began at 0.63."""
 
 FINEST_EXPLAINED: Final = 1
-MOST_EXPLAINED_PIXELS: Final = 1 << 17
+MOST_EXPLAINED_PIXELS: Final = 1 << 16
 """Looked at is the finest level from this one on, of no more pixels, whose details stand out of the
 noise."""
 
 LEAST_SIGNAL: Final = 3.0
 """Details that are not this many times as large as the noise of both images do not count."""
 
-MOST_MEASURED: Final = 1 << 18
-FEWEST_STRIPS: Final = 32
-"""Of larger images about ``MOST_MEASURED`` pixels are measured, in no thicker strips of rows than a
-so-many-th of the height."""
+MOST_MEASURED: Final = 1 << 17
+"""Of larger images bands of so many pixels are measured."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
@@ -362,7 +361,7 @@ def measure(
 ) -> Quality:
     """Agreement under the warps ``start`` and ``final``, on the pixels that both reach.
 
-    Of images with more than ``MOST_MEASURED`` pixels so many rows are looked at as hold so many.
+    Of images with more than ``MOST_MEASURED`` pixels, bands of rows with so many are looked at.
     """
 
     def sums(rows: slice) -> NDArray[np.float64]:
@@ -379,9 +378,10 @@ def measure(
         before = compare(source, target, start, rows)
         return _agreement_sums(before, before.inside)
 
-    strips = _strips(target)
-    strips = strips[:: max(1, round(target.plane.size / MOST_MEASURED))]
-    seen = sum(rows.stop - rows.start for rows in strips) * target.size[0]
+    height, width = target.plane.shape
+    bands = Bands.spread(height, width, MOST_MEASURED)
+    strips = _strips(target) if bands.all_rows else bands.slices
+    seen = bands.count * bands.rows * width
     after, before = np.sum(threads.map(sums, strips), axis=0)
     if before[0] == 0.0:
         before = np.sum(threads.map(sums_at_start, strips), axis=0)
@@ -477,8 +477,6 @@ def improved(quality: Quality, moved_px: float) -> bool:
 def _strips(target: Luma) -> list[slice]:
     height, width = target.plane.shape
     rows = max(1, _STRIP_PIXELS // width)
-    if target.plane.size > MOST_MEASURED:
-        rows = min(rows, max(1, height // FEWEST_STRIPS))
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 

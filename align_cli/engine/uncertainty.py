@@ -146,7 +146,7 @@ def covariance(solved: Solved, threads: Threads) -> NDArray[np.float64] | None:
     """
     target, settings = solved.target, solved.settings
     tile_rows = max(GROUP_PIXELS // (TILE_PX * target.image.shape[1]), BAND_ROWS // TILE_PX)
-    groups = target.bands.cut(tile_rows * TILE_PX)
+    groups = target.bands.cut(tile_rows * TILE_PX, multiple=TILE_PX)
     step = max(1, min(round(target.image.size / MOST_PIXELS), len(groups) // FEWEST_GROUPS))
     picked = groups[step // 2 :: step]
     scale = residual_scale(target, solved.source, solved.result.place)

@@ -33,6 +33,8 @@ __all__ = [
     "DEFAULT_MAX_MEGAPIXELS",
     "Picture",
     "default_suffix",
+    "encode_array",
+    "encode_image",
     "ensure_encodable",
     "read_image",
     "write_array",
@@ -192,20 +194,31 @@ def write_image(path: PathLike, pixels: Pixels) -> None:
     """Write a picture, atomically, in the format of the path's suffix. Same pixels, same bytes.
 
     Args:
-        path: .png, .tif, .tiff, .jpg, .jpeg, .bmp, .webp (lossless), .pgm, .ppm or .pnm. A device
-            or pipe without a suffix gets the default format.
+        path: see ``encode_image``.
         pixels: (H, W) or (H, W, C), as in :class:`Picture`; not changed.
 
     Raises:
         UnwritableError: if the format cannot hold such pixels, or the file cannot be written.
     """
+    write_bytes(path, encode_image(path, pixels))
+
+
+def encode_image(path: PathLike, pixels: Pixels) -> bytes:
+    """What ``write_image`` would write. May be called from several threads at once.
+
+    Args:
+        path: .png, .tif, .tiff, .jpg, .jpeg, .bmp, .webp (lossless), .pgm, .ppm or .pnm. A device
+            or pipe without a suffix gets the default format.
+        pixels: (H, W) or (H, W, C), as in :class:`Picture`; not changed.
+
+    Raises:
+        UnwritableError: if the format cannot hold such pixels, or they do not fit into memory.
+    """
     chosen = _output_format(path, pixels)
-    pixels = encode.plain(pixels)
     try:
-        encoded = chosen.encode(pixels)
+        return chosen.encode(encode.plain(pixels))
     except MemoryError as error:
         raise UnwritableError(path, "does not fit into memory", "write .tif instead") from error
-    write_bytes(path, encoded)
 
 
 def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:
@@ -237,15 +250,23 @@ def write_array(path: PathLike, array: npt.NDArray[np.float32]) -> None:
     Raises:
         UnwritableError: for another suffix, or if the file cannot be written.
     """
+    write_bytes(path, encode_array(path, array))
+
+
+def encode_array(path: PathLike, array: npt.NDArray[np.float32]) -> bytes:
+    """What ``write_array`` would write.
+
+    Raises:
+        UnwritableError: for a suffix other than .tif, .tiff and .npy.
+    """
     suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
     array = np.ascontiguousarray(array, dtype=np.float32)
     if suffix == ".npy":
         file = io.BytesIO()
         np.save(file, array, allow_pickle=False)
-        write_bytes(path, file.getvalue())
-    elif suffix in (".tif", ".tiff"):
-        write_bytes(path, tiff.encode(array))
-    else:
-        raise UnwritableError(
-            path, f"the suffix {suffix or '(none)'} cannot hold signed values", "use .tif or .npy"
-        )
+        return file.getvalue()
+    if suffix in (".tif", ".tiff"):
+        return tiff.encode(array)
+    raise UnwritableError(
+        path, f"the suffix {suffix or '(none)'} cannot hold signed values", "use .tif or .npy"
+    )

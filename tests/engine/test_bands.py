@@ -43,3 +43,11 @@ def test_pieces_hold_every_row_once_and_cross_no_gap(bands: Bands, most_rows: in
     for piece in pieces:
         assert 1 <= piece.stop - piece.start <= max(most_rows, 1)
         assert_array_equal(np.diff(bands.y[piece]), 1.0)
+
+
+@pytest.mark.parametrize("bands", [Bands.whole(100), Bands(3, 24, 30, 4)])
+def test_pieces_may_be_asked_for_in_multiples(bands: Bands) -> None:
+    pieces = bands.cut(40, multiple=12)
+    inner = [piece.stop - piece.start for piece in pieces if piece.stop % bands.rows]
+    assert all(length % 12 == 0 for length in inner)
+    assert sum(piece.stop - piece.start for piece in pieces) == len(bands.y)

@@ -395,7 +395,9 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
     planes = target.gradient_x, target.gradient_y, target.column
     # What is missing of a group of rows, the rest of that group stands for.
     share = np.zeros((height, 1))
-    for row in target.bands.cut(module.GROUP_PIXELS // (TILE_PX * width) * TILE_PX):
+    for row in target.bands.cut(
+        module.GROUP_PIXELS // (TILE_PX * width) * TILE_PX, multiple=TILE_PX
+    ):
         share[row] = inside[row].sum() / max(known[row].sum(), 1)
     first = columns(along_x, along_y, *planes)
     second = columns(along_x, along_y, *expected)
