@@ -27,8 +27,8 @@ from align_cli.engine.options import DEFAULTS
 from align_cli.engine.photometry import NO_LIGHT, Light, updated
 from align_cli.engine.pyramid import REACH, pyramid
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.sampling import warp_image
 from align_cli.engine.targets import target_planes
+from align_cli.engine.warping import warp_image
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
 LINES = TEXT.splitlines()

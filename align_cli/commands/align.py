@@ -197,9 +197,10 @@ def align(
             target=_facts(target),
             options=_options_record(options, init, fill),
         )
+        del aligner  # and the pyramid it holds, which is larger than the pictures
         written = []
         if alignment.outcome.aligned:
-            written += write_pictures(outputs, aligner, alignment, source, fill=fill)
+            written += write_pictures(outputs, alignment, source, target, fill=fill)
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)
     if verbose and not quiet:

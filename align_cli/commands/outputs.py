@@ -16,11 +16,13 @@ import click
 from align_cli.commands.exit_codes import OutputFault
 
 if TYPE_CHECKING:
-    from align_cli.engine.aligner import Aligner
     from align_cli.engine.alignment import Alignment
     from align_cli.files.images import Picture
 
 STDOUT: Final = "-"
+
+LARGE_PIXELS: Final = 50_000_000
+"""Pictures of more pixels are made one after the other."""
 
 RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
 """Error maps of these kinds hold the residual itself; all others are pictures of it."""
@@ -123,13 +125,14 @@ def _to_stdout(text: str) -> None:
 
 
 def write_pictures(
-    outputs: Outputs, aligner: Aligner, alignment: Alignment, source: Picture, *, fill: float
+    outputs: Outputs, alignment: Alignment, source: Picture, target: Picture, *, fill: float
 ) -> list[str]:
     """Write the warped image and the error map, where wanted; returns the files written.
 
-    Both are made and encoded at once, each on a thread of its own, and nothing is written before
-    both are there.
+    Both are made and encoded at once, each on a thread of its own (one after the other where they
+    are so large that memory counts), and nothing is written before both are there.
     """
+    from align_cli.engine.aligner import residual  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
     from align_cli.report.error_map import render  # noqa: PLC0415
@@ -138,14 +141,17 @@ def write_pictures(
         return encode_image(path, alignment.warp(source.pixels, fill=fill))
 
     def error_map(path: str) -> bytes:
-        residual, overlap = aligner.residual(source.pixels, alignment)
-        if not outputs.residual:
-            return encode_image(path, render(residual, overlap))
-        residual[~overlap] = float("nan")
-        return encode_array(path, residual)
+        differences, overlap = residual(source.pixels, target.pixels, alignment)
+        if outputs.residual:
+            differences[~overlap] = float("nan")
+            return encode_array(path, differences)
+        picture = render(differences, overlap)
+        del differences, overlap  # encoding takes as much memory again
+        return encode_image(path, picture)
 
     wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
-    with ThreadPoolExecutor(len(wanted)) as pool:
+    small = max(image.width * image.height for image in (source, target)) <= LARGE_PIXELS
+    with ThreadPoolExecutor(len(wanted) if small else 1) as pool:
         jobs = {path: pool.submit(make, path) for path, make in wanted if path is not None}
         encoded = {path: job.result() for path, job in jobs.items()}
     for path, data in encoded.items():

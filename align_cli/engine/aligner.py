@@ -89,7 +89,7 @@ class Aligner:
         self.threads = threads
         self._target = target
         self._levels = pyramid(target, level_count(target.size))
-        self._noise = noise_level(target.plane, target.valid)
+        self._noise = noise_level(target)
         last = options.finest_level(target.size, range(len(self._levels)))
         self._planes = [
             self._enough(level) if level <= last else target_planes(image, ENOUGH_PIXELS)
@@ -277,17 +277,6 @@ class Aligner:
                 return corner_step_px(back.place.warp @ warp, self.target_size)
         return math.inf
 
-    def residual(self, source: Image, alignment: Alignment) -> tuple[Plane, Mask]:
-        """``warped - target`` of the lumas, and where it is defined.
-
-        Returns:
-            (height, width) float32 in units of full scale, 0 outside the overlap, and
-            (height, width) bool, the overlap; both on the target's grid.
-        """
-        return trust.residual_image(
-            luma(source, "source"), self._target, alignment.target_to_source
-        )
-
     def _first_light(self, source: Luma, levels: Sequence[Level], warp: Matrix) -> Light:
         """The light to begin with: on the coarsest level that has an interior, or as it is."""
         # Images of floating point had their mean and spread taken out, each its own.
@@ -342,7 +331,7 @@ class Aligner:
 
     def _unexplained(self, source: Luma, levels: Sequence[Level], place: Place) -> float:
         """Of the finest level that tells it."""
-        noise = noise_level(source.plane, source.valid), self._noise
+        noise = noise_level(source), self._noise
         finest = min(trust.FINEST_EXPLAINED, len(levels) - 1)
         for level in range(finest, len(levels)):
             if self._levels[level].image.size > trust.MOST_EXPLAINED_PIXELS:
@@ -361,6 +350,18 @@ class Aligner:
             if not math.isnan(unexplained):
                 return unexplained
         return math.nan
+
+
+def residual(source: Image, target: Image, alignment: Alignment) -> tuple[Plane, Mask]:
+    """``warped - target`` of the lumas, and where it is defined.
+
+    Returns:
+        (height, width) float32 in units of full scale, 0 outside the overlap, and
+        (height, width) bool, the overlap; both on the target's grid.
+    """
+    return trust.residual_image(
+        luma(source, "source"), luma(target, "target"), alignment.target_to_source
+    )
 
 
 def align(

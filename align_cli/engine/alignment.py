@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Image, Matrix
-from align_cli.engine.sampling import warp_image
+from align_cli.engine.warping import warp_image
 
 
 class Status(str, enum.Enum):

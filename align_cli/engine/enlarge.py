@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Plane
-from align_cli.engine.coordinates import Size, map_points
-from align_cli.engine.sampling import offset_origin, sample
+from align_cli.engine.coordinates import Size
+from align_cli.engine.parts import sample_parts
 
 _MIRROR: Final = cv2.BORDER_REFLECT_101
 
@@ -65,11 +65,6 @@ of it 0.002 px; cubic splines 0.0004 px in ten times the time."""
 MOST_ENLARGED: Final = 1 << 23
 """Images of more pixels are enlarged where they are looked at, and not as a whole."""
 
-LARGEST_SHARE: Final = 2.0
-"""A window whose part of the image is larger than this many times what it needs is halved."""
-
-_NARROWEST: Final = 16
-
 
 def enlarged(image: Plane, halfway: Halfway) -> Plane:
     """The image on a grid twice as fine, (2 height, 2 width) float32."""
@@ -96,21 +91,13 @@ def sample_enlarged(image: Plane, warp: Matrix, size: Size, *, out: Plane) -> No
         size: (width, height) of the window.
         out: where to write, (height, width) float32.
     """
-    width, height = size
-    ends = np.array([[x, y] for x in (0.0, width - 1.0) for y in (0.0, height - 1.0)])
-    ends = map_points(warp, ends)
-    reach = SMOOTHED.reach + 1
-    sides = np.array(image.shape[::-1])
-    first = np.clip(np.floor(ends.min(axis=0)) - reach, 0, sides - 1).astype(np.intp)
-    end = np.clip(np.ceil(ends.max(axis=0)) + reach + 1, first + 1, sides).astype(np.intp)
-    wanted = (width + 2 * reach) * (height + 2 * reach)
-    if np.prod(end - first) > LARGEST_SHARE * wanted and width > _NARROWEST:
-        half = width // 2
-        sample_enlarged(image, warp, (half, height), out=out[:, :half])
-        rest = offset_origin(warp, half, 0.0)
-        sample_enlarged(image, rest, (width - half, height), out=out[:, half:])
-        return
-    (left, top), (right, bottom) = first, end
-    fine = enlarged(image[top:bottom, left:right], SMOOTHED)
-    to_part = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]]) @ warp
-    out[...] = sample(fine, on_finer_grid(to_part), size)
+    height, width = image.shape
+    sample_parts(
+        lambda part: enlarged(image[part], SMOOTHED),
+        (width, height),
+        warp,
+        size,
+        out=out,
+        reach=SMOOTHED.reach + 1,
+        finer=2,
+    )

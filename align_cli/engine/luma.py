@@ -32,6 +32,9 @@ LARGEST_SIDE: Final = 32766
 
 MOST_CV2_CHANNELS: Final = 4
 
+LARGE_PIXELS: Final = 1 << 23
+"""Integer images of more pixels are not held converted."""
+
 _STRIP_PIXELS: Final = 1 << 18
 
 
@@ -57,6 +60,42 @@ class Luma:
         """(width, height) in pixels."""
         height, width = self.plane.shape
         return width, height
+
+    def part(self, part: tuple[slice, slice]) -> Plane:
+        """Some rows and columns of the plane."""
+        return self.plane[part]
+
+
+class LargeLuma(Luma):
+    """A large integer image that is converted where it is looked at: its plane would be larger.
+
+    Args:
+        colours: (height, width, channels), without alpha.
+        divisor: the value that counts as 1.
+    """
+
+    _colours: Image
+    _divisor: float
+
+    def __init__(self, colours: Image, divisor: float) -> None:
+        values = {"_colours": colours, "_divisor": divisor, "valid": None, "offset": 0.0}
+        for name, value in (values | {"scale": 1.0}).items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        height, width = self._colours.shape[:2]
+        return width, height
+
+    @property
+    def plane(self) -> Plane:
+        """All of it, made anew every time."""
+        return _converted(self._colours, self._divisor)
+
+    def part(self, part: tuple[slice, slice]) -> Plane:
+        """Some rows and columns of the plane."""
+        return _converted(self._colours[part], self._divisor)
 
 
 def full_scale(image: Image) -> float:
@@ -135,8 +174,14 @@ def luma(image: Image, role: str = "image") -> Luma:
         elif not valid.any():
             raise ImageError("no pixel is both finite and opaque", role=role)
 
+    if valid is None and not floating and height * width > LARGE_PIXELS:
+        if all((each == each[0, 0]).all() for each in colours):
+            raise ImageError("the image is flat: every pixel has the same value", role=role)
+        return LargeLuma(colours, full_scale(image))
     offset, scale = _spread(colours, valid, role) if floating else (0.0, 1.0)
-    plane = _weighted_mean(colours, valid, offset, scale * full_scale(image))
+    plane = _converted(colours, scale * full_scale(image), offset)
+    if valid is not None:
+        plane[~valid] = 0.0
     inside = plane if valid is None else plane[valid]
     if inside.min() == inside.max():
         raise ImageError("the image is flat: every pixel has the same value", role=role)
@@ -161,7 +206,8 @@ def _spread(colours: Image, valid: Mask | None, role: str) -> tuple[float, float
     return float(values.mean()) * largest, spread if spread > 0.0 else 1.0
 
 
-def _weighted_mean(colours: Image, valid: Mask | None, offset: float, divisor: float) -> Plane:
+def _converted(colours: Image, divisor: float, offset: float = 0.0) -> Plane:
+    """Luma, or mean of the channels, less ``offset``, over ``divisor``."""
     height, width, channels = colours.shape
     weights = RED_GREEN_BLUE if channels == 3 else (1.0 / channels,) * channels
     weights_row = np.array([[weight / divisor for weight in weights]])
@@ -183,6 +229,4 @@ def _weighted_mean(colours: Image, valid: Mask | None, offset: float, divisor: f
 
     with Threads() as threads:
         threads.map(convert, range(0, height, rows))
-    if valid is not None:
-        plane[~valid] = 0.0
     return plane

@@ -14,7 +14,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from align_cli.engine.arrays import Mask, Plane, Vector
+from align_cli.engine.arrays import Vector
+from align_cli.engine.luma import Luma
 from align_cli.engine.pyramid import PRESMOOTHING, REACH
 from align_cli.engine.robust import scale_of
 from align_cli.engine.targets import TargetPlanes, texture_threshold
@@ -39,25 +40,25 @@ SECOND_DIFFERENCES: Final = 6.0
 """Standard deviation of the second differences of white noise along both axes."""
 
 
-def noise_level(image: Plane, valid: Mask | None) -> float:
-    """Standard deviation of the noise of an image, in its own units.
+def noise_level(image: Luma) -> float:
+    """Standard deviation of the noise of an image, in the units of its plane.
 
     From the median of its second differences along both axes, which leave little of any picture
     (Immerkaer 1996). Fine texture all over counts as noise.
-
-    Args:
-        image: (height, width) float32.
-        valid: (height, width) bool, or None where every pixel is.
     """
-    height, width = image.shape
+    width, height = image.size
     wanted = max(1, MOST_LOOKED_AT // width)
-    rows = np.arange(1, height - 1, max(1, (height - 2) // wanted))
-    details = image[rows - 1] - 2.0 * image[rows] + image[rows + 1]
-    details = details[:, :-2] - 2.0 * details[:, 1:-1] + details[:, 2:]
-    if valid is not None:
-        known = valid[rows - 1] & valid[rows] & valid[rows + 1]
-        details = details[known[:, :-2] & known[:, 1:-1] & known[:, 2:]]
-    return scale_of(details.ravel()) / SECOND_DIFFERENCES
+    known = []
+    for row in range(1, height - 1, max(1, (height - 2) // wanted)):
+        rows = np.s_[row - 1 : row + 2, :]
+        above, middle, below = image.part(rows)
+        details = above - 2.0 * middle + below
+        details = details[:-2] - 2.0 * details[1:-1] + details[2:]
+        if image.valid is not None:
+            valid = np.logical_and.reduce(image.valid[rows])
+            details = details[valid[:-2] & valid[1:-1] & valid[2:]]
+        known.append(details)
+    return scale_of(np.concatenate(known)) / SECOND_DIFFERENCES
 
 
 def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:

@@ -12,10 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Image, Mask, Matrix, Plane
+from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size
-from align_cli.engine.errors import ImageError
-from align_cli.engine.luma import ALPHA_CHANNELS, check_kind
 
 SLACK_PX: Final = 5e-4
 """How far beyond a border a sampled point may lie and still count as inside."""
@@ -140,65 +138,3 @@ def overlap_mask(
         warp, np.arange(height, dtype=np.float64), width, source_size, margin
     )
     return interval_mask(first, end, width)
-
-
-def warp_image(
-    image: Image, warp: Matrix, *, target_size: Size, source_size: Size, fill: float = 0.0
-) -> Image:
-    """Resample an image of any supported dtype and number of channels onto the target's grid.
-
-    Linear interpolation, which neither overshoots nor wraps around; integers are rounded to the
-    nearest. An identity warp gives the image back exactly. With two or four channels the last one
-    is alpha, and 0 outside the image.
-
-    Args:
-        image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
-        warp: (3, 3), target pixel -> source pixel.
-        target_size: (width, height) of the result.
-        source_size: (width, height) the image must have.
-        fill: value of the pixels that the image does not reach, in the image's own units;
-            integers are clamped to their dtype's range.
-
-    Raises:
-        ImageError: if the image is not of the source's size.
-    """
-    check_kind(image, "image")
-    height, width = image.shape[:2]
-    if (width, height) != source_size:
-        raise ImageError(
-            f"the transform belongs to an image of {source_size[0]}x{source_size[1]} px, "
-            f"this one has {width}x{height} px"
-        )
-    if source_size == target_size and (warp == np.eye(3)).all():
-        return image.copy()  # whatever it holds: 0 * NaN would spread to the neighbours
-    planes = np.atleast_3d(image)
-    channels = planes.shape[2]
-    target_width, target_height = target_size
-    outside = ~overlap_mask(warp, target_size, source_size)
-    if image.dtype.kind == "u":
-        limits = np.iinfo(image.dtype)
-        fill = float(np.clip(np.rint(fill), limits.min, limits.max))
-    warped = np.empty((target_height, target_width, channels), image.dtype)
-    for channel in range(channels):
-        alpha = channels in ALPHA_CHANNELS and channel == channels - 1
-        plane = _warp_plane(planes[:, :, channel], warp, target_size)
-        plane[outside] = 0.0 if alpha else fill
-        warped[:, :, channel] = plane
-    return warped.reshape(target_height, target_width, *image.shape[2:])
-
-
-def _warp_plane(plane: Image, warp: Matrix, size: Size) -> Image:
-    if plane.dtype == np.float64:
-        # cv2 is exact to the sub-pixel in float32 only: warp the leading and the trailing bits,
-        # at a scale that float32 can hold.
-        _, exponent = np.frexp(np.max(np.abs(plane), initial=0.0, where=np.isfinite(plane)))
-        scaled = np.ldexp(plane, -exponent)
-        leading = scaled.astype(np.float32)
-        with np.errstate(invalid="ignore"):  # infinity less infinity
-            trailing = (scaled - leading).astype(np.float32)
-        low, high = (_warp_plane(part, warp, size) for part in (trailing, leading))
-        return np.ldexp(high.astype(np.float64) + low, exponent)
-    # cv2 blends the border with the fill value over one pixel; replicating instead and filling
-    # by the exact overlap afterwards leaves no dark rim.
-    warped = sample(np.ascontiguousarray(plane, np.float32), warp, size, replicate=True)
-    return np.rint(warped, out=warped) if plane.dtype.kind == "u" else warped

@@ -26,9 +26,10 @@ from align_cli.engine.photometry import FIELD, Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES, Loss
-from align_cli.engine.sampling import overlap_mask, warp_image
+from align_cli.engine.sampling import overlap_mask
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
+from align_cli.engine.warping import warp_image
 
 LARGEST_DIFFERENCE: Final = 1e-4
 """Derivatives agree when they differ by less than this share of their length."""

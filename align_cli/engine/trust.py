@@ -20,6 +20,7 @@ from align_cli.engine.derivatives import central_differences
 from align_cli.engine.luma import Luma
 from align_cli.engine.moments import cross_matrix, relight
 from align_cli.engine.motion import MotionModel
+from align_cli.engine.parts import sample_luma
 from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.robust import OUTLIER, scale_of
@@ -146,14 +147,14 @@ def difference_unit(source: Luma, target: Luma) -> float:
 
 def compare(source: Luma, target: Luma, warp: Matrix, rows: slice) -> Comparison:
     """Sample the source through a full-size warp on some rows of the target's grid."""
-    image = target.plane[rows]
+    image = target.part(np.s_[rows, :])
     height, width = image.shape
     shifted = offset_origin(warp, 0.0, rows.start)
     first, end = row_intervals(
         shifted, np.arange(height, dtype=np.float64), width, source.size, 0.0
     )
     inside = interval_mask(first, end, width)
-    warped = sample(source.plane, shifted, (width, height), replicate=True)
+    warped = sample_luma(source, shifted, (width, height))
     if source.valid is not None:
         inside &= sample_valid(source.valid, shifted, (width, height))
     if target.valid is not None:
@@ -171,8 +172,9 @@ def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mas
 
     The residual is float32, in units of full scale, 0 outside the overlap.
     """
-    residual = np.zeros_like(target.plane)
-    overlap = np.zeros(target.plane.shape, np.bool_)
+    width, height = target.size
+    residual = np.zeros((height, width), np.float32)
+    overlap = np.zeros((height, width), np.bool_)
     unit = difference_unit(source, target)
     for rows in _strips(target):
         both = compare(source, target, warp, rows)
@@ -378,7 +380,7 @@ def measure(
         before = compare(source, target, start, rows)
         return _agreement_sums(before, before.inside)
 
-    height, width = target.plane.shape
+    width, height = target.size
     bands = Bands.spread(height, width, MOST_MEASURED)
     strips = _strips(target) if bands.all_rows else bands.slices
     seen = bands.count * bands.rows * width
@@ -475,7 +477,7 @@ def improved(quality: Quality, moved_px: float) -> bool:
 
 
 def _strips(target: Luma) -> list[slice]:
-    height, width = target.plane.shape
+    width, height = target.size
     rows = max(1, _STRIP_PIXELS // width)
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 

@@ -42,6 +42,8 @@ _MAX_PIXELS = 1 << 30
 # deflate takes 2.5 times as long for 10 % less.
 _ZLIB_LEVEL = 1
 
+_SWAPPED_ROWS = 64
+
 
 class _Header(NamedTuple):
     """The IHDR chunk."""
@@ -54,13 +56,16 @@ class _Header(NamedTuple):
 
 
 class _Chunks(NamedTuple):
-    """What is used of a PNG file; the chunks that it lacks are empty."""
+    """What is used of a PNG file; the chunks that it lacks are empty.
+
+    ``pixels`` are the IDAT chunks as they stand in the file, with their lengths and checksums.
+    """
 
     header: _Header
     palette: bytes
     transparency: bytes
     exif: bytes
-    pixels: bytes
+    pixels: list[memoryview]
 
 
 def decode(data: bytes, max_megapixels: float) -> Pixels:
@@ -109,7 +114,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
         if header is None:
             header = _header(kind, bytes(body), max_megapixels)
         elif kind == b"IDAT":
-            pixels.append(body)
+            pixels.append(view[position : end + 4])
         elif kind == b"acTL" and bytes(body[:4]) > b"\0\0\0\1":
             raise ContentError("is an animation", "save the one frame to align as a picture")
         elif kind == b"IEND":
@@ -126,7 +131,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
         palette=kept.get(b"PLTE", b""),
         transparency=kept.get(b"tRNS", b""),
         exif=kept.get(b"eXIf", b""),
-        pixels=b"".join(pixels),
+        pixels=pixels,
     )
 
 
@@ -151,14 +156,19 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
     """Return (H, W), RGB or RGBA; grey and alpha as RGBA."""
     import cv2  # noqa: PLC0415 - 90 ms to import; --help must not pay for it
 
-    minimal = _assemble(chunks.header, _palette_chunks(chunks), chunks.pixels)
+    minimal = b"".join(
+        [_start(chunks.header), _palette_chunks(chunks), *chunks.pixels, _chunk(b"IEND", b"")]
+    )
     with silent_opencv, no_libpng_on_stderr:
         decoded = cv2.imdecode(np.frombuffer(minimal, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
         raise damaged("the compressed pixels cannot be decoded")
     if decoded.ndim == 3:
         swap = cv2.COLOR_BGR2RGB if decoded.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
-        decoded = cv2.cvtColor(decoded, swap)
+        # Strip by strip: a second picture beside the first would be the most memory ever used.
+        for top in range(0, len(decoded), _SWAPPED_ROWS):
+            strip = decoded[top : top + _SWAPPED_ROWS]
+            strip[...] = cv2.cvtColor(strip, swap)
     return decoded
 
 
@@ -201,9 +211,10 @@ def encode(pixels: Pixels) -> bytes:
         *(cv2.IMWRITE_PNG_FILTER, cv2.IMWRITE_PNG_FILTER_AVG),
     ]
     done, encoded = cv2.imencode(".png", pixels, settings)
+    del pixels  # before the bytes are copied
     if not done:
         raise MemoryError("OpenCV could not encode a PNG")
-    return bytes(encoded)
+    return encoded.tobytes()
 
 
 def _encode_grey_alpha(pixels: Pixels) -> bytes:
@@ -222,13 +233,17 @@ def _encode_grey_alpha(pixels: Pixels) -> bytes:
 
 def _assemble(header: _Header, palette_chunks: bytes, stream: bytes) -> bytes:
     """Return a whole PNG file around a zlib ``stream`` of filtered rows."""
-    fields = (header.width, header.height, header.depth, header.colour, 0, 0, header.interlacing)
     pixels = [
         _chunk(b"IDAT", stream[start : start + _MAX_CHUNK])
         for start in range(0, len(stream), _MAX_CHUNK)
     ]
-    first = SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields)) + palette_chunks
-    return b"".join([first, *pixels, _chunk(b"IEND", b"")])
+    return b"".join([_start(header), palette_chunks, *pixels, _chunk(b"IEND", b"")])
+
+
+def _start(header: _Header) -> bytes:
+    """Return the signature and the IHDR chunk."""
+    fields = (header.width, header.height, header.depth, header.colour, 0, 0, header.interlacing)
+    return SIGNATURE + _chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
 
 
 def _chunk(kind: bytes, body: bytes) -> bytes:

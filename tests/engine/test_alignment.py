@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.aligner import Aligner, align
+from align_cli.engine.aligner import align, residual
 from align_cli.engine.alignment import Outcome, Status
 from align_cli.engine.errors import ImageError
 from align_cli.engine.motion import MODELS, describe
-from align_cli.engine.sampling import warp_image
+from align_cli.engine.warping import warp_image
 from tests.scenes import Pair, pair
 
 MADE = pair("affine", seed=1, size=(120, 90), source_size=(101, 95))
@@ -62,11 +62,10 @@ def test_anything_on_the_sources_grid_can_be_warped_and_nothing_else() -> None:
 
 
 def test_the_residual_is_that_of_the_warped_source() -> None:
-    aligner = Aligner(MADE.target, model="affine")
-    found = aligner.align(MADE.source)
-    residual, overlap = aligner.residual(MADE.source, found)
+    found = align(MADE.source, MADE.target, model="affine")
+    difference, overlap = residual(MADE.source, MADE.target, found)
     expected = found.warp(MADE.source) - MADE.target
-    assert_allclose(residual[overlap], expected[overlap], atol=1e-5)
+    assert_allclose(difference[overlap], expected[overlap], atol=1e-5)
     assert overlap.mean() == pytest.approx(found.quality.overlap)
 
 

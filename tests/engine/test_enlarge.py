@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine import enlarge
+from align_cli.engine import parts
 from align_cli.engine.enlarge import SHARP, SMOOTHED, Halfway, enlarged, sample_enlarged
 from align_cli.engine.sampling import sample
 from tests.scenes import MODEL_NAMES, Matrix, motion, pixel_grid, render, textured
@@ -89,7 +89,7 @@ def turned(degrees: float) -> Matrix:
 def test_what_is_enlarged_where_it_is_needed_is_what_the_whole_would_be(
     warp: Matrix, largest: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(enlarge, "LARGEST_SHARE", largest)
+    monkeypatch.setattr(parts, "LARGEST_SHARE", largest)
     image = rough()
     whole = sample(enlarged(image, SMOOTHED), np.diag([2.0, 2.0, 1.0]) @ warp, WINDOW)
     out = np.full((WINDOW[1], WINDOW[0]), np.nan, np.float32)

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from align_cli.engine.aligner import align
-from align_cli.engine.luma import luma
+from align_cli.engine.luma import Luma, luma
 from align_cli.engine.noise import believed, left_on, noise_level
 from align_cli.engine.options import PRESET_NAMES
 from align_cli.engine.pyramid import pyramid
@@ -21,27 +21,31 @@ def planes_of(image: np.ndarray) -> TargetPlanes:
     return planes
 
 
+def as_luma(image: np.ndarray, valid: np.ndarray | None) -> Luma:
+    return Luma(np.asarray(image, np.float32), valid, 0.0, 1.0)
+
+
 def white(sigma: float, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).normal(0.0, sigma, SIZE[::-1]).astype(np.float32)
 
 
 @pytest.mark.parametrize("sigma", [0.01, 0.05, 3.0])
 def test_the_level_is_that_of_white_noise(sigma: float) -> None:
-    assert noise_level(white(sigma), None) == pytest.approx(sigma, rel=0.03)
+    assert noise_level(as_luma(white(sigma), None)) == pytest.approx(sigma, rel=0.03)
 
 
 def test_a_ramp_a_parabola_and_an_edge_have_no_noise() -> None:
     y, x = np.mgrid[: SIZE[1], : SIZE[0]].astype(np.float32)
     picture = (3.0 * x + y + 0.01 * x * x + 50.0 * (x > 70)).astype(np.float32)
-    assert noise_level(picture, None) < 1e-3
-    assert noise_level(picture + white(0.5), None) == pytest.approx(0.5, rel=0.05)
+    assert noise_level(as_luma(picture, None)) < 1e-3
+    assert noise_level(as_luma(picture + white(0.5), None)) == pytest.approx(0.5, rel=0.05)
 
 
 def test_what_lies_under_invalid_pixels_changes_no_bit() -> None:
     image, valid = white(0.1), np.ones(SIZE[::-1], np.bool_)
     valid[20:90, 30:100] = False
-    found = noise_level(np.where(valid, image, 0.0).astype(np.float32), valid)
-    assert found == noise_level(np.where(valid, image, 1e6).astype(np.float32), valid)
+    found = noise_level(as_luma(np.where(valid, image, 0.0).astype(np.float32), valid))
+    assert found == noise_level(as_luma(np.where(valid, image, 1e6).astype(np.float32), valid))
     assert found == pytest.approx(0.1, rel=0.05)
 
 
@@ -83,7 +87,9 @@ def test_an_edge_in_noise_is_believed_and_the_flat_parts_beside_it_are_not() -> 
     image = np.zeros(SIZE[::-1], np.float32)
     image[:, 80:] = 0.5
     planes = planes_of(np.clip(0.25 + image + white(0.05), 0, 1).astype(np.float32))
-    raw_noise = noise_level(np.clip(0.25 + image + white(0.05), 0, 1).astype(np.float32), None)
+    raw_noise = noise_level(
+        as_luma(np.clip(0.25 + image + white(0.05), 0, 1).astype(np.float32), None)
+    )
     unit = float(np.std(np.clip(0.25 + image + white(0.05), 0, 1)))  # floats lose their spread
     doubted = believed(planes, raw_noise / unit)
     edge = np.s_[:, 80 - planes.origin[0] - 1 : 80 - planes.origin[0] + 1]

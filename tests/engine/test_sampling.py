@@ -6,7 +6,6 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.errors import ImageError
 from align_cli.engine.sampling import (
     SLACK_PX,
     clear_outside,
@@ -15,9 +14,8 @@ from align_cli.engine.sampling import (
     overlap_mask,
     row_intervals,
     sample,
-    warp_image,
 )
-from tests.scenes import DTYPES, MODEL_NAMES, mapped, motion, pixel_grid, render, textured
+from tests.scenes import MODEL_NAMES, mapped, motion, pixel_grid, render, textured
 
 SIZE = (61, 47)
 CHANNELS = [0, 1, 2, 3, 4, 7]
@@ -209,128 +207,3 @@ def test_outside_the_intervals_a_plane_is_cleared_in_place() -> None:
     first, end = np.array([0, 2, 0, 6]), np.array([6, 5, 6, 0])
     clear_outside(plane, first, end)
     assert plane.tolist() == [[1] * 6, [0, 0, 1, 1, 1, 0], [1] * 6, [0] * 6]
-
-
-@pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_an_identity_gives_the_image_back(dtype: str, channels: int) -> None:
-    image = picture(dtype, channels)
-    warped = warp_image(image, np.eye(3), target_size=SIZE, source_size=SIZE)
-    assert warped.dtype == image.dtype
-    if dtype == "float64":
-        # Leading and trailing bits, 24 each, do not quite hold 53.
-        assert_allclose(warped, image, rtol=2.0**-46)
-    else:
-        assert_array_equal(warped, image)
-
-
-@pytest.mark.parametrize("channels", CHANNELS)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_a_whole_shift_moves_pixels_and_fills_the_rest(dtype: str, channels: int) -> None:
-    image = picture(dtype, channels)
-    # A target pixel (x, y) shows the source's (x + 5, y - 3), on a target of another size.
-    warped = warp_image(image, shift(5.0, -3.0), target_size=(64, 40), source_size=SIZE, fill=17.0)
-    expected = np.full((40, 64, *image.shape[2:]), 17, dtype)
-    if channels in (2, 4):
-        expected[:, :, -1] = 0
-    expected[3:40, : SIZE[0] - 5] = image[:37, 5:]
-    assert warped.shape == expected.shape
-    assert_allclose(warped, expected, rtol=2.0**-46)
-
-
-def test_an_empty_overlap_is_all_fill() -> None:
-    image = picture("uint8", 4)
-    warped = warp_image(image, shift(500.0, 0.0), target_size=(9, 8), source_size=SIZE, fill=3.0)
-    assert (warped[:, :, :3] == 3).all()
-    assert (warped[:, :, 3] == 0).all()
-
-
-def test_integers_are_rounded_to_the_nearest() -> None:
-    image = np.array([[0, 10, 13], [0, 10, 13], [0, 10, 13]], np.uint8)
-    warped = warp_image(image, shift(0.26, 0.0), target_size=(2, 3), source_size=(3, 3))
-    assert warped[1].tolist() == [3, 11]  # 2.6 and 10.78
-    warped = warp_image(image, shift(0.24, 0.0), target_size=(2, 3), source_size=(3, 3))
-    assert warped[1].tolist() == [2, 11]  # 2.4 and 10.72
-
-
-@pytest.mark.parametrize(
-    ("dtype", "fill", "kept"),
-    [
-        ("uint8", 300.0, 255),
-        ("uint8", -4.0, 0),
-        ("uint8", 6.6, 7),
-        ("uint16", 1e9, 65535),
-        ("float32", -4.5, -4.5),
-        ("float64", 1e9, 1e9),
-        ("float32", np.nan, np.nan),
-    ],
-)
-def test_fill_is_in_the_images_units_and_clamped(dtype: str, fill: float, kept: float) -> None:
-    image = np.zeros((8, 8), dtype)
-    warped = warp_image(image, shift(4.0, 0.0), target_size=(8, 8), source_size=(8, 8), fill=fill)
-    assert_array_equal(warped[:, 4:], np.full((8, 4), kept, dtype))
-    assert (warped[:, :4] == 0).all()
-
-
-@pytest.mark.parametrize("model", MODEL_NAMES)
-def test_the_border_is_not_darkened(model: str) -> None:
-    image = np.full((SIZE[1], SIZE[0]), 200, np.uint8)
-    warp = motion(model, SIZE, 5.0, 2)
-    warped = warp_image(image, warp, target_size=SIZE, source_size=SIZE)
-    assert set(np.unique(warped)) == {0, 200}
-    assert_array_equal(warped == 200, overlap_mask(warp, SIZE, SIZE))
-
-
-@pytest.mark.parametrize("step", [(-4e-4, 0.0), (4e-4, 0.0)])
-def test_a_border_within_the_slack_keeps_its_value(step: tuple[float, float]) -> None:
-    image = np.full((SIZE[1], SIZE[0]), 60_000, np.uint16)
-    warped = warp_image(image, shift(*step), target_size=SIZE, source_size=SIZE)
-    assert (warped == 60_000).all()
-
-
-def test_float64_between_pixels_is_as_good_as_float32() -> None:
-    x, _ = pixel_grid(SIZE)
-    image = 1e6 + 1e-3 * x
-    warped = warp_image(image, shift(0.5, 0.0), target_size=(50, 40), source_size=SIZE)
-    assert_allclose(warped, image[:40, :50] + 0.5e-3, rtol=2.0**-24)
-
-
-@pytest.mark.parametrize(
-    ("dtype", "value"),
-    [(d, v) for d in ("float32", "float64") for v in (np.nan, np.inf)] + [("float64", 1e200)],
-)
-def test_a_value_beyond_float32_stays_in_its_pixel_under_an_identity(
-    dtype: str, value: float
-) -> None:
-    # Once red: a NaN or inf spreads to its neighbours with weight 0, and float64 values
-    # beyond float32 end in a RuntimeWarning and NaN.
-    image = picture(dtype, 0, (12, 10))
-    image[4, 5] = value
-    warped = warp_image(image, np.eye(3), target_size=(12, 10), source_size=(12, 10))
-    assert_allclose(warped, image, rtol=2.0**-46)
-
-
-@pytest.mark.parametrize("dtype", ["int16", "int32", "uint32", "bool", "float16"])
-def test_a_dtype_that_would_be_rounded_or_wrapped_is_refused(dtype: str) -> None:
-    image = np.zeros((5, 4), dtype)
-    with pytest.raises(ImageError, match=dtype):
-        warp_image(image, shift(0.5, 0.0), target_size=(4, 5), source_size=(4, 5))
-
-
-def test_an_image_of_another_size_is_refused() -> None:
-    with pytest.raises(ImageError, match="belongs to an image of 61x47 px, this one has 47x61 px"):
-        warp_image(np.zeros((61, 47)), np.eye(3), target_size=SIZE, source_size=SIZE)
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_the_callers_array_may_be_read_only_strided_and_stays_as_it_was(dtype: str) -> None:
-    whole = picture(dtype, 3, (122, 94))
-    image = whole[::2, ::-2]
-    before = image.copy()
-    whole.flags.writeable = False
-    warped = warp_image(image, shift(0.5, 0.5), target_size=SIZE, source_size=SIZE, fill=1.0)
-    assert_array_equal(image, before)
-    assert_array_equal(
-        warped,
-        warp_image(before, shift(0.5, 0.5), target_size=SIZE, source_size=SIZE, fill=1.0),
-    )
