@@ -38,6 +38,8 @@ bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks.peak_locking
 	$(BIN)/python -m benchmarks.uncertainty
 	$(BIN)/python -m benchmarks.light
+	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.scale --plot benchmarks/scale.svg
 
 sample-data: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'

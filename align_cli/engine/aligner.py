@@ -12,6 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+import numpy as np
+
 from align_cli.engine import trust
 from align_cli.engine.alignment import Alignment, Outcome, Quality, Status
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
@@ -19,7 +21,7 @@ from align_cli.engine.coarse_to_fine import Descent, Progress, coarse_to_fine, l
 from align_cli.engine.coordinates import Size, at_level, inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.lucas_kanade import corner_step_px
-from align_cli.engine.luma import Luma, luma
+from align_cli.engine.luma import LargeLuma, Luma, luma
 from align_cli.engine.moments import sample_pairs
 from align_cli.engine.motion import MODELS, describe
 from align_cli.engine.noise import believed, left_on, noise_energy, noise_level
@@ -40,6 +42,9 @@ that covers a fifth of the source can lead a picture of 15x13 pixels anywhere.""
 
 ENOUGH_PIXELS: Final = 1 << 17
 """Of larger levels about so many pixels are looked at, unless noise asks for more on the last."""
+
+MOST_PIXELS: Final = 1 << 24
+"""However large and noisy the image."""
 
 PIXELS_FOR_NOISE: Final = 40.0
 """Pixels, times the mean squared gradient over the variance of the noise, that leave a homography
@@ -95,6 +100,9 @@ class Aligner:
             self._enough(level) if level <= last else target_planes(image, ENOUGH_PIXELS)
             for level, image in enumerate(self._levels)
         ]
+        if isinstance(target, LargeLuma) and self._planes[0] is not None:
+            # The largest of all, and what was needed of it is in the planes.
+            self._levels[0] = replace(self._levels[0], image=np.empty((0, 0), np.float32))
         if not any(self._planes):
             raise ImageError("no pixel is far enough from invalid ones to align", role="target")
 
@@ -107,7 +115,7 @@ class Aligner:
             # Half of what seems to be texture may be noise; more is not believed.
             signal = max(planes.energy - noise_energy(level, self._noise), 0.5 * planes.energy)
             wanted_px = PRESETS[self.options.preset].certain_px / 2**level
-            needed = PIXELS_FOR_NOISE * variance / signal / wanted_px**2
+            needed = min(PIXELS_FOR_NOISE * variance / signal / wanted_px**2, MOST_PIXELS)
             if needed > planes.image.size:
                 planes = target_planes(self._levels[level], math.ceil(needed))
         return believed(planes, self._noise) if planes is not None and level == 0 else planes
@@ -270,7 +278,7 @@ class Aligner:
             backward = Aligner._of(source, self.options, self.threads)
         except ImageError:  # so full of holes that it cannot be a target
             return math.inf
-        levels = self._levels[: min(used, len(backward._levels))]
+        levels = pyramid(self._target, min(used, len(backward._levels), len(self._levels)))
         for begin in (start, warp):
             back = backward._descend(self._target, levels, inverse(begin), threads)
             if back.records[-1].status is Status.CONVERGED:
@@ -304,7 +312,7 @@ class Aligner:
         level = min(trust.DETAIL_LEVEL, len(levels) - 1)
         while level < len(levels) - 1 and levels[level].image.size > trust.MOST_EXPLAINED_PIXELS:
             level += 1
-        return trust.detail_zncc(levels[level], self._levels[level], at_level(warp, level))
+        return trust.detail_zncc(levels[level], self._target_level(level), at_level(warp, level))
 
     def _shared_texture(self, levels: Sequence[Level], place: Place) -> float:
         """The best of the levels that are compared, coarsest first, until one is beyond doubt."""
@@ -314,19 +322,23 @@ class Aligner:
             if planes is not None:
                 at_this = place.at_level(level)
                 share = trust.shared_texture(
-                    levels[level], self._levels[level], planes, at_this, self.model
+                    levels[level], self._target_level(level), planes, at_this, self.model
                 )
                 best = share if math.isnan(best) else max(best, share)
             if best >= trust.CLEAR_TEXTURE:
                 break
         return best
 
+    def _target_level(self, level: int) -> Level:
+        kept = self._levels[level]
+        return kept if kept.image.size else pyramid(self._target, level + 1)[level]
+
     def _all_rows(self, level: int) -> TargetPlanes | None:
         """The target's planes of a level, none of its rows left out."""
         planes = self._planes[level]
         if planes is None or planes.bands.all_rows:
             return planes
-        whole = target_planes(self._levels[level])
+        whole = target_planes(self._target_level(level))
         return believed(whole, self._noise) if whole is not None and level == 0 else whole
 
     def _unexplained(self, source: Luma, levels: Sequence[Level], place: Place) -> float:
@@ -334,7 +346,7 @@ class Aligner:
         noise = noise_level(source), self._noise
         finest = min(trust.FINEST_EXPLAINED, len(levels) - 1)
         for level in range(finest, len(levels)):
-            if self._levels[level].image.size > trust.MOST_EXPLAINED_PIXELS:
+            if levels[level].image.size > trust.MOST_EXPLAINED_PIXELS:
                 continue
             planes = self._all_rows(level)
             if planes is None:
@@ -342,7 +354,7 @@ class Aligner:
             left = left_on(level)
             unexplained = trust.unexplained(
                 levels[level],
-                self._levels[level],
+                self._target_level(level),
                 planes,
                 place.at_level(level),
                 noise=(noise[0] * left, noise[1] * left),

@@ -57,9 +57,15 @@ class Format:
 
 
 def plain(pixels: Pixels) -> Pixels:
-    """Return contiguous (H, W), or (H, W, C) with C >= 2, in native byte order."""
+    """Return (H, W), or (H, W, C) with C >= 2, in native byte order.
+
+    Contiguous, or contiguous with the channels the other way round.
+    """
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
+    backwards = pixels[..., ::-1] if pixels.ndim == 3 and pixels.shape[2] == 3 else None
+    if backwards is not None and backwards.flags.c_contiguous and pixels.dtype.isnative:
+        return pixels  # blue first in memory, as OpenCV wants it: a copy would be turned back
     return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
 
 

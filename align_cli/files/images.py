@@ -150,7 +150,11 @@ def _load(path: PathLike) -> tuple[bytes, _Decode]:
     with Path(path).open("rb") as file:
         start = file.read(_SNIFFED)
         decode = _decoder(start)
-        return start + file.read(), decode
+        if file.seekable():  # to add the rest to the start would hold all of it twice
+            file.seek(0)
+            start = b""
+        rest = file.read()
+        return start + rest if start else rest, decode
 
 
 def _decoder(start: bytes) -> _Decode:

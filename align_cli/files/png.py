@@ -58,7 +58,8 @@ class _Header(NamedTuple):
 class _Chunks(NamedTuple):
     """What is used of a PNG file; the chunks that it lacks are empty.
 
-    ``pixels`` are the IDAT chunks as they stand in the file, with their lengths and checksums.
+    ``pixels`` are the IDAT chunks as they stand in the file, with their lengths and checksums;
+    ``minimal`` is the file itself where it holds nothing else, else None.
     """
 
     header: _Header
@@ -66,6 +67,7 @@ class _Chunks(NamedTuple):
     transparency: bytes
     exif: bytes
     pixels: list[memoryview]
+    minimal: bytes | None
 
 
 def decode(data: bytes, max_megapixels: float) -> Pixels:
@@ -94,6 +96,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
     header: _Header | None = None
     kept: dict[bytes, bytes] = {}
     pixels: list[memoryview] = []
+    kinds: set[bytes] = set()
     view = memoryview(data)
     position = len(SIGNATURE)
     while True:
@@ -123,6 +126,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
             raise damaged(f"unknown chunk {kind.decode('latin-1')}")
         elif kind in (b"PLTE", b"tRNS", b"eXIf"):
             kept.setdefault(kind, bytes(body))
+        kinds.add(kind)
         position = end + 4
     if not pixels:
         raise damaged("no pixels")
@@ -132,6 +136,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
         transparency=kept.get(b"tRNS", b""),
         exif=kept.get(b"eXIf", b""),
         pixels=pixels,
+        minimal=data if kinds == {b"IHDR", b"IDAT"} and header.colour != _PALETTE else None,
     )
 
 
@@ -156,9 +161,10 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
     """Return (H, W), RGB or RGBA; grey and alpha as RGBA."""
     import cv2  # noqa: PLC0415 - 90 ms to import; --help must not pay for it
 
-    minimal = b"".join(
-        [_start(chunks.header), _palette_chunks(chunks), *chunks.pixels, _chunk(b"IEND", b"")]
-    )
+    minimal = chunks.minimal
+    if minimal is None:
+        before = _start(chunks.header) + _palette_chunks(chunks)
+        minimal = b"".join([before, *chunks.pixels, _chunk(b"IEND", b"")])
     with silent_opencv, no_libpng_on_stderr:
         decoded = cv2.imdecode(np.frombuffer(minimal, np.uint8), cv2.IMREAD_UNCHANGED)
     if decoded is None:
@@ -202,9 +208,10 @@ def encode(pixels: Pixels) -> bytes:
         return _encode_grey_alpha(pixels)
     import cv2  # noqa: PLC0415
 
-    if pixels.ndim == 3:
-        swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
-        pixels = cv2.cvtColor(pixels, swap)
+    if pixels.ndim == 3 and pixels.shape[2] == 3:
+        pixels = np.ascontiguousarray(pixels[..., ::-1])  # nothing to do where blue comes first
+    elif pixels.ndim == 3:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_RGBA2BGRA)
     settings = [
         *(cv2.IMWRITE_PNG_COMPRESSION, _ZLIB_LEVEL),
         *(cv2.IMWRITE_PNG_STRATEGY, cv2.IMWRITE_PNG_STRATEGY_RLE),

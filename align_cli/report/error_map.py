@@ -39,7 +39,8 @@ def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> NDArray[np.uin
         )
     height, width = residual.shape
     key = legend.Legend.of(width, height)
-    picture = np.empty((height + key.height, max(width, key.width), 3), np.uint8)
+    # Blue first in memory, as OpenCV wants it: encoding then needs no second picture.
+    picture = np.empty((height + key.height, max(width, key.width), 3), np.uint8)[..., ::-1]
     picture[:height, width:] = legend.PAPER
     picture[height:] = legend.draw(key, picture.shape[1])
 

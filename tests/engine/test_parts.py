@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import luma as luma_module
-from align_cli.engine import parts
+from align_cli.engine import parts, trust
 from align_cli.engine.aligner import align, residual
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import LargeLuma, luma
@@ -100,3 +100,24 @@ def test_large_images_align_as_others_do(preset: str, monkeypatch: pytest.Monkey
     found, inside = residual(source, target, plain)
     assert_allclose(found, differences, atol=2e-5)
     assert_array_equal(inside, overlap)
+
+
+@pytest.mark.parametrize("size", [(30, 26), (160, 120)])
+def test_a_large_target_need_not_keep_its_finest_level(
+    size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever else asks for that level: a source so small that there is no other, or doubt."""
+    images = pair("translation", seed=3, size=(160, 120), move_px=2.0)
+    source, target = (
+        np.clip(np.rint(255.0 * image), 0, 255).astype(np.uint8)
+        for image in (images.source, images.target)
+    )
+    source = source[: size[1], : size[0]]
+    plain = align(source, target, model="translation")
+    monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(trust, "doubtful", lambda evidence, quality: True)
+    large = align(source, target, model="translation")
+    assert_allclose(large.source_to_target, plain.source_to_target, atol=1e-4)
+    assert large.quality.unexplained == pytest.approx(
+        plain.quality.unexplained, abs=1e-3, nan_ok=True
+    )
