@@ -95,20 +95,28 @@ class Aligner:
         self._target = target
         self._levels = pyramid(target, level_count(target.size))
         self._noise = noise_level(target)
-        last = options.finest_level(target.size, range(len(self._levels)))
-        self._planes = [
-            self._enough(level) if level <= last else target_planes(image, ENOUGH_PIXELS)
-            for level, image in enumerate(self._levels)
-        ]
-        if isinstance(target, LargeLuma) and self._planes[0] is not None:
-            # The largest of all, and what was needed of it is in the planes.
-            self._levels[0] = replace(self._levels[0], image=np.empty((0, 0), np.float32))
-        if not any(self._planes):
+        self._last = options.finest_level(target.size, range(len(self._levels)))
+        self._made: dict[int, TargetPlanes | None] = {}
+        if not any(self._planes(level) for level in range(self._last, len(self._levels))):
             raise ImageError("no pixel is far enough from invalid ones to align", role="target")
+        if isinstance(target, LargeLuma) and len(self._levels) > 1:
+            # The largest of all, and what is needed of it is in the planes.
+            self._levels[0] = replace(self._levels[0], image=np.empty((0, 0), np.float32))
+
+    def _planes(self, level: int) -> TargetPlanes | None:
+        """What a level contributes as the target: made when it is first asked for."""
+        if level not in self._made:
+            self._made[level] = (
+                self._enough(level)
+                if level <= self._last
+                else target_planes(self._levels[level], ENOUGH_PIXELS)
+            )
+        return self._made[level]
 
     def _enough(self, level: int) -> TargetPlanes | None:
         """The planes of a level that may be the last: as many rows as the noise asks for."""
-        planes = target_planes(self._levels[level], ENOUGH_PIXELS)
+        image = self._target_level(level)
+        planes = target_planes(image, ENOUGH_PIXELS)
         if planes is not None and not planes.bands.all_rows:
             # Smoothing spreads the noise over pixels and takes away none of its lowest frequencies.
             variance = (self._noise / 2**level) ** 2
@@ -117,7 +125,7 @@ class Aligner:
             wanted_px = PRESETS[self.options.preset].certain_px / 2**level
             needed = min(PIXELS_FOR_NOISE * variance / signal / wanted_px**2, MOST_PIXELS)
             if needed > planes.image.size:
-                planes = target_planes(self._levels[level], math.ceil(needed))
+                planes = target_planes(image, math.ceil(needed))
         return believed(planes, self._noise) if planes is not None and level == 0 else planes
 
     @property
@@ -156,7 +164,7 @@ class Aligner:
                 attempt = second if second.beyond_doubt else attempt
             descent, place = attempt.descent, attempt.descent.place
             uncertain = (
-                uncertainty(descent.solved, self.target_size, plane.size, threads)
+                uncertainty(descent.solved, self.target_size, plane.size)
                 if attempt.outcome.aligned
                 else None
             )
@@ -208,7 +216,6 @@ class Aligner:
             detail=self._detail_zncc(levels, place.warp),
             texture=self._shared_texture(levels, place),
             unexplained=self._unexplained(source, levels, place),
-            threads=threads,
         )
         evidence = trust.Evidence(
             status=last.status,
@@ -231,10 +238,14 @@ class Aligner:
         """Solve every level from ``start``, the warp target -> source."""
         if self.options.levels is not None:
             levels = levels[: self.options.levels]
-        if not any(self._planes[: len(levels)]):
+        sizes = zip(self.target_size, source.size, strict=True)
+        width, height = (min(both) for both in sizes)
+        finest = self.options.finest_level((width, height), range(len(levels)))
+        planes = [self._planes(n) if n >= finest else None for n in range(len(levels))]
+        if not any(planes):
             raise ImageError("the levels that were asked for have no interior", role="target")
         return coarse_to_fine(
-            self._planes[: len(levels)],
+            planes,
             levels,
             Place(start, self._first_light(source, levels, start)),
             model=self.model,
@@ -294,7 +305,7 @@ class Aligner:
         if not self.options.photometric:
             return as_it_is
         for level in reversed(range(len(levels))):
-            planes = self._planes[level]
+            planes = self._planes(level)
             if planes is not None:
                 source_values, target_values, _ = sample_pairs(
                     planes, levels[level], at_level(warp, level), REACH
@@ -335,7 +346,7 @@ class Aligner:
 
     def _all_rows(self, level: int) -> TargetPlanes | None:
         """The target's planes of a level, none of its rows left out."""
-        planes = self._planes[level]
+        planes = self._planes(level)
         if planes is None or planes.bands.all_rows:
             return planes
         whole = target_planes(self._target_level(level))

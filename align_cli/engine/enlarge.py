@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.coordinates import Size
 from align_cli.engine.parts import sample_parts
+from align_cli.engine.threads import Threads
 
 _MIRROR: Final = cv2.BORDER_REFLECT_101
 
@@ -66,14 +67,27 @@ MOST_ENLARGED: Final = 1 << 23
 """Images of more pixels are enlarged where they are looked at, and not as a whole."""
 
 
+_STRIP_PIXELS: Final = 1 << 17
+
+
 def enlarged(image: Plane, halfway: Halfway) -> Plane:
     """The image on a grid twice as fine, (2 height, 2 width) float32."""
     height, width = image.shape
     fine = np.empty((height, 2, width, 2), np.float32)
-    fine[:, 0, :, 0] = image
-    fine[:, 0, :, 1] = right = halfway.along_x(image)
-    fine[:, 1, :, 0] = halfway.along_y(image)
-    fine[:, 1, :, 1] = halfway.along_y(right)
+    rows = max(1, _STRIP_PIXELS // width)
+
+    def enlarge(top: int) -> None:
+        first, end = max(top - halfway.reach, 0), min(top + rows + halfway.reach, height)
+        kept = slice(top - first, min(top + rows, height) - first)
+        part, there = image[first:end], fine[top : top + rows]
+        right = halfway.along_x(part)
+        there[:, 0, :, 0] = part[kept]
+        there[:, 0, :, 1] = right[kept]
+        there[:, 1, :, 0] = halfway.along_y(part)[kept]
+        there[:, 1, :, 1] = halfway.along_y(right)[kept]
+
+    with Threads() as threads:
+        threads.map(enlarge, range(0, height, rows))
     return fine.reshape(2 * height, 2 * width)
 
 

@@ -33,7 +33,6 @@ from align_cli.engine.sampling import (
     sample_valid,
 )
 from align_cli.engine.targets import TargetPlanes, textured
-from align_cli.engine.threads import Threads
 
 COARSEST_TEXTURE: Final = 3
 """Textures are compared on levels 1 to this one, and the best counts: which of them shows a texture
@@ -359,7 +358,6 @@ def measure(
     detail: float,
     texture: float,
     unexplained: float,
-    threads: Threads,
 ) -> Quality:
     """Agreement under the warps ``start`` and ``final``, on the pixels that both reach.
 
@@ -384,9 +382,9 @@ def measure(
     bands = Bands.spread(height, width, MOST_MEASURED)
     strips = _strips(target) if bands.all_rows else bands.slices
     seen = bands.count * bands.rows * width
-    after, before = np.sum(threads.map(sums, strips), axis=0)
+    after, before = np.sum([sums(rows) for rows in strips], axis=0)
     if before[0] == 0.0:
-        before = np.sum(threads.map(sums_at_start, strips), axis=0)
+        before = np.sum([sums_at_start(rows) for rows in strips], axis=0)
     unit = difference_unit(source, target)
     return Quality(
         before=_agreement(before, unit),

@@ -41,7 +41,6 @@ from align_cli.engine.lucas_kanade import Solved, columns, residual_scale
 from align_cli.engine.moments import cross_matrix, residual_rows
 from align_cli.engine.motion import MONOMIALS, MotionModel
 from align_cli.engine.pyramid import REACH
-from align_cli.engine.threads import Threads
 
 TILE_PX: Final = 12
 """Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
@@ -61,18 +60,15 @@ GRID: Final = 16
 """Points along each side of the target at which its mean is taken; it is largest at a corner."""
 
 
-def uncertainty(
-    solved: Solved, target_size: Size, source_size: Size, threads: Threads
-) -> Uncertainty | None:
+def uncertainty(solved: Solved, target_size: Size, source_size: Size) -> Uncertainty | None:
     """The uncertainty of the last solve's answer, or None where there is too little to tell.
 
     Args:
         solved: the last solve.
         target_size: (width, height) of the target at full size.
         source_size: the same of the source.
-        threads: where to work.
     """
-    small = covariance(solved, threads)
+    small = covariance(solved)
     if small is None:
         return None
     warp = at_level(solved.result.place.warp, -solved.level)
@@ -139,7 +135,7 @@ def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[n
     return np.array(derivatives).T
 
 
-def covariance(solved: Solved, threads: Threads) -> NDArray[np.float64] | None:
+def covariance(solved: Solved) -> NDArray[np.float64] | None:
     """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
 
     None where there are too few tiles, or the equations are singular.
@@ -150,7 +146,7 @@ def covariance(solved: Solved, threads: Threads) -> NDArray[np.float64] | None:
     step = max(1, min(round(target.image.size / MOST_PIXELS), len(groups) // FEWEST_GROUPS))
     picked = groups[step // 2 :: step]
     scale = residual_scale(target, solved.source, solved.result.place)
-    parts = threads.map(lambda rows: _group(solved, scale, rows), picked)
+    parts = [_group(solved, scale, rows) for rows in picked]
     scores = np.concatenate([part.scores for part in parts])
     chosen = columns(settings.model.size, settings.light_terms)
     scores = scores[scores.any(axis=1)][:, chosen]

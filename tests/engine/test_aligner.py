@@ -491,7 +491,7 @@ def test_noise_asks_for_more_rows(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = []
     for noise in (0.0, 0.0005, 0.1):
         target = pair("rigid", seed=3, size=(300, 900), noise=noise).target
-        planes = Aligner(target)._planes[0]
+        planes = Aligner(target)._planes(0)
         assert planes is not None
         rows.append(planes.image.shape[0])
     assert rows[0] < rows[1] < rows[2]

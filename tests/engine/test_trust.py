@@ -13,7 +13,6 @@ from align_cli.engine.photometry import Light
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.sampling import overlap_mask, sample
 from align_cli.engine.targets import target_planes
-from align_cli.engine.threads import Threads
 from align_cli.engine.trust import (
     CLEAR_DETAIL_ZNCC,
     CLEAR_TEXTURE,
@@ -60,17 +59,7 @@ def quality(
 
 
 def measured(source: Luma, target: Luma, start: np.ndarray, final: np.ndarray) -> Quality:
-    with Threads(2) as threads:
-        return measure(
-            source,
-            target,
-            start,
-            final,
-            detail=0.7,
-            texture=0.6,
-            unexplained=0.2,
-            threads=threads,
-        )
+    return measure(source, target, start, final, detail=0.7, texture=0.6, unexplained=0.2)
 
 
 def agreement(s: np.ndarray, t: np.ndarray) -> tuple[float, float, float]:

@@ -428,7 +428,7 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
 def test_it_is_the_sandwich_of_explicit_jacobian_images(model: str, known_picture: bool) -> None:
     solved = solved_on(0, model, known_picture=known_picture)
     expected = explicit_covariance(solved)
-    found = covariance(solved, Threads(1))
+    found = covariance(solved)
     assert found is not None
     size = np.sqrt(np.diag(expected))
     atol = 1e-3
@@ -456,10 +456,10 @@ def test_the_entries_follow_a_small_warp_of_the_target(model: str, level: int) -
 
 def test_rows_of_tiles_that_are_left_out_are_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
     solved = solved_on(0, "rigid", size=(160, 240))
-    whole = covariance(solved, Threads(1))
+    whole = covariance(solved)
     monkeypatch.setattr(module, "MOST_PIXELS", 160 * 240 // 2)
     monkeypatch.setattr(module, "GROUP_PIXELS", 160 * 24)
-    part = covariance(solved, Threads(1))
+    part = covariance(solved)
     assert whole is not None
     assert part is not None
     assert_allclose(np.diag(part), np.diag(whole), rtol=0.8)
@@ -479,7 +479,7 @@ def test_of_bands_it_is_that_of_fewer_pixels() -> None:
         planes = target_planes(target, most)
         assert planes is not None
         result = solve_level(planes, source, place, settings, threads=Threads(1), scratch=Scratch())
-        each = covariance(Solved(planes, source, settings, result, 0), Threads(1))
+        each = covariance(Solved(planes, source, settings, result, 0))
         assert each is not None
         found.append(each.trace() * planes.image.size)
     assert found[1] == pytest.approx(found[0], rel=0.4)
