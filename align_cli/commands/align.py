@@ -142,6 +142,11 @@ EPILOG = (
     metavar="VALUE",
     help="Value where the source does not reach, in its own units.",
 )
+@click.option(
+    "--small-files",
+    is_flag=True,
+    help="Compress PNG files as well as possible, which takes several times as long.",
+)
 @max_megapixels_opt
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
 @click.option("-v", "--verbose", is_flag=True, help="Also say what happened on each level.")
@@ -157,6 +162,7 @@ def align(
     no_error_map: bool,
     init: str | None,
     fill: float,
+    small_files: bool,
     max_megapixels: float,
     quiet: bool,
     verbose: bool,
@@ -200,7 +206,9 @@ def align(
         del aligner  # and the pyramid it holds, which is larger than the pictures
         written = []
         if alignment.outcome.aligned:
-            written += write_pictures(outputs, alignment, source, target, fill=fill)
+            written += write_pictures(
+                outputs, alignment, source, target, fill=fill, small=small_files
+            )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)
     if verbose and not quiet:

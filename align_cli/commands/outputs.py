@@ -125,7 +125,13 @@ def _to_stdout(text: str) -> None:
 
 
 def write_pictures(
-    outputs: Outputs, alignment: Alignment, source: Picture, target: Picture, *, fill: float
+    outputs: Outputs,
+    alignment: Alignment,
+    source: Picture,
+    target: Picture,
+    *,
+    fill: float,
+    small: bool,
 ) -> list[str]:
     """Write the warped image and the error map, where wanted; returns the files written.
 
@@ -138,7 +144,7 @@ def write_pictures(
     from align_cli.report.error_map import render  # noqa: PLC0415
 
     def warped(path: str) -> bytes:
-        return encode_image(path, alignment.warp(source.pixels, fill=fill))
+        return encode_image(path, alignment.warp(source.pixels, fill=fill), small=small)
 
     def error_map(path: str) -> bytes:
         differences, overlap = residual(source.pixels, target.pixels, alignment)
@@ -147,11 +153,11 @@ def write_pictures(
             return encode_array(path, differences)
         picture = render(differences, overlap)
         del differences, overlap  # encoding takes as much memory again
-        return encode_image(path, picture)
+        return encode_image(path, picture, small=small, painted=True)
 
     wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
-    small = max(image.width * image.height for image in (source, target)) <= LARGE_PIXELS
-    with ThreadPoolExecutor(len(wanted) if small else 1) as pool:
+    largest = max(picture.width * picture.height for picture in (source, target))
+    with ThreadPoolExecutor(1 if largest > LARGE_PIXELS else len(wanted)) as pool:
         jobs = {path: pool.submit(make, path) for path, make in wanted if path is not None}
         encoded = {path: job.result() for path, job in jobs.items()}
     for path, data in encoded.items():

@@ -207,20 +207,27 @@ def write_image(path: PathLike, pixels: Pixels) -> None:
     write_bytes(path, encode_image(path, pixels))
 
 
-def encode_image(path: PathLike, pixels: Pixels) -> bytes:
+def encode_image(
+    path: PathLike, pixels: Pixels, *, small: bool = False, painted: bool = False
+) -> bytes:
     """What ``write_image`` would write. May be called from several threads at once.
 
     Args:
         path: .png, .tif, .tiff, .jpg, .jpeg, .bmp, .webp (lossless), .pgm, .ppm or .pnm. A device
             or pipe without a suffix gets the default format.
         pixels: (H, W) or (H, W, C), as in :class:`Picture`; not changed.
+        small: whether to spend several times the time on a smaller PNG.
+        painted: whether the picture has few colours, which compress otherwise than photographs.
 
     Raises:
         UnwritableError: if the format cannot hold such pixels, or they do not fit into memory.
     """
     chosen = _output_format(path, pixels)
     try:
-        return chosen.encode(encode.plain(pixels))
+        plain = encode.plain(pixels)
+        if chosen is encode.PNG:
+            return png.encode(plain, small=small, painted=painted)
+        return chosen.encode(plain)
     except MemoryError as error:
         raise UnwritableError(path, "does not fit into memory", "write .tif instead") from error
 

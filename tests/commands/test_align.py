@@ -163,6 +163,17 @@ def test_error_map_picture_is_the_target_with_a_legend(
     assert picture.width >= 160
 
 
+def test_small_files_hold_the_same_pixels(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    imalign("a.png", "b.png")
+    written = tmp_path / "a_aligned.png", tmp_path / "a_aligned_error.png"
+    sizes = [path.stat().st_size for path in written]
+    pixels = [read_image(path).pixels for path in written]
+    assert imalign("a.png", "b.png", "--small-files").returncode == 0
+    for path, size, expected in zip(written, sizes, pixels, strict=True):
+        assert path.stat().st_size < size
+        np.testing.assert_array_equal(read_image(path).pixels, expected)
+
+
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.float32])
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
 def test_warped_image_keeps_dtype_and_channels(

@@ -48,12 +48,36 @@ def exactly(pixels, expected, dtype="uint8"):
     st_numpy.arrays(
         st.sampled_from(["uint8", "uint16"]),
         st.tuples(st.integers(1, 9), st.integers(1, 9), st.integers(1, 4)),
-    )
+    ),
+    st.booleans(),
+    st.booleans(),
 )
 @settings(deadline=None)
-def test_what_is_written_is_read(pixels):
+def test_what_is_written_is_read(pixels, small, painted):
     pixels = pixels[..., 0] if pixels.shape[2] == 1 else pixels
-    exactly(decode(png.encode(np.ascontiguousarray(pixels))), pixels, pixels.dtype)
+    data = png.encode(np.ascontiguousarray(pixels), small=small, painted=painted)
+    exactly(decode(data), pixels, pixels.dtype)
+
+
+def test_a_picture_with_blue_first_in_memory_is_written_as_it_looks(scene):
+    pixels = scene(7, 5, 3)
+    backwards = np.ascontiguousarray(pixels[..., ::-1])[..., ::-1]
+    assert not backwards.flags.c_contiguous
+    assert png.encode(backwards) == png.encode(pixels)
+
+
+def test_small_files_are_smaller_and_few_colours_need_no_filter():
+    y, x = np.mgrid[:200, :300]
+    noise = np.random.default_rng(0).normal(0.0, 2.0, (200, 300))
+    grey = np.clip(128.0 + 60.0 * np.sin(x / 20.0 + y / 30.0) + noise, 0, 255).astype(np.uint8)
+    photograph = np.dstack([grey, grey // 2, 255 - grey])
+    assert len(png.encode(photograph, small=True)) < 0.97 * len(png.encode(photograph))
+    colours = np.random.default_rng(1).integers(0, 255, (256, 3), dtype=np.uint8)
+    painted = colours[grey // 8]
+    assert len(png.encode(painted, painted=True)) < 0.6 * len(png.encode(painted))
+    assert len(png.encode(painted, painted=True, small=True)) < len(
+        png.encode(painted, painted=True)
+    )
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
