@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Agreement, LevelRecord, Outcome, Quality, Status
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.bands import Bands
 from align_cli.engine.derivatives import central_differences
-from align_cli.engine.luma import Luma
+from align_cli.engine.luma import LargeLuma, Luma
 from align_cli.engine.moments import cross_matrix, relight
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.parts import sample_luma
@@ -85,8 +84,8 @@ noise."""
 LEAST_SIGNAL: Final = 3.0
 """Details that are not this many times as large as the noise of both images do not count."""
 
-MOST_MEASURED: Final = 1 << 17
-"""Of larger images bands of so many pixels are measured."""
+MOST_MEASURED: Final = 1 << 18
+"""Of images of more than twice so many pixels every second row is looked at, and so on."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
@@ -116,10 +115,8 @@ _SENTENCES: Final = {
         f"after); {_UNLIKE}: give a start nearer to the answer, or another motion model"
     ),
     Status.NO_AGREEMENT: (
-        "the solver came to rest, but the images do not agree in their details (ZNCC {detail:.3f}, "
-        "{least:g} needed; {unexplained:.0%} of them in one image only), or the way back leads "
-        "elsewhere; "
-        f"{_UNLIKE}: give a start nearer to the answer, or another motion model"
+        f"the solver came to rest, but {{cause}}; {_UNLIKE}: give a start nearer to the answer, or "
+        "another motion model"
     ),
 }
 
@@ -145,10 +142,13 @@ def difference_unit(source: Luma, target: Luma) -> float:
 
 
 def compare(source: Luma, target: Luma, warp: Matrix, rows: slice) -> Comparison:
-    """Sample the source through a full-size warp on some rows of the target's grid."""
+    """Sample the source through a full-size warp on some rows of the target's grid.
+
+    ``rows`` has a start and an end, and may have a step.
+    """
     image = target.part(np.s_[rows, :])
     height, width = image.shape
-    shifted = offset_origin(warp, 0.0, rows.start)
+    shifted = offset_origin(warp, 0.0, rows.start) @ np.diag([1.0, rows.step or 1, 1.0])
     first, end = row_intervals(
         shifted, np.arange(height, dtype=np.float64), width, source.size, 0.0
     )
@@ -361,7 +361,8 @@ def measure(
 ) -> Quality:
     """Agreement under the warps ``start`` and ``final``, on the pixels that both reach.
 
-    Of images with more than ``MOST_MEASURED`` pixels, bands of rows with so many are looked at.
+    Of images with more than twice ``MOST_MEASURED`` pixels, evenly spaced rows are looked at; the
+    overlap is always counted whole.
     """
 
     def sums(rows: slice) -> NDArray[np.float64]:
@@ -378,10 +379,7 @@ def measure(
         before = compare(source, target, start, rows)
         return _agreement_sums(before, before.inside)
 
-    width, height = target.size
-    bands = Bands.spread(height, width, MOST_MEASURED)
-    strips = _strips(target) if bands.all_rows else bands.slices
-    seen = bands.count * bands.rows * width
+    strips = _sampled_strips(source, target)
     after, before = np.sum([sums(rows) for rows in strips], axis=0)
     if before[0] == 0.0:
         before = np.sum([sums_at_start(rows) for rows in strips], axis=0)
@@ -392,7 +390,7 @@ def measure(
         detail_zncc=detail,
         shared_texture=texture,
         unexplained=unexplained,
-        overlap=float(after[0] / seen),
+        overlap=_overlap(source, target, final, after[0]),
     )
 
 
@@ -439,11 +437,27 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
         overlap=quality.overlap,
         before=quality.before.zncc,
         after=quality.after.zncc,
-        detail=quality.detail_zncc,
-        least=LEAST_DETAIL_ZNCC,
-        unexplained=quality.unexplained,
+        cause=_disagreement(evidence, quality),
     )
     return Outcome(status, sentence)
+
+
+def _disagreement(evidence: Evidence, quality: Quality) -> str:
+    """Why an alignment that came to rest is none."""
+    if not quality.detail_zncc >= LEAST_DETAIL_ZNCC:
+        return (
+            f"the images do not agree in their details (ZNCC {quality.detail_zncc:.3f}, "
+            f"{LEAST_DETAIL_ZNCC:g} needed)"
+        )
+    if _unexplained(quality):
+        return (
+            "the target has details that are neither in the source nor noise (unexplained "
+            f"{quality.unexplained:.2f}, {LARGEST_UNEXPLAINED:g} allowed)"
+        )
+    return (
+        "the target, aligned to the source, comes to rest elsewhere "
+        f"({evidence.loop_px or 0.0:.3g} px from where it began, {LARGEST_LOOP_PX:g} allowed)"
+    )
 
 
 def _verdict(evidence: Evidence, quality: Quality) -> Status:
@@ -478,6 +492,35 @@ def _strips(target: Luma) -> list[slice]:
     width, height = target.size
     rows = max(1, _STRIP_PIXELS // width)
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+
+
+def _sampled_strips(source: Luma, target: Luma) -> list[slice]:
+    """Strips of rows, of large images with a step; single rows of one that is not held converted.
+
+    An image with invalid pixels is looked at whole: nothing else would count its overlap.
+    """
+    width, height = target.size
+    step = max(1, width * height // MOST_MEASURED)
+    if step == 1 or target.valid is not None or source.valid is not None:
+        return _strips(target)
+    if isinstance(source, LargeLuma) or isinstance(target, LargeLuma):
+        return [slice(row, row + 1) for row in range(step // 2, height, step)]
+    return [
+        slice(rows.start + (step // 2 - rows.start) % step, rows.stop, step)
+        for rows in _strips(target)
+        if rows.start + (step // 2 - rows.start) % step < rows.stop
+    ]
+
+
+def _overlap(source: Luma, target: Luma, warp: Matrix, counted: float) -> float:
+    """Share of the target that the source covers; ``counted`` pixels where masks have a say."""
+    width, height = target.size
+    if source.valid is None and target.valid is None:
+        first, end = row_intervals(
+            warp, np.arange(height, dtype=np.float64), width, source.size, 0.0
+        )
+        counted = float(np.maximum(end - first, 0).sum())
+    return counted / (width * height)
 
 
 def _agreement_sums(both: Comparison, where: Mask) -> NDArray[np.float64]:

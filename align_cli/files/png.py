@@ -212,9 +212,8 @@ def encode(pixels: Pixels, *, small: bool = False, painted: bool = False) -> byt
         small: spend several times the time on a smaller file.
         painted: the picture has few colours.
     """
-    level = _SMALL_LEVEL if small else _ZLIB_LEVEL
     if pixels.ndim == 3 and pixels.shape[2] == 2:
-        return _encode_grey_alpha(pixels, level)
+        return _encode_grey_alpha(pixels, _SMALL_LEVEL if small else _ZLIB_LEVEL)
     import cv2  # noqa: PLC0415
 
     if pixels.ndim == 3 and pixels.shape[2] == 3 and pixels[..., ::-1].flags.c_contiguous:
@@ -222,20 +221,35 @@ def encode(pixels: Pixels, *, small: bool = False, painted: bool = False) -> byt
     elif pixels.ndim == 3:
         swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
         pixels = cv2.cvtColor(pixels, swap)
+    quick = _settings(small=False, painted=painted)
+    encoded = _imencode(pixels, quick)
+    if small:
+        # Noise grows by any attempt to compress it.
+        encoded = min(encoded, _imencode(pixels, _settings(small=True, painted=painted)), key=len)
+    return encoded
+
+
+def _settings(*, small: bool, painted: bool) -> list[int]:
+    import cv2  # noqa: PLC0415
+
     strategy, filters = cv2.IMWRITE_PNG_STRATEGY_RLE, cv2.IMWRITE_PNG_FILTER_AVG
     if painted or small:
         strategy = cv2.IMWRITE_PNG_STRATEGY_DEFAULT
         filters = cv2.IMWRITE_PNG_FILTER_NONE if painted else cv2.IMWRITE_PNG_ALL_FILTERS
-    settings = [
-        *(cv2.IMWRITE_PNG_COMPRESSION, level),
+    return [
+        *(cv2.IMWRITE_PNG_COMPRESSION, _SMALL_LEVEL if small else _ZLIB_LEVEL),
         *(cv2.IMWRITE_PNG_STRATEGY, strategy),
         *(cv2.IMWRITE_PNG_FILTER, filters),
     ]
+
+
+def _imencode(pixels: Pixels, settings: list[int]) -> bytes:
+    import cv2  # noqa: PLC0415
+
     done, encoded = cv2.imencode(".png", pixels, settings)
-    del pixels  # before the bytes are copied
     if not done:
         raise MemoryError("OpenCV could not encode a PNG")
-    return encoded.tobytes()
+    return bytes(encoded.tobytes())
 
 
 def _encode_grey_alpha(pixels: Pixels, level: int) -> bytes:

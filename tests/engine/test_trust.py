@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from align_cli.engine import luma as luma_module
 from align_cli.engine import trust
 from align_cli.engine.alignment import Agreement, LevelRecord, Outcome, Quality, Status
 from align_cli.engine.coarse_to_fine import Place
@@ -160,6 +161,51 @@ def test_correlation_is_blind_to_light_and_error_is_not() -> None:
     result = measured(luma(source), luma(target), np.eye(3), np.eye(3))
     assert result.after.zncc == pytest.approx(1.0, abs=1e-6)
     assert result.after.mae == pytest.approx(float(np.abs(source - target).mean()), rel=1e-4)
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("holes", [False, True])
+def test_of_large_images_evenly_spaced_rows_tell(
+    holes: bool, large: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if large and holes:
+        return  # such images are held converted
+    source, target = lumas("uint8", holes) if holes else tuple(map(luma, grey_pair()))
+    start, final = shift(2.0, 1.0), motion("rigid", SIZE, 6.0, 2)
+    whole = measured(source, target, start, final)
+    monkeypatch.setattr(trust, "MOST_MEASURED", SIZE[0] * SIZE[1] // 4)
+    monkeypatch.setattr(trust, "_STRIP_PIXELS", 9 * SIZE[0])
+    if large:
+        monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
+        source, target = map(luma, grey_pair())
+    part = measured(source, target, start, final)
+    assert part.overlap == whole.overlap
+    assert found(part.after) == pytest.approx(found(whole.after), rel=0.15)
+    assert found(part.before) == pytest.approx(found(whole.before), rel=0.15)
+    same = found(part.after) == pytest.approx(found(whole.after), rel=1e-5)
+    assert same is holes
+
+
+def grey_pair() -> tuple[np.ndarray, np.ndarray]:
+    source = render(textured(1), (70, 45), noise=0.05, dtype="uint8")
+    return source, render(textured(1), SIZE, noise=0.05, seed=1, dtype="uint8")
+
+
+@pytest.mark.parametrize(
+    ("what", "loop_px", "words"),
+    [
+        ({"detail": 0.1, "unexplained": np.nan}, None, "ZNCC 0.100"),
+        ({"unexplained": 0.8}, None, "unexplained 0.80"),
+        ({"unexplained": np.nan}, 7.25, "comes to rest elsewhere (7.25 px"),
+    ],
+)
+def test_a_disagreement_names_what_disagrees(
+    what: dict[str, float], loop_px: float | None, words: str
+) -> None:
+    end = verdict(Status.CONVERGED, quality(0.5, 0.9, **what), loop_px=loop_px)
+    assert end.status is Status.NO_AGREEMENT
+    assert words in end.sentence
+    assert "nan" not in end.sentence
 
 
 @pytest.mark.parametrize(

@@ -72,6 +72,8 @@ def test_small_files_are_smaller_and_few_colours_need_no_filter():
     grey = np.clip(128.0 + 60.0 * np.sin(x / 20.0 + y / 30.0) + noise, 0, 255).astype(np.uint8)
     photograph = np.dstack([grey, grey // 2, 255 - grey])
     assert len(png.encode(photograph, small=True)) < 0.97 * len(png.encode(photograph))
+    noise = np.random.default_rng(2).integers(0, 255, (200, 300), dtype=np.uint8)
+    assert len(png.encode(noise, small=True)) <= len(png.encode(noise))
     colours = np.random.default_rng(1).integers(0, 255, (256, 3), dtype=np.uint8)
     painted = colours[grey // 8]
     assert len(png.encode(painted, painted=True)) < 0.6 * len(png.encode(painted))
