@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 STDOUT: Final = "-"
 
-LARGE_PIXELS: Final = 50_000_000
+ONE_AT_A_TIME_PIXELS: Final = 50_000_000
 """Pictures of more pixels are made one after the other."""
 
 RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
@@ -157,7 +157,7 @@ def write_pictures(
 
     wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
     largest = max(picture.width * picture.height for picture in (source, target))
-    with ThreadPoolExecutor(1 if largest > LARGE_PIXELS else len(wanted)) as pool:
+    with ThreadPoolExecutor(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as pool:
         jobs = {path: pool.submit(make, path) for path, make in wanted if path is not None}
         encoded = {path: job.result() for path, job in jobs.items()}
     for path, data in encoded.items():

@@ -31,6 +31,7 @@ from align_cli.engine.place import Place
 from align_cli.engine.polish import polish
 from align_cli.engine.pyramid import REACH, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES
+from align_cli.engine.sampling import row_intervals
 from align_cli.engine.starts import starting_warp
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
@@ -50,6 +51,27 @@ PIXELS_FOR_NOISE: Final = 40.0
 """Pixels, times the mean squared gradient over the variance of the noise, that leave a homography
 an error of 1 px. Measured: 35 to 38 on a mosaic of photographs, noise of 2 to 10 grey levels."""
 
+EVEN_SHARE: Final = 0.7
+"""Bands with less than this share of the texture that rows all over the image have are no sample of
+it."""
+
+ROWS_ASKED: Final = 64
+SPANNED_SHARE: Final = 0.75
+"""Of so many rows the source must reach this share, at the start, or all rows are looked at."""
+
+
+def _even_bands(level: Level, most_pixels: int) -> TargetPlanes | None:
+    """The planes of bands of a level, or of all its rows where the texture lies between bands."""
+    planes = target_planes(level, most_pixels)
+    if planes is None or planes.bands.all_rows:
+        return planes
+    height = level.image.shape[0]
+    rows = np.arange(1, height - 1, max(1, height // ROWS_ASKED))
+    along_y = 0.5 * (level.image[rows + 1] - level.image[rows - 1])
+    along_x = 0.5 * (level.image[rows, 2:] - level.image[rows, :-2])
+    energy = float(np.square(along_x).mean() + np.square(along_y).mean())
+    return planes if planes.energy >= EVEN_SHARE * energy > 0.0 else target_planes(level)
+
 
 @dataclass(frozen=True)
 class _Attempt:
@@ -68,7 +90,8 @@ class Aligner:
 
     Args:
         target: (height, width) or (height, width, channels); uint8, uint16, float32 or float64.
-            It is not changed, and may be thrown away.
+            It is not changed, and may be thrown away; but an integer image of more than 8 MP is
+            not copied, so leave it as it is while the aligner is used.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
         options: the fields of ``align_cli.engine.options.Options``, by name.
 
@@ -97,7 +120,9 @@ class Aligner:
         self._noise = noise_level(target)
         self._last = options.finest_level(target.size, range(len(self._levels)))
         self._made: dict[int, TargetPlanes | None] = {}
-        if not any(self._planes(level) for level in range(self._last, len(self._levels))):
+        self._whole: dict[int, TargetPlanes | None] = {}
+        likely = (*range(self._last, len(self._levels)), *range(self._last))
+        if not any(self._planes(level) for level in likely):
             raise ImageError("no pixel is far enough from invalid ones to align", role="target")
         if isinstance(target, LargeLuma) and len(self._levels) > 1:
             # The largest of all, and what is needed of it is in the planes.
@@ -109,14 +134,14 @@ class Aligner:
             self._made[level] = (
                 self._enough(level)
                 if level <= self._last
-                else target_planes(self._levels[level], ENOUGH_PIXELS)
+                else _even_bands(self._levels[level], ENOUGH_PIXELS)
             )
         return self._made[level]
 
     def _enough(self, level: int) -> TargetPlanes | None:
         """The planes of a level that may be the last: as many rows as the noise asks for."""
         image = self._target_level(level)
-        planes = target_planes(image, ENOUGH_PIXELS)
+        planes = _even_bands(image, ENOUGH_PIXELS)
         if planes is not None and not planes.bands.all_rows:
             # Smoothing spreads the noise over pixels and takes away none of its lowest frequencies.
             variance = (self._noise / 2**level) ** 2
@@ -125,7 +150,7 @@ class Aligner:
             wanted_px = PRESETS[self.options.preset].certain_px / 2**level
             needed = min(PIXELS_FOR_NOISE * variance / signal / wanted_px**2, MOST_PIXELS)
             if needed > planes.image.size:
-                planes = target_planes(image, math.ceil(needed))
+                planes = _even_bands(image, math.ceil(needed))
         return believed(planes, self._noise) if planes is not None and level == 0 else planes
 
     @property
@@ -241,7 +266,10 @@ class Aligner:
         sizes = zip(self.target_size, source.size, strict=True)
         width, height = (min(both) for both in sizes)
         finest = self.options.finest_level((width, height), range(len(levels)))
-        planes = [self._planes(n) if n >= finest else None for n in range(len(levels))]
+        planes_of = self._planes if self._spans(source, start) else self._all_rows
+        planes = [planes_of(n) if n >= finest else None for n in range(len(levels))]
+        if not any(planes):
+            planes = [planes_of(n) for n in range(len(levels))]
         if not any(planes):
             raise ImageError("the levels that were asked for have no interior", role="target")
         return coarse_to_fine(
@@ -255,6 +283,13 @@ class Aligner:
             threads=threads,
             progress=progress,
         )
+
+    def _spans(self, source: Luma, start: Matrix) -> bool:
+        """Whether the source reaches most of the target's rows: else it may lie between bands."""
+        width, height = self.target_size
+        rows = np.linspace(0.0, height - 1.0, ROWS_ASKED)
+        first, end = row_intervals(start, rows, width, source.size, 0.0)
+        return float((end > first).mean()) >= SPANNED_SHARE
 
     def _polished(
         self, source: Luma, descent: Descent, threads: Threads, progress: Progress | None
@@ -321,7 +356,7 @@ class Aligner:
 
     def _detail_zncc(self, levels: Sequence[Level], warp: Matrix) -> float:
         level = min(trust.DETAIL_LEVEL, len(levels) - 1)
-        while level < len(levels) - 1 and levels[level].image.size > trust.MOST_EXPLAINED_PIXELS:
+        while level < len(levels) - 1 and self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
             level += 1
         return trust.detail_zncc(levels[level], self._target_level(level), at_level(warp, level))
 
@@ -349,15 +384,24 @@ class Aligner:
         planes = self._planes(level)
         if planes is None or planes.bands.all_rows:
             return planes
-        whole = target_planes(self._target_level(level))
-        return believed(whole, self._noise) if whole is not None and level == 0 else whole
+        if level not in self._whole:
+            whole = target_planes(self._target_level(level))
+            if whole is not None and level == 0:
+                whole = believed(whole, self._noise)
+            self._whole[level] = whole
+        return self._whole[level]
+
+    def _pixels(self, level: int) -> int:
+        """Pixels of a level of the target."""
+        width, height = self.target_size
+        return (width >> level) * (height >> level)
 
     def _unexplained(self, source: Luma, levels: Sequence[Level], place: Place) -> float:
         """Of the finest level that tells it."""
         noise = noise_level(source), self._noise
         finest = min(trust.FINEST_EXPLAINED, len(levels) - 1)
         for level in range(finest, len(levels)):
-            if levels[level].image.size > trust.MOST_EXPLAINED_PIXELS:
+            if self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
                 continue
             planes = self._all_rows(level)
             if planes is None:

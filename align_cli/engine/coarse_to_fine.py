@@ -2,7 +2,7 @@
 
 What is solved for grows on the way down. The coarsest level climbs from a shift to the model
 that was asked for; the first level that is large enough tries whether the light varies over the
-image; the last level alone is held to the tolerance, and may be sampled on a finer grid. A coarse
+image; the last level alone is held to the tolerance, and is sampled on a finer grid. A coarse
 level may be led astray (lines of text look alike), so each level begins again at the start where
 the images agree better there.
 """
@@ -107,7 +107,7 @@ def coarse_to_fine(
         if level < finest:
             break
         last = level == finest
-        source = finely_sampled(sources[level]) if last and options.enlarge else sources[level]
+        source = finely_sampled(sources[level]) if last else sources[level]
         solver = _LevelSolver(target, source, level, threads, scratch)
         tolerance = options.level_tolerance_px / 2**level
         if not last:

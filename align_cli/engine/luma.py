@@ -97,6 +97,15 @@ class LargeLuma(Luma):
         """Some rows and columns of the plane."""
         return _converted(self._colours[part], self._divisor)
 
+    @property
+    def flat(self) -> bool:
+        """Whether every pixel has the same luma."""
+        width, height = self.size
+        rows = max(1, _STRIP_PIXELS // width)
+        value = self.part(np.s_[:1, :1])[0, 0]
+        strips = (self.part(np.s_[top : top + rows, :]) for top in range(0, height, rows))
+        return all((strip == value).all() for strip in strips)
+
 
 def full_scale(image: Image) -> float:
     """The value that counts as 1.0: the largest integer of the dtype, 1 for floats."""
@@ -175,9 +184,10 @@ def luma(image: Image, role: str = "image") -> Luma:
             raise ImageError("no pixel is both finite and opaque", role=role)
 
     if valid is None and not floating and height * width > LARGE_PIXELS:
-        if all((each == each[0, 0]).all() for each in colours):
+        large = LargeLuma(colours, full_scale(image))
+        if large.flat:
             raise ImageError("the image is flat: every pixel has the same value", role=role)
-        return LargeLuma(colours, full_scale(image))
+        return large
     offset, scale = _spread(colours, valid, role) if floating else (0.0, 1.0)
     plane = _converted(colours, scale * full_scale(image), offset)
     if valid is not None:

@@ -130,7 +130,7 @@ def sample_pairs(
     inside = interval_mask(first, end, size[0])
     if target.valid is not None:
         inside &= target.valid[picked]
-    values = source.sample(on_grid, size)
+    values = source.sample_roughly(on_grid, size)
     if source.valid is not None:
         inside &= sample_valid(source.valid, on_grid, size)
     values, image = values[inside], image[inside] + np.float32(target.mean)

@@ -27,7 +27,6 @@ class Preset:
         levels_spared: see ``enough_pixels``.
         certain_px: of large images no more pixels are looked at than leave the noise such an error
             (standard deviation, mean over the image).
-        enlarge: whether the descent's last level samples the source on a grid twice as fine.
         polish: whether full size is solved once more by ``polish.polish``.
     """
 
@@ -36,16 +35,13 @@ class Preset:
     enough_pixels: int
     levels_spared: int
     certain_px: float
-    enlarge: bool
     polish: bool
 
 
 PRESETS: Final = {
-    "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, 2e-3, enlarge=True, polish=False),
-    "balanced": Preset("full size", 1e-3, 0, 0, 1.5e-3, enlarge=True, polish=False),
-    "precise": Preset(
-        "to the limit that the noise sets", 2e-4, 0, 0, 1.5e-3, enlarge=True, polish=True
-    ),
+    "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, 2e-3, polish=False),
+    "balanced": Preset("full size", 1e-3, 0, 0, 1.5e-3, polish=False),
+    "precise": Preset("to the limit that the noise sets", 2e-4, 0, 0, 1.5e-3, polish=True),
 }
 """Every preset by name, from the quickest to the most patient."""
 
@@ -100,11 +96,6 @@ class Options:
     def polish(self) -> bool:
         """Whether a polish follows the descent."""
         return PRESETS[self.preset].polish
-
-    @property
-    def enlarge(self) -> bool:
-        """Whether the descent's last level samples the source by splines."""
-        return PRESETS[self.preset].enlarge
 
     @property
     def tolerance_px(self) -> float:

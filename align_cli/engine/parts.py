@@ -57,7 +57,11 @@ def sample_parts(
     sides = np.array(image_size)
     first = np.clip(np.floor(ends.min(axis=0)) - reach, 0, sides - 1).astype(np.intp)
     end = np.clip(np.ceil(ends.max(axis=0)) + reach + 1, first + 1, sides).astype(np.intp)
-    wanted = (width + 2 * reach) * (height + 2 * reach)
+    # The window itself covers more where the image is reduced.
+    across, down = ends[2] - ends[0], ends[1] - ends[0]
+    covered = abs(float(across[0] * down[1] - across[1] * down[0]))
+    scale = max(1.0, np.sqrt(covered / max((width - 1) * (height - 1), 1)))
+    wanted = (scale * width + 2 * reach) * (scale * height + 2 * reach)
     if np.prod(end - first) > LARGEST_SHARE * wanted and max(size) > _NARROWEST:
         across = height > width
         middle = max(size) // 2

@@ -75,6 +75,10 @@ class Level:
         """
         return sampling.sample(self.image, warp, size, out=out)
 
+    def sample_roughly(self, warp: Matrix, size: Size) -> Plane:
+        """The same, by linear interpolation: for scales and first guesses."""
+        return sampling.sample(self.image, warp, size)
+
 
 @dataclass(frozen=True)
 class EnlargedLevel(Level):
@@ -111,6 +115,10 @@ class FineLevel(Level):
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values of the spline at the warped pixels of a window, (height, width) float32."""
         return spline.sample(self.image, on_finer_grid(warp), size, out=out)
+
+    def sample_roughly(self, warp: Matrix, size: Size) -> Plane:
+        """The same: coefficients are no grey values."""
+        return self.sample(warp, size)
 
 
 def level_count(size: Size) -> int:

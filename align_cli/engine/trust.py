@@ -1,6 +1,7 @@
 """Quality: how well the images agree, before and after, and whether that is better.
 
-Measured on the images as they are, at full size, without the solver's smoothing or weights.
+Measured without the solver's weights: agreement on the images as they are, at full size (of large
+ones on evenly spaced rows); details and textures on pyramid levels.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ LEAST_SIGNAL: Final = 3.0
 """Details that are not this many times as large as the noise of both images do not count."""
 
 MOST_MEASURED: Final = 1 << 18
-"""Of images of more than twice so many pixels every second row is looked at, and so on."""
+"""Of an overlap of more than twice so many pixels every second row is looked at, and so on."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
@@ -379,7 +380,7 @@ def measure(
         before = compare(source, target, start, rows)
         return _agreement_sums(before, before.inside)
 
-    strips = _sampled_strips(source, target)
+    strips = _sampled_strips(source, target, final)
     after, before = np.sum([sums(rows) for rows in strips], axis=0)
     if before[0] == 0.0:
         before = np.sum([sums_at_start(rows) for rows in strips], axis=0)
@@ -412,7 +413,7 @@ class Evidence:
 
 def doubtful(evidence: Evidence, quality: Quality) -> bool:
     """True where a second opinion is worth its time: the way back, aligned by itself."""
-    return evidence.status is Status.CONVERGED and not clear(quality)
+    return _verdict(evidence, quality) is Status.CONVERGED and not clear(quality)
 
 
 def clear(quality: Quality) -> bool:
@@ -494,21 +495,25 @@ def _strips(target: Luma) -> list[slice]:
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _sampled_strips(source: Luma, target: Luma) -> list[slice]:
+def _sampled_strips(source: Luma, target: Luma, warp: Matrix) -> list[slice]:
     """Strips of rows, of large images with a step; single rows of one that is not held converted.
 
     An image with invalid pixels is looked at whole: nothing else would count its overlap.
     """
     width, height = target.size
-    step = max(1, width * height // MOST_MEASURED)
+    first, end = row_intervals(warp, np.arange(height, dtype=np.float64), width, source.size, 0.0)
+    lengths = np.maximum(end - first, 0)
+    step = max(1, int(lengths.sum()) // MOST_MEASURED)
     if step == 1 or target.valid is not None or source.valid is not None:
         return _strips(target)
+    seen = np.flatnonzero(lengths)
+    top, bottom = int(seen[0]), int(seen[-1]) + 1
     if isinstance(source, LargeLuma) or isinstance(target, LargeLuma):
-        return [slice(row, row + 1) for row in range(step // 2, height, step)]
+        return [slice(row, row + 1) for row in range(top + step // 2, bottom, step)]
+    rows = max(1, _STRIP_PIXELS // width) * step
     return [
-        slice(rows.start + (step // 2 - rows.start) % step, rows.stop, step)
-        for rows in _strips(target)
-        if rows.start + (step // 2 - rows.start) % step < rows.stop
+        slice(start, min(start + rows, bottom), step)
+        for start in range(top + step // 2, bottom, rows)
     ]
 
 

@@ -14,7 +14,8 @@ from align_cli.engine.luma import ALPHA_CHANNELS, check_kind
 from align_cli.engine.parts import Part, sample_parts
 from align_cli.engine.sampling import offset_origin, overlap_mask, sample
 
-MOST_CV2_CHANNELS: Final = 4
+TOGETHER: Final = (1, 3, 4)
+"""Numbers of channels that cv2 samples exactly; with two it rounds to 1/32 px."""
 
 _STRIP_PIXELS: Final = 1 << 20
 
@@ -60,8 +61,9 @@ def warp_image(
         fills[-1] = 0.0
     warped = np.empty((target_height, target_width, channels), image.dtype)
     rows = max(1, _STRIP_PIXELS // target_width)
-    for first in range(0, channels, MOST_CV2_CHANNELS):
-        together = np.s_[..., first : first + MOST_CV2_CHANNELS]
+    group = channels if channels in TOGETHER else 1
+    for first in range(0, channels, group):
+        together = np.s_[..., first : first + group]
         if image.dtype == np.float64:
             warped[together] = _warped_float64(planes[together], warp, target_size)
             warped[together][outside] = fills[together[1]]

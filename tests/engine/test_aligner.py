@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import aligner as aligner_module
 from align_cli.engine import moments
+from align_cli.engine import trust as trust_module
 from align_cli.engine.aligner import SPARED_LEVELS, Aligner, align
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.coarse_to_fine import COARSE_TOLERANCE_PX
@@ -495,3 +496,29 @@ def test_noise_asks_for_more_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         assert planes is not None
         rows.append(planes.image.shape[0])
     assert rows[0] < rows[1] < rows[2]
+
+
+@pytest.mark.parametrize("top", [130, 300, 477, 610])
+def test_texture_between_the_bands_is_found(top: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aligner_module, "ENOUGH_PIXELS", 1 << 13)
+    target = np.full((900, 300), 200, np.uint8)
+    target[top : top + 60, 40:260] = render(textured(2, size=(220, 60)), (220, 60), dtype="uint8")
+    source = np.roll(target, (2, 1), axis=(0, 1))
+    found = align(source, target, model="translation")
+    assert found.outcome.aligned
+    assert_allclose(found.source_to_target[:2, 2], [-1.0, -2.0], atol=0.05)
+
+
+@pytest.mark.parametrize("top", [100, 290, 333, 600])
+def test_a_small_source_between_the_bands_is_aligned(
+    top: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aligner_module, "ENOUGH_PIXELS", 1 << 13)
+    monkeypatch.setattr(trust_module, "MOST_MEASURED", 1 << 13)
+    target = render(textured(2, size=(300, 900)), (300, 900), dtype="uint8", noise=0.01)
+    source = target[top : top + 90, 50:170]
+    init = np.array([[1.0, 0.0, 51.5], [0.0, 1.0, top - 1.0], [0.0, 0.0, 1.0]])
+    found = Aligner(target, model="translation").align(source, init=init)
+    assert found.outcome.aligned
+    assert_allclose(found.source_to_target[:2, 2], [50.0, top], atol=0.02)
+    assert found.quality.overlap == pytest.approx(source.size / target.size, rel=1e-6)

@@ -101,7 +101,7 @@ def test_a_level_without_an_interior_is_passed_over(monkeypatch: pytest.MonkeyPa
     assert tuple(told) == descent.records
 
 
-def test_only_what_the_preset_asks_for_is_sampled_on_a_finer_grid(
+def test_the_last_level_is_sampled_on_a_finer_grid(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     everywhere = dict.fromkeys(range(3), Status.CONVERGED)
@@ -111,8 +111,7 @@ def test_only_what_the_preset_asks_for_is_sampled_on_a_finer_grid(
     }
     assert set(PRESET_NAMES) == set(kinds)
     for preset, found in kinds.items():
-        last = EnlargedLevel if PRESETS[preset].enlarge else Level
-        assert found == [*([Level] * (len(found) - 1)), last]
+        assert found == [*([Level] * (len(found) - 1)), EnlargedLevel], preset
 
 
 def test_fast_ends_on_the_first_level_with_enough_pixels(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,7 @@ def test_a_preset_decides_the_tolerance_unless_one_is_given(preset: str) -> None
     assert options.tolerance_px == PRESETS[preset].tolerance_px
     given = Options(preset=preset, tolerance=0.0123)
     assert given.tolerance_px == 0.0123
-    assert (options.polish, options.enlarge) == (PRESETS[preset].polish, PRESETS[preset].enlarge)
+    assert options.polish == PRESETS[preset].polish
 
 
 def test_each_preset_is_held_to_less_than_the_one_before() -> None:

@@ -82,6 +82,27 @@ def test_a_large_flat_image_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         luma(image)
     image[19, 29, 2] = 8
     assert isinstance(luma(image), LargeLuma)
+    image[...] = [10, 20, 30]
+    with pytest.raises(ImageError, match="flat"):
+        luma(image)
+    image[...] = np.arange(20, dtype=np.uint8)[:, None, None]
+    assert isinstance(luma(image), LargeLuma)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0, 4.0])
+@pytest.mark.parametrize("degrees", [0.0, 5.0])
+def test_a_reduced_image_is_not_cut_into_crumbs(scale: float, degrees: float) -> None:
+    image = np.zeros((400, 400), np.float32)
+    c, s = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
+    warp = np.array([[c, -s, 40.0], [s, c, 9.0], [0.0, 0.0, 1.0]])
+    asked = []
+
+    def part_of(part: tuple[slice, slice]) -> np.ndarray:
+        asked.append(part)
+        return image[part]
+
+    sample_parts(part_of, (400, 400), warp, (80, 40), out=np.empty((40, 80), np.float32))
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("preset", ["balanced", "precise"])
