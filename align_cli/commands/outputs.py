@@ -158,11 +158,11 @@ def write_pictures(
     wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
     largest = max(picture.width * picture.height for picture in (source, target))
     with ThreadPoolExecutor(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as pool:
-        jobs = {path: pool.submit(make, path) for path, make in wanted if path is not None}
-        encoded = {path: job.result() for path, job in jobs.items()}
-    for path, data in encoded.items():
+        jobs = [(path, pool.submit(make, path)) for path, make in wanted if path is not None]
+        encoded = [(path, job.result()) for path, job in jobs]
+    for path, data in encoded:
         write_bytes(path, data)
-    return list(encoded)
+    return [path for path, _ in encoded]
 
 
 def _suffix(path: str) -> str:

@@ -380,7 +380,11 @@ def measure(
         before = compare(source, target, start, rows)
         return _agreement_sums(before, before.inside)
 
-    strips = _sampled_strips(source, target, final)
+    width, height = target.size
+    first, end = row_intervals(final, np.arange(height, dtype=np.float64), width, source.size, 0.0)
+    lengths = np.maximum(end - first, 0)
+    masked = source.valid is not None or target.valid is not None
+    strips = _strips(target) if masked else _sampled_strips(source, target, lengths)
     after, before = np.sum([sums(rows) for rows in strips], axis=0)
     if before[0] == 0.0:
         before = np.sum([sums_at_start(rows) for rows in strips], axis=0)
@@ -391,7 +395,8 @@ def measure(
         detail_zncc=detail,
         shared_texture=texture,
         unexplained=unexplained,
-        overlap=_overlap(source, target, final, after[0]),
+        # Where masks have a say, all rows were looked at, because nothing else counts it.
+        overlap=float(after[0] if masked else lengths.sum()) / (width * height),
     )
 
 
@@ -495,37 +500,23 @@ def _strips(target: Luma) -> list[slice]:
     return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
-def _sampled_strips(source: Luma, target: Luma, warp: Matrix) -> list[slice]:
+def _sampled_strips(source: Luma, target: Luma, lengths: NDArray[np.intp]) -> list[slice]:
     """Strips of rows, of large images with a step; single rows of one that is not held converted.
 
-    An image with invalid pixels is looked at whole: nothing else would count its overlap.
+    ``lengths`` are the pixels of each row that the source covers.
     """
-    width, height = target.size
-    first, end = row_intervals(warp, np.arange(height, dtype=np.float64), width, source.size, 0.0)
-    lengths = np.maximum(end - first, 0)
     step = max(1, int(lengths.sum()) // MOST_MEASURED)
-    if step == 1 or target.valid is not None or source.valid is not None:
+    if step == 1:
         return _strips(target)
     seen = np.flatnonzero(lengths)
     top, bottom = int(seen[0]), int(seen[-1]) + 1
     if isinstance(source, LargeLuma) or isinstance(target, LargeLuma):
         return [slice(row, row + 1) for row in range(top + step // 2, bottom, step)]
-    rows = max(1, _STRIP_PIXELS // width) * step
+    rows = max(1, _STRIP_PIXELS // target.size[0]) * step
     return [
         slice(start, min(start + rows, bottom), step)
         for start in range(top + step // 2, bottom, rows)
     ]
-
-
-def _overlap(source: Luma, target: Luma, warp: Matrix, counted: float) -> float:
-    """Share of the target that the source covers; ``counted`` pixels where masks have a say."""
-    width, height = target.size
-    if source.valid is None and target.valid is None:
-        first, end = row_intervals(
-            warp, np.arange(height, dtype=np.float64), width, source.size, 0.0
-        )
-        counted = float(np.maximum(end - first, 0).sum())
-    return counted / (width * height)
 
 
 def _agreement_sums(both: Comparison, where: Mask) -> NDArray[np.float64]:

@@ -163,6 +163,12 @@ def test_error_map_picture_is_the_target_with_a_legend(
     assert picture.width >= 160
 
 
+def test_both_pictures_may_go_to_one_device(imalign: Imalign, pair: Pair) -> None:
+    run = imalign("a.png", "b.png", "-o", "/dev/null", "--error-map", "/dev/null")
+    assert run.returncode == 0
+    assert "wrote /dev/null, /dev/null, a_aligned.json" in run.stderr
+
+
 def test_small_files_hold_the_same_pixels(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
     imalign("a.png", "b.png")
     written = tmp_path / "a_aligned.png", tmp_path / "a_aligned_error.png"

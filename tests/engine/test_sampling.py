@@ -18,20 +18,10 @@ from align_cli.engine.sampling import (
 from tests.scenes import MODEL_NAMES, mapped, motion, pixel_grid, render, textured
 
 SIZE = (61, 47)
-CHANNELS = [0, 1, 2, 3, 4, 7]
 
 
 def shift(x: float, y: float) -> np.ndarray:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-
-
-def picture(dtype: str, channels: int, size: tuple[int, int] = SIZE) -> np.ndarray:
-    """Numbers that fill the dtype's range and differ in every pixel and channel."""
-    shape = (size[1], size[0], channels) if channels else (size[1], size[0])
-    numbers = np.random.default_rng(channels)
-    if dtype.startswith("float"):
-        return numbers.normal(size=shape).astype(dtype)
-    return numbers.integers(0, np.iinfo(dtype).max, shape, dtype=dtype, endpoint=True)
 
 
 @pytest.mark.parametrize("replicate", [False, True])
