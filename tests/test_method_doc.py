@@ -13,18 +13,19 @@ import pytest
 
 from align_cli.engine.alignment import Status
 from align_cli.engine.coordinates import at_level, corners, inverse, map_points, normalisation
+from align_cli.engine.equations import Solver
+from align_cli.engine.equations import columns as kept_columns
 from align_cli.engine.lucas_kanade import (
     Taken,
     accelerated,
     compose_inverse,
     corner_step_px,
-    normal_step,
 )
 from align_cli.engine.luma import luma
 from align_cli.engine.moments import assemble_matrix, assemble_vector
 from align_cli.engine.motion import MODELS, MONOMIALS
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.photometry import NO_LIGHT, Light, updated
+from align_cli.engine.photometry import FIELD, NO_LIGHT, Light, updated
 from align_cli.engine.pyramid import REACH, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.targets import target_planes
@@ -358,8 +359,8 @@ def one_step(warp: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     columns = (gradient_x, gradient_y, dark, dark)
     tables = np.stack([moments(column * r)[:3, :3] for column in columns])
     right = assemble_vector(tables, model, half)
-    p = normal_step(matrix, right, model.size, NO_LIGHT)
-    assert p is not None
+    chosen = kept_columns(model.size, NO_LIGHT, FIELD)
+    p = Solver(matrix[np.ix_(chosen, chosen)]).step(right[chosen])
     small = np.linalg.inv(to_normalised) @ model.to_matrix(p[:3]) @ to_normalised
     return matrix[:3, :3], right[:3], p[:3], compose_inverse(warp, small)
 

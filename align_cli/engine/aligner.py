@@ -16,20 +16,27 @@ import numpy as np
 
 from align_cli.engine import trust
 from align_cli.engine.alignment import Alignment, Outcome, Quality, Status
-from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.coarse_to_fine import Descent, Progress, coarse_to_fine, level_record
+from align_cli.engine.arrays import Image, Mask, Matrix, Plane, Vector
+from align_cli.engine.bands import Bands
+from align_cli.engine.coarse_to_fine import (
+    Descent,
+    Progress,
+    TargetLevel,
+    coarse_to_fine,
+    level_record,
+)
 from align_cli.engine.coordinates import Size, at_level, inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import LargeLuma, Luma, luma
-from align_cli.engine.moments import sample_pairs
 from align_cli.engine.motion import MODELS, describe
 from align_cli.engine.noise import believed, left_on, noise_energy, noise_level
 from align_cli.engine.options import DEFAULTS, PRESETS, Options
 from align_cli.engine.photometry import Light, first_guess
 from align_cli.engine.place import Place
+from align_cli.engine.points import PointSource, TargetPoints, points_of, target_points
 from align_cli.engine.polish import polish
-from align_cli.engine.pyramid import REACH, Level, level_count, pyramid
+from align_cli.engine.pyramid import MOST_KEPT, REACH, FullSize, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import row_intervals
 from align_cli.engine.starts import starting_warp
@@ -51,29 +58,47 @@ PIXELS_FOR_NOISE: Final = 40.0
 """Pixels, times the mean squared gradient over the variance of the noise, that leave a homography
 an error of 1 px. Measured: 35 to 38 on a mosaic of photographs, noise of 2 to 10 grey levels."""
 
-EVEN_GRID: Final = 256
+ENERGY_ROWS: Final = 16
+"""Rows from which the texture of a level is estimated."""
+
+EVEN_STEP: Final = 4
 EVEN_SHARE: Final = 0.6
-"""Bands with less than this share of the texture on a grid of so many pixels a side are
-no sample of the image."""
+"""Bands with less than this share of the texture, looked at in every fourth column of half
+their size, are no sample of the image."""
 
 ROWS_ASKED: Final = 64
 SPANNED_SHARE: Final = 0.75
 """Of so many rows the source must reach this share, at the start, or all rows are looked at."""
 
 
-def _even_bands(level: Level, most_pixels: int) -> TargetPlanes | None:
-    """The planes of bands of a level, or of all its rows where the texture lies between bands."""
-    planes = target_planes(level, most_pixels)
-    if planes is None or planes.bands.all_rows:
-        return planes
-    image = level.image
-    height, width = image.shape
-    y = np.arange(1, height - 1, max(1, height // EVEN_GRID))[:, None]
-    x = np.arange(1, width - 1, max(1, width // EVEN_GRID))
-    along_x = 0.5 * (image[y, x + 1] - image[y, x - 1])
-    along_y = 0.5 * (image[y + 1, x] - image[y - 1, x])
-    energy = float(np.square(along_x).mean() + np.square(along_y).mean())
-    return planes if planes.energy >= EVEN_SHARE * energy > 0.0 else target_planes(level)
+def _row_energies(level: Level) -> Vector:
+    """(h - 2,) squared gradient of each row but the first and the last, in every fourth column."""
+    image = level.image[:, ::EVEN_STEP]
+    along_x = image[1:-1, 2:] - image[1:-1, :-2]
+    along_y = image[2:] - image[:-2]
+    energies = np.einsum("ij,ij->i", along_x, along_x) + np.einsum("ij,ij->i", along_y, along_y)
+    return np.asarray(energies, np.float64)
+
+
+def _energy(level: Level, above: Vector) -> float:
+    """Mean squared gradient of a level, from some of its rows and all those of the level above.
+
+    The level above tells which rows have more of it than others.
+    """
+    width, height = level.size
+    here = there = 0.0
+    for row in range(2, height - 2, max(1, height // ENERGY_ROWS)):
+        rows = level.part(np.s_[row - 1 : row + 2, 0:width])
+        along_x, along_y = rows[1, 2:] - rows[1, :-2], rows[2] - rows[0]
+        here += 0.25 * float(along_x @ along_x + along_y @ along_y) / width
+        there += float(above[row // 2 - 1])
+    return here / there * float(above.mean()) if there > 0.0 else 0.0
+
+
+def _even(bands: Bands, above: Vector) -> bool:
+    """Whether bands of rows of a level have their share of the texture, by the level above it."""
+    rows = ((bands.y + REACH) / 2.0).astype(np.intp).clip(0, above.size - 1)
+    return bool(above[rows].mean() >= EVEN_SHARE * above.mean() > 0.0)
 
 
 @dataclass(frozen=True)
@@ -105,7 +130,10 @@ class Aligner:
     """
 
     def __init__(self, target: Image, *, threads: int | None = None, **options: Any) -> None:
-        self._prepare(luma(target, "target"), Options(**options), threads)
+        plane = luma(target, "target")
+        if isinstance(plane, LargeLuma) and plane.size[0] * plane.size[1] <= MOST_KEPT:
+            plane = plane.copied()
+        self._prepare(plane, Options(**options), threads)
 
     @classmethod
     def _of(cls, target: Luma, options: Options, threads: int | None) -> Aligner:
@@ -119,42 +147,65 @@ class Aligner:
         self.loss = LOSSES[options.loss]
         self.threads = threads
         self._target = target
-        self._levels = pyramid(target, level_count(target.size))
+        count = level_count(target.size)
+        self._last = options.finest_level(target.size, range(count))
+        self._levels = pyramid(target, count, finest=self._last)
         self._noise = noise_level(target)
-        self._last = options.finest_level(target.size, range(len(self._levels)))
-        self._made: dict[int, TargetPlanes | None] = {}
+        self._rows: dict[int, TargetPlanes | None] = {}
         self._whole: dict[int, TargetPlanes | None] = {}
+        self._chosen: dict[int, TargetPoints | None] = {}
         likely = (*range(self._last, len(self._levels)), *range(self._last))
-        if not any(self._planes(level) for level in likely):
+        if not any(self._known(level) for level in likely):
             raise ImageError("no pixel is far enough from invalid ones to align", role="target")
-        if isinstance(target, LargeLuma) and len(self._levels) > 1:
-            # The largest of all, and what is needed of it is in the planes.
-            self._levels[0] = replace(self._levels[0], image=np.empty((0, 0), np.float32))
+
+    def _known(self, level: int) -> bool:
+        """Whether a level has an interior."""
+        return isinstance(self._levels[level], FullSize) or self._points(level) is not None
+
+    def _points(self, level: int) -> TargetPoints | None:
+        """The points of a level: chosen when they are first asked for."""
+        if isinstance(self._levels[level], FullSize):
+            return None
+        if level not in self._chosen:
+            rows = self._planes(level) if level == self._last else None
+            self._chosen[level] = (
+                target_points(self._levels[level])
+                if rows is None
+                else points_of(rows, self._levels[level])
+            )
+        return self._chosen[level]
 
     def _planes(self, level: int) -> TargetPlanes | None:
-        """What a level contributes as the target: made when it is first asked for."""
-        if level not in self._made:
-            self._made[level] = (
-                self._enough(level)
-                if level <= self._last
-                else _even_bands(self._levels[level], ENOUGH_PIXELS)
-            )
-        return self._made[level]
+        """The rows of a level that may be the last: made when they are first asked for."""
+        if level not in self._rows:
+            self._rows[level] = self._enough(level)
+        return self._rows[level]
 
     def _enough(self, level: int) -> TargetPlanes | None:
-        """The planes of a level that may be the last: as many rows as the noise asks for."""
-        image = self._target_level(level)
-        planes = _even_bands(image, ENOUGH_PIXELS)
-        if planes is not None and not planes.bands.all_rows:
-            # Smoothing spreads the noise over pixels and takes away none of its lowest frequencies.
-            variance = (self._noise / 2**level) ** 2
-            # Half of what seems to be texture may be noise; more is not believed.
-            signal = max(planes.energy - noise_energy(level, self._noise), 0.5 * planes.energy)
-            wanted_px = PRESETS[self.options.preset].certain_px / 2**level
-            needed = min(PIXELS_FOR_NOISE * variance / signal / wanted_px**2, MOST_PIXELS)
-            if needed > planes.image.size:
-                planes = _even_bands(image, math.ceil(needed))
+        """The planes of a level that may be the last: as many rows as the noise asks for.
+
+        All rows where the texture lies between those.
+        """
+        image = self._levels[level]
+        planes = None
+        if self._pixels(level) > ENOUGH_PIXELS and level + 1 < len(self._levels):
+            above = _row_energies(self._levels[level + 1])
+            planes = target_planes(image, self._needed_pixels(level, _energy(image, above)))
+            if planes is not None and not planes.bands.all_rows:
+                planes = planes if _even(planes.bands, above) else None
+        planes = target_planes(image) if planes is None else planes
         return believed(planes, self._noise) if planes is not None and level == 0 else planes
+
+    def _needed_pixels(self, level: int, energy: float) -> int:
+        """Pixels of a level that the noise asks for, ``energy`` being its mean squared gradient."""
+        # Smoothing spreads the noise over pixels and takes away none of its lowest frequencies.
+        variance = (self._noise * 0.5**level) ** 2
+        # Half of what seems to be texture may be noise; more is not believed.
+        tiny = float(np.finfo(np.float64).tiny)
+        signal = max(energy - noise_energy(level, self._noise), 0.5 * energy, tiny)
+        wanted_px = PRESETS[self.options.preset].certain_px * 0.5**level
+        needed = min(PIXELS_FOR_NOISE * variance / signal / wanted_px**2, MOST_PIXELS)
+        return max(ENOUGH_PIXELS, math.ceil(needed))
 
     @property
     def target_size(self) -> Size:
@@ -184,7 +235,8 @@ class Aligner:
         plane = luma(source, "source")
         start = starting_warp(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
-            levels = pyramid(plane, min(level_count(plane.size), len(self._levels)))
+            count = min(level_count(plane.size), len(self._levels))
+            levels = pyramid(plane, count, finest=self._last)
             attempt = self._attempt(plane, levels, len(levels), start, threads, progress)
             if self._led_astray(attempt, levels):
                 finer = len(levels) - SPARED_LEVELS
@@ -269,14 +321,18 @@ class Aligner:
         sizes = zip(self.target_size, source.size, strict=True)
         width, height = (min(both) for both in sizes)
         finest = self.options.finest_level((width, height), range(len(levels)))
-        planes_of = self._planes if self._spans(source, start) else self._all_rows
-        planes = [planes_of(n) if n >= finest else None for n in range(len(levels))]
-        if not any(planes):
-            planes = [planes_of(n) for n in range(len(levels))]
-        if not any(planes):
+        known = [n for n in range(len(levels)) if self._known(n)]
+        if not known:
             raise ImageError("the levels that were asked for have no interior", role="target")
+        last = next((n for n in known if n >= finest), known[0])
+        rows = (self._planes if self._spans(source, start) else self._all_rows)(last)
+        targets = [
+            TargetLevel(n, self._levels[n].size, self._points(n), rows if n == last else None)
+            for n in reversed(known)
+            if n >= last
+        ]
         return coarse_to_fine(
-            planes,
+            targets,
             levels,
             Place(start, self._first_light(source, levels, start)),
             model=self.model,
@@ -310,7 +366,8 @@ class Aligner:
         )
         if solved is None:
             return descent
-        record = level_record(solved, solved.result.iterations, self._target.scale)
+        result = solved.result
+        record = level_record(0, self.target_size, result, result.iterations, self._target.scale)
         if progress is not None:
             progress(record)
         return Descent(solved.result.place, (*descent.records, record), solved)
@@ -343,12 +400,11 @@ class Aligner:
         if not self.options.photometric:
             return as_it_is
         for level in reversed(range(len(levels))):
-            planes = self._planes(level)
-            if planes is not None:
-                source_values, target_values, _ = sample_pairs(
-                    planes, levels[level], at_level(warp, level), REACH
-                )
-                return first_guess(source_values, target_values) if source_values.size else as_it_is
+            points = self._points(level)
+            if points is not None:
+                there = at_level(warp, level)
+                values = PointSource(levels[level]).beside(points, there, ranked=False)
+                return first_guess(*values) if values[0].size else as_it_is
         return as_it_is
 
     def _full_scale_light(self, source: Luma, light: Light) -> tuple[float, float]:
@@ -361,34 +417,33 @@ class Aligner:
         level = min(trust.DETAIL_LEVEL, len(levels) - 1)
         while level < len(levels) - 1 and self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
             level += 1
-        return trust.detail_zncc(levels[level], self._target_level(level), at_level(warp, level))
+        return trust.detail_zncc(levels[level], self._levels[level], at_level(warp, level))
 
     def _shared_texture(self, levels: Sequence[Level], place: Place) -> float:
         """The best of the levels that are compared, coarsest first, until one is beyond doubt."""
         best = math.nan
-        for level in range(min(trust.COARSEST_TEXTURE, len(levels) - 1), 0, -1) or (0,):
+        coarsest = min(trust.COARSEST_TEXTURE, len(levels) - 1)
+        while coarsest < len(levels) - 1 and self._pixels(coarsest) > trust.MOST_COMPARED_PIXELS:
+            coarsest += 1
+        for level in range(coarsest, 0, -1) or (0,):
             planes = self._all_rows(level)
             if planes is not None:
                 at_this = place.at_level(level)
                 share = trust.shared_texture(
-                    levels[level], self._target_level(level), planes, at_this, self.model
+                    levels[level], self._levels[level], planes, at_this, self.model
                 )
                 best = share if math.isnan(best) else max(best, share)
             if best >= trust.CLEAR_TEXTURE:
                 break
         return best
 
-    def _target_level(self, level: int) -> Level:
-        kept = self._levels[level]
-        return kept if kept.image.size else pyramid(self._target, level + 1)[level]
-
     def _all_rows(self, level: int) -> TargetPlanes | None:
         """The target's planes of a level, none of its rows left out."""
-        planes = self._planes(level)
-        if planes is None or planes.bands.all_rows:
+        planes = self._rows.get(level)
+        if planes is not None and planes.bands.all_rows:
             return planes
         if level not in self._whole:
-            whole = target_planes(self._target_level(level))
+            whole = target_planes(self._levels[level])
             if whole is not None and level == 0:
                 whole = believed(whole, self._noise)
             self._whole[level] = whole
@@ -412,7 +467,7 @@ class Aligner:
             left = left_on(level)
             unexplained = trust.unexplained(
                 levels[level],
-                self._target_level(level),
+                self._levels[level],
                 planes,
                 place.at_level(level),
                 noise=(noise[0] * left, noise[1] * left),
@@ -482,8 +537,7 @@ def align(
         >>> found.outcome.aligned, found.source_to_target[:2, 2].round(1) + 0.0
         (True, array([1., 0.]))
     """
-    aligner = Aligner(
-        target,
+    options = Options(
         model=model,
         preset=preset,
         loss=loss,
@@ -491,6 +545,6 @@ def align(
         levels=levels,
         max_iterations=max_iterations,
         tolerance=tolerance,
-        threads=threads,
     )
-    return aligner.align(source, init=init)
+    # Nobody changes the target meanwhile: it need not be copied.
+    return Aligner._of(luma(target, "target"), options, threads).align(source, init=init)

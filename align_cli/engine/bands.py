@@ -13,8 +13,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-BAND_ROWS: Final = 24
-"""Rows of a band: two tiles of the uncertainty, and little enough next to the filters' reach."""
+BAND_ROWS: Final = 36
+"""Rows of a band: three tiles of the uncertainty, and little enough next to the filters' reach."""
 
 MOST_ROWS_SHARE: Final = 0.75
 """Of more rows than this the rest is worth its time."""
@@ -78,3 +78,15 @@ class Bands:
             for band in range(0, self.count * self.rows, self.rows)
             for top in range(band, band + self.rows, rows)
         ]
+
+    def groups(self, most_rows: int) -> list[slice]:
+        """Slices of the stacked rows, none longer than ``most_rows`` but for a band's sake.
+
+        Each is a part of a band or some whole ones.
+        """
+        whole = most_rows // self.rows
+        if whole <= 1:
+            return self.cut(most_rows)
+        end = self.count * self.rows
+        tops = range(0, end, whole * self.rows)
+        return [slice(top, min(top + whole * self.rows, end)) for top in tops]

@@ -15,8 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Plane
-from align_cli.engine.coordinates import Size
-from align_cli.engine.parts import sample_parts
 from align_cli.engine.threads import Threads
 
 _MIRROR: Final = cv2.BORDER_REFLECT_101
@@ -63,10 +61,6 @@ SMOOTHED: Final = Halfway.sinc(4, 4.0)
 without noise, linear sampling after it: mean EPE 0.0005 px, after the long one 0.0005 px, instead
 of it 0.002 px; cubic splines 0.0004 px in ten times the time."""
 
-MOST_ENLARGED: Final = 1 << 23
-"""Images of more pixels are enlarged where they are looked at, and not as a whole."""
-
-
 _STRIP_PIXELS: Final = 1 << 17
 
 
@@ -81,10 +75,10 @@ def enlarged(image: Plane, halfway: Halfway) -> Plane:
         kept = slice(top - first, min(top + rows, height) - first)
         part, there = image[first:end], fine[top : top + rows]
         right = halfway.along_x(part)
-        there[:, 0, :, 0] = part[kept]
-        there[:, 0, :, 1] = right[kept]
-        there[:, 1, :, 0] = halfway.along_y(part)[kept]
-        there[:, 1, :, 1] = halfway.along_y(right)[kept]
+        below, corner = halfway.along_y(part), halfway.along_y(right)
+        # cv2 interleaves several times faster than numpy.
+        cv2.merge((part[kept], right[kept]), there[:, 0])
+        cv2.merge((below[kept], corner[kept]), there[:, 1])
 
     with Threads() as threads:
         threads.map(enlarge, range(0, height, rows))
@@ -94,24 +88,3 @@ def enlarged(image: Plane, halfway: Halfway) -> Plane:
 def on_finer_grid(warp: Matrix) -> Matrix:
     """A warp to pixels of an image as one to those of the image enlarged."""
     return np.diag([2.0, 2.0, 1.0]) @ warp
-
-
-def sample_enlarged(image: Plane, warp: Matrix, size: Size, *, out: Plane) -> None:
-    """What linear sampling finds in ``enlarged(image, SMOOTHED)``, enlarging only what it needs.
-
-    Args:
-        image: (height, width) float32, not enlarged.
-        warp: (3, 3), window pixel -> image pixel.
-        size: (width, height) of the window.
-        out: where to write, (height, width) float32.
-    """
-    height, width = image.shape
-    sample_parts(
-        lambda part: enlarged(image[part], SMOOTHED),
-        (width, height),
-        warp,
-        size,
-        out=out,
-        reach=SMOOTHED.reach + 1,
-        finer=2,
-    )

@@ -8,27 +8,27 @@ samples; the light makes the source look like the target. What is left is the re
 One step looks for the small warp D(dp) of the *target*, and the small change of its light, that
 explain the residual best under the weights of a robust loss, and undoes them:
 
-    [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      normal_step
+    [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      equations.Solver
     W <- W @ inv(D(dp))                                             compose_inverse
     light <- light / (1 + d), less e                                photometry.updated
 
 J, the gradient of the target times dD/dp, belongs to the target alone, and so do the columns of
-the light, the target T and 1 times the monomials m (``align_cli.engine.moments``). At the end no
+the light, the target T and 1 times the monomials m (``align_cli.engine.equations``). At the end no
 column explains anything: [J, T m, m]^T W r = 0. (That is not the minimum of the residual over the
 factor, which a factor of zero would make vanish.)
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Status
-from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
+from align_cli.engine.arrays import Matrix, Plane, Vector
 from align_cli.engine.coordinates import (
     Size,
     corners,
@@ -37,35 +37,16 @@ from align_cli.engine.coordinates import (
     plausible,
     unit,
 )
-from align_cli.engine.moments import (
-    Scratch,
-    Sums,
-    residual_sums,
-    sample_pairs,
-)
-from align_cli.engine.motion import MotionModel
-from align_cli.engine.photometry import FIELD, updated
+from align_cli.engine.equations import LEAST_SLOPE, LevelEquations, NormalEquations, Solver, columns
+from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.photometry import updated
 from align_cli.engine.place import Place
-from align_cli.engine.pyramid import REACH, Level
-from align_cli.engine.robust import Loss, scale_of
+from align_cli.engine.pyramid import Level
+from align_cli.engine.robust import Loss
 from align_cli.engine.targets import TargetPlanes
-from align_cli.engine.threads import Threads
-
-SINGULAR_RATIO: Final = 1e-6
-"""Smallest eigenvalue of the Gauss-Newton matrix, scaled to a unit diagonal, over its largest,
-below which some motion leaves the target's picture as it is (stripes along their own direction).
-Sums in single precision are right to about 1e-8 of the largest, more or less by the machine."""
 
 SMALLEST_OVERLAP: Final = 0.1
 """Share of the target, or of a smaller source, that must be in both on a level."""
-
-LEAST_SCALE: Final = 1e-12
-
-LEAST_SCALE_SHARE: Final = 0.05
-"""Floor of the residuals' scale, as a share of the target's standard deviation. Between images
-with little noise most residuals are those of sampling, small in flat places and large at
-edges: taken for outliers, the edges would lose their vote. Measured without noise: mean EPE
-0.0020 px instead of 0.0039."""
 
 SMALL_STEP: Final = 0.02
 """Only steps below this, in normalised coordinates, are so near the end that they can be
@@ -79,6 +60,10 @@ USABLE: Final = (Status.CONVERGED, Status.ITERATION_LIMIT)
 CAUTION: Final = 2.0
 """Steps shrink by about a constant ratio; the next one is expected to be no longer than so many
 times what the last two foretell, and not made where that is below the tolerance."""
+
+NOISE_SHARE: Final = 1.5
+"""A step below so many times what noise, were it white, does to a corner is not worth making: what
+the level's smoothing has correlated does two to three times as much."""
 
 STEADY_STEP_PX: Final = 0.3
 """The Gauss-Newton matrix is computed again while steps are larger than this."""
@@ -101,6 +86,7 @@ class LevelSettings:
     max_iterations: int
     tolerance_px: float
     ask_field: bool = False
+    below_noise: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,7 +96,8 @@ class LevelResult:
     ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
     weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
     the squared residual that a light varying over the image would take away, to first order; 0
-    where the level did not converge or nobody asked.
+    where the level did not converge or nobody asked. ``scale`` is the residuals' scale that the
+    weights assumed, and ``ratio`` by how much the last step was shorter than the one before it.
     """
 
     place: Place
@@ -119,6 +106,8 @@ class LevelResult:
     last_step_px: float
     rmse: float
     field_share: float
+    scale: float
+    ratio: float
 
     @property
     def usable(self) -> bool:
@@ -141,42 +130,6 @@ class Solved:
     result: LevelResult
     level: int
     expected: tuple[Plane, Plane, Plane] | None = None
-
-
-def normal_step(
-    matrix: NDArray[np.float64], vector: Vector, motion_size: int, light_terms: int
-) -> Vector | None:
-    """Solve the normal equations, or None where they are singular.
-
-    Args:
-        matrix: (p + 12, p + 12), [J, T m, m]^T W [J, T m, m].
-        vector: (p + 12,), [J, T m, m]^T W r.
-        motion_size: p.
-        light_terms: n, how many terms factor and offset are solved for: 0, 1 or 6.
-
-    Returns:
-        (p + 2 n,): dp, then the light's step as ``photometry.updated`` takes it.
-    """
-    chosen = columns(motion_size, light_terms)
-    kept, vector = matrix[chosen[:, None], chosen], vector[chosen]
-    diagonal = np.sqrt(np.diag(kept))
-    if not np.isfinite(kept).all() or not (diagonal > 0.0).all():
-        return None
-    # Unit diagonal: the units of T and of the motion differ.
-    eigenvalues, vectors = np.linalg.eigh(kept / np.outer(diagonal, diagonal))
-    if eigenvalues[0] <= SINGULAR_RATIO * eigenvalues[-1]:
-        return None
-    step: Vector = vectors @ ((vectors.T @ (vector / diagonal)) / eigenvalues) / diagonal
-    return step
-
-
-@lru_cache
-def columns(motion_size: int, light_terms: int) -> NDArray[np.intp]:
-    """Which of the p + 12 columns are solved for: those of the motion, and some of the light."""
-    light = np.arange(light_terms)
-    columns = [np.arange(motion_size), motion_size + light, motion_size + FIELD + light]
-    chosen: NDArray[np.intp] = np.concatenate(columns)
-    return chosen
 
 
 def compose_inverse(warp: Matrix, small: Matrix) -> Matrix:
@@ -220,121 +173,115 @@ def accelerated(step: Vector, before: Taken | None) -> Vector:
 
 def corner_step_px(small: Matrix, size: Size) -> float:
     """Largest distance in pixels by which ``small`` moves a corner of an image of ``size``."""
-    points = corners(size)
-    return float(np.hypot(*(map_points(small, points) - points).T).max())
+    (a, b, c), (d, e, f), (g, h, i) = small.tolist()
+    right, bottom = size[0] - 1.0, size[1] - 1.0
+    # Four points, many times in every alignment: arrays would take ten times as long.
+    distances = []
+    for x, y in ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)):
+        w = g * x + h * y + i
+        if w == 0.0:
+            return math.inf
+        distances.append(math.hypot((a * x + b * y + c) / w - x, (d * x + e * y + f) / w - y))
+    return max(distances)
 
 
 def solve_level(
-    target: TargetPlanes,
-    source: Level,
+    equations: LevelEquations,
     start: Place,
     settings: LevelSettings,
     *,
-    threads: Threads,
-    scratch: Scratch,
+    scale: float | None = None,
+    ratio: float = 1.0,
 ) -> LevelResult:
     """Gauss-Newton steps on one level.
 
     Args:
-        target: the target's level.
-        source: the source's level.
+        equations: the level of both images.
         start: the warp, target pixel -> source pixel of this level, and the light.
-        settings: model, loss and limits.
-        threads: where to work.
-        scratch: buffers.
+        settings: model and limits.
+        scale: standard deviation of the residuals, where it is known already.
+        ratio: by how much a step is shorter than the one before, as far as that is known.
     """
-    to_normalised = normalisation(target.size)
+    size, model = equations.size, settings.model
+    to_normalised = normalisation(size)
     from_normalised = np.linalg.inv(to_normalised)
-    model = settings.model
+    chosen = columns(model.size, settings.light_terms, equations.light_terms)
     place = start
-    scale = residual_scale(target, source, place)
-    share = target.image.shape[0] / (target.size[1] - 2 * target.origin[1])
-    smaller = min(_pixels(target.valid, target.image), share * _pixels(source.valid, source.image))
     matrix: NDArray[np.float64] | None = None
     before: Taken | None = None
     last_step = np.inf
+    estimate = 0.0
     rmse = np.nan
 
     def result(status: Status, iterations: int) -> LevelResult:
         share = 0.0
         if settings.ask_field and status is Status.CONVERGED and matrix is not None:
-            share = _field_share(matrix, sums)
-        return LevelResult(place, status, iterations, last_step, rmse, share)
+            share = _field_share(matrix, at_place)
+        return LevelResult(place, status, iterations, last_step, rmse, share, at_place.scale, ratio)
 
     for iteration in range(1, settings.max_iterations + 1):
-        sums = residual_sums(
-            target,
-            source,
+        at_place = equations.at(
             place,
-            model=model,
-            loss=settings.loss,
-            scale=scale,
-            source_margin=REACH,
+            scale,
+            # Not less than before the last step: what does not fit yet may come to.
+            at_least=estimate,
             with_matrix=matrix is None or last_step > STEADY_STEP_PX,
-            threads=threads,
-            scratch=scratch,
         )
-        if sums.count < SMALLEST_OVERLAP * smaller:
+        estimate = at_place.estimate
+        if at_place.share < SMALLEST_OVERLAP:
             return result(Status.TOO_LITTLE_OVERLAP, iteration)
-        rmse = _rmse(sums)
-        matrix = sums.matrix if sums.matrix is not None else matrix
-        assert matrix is not None
-        step = normal_step(matrix, sums.vector, model.size, settings.light_terms)
-        if step is None:
+        rmse = _rmse(at_place)
+        if at_place.matrix is not None:
+            matrix = at_place.matrix
+            solver = Solver(matrix[chosen[:, None], chosen])
+        if solver.singular:
             return result(Status.SINGULAR, iteration)
+        step = solver.step(at_place.vector[chosen])
         if np.abs(step).max() < SMALL_STEP:
-            solved, step = step, accelerated(step, before)
+            solved = step / max(at_place.slope, LEAST_SLOPE)
+            step = accelerated(solved, before)
             before = Taken(solved, step)
         else:
             before = None
         small = from_normalised @ model.to_matrix(step[: model.size]) @ to_normalised
         new_warp = compose_inverse(place.warp, small)
-        new_light = updated(place.light, step[model.size :], target.mean)
-        if not (
-            plausible(small, target.size)
-            and plausible(new_warp, target.size)
-            and new_light.plausible
-        ):
+        new_light = updated(place.light, step[model.size :], equations.mean)
+        if not (plausible(small, size) and plausible(new_warp, size) and new_light.plausible):
             return result(Status.DIVERGED, iteration)
         place = Place(new_warp, new_light)
-        step_before, last_step = last_step, corner_step_px(small, target.size)
-        if _next_step_px(last_step, step_before) <= settings.tolerance_px:
+        step_before, last_step = last_step, corner_step_px(small, size)
+        if step_before < np.inf:
+            ratio = min(1.0, last_step / step_before)
+        next_step = last_step * min(1.0, CAUTION * ratio)
+        if next_step <= settings.tolerance_px or (
+            settings.below_noise and next_step <= NOISE_SHARE * _noise_px(solver, model, size, rmse)
+        ):
             return result(Status.CONVERGED, iteration)
-        if last_step > STEADY_SCALE_PX:
-            scale = max(scale_of(sums.residuals), least_scale(target))
+        scale = None if last_step > STEADY_SCALE_PX else at_place.scale
     return result(Status.ITERATION_LIMIT, settings.max_iterations)
 
 
-def _next_step_px(last: float, before: float) -> float:
-    """How far the next step would go at most, from how much the last was shorter than its own."""
-    return last * min(1.0, CAUTION * last / before) if before < np.inf else last
+def _noise_px(solver: Solver, model: MotionModel, size: Size, rmse: float) -> float:
+    """How far noise moves a corner, if it were white: the standard deviation of the worst one."""
+    to_normalised = normalisation(size)
+    monomials = np.array(
+        [(x**i * y**j) for x, y in map_points(to_normalised, corners(size)) for i, j in MONOMIALS]
+    )
+    monomials = monomials.reshape(4, len(MONOMIALS))
+    motion = solver.inverse[: model.size, : model.size]
+    along_x, along_y = monomials @ model.jacobian_x.T, monomials @ model.jacobian_y.T
+    variance = ((along_x @ motion) * along_x + (along_y @ motion) * along_y).sum(axis=1).max()
+    return rmse * math.sqrt(max(float(variance), 0.0)) / float(to_normalised[0, 0])
 
 
-def _pixels(valid: Mask | None, image: Plane) -> int:
-    return image.size if valid is None else int(np.count_nonzero(valid))
-
-
-def least_scale(target: TargetPlanes) -> float:
-    """Floor of the residuals' scale, above 0 for a flat level too."""
-    return max(LEAST_SCALE_SHARE * target.spread, LEAST_SCALE)
-
-
-def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
-    """Standard deviation of the residuals at a place, estimated robustly."""
-    source_values, target_values, textured = sample_pairs(target, source, place.warp, REACH)
-    light = place.light
-    residuals = ((source_values - light.bias) / light.gain - target_values)[textured]
-    return max(scale_of(residuals), least_scale(target))
-
-
-def _field_share(matrix: NDArray[np.float64], sums: Sums) -> float:
+def _field_share(matrix: NDArray[np.float64], at_place: NormalEquations) -> float:
     """Share of sum w r^2 that all columns together, the light's six terms included, explain."""
-    motion_size = len(sums.vector) - 2 * FIELD
-    step = normal_step(matrix, sums.vector, motion_size, FIELD)
-    if step is None or sums.squares == 0.0:
+    solver = Solver(matrix)
+    if solver.singular or at_place.squares == 0.0:
         return 0.0
-    return float(step @ sums.vector) / sums.squares
+    return float(solver.step(at_place.vector) @ at_place.vector) / at_place.squares
 
 
-def _rmse(sums: Sums) -> float:
-    return float(np.sqrt(sums.squares / sums.weight)) if sums.weight > 0.0 else np.nan
+def _rmse(at_place: NormalEquations) -> float:
+    weight = at_place.weight
+    return float(np.sqrt(at_place.squares / weight)) if weight > 0.0 else np.nan

@@ -18,27 +18,31 @@ order of the strips, so the result does not depend on the number of threads.
 
 from __future__ import annotations
 
-import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
+from align_cli.engine.coordinates import Size
+from align_cli.engine.equations import NormalEquations, least_scale
 from align_cli.engine.motion import MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD, Light
 from align_cli.engine.place import Place
-from align_cli.engine.pyramid import Level
-from align_cli.engine.robust import Loss
+from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.robust import Loss, scale_of
 from align_cli.engine.sampling import (
+    ALL_FOUR,
     clear_outside,
     interval_mask,
     offset_origin,
     row_intervals,
-    sample_valid,
+    sample,
 )
 from align_cli.engine.targets import TargetPlanes, textured
 from align_cli.engine.threads import Threads
@@ -49,18 +53,25 @@ and on two threads the calls wait for each other: 4 MP take 19 ms, in strips of 
 
 MATRIX_PIXELS: Final = 1 << 15
 """Pixels that are enough for the Gauss-Newton matrix. It steers the step; where the steps end is
-decided by J^T W r alone, so pixels may be left out (evenly: rows alone would lose the lever that
-fixes perspective)."""
+decided by J^T W r alone, so rows may be left out."""
 
 LARGEST_MATRIX_STEP: Final = 3
-"""A matrix from every twelfth row and column was so rough that it cost two more steps."""
+"""With every third row the matrix is right to 1 %; with every third column it was to 10 %."""
+
+SLOPE_STEP: Final = 4
+"""The slope of the loss is averaged over every so manieth pixel of every so manieth row."""
 
 SCALE_PIXELS: Final = 1 << 12
-"""Pixels that are looked at for the median that estimates the residuals' scale."""
+SCALE_ROWS: Final = 16
+"""So many pixels, of so many rows, are looked at for the median that estimates the residuals'
+scale."""
 
 _POWERS: Final = np.array(MONOMIALS).T
 
 _Tables = NDArray[np.float64]
+
+Rows = slice | NDArray[np.intp]
+"""Some rows of the planes: a slice, or their indices."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +85,7 @@ class Sums:
         weight: sum of the weights.
         squares: sum of w r^2.
         count: pixels of the interior that the warp takes into the source.
-        residuals: (n,) float32, r of a regular sample of those pixels that have texture.
+        slope: see ``equations.NormalEquations``; from a part of the pixels.
     """
 
     vector: Vector
@@ -82,7 +93,7 @@ class Sums:
     weight: float
     squares: float
     count: int
-    residuals: NDArray[np.float32]
+    slope: float
 
 
 class Scratch(threading.local):
@@ -101,44 +112,7 @@ class Scratch(threading.local):
 
 def strips(planes: TargetPlanes) -> list[slice]:
     """The rows of the interior, cut into strips of about ``STRIP_PIXELS``."""
-    return planes.bands.cut(STRIP_PIXELS // max(planes.image.shape[1], 1))
-
-
-def sample_pairs(
-    target: TargetPlanes, source: Level, warp: Matrix, source_margin: float
-) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
-    """Source and target values and where there is texture, (n,) each, on a coarse regular grid.
-
-    For first guesses of light and scale, before any weight is known; about ``SCALE_PIXELS`` of
-    them. The target's values are whole (``mean`` left in).
-    """
-    height, width = target.image.shape
-    step = _grid_step(height, width)
-    # Of bands, a row of each: they are as evenly spaced.
-    top, row_step, spacing = 0, step, step
-    if not target.bands.all_rows:
-        top, row_step, spacing = target.bands.first, target.bands.rows, target.bands.period
-        step = max(1, target.bands.count * width // SCALE_PIXELS)
-    picked = np.s_[::row_step, ::step]
-    image = target.image[picked]
-    x, y = target.origin
-    on_grid = offset_origin(warp, x, y + top) @ np.diag([step, spacing, 1.0])
-    there = textured(target, picked)
-    size = image.shape[1], image.shape[0]
-    rows = np.arange(size[1], dtype=np.float64)
-    first, end = row_intervals(on_grid, rows, size[0], source.size, source_margin)
-    inside = interval_mask(first, end, size[0])
-    if target.valid is not None:
-        inside &= target.valid[picked]
-    values = source.sample_roughly(on_grid, size)
-    if source.valid is not None:
-        inside &= sample_valid(source.valid, on_grid, size)
-    values, image = values[inside], image[inside] + np.float32(target.mean)
-    return values, image, there[inside]
-
-
-def _grid_step(height: int, width: int) -> int:
-    return max(1, int(np.sqrt(height * width / SCALE_PIXELS)))
+    return planes.bands.groups(STRIP_PIXELS // max(planes.image.shape[1], 1))
 
 
 def residual_sums(
@@ -153,6 +127,7 @@ def residual_sums(
     with_matrix: bool,
     threads: Threads,
     scratch: Scratch,
+    every: int = 1,
 ) -> Sums:
     """One pass over a level: sample the source, weigh the residuals, sum the moments.
 
@@ -170,14 +145,13 @@ def residual_sums(
         with_matrix: whether the Gauss-Newton matrix is wanted too.
         threads: where to work.
         scratch: buffers.
+        every: how many strips there are to each that is looked at.
     """
     height, width = target.image.shape
     warp = offset_origin(place.warp, *target.origin)
-    y = target.bands.y
-    first, end = row_intervals(warp, y, width, source.size, source_margin)
+    first, end = row_intervals(warp, target.bands.y, width, source.size, source_margin)
     lengths = np.maximum(end - first, 0)
-    matrix_step = min(max(1, math.isqrt(height * width // MATRIX_PIXELS)), LARGEST_MATRIX_STEP)
-    sample_step = _grid_step(height, width)
+    matrix_step = min(max(1, height * width // MATRIX_PIXELS), LARGEST_MATRIX_STEP)
 
     def strip_sums(rows: slice) -> _StripSums | None:
         if not lengths[rows].any():
@@ -185,7 +159,7 @@ def residual_sums(
         return _strip_sums(
             target,
             source,
-            offset_origin(warp, 0.0, y[rows.start]),
+            warp,
             place.light,
             rows=rows,
             first=first[rows],
@@ -193,37 +167,39 @@ def residual_sums(
             loss=loss,
             scale=scale,
             matrix_step=matrix_step if with_matrix else 0,
-            sample_step=sample_step,
             scratch=scratch,
         )
 
-    parts = [part for part in threads.map(strip_sums, strips(target)) if part is not None]
+    parts = [
+        part
+        for part in threads.map(strip_sums, strips(target)[every // 2 :: every])
+        if part is not None
+    ]
     if not parts:
         size = model.size + 2 * FIELD
         empty = np.zeros((size, size)) if with_matrix else None
-        return Sums(np.zeros(size), empty, 0.0, 0.0, 0, np.empty(0, np.float32))
+        return Sums(np.zeros(size), empty, 0.0, 0.0, 0, 1.0)
     moments = sum((part.moments for part in parts[1:]), start=parts[0].moments)
     totals = sum((part.totals for part in parts[1:]), start=parts[0].totals)
     matrix = None
     if with_matrix:
         tables = sum((part.tables for part in parts[1:]), start=parts[0].tables)
-        matrix = assemble_matrix(tables, model, target.pixels_per_unit) * matrix_step**2
+        matrix = assemble_matrix(tables, model, target.pixels_per_unit) * matrix_step
     return Sums(
         assemble_vector(moments, model, target.pixels_per_unit),
         matrix,
         weight=float(totals[0]),
         squares=float(totals[1]),
         count=int(totals[2]),
-        residuals=np.concatenate([part.residuals for part in parts]),
+        slope=float(totals[3] / totals[4]) if totals[4] > 0.0 else 1.0,
     )
 
 
 @dataclass(frozen=True)
 class _StripSums:
     moments: NDArray[np.float64]  # (4, 3, 3): M(gx w r), M(gy w r), M(T w r), M(w r)
-    totals: Vector  # sums of w and w r r, and the number of pixels that take part
+    totals: Vector  # sums of w and w r r, pixels that take part, slopes and weights of some
     tables: NDArray[np.float64]  # (10, 5, 5): see _matrix_tables; zero where not asked for
-    residuals: NDArray[np.float32]
 
 
 def _strip_sums(
@@ -238,23 +214,25 @@ def _strip_sums(
     loss: Loss,
     scale: float,
     matrix_step: int,
-    sample_step: int,
     scratch: Scratch,
 ) -> _StripSums:
     height, width = target.image[rows].shape
     r, w, product = scratch.planes(3, (height, width))
 
     _residuals(target, source, warp, light, rows, out=r, scratch=product)
+    slope: Plane | None = None
 
     inside = _inside(target, source, warp, rows, first, end)
     if target.weight is not None:
         np.copyto(w, target.weight[rows])
     elif loss.robust:
-        np.multiply(r, np.float32(1.0 / (loss.constant * scale)), out=w)
-        np.multiply(w, w, out=w)
+        cv2.multiply(r, r, dst=w, scale=1.0 / (loss.constant * scale) ** 2)
+        slope = w[::SLOPE_STEP, ::SLOPE_STEP].copy()
         loss.weigh(w)
+        loss.slope(slope)
     else:
         w.fill(1.0)
+    some = w[::SLOPE_STEP, ::SLOPE_STEP]
     if inside is None:
         clear_outside(w, first, end)
         count = int((end - first).clip(0).sum())
@@ -262,27 +240,18 @@ def _strip_sums(
         np.multiply(w, inside, out=w)
         count = int(np.count_nonzero(inside))
 
-    # Rows are counted from the top of the interior, so that the sample does not depend on how
-    # the rows are cut into strips.
-    picked_rows = np.arange(-rows.start % sample_step, height, sample_step)
-    picked = r[picked_rows, ::sample_step]
-    if inside is None:
-        takes_part = interval_mask(first[picked_rows], end[picked_rows], width, sample_step)
-    else:
-        takes_part = inside[picked_rows, ::sample_step]
-
     powers_x, powers_y = target.powers_x[:, :3], target.powers_y[rows, :3]
     np.multiply(w, r, out=product)
     totals = np.array(
         [
             w.sum(),
-            np.einsum("ij,ij->", product, r),
+            np.vdot(product, r),
             count,
+            some.sum() if slope is None else (slope * (some > 0.0)).sum(),
+            some.sum(),
         ],
         dtype=np.float64,
     )
-    there = textured(target, np.s_[rows.start + picked_rows, ::sample_step])
-    residuals = picked[takes_part & there]
     moments = np.empty((4, 3, 3))
     for table, plane in zip(
         moments, (target.gradient_x, target.gradient_y, target.column), strict=False
@@ -293,14 +262,14 @@ def _strip_sums(
     moments[3] = powers_y.T @ (product @ powers_x)
 
     tables = _matrix_tables(target, rows, w, matrix_step) if matrix_step else np.zeros((10, 5, 5))
-    return _StripSums(moments, totals, tables, residuals)
+    return _StripSums(moments, totals, tables)
 
 
 def residual_rows(
     target: TargetPlanes,
     source: Level,
     place: Place,
-    rows: slice,
+    rows: Rows,
     *,
     source_margin: float,
 ) -> tuple[Plane, Mask]:
@@ -310,20 +279,17 @@ def residual_rows(
         target: the level of the target.
         source: the same level of the source.
         place: the warp, target pixel -> source pixel of this level, and the light.
-        rows: which rows of the planes; both ends given, and no gap between bands.
+        rows: which rows of the planes.
         source_margin: pixels next to the source's border that take no part.
 
     Returns:
         (h, w) float32 and (h, w) bool.
     """
     height, width = target.image[rows].shape
-    x, y = target.origin
-    warp = offset_origin(place.warp, x, y + target.bands.y[rows.start])
+    warp = offset_origin(place.warp, *target.origin)
     r, scratch = np.empty((2, height, width), np.float32)
     _residuals(target, source, warp, place.light, rows, out=r, scratch=scratch)
-    first, end = row_intervals(
-        warp, np.arange(height, dtype=np.float64), width, source.size, source_margin
-    )
+    first, end = row_intervals(warp, target.bands.y[rows], width, source.size, source_margin)
     inside = _inside(target, source, warp, rows, first, end)
     return r, interval_mask(first, end, width) if inside is None else inside
 
@@ -333,19 +299,23 @@ def _residuals(
     source: Level,
     warp: Matrix,
     light: Light,
-    rows: slice,
+    rows: Rows,
     *,
     out: Plane,
     scratch: Plane,
 ) -> None:
-    """R = factor source(W x) + offset - target into ``out``; the warp is that of the strip."""
-    height, width = out.shape
-    source.sample(warp, (width, height), out=out)
-    relight(out, light, target, rows, scratch=scratch)
-    np.subtract(out, target.image[rows], out=out)
+    """R = factor source(W x) + offset - target into ``out``; the warp is that of the interior."""
+    _sample(target, source.sample, warp, rows, out)
+    if light.varies:
+        relight(out, light, target, rows, scratch=scratch)
+        np.subtract(out, target.image[rows], out=out)
+    else:
+        # All of it in one pass over the pixels.
+        factor, offset = float(light.factor[0]), float(light.offset[0]) - target.mean
+        cv2.addWeighted(out, factor, target.image[rows], -1.0, offset, dst=out)
 
 
-def relight(values: Plane, light: Light, target: TargetPlanes, rows: slice, scratch: Plane) -> None:
+def relight(values: Plane, light: Light, target: TargetPlanes, rows: Rows, scratch: Plane) -> None:
     """Relight in place: values <- factor * values + offset - target.mean.
 
     Args:
@@ -374,7 +344,7 @@ def _inside(
     target: TargetPlanes,
     source: Level,
     warp: Matrix,
-    rows: slice,
+    rows: Rows,
     first: NDArray[np.intp],
     end: NDArray[np.intp],
 ) -> Mask | None:
@@ -386,16 +356,34 @@ def _inside(
     if target.valid is not None:
         inside &= target.valid[rows]
     if source.valid is not None:
-        inside &= sample_valid(source.valid, warp, (width, height))
+        seen = np.empty((height, width), np.float32)
+        known = source.valid.astype(np.float32)
+
+        def sample_known(warp: Matrix, size: Size, *, out: Plane) -> None:
+            sample(known, warp, size, out=out)
+
+        _sample(target, sample_known, warp, rows, seen)
+        inside &= seen > ALL_FOUR
     return inside
+
+
+def _sample(
+    target: TargetPlanes, sample: Callable[..., object], warp: Matrix, rows: Rows, out: Plane
+) -> None:
+    """Sample some rows of the interior, each run of neighbours at once."""
+    y = target.bands.y[rows]
+    edges = [0, *(np.flatnonzero(np.diff(y) != 1.0) + 1), len(y)]
+    for first, end in pairwise(edges):
+        there = out[first:end]
+        sample(offset_origin(warp, 0.0, y[first]), (out.shape[1], end - first), out=there)
 
 
 def _matrix_tables(target: TargetPlanes, rows: slice, w: Plane, step: int) -> _Tables:
     """(10, 5, 5) moment tables of every product of two of gx, gy, T and 1, weighted by w.
 
-    Of every ``step``-th pixel of every ``step``-th row, counted from the first of the planes.
+    Of every ``step``-th row, counted from the first of the planes.
     """
-    picked = np.s_[-rows.start % step :: step, ::step]
+    picked = np.s_[-rows.start % step :: step]
     gx, gy, image = (
         plane[rows][picked] for plane in (target.gradient_x, target.gradient_y, target.column)
     )
@@ -413,8 +401,7 @@ def _matrix_tables(target: TargetPlanes, rows: slice, w: Plane, step: int) -> _T
         w_image,
         w,
     )
-    powers_x = np.ascontiguousarray(target.powers_x[::step])
-    powers_y = target.powers_y[rows][picked[0]]
+    powers_x, powers_y = target.powers_x, target.powers_y[rows][picked]
     return np.stack([powers_y.T @ (plane @ powers_x) for plane in planes])
 
 
@@ -434,7 +421,7 @@ def cross_matrix(
     weight: Plane | Mask,
     target: TargetPlanes,
     model: MotionModel,
-    rows: slice = slice(None),
+    rows: Rows = slice(None),
 ) -> NDArray[np.float64]:
     """C1^T W C2, made symmetric, where two images on the target's interior give the columns.
 
@@ -498,3 +485,100 @@ def assemble_matrix(
     matrix[one_columns, image_columns] = image_one
     matrix[one_columns, one_columns] = one_one
     return matrix
+
+
+class RowEquations:
+    """The normal equations from all rows that a level's planes hold.
+
+    Args:
+        target: the level of the target.
+        source: the same level of the source.
+        model: the motion model.
+        loss: the robust loss; not asked where the planes have weights of their own.
+        threads: where to work.
+        scratch: buffers.
+        every: how many strips there are to each that is looked at.
+    """
+
+    light_terms = FIELD
+
+    def __init__(
+        self,
+        target: TargetPlanes,
+        source: Level,
+        model: MotionModel,
+        loss: Loss,
+        *,
+        threads: Threads,
+        scratch: Scratch,
+        every: int = 1,
+    ) -> None:
+        self.size = target.size
+        self.mean = target.mean
+        self.spread = target.spread
+        self.motion_size = model.size
+        self._target, self._source = target, source
+        self._model, self._loss = model, loss
+        self._threads, self._scratch = threads, scratch
+        self._every = every
+        height = target.image.shape[0]
+        seen = sum(rows.stop - rows.start for rows in strips(target)[every // 2 :: every])
+        self._most = min(
+            _pixels(target.valid, target.image.shape) * seen / height,
+            _pixels(source.valid, source.size) * seen / (target.size[1] - 2 * target.origin[1]),
+        )
+
+    def at(
+        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+    ) -> NormalEquations:
+        """The equations at a place, with all columns of the light."""
+        estimate = scale
+        if scale is None or estimate is None:
+            weighted = self._target.weight is not None
+            estimate = 1.0 if weighted else residual_scale(self._target, self._source, place)
+            scale = max(estimate, at_least)
+        sums = residual_sums(
+            self._target,
+            self._source,
+            place,
+            model=self._model,
+            loss=self._loss,
+            scale=scale,
+            source_margin=REACH,
+            with_matrix=with_matrix,
+            threads=self._threads,
+            scratch=self._scratch,
+            every=self._every,
+        )
+        share = sums.count / self._most
+        return NormalEquations(
+            sums.vector,
+            sums.matrix,
+            sums.weight,
+            sums.squares,
+            share,
+            scale,
+            estimate,
+            sums.slope * self._target.steepness,
+        )
+
+
+def _pixels(valid: Mask | None, size: Size) -> int:
+    return size[0] * size[1] if valid is None else int(np.count_nonzero(valid))
+
+
+def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
+    """Standard deviation of the residuals at a place, estimated robustly.
+
+    From the pixels with texture of some evenly spaced rows.
+    """
+    height, width = target.image.shape
+    step = max(1, height // SCALE_ROWS)
+    residuals = []
+    for row in range(step // 2, height, step):
+        rows = slice(row, row + 1)
+        r, inside = residual_rows(target, source, place, rows, source_margin=REACH)
+        picked = np.s_[:, :: max(1, width * height // step // SCALE_PIXELS)]
+        inside[picked] &= textured(target, (rows, picked[1]))
+        residuals.append(r[picked][inside[picked]])
+    return max(scale_of(np.concatenate(residuals)), least_scale(target.spread))

@@ -14,15 +14,18 @@ from typing import Final
 import cv2
 import numpy as np
 
-from align_cli.engine.arrays import Vector
+from align_cli.engine.arrays import Plane, Vector
 from align_cli.engine.luma import Luma
 from align_cli.engine.pyramid import PRESMOOTHING, REACH
 from align_cli.engine.robust import scale_of
-from align_cli.engine.targets import TargetPlanes, texture_threshold
+from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes
+from align_cli.engine.threads import Threads
 
-NEIGHBOURHOOD: Final = 9
-"""Side in pixels of the neighbourhood whose gradient energy is measured. Smaller
-ones are too uncertain, larger ones mix texture with what is beside it."""
+CELL: Final = 3
+CELLS: Final = 3
+"""The gradient's energy is measured in cells of so many pixels a side, over neighbourhoods of so
+many cells a side. Smaller ones are too uncertain, larger ones mix texture with what is beside
+it."""
 
 TAKEN_OFF: Final = 0.6
 """Share of the noise's expected energy that is taken off: the energy of a small neighbourhood is
@@ -70,26 +73,35 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
     """
     x, y = np.empty_like(planes.gradient_x), np.empty_like(planes.gradient_y)
     expected = np.float32(TAKEN_OFF * noise_energy(0, noise))
-    whole = rest = 0.0
-    for rows in planes.bands.cut(planes.bands.rows):
-        gradient = planes.gradient_x[rows], planes.gradient_y[rows]
-        energy = gradient[0] * gradient[0]
-        energy += gradient[1] * gradient[1]
-        cv2.blur(energy, (NEIGHBOURHOOD, NEIGHBOURHOOD), energy, borderType=cv2.BORDER_REFLECT_101)
-        share = np.maximum(energy, np.finfo(np.float32).tiny)
-        np.divide(-expected, share, out=share)
-        share += np.float32(1.0)
-        np.maximum(share, np.float32(LEAST_SHARE), out=share)
-        np.multiply(gradient[0], share, out=x[rows])
-        np.multiply(gradient[1], share, out=y[rows])
-        energy *= share
-        whole += float(energy.sum(dtype=np.float64))
-        rest += float(np.vdot(share, energy))
-    # So scaled that steps keep their length where what seemed to be noise was texture.
-    scale = np.float32(whole / rest if rest > 0.0 else 1.0)
-    x *= scale
-    y *= scale
-    texture = texture_threshold((x, y), planes.valid)
+
+    def shares(rows: slice) -> tuple[Plane, Plane]:
+        energy = planes.gradient_x[rows] * planes.gradient_x[rows]
+        energy += planes.gradient_y[rows] * planes.gradient_y[rows]
+        height, width = energy.shape
+        cells = -(-width // CELL), -(-height // CELL)
+        small = cv2.resize(energy, cells, interpolation=cv2.INTER_AREA)
+        small = cv2.blur(small, (CELLS, CELLS), borderType=cv2.BORDER_REFLECT_101)
+        share = 1.0 - expected / np.maximum(small, np.finfo(np.float32).tiny)
+        return np.asarray(small, np.float32), np.maximum(share, np.float32(LEAST_SHARE))
+
+    bands = planes.bands.cut(planes.bands.rows)
+    with Threads() as threads:
+        energies, all_shares = zip(*threads.map(shares, bands), strict=True)
+        kept = sum(float(np.vdot(e, s)) for e, s in zip(energies, all_shares, strict=True))
+        rest = sum(float(np.vdot(e * s, s)) for e, s in zip(energies, all_shares, strict=True))
+        # So scaled that steps keep their length where what seemed to be noise was texture.
+        scale = np.float32(kept / rest if rest > 0.0 else 1.0)
+
+        def believe(band: int) -> None:
+            rows = bands[band]
+            size = x.shape[1], rows.stop - rows.start
+            share = cv2.resize(all_shares[band] * scale, size, interpolation=cv2.INTER_LINEAR)
+            np.multiply(planes.gradient_x[rows], share, out=x[rows])
+            np.multiply(planes.gradient_y[rows], share, out=y[rows])
+
+        threads.map(believe, range(len(bands)))
+    cells = sum(energy.size for energy in energies)
+    texture = TEXTURE_SHARE * float(scale) ** 2 * rest / cells
     return replace(planes, gradient_x=x, gradient_y=y, texture=texture)
 
 

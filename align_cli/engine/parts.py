@@ -6,6 +6,7 @@ small part of the source, which is made when it is asked for and thrown away.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Final
 
@@ -13,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Plane
-from align_cli.engine.coordinates import Size, map_points
+from align_cli.engine.coordinates import Size
 from align_cli.engine.luma import LargeLuma, Luma
 from align_cli.engine.sampling import offset_origin, sample
 
@@ -23,6 +24,9 @@ Part = tuple[slice, slice]
 LARGEST_SHARE: Final = 2.0
 """A window whose part of the image is larger than this many times what it needs is halved: turned
 by 45 degrees, a strip as wide as the image would need half of it."""
+
+SMALL_PART: Final = 1 << 16
+"""A part of no more pixels is not worth halving."""
 
 _NARROWEST: Final = 16
 
@@ -52,17 +56,12 @@ def sample_parts(
         replicate: as in ``sampling.sample``.
     """
     width, height = size
-    ends = np.array([[x, y] for x in (0.0, width - 1.0) for y in (0.0, height - 1.0)])
-    ends = np.nan_to_num(map_points(warp, ends))
-    sides = np.array(image_size)
-    first = np.clip(np.floor(ends.min(axis=0)) - reach, 0, sides - 1).astype(np.intp)
-    end = np.clip(np.ceil(ends.max(axis=0)) + reach + 1, first + 1, sides).astype(np.intp)
+    (left, top), (right, bottom), covered = _reached(warp, image_size, size, reach)
     # The window itself covers more where the image is reduced.
-    across, down = ends[2] - ends[0], ends[1] - ends[0]
-    covered = abs(float(across[0] * down[1] - across[1] * down[0]))
-    scale = max(1.0, np.sqrt(covered / max((width - 1) * (height - 1), 1)))
+    scale = max(1.0, math.sqrt(covered / max((width - 1) * (height - 1), 1)))
     wanted = (scale * width + 2 * reach) * (scale * height + 2 * reach)
-    if np.prod(end - first) > LARGEST_SHARE * wanted and max(size) > _NARROWEST:
+    most = max(LARGEST_SHARE * wanted, SMALL_PART)
+    if (right - left) * (bottom - top) > most and max(size) > _NARROWEST:
         across = height > width
         middle = max(size) // 2
         first_half, rest = slice(0, middle), slice(middle, None)
@@ -82,11 +81,43 @@ def sample_parts(
                 replicate=replicate,
             )
         return
-    (left, top), (right, bottom) = first, end
     part = part_of((slice(top, bottom), slice(left, right)))
-    to_part = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]]) @ warp
-    to_part = np.diag([finer, finer, 1.0]) @ to_part
-    out[...] = sample(part, to_part, size, replicate=replicate).reshape(out.shape)
+    to_part = offset_origin(warp, 0.0, 0.0)
+    to_part[0] -= left * warp[2]
+    to_part[1] -= top * warp[2]
+    to_part[:2] *= finer
+    if part.ndim == 2 and out.flags.c_contiguous:
+        sample(part, to_part, size, out=out, replicate=replicate)
+    else:
+        out[...] = sample(part, to_part, size, replicate=replicate).reshape(out.shape)
+
+
+def _reached(
+    warp: Matrix, image_size: Size, size: Size, reach: int
+) -> tuple[tuple[int, int], tuple[int, int], float]:
+    """What a window reaches of an image: first column and row, end column and row.
+
+    Third is the area in pixels that it covers, about.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = warp.tolist()
+    xs, ys = [], []
+    for x, y in (
+        (0.0, 0.0),
+        (size[0] - 1.0, 0.0),
+        (0.0, size[1] - 1.0),
+        (size[0] - 1.0, size[1] - 1.0),
+    ):
+        w = g * x + h * y + i
+        xs.append((a * x + b * y + c) / w if w else 0.0)
+        ys.append((d * x + e * y + f) / w if w else 0.0)
+    covered = (xs[1] - xs[0]) * (ys[2] - ys[0]) - (ys[1] - ys[0]) * (xs[2] - xs[0])
+    first, end = [], []
+    for along, side in zip((xs, ys), image_size, strict=True):
+        low, high = max(min(along), -1.0), min(max(along), float(side))
+        begin = min(max(math.floor(low) - reach, 0), side - 1)
+        first.append(begin)
+        end.append(min(max(math.ceil(high) + reach + 1, begin + 1), side))
+    return (first[0], first[1]), (end[0], end[1]), abs(covered)
 
 
 def sample_luma(luma: Luma, warp: Matrix, size: Size) -> Plane:

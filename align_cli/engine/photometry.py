@@ -75,12 +75,19 @@ def first_guess(
     Regression of one on the other would need aligned images: while they are not, it finds a gain
     near zero. Quantiles need no correspondence.
     """
-    low, middle, high = np.quantile(source_values, [0.1, 0.5, 0.9])
-    target_low, target_middle, target_high = np.quantile(target_values, [0.1, 0.5, 0.9])
+    low, middle, high = _quantiles(source_values)
+    target_low, target_middle, target_high = _quantiles(target_values)
     if high <= low or target_high <= target_low:
         return Light.uniform(1.0, float(middle - target_middle))
     gain = float((high - low) / (target_high - target_low))
     return Light.uniform(gain, float(middle - gain * target_middle))
+
+
+def _quantiles(values: NDArray[np.floating[Any]]) -> Vector:
+    """Quantiles 0.1, 0.5 and 0.9; numpy's own import numpy.ma, which takes as long as a solve."""
+    ordered = np.sort(values)
+    places = np.array([0.1, 0.5, 0.9]) * (ordered.size - 1)
+    return np.asarray(np.interp(places, np.arange(ordered.size), ordered), np.float64)
 
 
 def updated(light: Light, step: Vector, target_mean: float) -> Light:

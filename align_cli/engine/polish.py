@@ -20,16 +20,17 @@ from align_cli.engine.coordinates import inverse
 from align_cli.engine.denoise import Clean, clean
 from align_cli.engine.derivatives import central_differences
 from align_cli.engine.enlarge import SHARP, enlarged
+from align_cli.engine.equations import least_scale
 from align_cli.engine.holes import filled
 from align_cli.engine.lucas_kanade import (
+    LevelResult,
     LevelSettings,
     Solved,
     corner_step_px,
-    least_scale,
     solve_level,
 )
 from align_cli.engine.luma import LARGEST_SIDE, Luma
-from align_cli.engine.moments import Scratch, residual_rows, strips
+from align_cli.engine.moments import RowEquations, Scratch, residual_rows, strips
 from align_cli.engine.place import Place
 from align_cli.engine.pyramid import PRESMOOTHING, FineLevel, Level, within_reach
 from align_cli.engine.robust import Loss, scale_of
@@ -106,9 +107,16 @@ def polish(
         reach=0,
         column=_smoothed(level.image, LIGHT_PX),
     )
+
     # The nearer the images lie, the better the picture behind both: at noise of 30 grey levels this
     # first solve on the smoothed target's gradient takes 2 % off the error in the end.
-    first = solve_level(planes, spline, start, settings, threads=threads, scratch=scratch)
+    def solve(planes: TargetPlanes, begin: Place) -> LevelResult:
+        equations = RowEquations(
+            planes, spline, settings.model, settings.loss, threads=threads, scratch=scratch
+        )
+        return solve_level(equations, begin, settings)
+
+    first = solve(planes, start)
     place, iterations = first.place if first.usable else start, first.iterations
     settings = replace(settings, tolerance_px=tolerance_px)
     polished: Solved | None = None
@@ -123,7 +131,7 @@ def polish(
         column = _smoothed(picture.image, LIGHT_PX)
         steepest = _steepest(picture, expected)
         final = planes_of(level, steepest, reach=0, column=column, weight=weight)
-        result = solve_level(final, spline, place, settings, threads=threads, scratch=scratch)
+        result = solve(final, place)
         if not result.usable:
             return polished
         iterations += result.iterations
@@ -160,7 +168,7 @@ def _half_difference(
         smooth = _smoothed(difference, JUDGED_AT_PX)
         judged = smooth[inside & textured(planes)]
         judged = judged[:: max(1, judged.size // MOST_JUDGED)]
-        scale = LENIENCE * max(scale_of(judged), least_scale(planes))
+        scale = LENIENCE * max(scale_of(judged), least_scale(planes.spread))
         np.multiply(smooth, np.float32(1.0 / (loss.constant * scale)), out=smooth)
         np.multiply(smooth, smooth, out=smooth)
         loss.weigh(smooth)

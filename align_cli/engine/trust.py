@@ -7,6 +7,7 @@ ones on evenly spaced rows); details and textures on pyramid levels.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -37,6 +38,9 @@ from align_cli.engine.targets import TargetPlanes, textured
 COARSEST_TEXTURE: Final = 3
 """Textures are compared on levels 1 to this one, and the best counts: which of them shows a texture
 through its noise depends on both."""
+
+MOST_COMPARED_PIXELS: Final = 1 << 14
+"""The coarsest of them has no more pixels than so many, where there is such a level."""
 
 LEAST_TEXTURE: Final = 0.4
 """Below this share of common texture the picture does not fix every parameter. Measured: stripes
@@ -85,8 +89,11 @@ noise."""
 LEAST_SIGNAL: Final = 3.0
 """Details that are not this many times as large as the noise of both images do not count."""
 
-MOST_MEASURED: Final = 1 << 18
+MOST_MEASURED: Final = 1 << 15
 """Of an overlap of more than twice so many pixels every second row is looked at, and so on."""
+
+NEIGHBOURS: Final = 4
+"""Rows of an image that is not held converted that are looked at together."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
@@ -199,9 +206,8 @@ def detail_zncc(source: Level, target: Level, warp: Matrix) -> float:
         In [-1, 1]; NaN where the images share no detail at all.
     """
     inside = _common(source, target, warp, margin=REACH)
-    s, t = (
-        _details(image, inside) for image in (sample(source.image, warp, target.size), target.image)
-    )
+    images = sample(source.image, warp, target.size), target.image
+    s, t = (detail.astype(np.float64) for detail in _details(images, inside))
     products, source_energy, target_energy = (_tile_sums(p) for p in (s * t, s * s, t * t))
     contrast = np.sqrt(source_energy * target_energy)
     if not contrast.any():
@@ -223,11 +229,16 @@ def _common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mas
     return inside
 
 
-def _details(image: Plane, inside: Mask) -> NDArray[np.float64]:
+def _details(images: Sequence[Plane], inside: Mask) -> list[Plane]:
     """What differs from its neighbourhood's mean over the pixels inside; 0 outside."""
-    kept = np.where(inside, image, np.float32(0.0))
-    share = _blurred(inside.astype(np.float32)) + np.finfo(np.float32).tiny
-    return np.where(inside, image - _blurred(kept) / share, 0.0).astype(np.float64)
+    known = inside.astype(np.float32)
+    share = _blurred(known) + np.finfo(np.float32).tiny
+    details = []
+    for image in images:
+        detail = image - _blurred(image * known) / share
+        detail *= known
+        details.append(detail)
+    return details
 
 
 def _tile_sums(image: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -323,7 +334,7 @@ def unexplained(
     picked = inside & textured(planes)
     if not picked.any():
         return math.nan
-    s, t = (_details(image, inside)[picked].astype(np.float32) for image in (relit, planes.image))
+    s, t = (detail[picked] for detail in _details((relit, planes.image), inside))
     of_source, of_target = noise[0] * abs(place.light.factor[0]), noise[1]
     signal = scale_of(t) ** 2 - of_target**2
     known = of_source**2 + of_target**2
@@ -511,7 +522,10 @@ def _sampled_strips(source: Luma, target: Luma, lengths: NDArray[np.intp]) -> li
     seen = np.flatnonzero(lengths)
     top, bottom = int(seen[0]), int(seen[-1]) + 1
     if isinstance(source, LargeLuma) or isinstance(target, LargeLuma):
-        return [slice(row, row + 1) for row in range(top + step // 2, bottom, step)]
+        # Neighbours, because what is near a row of the source is converted with it.
+        apart = step * NEIGHBOURS
+        tops = range(top + apart // 2, max(bottom - NEIGHBOURS, top + apart // 2 + 1), apart)
+        return [slice(row, min(row + NEIGHBOURS, bottom)) for row in tops]
     rows = max(1, _STRIP_PIXELS // target.size[0]) * step
     return [
         slice(start, min(start + rows, bottom), step)

@@ -18,7 +18,7 @@ the polish takes the clean picture, whose noise has mostly been taken off.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Final
 
 import cv2
@@ -27,7 +27,6 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Uncertainty
 from align_cli.engine.arrays import Mask, Matrix, Plane, Points, Vector
-from align_cli.engine.bands import BAND_ROWS
 from align_cli.engine.coordinates import (
     Size,
     at_level,
@@ -37,23 +36,25 @@ from align_cli.engine.coordinates import (
     normalisation,
 )
 from align_cli.engine.derivatives import central_differences
-from align_cli.engine.lucas_kanade import Solved, columns, residual_scale
-from align_cli.engine.moments import cross_matrix, residual_rows
+from align_cli.engine.equations import columns
+from align_cli.engine.lucas_kanade import Solved
+from align_cli.engine.moments import Rows, cross_matrix, residual_rows
 from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.photometry import FIELD
 from align_cli.engine.pyramid import REACH
 
 TILE_PX: Final = 12
 """Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
 
-GROUP_PIXELS: Final = 1 << 15
+GROUP_PIXELS: Final = 1 << 13
 FEWEST_GROUPS: Final = 4
-"""Rows of tiles are looked at in groups of so many pixels (a band at least), on large images in no
-fewer groups than this."""
+"""Rows of tiles are looked at in groups of so many pixels (a row of tiles at least), of large
+images in no fewer groups than this."""
 
 FEWEST_TILES: Final = 24
 """With fewer tiles than so many more than there are columns, nothing is said."""
 
-MOST_PIXELS: Final = 1 << 16
+MOST_PIXELS: Final = 1 << 15
 """Pixels that are looked at on large images, in groups evenly spaced."""
 
 GRID: Final = 16
@@ -141,19 +142,16 @@ def covariance(solved: Solved) -> NDArray[np.float64] | None:
     None where there are too few tiles, or the equations are singular.
     """
     target, settings = solved.target, solved.settings
-    tile_rows = max(GROUP_PIXELS // (TILE_PX * target.image.shape[1]), BAND_ROWS // TILE_PX)
+    tile_rows = max(GROUP_PIXELS // (TILE_PX * target.image.shape[1]), 1)
     groups = target.bands.cut(tile_rows * TILE_PX, multiple=TILE_PX)
     step = max(1, min(round(target.image.size / MOST_PIXELS), len(groups) // FEWEST_GROUPS))
     picked = groups[step // 2 :: step]
-    scale = residual_scale(target, solved.source, solved.result.place)
-    parts = [_group(solved, scale, rows) for rows in picked]
-    scores = np.concatenate([part.scores for part in parts])
-    chosen = columns(settings.model.size, settings.light_terms)
+    scores, slope = _scores_and_slope(solved, picked)
+    chosen = columns(settings.model.size, settings.light_terms, FIELD)
     scores = scores[scores.any(axis=1)][:, chosen]
     freedom = len(scores) - len(chosen)
     if freedom < FEWEST_TILES:
         return None
-    slope = sum((part.matrix for part in parts[1:]), start=parts[0].matrix)
     try:
         inverse_slope = np.linalg.inv(slope[chosen[:, None], chosen])
     except np.linalg.LinAlgError:
@@ -165,48 +163,63 @@ def covariance(solved: Solved) -> NDArray[np.float64] | None:
     return np.asarray(motion) if np.isfinite(motion).all() else None
 
 
-@dataclass(frozen=True)
-class _Group:
-    scores: NDArray[np.float64]  # (tiles, p + 12)
-    matrix: NDArray[np.float64]  # (p + 12, p + 12)
-
-
-def _group(solved: Solved, scale: float, rows: slice) -> _Group:
-    """The scores of a group of rows of tiles, and its share of A."""
+def _scores_and_slope(
+    solved: Solved, groups: Sequence[slice]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The scores of groups of rows of tiles, (tiles, p + 12), and their share of A."""
     target, settings = solved.target, solved.settings
     band = target.bands.rows
-    first = rows.start // band * band
-    # One row more on each side, so that the warped source has a gradient in all of them.
-    wide = slice(max(rows.start - 1, first), min(rows.stop + 1, first + band))
-    kept = slice(rows.start - wide.start, rows.stop - wide.start)
+    wide, kept, cut = [], [], []
+    for rows in groups:
+        first = rows.start // band * band
+        # One row more on each side, so that the warped source has a gradient in all of them.
+        top, bottom = max(rows.start - 1, first), min(rows.stop + 1, first + band)
+        index = np.arange(top, bottom)
+        inner = (index >= rows.start) & (index < rows.stop)
+        # Where there is no such row, the gradient of the last one is not known.
+        cut.append(inner & ((index == top) | (index == bottom - 1)))
+        wide.append(index)
+        kept.append(inner)
+    keep = np.concatenate(kept)
     residual, inside = residual_rows(
-        target, solved.source, solved.result.place, wide, source_margin=REACH
+        target, solved.source, solved.result.place, np.concatenate(wide), source_margin=REACH
     )
+    rows = np.concatenate(wide)[keep]
     if solved.expected is None:
-        source = target.image[wide] + residual
-        expected = (*(plane[kept] for plane in central_differences(source)), source[kept])
-        known = _eroded(inside)[kept]
+        source = target.image[np.concatenate(wide)] + residual
+        expected = (*(plane[keep] for plane in central_differences(source)), source[keep])
+        known = _eroded(inside)
+        known[np.concatenate(cut)] = False
+        known = known[keep]
     else:
         expected = tuple(plane[rows] for plane in solved.expected)
-        known = inside[kept]
-    residual, inside = residual[kept], inside[kept]
-    weight, slope = _weights(solved, residual, scale, rows)
+        known = inside[keep]
+    residual, inside = residual[keep], inside[keep]
+    weight, slope = _weights(solved, residual, rows)
     planes = target.gradient_x[rows], target.gradient_y[rows], target.column[rows]
     matrix = cross_matrix(planes, expected, slope * known, target, settings.model, rows)
     # Where the source's gradient is unknown, the rest stands for it.
     matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
     pull = weight * residual
     pull *= inside
-    return _Group(_scores(planes, pull, solved, rows), matrix)
+    heights = [group.stop - group.start for group in groups]
+    starts = np.cumsum([0, *heights[:-1]])
+    tops = np.concatenate(
+        [
+            start + np.arange(0, height, TILE_PX)
+            for start, height in zip(starts, heights, strict=True)
+        ]
+    )
+    return _scores(planes, pull, solved, rows, tops), matrix
 
 
-def _weights(solved: Solved, residual: Plane, scale: float, rows: slice) -> tuple[Plane, Plane]:
+def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
     """The weight of each residual, and how much its pull changes with it."""
     fixed = solved.target.weight
     if fixed is not None:
         return fixed[rows], fixed[rows]
     loss = solved.settings.loss
-    squared = np.square(residual / (loss.constant * scale), dtype=np.float32)
+    squared = np.square(residual / (loss.constant * solved.result.scale), dtype=np.float32)
     slope = squared.copy()
     loss.weigh(squared)
     loss.slope(slope)
@@ -214,22 +227,27 @@ def _weights(solved: Solved, residual: Plane, scale: float, rows: slice) -> tupl
 
 
 def _scores(
-    first: tuple[Plane, Plane, Plane], pull: Plane, solved: Solved, rows: slice
+    first: tuple[Plane, Plane, Plane],
+    pull: Plane,
+    solved: Solved,
+    rows: Rows,
+    tops: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre."""
     model, target = solved.settings.model, solved.target
-    tops, lefts = (np.arange(0, side, TILE_PX) for side in pull.shape)
+    lefts = np.arange(0, pull.shape[1], TILE_PX)
     sums = [
         np.add.reduceat(np.add.reduceat(plane, tops, axis=0), lefts, axis=1, dtype=np.float64)
         for plane in (first[0] * pull, first[1] * pull, first[2] * pull, pull)
     ]
     bottoms, rights = (
-        np.minimum(starts + TILE_PX, side) - 1
+        np.append(starts[1:], side) - 1
         for starts, side in zip((tops, lefts), pull.shape, strict=True)
     )
     x = 0.5 * (target.powers_x[lefts, 1] + target.powers_x[rights, 1])
     y = 0.5 * (target.powers_y[rows, 1][tops] + target.powers_y[rows, 1][bottoms])
-    monomials = np.array([np.outer(y**j, x**i).ravel() for i, j in MONOMIALS])
+    across, down = np.tile(x, y.size), np.repeat(y, x.size)
+    monomials = np.array([across**i * down**j for i, j in MONOMIALS])
     along_x, along_y = _jacobian(model, monomials, target.pixels_per_unit)
     sums_x, sums_y, sums_image, sums_one = (each.ravel() for each in sums)
     scores = np.concatenate(

@@ -51,3 +51,15 @@ def test_pieces_may_be_asked_for_in_multiples(bands: Bands) -> None:
     inner = [piece.stop - piece.start for piece in pieces if piece.stop % bands.rows]
     assert all(length % 12 == 0 for length in inner)
     assert sum(piece.stop - piece.start for piece in pieces) == len(bands.y)
+
+
+@pytest.mark.parametrize("bands", [Bands.whole(100), Bands(5, 24, 60, 9)])
+@pytest.mark.parametrize("most_rows", [1, 10, 24, 50, 100, 1000])
+def test_groups_cover_every_row_once_and_hold_whole_bands(bands: Bands, most_rows: int) -> None:
+    groups = bands.groups(most_rows)
+    rows = [row for group in groups for row in range(group.start, group.stop)]
+    assert rows == list(range(bands.count * bands.rows))
+    for group in groups:
+        assert group.stop - group.start <= most_rows
+    if most_rows >= 2 * bands.rows:
+        assert all(group.start % bands.rows == 0 for group in groups)

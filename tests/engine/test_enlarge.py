@@ -6,7 +6,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import parts
-from align_cli.engine.enlarge import SHARP, SMOOTHED, Halfway, enlarged, sample_enlarged
+from align_cli.engine.enlarge import SHARP, SMOOTHED, Halfway, enlarged
+from align_cli.engine.parts import sample_parts
+from align_cli.engine.pyramid import Level, finely_sampled
 from align_cli.engine.sampling import sample
 from tests.scenes import MODEL_NAMES, Matrix, motion, pixel_grid, render, textured
 
@@ -91,9 +93,18 @@ def test_what_is_enlarged_where_it_is_needed_is_what_the_whole_would_be(
 ) -> None:
     monkeypatch.setattr(parts, "LARGEST_SHARE", largest)
     image = rough()
+    monkeypatch.setattr(parts, "SMALL_PART", 0)
     whole = sample(enlarged(image, SMOOTHED), np.diag([2.0, 2.0, 1.0]) @ warp, WINDOW)
     out = np.full((WINDOW[1], WINDOW[0]), np.nan, np.float32)
-    sample_enlarged(image, warp, WINDOW, out=out)
+    sample_parts(
+        lambda part: enlarged(image[part], SMOOTHED),
+        (image.shape[1], image.shape[0]),
+        warp,
+        WINDOW,
+        out=out,
+        reach=SMOOTHED.reach + 1,
+        finer=2,
+    )
     inside = cv2.warpPerspective(
         np.ones_like(image), warp, WINDOW, flags=cv2.INTER_NEAREST | cv2.WARP_INVERSE_MAP
     )
@@ -108,8 +119,7 @@ def test_sampling_after_it_has_hardly_a_favourite_place(place: float) -> None:
     x, y = pixel_grid(size)
     image = wave(0.4, 0.0, x, y).astype(np.float32)
     warp = np.array([[1.0, 0.0, 15.0 + place], [0.0, 1.0, 4.0], [0.0, 0.0, 1.0]])
-    out = np.empty((4, 50), np.float32)
-    sample_enlarged(image, warp, (50, 4), out=out)
+    out = finely_sampled(Level(image, None)).sample(warp, (50, 4))
     argument = 0.4 * np.pi * (np.arange(50) + 15.0 + place) + 0.3
     basis = np.column_stack([np.sin(argument), np.cos(argument)])
     sine, cosine = np.linalg.lstsq(basis, out[1].astype(np.float64), rcond=None)[0]

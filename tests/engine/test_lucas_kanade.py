@@ -6,25 +6,24 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.alignment import Status
 from align_cli.engine.coordinates import corner_error, inverse, map_points
+from align_cli.engine.equations import LEAST_SCALE_SHARE, LevelEquations
 from align_cli.engine.lucas_kanade import (
     LARGEST_SHARE,
-    LEAST_SCALE_SHARE,
     LevelResult,
     LevelSettings,
     Taken,
     accelerated,
     compose_inverse,
     corner_step_px,
-    normal_step,
     plausible,
-    residual_scale,
     solve_level,
 )
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import Scratch, residual_sums
+from align_cli.engine.moments import RowEquations, Scratch, residual_scale, residual_sums
 from align_cli.engine.motion import MODELS
-from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM, Light
+from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
+from align_cli.engine.points import PointEquations, PointSource, target_points
 from align_cli.engine.pyramid import REACH, Level, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.targets import target_planes
@@ -42,10 +41,14 @@ def level_of(plane: np.ndarray) -> Level:
     return pyramid(Luma(plane.astype(np.float32), None, 0.0, 1.0), 1)[0]
 
 
+KINDS = ("rows", "points")
+
+
 def solve(
     source: np.ndarray | Level,
     target: np.ndarray,
     model: str = "homography",
+    kind: str = "rows",
     *,
     warp: np.ndarray | None = None,
     light: Light | None = None,
@@ -54,25 +57,31 @@ def solve(
     max_iterations: int = 50,
     tolerance_px: float = 1e-3,
 ) -> LevelResult:
-    planes = target_planes(level_of(target))
-    assert planes is not None
     terms = UNIFORM if photometric else NO_LIGHT
     settings = LevelSettings(MODELS[model], LOSSES[loss], terms, max_iterations, tolerance_px)
     start = np.eye(3) if warp is None else warp
+    below, here = level_of(target), source if isinstance(source, Level) else level_of(source)
     with Threads(1) as threads:
-        return solve_level(
-            planes,
-            source if isinstance(source, Level) else level_of(source),
-            Place(start, light or Light.uniform()),
-            settings,
-            threads=threads,
-            scratch=Scratch(),
-        )
+        equations: LevelEquations
+        if kind == "rows":
+            planes = target_planes(below)
+            assert planes is not None
+            equations = RowEquations(
+                planes, here, settings.model, settings.loss, threads=threads, scratch=Scratch()
+            )
+        else:
+            points = target_points(below)
+            assert points is not None
+            equations = PointEquations(
+                points, PointSource(here), settings.model, settings.loss, terms
+            )
+        return solve_level(equations, Place(start, light or Light.uniform()), settings)
 
 
 @pytest.mark.parametrize("loss", LOSSES)
 @pytest.mark.parametrize("model", MODEL_NAMES)
-def test_one_step_from_a_tiny_offset_arrives(model: str, loss: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_one_step_from_a_tiny_offset_arrives(model: str, loss: str, kind: str) -> None:
     size = SIZE
     truth = motion(model, size, 0.2, 5)
     images = pair(truth, seed=5, size=size, gain=1.02, bias=-0.01)
@@ -80,7 +89,7 @@ def test_one_step_from_a_tiny_offset_arrives(model: str, loss: str) -> None:
     assert 0.1 < offset < 1.0
     # The robust scale is estimated from residuals that are all misalignment, so most lie in the
     # middle of every loss.
-    once = solve(images.source, images.target, model, loss=loss, max_iterations=1)
+    once = solve(images.source, images.target, model, loss=loss, max_iterations=1, kind=kind)
     assert once.status is Status.ITERATION_LIMIT
     assert once.iterations == 1
     share = images.error_px(inverse(once.place.warp)) / offset
@@ -91,11 +100,12 @@ def test_one_step_from_a_tiny_offset_arrives(model: str, loss: str) -> None:
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
-def test_a_level_converges_on_the_truth(model: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_level_converges_on_the_truth(model: str, kind: str) -> None:
     images = pair(model, seed=2, size=SIZE, move_px=1.5, gain=0.9, bias=0.05)
-    found = solve(images.source, images.target, model, loss="tukey", tolerance_px=1e-4)
+    found = solve(images.source, images.target, model, loss="tukey", tolerance_px=1e-4, kind=kind)
     assert found.status is Status.CONVERGED
-    strict = solve(images.source, images.target, model, loss="tukey", tolerance_px=1e-7)
+    strict = solve(images.source, images.target, model, loss="tukey", tolerance_px=1e-7, kind=kind)
     assert corner_error(found.place.warp, strict.place.warp, SIZE) <= 1e-4
     assert 2 < found.iterations < 15
     assert images.error_px(inverse(found.place.warp)) < 0.008
@@ -103,15 +113,17 @@ def test_a_level_converges_on_the_truth(model: str) -> None:
     assert found.rmse < 1e-3
 
 
-def test_without_photometric_the_light_is_kept_and_used() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_without_photometric_the_light_is_kept_and_used(kind: str) -> None:
     light = Light.uniform(0.8, 0.1)
     images = pair("rigid", seed=2, size=SIZE, move_px=1.0, gain=light.gain, bias=light.bias)
-    found = solve(images.source, images.target, "rigid", light=light, photometric=False)
+    found = solve(images.source, images.target, "rigid", light=light, photometric=False, kind=kind)
     assert found.place.light == light
     assert images.error_px(inverse(found.place.warp)) < 0.005
 
 
-def test_the_rmse_is_that_of_the_residuals_in_the_targets_units() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_rmse_is_that_of_the_residuals_in_the_targets_units(kind: str) -> None:
     target = render(textured(1), SIZE)
     noise = np.random.default_rng(0).normal(0.0, 0.05, target.shape)
     # Smoothing takes some of the noise away: what is left is measured here.
@@ -122,6 +134,7 @@ def test_the_rmse_is_that_of_the_residuals_in_the_targets_units() -> None:
         "translation",
         light=Light.uniform(2.0, 0.0),
         photometric=False,
+        kind=kind,
     )
     assert found.status is Status.CONVERGED
     assert found.rmse == pytest.approx(float(left.std()), rel=0.08)
@@ -150,11 +163,12 @@ def test_the_rmse_is_weighted() -> None:
     assert once.rmse == pytest.approx(np.sqrt(sums.squares / sums.weight), rel=1e-6)
 
 
-def test_a_robust_level_ignores_what_least_squares_does_not() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_robust_level_ignores_what_least_squares_does_not(kind: str) -> None:
     images = pair("rigid", seed=4, size=SIZE, move_px=1.0, occluded=0.15)
     errors = {
         loss: images.error_px(
-            inverse(solve(images.source, images.target, "rigid", loss=loss).place.warp)
+            inverse(solve(images.source, images.target, "rigid", loss=loss, kind=kind).place.warp)
         )
         for loss in LOSSES
     }
@@ -165,31 +179,35 @@ def test_a_robust_level_ignores_what_least_squares_does_not() -> None:
     assert errors["l2"] > 0.1
 
 
-def test_stripes_are_singular_and_never_converged() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_stripes_are_singular_and_never_converged(kind: str) -> None:
     for model in MODEL_NAMES:
-        found = solve(stripes(SIZE, shift=0.5), stripes(SIZE), model)
+        found = solve(stripes(SIZE, shift=0.5), stripes(SIZE), model, kind=kind)
         assert found.status is not Status.CONVERGED
-    found = solve(stripes(SIZE, shift=0.5), stripes(SIZE), "translation")
+    found = solve(stripes(SIZE, shift=0.5), stripes(SIZE), "translation", kind=kind)
     assert found.status is Status.SINGULAR
     assert_array_equal(found.place.warp, np.eye(3))
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
-def test_a_plain_ramp_is_singular(model: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_plain_ramp_is_singular(model: str, kind: str) -> None:
     x, y = pixel_grid(SIZE)
-    found = solve(0.001 * (x + 0.3 * y) + 0.01, 0.001 * (x + 0.3 * y), model)
+    found = solve(0.001 * (x + 0.3 * y) + 0.01, 0.001 * (x + 0.3 * y), model, kind=kind)
     assert found.status is Status.SINGULAR
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
-def test_a_flat_target_is_singular(model: str) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_flat_target_is_singular(model: str, kind: str) -> None:
     found = solve(render(textured(), SIZE), np.full((SIZE[1], SIZE[0]), 0.4), model)
     assert found.status is Status.SINGULAR
 
 
-def test_the_iteration_limit_is_a_result() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_iteration_limit_is_a_result(kind: str) -> None:
     images = pair("rigid", seed=2, size=SIZE, move_px=3.0)
-    found = solve(images.source, images.target, "rigid", max_iterations=2)
+    found = solve(images.source, images.target, "rigid", max_iterations=2, kind=kind)
     assert found.status is Status.ITERATION_LIMIT
     assert found.iterations == 2
     assert found.last_step_px > 1e-3
@@ -197,9 +215,10 @@ def test_the_iteration_limit_is_a_result() -> None:
     assert images.error_px(inverse(found.place.warp)) < images.error_px(np.eye(3))
 
 
-def test_a_negative_diverges_and_keeps_the_last_sensible_warp() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_negative_diverges_and_keeps_the_last_sensible_warp(kind: str) -> None:
     target = render(textured(), SIZE)
-    found = solve(1.0 - target, target, "rigid")
+    found = solve(1.0 - target, target, "rigid", kind=kind)
     assert found.status is Status.DIVERGED
     assert found.place.light.plausible
     assert plausible(found.place.warp, SIZE)
@@ -208,48 +227,16 @@ def test_a_negative_diverges_and_keeps_the_last_sensible_warp() -> None:
 @pytest.mark.parametrize(
     ("share", "enough"), [(0.05, False), (0.09, False), (0.12, True), (0.5, True)]
 )
-def test_a_tenth_of_the_target_must_be_covered(share: float, enough: bool) -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_tenth_of_the_target_must_be_covered(share: float, enough: bool, kind: str) -> None:
     scene = textured(3)
     width = SIZE[0]
     target = render(scene, SIZE)
     moved = shift(width - 6.0 - round(share * (width - 6)) + 1.0, 0.0)
     # The source shows the target's right end.
     source = render(scene, SIZE, moved)
-    found = solve(source, target, "translation", warp=inverse(moved))
+    found = solve(source, target, "translation", warp=inverse(moved), kind=kind)
     assert (found.status is not Status.TOO_LITTLE_OVERLAP) == enough
-
-
-def random_system(size: int) -> tuple[np.ndarray, np.ndarray]:
-    numbers = np.random.default_rng(size)
-    jacobian = numbers.normal(size=(60, size)) * np.geomspace(1.0, 1e4, size)
-    return jacobian.T @ jacobian, numbers.normal(size=size)
-
-
-@pytest.mark.parametrize("motion_size", [2, 3, 8])
-@pytest.mark.parametrize("terms", [NO_LIGHT, UNIFORM, FIELD])
-def test_the_normal_equations_are_solved_for_as_much_light_as_wanted(
-    motion_size: int, terms: int
-) -> None:
-    matrix, vector = random_system(motion_size + 2 * FIELD)
-    motion = list(range(motion_size))
-    factor = [motion_size + term for term in range(terms)]
-    offset = [motion_size + FIELD + term for term in range(terms)]
-    chosen = motion + factor + offset
-    expected = np.linalg.solve(matrix[np.ix_(chosen, chosen)], vector[chosen])
-    assert_allclose(normal_step(matrix, vector, motion_size, terms), expected, rtol=1e-7)
-
-
-@pytest.mark.parametrize("what", ["dependent", "zero", "nan", "inf"])
-def test_a_singular_system_has_no_step(what: str) -> None:
-    matrix, vector = random_system(3 + 2 * FIELD)
-    if what == "dependent":
-        matrix[1], matrix[:, 1] = 2.0 * matrix[0], 2.0 * matrix[:, 0]
-        matrix[1, 1] = 4.0 * matrix[0, 0]
-    elif what == "zero":
-        matrix[1] = matrix[:, 1] = 0.0
-    else:
-        matrix[1, 2] = matrix[2, 1] = float(what)
-    assert normal_step(matrix, vector, 3, UNIFORM) is None
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -343,7 +330,8 @@ def test_the_first_scale_is_that_of_the_residuals_under_light() -> None:
     )
 
 
-def test_what_lies_within_a_filters_reach_of_the_sources_border_takes_no_part() -> None:
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_lies_within_a_filters_reach_of_the_sources_border_takes_no_part(kind: str) -> None:
     target, moved = render(textured(1), SIZE), motion("homography", SIZE, 3.0, 1)
     source = level_of(render(textured(1), SIZE, moved))
     dirty = source.image.copy()
@@ -353,6 +341,46 @@ def test_what_lies_within_a_filters_reach_of_the_sources_border_takes_no_part() 
     dirty[border] = garbage[border]
     images = source, Level(dirty, None)
     clean_result, dirty_result = (
-        solve(image, target, "homography", warp=inverse(moved)) for image in images
+        solve(image, target, "homography", warp=inverse(moved), kind=kind) for image in images
     )
     assert (clean_result.place.warp == dirty_result.place.warp).all()
+
+
+def test_steps_below_the_noise_are_not_made() -> None:
+    images = pair("affine", seed=2, size=SIZE, move_px=0.5, noise=0.05)
+    target, source = target_planes(level_of(images.target)), level_of(images.source)
+    assert target is not None
+    found = {}
+    for below_noise in (False, True):
+        settings = LevelSettings(
+            MODELS["affine"], LOSSES["tukey"], UNIFORM, 50, 1e-6, below_noise=below_noise
+        )
+        with Threads(1) as threads:
+            equations = RowEquations(
+                target, source, settings.model, settings.loss, threads=threads, scratch=Scratch()
+            )
+            start = Place(np.eye(3), Light.uniform())
+            found[below_noise] = solve_level(equations, start, settings, ratio=0.1)
+    assert found[True].status is found[False].status is Status.CONVERGED
+    assert found[True].iterations < found[False].iterations
+    error_px = images.error_px(inverse(found[False].place.warp))
+    between = corner_error(found[True].place.warp, found[False].place.warp, SIZE)
+    assert 0.0 < between < 0.3 * error_px
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_near_the_end_a_step_is_as_long_as_it_should_be(kind: str) -> None:
+    # Noise whose weights count for more than they know, in the source alone: noise in the target
+    # would lengthen its gradient.
+    images = pair("translation", seed=2, size=SIZE, move_px=0.1)
+    noise = np.random.default_rng(1).normal(0.0, 0.05, images.source.shape)
+
+    def found(**options: float) -> np.ndarray:
+        source = images.source + noise
+        return solve(source, images.target, "translation", kind, loss="tukey", **options).place.warp
+
+    end = found(tolerance_px=1e-7)
+    assert corner_error(np.eye(3), end, SIZE) > 0.05
+    for steps, share in ((1, 0.1), (2, 0.02)):
+        left = corner_error(found(max_iterations=steps), end, SIZE)
+        assert left < share * corner_error(np.eye(3), end, SIZE)

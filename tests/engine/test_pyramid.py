@@ -5,14 +5,17 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
+from align_cli.engine import luma as luma_module
 from align_cli.engine import pyramid as pyramid_module
 from align_cli.engine.enlarge import SHARP, enlarged
-from align_cli.engine.luma import Luma
+from align_cli.engine.luma import Luma, luma
 from align_cli.engine.pyramid import (
     COARSEST_SIDE,
     PRESMOOTHING,
     REACH,
+    EnlargedOnDemand,
     FineLevel,
+    FullSize,
     Level,
     finely_sampled,
     level_count,
@@ -161,7 +164,7 @@ def test_a_finely_sampled_level_is_the_same_picture_sampled_better(
     level = finely_sampled(Level(smooth, valid))
     assert level.size == size
     assert level.valid is valid
-    assert (level.fine is None) == (most == 0)
+    assert isinstance(level, EnlargedOnDemand) == (most == 0)
     warp = np.array([[1.0, 0.0, 9.0], [0.0, 1.0, 7.0], [0.0, 0.0, 1.0]]) @ motion(model, window)
     x, y = mapped(warp, *pixel_grid(window))
     expected = ndimage.map_coordinates(smooth.astype(float), [y, x], order=5, mode="mirror")
@@ -187,3 +190,37 @@ def test_a_fine_level_is_addressed_in_pixels_of_the_image(model: str) -> None:
     assert_array_equal(out, found)
     assert_array_equal(level.sample(np.eye(3), size).shape, (58, 71))
     assert_allclose(level.sample(np.eye(3), size), render(scene, size), atol=3e-6)
+
+
+def rough(size: tuple[int, int]) -> np.ndarray:
+    return np.random.default_rng(3).integers(0, 255, size[::-1], dtype=np.uint8)
+
+
+@pytest.mark.parametrize("most_kept", [0, 1 << 23])
+@pytest.mark.parametrize("strip", [1, 900, 1 << 17])
+@pytest.mark.parametrize("size", [(71, 58), (64, 57), (40, 90)])
+def test_a_large_image_has_the_levels_that_it_would_have_as_a_whole(
+    size: tuple[int, int], strip: int, most_kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = pyramid(luma(rough(size)), 3)
+    for module in (luma_module, pyramid_module):
+        monkeypatch.setattr(module, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(pyramid_module, "_STRIP_PIXELS", strip)
+    monkeypatch.setattr(pyramid_module, "MOST_KEPT", most_kept)
+    large = pyramid(luma(rough(size)), 3)
+    assert isinstance(large[0], FullSize) == (most_kept == 0)
+    for one, other in zip(large, plain, strict=True):
+        assert one.size == other.size
+        assert_allclose(one.image, other.image, atol=1e-6)
+        assert one.valid is other.valid is None
+        part = np.s_[5:9, 0:7]
+        assert_allclose(one.part(part), other.image[part], atol=1e-6)
+
+
+def test_level_0_is_not_kept_where_the_descent_ends_above_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pyramid_module, "LARGE_PIXELS", 0)
+    levels = pyramid(luma(rough((71, 58))), 3, finest=1)
+    assert isinstance(levels[0], FullSize)
+    assert not isinstance(levels[1], FullSize)

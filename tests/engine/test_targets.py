@@ -104,3 +104,19 @@ def test_with_invalid_pixels_all_rows_are_looked_at() -> None:
     found = target_planes(Level(render(scene_of(5, size=size), size), valid), 60 * 192)
     assert found is not None
     assert found.bands.all_rows
+
+
+@pytest.mark.parametrize("frequency", [0.2, 0.6, 1.0])
+def test_a_picture_is_steeper_than_its_central_differences(frequency: float) -> None:
+    x = np.arange(200, dtype=np.float64)
+    wave = np.tile(np.sin(frequency * x), (40, 1)).astype(np.float32)
+    planes = target_planes(Level(wave, None))
+    assert planes is not None
+    # A central difference of a wave is sin(w) / w of what it should be.
+    assert planes.steepness == pytest.approx(frequency / np.sin(frequency), rel=1e-2)
+
+
+def test_planes_whose_gradient_was_found_elsewhere_are_as_steep_as_it_says() -> None:
+    level = Level(render(scene_of(1), (60, 50)), None)
+    planes = planes_of(level, (level.image, level.image), reach=0)
+    assert planes.steepness == 1.0

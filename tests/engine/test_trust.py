@@ -180,8 +180,10 @@ def test_of_large_images_evenly_spaced_rows_tell(
         source, target = map(luma, grey_pair())
     part = measured(source, target, start, final)
     assert part.overlap == whole.overlap
-    assert found(part.after) == pytest.approx(found(whole.after), rel=0.15)
-    assert found(part.before) == pytest.approx(found(whole.before), rel=0.15)
+    # Neighbouring rows, of an image that is not held converted, say less than others.
+    rel = 0.25 if large else 0.15
+    assert found(part.after) == pytest.approx(found(whole.after), rel=rel)
+    assert found(part.before) == pytest.approx(found(whole.before), rel=rel)
     same = found(part.after) == pytest.approx(found(whole.after), rel=1e-5)
     assert same is holes
 
