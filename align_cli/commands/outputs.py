@@ -153,7 +153,7 @@ def write_pictures(
             return encode_array(path, differences)
         picture = render(differences, overlap)
         del differences, overlap  # encoding takes as much memory again
-        return encode_image(path, picture, small=small, painted=True)
+        return encode_image(path, picture, small=small)
 
     wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
     largest = max(picture.width * picture.height for picture in (source, target))
