@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import traceback
@@ -24,6 +25,9 @@ CV2_ADVICE = (
 def main() -> None:
     """Run the command that the shell asked for, and exit."""
     signal.signal(signal.SIGTERM, _terminate)
+    # The work is shared among threads above BLAS. Threads of its own would first spin, for a tenth
+    # of a second of processor time, on the cores that read the pictures.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     sys.exit(run(sys.argv[1:]))
 
 

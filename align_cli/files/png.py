@@ -1,11 +1,11 @@
-"""PNG. OpenCV decodes the pixels; nearly all that can be wrong is found before it sees them.
+"""Read PNG. OpenCV decodes the pixels; nearly all that can be wrong is found before it sees them.
 
-OpenCV reads and writes PNG several times faster than Pillow and keeps 16-bit colour, which
-Pillow cuts to 8 bit. But the libpng inside it writes complaints straight to stderr, also about
-harmless things such as an odd colour profile, and its failures have no cause. So this module
-checks the structure and the checksums, and hands OpenCV a minimal file: header, palette, pixels.
-That costs about 5 % of the decoding. (Inflating the pixels here, to know that they are complete,
-would cost 45 %; instead stderr is held back while OpenCV decodes.)
+OpenCV reads PNG several times faster than Pillow and keeps 16-bit colour, which Pillow cuts to
+8 bit. But the libpng inside it writes complaints straight to stderr, also about harmless things
+such as an odd colour profile, and its failures have no cause. So this module checks the structure
+and the checksums, and hands OpenCV a minimal file: header, palette, pixels. That costs about 5 % of
+the decoding. (Inflating the pixels here, to know that they are complete, would cost 45 %; instead
+stderr is held back while OpenCV decodes.)
 """
 
 from __future__ import annotations
@@ -158,11 +158,14 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
     if minimal is None:
         before = start(chunks.header) + _palette_chunks(chunks)
         minimal = b"".join([before, *chunks.pixels, END])
+    flags = cv2.IMREAD_UNCHANGED
+    if chunks.header.colour == RGB and not chunks.transparency:
+        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH
     with silent_opencv, no_libpng_on_stderr:
-        decoded = cv2.imdecode(np.frombuffer(minimal, np.uint8), cv2.IMREAD_UNCHANGED)
+        decoded = cv2.imdecode(np.frombuffer(minimal, np.uint8), flags)
     if decoded is None:
         raise damaged("the compressed pixels cannot be decoded")
-    if decoded.ndim == 3:
+    if decoded.ndim == 3 and flags == cv2.IMREAD_UNCHANGED:
         swap = cv2.COLOR_BGR2RGB if decoded.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         # Strip by strip: a second picture beside the first would be the most memory ever used.
         for top in range(0, len(decoded), _SWAPPED_ROWS):
