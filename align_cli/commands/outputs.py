@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any, Final
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from align_cli.commands.exit_codes import OutputFault
+from align_cli.workers import Workers
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment
@@ -157,8 +158,10 @@ def write_pictures(
 
     wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
     largest = max(picture.width * picture.height for picture in (source, target))
-    with ThreadPoolExecutor(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as pool:
-        jobs = [(path, pool.submit(make, path)) for path, make in wanted if path is not None]
+    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as workers:
+        jobs = [
+            (path, workers.start(partial(make, path))) for path, make in wanted if path is not None
+        ]
         encoded = [(path, job.result()) for path, job in jobs]
     for path, data in encoded:
         write_bytes(path, data)

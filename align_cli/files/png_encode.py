@@ -15,12 +15,10 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from align_cli.cores import available_cores
 from align_cli.files.pixels import Indexed, Pixels
 from align_cli.files.png_chunks import (
     END,
@@ -41,6 +39,7 @@ from align_cli.files.png_filters import (
     best_filtered,
     filtered,
 )
+from align_cli.workers import Workers, available_cores
 
 _COLOURS: Final = {1: GREY, 2: GREY_ALPHA, 3: RGB, 4: RGBA}
 
@@ -103,8 +102,8 @@ def encode(picture: Pixels | Indexed, *, small: bool = False) -> bytes:
         # Noise grows by any attempt to compress it.
         return min(quick, patient, key=lambda strip: len(strip.data))
 
-    with ThreadPoolExecutor(available_cores()) as pool:
-        strips = list(pool.map(strip, tops))
+    with Workers(available_cores()) as workers:
+        strips = workers.map(strip, tops)
     header = Header(width, height, 8 * picture.dtype.itemsize, colour)
     return b"".join([start(header), palette, *_chunks(strips), END])
 
