@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Final
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -29,8 +29,7 @@ RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
 """Error maps of these kinds hold the residual itself; all others are pictures of it."""
 
 
-@dataclass(frozen=True)
-class Outputs:
+class Outputs(NamedTuple):
     """Paths of the three results; None where one is not wanted, "-" for stdout (JSON only)."""
 
     image: str | None
@@ -101,6 +100,14 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         ensure_encodable(outputs.image, source.pixels)
     if outputs.error_map is not None and not outputs.residual:
         ensure_encodable(outputs.error_map, _picture_like())
+
+
+def prepare(outputs: Outputs) -> None:
+    """Have a thread unpack the font of the error map's legend, while the solver works."""
+    if outputs.error_map is not None and not outputs.residual:
+        from align_cli.report import legend  # noqa: PLC0415
+
+        Thread(target=legend.font).start()
 
 
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -129,8 +129,7 @@ _SENTENCES: Final = {
 }
 
 
-@dataclass(frozen=True)
-class Comparison:
+class Comparison(NamedTuple):
     """Rows of both images on the target's grid.
 
     ``source`` and ``target`` are (h, w) float32, grey values of the planes; ``difference`` is

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,8 +15,7 @@ _CHANNEL_NAMES = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 _JPEG_QUALITY = 95
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """An output format.
 
     Attributes:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import Final
+import threading
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -26,10 +26,10 @@ BAR_LENGTH, BAR_HEIGHT, TICK_LENGTH = 15.5, 1.1, 0.35
 SWATCH_LEFT, SWATCH_WIDTH, SWATCH_TEXT = 18.2, 2.0, 20.7
 
 FRAME = error_scale.PAPER + 8
+_WEIGHT = 400
 
 
-@dataclass(frozen=True)
-class Legend:
+class Legend(NamedTuple):
     """Sizes of the legend of one picture; ``text`` is the height of a line of text in pixels."""
 
     text: int
@@ -95,16 +95,26 @@ def draw(legend: Legend, width: int) -> NDArray[np.uint8]:
     return strip
 
 
+def font() -> cv2.FontFace:
+    """The font, unpacked: the first text of a process makes OpenCV do so, for some 20 ms."""
+    with _UNPACKING:
+        return _unpacked()
+
+
+_UNPACKING: Final = threading.Lock()
+
+
 @functools.cache
-def _font() -> cv2.FontFace:
-    # OpenCV unpacks its fonts on the first text of a process, which takes some 18 ms.
-    return cv2.FontFace("sans")
+def _unpacked() -> cv2.FontFace:
+    face = cv2.FontFace("sans")
+    cv2.getTextSize((0, 0), TITLE, (0, 0), face, SMALLEST_TEXT_PX, _WEIGHT)
+    return face
 
 
 def _write(
     ink: NDArray[np.uint8], text: str, x: int, baseline: int, size: int, *, centred: bool = False
 ) -> None:
     if centred:
-        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), size, 400)
+        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font(), size, _WEIGHT)
         x -= width // 2
-    cv2.putText(ink, text, (x, baseline), (255, 255, 255), _font(), size, 400)
+    cv2.putText(ink, text, (x, baseline), (255, 255, 255), font(), size, _WEIGHT)
