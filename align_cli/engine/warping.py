@@ -17,7 +17,7 @@ from align_cli.engine.sampling import clear_outside, offset_origin, row_interval
 TOGETHER: Final = (1, 3, 4)
 """Numbers of channels that cv2 samples exactly; with two it rounds to 1/32 px."""
 
-_STRIP_PIXELS: Final = 1 << 20
+_STRIP_PIXELS: Final = 1 << 19
 
 
 def warp_image(
