@@ -18,7 +18,13 @@ from align_cli.commands.options import (
     source_arg,
     target_arg,
 )
-from align_cli.commands.outputs import check_outputs, named_outputs, write_json, write_pictures
+from align_cli.commands.outputs import (
+    check_outputs,
+    named_outputs,
+    prepare,
+    write_json,
+    write_pictures,
+)
 from align_cli.commands.progress import level_bar
 from align_cli.engine.options import (
     DEFAULTS,
@@ -191,6 +197,7 @@ def align(
             with_error_map=not no_error_map,
         )
         check_outputs(outputs, [source_path, target_path, *([init] if init else [])], source)
+        legend = prepare(outputs, target)
 
         from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
 
@@ -207,7 +214,7 @@ def align(
         written = []
         if alignment.outcome.aligned:
             written += write_pictures(
-                outputs, alignment, source, target, fill=fill, small=small_files
+                outputs, alignment, source, target, legend=legend, fill=fill, small=small_files
             )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)

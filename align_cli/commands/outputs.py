@@ -5,15 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from align_cli.commands.exit_codes import OutputFault
+from align_cli.workers import Task, Workers, begin
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment
@@ -28,8 +28,7 @@ RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
 """Error maps of these kinds hold the residual itself; all others are pictures of it."""
 
 
-@dataclass(frozen=True)
-class Outputs:
+class Outputs(NamedTuple):
     """Paths of the three results; None where one is not wanted, "-" for stdout (JSON only)."""
 
     image: str | None
@@ -102,6 +101,18 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         ensure_encodable(outputs.error_map, _picture_like())
 
 
+def prepare(outputs: Outputs, target: Picture) -> Task[Any] | None:
+    """Have a thread draw the legend of the error map, if there will be one, for write_pictures.
+
+    OpenCV unpacks its fonts first, which takes as long as to align small images.
+    """
+    if outputs.error_map is None or outputs.residual:
+        return None
+    from align_cli.report.error_map import draw_legend  # noqa: PLC0415
+
+    return begin(partial(draw_legend, target.width, target.height))
+
+
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     """Write the document; returns the files written, none where it went to stdout."""
     from align_cli.files import documents  # noqa: PLC0415
@@ -130,6 +141,7 @@ def write_pictures(
     source: Picture,
     target: Picture,
     *,
+    legend: Task[Any] | None,
     fill: float,
     small: bool,
 ) -> list[str]:
@@ -151,14 +163,16 @@ def write_pictures(
         if outputs.residual:
             differences[~overlap] = float("nan")
             return encode_array(path, differences)
-        picture = render(differences, overlap)
+        picture = render(differences, overlap, legend.result() if legend is not None else None)
         del differences, overlap  # encoding takes as much memory again
-        return encode_image(path, picture, small=small, painted=True)
+        return encode_image(path, picture, small=small)
 
     wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
     largest = max(picture.width * picture.height for picture in (source, target))
-    with ThreadPoolExecutor(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as pool:
-        jobs = [(path, pool.submit(make, path)) for path, make in wanted if path is not None]
+    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as workers:
+        jobs = [
+            (path, workers.start(partial(make, path))) for path, make in wanted if path is not None
+        ]
         encoded = [(path, job.result()) for path, job in jobs]
     for path, data in encoded:
         write_bytes(path, data)
