@@ -49,7 +49,7 @@ SPARED_LEVELS: Final = 3
 """Where all levels together fail, a second attempt does without so many of the coarsest. Something
 that covers a fifth of the source can lead a picture of 15x13 pixels anywhere."""
 
-ENOUGH_PIXELS: Final = 1 << 17
+ENOUGH_PIXELS: Final = 1 << 19
 """Of larger levels about so many pixels are looked at, unless noise asks for more on the last."""
 
 MOST_PIXELS: Final = 1 << 24
