@@ -86,11 +86,7 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
     from align_cli.files.images import ensure_encodable  # noqa: PLC0415
 
     for path in outputs.files:
-        for taken in inputs:
-            if same_file(path, taken):
-                raise click.UsageError(
-                    f"the output {path} is the input {taken}; choose another name"
-                )
+        refuse_inputs(path, inputs)
     for first, second in combinations(outputs.files, 2):
         if same_file(first, second):
             raise click.UsageError(f"two outputs go to {first}; choose another name for one")
@@ -102,18 +98,36 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         ensure_encodable(outputs.error_map, _picture_like())
 
 
+def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Raises:
+        click.UsageError: naming both.
+    """
+    from align_cli.files.atomic import same_file  # noqa: PLC0415
+
+    for taken in inputs:
+        if same_file(path, taken):
+            raise click.UsageError(f"the output {path} is the input {taken}; choose another name")
+
+
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     """Write the document; returns the files written, none where it went to stdout."""
     from align_cli.files import documents  # noqa: PLC0415
 
     if outputs.json == STDOUT:
-        _to_stdout(documents.dumps(document))
+        to_stdout(documents.dumps(document))
         return []
     documents.write_json(outputs.json, document)
     return [outputs.json]
 
 
-def _to_stdout(text: str) -> None:
+def to_stdout(text: str) -> None:
+    """Write data to stdout.
+
+    Raises:
+        OutputFault: if it is closed or full.
+    """
     if sys.stdout is None:
         raise OutputFault("stdout: it is closed; give a file's name instead of -")
     try:

@@ -36,6 +36,7 @@ __all__ = [
     "encode_array",
     "encode_image",
     "ensure_encodable",
+    "lossless_suffix",
     "read_image",
     "write_array",
     "write_image",
@@ -180,6 +181,17 @@ def _decoder(start: bytes) -> _Decode:
 def default_suffix(pixels: Pixels) -> str:
     """Return ".png" where PNG holds (H, W) or (H, W, C) ``pixels`` without loss, else ".tif"."""
     return ".png" if encode.PNG.holds(pixels) else ".tif"
+
+
+def lossless_suffix(path: PathLike, pixels: Pixels) -> str:
+    """Return the suffix of ``path`` where it means a lossless format that holds ``pixels``.
+
+    Otherwise ``default_suffix``.
+    """
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+    chosen = encode.BY_SUFFIX.get(suffix)
+    lossless = chosen is not None and chosen.name != "JPEG" and chosen.holds(pixels)
+    return suffix if lossless else default_suffix(pixels)
 
 
 def ensure_encodable(path: PathLike, pixels: Pixels) -> None:

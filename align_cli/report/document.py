@@ -7,18 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from align_cli.files.schema import ALIGNMENT
+from align_cli.files.schema import ALIGNMENT, CONVENTIONS
 from align_cli.version import __version__
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Agreement, Alignment, Uncertainty
-
-CONVENTIONS: Final = (
-    "source_to_target maps homogeneous source pixels (x right, y down, pixel centres at integers, "
-    "(0, 0) the centre of the top-left pixel) to target pixels; target_to_source is its inverse"
-)
 
 
 @dataclass(frozen=True)
@@ -51,10 +46,7 @@ def alignment_document(
         "conventions": CONVENTIONS,
         "source_to_target": alignment.source_to_target.tolist(),
         "target_to_source": alignment.target_to_source.tolist(),
-        "parameters": {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in alignment.parameters.items()
-        },
+        "parameters": parameters_record(alignment.parameters),
         "outcome": {
             "status": alignment.outcome.status.value,
             "aligned": alignment.outcome.aligned,
@@ -68,7 +60,7 @@ def alignment_document(
             "unexplained": quality.unexplained,
             "overlap": quality.overlap,
         },
-        "uncertainty": _uncertainty(alignment.uncertainty),
+        "uncertainty": uncertainty_record(alignment.uncertainty),
         "gain": alignment.gain,
         "bias": alignment.bias,
         "levels": [
@@ -77,7 +69,16 @@ def alignment_document(
     }
 
 
-def _uncertainty(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
+def parameters_record(parameters: Mapping[str, float | tuple[float, float]]) -> dict[str, Any]:
+    """The transform in people's terms, as the documents hold it."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in parameters.items()
+    }
+
+
+def uncertainty_record(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
+    """How far the transform is likely to be off, as the documents hold it."""
     if uncertainty is None:
         return None
     return {

@@ -1,0 +1,32 @@
+"""``imalign show TRANSFORM``: a transform in words."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.exit_codes import faults
+from align_cli.commands.options import debug_opt, transform_arg
+from align_cli.commands.transform_files import read_transform
+
+EPILOG = """\b
+Example: imalign show scan_aligned.json"""
+
+
+@click.command(epilog=EPILOG)
+@transform_arg
+@debug_opt
+def show(transform_path: str) -> None:
+    """Say what a transform does: shift, angle, scale, shear and perspective, and how sure it is.
+
+    The words are about the centre of the source; where its size is not known, about pixel (0, 0).
+    """
+    with faults({}):
+        transform = read_transform(transform_path, failed_too=True)
+
+        from align_cli.files.transforms import read_stored  # noqa: PLC0415
+        from align_cli.report.summary import transform_in_words  # noqa: PLC0415
+
+        failure = read_stored(transform_path).failure
+    click.echo(transform_in_words(transform))
+    if failure is not None:
+        click.echo(f"NOT ALIGNED: {failure}")
