@@ -17,6 +17,7 @@ from align_cli.commands.exit_codes import OutputFault
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment
+    from align_cli.engine.canvas import Canvas
     from align_cli.files.images import Picture
 
 STDOUT: Final = "-"
@@ -30,21 +31,22 @@ RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
 
 @dataclass(frozen=True)
 class Outputs:
-    """Paths of the three results; None where one is not wanted, "-" for stdout (JSON only)."""
+    """Paths of the results; None where one is not wanted, "-" for stdout (JSON only)."""
 
     image: str | None
     json: str
     error_map: str | None
+    valid_mask: str | None = None
 
     @property
     def files(self) -> list[str]:
         """Those that are files, and not stdout."""
-        wanted = (self.json, self.image, self.error_map)
+        wanted = (self.json, self.image, self.error_map, self.valid_mask)
         return [path for path in wanted if path is not None and path != STDOUT]
 
     def stale(self) -> list[str]:
         """Pictures of an earlier run that this one, which failed, leaves where they are."""
-        pictures = (self.image, self.error_map)
+        pictures = (self.image, self.error_map, self.valid_mask)
         return [path for path in pictures if path is not None and Path(path).is_file()]
 
     @property
@@ -53,12 +55,44 @@ class Outputs:
         return self.error_map is not None and _suffix(self.error_map) in RESIDUAL_SUFFIXES
 
 
+@dataclass(frozen=True)
+class View:
+    """How the warped image is made: see ``align_cli.engine.warping.warp_image``."""
+
+    interpolation: str
+    canvas: Canvas | None
+    fill: float
+
+
+def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> Canvas | None:
+    """The canvas of an alignment; None where it failed, for then nothing is shown.
+
+    Raises:
+        ImageError: if it would be too large.
+    """
+    from align_cli.engine.canvas import place_canvas  # noqa: PLC0415
+
+    if not alignment.outcome.aligned:
+        return None
+    canvas = place_canvas(
+        name,
+        alignment.source_to_target,
+        alignment.target_to_source,
+        source_size=alignment.source_size,
+        target_size=alignment.target_size,
+        most_pixels=1e6 * max_megapixels,
+    )
+    canvas.warp(alignment.target_to_source)  # refuses a horizon before anything is written
+    return canvas
+
+
 def named_outputs(
     source: Picture,
     *,
     image: str | None,
     json: str | None,
     error_map: str | None,
+    valid_mask: str | None,
     with_image: bool,
     with_error_map: bool,
 ) -> Outputs:
@@ -72,6 +106,7 @@ def named_outputs(
         image=image if with_image else None,
         json=json or f"{stem}_aligned.json",
         error_map=error_map if with_error_map else None,
+        valid_mask=valid_mask,
     )
 
 
@@ -94,6 +129,8 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         ensure_writable(path)
     if outputs.image is not None:
         ensure_encodable(outputs.image, source.pixels)
+    if outputs.valid_mask is not None:
+        ensure_encodable(outputs.valid_mask, _picture_like()[..., 0])
     if outputs.error_map is not None and not outputs.residual:
         ensure_encodable(outputs.error_map, _picture_like())
 
@@ -144,21 +181,29 @@ def write_pictures(
     source: Picture,
     target: Picture,
     *,
-    fill: float,
+    view: View,
     small: bool,
 ) -> list[str]:
-    """Write the warped image and the error map, where wanted; returns the files written.
+    """Write the warped image, the error map and the mask, where wanted; returns the files written.
 
-    Both are made and encoded at once, each on a thread of its own (one after the other where they
+    They are made and encoded at once, each on a thread of its own (one after the other where they
     are so large that memory counts), and nothing is written before both are there.
     """
+    import numpy as np  # noqa: PLC0415
+
     from align_cli.engine.aligner import residual  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
     from align_cli.report.error_map import render  # noqa: PLC0415
 
     def warped(path: str) -> bytes:
-        return encode_image(path, alignment.warp(source.pixels, fill=fill), small=small)
+        pixels = alignment.warp(
+            source.pixels, fill=view.fill, interpolation=view.interpolation, canvas=view.canvas
+        )
+        return encode_image(path, pixels, small=small)
+
+    def valid_mask(path: str) -> bytes:
+        return encode_image(path, alignment.valid_mask(view.canvas) * np.uint8(255), small=small)
 
     def error_map(path: str) -> bytes:
         differences, overlap = residual(source.pixels, target.pixels, alignment)
@@ -169,7 +214,11 @@ def write_pictures(
         del differences, overlap  # encoding takes as much memory again
         return encode_image(path, picture, small=small, painted=True)
 
-    wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
+    wanted = [
+        (outputs.image, warped),
+        (outputs.error_map, error_map),
+        (outputs.valid_mask, valid_mask),
+    ]
     largest = max(picture.width * picture.height for picture in (source, target))
     with ThreadPoolExecutor(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as pool:
         jobs = [(path, pool.submit(make, path)) for path, make in wanted if path is not None]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Image, Matrix, Points
+from align_cli.engine.arrays import Image, Mask, Matrix, Points
 from align_cli.engine.canvas import (
     Canvas,
     Rectangle,
@@ -20,6 +20,7 @@ from align_cli.engine.canvas import (
     onto_target,
     overlap_polygon,
 )
+from align_cli.engine.sampling import overlap_mask
 from align_cli.engine.warping import warp_image
 
 
@@ -170,6 +171,11 @@ class Alignment:
     def inner_rectangle(self) -> Rectangle | None:
         """The largest rectangle of target pixels that the source covers: x, y, width, height."""
         return inner_rectangle(self.target_to_source, self.target_size, self.source_size)
+
+    def valid_mask(self, canvas: Canvas | None = None) -> Mask:
+        """(height, width) bool: which pixels of a canvas (None: the target) the source reaches."""
+        canvas = onto_target(self.target_size) if canvas is None else canvas
+        return overlap_mask(canvas.warp(self.target_to_source), canvas.size, self.source_size)
 
     def warp(
         self,

@@ -14,6 +14,7 @@ from align_cli.version import __version__
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Agreement, Alignment, Uncertainty
+    from align_cli.engine.canvas import Canvas
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def alignment_document(
     source: ImageFacts,
     target: ImageFacts,
     options: Mapping[str, Any],
+    canvas: Canvas | None = None,
 ) -> dict[str, Any]:
     """Everything that is known about an alignment, as plain lists, dicts, numbers and strings."""
     quality = alignment.quality
@@ -52,6 +54,8 @@ def alignment_document(
             "aligned": alignment.outcome.aligned,
             "sentence": alignment.outcome.sentence,
         },
+        "canvas": canvas_record(canvas),
+        "valid_area": _valid_area(alignment),
         "quality": {
             "before": _agreement(quality.before),
             "after": _agreement(quality.after),
@@ -66,6 +70,26 @@ def alignment_document(
         "levels": [
             {**asdict(record), "status": record.status.value} for record in alignment.levels
         ],
+    }
+
+
+def canvas_record(canvas: Canvas | None) -> dict[str, Any] | None:
+    """Which part of the target's plane the warped image shows; None where there is none."""
+    if canvas is None:
+        return None
+    width, height = canvas.size
+    offset = [*canvas.offset]
+    return {"name": canvas.name, "offset_px": offset, "width": width, "height": height}
+
+
+def _valid_area(alignment: Alignment) -> dict[str, Any] | None:
+    rectangle = alignment.inner_rectangle if alignment.outcome.aligned else None
+    if rectangle is None:
+        return None
+    x, y, width, height = rectangle
+    return {
+        "polygon_px": alignment.overlap_polygon.tolist(),
+        "rectangle_px": {"x": x, "y": y, "width": width, "height": height},
     }
 
 
