@@ -17,6 +17,7 @@ from align_cli.commands.options import (
     fill_opt,
     interpolation_opt,
     max_megapixels_opt,
+    metadata_opt,
     quiet_opt,
     small_files_opt,
     source_arg,
@@ -149,6 +150,7 @@ EPILOG = (
 @canvas_opt
 @valid_mask_opt
 @fill_opt
+@metadata_opt
 @small_files_opt
 @max_megapixels_opt
 @quiet_opt
@@ -168,6 +170,7 @@ def align(
     canvas: str,
     valid_mask: str | None,
     fill: float,
+    no_metadata: bool,
     small_files: bool,
     max_megapixels: float,
     quiet: bool,
@@ -205,7 +208,8 @@ def align(
         aligner = Aligner(target.pixels, **asdict(options))
         with level_bar(hidden=quiet) as advance:
             alignment = aligner.align(source.pixels, init=start, progress=advance)
-        view = View(interpolation, alignment_canvas(alignment, canvas, max_megapixels), fill)
+        shown = alignment_canvas(alignment, canvas, max_megapixels)
+        view = View(interpolation, shown, fill, metadata=not no_metadata)
         document = alignment_document(
             alignment,
             canvas=view.canvas,
@@ -219,15 +223,18 @@ def align(
             },
         )
         del aligner  # and the pyramid it holds, which is larger than the pictures
-        written = []
+        written: list[str] = []
+        lost = ""
         if alignment.outcome.aligned:
-            written += write_pictures(
+            written, lost = write_pictures(
                 outputs, alignment, source, target, view=view, small=small_files
             )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)
     if verbose and not quiet:
         click.echo(level_table(alignment), err=True)
+    if lost and not quiet:
+        click.echo(lost, err=True)
     if not quiet or not alignment.outcome.aligned:
         click.echo(closing_line(alignment, written=written), err=True)
     if not alignment.outcome.aligned:

@@ -18,13 +18,14 @@ from align_cli.commands.options import (
     interpolation_opt,
     inverse_opt,
     max_megapixels_opt,
+    metadata_opt,
     quiet_opt,
     size_opt,
     small_files_opt,
     transform_arg,
     valid_mask_opt,
 )
-from align_cli.commands.outputs import refuse_inputs
+from align_cli.commands.outputs import not_carried, refuse_inputs
 from align_cli.commands.transform_files import read_transform
 
 if TYPE_CHECKING:
@@ -59,6 +60,7 @@ code is that of the first that cannot."""
 @canvas_opt
 @valid_mask_opt
 @fill_opt
+@metadata_opt
 @size_opt
 @small_files_opt
 @max_megapixels_opt
@@ -111,6 +113,7 @@ class Asked:
     canvas: str
     valid_mask: str | None
     fill: float
+    no_metadata: bool
     size: tuple[int, int] | None
     small_files: bool
     max_megapixels: float
@@ -129,6 +132,8 @@ def _apply_to(
     """Resample one image; ``written`` gets the output's name and the image it came from."""
     from align_cli.files.atomic import ensure_writable, same_file, write_bytes  # noqa: PLC0415
     from align_cli.files.images import encode_image, ensure_encodable, read_image  # noqa: PLC0415
+    from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
+    from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
 
     picture = read_image(path, max_megapixels=asked.max_megapixels)
     output = _output_name(picture, asked.output, folder)
@@ -148,7 +153,12 @@ def _apply_to(
     warped = placed.warp(
         picture.pixels, fill=asked.fill, interpolation=asked.interpolation, canvas=canvas
     )
-    encoded = {output: encode_image(output, warped, small=asked.small_files)}
+    data, lost = with_metadata(
+        encode_image(output, warped, small=asked.small_files),
+        NOTHING if asked.no_metadata else picture.metadata,
+        warped,
+    )
+    encoded = {output: data}
     if asked.valid_mask is not None and asked.valid_mask not in written:
         mask = placed.valid_mask(canvas).astype("uint8") * 255
         encoded[asked.valid_mask] = encode_image(asked.valid_mask, mask, small=asked.small_files)
@@ -156,6 +166,8 @@ def _apply_to(
         write_bytes(name, data)
         written[name] = path
     if not asked.quiet:
+        if lost:
+            click.echo(not_carried(output, lost), err=True)
         click.echo(f"wrote {', '.join(encoded)}{canvas_in_words(canvas)}", err=True)
 
 

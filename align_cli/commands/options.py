@@ -114,6 +114,11 @@ small_files_opt = click.option(
     is_flag=True,
     help="Compress PNG files as well as possible, which takes several times as long.",
 )
+metadata_opt = click.option(
+    "--no-metadata",
+    is_flag=True,
+    help="Do not carry EXIF, GPS, ICC profile, XMP and resolution of the source over.",
+)
 quiet_opt = click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
 max_megapixels_opt = click.option(
     "--max-megapixels",

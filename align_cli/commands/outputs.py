@@ -57,11 +57,15 @@ class Outputs:
 
 @dataclass(frozen=True)
 class View:
-    """How the warped image is made: see ``align_cli.engine.warping.warp_image``."""
+    """How the warped image is made: see ``align_cli.engine.warping.warp_image``.
+
+    ``metadata`` is whether it gets the source's.
+    """
 
     interpolation: str
     canvas: Canvas | None
     fill: float
+    metadata: bool = True
 
 
 def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> Canvas | None:
@@ -183,8 +187,10 @@ def write_pictures(
     *,
     view: View,
     small: bool,
-) -> list[str]:
-    """Write the warped image, the error map and the mask, where wanted; returns the files written.
+) -> tuple[list[str], str]:
+    """Write the warped image, the error map and the mask, where wanted.
+
+    Returns the files written, and what of the source's metadata was not, as a line for people.
 
     They are made and encoded at once, each on a thread of its own (one after the other where they
     are so large that memory counts), and nothing is written before both are there.
@@ -194,13 +200,20 @@ def write_pictures(
     from align_cli.engine.aligner import residual  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
+    from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
+    from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
     from align_cli.report.error_map import render  # noqa: PLC0415
+
+    lost: list[str] = []
 
     def warped(path: str) -> bytes:
         pixels = alignment.warp(
             source.pixels, fill=view.fill, interpolation=view.interpolation, canvas=view.canvas
         )
-        return encode_image(path, pixels, small=small)
+        data = encode_image(path, pixels, small=small)
+        data, left = with_metadata(data, source.metadata if view.metadata else NOTHING, pixels)
+        lost.extend(left)
+        return data
 
     def valid_mask(path: str) -> bytes:
         return encode_image(path, alignment.valid_mask(view.canvas) * np.uint8(255), small=small)
@@ -225,7 +238,12 @@ def write_pictures(
         encoded = [(path, job.result()) for path, job in jobs]
     for path, data in encoded:
         write_bytes(path, data)
-    return [path for path, _ in encoded]
+    return [path for path, _ in encoded], not_carried(outputs.image, lost)
+
+
+def not_carried(path: str | None, lost: Sequence[str]) -> str:
+    """Say what of the source's metadata an output does not hold; empty where it holds all."""
+    return f"{path}: not carried over: {', '.join(lost)}" if lost else ""
 
 
 def _suffix(path: str) -> str:

@@ -27,6 +27,8 @@ from align_cli.files.errors import (
     unreadable,
 )
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
+from align_cli.files.metadata.containers import read_metadata
+from align_cli.files.metadata.record import NOTHING, Metadata
 from align_cli.files.pixels import Pixels, full_scale
 
 __all__ = [
@@ -52,10 +54,12 @@ class Picture:
         pixels: (H, W), or (H, W, C) with C >= 2; uint8, uint16, float32 or float64, contiguous.
             Two channels are grey and alpha, three RGB, four RGB and alpha, in that order.
             Floating-point pixels may be NaN or infinite.
+        metadata: what the file says beside the pixels.
     """
 
     path: str
     pixels: Pixels
+    metadata: Metadata = NOTHING
 
     @property
     def width(self) -> int:
@@ -143,7 +147,7 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
         if "null" in str(error):
             raise UnreadableError(path, "is not a possible name", "check the name") from error
         raise
-    return Picture(path=os.fspath(path), pixels=pixels)
+    return Picture(path=os.fspath(path), pixels=pixels, metadata=read_metadata(data))
 
 
 def _load(path: PathLike) -> tuple[bytes, _Decode]:

@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image, ImageCms
 
 from align_cli.commands.exit_codes import ExitCode
 from align_cli.files.images import read_image, write_image
@@ -215,3 +217,58 @@ def test_missing_files(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
     result = imalign("apply", aligned, "a.png", "b.png", "-o", "a.png")
     assert result.returncode == ExitCode.USAGE
     assert "a.png is a file, and several images need a folder" in result.stderr
+
+
+def photograph(folder: Path, name: str, matrix: np.ndarray, *, orientation: int) -> None:
+    """A JPEG as a camera makes it: stored on its side, with EXIF, GPS and a profile."""
+    exif = Image.Exif()
+    exif[0x010F], exif[0x0112] = "Maker", orientation
+    exif.get_ifd(0x8825)[1] = "N"
+    upright = np.rint(255 * rendered(matrix)).astype(np.uint8)
+    stored = {1: upright, 6: np.rot90(upright)}[orientation]
+    rgb = Image.fromarray(np.dstack([stored] * 3))
+    rgb.save(folder / name, quality=100, exif=exif, dpi=(300, 300), icc_profile=PROFILE)
+
+
+PROFILE = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_metadata_goes_along_and_orientation_is_applied_once(
+    imalign: Imalign, tmp_path: Path, suffix: str
+) -> None:
+    photograph(tmp_path, "a.jpg", TRUTH, orientation=6)
+    photograph(tmp_path, "b.jpg", np.eye(3), orientation=1)
+    output = f"out{suffix}"
+    result = imalign("a.jpg", "b.jpg", "-o", output, "--no-error-map")
+    assert result.returncode == 0, result.stderr
+    assert "not carried" not in result.stderr
+    image = Image.open(io.BytesIO((tmp_path / output).read_bytes()))
+    assert image.size == (160, 120)
+    exif = image.getexif()
+    assert exif.get(0x0112, 1) == 1
+    assert exif[0x010F] == "Maker"
+    assert exif.get_ifd(0x8825)[1] == "N"
+    assert image.info["icc_profile"] == PROFILE
+    assert [float(each) for each in image.info["dpi"]] == pytest.approx([300, 300], abs=0.01)
+    target = pixels(tmp_path / "b.jpg").astype(float)
+    assert np.abs(pixels(tmp_path / output) - target)[15:-15, 15:-15].mean() < 2.0
+    imalign("apply", "a_aligned.json", "a.jpg", "-o", f"again{suffix}")
+    assert (tmp_path / f"again{suffix}").read_bytes() == (tmp_path / output).read_bytes()
+    # Aligned once more, it stays upright.
+    assert imalign(output, "b.jpg", "-o", "twice.png", "--no-error-map").returncode == 0
+    assert np.abs(pixels(tmp_path / "twice.png") - target)[15:-15, 15:-15].mean() < 2.0
+
+
+def test_what_cannot_be_carried_is_said(imalign: Imalign, tmp_path: Path) -> None:
+    photograph(tmp_path, "a.jpg", TRUTH, orientation=6)
+    photograph(tmp_path, "b.jpg", np.eye(3), orientation=1)
+    result = imalign("a.jpg", "b.jpg", "-o", "out.ppm", "--no-error-map")
+    assert "out.ppm: not carried over: EXIF, ICC profile, resolution" in result.stderr
+    result = imalign("apply", "a_aligned.json", "a.jpg", "-o", "x.bmp")
+    assert "x.bmp: not carried over: EXIF, ICC profile\n" in result.stderr
+    for arguments in (("-q",), ("--no-metadata",)):
+        result = imalign("apply", "a_aligned.json", "a.jpg", "-o", "x.ppm", *arguments)
+        assert "not carried" not in result.stderr
+    imalign("apply", "a_aligned.json", "a.jpg", "-o", "bare.png", "--no-metadata")
+    assert not Image.open(io.BytesIO((tmp_path / "bare.png").read_bytes())).info
