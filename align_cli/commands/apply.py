@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from align_cli.commands.exit_codes import ExitCode, OutputFault, faults
+from align_cli.commands.exit_codes import OutputFault, faults
 from align_cli.commands.options import (
     FileName,
     canvas_opt,
@@ -25,8 +25,8 @@ from align_cli.commands.options import (
     transform_arg,
     valid_mask_opt,
 )
-from align_cli.commands.outputs import not_carried, refuse_inputs
-from align_cli.commands.transform_files import read_transform
+from align_cli.commands.outputs import STDOUT, not_carried, refuse_inputs, to_stdout
+from align_cli.commands.transform_files import read_transform, transform_text
 
 if TYPE_CHECKING:
     from align_cli.engine.canvas import Canvas
@@ -62,6 +62,19 @@ code is that of the first that cannot."""
 @fill_opt
 @metadata_opt
 @size_opt
+@click.option(
+    "--rescale",
+    is_flag=True,
+    help="The transform was found on copies of another size: scale it to the size of IMAGE, and "
+    "the target likewise, or to --size.",
+)
+@click.option(
+    "--json",
+    "json_path",
+    type=FileName(),
+    metavar="PATH",
+    help="Also write the transform to the pixels of the output, whatever its canvas; - is stdout.",
+)
 @small_files_opt
 @max_megapixels_opt
 @quiet_opt
@@ -96,10 +109,9 @@ def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> 
             failure = failure or error
             click.echo(f"Error: {error.format_message()}", err=True)
     if failure is not None:
-        click.echo(f"{len(written)} of {len(images)} images written", err=True)
+        done = len(set(written.values()))
+        click.echo(f"{done} of {len(images)} images written", err=True)
         raise SystemExit(failure.exit_code)
-    if not written:
-        raise SystemExit(ExitCode.INPUT)
 
 
 @dataclass(frozen=True)
@@ -115,6 +127,8 @@ class Asked:
     fill: float
     no_metadata: bool
     size: tuple[int, int] | None
+    rescale: bool
+    json_path: str | None
     small_files: bool
     max_megapixels: float
     quiet: bool
@@ -137,18 +151,16 @@ def _apply_to(
 
     picture = read_image(path, max_megapixels=asked.max_megapixels)
     output = _output_name(picture, asked.output, folder)
-    outputs = [output] if asked.valid_mask is None else [output, asked.valid_mask]
-    for each in outputs:
+    for each in (output, asked.valid_mask, asked.json_path):
+        if each is None or each == STDOUT:
+            continue
         refuse_inputs(each, inputs)
         ensure_writable(each)
     for other, source in written.items():
         if same_file(output, other):
             raise OutputFault(f"{path}: its output {output} is that of {source}; rename one")
     ensure_encodable(output, picture.pixels)
-    own = picture.width, picture.height
-    placed = transform.at_sizes(
-        transform.source_size or own, asked.size or transform.target_size or own
-    )
+    placed = _placed(transform, picture, asked)
     canvas = placed.canvas(asked.canvas, most_pixels=1e6 * asked.max_megapixels)
     warped = placed.warp(
         picture.pixels, fill=asked.fill, interpolation=asked.interpolation, canvas=canvas
@@ -162,6 +174,13 @@ def _apply_to(
     if asked.valid_mask is not None and asked.valid_mask not in written:
         mask = placed.valid_mask(canvas).astype("uint8") * 255
         encoded[asked.valid_mask] = encode_image(asked.valid_mask, mask, small=asked.small_files)
+    if asked.json_path is not None and asked.json_path not in written:
+        text = transform_text(asked.json_path, placed.onto(canvas), "json")
+        if asked.json_path == STDOUT:
+            to_stdout(text)
+            written[STDOUT] = path
+        else:
+            encoded[asked.json_path] = text.encode("utf-8")
     for name, data in encoded.items():
         write_bytes(name, data)
         written[name] = path
@@ -169,6 +188,19 @@ def _apply_to(
         if lost:
             click.echo(not_carried(output, lost), err=True)
         click.echo(f"wrote {', '.join(encoded)}{canvas_in_words(canvas)}", err=True)
+
+
+def _placed(transform: Transform, picture: Picture, asked: Asked) -> Transform:
+    """The transform between the sizes that it is used with."""
+    own = picture.width, picture.height
+    if not asked.rescale:
+        target = asked.size or transform.target_size or own
+        return transform.at_sizes(transform.source_size or own, target)
+    size = asked.size
+    if size is None and transform.source_size is not None and transform.target_size is not None:
+        x, y = (new / old for new, old in zip(own, transform.source_size, strict=True))
+        size = round(transform.target_size[0] * x), round(transform.target_size[1] * y)
+    return transform.rescaled(own, size or own)
 
 
 def canvas_in_words(canvas: Canvas) -> str:

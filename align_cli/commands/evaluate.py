@@ -5,7 +5,6 @@ from __future__ import annotations
 import click
 
 from align_cli.commands.comparing import compare, max_error_opt
-from align_cli.commands.exit_codes import ExitCode, faults
 from align_cli.commands.options import FileName, debug_opt, size_opt, transform_arg
 
 EPILOG = """\b
@@ -43,10 +42,3 @@ def evaluate(
     distance, in the source, between what they show in the pixels of the target.
     """
     compare(transform_path, truth_path, size=size, max_error=max_error, failed_too=True)
-    with faults({}):
-        from align_cli.files.transforms import read_stored  # noqa: PLC0415  (help stays quick)
-
-        failure = read_stored(transform_path).failure
-    if failure is not None:
-        click.echo(f"{transform_path}: not aligned: {failure}", err=True)
-        raise SystemExit(ExitCode.NOT_ALIGNED)

@@ -6,7 +6,7 @@ import click
 
 from align_cli.commands.exit_codes import faults
 from align_cli.commands.options import debug_opt, transform_arg
-from align_cli.commands.transform_files import read_transform
+from align_cli.commands.transform_files import read_guess
 
 EPILOG = """\b
 Example: imalign show scan_aligned.json"""
@@ -21,12 +21,9 @@ def show(transform_path: str) -> None:
     The words are about the centre of the source; where its size is not known, about pixel (0, 0).
     """
     with faults({}):
-        transform = read_transform(transform_path, failed_too=True)
+        transform, failure = read_guess(transform_path)
 
-        from align_cli.files.transforms import read_stored  # noqa: PLC0415
         from align_cli.report.summary import transform_in_words  # noqa: PLC0415
-
-        failure = read_stored(transform_path).failure
     click.echo(transform_in_words(transform))
     if failure is not None:
         click.echo(f"NOT ALIGNED: {failure}")

@@ -11,16 +11,31 @@ if TYPE_CHECKING:
     from align_cli.engine.transform import Transform
 
 
-def read_transform(path: PathLike, *, failed_too: bool = False) -> Transform:
+def read_transform(path: PathLike) -> Transform:
     """Read a transform of any format in ``align_cli.files.transforms.FORMATS``.
 
     Args:
         path: the file; "/dev/stdin" is one.
-        failed_too: whether the JSON of an alignment that failed will do.
 
     Raises:
         UnreadableError: if it cannot be read, holds no transform, one that is singular or folds
             the source, or the best guess of an alignment that failed.
+    """
+    transform, failure = read_guess(path)
+    if failure is not None:
+        raise UnreadableError(
+            path,
+            f"is of an alignment that failed ({failure.rstrip('.')})",
+            "align the images again",
+        )
+    return transform
+
+
+def read_guess(path: PathLike) -> tuple[Transform, str | None]:
+    """Read a transform, be it of an alignment that failed; second is why it did, or None.
+
+    Raises:
+        UnreadableError: as ``read_transform``.
     """
     from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
     from align_cli.engine.motion import MODELS  # noqa: PLC0415
@@ -28,19 +43,13 @@ def read_transform(path: PathLike, *, failed_too: bool = False) -> Transform:
     from align_cli.files.transforms import read_stored  # noqa: PLC0415
 
     stored = read_stored(path)
-    if stored.failure is not None and not failed_too:
-        raise UnreadableError(
-            path,
-            f"is of an alignment that failed ({stored.failure.rstrip('.')})",
-            "align the images again",
-        )
     sizes = {"source_size": stored.source_size, "target_size": stored.target_size}
     try:
         if stored.source_to_target is None:
             pairs = stored.pairs
             assert pairs is not None
-            return Transform.from_points(pairs[:, :2], pairs[:, 2:], **sizes)
-        return Transform.from_matrix(
+            return Transform.from_points(pairs[:, :2], pairs[:, 2:], **sizes), None
+        transform = Transform.from_matrix(
             stored.source_to_target,
             target_to_source=stored.target_to_source,
             model=stored.model if stored.model in MODELS else None,
@@ -49,6 +58,7 @@ def read_transform(path: PathLike, *, failed_too: bool = False) -> Transform:
         )
     except ImageError as error:
         raise UnreadableError(path, error.cause, "check its numbers") from error
+    return transform, stored.failure
 
 
 def transform_text(path: PathLike, transform: Transform, to: str | None = None) -> str:

@@ -180,6 +180,39 @@ class Transform:
             raise ImageError("it folds the source: its horizon crosses it", role="transform")
         return replace(self, source_size=source_size, target_size=target_size)
 
+    def rescaled(self, source_size: Size, target_size: Size) -> Transform:
+        """The same between copies of the images in other sizes.
+
+        Resizing keeps the edges of an image: a pixel x of a copy of s times the size lies at
+        (x + 0.5) / s - 0.5 of the original, along each axis by its own s.
+
+        Raises:
+            ImageError: if the sizes that it belongs to are not known, or it folds the source.
+        """
+        if self.source_size is None or self.target_size is None:
+            raise ImageError("the sizes that it belongs to are not known", role="transform")
+        to_source = np.linalg.inv(_resizing(self.source_size, source_size))
+        to_target = _resizing(self.target_size, target_size)
+        matrix = to_target @ self.source_to_target @ to_source
+        covariance = self.covariance
+        if covariance is not None:
+            slope = _entries(matrix, [to_target @ entry @ to_source for entry in _UNIT_ENTRIES])
+            covariance = slope @ covariance @ slope.T
+        # Lengths that change differently along x and y leave a rotation no rotation.
+        return Transform.from_matrix(
+            matrix, source_size=source_size, target_size=target_size, covariance=covariance
+        )
+
+    def onto(self, canvas: Canvas) -> Transform:
+        """The same to the pixels of a canvas instead of the target's."""
+        x, y = canvas.offset
+        shift = Transform.from_matrix(
+            [[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]],
+            target_size=canvas.size,
+            covariance=np.zeros((8, 8)),
+        )
+        return self.then(shift)
+
     @property
     def parameters(self) -> dict[str, float | tuple[float, float]]:
         """The transform in people's terms, see ``align_cli.engine.motion.describe``.
@@ -329,6 +362,15 @@ def _to_unit(points: Points) -> Matrix:
             [0, 0, 1],
         ]
     )
+
+
+def _resizing(size: Size, other: Size) -> Matrix:
+    """Pixels of an image -> pixels of its copy of another size."""
+    matrix = np.eye(3)
+    for axis in (0, 1):
+        scale = other[axis] / size[axis]
+        matrix[axis, axis], matrix[axis, 2] = scale, 0.5 * (scale - 1.0)
+    return matrix
 
 
 _UNIT_ENTRIES: Final = [np.eye(9)[k].reshape(3, 3) for k in range(8)]

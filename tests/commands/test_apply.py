@@ -272,3 +272,39 @@ def test_what_cannot_be_carried_is_said(imalign: Imalign, tmp_path: Path) -> Non
         assert "not carried" not in result.stderr
     imalign("apply", "a_aligned.json", "a.jpg", "-o", "bare.png", "--no-metadata")
     assert not Image.open(io.BytesIO((tmp_path / "bare.png").read_bytes())).info
+
+
+def test_a_transform_of_small_copies_at_full_size(imalign: Imalign, tmp_path: Path) -> None:
+    for name, matrix in (("a", TRUTH), ("b", np.eye(3))):
+        # Twice the size by cv2's rule: pixel x of the large one lies at (x + 0.5) / 2 - 0.5.
+        small = rendered(matrix)
+        half = np.array([[0.5, 0.0, -0.25], [0.0, 0.5, -0.25], [0.0, 0.0, 1.0]])
+        large = rendered(matrix @ half, (320, 240))
+        for size, image in (("small", small), ("large", large)):
+            write_image(tmp_path / f"{name}_{size}.png", np.rint(255 * image).astype(np.uint8))
+    imalign("a_small.png", "b_small.png", "--json", "t.json", "--no-image", "--no-error-map")
+    assert imalign("apply", "t.json", "a_large.png").returncode == ExitCode.INPUT
+    result = imalign("apply", "t.json", "a_large.png", "--rescale", "-o", "x.png")
+    assert result.returncode == 0, result.stderr
+    shown, target = (pixels(tmp_path / name).astype(float) for name in ("x.png", "b_large.png"))
+    assert np.abs(shown - target)[30:-30, 30:-30].mean() < 0.5
+    (tmp_path / "shift.txt").write_text("1 0 5 0 1 0 0 0 1")
+    result = imalign("apply", "shift.txt", "a_large.png", "--rescale")
+    assert result.returncode == ExitCode.INPUT
+    assert "sizes that it belongs to are not known" in result.stderr
+
+
+def test_the_json_of_a_canvas_maps_to_its_pixels(
+    imalign: Imalign, aligned: Path, tmp_path: Path
+) -> None:
+    arguments = ("apply", aligned, "a.png", "-o", "x.png", "--canvas", "union")
+    assert imalign(*arguments, "--json", "x.json").returncode == 0
+    document = json.loads((tmp_path / "x.json").read_text())
+    shape = pixels(tmp_path / "x.png").shape
+    assert document["target"] == {"width": shape[1], "height": shape[0]}
+    # With the canvas as the target, the picture is the same.
+    assert imalign("apply", "x.json", "a.png", "-o", "y.png").returncode == 0
+    difference = pixels(tmp_path / "x.png").astype(int) - pixels(tmp_path / "y.png")
+    assert np.abs(difference).max() <= 1
+    assert imalign(*arguments, "--json", "-").stdout == (tmp_path / "x.json").read_text()
+    assert imalign(*arguments, "--json", "a.png").returncode == ExitCode.USAGE

@@ -159,3 +159,36 @@ def test_a_target_that_the_horizon_crosses_is_refused() -> None:
     folded = Transform.from_matrix(np.linalg.inv(back), source_size=(40, 40), target_size=(150, 40))
     with pytest.raises(ImageError, match="horizon"):
         folded.warp(np.zeros((40, 40)))
+
+
+@pytest.mark.parametrize("sizes", [((320, 240), (80, 60)), ((333, 117), (321, 77))])
+def test_at_another_size_points_lie_where_resizing_puts_them(sizes: tuple) -> None:
+    rng = np.random.default_rng(3)
+    known = Transform.from_matrix(
+        TILTED, source_size=SIZE, target_size=(150, 100), covariance=random_covariance(rng)
+    )
+    scaled = known.rescaled(*sizes)
+    points = np.array([[0.0, 0.0], [159.0, 0.0], [80.0, 100.0]])
+
+    def resized(points, size, other):
+        return (points + 0.5) * np.array(other) / size - 0.5
+
+    np.testing.assert_allclose(
+        scaled.map_points(resized(points, SIZE, sizes[0])),
+        resized(known.map_points(points), (150, 100), sizes[1]),
+    )
+    back = scaled.rescaled(SIZE, (150, 100))
+    np.testing.assert_allclose(back.source_to_target, known.source_to_target, atol=1e-12)
+    np.testing.assert_allclose(back.sigma_px(points), known.sigma_px(points), rtol=1e-6)
+
+
+def test_twice_the_size_is_twice_as_unsure_in_pixels() -> None:
+    known = Transform.from_matrix(
+        TILTED,
+        source_size=SIZE,
+        target_size=SIZE,
+        covariance=random_covariance(np.random.default_rng(4)),
+    )
+    double = known.rescaled((320, 240), (320, 240))
+    points = np.array([[10.0, 20.0], [150.0, 90.0]])
+    np.testing.assert_allclose(double.sigma_px(2 * points + 0.5), 2 * known.sigma_px(points))
