@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
@@ -55,8 +55,7 @@ class Outputs:
         return self.error_map is not None and _suffix(self.error_map) in RESIDUAL_SUFFIXES
 
 
-@dataclass(frozen=True)
-class View:
+class View(NamedTuple):
     """How the warped image is made: see ``align_cli.engine.warping.warp_image``.
 
     ``metadata`` is whether it gets the source's.

@@ -6,8 +6,7 @@ Both images are rectangles; laid over each other their overlap is a convex polyg
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +27,7 @@ _MOST_ROWS: Final = 128
 """Rows of the target among which the ends of the inner rectangle are sought at once."""
 
 
-@dataclass(frozen=True)
-class Canvas:
+class Canvas(NamedTuple):
     """A grid of pixels that continues the target's.
 
     Attributes:
@@ -83,8 +81,7 @@ def place_canvas(
     Raises:
         ImageError: if the canvas would be too large, or would have no pixel.
     """
-    geometry = Geometry(source_to_target, target_to_source, source_size, target_size)
-    rectangle = CANVASES[name](geometry)
+    rectangle = CANVASES[name](source_to_target, target_to_source, source_size, target_size)
     if rectangle is None:
         raise ImageError("source and target do not overlap: there is nothing to show", role=_ROLE)
     left, top, width, height = rectangle
@@ -99,22 +96,16 @@ def place_canvas(
     return Canvas(name, (left, top), (width, height))
 
 
-@dataclass(frozen=True, eq=False)
-class Geometry:
-    """Two rectangles and how they lie over each other."""
-
-    source_to_target: Matrix
-    target_to_source: Matrix
-    source_size: Size
-    target_size: Size
+def _target(
+    source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
+) -> Rectangle:
+    return 0, 0, *target_size
 
 
-def _target(geometry: Geometry) -> Rectangle:
-    return 0, 0, *geometry.target_size
-
-
-def _source(geometry: Geometry) -> Rectangle:
-    moved = map_points(geometry.source_to_target, corners(geometry.source_size))
+def _source(
+    source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
+) -> Rectangle:
+    moved = map_points(source_to_target, corners(source_size))
     # A corner on a pixel stays on it, whatever the last bit of a quotient says.
     low = np.ceil(moved.min(axis=0) - SLACK_PX)
     high = np.floor(moved.max(axis=0) + SLACK_PX)
@@ -123,19 +114,22 @@ def _source(geometry: Geometry) -> Rectangle:
     return int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1
 
 
-def _union(geometry: Geometry) -> Rectangle:
-    left, top, width, height = _source(geometry)
-    right = max(left + width, geometry.target_size[0])
-    bottom = max(top + height, geometry.target_size[1])
+def _union(
+    source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
+) -> Rectangle:
+    left, top, width, height = _source(source_to_target, target_to_source, source_size, target_size)
+    right, bottom = max(left + width, target_size[0]), max(top + height, target_size[1])
     left, top = min(left, 0), min(top, 0)
     return left, top, right - left, bottom - top
 
 
-def _overlap(geometry: Geometry) -> Rectangle | None:
-    return inner_rectangle(geometry.target_to_source, geometry.target_size, geometry.source_size)
+def _overlap(
+    source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
+) -> Rectangle | None:
+    return inner_rectangle(target_to_source, target_size, source_size)
 
 
-CANVASES: Final[dict[str, Callable[[Geometry], Rectangle | None]]] = {
+CANVASES: Final[dict[str, Callable[[Matrix, Matrix, Size, Size], Rectangle | None]]] = {
     "target": _target,
     "source": _source,
     "union": _union,

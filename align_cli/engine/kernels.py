@@ -10,8 +10,7 @@ cv2's own cubic (a = -0.75) does not reproduce a ramp, and its Lanczos rounds th
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,8 +24,7 @@ _NO_FRACTIONS: Final = np.empty(0, np.float32)
 Weights = NDArray[np.floating[Any]]
 
 
-@dataclass(frozen=True)
-class Kernel:
+class Kernel(NamedTuple):
     """A separable interpolation kernel.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Image, Matrix
 from align_cli.engine.coordinates import Size
 from align_cli.engine.errors import ImageError
-from align_cli.engine.kernels import KERNELS, Kernel, bordered, sample_kernel, sample_nearest
 from align_cli.engine.luma import ALPHA_CHANNELS, LARGEST_SIDE, check_kind
 from align_cli.engine.options import INTERPOLATION_NAMES
 from align_cli.engine.parts import Part, sample_parts
 from align_cli.engine.sampling import offset_origin, overlap_mask, sample
 from align_cli.engine.threads import Threads
+
+if TYPE_CHECKING:
+    from align_cli.engine.kernels import Kernel
 
 TOGETHER: Final = (1, 3, 4)
 """Numbers of channels that cv2 samples exactly; with two it rounds to 1/32 px."""
@@ -74,9 +76,7 @@ def warp_image(
     planes = np.atleast_3d(image)
     channels = planes.shape[2]
     target_width, target_height = target_size
-    kernel = KERNELS.get(interpolation)
-    if kernel is not None and kernel.reach > 1 and min(source_size) < 2 * kernel.reach:
-        kernel = None
+    kernel = None if interpolation == "linear" else _kernel(interpolation, source_size)
     outside = ~overlap_mask(warp, target_size, source_size)
     fills = np.full(channels, fill)
     if image.dtype.kind == "u":
@@ -132,11 +132,21 @@ def _warped_rows(
     return values
 
 
+def _kernel(interpolation: str, source_size: Size) -> Kernel | None:
+    """The kernel of a name; None where the image is too narrow for it."""
+    from align_cli.engine.kernels import KERNELS  # noqa: PLC0415  (most are warped linearly)
+
+    kernel = KERNELS[interpolation]
+    return kernel if kernel.reach == 1 or min(source_size) >= 2 * kernel.reach else None
+
+
 def _warp_by_kernel(planes: Image, warp: Matrix, kernel: Kernel, out: Image) -> None:
     """Warp by another interpolation than the linear one, into ``out``, in strips of rows."""
+    from align_cli.engine.kernels import bordered, sample_kernel, sample_nearest  # noqa: PLC0415
+
     height, width = out.shape[:2]
     rows = max(1, _KERNEL_STRIP_PIXELS // width)
-    nearest = kernel is KERNELS["nearest"]
+    nearest = kernel.reach == 1
     each = [] if nearest else list(np.moveaxis(planes, 2, 0))
     limits = [_finite_range(plane) for plane in each]
     bordered_channels = [bordered(plane, kernel) for plane in each]

@@ -2,42 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from importlib import import_module
+from types import ModuleType
 from typing import Final
 
-from align_cli.files.metadata import bmp, ifd, jpeg, png, tiff, webp
 from align_cli.files.metadata.record import NOTHING, Metadata, profile_fits, upright_xmp
 from align_cli.files.pixels import Pixels
 
-
-@dataclass(frozen=True)
-class Container:
-    """How files of one format hold metadata.
-
-    Attributes:
-        begins: the first bytes of such a file.
-        read: returns the metadata of a file.
-        attach: returns a file with metadata, and what of it did not fit after all, in words.
-        carries: which attributes of ``Metadata`` it holds.
-    """
-
-    begins: tuple[bytes, ...]
-    read: Callable[[bytes], Metadata]
-    attach: Callable[[bytes, Metadata], tuple[bytes, tuple[str, ...]]]
-    carries: tuple[str, ...]
-
-
 _ALL = ("exif", "icc", "xmp", "resolution")
 
-CONTAINERS: Final = {
-    "PNG": Container((b"\x89PNG",), png.read, png.attach, (*_ALL, "colour")),
-    "TIFF": Container((b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"), tiff.read, tiff.attach, _ALL),
-    "JPEG": Container((b"\xff\xd8\xff",), jpeg.read, jpeg.attach, _ALL),
-    "BMP": Container((b"BM",), bmp.read, bmp.attach, ("resolution",)),
-    "WebP": Container((b"RIFF",), webp.read, webp.attach, ("exif", "icc", "xmp")),
+CARRIED: Final = {
+    "PNG": (*_ALL, "colour"),
+    "TIFF": _ALL,
+    "JPEG": _ALL,
+    "BMP": ("resolution",),
+    "WebP": ("exif", "icc", "xmp"),
 }
-"""By the names of ``align_cli.files.encode.FORMATS``; PGM and PPM hold no metadata."""
+"""Which attributes of ``Metadata`` each format of ``encode.FORMATS`` holds; the module of its name
+here reads and attaches them. PGM and PPM hold none."""
+
+_BEGINNINGS: Final = {
+    b"\x89PNG": "PNG",
+    b"II*\0": "TIFF",
+    b"MM\0*": "TIFF",
+    b"II+\0": "TIFF",
+    b"MM\0+": "TIFF",
+    b"\xff\xd8\xff": "JPEG",
+    b"BM": "BMP",
+    b"RIFF": "WebP",
+}
+
+
+def _format(data: bytes) -> str | None:
+    found = (name for start, name in _BEGINNINGS.items() if data.startswith(start))
+    return next(found, None)
+
+
+def _module(name: str) -> ModuleType:
+    """Return the module of a format; most pictures have no need of the others."""
+    return import_module(f"align_cli.files.metadata.{name.lower()}")
 
 
 def read_metadata(data: bytes) -> Metadata:
@@ -45,11 +48,12 @@ def read_metadata(data: bytes) -> Metadata:
 
     What is broken counts as not there: it must not keep anybody from the pixels.
     """
-    container = _container(data)
+    name = _format(data)
     try:
-        return NOTHING if container is None else container.read(data)
+        found: Metadata = NOTHING if name is None else _module(name).read(data)
     except Exception:  # hostile bytes may break anything
         return NOTHING
+    return found
 
 
 def with_metadata(data: bytes, metadata: Metadata, pixels: Pixels) -> tuple[bytes, tuple[str, ...]]:
@@ -62,28 +66,25 @@ def with_metadata(data: bytes, metadata: Metadata, pixels: Pixels) -> tuple[byte
     """
     if not metadata.kinds:
         return data, metadata.lost
+    from align_cli.files.metadata import ifd  # noqa: PLC0415  (most pictures have none)
+
     height, width = pixels.shape[:2]
     channels = 1 if pixels.ndim == 2 else int(pixels.shape[2])
-    renewed = replace(
-        metadata,
+    renewed = metadata._replace(
         exif=ifd.renewed(metadata.exif, width, height),
         xmp=upright_xmp(metadata.xmp),
     )
-    container = _container(data)
+    format_name = _format(data)
+    held = CARRIED[format_name] if format_name else ()
     carried, lost = {}, list(metadata.lost)
     for kind, name in metadata.kinds.items():
-        if kind == "icc" and container is not None and not profile_fits(metadata.icc, channels):
+        if kind == "icc" and kind in held and not profile_fits(metadata.icc, channels):
             lost.append(f"{name} (it is for other channels)")
-        elif container is not None and kind in container.carries and kind in renewed.kinds:
+        elif kind in held and kind in renewed.kinds:
             carried[kind] = getattr(renewed, kind)
         else:
             lost.append(name)
-    if container is None or not carried:
+    if format_name is None or not carried:
         return data, tuple(lost)
-    attached, too_long = container.attach(data, Metadata(**carried))
+    attached, too_long = _module(format_name).attach(data, Metadata(**carried))
     return attached, (*lost, *too_long)
-
-
-def _container(data: bytes) -> Container | None:
-    found = (each for each in CONTAINERS.values() if data.startswith(each.begins))
-    return next(found, None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 EXIF, GPS, INTEROPERABILITY = 0x8769, 0x8825, 0xA005
 CHILDREN = (EXIF, GPS, INTEROPERABILITY)
@@ -20,8 +20,7 @@ _SHORT, _LONG = 3, 4
 _LARGEST = 1 << 24
 
 
-@dataclass
-class Directory:
+class Directory(NamedTuple):
     """One directory.
 
     Attributes:
@@ -30,9 +29,9 @@ class Directory:
         order: "<" or ">".
     """
 
-    values: dict[int, tuple[int, bytes]] = field(default_factory=dict)
-    children: dict[int, Directory] = field(default_factory=dict)
-    order: str = "<"
+    values: dict[int, tuple[int, bytes]]
+    children: dict[int, Directory]
+    order: str
 
     def number(self, tag: int) -> int | None:
         """The one whole number of a tag, or None."""
@@ -69,7 +68,7 @@ def read(block: bytes) -> Directory | None:
 
 
 def _read(block: bytes, start: int, order: str, depth: int) -> Directory:
-    directory = Directory(order=order)
+    directory = Directory({}, {}, order)
     for position in _entries(block, start, order):
         tag, kind, count = struct.unpack_from(order + "HHI", block, position)
         size = _VALUE.get(kind, 0) * count
@@ -136,7 +135,7 @@ def descriptive(directory: Directory) -> tuple[Directory, bool]:
 
     Without maker notes, whose offsets would be wrong; second is whether there were any.
     """
-    kept = Directory(order=directory.order)
+    kept = Directory({}, {}, directory.order)
     for tag in _DESCRIPTIVE:
         if tag in directory.values:
             kept.values[tag] = directory.values[tag]

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 INCH_PER_METRE = 1 / 0.0254
-_XMP_ORIENTATION = re.compile(rb"(tiff:Orientation(?:=[\"']|>))[2-8]")
 
 
-@dataclass(frozen=True)
-class Metadata:
+class Metadata(NamedTuple):
     """What a file says beside its pixels; what it does not say is empty.
 
     Attributes:
@@ -47,7 +44,9 @@ NOTHING = Metadata()
 
 def upright_xmp(xmp: bytes) -> bytes:
     """Return an XMP packet that calls the picture upright, which it is by now."""
-    return _XMP_ORIENTATION.sub(rb"\g<1>1", xmp)
+    import re  # noqa: PLC0415  (most pictures have none)
+
+    return re.sub(rb"(tiff:Orientation(?:=[\"']|>))[2-8]", rb"\g<1>1", xmp)
 
 
 def profile_fits(icc: bytes, channels: int) -> bool:

@@ -53,7 +53,7 @@ def attach(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
     (start,) = struct.unpack_from("<I", data, 4)
     (count,) = struct.unpack_from("<H", data, start)
     own = data[start + 2 : start + 2 + 12 * count]
-    found = ifd.read(metadata.exif) or ifd.Directory()
+    found = ifd.read(metadata.exif) or ifd.Directory({}, {}, "<")
     directory, notes = ifd.descriptive(found)
     added = _tags(metadata, directory.order)
     replaced = {*directory.values, *added, *directory.children}
