@@ -53,6 +53,7 @@ $(VENV)/pyvenv.cfg:
 
 $(RUNTIME): $(VENV)/pyvenv.cfg pyproject.toml install.sh
 	sh install.sh $(BIN)/python -e .
+	$(BIN)/python -m compileall -q align_cli # pip does so for all but editable packages
 	touch $@
 
 $(DEVELOP): $(RUNTIME)

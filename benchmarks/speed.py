@@ -14,6 +14,7 @@ table's pairs.
 
 from __future__ import annotations
 
+import compileall
 import json
 import statistics
 import subprocess
@@ -180,6 +181,7 @@ with open(sys.argv[3] + ".json", "w") as file:
 
 def command(name: str, size: Size, folder: Path, runs: int, rng: np.random.Generator) -> Seconds:
     """The whole command, and the plain script, on a colour pair of this size."""
+    compileall.compile_dir("align_cli", quiet=1)  # as pip leaves a package that it installs
     paths = [str(folder / f"{role}.png") for role in ("a", "b")]
     for path, image in zip(paths, colour_pair(size, rng), strict=True):
         cv2.imwrite(path, image)

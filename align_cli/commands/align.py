@@ -29,6 +29,7 @@ from align_cli.commands.outputs import (
     alignment_canvas,
     check_outputs,
     named_outputs,
+    prepare,
     write_json,
     write_pictures,
 )
@@ -202,6 +203,7 @@ def align(
             with_error_map=not no_error_map,
         )
         check_outputs(outputs, [source_path, target_path, *([init] if init else [])], source)
+        prepare(outputs)
 
         from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
+
+from align_cli.workers import Workers
 
 if TYPE_CHECKING:
     from align_cli.files.images import Picture
@@ -17,9 +19,9 @@ def read_pair(source_path: str, target_path: str, max_megapixels: float) -> tupl
     """
     from align_cli.files.images import read_image  # noqa: PLC0415  (help stays quick)
 
-    with ThreadPoolExecutor(2) as pool:
+    with Workers(2) as workers:
         source, target = (
-            pool.submit(read_image, path, max_megapixels=max_megapixels)
+            workers.start(partial(read_image, path, max_megapixels=max_megapixels))
             for path in (source_path, target_path)
         )
         # Meanwhile, because it takes as long as a picture of a megapixel.

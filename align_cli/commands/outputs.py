@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePath
+from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from align_cli.commands.exit_codes import OutputFault
+from align_cli.workers import Workers
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment
@@ -29,8 +30,7 @@ RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
 """Error maps of these kinds hold the residual itself; all others are pictures of it."""
 
 
-@dataclass(frozen=True)
-class Outputs:
+class Outputs(NamedTuple):
     """Paths of the results; None where one is not wanted, "-" for stdout (JSON only)."""
 
     image: str | None
@@ -151,6 +151,14 @@ def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
             raise click.UsageError(f"the output {path} is the input {taken}; choose another name")
 
 
+def prepare(outputs: Outputs) -> None:
+    """Have a thread unpack the font of the error map's legend, while the solver works."""
+    if outputs.error_map is not None and not outputs.residual:
+        from align_cli.report import legend  # noqa: PLC0415
+
+        Thread(target=legend.font).start()
+
+
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     """Write the document; returns the files written, none where it went to stdout."""
     from align_cli.files import documents  # noqa: PLC0415
@@ -224,7 +232,7 @@ def write_pictures(
             return encode_array(path, differences)
         picture = render(differences, overlap)
         del differences, overlap  # encoding takes as much memory again
-        return encode_image(path, picture, small=small, painted=True)
+        return encode_image(path, picture, small=small)
 
     wanted = [
         (outputs.image, warped),
@@ -232,8 +240,10 @@ def write_pictures(
         (outputs.valid_mask, valid_mask),
     ]
     largest = max(picture.width * picture.height for picture in (source, target))
-    with ThreadPoolExecutor(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as pool:
-        jobs = [(path, pool.submit(make, path)) for path, make in wanted if path is not None]
+    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as workers:
+        jobs = [
+            (path, workers.start(partial(make, path))) for path, make in wanted if path is not None
+        ]
         encoded = [(path, job.result()) for path, job in jobs]
     for path, data in encoded:
         write_bytes(path, data)

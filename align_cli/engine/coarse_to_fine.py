@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 from align_cli.engine.alignment import LevelRecord
 from align_cli.engine.coordinates import Size, at_level
@@ -75,8 +75,7 @@ FEWEST_PIXELS: Final = 32
 Progress = Callable[[LevelRecord], None]
 
 
-@dataclass(frozen=True)
-class TargetLevel:
+class TargetLevel(NamedTuple):
     """What a level of the target contributes to a descent.
 
     Attributes:
@@ -92,8 +91,7 @@ class TargetLevel:
     rows: TargetPlanes | None = None
 
 
-@dataclass(frozen=True)
-class Descent:
+class Descent(NamedTuple):
     """Where a descent ended.
 
     Attributes:

@@ -13,8 +13,7 @@ images that were sampled differently, is trusted less there (docs/method.md, "Th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -57,8 +56,7 @@ CHUNK_PIXELS: Final = 1 << 18
 _BORDER: Final = cv2.BORDER_REFLECT_101
 
 
-@dataclass(frozen=True)
-class Clean:
+class Clean(NamedTuple):
     """The clean picture of a pair.
 
     Attributes:

@@ -7,8 +7,7 @@ no more than linear sampling does, which cv2 makes ten times faster than any spl
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -20,8 +19,7 @@ from align_cli.engine.threads import Threads
 _MIRROR: Final = cv2.BORDER_REFLECT_101
 
 
-@dataclass(frozen=True, eq=False)
-class Halfway:
+class Halfway(NamedTuple):
     """Finds values half a pixel further on, from ``reach`` pixels on either side.
 
     Attributes:

@@ -7,9 +7,8 @@ Two things sum them up: all rows of a level (``align_cli.engine.moments``), or c
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +31,7 @@ edges: taken for outliers, the edges would lose their vote. Measured without noi
 0.0020 px instead of 0.0039."""
 
 
-@dataclass(frozen=True)
-class NormalEquations:
+class NormalEquations(NamedTuple):
     """[J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r at a place.
 
     Attributes:

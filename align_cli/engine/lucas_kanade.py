@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -137,8 +137,7 @@ def compose_inverse(warp: Matrix, small: Matrix) -> Matrix:
     return unit(warp @ np.linalg.inv(small))
 
 
-@dataclass(frozen=True)
-class Taken:
+class Taken(NamedTuple):
     """The iteration before: the Gauss-Newton step as solved, and the step as taken."""
 
     solved: Vector

@@ -22,7 +22,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -195,8 +195,7 @@ def residual_sums(
     )
 
 
-@dataclass(frozen=True)
-class _StripSums:
+class _StripSums(NamedTuple):
     moments: NDArray[np.float64]  # (4, 3, 3): M(gx w r), M(gy w r), M(T w r), M(w r)
     totals: Vector  # sums of w and w r r, pixels that take part, slopes and weights of some
     tables: NDArray[np.float64]  # (10, 5, 5): see _matrix_tables; zero where not asked for

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 MODEL_NAMES: Final = ("translation", "rigid", "similarity", "affine", "homography")
 LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
@@ -18,8 +18,7 @@ INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
 
 
-@dataclass(frozen=True)
-class Preset:
+class Preset(NamedTuple):
     """What a preset trades time for.
 
     Attributes:

@@ -11,12 +11,11 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Matrix, Plane
+from align_cli.engine.arrays import Image, Matrix, Plane
 from align_cli.engine.coordinates import Size
 from align_cli.engine.luma import LargeLuma, Luma
-from align_cli.engine.sampling import offset_origin, sample
+from align_cli.engine.sampling import offset_origin, resample, sample
 
 Part = tuple[slice, slice]
 """Rows and columns of an image."""
@@ -32,12 +31,12 @@ _NARROWEST: Final = 16
 
 
 def sample_parts(
-    part_of: Callable[[Part], NDArray[np.float32]],
+    part_of: Callable[[Part], Image],
     image_size: Size,
     warp: Matrix,
     size: Size,
     *,
-    out: NDArray[np.float32],
+    out: Image,
     reach: int = 1,
     finer: int = 1,
     replicate: bool = False,
@@ -45,12 +44,12 @@ def sample_parts(
     """``sampling.sample`` of an image that ``part_of`` makes, part by part.
 
     Args:
-        part_of: returns a part of the image, float32, on a grid ``finer`` times as fine; it may
-            have up to four channels.
+        part_of: returns a part of the image, on a grid ``finer`` times as fine, of a kind that
+            ``sampling.resample`` takes; an axis of one channel may be there.
         image_size: (width, height) of the whole image.
         warp: (3, 3), window pixel -> image pixel.
         size: (width, height) of the window.
-        out: where to write, (height, width) float32, with the same channels.
+        out: where to write, (height, width, ...) of the same dtype and channels.
         reach: pixels around a place that its value is made from.
         finer: see ``part_of``.
         replicate: as in ``sampling.sample``.
@@ -86,10 +85,10 @@ def sample_parts(
     to_part[0] -= left * warp[2]
     to_part[1] -= top * warp[2]
     to_part[:2] *= finer
-    if part.ndim == 2 and out.flags.c_contiguous:
-        sample(part, to_part, size, out=out, replicate=replicate)
+    if part.shape[2:] != (1,) and out.flags.c_contiguous:
+        resample(part, to_part, size, out=out, replicate=replicate)
     else:
-        out[...] = sample(part, to_part, size, replicate=replicate).reshape(out.shape)
+        out[...] = resample(part, to_part, size, replicate=replicate).reshape(out.shape)
 
 
 def _reached(

@@ -11,8 +11,7 @@ What is here is the pair itself, its first guess and its update.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +28,7 @@ NO_LIGHT, UNIFORM, FIELD = 0, 1, len(MONOMIALS)
 _CORNERS: Final = np.array([(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
 
 
-@dataclass(frozen=True, eq=False)
-class Light:
+class Light(NamedTuple):
     """Coefficients, in the order of ``MONOMIALS``, of the factor and the offset, (6,) each."""
 
     factor: Vector

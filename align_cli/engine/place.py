@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import at_level
 from align_cli.engine.photometry import Light
 
 
-@dataclass(frozen=True)
-class Place:
+class Place(NamedTuple):
     """The warp, (3, 3), target pixel -> source pixel, and the light."""
 
     warp: Matrix

@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,8 +23,7 @@ NORMAL_MEDIAN: Final = 0.6744897501960817
 """Median of |r| for a standard normal r: the median absolute residual over it estimates s."""
 
 
-@dataclass(frozen=True)
-class Loss:
+class Loss(NamedTuple):
     """A robust loss.
 
     Attributes:

@@ -6,13 +6,13 @@ target it is one interval, known from four inequalities without warping a mask.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size
 
 SLACK_PX: Final = 5e-4
@@ -52,13 +52,36 @@ def sample(
     Returns:
         (height, width) float32.
     """
+    return np.asarray(resample(image, warp, size, out=out, replicate=replicate), np.float32)
+
+
+def resample(
+    image: Image,
+    warp: Matrix,
+    size: Size,
+    *,
+    out: Image | None = None,
+    replicate: bool = False,
+) -> Image:
+    """``sample`` of any image that cv2 samples exactly, in its own dtype.
+
+    Args:
+        image: (height, width) or (height, width, 3 or 4); uint8, uint16 or float32.
+        warp: (3, 3), window pixel -> image pixel.
+        size: (width, height) of the window.
+        out: where to write, of the result's shape and dtype, and contiguous.
+        replicate: as in ``sample``.
+
+    Returns:
+        (height, width, ...); integers are rounded to the nearest.
+    """
     border = cv2.BORDER_REPLICATE if replicate else cv2.BORDER_CONSTANT
     if warp[2, 0] == 0.0 and warp[2, 1] == 0.0:
         affine = warp[:2] / warp[2, 2]
         sampled = cv2.warpAffine(image, affine, size, dst=out, flags=_FLAGS, borderMode=border)
     else:
         sampled = cv2.warpPerspective(image, warp, size, dst=out, flags=_FLAGS, borderMode=border)
-    return np.asarray(sampled, np.float32)
+    return np.asarray(sampled)
 
 
 def sample_valid(valid: Mask, warp: Matrix, size: Size) -> Mask:
@@ -108,17 +131,26 @@ def row_intervals(
     return low.astype(np.intp), high.astype(np.intp) + 1
 
 
-def clear_outside(plane: Plane, first: NDArray[np.intp], end: NDArray[np.intp]) -> None:
-    """Set to zero, in place, what lies outside each row's interval ``first <= x < end``."""
-    width = plane.shape[1]
+def clear_outside(
+    image: NDArray[Any],
+    first: NDArray[np.intp],
+    end: NDArray[np.intp],
+    value: NDArray[Any] | float = 0.0,
+) -> None:
+    """Set to ``value``, in place, what lies outside each row's interval ``first <= x < end``.
+
+    The image is (rows, width) or (rows, width, channels); it may have a value for each channel.
+    """
+    width = image.shape[1]
     # Most often only the columns near the borders are touched at all.
     left, right = min(int(first.max(initial=0)), width), max(int(end.min(initial=width)), 0)
+    all_channels = (..., None) if image.ndim == 3 else ...
     if left > 0:
-        columns = np.arange(left)
-        np.copyto(plane[:, :left], 0.0, where=columns < first[:, None])
+        outside = np.arange(left) < first[:, None]
+        np.copyto(image[:, :left], value, where=outside[all_channels])
     if right < width:
-        columns = np.arange(right, width)
-        np.copyto(plane[:, right:], 0.0, where=columns >= end[:, None])
+        outside = np.arange(right, width) >= end[:, None]
+        np.copyto(image[:, right:], value, where=outside[all_channels])
 
 
 def interval_mask(

@@ -6,11 +6,12 @@ not matter to the sums, because every strip's own sum comes back in its place.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from types import TracebackType
 from typing import Final, TypeVar
+
+from align_cli.workers import Workers, available_cores
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -21,13 +22,6 @@ SHORTEST_LIST: Final = 4
 """Strips below which handing work to another thread costs more than it saves."""
 
 
-def available_cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 class Threads:
     """A pool that is created when first needed and closed by ``with``."""
 
@@ -35,7 +29,7 @@ class Threads:
         if count is not None and (not isinstance(count, int) or count < 1):
             raise ValueError(f"threads must be a whole number of at least 1, got {count!r}")
         self.count = count if count is not None else min(available_cores(), MOST_THREADS)
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Workers | None = None
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """``[work(item) for item in items]``, in that order, on all threads."""
@@ -43,16 +37,16 @@ class Threads:
         if shares <= 1 or len(items) < SHORTEST_LIST:
             return [work(item) for item in items]
         if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.count)
+            self._pool = Workers(self.count - 1)
 
         def work_share(first: int) -> list[Result]:
             return [work(item) for item in items[first::shares]]
 
         results: list[Result] = [None] * len(items)  # type: ignore[list-item]
-        others = [self._pool.submit(work_share, first) for first in range(1, shares)]
+        others = [self._pool.start(partial(work_share, first)) for first in range(1, shares)]
         results[::shares] = work_share(0)
-        for first, future in enumerate(others, start=1):
-            results[first::shares] = future.result()
+        for first, other in enumerate(others, start=1):
+            results[first::shares] = other.result()
         return results
 
     def __enter__(self) -> Threads:
@@ -65,5 +59,5 @@ class Threads:
         traceback: TracebackType | None,
     ) -> None:
         if self._pool is not None:
-            self._pool.shutdown()
+            self._pool.__exit__(kind, error, traceback)
             self._pool = None

@@ -13,7 +13,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import ALPHA_CHANNELS, LARGEST_SIDE, check_kind
 from align_cli.engine.options import INTERPOLATION_NAMES
 from align_cli.engine.parts import Part, sample_parts
-from align_cli.engine.sampling import offset_origin, overlap_mask, sample
+from align_cli.engine.sampling import clear_outside, offset_origin, row_intervals, sample
 from align_cli.engine.threads import Threads
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TOGETHER: Final = (1, 3, 4)
 """Numbers of channels that cv2 samples exactly; with two it rounds to 1/32 px."""
 
-_STRIP_PIXELS: Final = 1 << 20
+_STRIP_PIXELS: Final = 1 << 19
 _KERNEL_STRIP_PIXELS: Final = 1 << 16
 """The weights of every pixel of a strip are held at once."""
 
@@ -77,59 +77,47 @@ def warp_image(
     channels = planes.shape[2]
     target_width, target_height = target_size
     kernel = None if interpolation == "linear" else _kernel(interpolation, source_size)
-    outside = ~overlap_mask(warp, target_size, source_size)
+    first, end = row_intervals(
+        warp, np.arange(target_height, dtype=np.float64), target_width, source_size, 0.0
+    )
     fills = np.full(channels, fill)
     if image.dtype.kind == "u":
         limits = np.iinfo(image.dtype)
         fills = np.clip(np.rint(fills), limits.min, limits.max)
     if channels in ALPHA_CHANNELS:
         fills[-1] = 0.0
+    fills = fills.astype(image.dtype)
     warped = np.empty((target_height, target_width, channels), image.dtype)
     rows = max(1, _STRIP_PIXELS // target_width)
     group = channels if channels in TOGETHER else 1
-    for first in range(0, channels, group):
-        together = np.s_[..., first : first + group]
+    for channel in range(0, channels, group):
+        together = np.s_[..., channel : channel + group]
         if kernel is not None:
             _warp_by_kernel(planes[together], warp, kernel, warped[together])
-            warped[together][outside] = fills[together[1]]
             continue
         if image.dtype == np.float64:
             warped[together] = _warped_float64(planes[together], warp, target_size)
-            warped[together][outside] = fills[together[1]]
             continue
         for top in range(0, target_height, rows):
-            strip = warped[together][top : top + rows]
-            values = _warped_rows(planes[together], warp, top, strip.shape[:2])
-            if image.dtype.kind == "u":
-                np.rint(values, out=values)
-            values[outside[top : top + rows]] = fills[together[1]]
-            strip[...] = values
+            _warp_rows(planes[together], warp, top, out=warped[together][top : top + rows])
+    # cv2 blends the border with a fill value over one pixel; to replicate it instead and to fill by
+    # the exact overlap afterwards leaves no dark rim.
+    for top in range(0, target_height, rows):
+        strip = slice(top, top + rows)
+        clear_outside(warped[strip], first[strip], end[strip], fills)
     return warped.reshape(target_height, target_width, *image.shape[2:])
 
 
-def _warped_rows(
-    planes: Image, warp: Matrix, top: int, shape: tuple[int, int]
-) -> NDArray[np.float32]:
-    """Some rows of the warped planes, (*shape, channels).
+def _warp_rows(planes: Image, warp: Matrix, top: int, *, out: Image) -> None:
+    """Some rows of the warped planes, (rows, width, channels) from row ``top`` on."""
+    height, width = planes.shape[:2]
 
-    cv2 blends the border with the fill value over one pixel; replicating instead and filling by
-    the exact overlap afterwards leaves no dark rim.
-    """
-    height, width, channels = planes.shape
-    values = np.empty((*shape, channels), np.float32)
+    def part_of(part: Part) -> Image:
+        return np.ascontiguousarray(planes[part]) if planes.shape[2] == 1 else planes[part]
 
-    def part_of(part: Part) -> NDArray[np.float32]:
-        return np.ascontiguousarray(planes[part], np.float32)
-
-    sample_parts(
-        part_of,
-        (width, height),
-        offset_origin(warp, 0.0, top),
-        shape[::-1],
-        out=values,
-        replicate=True,
-    )
-    return values
+    size = out.shape[1], out.shape[0]
+    there = offset_origin(warp, 0.0, top)
+    sample_parts(part_of, (width, height), there, size, out=out, replicate=True)
 
 
 def _kernel(interpolation: str, source_size: Size) -> Kernel | None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from align_cli.files import pillow, png, pnm, tiff
+from align_cli.files import pillow, png_encode, pnm, tiff
 from align_cli.files.pixels import Pixels
 
 _CHANNEL_NAMES = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
@@ -15,8 +15,7 @@ _CHANNEL_NAMES = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 _JPEG_QUALITY = 95
 
 
-@dataclass(frozen=True)
-class Format:
+class Format(NamedTuple):
     """An output format.
 
     Attributes:
@@ -57,15 +56,9 @@ class Format:
 
 
 def plain(pixels: Pixels) -> Pixels:
-    """Return (H, W), or (H, W, C) with C >= 2, in native byte order.
-
-    Contiguous, or contiguous with the channels the other way round.
-    """
+    """Return (H, W), or (H, W, C) with C >= 2, contiguous and in native byte order."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    backwards = pixels[..., ::-1] if pixels.ndim == 3 and pixels.shape[2] == 3 else None
-    if backwards is not None and backwards.flags.c_contiguous and pixels.dtype.isnative:
-        return pixels  # blue first in memory, as OpenCV wants it: a copy would be turned back
     return np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("="))
 
 
@@ -96,7 +89,7 @@ def _by_opencv(suffix: str) -> Callable[[Pixels], bytes]:
 _8, _8_16, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32", "float64")
 _UNLIMITED = 2**31 - 1
 
-PNG = Format("PNG", (".png",), _8_16, (1, 2, 3, 4), 1_000_000, png.encode)
+PNG = Format("PNG", (".png",), _8_16, (1, 2, 3, 4), 1_000_000, png_encode.encode)
 FORMATS = (
     PNG,
     Format("TIFF", (".tif", ".tiff"), _ALL, (), _UNLIMITED, tiff.encode),

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from align_cli.files import encode, pillow, png, pnm, tiff
+from align_cli.files import encode, pillow, png, png_encode, pnm, tiff
 from align_cli.files.atomic import write_bytes
 from align_cli.files.errors import (
     ContentError,
@@ -29,7 +29,8 @@ from align_cli.files.errors import (
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 from align_cli.files.metadata.containers import read_metadata
 from align_cli.files.metadata.record import NOTHING, Metadata
-from align_cli.files.pixels import Pixels, full_scale
+from align_cli.files.pixels import Indexed, Pixels, full_scale
+from align_cli.files.png_chunks import SIGNATURE
 
 __all__ = [
     "DEFAULT_MAX_MEGAPIXELS",
@@ -91,7 +92,7 @@ _Decode: TypeAlias = Callable[[bytes, float], Pixels]
 
 # How files that begin with any of these bytes are read.
 _DECODERS: dict[tuple[bytes, ...], _Decode] = {
-    (png.SIGNATURE,): png.decode,
+    (SIGNATURE,): png.decode,
     (b"\xff\xd8\xff", b"BM"): pillow.decode,
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decode,
     tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): pnm.decode,
@@ -223,27 +224,27 @@ def write_image(path: PathLike, pixels: Pixels) -> None:
     write_bytes(path, encode_image(path, pixels))
 
 
-def encode_image(
-    path: PathLike, pixels: Pixels, *, small: bool = False, painted: bool = False
-) -> bytes:
+def encode_image(path: PathLike, picture: Pixels | Indexed, *, small: bool = False) -> bytes:
     """What ``write_image`` would write. May be called from several threads at once.
 
     Args:
         path: .png, .tif, .tiff, .jpg, .jpeg, .bmp, .webp (lossless), .pgm, .ppm or .pnm. A device
             or pipe without a suffix gets the default format.
-        pixels: (H, W) or (H, W, C), as in :class:`Picture`; not changed.
+        picture: (H, W) or (H, W, C), as in :class:`Picture`, not changed; or one with a palette,
+            which only PNG keeps: in all other formats it becomes RGB.
         small: whether to spend several times the time on a smaller PNG.
-        painted: whether the picture has few colours, which compress otherwise than photographs.
 
     Raises:
         UnwritableError: if the format cannot hold such pixels, or they do not fit into memory.
     """
-    chosen = _output_format(path, pixels)
+    like = picture.like_rgb() if isinstance(picture, Indexed) else picture
+    chosen = _output_format(path, like)
     try:
-        plain = encode.plain(pixels)
-        if chosen is encode.PNG:
-            return png.encode(plain, small=small, painted=painted)
-        return chosen.encode(plain)
+        if chosen is not encode.PNG:
+            pixels = picture.rgb() if isinstance(picture, Indexed) else picture
+            return chosen.encode(encode.plain(pixels))
+        plain = picture if isinstance(picture, Indexed) else encode.plain(picture)
+        return png_encode.encode(plain, small=small)
     except MemoryError as error:
         raise UnwritableError(path, "does not fit into memory", "write .tif instead") from error
 

@@ -1,8 +1,8 @@
-"""The type of a picture's pixels, wherever one is passed around."""
+"""The types of a picture's pixels, wherever one is passed around."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -14,3 +14,23 @@ Pixels: TypeAlias = "npt.NDArray[np.integer[Any] | np.floating[Any]]"
 def full_scale(pixels: Pixels) -> int:
     """Return the value of white: 255 or 65535 for unsigned integers, 1 for floating point."""
     return 2 ** (8 * pixels.dtype.itemsize) - 1 if pixels.dtype.kind == "u" else 1
+
+
+class Indexed(NamedTuple):
+    """A picture of few colours.
+
+    Attributes:
+        indices: (H, W) uint8, into ``colours``.
+        colours: (N, 3) uint8 RGB, N up to 256.
+    """
+
+    indices: npt.NDArray[np.uint8]
+    colours: npt.NDArray[np.uint8]
+
+    def rgb(self) -> npt.NDArray[np.uint8]:
+        """Return the (H, W, 3) uint8 picture itself."""
+        return self.colours[self.indices]
+
+    def like_rgb(self) -> npt.NDArray[np.uint8]:
+        """Return an array of the dtype and shape of ``rgb()`` that takes no memory."""
+        return np.broadcast_to(self.colours[0], (*self.indices.shape, 3))

@@ -6,8 +6,8 @@ No times and no dates: the same inputs and options give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from align_cli.files.schema import ALIGNMENT, CONVENTIONS
 from align_cli.version import __version__
@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from align_cli.engine.canvas import Canvas
 
 
-@dataclass(frozen=True)
-class ImageFacts:
+class ImageFacts(NamedTuple):
     """What the document says of an input."""
 
     path: str
@@ -41,8 +40,8 @@ def alignment_document(
     return {
         "schema": ALIGNMENT,
         "tool": {"name": "imalign", "version": __version__},
-        "source": asdict(source),
-        "target": asdict(target),
+        "source": source._asdict(),
+        "target": target._asdict(),
         "options": dict(options),
         "model": alignment.model,
         "conventions": CONVENTIONS,

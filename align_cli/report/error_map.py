@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from align_cli.files.pixels import Indexed
 from align_cli.report import error_scale, legend
 
 # A strip of the float32 residual and its temporaries then fit in the processor's cache, and a
@@ -15,7 +15,7 @@ from align_cli.report import error_scale, legend
 STRIP_PIXELS: Final = 1 << 16
 
 
-def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> NDArray[np.uint8]:
+def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> Indexed:
     """Paint |residual| on the fixed scale of ``error_scale``, with a legend below.
 
     Args:
@@ -25,9 +25,10 @@ def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> NDArray[np.uin
             where the residual is not finite, the map is hatched in grey.
 
     Returns:
-        (height + strip, max(width, least), 3) uint8 RGB. ``picture[:height, :width]`` is the map
-        itself, pixel for pixel on the target's grid; below it is the strip with the legend. A map
-        that is narrower than its legend stands at the left, with white beside it.
+        (height + strip, max(width, least)), colours of ``error_scale.COLOURS``. What lies within
+        ``[:height, :width]`` is the map itself, pixel for pixel on the target's grid; below it is
+        the strip with the legend. A map that is narrower than its legend stands at the left, with
+        white beside it.
 
     Raises:
         ValueError: if the two are not planes of one shape.
@@ -39,9 +40,8 @@ def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> NDArray[np.uin
         )
     height, width = residual.shape
     key = legend.Legend.of(width, height)
-    # Blue first in memory, as OpenCV wants it: encoding then needs no second picture.
-    picture = np.empty((height + key.height, max(width, key.width), 3), np.uint8)[..., ::-1]
-    picture[:height, width:] = legend.PAPER
+    picture = np.empty((height + key.height, max(width, key.width)), np.uint8)
+    picture[:height, width:] = error_scale.PAPER
     picture[height:] = legend.draw(key, picture.shape[1])
 
     period = 2 * key.stripe
@@ -49,11 +49,10 @@ def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> NDArray[np.uin
     # Strips begin at whole periods, so that one piece of hatching suits all of them.
     hatching = error_scale.hatching(min(rows, height), width, key.stripe)
     for top in range(0, height, rows):
-        part = slice(top, top + rows)
-        inside = overlap[part] & np.isfinite(residual[part])
-        colours = error_scale.paint(error_scale.levels(residual[part]))
+        strip = residual[top : top + rows]
+        inside = overlap[top : top + rows] & np.isfinite(strip)
+        levels = error_scale.levels(strip)
         if not inside.all():
-            outside = np.logical_not(inside).view(np.uint8)
-            cv2.copyTo(hatching[: len(colours)], outside, colours)
-        picture[part, :width][: len(colours)] = colours
-    return picture
+            np.copyto(levels, hatching[: len(levels)], where=~inside)
+        picture[top : top + len(levels), :width] = levels
+    return Indexed(picture, error_scale.COLOURS)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass
-from typing import Final
+import threading
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -25,11 +25,11 @@ MARGIN, TITLE_BASELINE, BAR_TOP, TICK_BASELINE = 0.9, 1.7, 2.4, 4.9
 BAR_LENGTH, BAR_HEIGHT, TICK_LENGTH = 15.5, 1.1, 0.35
 SWATCH_LEFT, SWATCH_WIDTH, SWATCH_TEXT = 18.2, 2.0, 20.7
 
-PAPER, INK, FRAME = 255, 35, 130
+FRAME = error_scale.PAPER + 8
+_WEIGHT = 400
 
 
-@dataclass(frozen=True)
-class Legend:
+class Legend(NamedTuple):
     """Sizes of the legend of one picture; ``text`` is the height of a line of text in pixels."""
 
     text: int
@@ -61,42 +61,60 @@ class Legend:
 
 
 def draw(legend: Legend, width: int) -> NDArray[np.uint8]:
-    """Draw the strip: (legend.height, width, 3) uint8 RGB, ``width >= legend.width``."""
-    strip = np.full((legend.height, width, 3), PAPER, np.uint8)
+    """Draw the strip: (legend.height, width) of ``COLOURS``, ``width >= legend.width``."""
+    strip = np.full((legend.height, width), error_scale.PAPER, np.uint8)
+    ink = np.zeros_like(strip)
     px = legend.px
-    _write(strip, TITLE, px(MARGIN), px(TITLE_BASELINE), legend.text)
+    _write(ink, TITLE, px(MARGIN), px(TITLE_BASELINE), legend.text)
 
     left, length, bottom = px(MARGIN), px(BAR_LENGTH), px(BAR_TOP + BAR_HEIGHT)
-    bar = np.rint(np.linspace(0, 255, length)).astype(np.uint8)
+    bar = np.rint(np.linspace(0, error_scale.LAST_LEVEL, length)).astype(np.uint8)
     rows = slice(px(BAR_TOP), bottom)
-    strip[rows, left : left + length] = error_scale.paint(bar[np.newaxis])
+    strip[rows, left : left + length] = bar
     for percent in error_scale.TICKS_PERCENT:
         error = np.full((1, 1), percent / 100, np.float32)
-        x = left + round(float(error_scale.levels(error)[0, 0]) / 255 * (length - 1))
-        strip[bottom : bottom + px(TICK_LENGTH), x : x + max(1, legend.text // 16)] = INK
+        x = left + round(
+            float(error_scale.levels(error)[0, 0]) / error_scale.LAST_LEVEL * (length - 1)
+        )
+        strip[bottom : bottom + px(TICK_LENGTH), x : x + max(1, legend.text // 16)] = (
+            error_scale.INK
+        )
         last = percent / 100 >= error_scale.LAST_ERROR
         label = f"{percent}+" if last else f"{percent}"
-        _write(strip, label, x, px(TICK_BASELINE), legend.text, centred=True)
+        _write(ink, label, x, px(TICK_BASELINE), legend.text, centred=True)
 
     swatch = strip[rows, px(SWATCH_LEFT) : px(SWATCH_LEFT + SWATCH_WIDTH)]
     swatch[:] = FRAME
     line = max(1, legend.text // 16)
     inner = swatch[line:-line, line:-line]
     inner[:] = error_scale.hatching(inner.shape[0], inner.shape[1], legend.stripe)
-    _write(strip, OUTSIDE, px(SWATCH_TEXT), bottom - px(0.2), legend.text)
+    _write(ink, OUTSIDE, px(SWATCH_TEXT), bottom - px(0.2), legend.text)
+    steps = error_scale.INK - error_scale.PAPER
+    greys = error_scale.PAPER + (ink.astype(np.uint16) * steps + 127) // 255
+    np.copyto(strip, greys.astype(np.uint8), where=ink > 0)
     return strip
 
 
+def font() -> cv2.FontFace:
+    """The font, unpacked: the first text of a process makes OpenCV do so, for some 20 ms."""
+    with _UNPACKING:
+        return _unpacked()
+
+
+_UNPACKING: Final = threading.Lock()
+
+
 @functools.cache
-def _font() -> cv2.FontFace:
-    # OpenCV unpacks its fonts on the first text of a process, which takes some 18 ms.
-    return cv2.FontFace("sans")
+def _unpacked() -> cv2.FontFace:
+    face = cv2.FontFace("sans")
+    cv2.getTextSize((0, 0), TITLE, (0, 0), face, SMALLEST_TEXT_PX, _WEIGHT)
+    return face
 
 
 def _write(
-    strip: NDArray[np.uint8], text: str, x: int, baseline: int, size: int, *, centred: bool = False
+    ink: NDArray[np.uint8], text: str, x: int, baseline: int, size: int, *, centred: bool = False
 ) -> None:
     if centred:
-        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), size, 400)
+        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font(), size, _WEIGHT)
         x -= width // 2
-    cv2.putText(strip, text, (x, baseline), (INK, INK, INK), _font(), size, 400)
+    cv2.putText(ink, text, (x, baseline), (255, 255, 255), font(), size, _WEIGHT)

@@ -35,7 +35,8 @@ def test_every_exit_code_of_a_finished_run_has_a_meaning() -> None:
 
 def test_help_loads_neither_numpy_nor_cv2() -> None:
     code = (
-        "import sys; from align_cli.__main__ import run; run(['--help']); run(['align', '-h']); "
+        "import sys; from align_cli.commands.run import run; run(['--help']); "
+        "run(['align', '-h']); "
         "run(['--version']); "
         "sys.exit(any(name in sys.modules for name in ('numpy', 'cv2', 'imageio', 'tqdm')))"
     )

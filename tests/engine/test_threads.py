@@ -4,7 +4,8 @@ import threading
 
 import pytest
 
-from align_cli.engine.threads import SHORTEST_LIST, Threads, available_cores
+from align_cli.engine.threads import SHORTEST_LIST, Threads
+from align_cli.workers import available_cores
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 9])

@@ -440,7 +440,7 @@ def test_every_failure_has_its_cause_and_a_way_out(status: Status, words: str) -
 def test_the_residual_image_is_warped_less_target_in_full_scale(
     dtype: str, strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trust, "_STRIP_PIXELS", strip)
+    monkeypatch.setattr(trust, "_RESIDUAL_STRIP_PIXELS", strip)
     source, target = lumas(dtype, holes=True)
     warp = motion("homography", SIZE, 4.0, 2)
     residual, overlap = residual_image(source, target, warp)

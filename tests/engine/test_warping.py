@@ -69,6 +69,33 @@ def test_integers_are_rounded_to_the_nearest() -> None:
     assert warped[1].tolist() == [2, 11]  # 2.4 and 10.72
 
 
+@pytest.mark.parametrize("model", ["affine", "homography"])
+@pytest.mark.parametrize("channels", [0, 2, 3, 4])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16"])
+def test_integers_are_the_interpolation_formulas_rounded(
+    dtype: str, channels: int, model: str
+) -> None:
+    image = picture(dtype, channels)
+    warp = motion(model, SIZE, 5.0, 3)
+    x, y = pixel_grid(SIZE)
+    u, v, w = np.einsum("ij,jhw->ihw", warp, np.stack([x, y, np.ones_like(x)]))
+    u, v = u / w, v / w
+    inside = (u > 0) & (v > 0) & (u < SIZE[0] - 1) & (v < SIZE[1] - 1)
+    left, top = np.floor(u[inside]).astype(int), np.floor(v[inside]).astype(int)
+    right, down = (
+        each.reshape(-1, *[1] * (image.ndim - 2)) for each in (u[inside] - left, v[inside] - top)
+    )
+    near = image.astype(np.float64)
+    upper = near[top, left] * (1 - right) + near[top, left + 1] * right
+    lower = near[top + 1, left] * (1 - right) + near[top + 1, left + 1] * right
+    wanted = upper * (1 - down) + lower * down
+    warped = warp_image(image, warp, target_size=SIZE, source_size=SIZE)[inside]
+    # Half a unit for the rounding, and what a coordinate in single precision is off.
+    limit = 0.5 + 1e-5 * np.iinfo(dtype).max
+    assert np.abs(warped - wanted).max() <= limit
+    assert inside.mean() > 0.5
+
+
 @pytest.mark.parametrize(
     ("dtype", "fill", "kept"),
     [

@@ -17,11 +17,13 @@ from align_cli.files.images import (
     DEFAULT_MAX_MEGAPIXELS,
     Picture,
     default_suffix,
+    encode_image,
     ensure_encodable,
     read_image,
     write_array,
     write_image,
 )
+from align_cli.files.pixels import Indexed
 
 ROOT = Path(__file__).parents[2]
 as_root = hasattr(os, "geteuid") and os.geteuid() == 0
@@ -151,6 +153,23 @@ def test_the_default_suffix_can_always_hold_the_pixels(tmp_path, scene):
 
 def test_pictures_can_be_thrown_away(device):
     write_image(device("null"), np.zeros((3, 4, 3), np.uint8))
+
+
+@pytest.mark.parametrize("suffix", [".png", ".tif", ".bmp", ".webp", ".ppm"])
+def test_a_picture_with_a_palette_looks_the_same_in_every_format(tmp_path, suffix):
+    rng = np.random.default_rng(0)
+    colours = rng.integers(0, 256, (256, 3), dtype=np.uint8)
+    picture = Indexed(rng.integers(0, 256, (13, 17), dtype=np.uint8), colours)
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(encode_image(path, picture))
+    assert picture.like_rgb().shape == picture.rgb().shape
+    np.testing.assert_array_equal(read_image(path).pixels, picture.rgb())
+
+
+def test_a_picture_with_a_palette_is_refused_where_colours_are():
+    picture = Indexed(np.zeros((2, 2), np.uint8), np.zeros((256, 3), np.uint8))
+    with pytest.raises(UnwritableError, match="PGM cannot hold RGB"):
+        encode_image("a.pgm", picture)
 
 
 def test_a_failed_write_keeps_the_old_picture(tmp_path, scene):

@@ -35,34 +35,37 @@ def test_a_known_residual_has_the_documented_colour_in_its_own_pixel(
 ) -> None:
     residual = np.full((50, 400), 0.02, np.float32)
     residual[7, 123] = sign * error
-    picture = render(residual, everywhere(residual.shape))
+    picture = render(residual, everywhere(residual.shape)).rgb()
     assert picture[7, 123].tolist() == pytest.approx(DOCUMENTED[error], abs=1)
     around = np.delete(picture[:50, :400].reshape(-1, 3), 7 * 400 + 123, axis=0)
-    assert (around == error_scale.COLOURS[round(255 * np.sqrt(0.02 / 0.25))]).all()
+    assert (
+        around == error_scale.COLOURS[round(error_scale.LAST_LEVEL * np.sqrt(0.02 / 0.25))]
+    ).all()
 
 
 def test_every_error_from_the_end_of_the_scale_on_has_the_last_colour() -> None:
     residual = np.array([[0.25, 0.3, -1.0, 40.0, 3e38]], np.float32)
-    picture = render(residual, everywhere(residual.shape))
-    assert (picture[0, :5] == error_scale.COLOURS[255]).all()
+    picture = render(residual, everywhere(residual.shape)).rgb()
+    assert (picture[0, :5] == error_scale.COLOURS[error_scale.LAST_LEVEL]).all()
 
 
 def test_the_scale_does_not_depend_on_the_rest_of_the_picture() -> None:
     quiet = np.full((40, 400), 0.003, np.float32)
     loud = quiet.copy()
     loud[20:] = 0.9
-    first, second = (render(r, everywhere(r.shape)) for r in (quiet, loud))
+    first, second = (render(r, everywhere(r.shape)).rgb() for r in (quiet, loud))
     assert (first[:20] == second[:20]).all()
     assert (first[40:] == second[40:]).all()
     assert (first[20:40] != second[20:40]).any()
 
 
 def test_colours_get_lighter_all_the_way_and_are_never_grey() -> None:
-    table = error_scale.COLOURS[np.newaxis].astype(np.float32) / 255
+    colours = error_scale.COLOURS[: error_scale.LAST_LEVEL + 1]
+    table = colours[np.newaxis].astype(np.float32) / 255
     lightness = cv2.cvtColor(table, cv2.COLOR_RGB2LAB)[0, :, 0]
     assert (np.diff(lightness) > -0.05).all()
     assert lightness[-1] - lightness[0] > 90
-    assert (np.ptp(error_scale.COLOURS.astype(int), axis=1) > 0).all()
+    assert (np.ptp(colours.astype(int), axis=1) > 0).all()
 
 
 def test_outside_the_overlap_is_hatched_and_only_there() -> None:
@@ -70,11 +73,11 @@ def test_outside_the_overlap_is_hatched_and_only_there() -> None:
     residual = np.full((600, 700), 0.01, np.float32)
     overlap = everywhere(residual.shape)
     overlap[:, 300:] = False
-    picture = render(residual, overlap)
-    assert (picture[:600, :300] == error_scale.COLOURS[51]).all()
+    picture = render(residual, overlap).rgb()
+    assert (picture[:600, :300] == error_scale.COLOURS[48]).all()
     outside = picture[:600, 300:700]
     assert is_grey(outside)
-    assert set(np.unique(outside)) == set(error_scale.HATCH_GREYS)
+    assert set(np.unique(outside)) == set(error_scale.COLOURS[list(error_scale.HATCH), 0])
     # Stripes along x + y = const, unbroken from one strip to the next.
     assert (outside[1:, :-1] == outside[:-1, 1:]).all()
 
@@ -83,7 +86,7 @@ def test_outside_the_overlap_is_hatched_and_only_there() -> None:
 def test_pixels_that_are_not_finite_are_marked_as_outside(value: float) -> None:
     residual = np.zeros((30, 400), np.float32)
     residual[10:20, 50:90] = value
-    picture = render(residual, everywhere(residual.shape))
+    picture = render(residual, everywhere(residual.shape)).rgb()
     assert is_grey(picture[10:20, 50:90])
     assert (picture[:10, :400] == error_scale.COLOURS[0]).all()
 
@@ -93,11 +96,11 @@ def test_pixels_that_are_not_finite_are_marked_as_outside(value: float) -> None:
 )
 def test_the_map_stands_at_the_top_left_with_the_legend_below(width: int, height: int) -> None:
     residual = np.full((height, width), 0.04, np.float32)
-    picture = render(residual, everywhere(residual.shape))
+    picture = render(residual, everywhere(residual.shape)).rgb()
     legend = Legend.of(width, height)
     assert picture.dtype == np.uint8
     assert picture.shape == (height + legend.height, max(width, legend.width), 3)
-    assert (picture[:height, :width] == error_scale.COLOURS[102]).all()
+    assert (picture[:height, :width] == error_scale.COLOURS[96]).all()
     assert (picture[:height, width:] == 255).all()
 
     strip = picture[height:].astype(int)
@@ -115,20 +118,21 @@ def test_text_grows_with_the_picture_and_never_widens_a_large_one() -> None:
 
 def test_the_colour_bar_shows_the_whole_scale_with_its_ticks_in_place() -> None:
     residual = np.zeros((500, 700), np.float32)
-    strip = render(residual, everywhere(residual.shape))[500:]
-    table = {tuple(colour): level for level, colour in enumerate(error_scale.COLOURS.tolist())}
+    strip = render(residual, everywhere(residual.shape)).rgb()[500:]
+    scale = error_scale.COLOURS[: error_scale.LAST_LEVEL + 1]
+    table = {tuple(colour): level for level, colour in enumerate(scale.tolist())}
     levels = np.array([[table.get(tuple(p), -1) for p in row] for row in strip.tolist()])
     row = int(np.argmax((levels >= 0).sum(axis=1)))
     columns = np.flatnonzero(levels[row] >= 0)
     assert (np.diff(columns) == 1).all()
     assert levels[row, columns[0]] == 0
-    assert levels[row, columns[-1]] == 255
+    assert levels[row, columns[-1]] == error_scale.LAST_LEVEL
     assert (np.diff(levels[row, columns]) > 0).all()
 
-    last_row = int(np.flatnonzero(levels[:, columns[-1]] == 255)[-1])
+    last_row = int(np.flatnonzero(levels[:, columns[-1]] == error_scale.LAST_LEVEL)[-1])
     ticks = np.flatnonzero(strip[last_row + 1].max(axis=-1) < 100)
     wanted = np.array(error_scale.TICKS_PERCENT) / 100
-    shown = (levels[row, ticks] / 255) ** 2 * error_scale.LAST_ERROR
+    shown = (levels[row, ticks] / error_scale.LAST_LEVEL) ** 2 * error_scale.LAST_ERROR
     # A bar of some 200 columns cannot show every one of 256 levels.
     np.testing.assert_allclose(shown, wanted, atol=0.002)
 

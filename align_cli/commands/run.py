@@ -1,0 +1,62 @@
+"""Running a command line: what happened becomes an exit code and one line for people."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Sequence
+
+import click
+
+from align_cli.commands.exit_codes import ExitCode
+from align_cli.commands.group import cli
+
+CV2_ADVICE = (
+    "OpenCV cannot be loaded ({error}); install the system's libGL and glib "
+    "(Debian: apt-get install libgl1 libglib2.0-0), or put the variant that needs neither in "
+    "its place: pip uninstall -y opencv-python; pip install 'opencv-python-headless>=5.0'"
+)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run a command line; returns its exit code. A traceback is shown only with ``--debug``."""
+    try:
+        code = cli.main(list(arguments), prog_name="imalign", standalone_mode=False)
+    except click.ClickException as error:
+        _trace(arguments, error)
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _say("interrupted")
+        return ExitCode.INTERRUPTED
+    except ImportError as error:
+        _trace(arguments, error)
+        if "cv2" in (error.name or "") or "cv2" in _traceback(error):
+            _say(CV2_ADVICE.format(error=error))
+        else:
+            _say(f"the installation is incomplete ({error}); run pip install --force imalign")
+        return ExitCode.INSTALLATION
+    except Exception as error:
+        _trace(arguments, error)
+        _say(
+            f"a defect of imalign: {type(error).__name__}: {' '.join(str(error).split())}; "
+            "please report it with the output of the same command and --debug"
+        )
+        return ExitCode.INTERNAL
+    return code if isinstance(code, int) else ExitCode.ALIGNED
+
+
+def _trace(arguments: Sequence[str], error: Exception) -> None:
+    if "--debug" in arguments and sys.stderr is not None:
+        sys.stderr.write(_traceback(error))
+
+
+def _traceback(error: Exception) -> str:
+    import traceback  # noqa: PLC0415  (only failures need it)
+
+    return "".join(traceback.format_exception(error))
+
+
+def _say(message: str) -> None:
+    with contextlib.suppress(OSError):  # a stderr that is closed or full hears nothing
+        click.echo(f"Error: {message}", err=True)

@@ -1,0 +1,46 @@
+"""How the process ends: in processes of their own."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LEAVE = "import sys; from align_cli.__main__ import leave; sys.stdout.write('said'); leave({code})"
+
+
+def ended(script: str, **streams: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-W", "error", "-c", script]
+    return subprocess.run(command, check=False, text=True, **streams)  # type: ignore[call-overload, no-any-return]
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_all_that_was_said_is_heard(code: int) -> None:
+    result = ended(LEAVE.format(code=code), capture_output=True)
+    assert (result.returncode, result.stdout, result.stderr) == (code, "said", "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+def test_what_cannot_be_said_is_reported() -> None:
+    with Path("/dev/full").open("w") as full:
+        result = ended(LEAVE.format(code=0), stdout=full, stderr=subprocess.PIPE)
+    assert result.returncode != 0
+    assert "No space left" in result.stderr
+
+
+def test_closed_streams_are_no_reason_to_fail() -> None:
+    script = "import sys; sys.stdout = sys.stderr = None; " + LEAVE.format(code=4).replace(
+        "sys.stdout.write('said'); ", ""
+    )
+    assert ended(script, capture_output=True).returncode == 4
+
+
+def test_a_run_that_is_traced_ends_the_usual_way() -> None:
+    script = (
+        "import atexit, sys; atexit.register(print, 'the end'); "
+        "sys.setprofile(lambda *_: None); from align_cli.__main__ import leave; leave(0)"
+    )
+    result = ended(script, capture_output=True)
+    assert (result.returncode, result.stdout) == (0, "the end\n")

@@ -1,0 +1,56 @@
+"""In processes of their own: a library that is once loaded stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+MAPS = Path("/proc/self/maps")
+
+SCRIPT = """
+import sys, threading
+from align_cli.preload import preload
+preload(sys.argv[1:])
+for thread in threading.enumerate():
+    if thread is not threading.current_thread():
+        thread.join()
+assert not {"numpy", "cv2"} & set(sys.modules)
+print(open("/proc/self/maps").read())
+"""
+
+
+def loaded(*arguments: str, script: str = SCRIPT) -> str:
+    """What is mapped after ``preload`` of these arguments."""
+    command = [sys.executable, "-W", "error", "-c", script, *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(not MAPS.exists(), reason="tells of nothing but Linux")
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["a.png", "b.png"], True),
+        (["-q", "selftest", "a.png", "b.png"], True),
+        (["--help"], False),
+        (["a.png", "b.png", "--help"], False),
+        (["--version"], False),
+        (["a.png"], False),
+        ([], False),
+    ],
+)
+def test_the_libraries_are_loaded_only_for_work(arguments: list[str], expected: bool) -> None:
+    maps = loaded(*arguments)
+    assert ("_multiarray_umath" in maps) == expected
+    assert ("cv2" in maps) == expected
+
+
+def test_what_cannot_be_loaded_is_left_to_the_import(tmp_path: Path) -> None:
+    folder = tmp_path / "cv2"
+    folder.mkdir()
+    (folder / "__init__.py").write_text("")
+    (folder / "cv2.abi3.so").write_bytes(b"no library")
+    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + SCRIPT.replace("print", "#")
+    assert loaded("a.png", "b.png", script=script) == ""

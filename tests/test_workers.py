@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from align_cli.workers import Workers, available_cores
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_results_are_in_the_order_of_the_items(count: int) -> None:
+    with Workers(count) as workers:
+        assert workers.map(lambda item: item**2, range(20)) == [i**2 for i in range(20)]
+
+
+def test_calls_are_made_at_once_and_not_by_the_caller() -> None:
+    meeting = threading.Barrier(3)
+
+    def meet() -> int:
+        meeting.wait(timeout=10)  # only passes when three threads are here at once
+        return threading.get_ident()
+
+    with Workers(3) as workers:
+        found = [task.result() for task in [workers.start(meet) for _ in range(3)]]
+    assert len(set(found)) == 3
+    assert threading.get_ident() not in found
+
+
+def test_one_thread_makes_one_call_after_the_other() -> None:
+    order: list[int] = []
+    with Workers(1) as workers:
+        workers.map(order.append, range(50))
+    assert order == list(range(50))
+
+
+def test_an_error_reaches_who_asks_for_the_result_and_the_thread_lives_on() -> None:
+    with Workers(1) as workers:
+        wrong, right = workers.start(lambda: 1 // 0), workers.start(lambda: 1)
+        with pytest.raises(ZeroDivisionError):
+            wrong.result()
+        assert right.result() == 1
+
+
+def test_the_end_of_the_block_waits_for_all_calls() -> None:
+    may_go, made = threading.Event(), []
+    with Workers(2) as workers:
+        for n in range(4):
+            workers.start(lambda n=n: (may_go.wait(10), made.append(n)))  # type: ignore[misc]
+        threading.Timer(0.05, may_go.set).start()
+    assert sorted(made) == [0, 1, 2, 3]
+
+
+def test_after_an_error_what_has_not_begun_is_left_undone() -> None:
+    begun, may_go, made = threading.Event(), threading.Event(), []
+
+    def first() -> None:
+        begun.set()
+        may_go.wait(10)
+
+    def interrupted() -> None:
+        with Workers(1) as workers:
+            workers.start(first)
+            workers.start(lambda: made.append(1))
+            begun.wait(10)
+            threading.Timer(0.05, may_go.set).start()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert made == []
+
+
+def test_at_least_one_core_is_available() -> None:
+    assert available_cores() >= 1
