@@ -9,8 +9,8 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
-from align_cli.__main__ import run
 from align_cli.commands.align import align as align_command
 from align_cli.commands.exit_codes import MEANINGS
 from align_cli.commands.group import cli
@@ -81,7 +81,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     np.savetxt(folder / "truth.txt", images.source_to_target)
     with pytest.MonkeyPatch.context() as there:
         there.chdir(folder)
-        assert run(["scan.png", "original.png", "-q", "--no-error-map"]) == 0
+        result = CliRunner().invoke(cli, ["scan.png", "original.png", "-q", "--no-error-map"])
+    assert result.exit_code == 0, result.output
     for name in ("part_to_whole", "whole_to_map", "before", "after"):
         (folder / f"{name}.json").write_bytes((folder / "scan_aligned.json").read_bytes())
     return folder
@@ -92,7 +93,8 @@ def test_the_lines_of_the_readme_can_be_pasted(
     folder: Path, line: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(folder)
-    assert run(shlex.split(line)[1:]) == 0
+    result = CliRunner().invoke(cli, shlex.split(line)[1:])
+    assert result.exit_code == 0, result.output
 
 
 def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:
