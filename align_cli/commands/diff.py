@@ -22,8 +22,9 @@ Exit codes: 1 the corner error is above --max-error; the others as for imalign S
 def diff(
     first_path: str, second_path: str, size: tuple[int, int] | None, max_error: float | None
 ) -> None:
-    """Measure how far apart two transforms of the same images are, as JSON on stdout.
+    """Measure how far apart two transforms are.
 
-    The measures are those of imalign evaluate; none of the two counts as the truth.
+    The measures, as JSON on stdout, are those of imalign evaluate; none of the two counts as the
+    truth.
     """
     compare(first_path, second_path, size=size, max_error=max_error)

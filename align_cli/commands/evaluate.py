@@ -35,10 +35,10 @@ def evaluate(
     size: tuple[int, int] | None,
     max_error: float | None,
 ) -> None:
-    """Measure an alignment against the truth, as JSON on stdout.
+    """Measure an alignment against the truth.
 
-    corner_error_px is the mean distance, in the target, between where the estimate and the truth
-    put the four corners of the source; epe_mean_px and epe_max_px are the mean and the largest
-    distance, in the source, between what they show in the pixels of the target.
+    Prints JSON: corner_error_px is the mean distance, in the target, between where the estimate and
+    the truth put the four corners of the source; epe_mean_px and epe_max_px are the mean and the
+    largest distance, in the source, between what they show in the pixels of the target.
     """
     compare(transform_path, truth_path, size=size, max_error=max_error, failed_too=True)

@@ -16,9 +16,10 @@ Example: imalign show scan_aligned.json"""
 @transform_arg
 @debug_opt
 def show(transform_path: str) -> None:
-    """Say what a transform does: shift, angle, scale, shear and perspective, and how sure it is.
+    """Say in words what a transform does.
 
-    The words are about the centre of the source; where its size is not known, about pixel (0, 0).
+    Shift, angle, scale, shear and perspective, and how sure it is. The words are about the centre
+    of the source; where its size is not known, about pixel (0, 0).
     """
     with faults({}):
         transform, failure = read_guess(transform_path)
