@@ -50,6 +50,13 @@ class Task(Generic[Result]):
         return self._value
 
 
+def begin(call: Callable[[], Result]) -> Task[Result]:
+    """Have a thread of its own make a call."""
+    task = Task(call)
+    Thread(target=task.run).start()
+    return task
+
+
 class Workers:
     """A pool of threads, each started when there is something for it to do.
 

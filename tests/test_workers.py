@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from align_cli.workers import Workers, available_cores
+from align_cli.workers import Workers, available_cores, begin
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -68,6 +68,12 @@ def test_after_an_error_what_has_not_begun_is_left_undone() -> None:
     with pytest.raises(KeyboardInterrupt):
         interrupted()
     assert made == []
+
+
+def test_a_call_on_a_thread_of_its_own() -> None:
+    assert begin(threading.get_ident).result() != threading.get_ident()
+    with pytest.raises(ZeroDivisionError):
+        begin(lambda: 1 // 0).result()
 
 
 def test_at_least_one_core_is_available() -> None:

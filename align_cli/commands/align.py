@@ -203,7 +203,7 @@ def align(
             with_error_map=not no_error_map,
         )
         check_outputs(outputs, [source_path, target_path, *([init] if init else [])], source)
-        prepare(outputs)
+        legend = prepare(outputs, target)
 
         from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
 
@@ -229,7 +229,7 @@ def align(
         lost = ""
         if alignment.outcome.aligned:
             written, lost = write_pictures(
-                outputs, alignment, source, target, view=view, small=small_files
+                outputs, alignment, source, target, legend=legend, view=view, small=small_files
             )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)

@@ -8,13 +8,12 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePath
-from threading import Thread
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
 from align_cli.commands.exit_codes import OutputFault
-from align_cli.workers import Workers
+from align_cli.workers import Task, Workers, begin
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment
@@ -151,12 +150,16 @@ def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
             raise click.UsageError(f"the output {path} is the input {taken}; choose another name")
 
 
-def prepare(outputs: Outputs) -> None:
-    """Have a thread unpack the font of the error map's legend, while the solver works."""
-    if outputs.error_map is not None and not outputs.residual:
-        from align_cli.report import legend  # noqa: PLC0415
+def prepare(outputs: Outputs, target: Picture) -> Task[Any] | None:
+    """Have a thread draw the legend of the error map, if there will be one, for write_pictures.
 
-        Thread(target=legend.font).start()
+    OpenCV unpacks its fonts first, which takes as long as to align small images.
+    """
+    if outputs.error_map is None or outputs.residual:
+        return None
+    from align_cli.report.error_map import draw_legend  # noqa: PLC0415
+
+    return begin(partial(draw_legend, target.width, target.height))
 
 
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
@@ -192,6 +195,7 @@ def write_pictures(
     source: Picture,
     target: Picture,
     *,
+    legend: Task[Any] | None,
     view: View,
     small: bool,
 ) -> tuple[list[str], str]:
@@ -230,20 +234,19 @@ def write_pictures(
         if outputs.residual:
             differences[~overlap] = float("nan")
             return encode_array(path, differences)
-        picture = render(differences, overlap)
+        picture = render(differences, overlap, legend.result() if legend is not None else None)
         del differences, overlap  # encoding takes as much memory again
         return encode_image(path, picture, small=small)
 
-    wanted = [
+    makers = (
         (outputs.image, warped),
         (outputs.error_map, error_map),
         (outputs.valid_mask, valid_mask),
-    ]
+    )
+    wanted = [(path, make) for path, make in makers if path is not None]
     largest = max(picture.width * picture.height for picture in (source, target))
-    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as workers:
-        jobs = [
-            (path, workers.start(partial(make, path))) for path, make in wanted if path is not None
-        ]
+    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else max(len(wanted), 1)) as workers:
+        jobs = [(path, workers.start(partial(make, path))) for path, make in wanted]
         encoded = [(path, job.result()) for path, job in jobs]
     for path, data in encoded:
         write_bytes(path, data)

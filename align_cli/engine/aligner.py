@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any, Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 
@@ -101,7 +101,8 @@ def _even(bands: Bands, above: Vector) -> bool:
     return bool(above[rows].mean() >= EVEN_SHARE * above.mean() > 0.0)
 
 
-class _Attempt(NamedTuple):
+@dataclass(frozen=True)
+class _Attempt:
     descent: Descent
     quality: Quality
     outcome: Outcome

@@ -15,7 +15,20 @@ from align_cli.report import error_scale, legend
 STRIP_PIXELS: Final = 1 << 16
 
 
-def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> Indexed:
+def draw_legend(width: int, height: int) -> NDArray[np.uint8]:
+    """Draw what stands below a map of ``width`` x ``height`` pixels, for ``render``.
+
+    It depends on nothing else, so it can be drawn before there is a residual.
+    """
+    key = legend.Legend.of(width, height)
+    return legend.draw(key, max(width, key.width))
+
+
+def render(
+    residual: NDArray[Any],
+    overlap: NDArray[np.bool_],
+    strip: NDArray[np.uint8] | None = None,
+) -> Indexed:
     """Paint |residual| on the fixed scale of ``error_scale``, with a legend below.
 
     Args:
@@ -23,6 +36,7 @@ def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> Indexed:
             (1.0 = white).
         overlap: (height, width) bool, True where both images show something. Elsewhere, and
             where the residual is not finite, the map is hatched in grey.
+        strip: the legend, if it has been drawn.
 
     Returns:
         (height + strip, max(width, least)), colours of ``error_scale.COLOURS``. What lies within
@@ -40,18 +54,19 @@ def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> Indexed:
         )
     height, width = residual.shape
     key = legend.Legend.of(width, height)
-    picture = np.empty((height + key.height, max(width, key.width)), np.uint8)
+    strip = draw_legend(width, height) if strip is None else strip
+    picture = np.empty((height + len(strip), strip.shape[1]), np.uint8)
     picture[:height, width:] = error_scale.PAPER
-    picture[height:] = legend.draw(key, picture.shape[1])
+    picture[height:] = strip
 
     period = 2 * key.stripe
     rows = period * max(1, STRIP_PIXELS // (period * width))
     # Strips begin at whole periods, so that one piece of hatching suits all of them.
     hatching = error_scale.hatching(min(rows, height), width, key.stripe)
     for top in range(0, height, rows):
-        strip = residual[top : top + rows]
-        inside = overlap[top : top + rows] & np.isfinite(strip)
-        levels = error_scale.levels(strip)
+        part = residual[top : top + rows]
+        inside = overlap[top : top + rows] & np.isfinite(part)
+        levels = error_scale.levels(part)
         if not inside.all():
             np.copyto(levels, hatching[: len(levels)], where=~inside)
         picture[top : top + len(levels), :width] = levels

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import threading
 from typing import Final, NamedTuple
 
 import cv2
@@ -26,7 +25,6 @@ BAR_LENGTH, BAR_HEIGHT, TICK_LENGTH = 15.5, 1.1, 0.35
 SWATCH_LEFT, SWATCH_WIDTH, SWATCH_TEXT = 18.2, 2.0, 20.7
 
 FRAME = error_scale.PAPER + 8
-_WEIGHT = 400
 
 
 class Legend(NamedTuple):
@@ -61,7 +59,10 @@ class Legend(NamedTuple):
 
 
 def draw(legend: Legend, width: int) -> NDArray[np.uint8]:
-    """Draw the strip: (legend.height, width) of ``COLOURS``, ``width >= legend.width``."""
+    """Draw the strip: (legend.height, width) of ``COLOURS``, ``width >= legend.width``.
+
+    OpenCV unpacks its fonts on the first text of every thread, which takes some 20 ms.
+    """
     strip = np.full((legend.height, width), error_scale.PAPER, np.uint8)
     ink = np.zeros_like(strip)
     px = legend.px
@@ -95,26 +96,15 @@ def draw(legend: Legend, width: int) -> NDArray[np.uint8]:
     return strip
 
 
-def font() -> cv2.FontFace:
-    """The font, unpacked: the first text of a process makes OpenCV do so, for some 20 ms."""
-    with _UNPACKING:
-        return _unpacked()
-
-
-_UNPACKING: Final = threading.Lock()
-
-
 @functools.cache
-def _unpacked() -> cv2.FontFace:
-    face = cv2.FontFace("sans")
-    cv2.getTextSize((0, 0), TITLE, (0, 0), face, SMALLEST_TEXT_PX, _WEIGHT)
-    return face
+def _font() -> cv2.FontFace:
+    return cv2.FontFace("sans")
 
 
 def _write(
     ink: NDArray[np.uint8], text: str, x: int, baseline: int, size: int, *, centred: bool = False
 ) -> None:
     if centred:
-        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font(), size, _WEIGHT)
+        _, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), size, 400)
         x -= width // 2
-    cv2.putText(ink, text, (x, baseline), (255, 255, 255), font(), size, _WEIGHT)
+    cv2.putText(ink, text, (x, baseline), (255, 255, 255), _font(), size, 400)

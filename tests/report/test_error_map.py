@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from align_cli.report import error_scale
-from align_cli.report.error_map import render
+from align_cli.report.error_map import draw_legend, render
 from align_cli.report.legend import Legend
 
 # Matplotlib's "inferno" at 0, 20, 40, 60, 80 and 100 %: what 0, 1, 4, 9, 16 and 25 % of full
@@ -108,6 +108,13 @@ def test_the_map_stands_at_the_top_left_with_the_legend_below(width: int, height
     # Nothing is cut off: a margin of white paper all around.
     for edge in (strip[:2], strip[-2:], strip[:, :2], strip[:, -2:]):
         assert (edge == 255).all()
+
+
+def test_a_legend_that_was_drawn_before_is_the_one_that_would_be() -> None:
+    residual = np.full((50, 60), 0.04, np.float32)
+    strip = draw_legend(60, 50)
+    now, before = (render(residual, everywhere(residual.shape), each) for each in (None, strip))
+    assert (now.indices == before.indices).all()
 
 
 def test_text_grows_with_the_picture_and_never_widens_a_large_one() -> None:
