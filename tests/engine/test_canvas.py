@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -147,3 +150,12 @@ def test_a_canvas_beyond_the_horizon_is_refused() -> None:
         Canvas("union", (0, 0), (150, 10)).warp(warp)
     with pytest.raises(ImageError, match="horizon"):
         Canvas("source", (120, 0), (10, 10)).warp(warp)
+
+
+def test_it_needs_nothing_that_takes_long_to_load() -> None:
+    """numpy.unique loads numpy.ma, which takes a fortieth of a short run."""
+    code = (
+        "import sys, numpy as np; from align_cli.engine.canvas import inner_rectangle; "
+        "inner_rectangle(np.eye(3), (300, 200), (300, 200)); sys.exit('numpy.ma' in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
