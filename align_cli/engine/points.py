@@ -23,6 +23,7 @@ from align_cli.engine.equations import NormalEquations, least_scale
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.photometry import Light
 from align_cli.engine.place import Place
+from align_cli.engine.products import outer
 from align_cli.engine.pyramid import REACH, Level, within_reach
 from align_cli.engine.robust import Loss, scale_of
 from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes
@@ -340,8 +341,8 @@ class PointEquations:
         weighted = self._columns * w
         w_r = w * r
         return NormalEquations(
-            vector=(weighted @ r).astype(np.float64),
-            matrix=(weighted @ self._columns.T).astype(np.float64) if with_matrix else None,
+            vector=outer(weighted, r[None])[:, 0],
+            matrix=outer(weighted, self._columns) if with_matrix else None,
             weight=weight,
             squares=float(w_r @ r),
             share=float(np.count_nonzero(known)) / self._most,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, Final
 
 import cv2
@@ -12,8 +14,9 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.bands import Bands
 from align_cli.engine.coordinates import Size, normalisation
-from align_cli.engine.derivatives import central_differences
-from align_cli.engine.pyramid import REACH, Level, within_reach
+from align_cli.engine.derivatives import inner_differences
+from align_cli.engine.products import inner
+from align_cli.engine.pyramid import REACH, FullSize, Level, within_reach
 from align_cli.engine.threads import Threads
 
 _STRIP_PIXELS: Final = 1 << 17
@@ -24,6 +27,26 @@ STEEPNESS_PIXELS: Final = 1 << 14
 TEXTURE_SHARE: Final = 0.1
 """A pixel has texture if its squared gradient is above this share of the level's mean. Measured
 on pages of text shifted by a few pixels: every loss finds them; with all pixels most were lost."""
+
+
+SAMPLED_RUNS: Final = 8
+SAMPLED_ROWS: Final = 12
+"""Rows, in evenly spaced runs, that tell mean, spread and texture of planes that are not held."""
+
+Rows = slice | NDArray[np.intp]
+"""Some rows of the planes: a slice without a step, or their indices."""
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRows:
+    """Some rows of the planes, (h, w) each: see ``TargetPlanes``."""
+
+    image: Plane
+    column: Plane
+    gradient_x: Plane
+    gradient_y: Plane
+    weight: Plane | None = None
+    valid: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -71,9 +94,121 @@ class TargetPlanes:
     pixels_per_unit: float
 
     @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of every plane."""
+        return len(self.powers_y), len(self.powers_x)
+
+    @property
     def energy(self) -> float:
         """Mean squared gradient."""
         return self.texture / TEXTURE_SHARE
+
+    def part(self, rows: Rows) -> TargetRows:
+        """Some rows of every plane."""
+        image = self.image[rows]
+        return TargetRows(
+            image=image,
+            column=image if self.column is self.image else self.column[rows],
+            gradient_x=self.gradient_x[rows],
+            gradient_y=self.gradient_y[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            valid=None if self.valid is None else self.valid[rows],
+        )
+
+
+Change = Callable[[Plane, Plane], None]
+"""Changes the gradient along x and along y of a run of rows, in place."""
+
+
+class PlanesOnDemand(TargetPlanes):
+    """The planes of a large level, made where they are looked at.
+
+    To make them takes less time than to fetch them from memory again, let alone to fill it.
+
+    Args:
+        level: the level, all of whose pixels are valid.
+        bands: which rows of its interior.
+    """
+
+    level: Level
+    change: Change | None
+
+    def __init__(self, level: Level, bands: Bands) -> None:
+        self._set(level=level, change=None, weight=None, valid=None, mean=0.0)
+        self._set(**_geometry(level.size, REACH + 1, bands))
+        sample = self.sample()
+        image, x, y = (
+            np.concatenate(planes)
+            for planes in zip(*((s.image, s.gradient_x, s.gradient_y) for s in sample), strict=True)
+        )
+        (mean,), (spread,) = (values[:, 0] for values in cv2.meanStdDev(image))
+        texture, steepness = texture_threshold((x, y), None), _steepness(image, x)
+        self._set(mean=float(mean), spread=float(spread), texture=texture, steepness=steepness)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def sample(self) -> list[TargetRows]:
+        """Evenly spaced runs of rows, to judge all of them by."""
+        runs = self.bands.cut(SAMPLED_ROWS)
+        step = max(1, len(runs) // SAMPLED_RUNS)
+        return [self.part(rows) for rows in runs[step // 2 :: step]]
+
+    def changed(self, change: Change, texture: float) -> PlanesOnDemand:
+        """The same with another gradient, and what counts as texture in that."""
+        other = object.__new__(PlanesOnDemand)
+        other._set(**(vars(self) | {"change": change, "texture": texture}))
+        return other
+
+    def part(self, rows: Rows) -> TargetRows:
+        """Some rows of every plane, each run of neighbours made at once."""
+        index = np.arange(self.shape[0])[rows]
+        y = self.bands.y[index].astype(np.intp)
+        edges = [0, *(np.flatnonzero(np.diff(y) != 1) + 1), len(y)]
+        runs = [self._run(int(y[first]), end - first) for first, end in pairwise(edges)]
+        if len(runs) == 1:
+            return runs[0]
+        image, along_x, along_y = (
+            np.concatenate(planes)
+            for planes in zip(*((r.image, r.gradient_x, r.gradient_y) for r in runs), strict=True)
+        )
+        return TargetRows(image, image, along_x, along_y)
+
+    def _run(self, first: int, count: int) -> TargetRows:
+        left, top = self.origin
+        width = self.shape[1]
+        # A row and a column more on each side, for the difference.
+        part = np.s_[top + first - 1 : top + first + count + 1, left - 1 : left + width + 1]
+        image = self.level.part(part)
+        x, y = inner_differences(image)
+        if self.change is not None:
+            self.change(x, y)
+        inner_part = np.asarray(image[1:-1, 1:-1] - np.float32(self.mean), np.float32)
+        return TargetRows(inner_part, inner_part, x, y)
+
+    def _whole(self) -> TargetRows:
+        return self.part(slice(None))
+
+    @property
+    def image(self) -> Plane:
+        """All of it, made anew every time, like the other planes."""
+        return self._whole().image
+
+    @property
+    def column(self) -> Plane:
+        """The image."""
+        return self.image
+
+    @property
+    def gradient_x(self) -> Plane:
+        """Along x."""
+        return self._whole().gradient_x
+
+    @property
+    def gradient_y(self) -> Plane:
+        """Along y."""
+        return self._whole().gradient_y
 
 
 def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes | None:
@@ -97,16 +232,18 @@ def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes 
     bands = Bands.whole(height)
     if most_pixels is not None and valid is None:
         bands = Bands.spread(height, width, most_pixels)
-    image, along_x, along_y = np.empty((3, bands.count * bands.rows, width), np.float32)
+    if isinstance(level, FullSize):
+        return PlanesOnDemand(level, bands)
+    image = np.empty((bands.count * bands.rows, width), np.float32)
+    along_x, along_y = np.empty_like(image), np.empty_like(image)
 
     def fill(rows: slice) -> None:
         top = reach + int(bands.y[rows.start])
-        # A row more on each side, for the difference.
-        strip = level.part(np.s_[top - 1 : top + rows.stop - rows.start + 1, 0 : width + 2 * reach])
-        inside = np.s_[1:-1, reach : reach + width]
-        image[rows] = strip[inside]
-        for plane, gradient in zip((along_x, along_y), central_differences(strip), strict=True):
-            plane[rows] = gradient[inside]
+        # A row and a column more on each side, for the difference.
+        around = np.s_[top - 1 : top + rows.stop - rows.start + 1, reach - 1 : reach + width + 1]
+        strip = level.part(around)
+        image[rows] = strip[1:-1, 1:-1]
+        inner_differences(strip, (along_x[rows], along_y[rows]))
 
     with Threads() as threads:
         threads.map(fill, bands.cut(max(1, _STRIP_PIXELS // width)))
@@ -174,15 +311,8 @@ def _planes(
     mask = None if valid is None else valid.view(np.uint8)
     (mean,), (spread,) = (values[:, 0] for values in cv2.meanStdDev(image, mask=mask))
     image -= np.float32(mean)
-    to_normalised = normalisation(size)
-    width = size[0]
-    x = to_normalised[0, 0] * np.arange(reach, width - reach) + to_normalised[0, 2]
-    y = to_normalised[1, 1] * (reach + bands.y) + to_normalised[1, 2]
-    degrees = np.arange(5)
     return TargetPlanes(
-        size=size,
-        origin=(reach, reach),
-        bands=bands,
+        **_geometry(size, reach, bands),
         image=image,
         column=image if column is None else column - np.float32(mean),
         weight=weight,
@@ -193,10 +323,29 @@ def _planes(
         gradient_y=gradient[1],
         valid=valid,
         steepness=steepness,
-        powers_x=(x[:, None] ** degrees).astype(np.float32),
-        powers_y=y[:, None] ** degrees,
-        pixels_per_unit=1.0 / to_normalised[0, 0],
     )
+
+
+def _geometry(size: Size, reach: int, bands: Bands) -> dict[str, Any]:
+    """Where the planes lie in the level, and the powers of their coordinates."""
+    to_normalised = normalisation(size)
+    x = to_normalised[0, 0] * np.arange(reach, size[0] - reach) + to_normalised[0, 2]
+    y = to_normalised[1, 1] * (reach + bands.y) + to_normalised[1, 2]
+    return {
+        "size": size,
+        "origin": (reach, reach),
+        "bands": bands,
+        "powers_x": _powers(x).astype(np.float32),
+        "powers_y": _powers(y),
+        "pixels_per_unit": 1.0 / float(to_normalised[0, 0]),
+    }
+
+
+def _powers(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 5) powers 0 to 4."""
+    powers = np.ones((len(values), 5))
+    np.multiply.accumulate(np.broadcast_to(values[:, None], (len(values), 4)), 1, out=powers[:, 1:])
+    return powers
 
 
 def _steepness(image: Plane, along_x: Plane) -> float:
@@ -213,14 +362,14 @@ def _steepness(image: Plane, along_x: Plane) -> float:
         for n in (1, 2, 3)
     )
     exact = (45.0 * near - 9.0 * middle + far) / 60.0
-    energy = float(np.vdot(along_x, along_x))
-    return float(np.vdot(along_x, exact)) / energy if energy > 0.0 else 1.0
+    energy = inner(along_x, along_x)
+    return inner(along_x, exact) / energy if energy > 0.0 else 1.0
 
 
 def texture_threshold(gradient: tuple[Plane, Plane], valid: Mask | None) -> float:
     """The squared gradient above which a pixel has texture."""
     if valid is None:
-        energy = sum(float(np.vdot(plane, plane)) for plane in gradient) / gradient[0].size
+        energy = sum(inner(plane, plane) for plane in gradient) / gradient[0].size
     else:
         mask = valid.view(np.uint8)
         energy = sum(cv2.mean(plane * plane, mask)[0] for plane in gradient)

@@ -38,10 +38,11 @@ from align_cli.engine.coordinates import (
 from align_cli.engine.derivatives import central_differences
 from align_cli.engine.equations import columns
 from align_cli.engine.lucas_kanade import Solved
-from align_cli.engine.moments import Rows, cross_matrix, residual_rows
+from align_cli.engine.moments import cross_matrix, residual_rows
 from align_cli.engine.motion import MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD
 from align_cli.engine.pyramid import REACH
+from align_cli.engine.targets import Rows
 
 TILE_PX: Final = 12
 """Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
@@ -165,9 +166,11 @@ def covariance(solved: Solved) -> NDArray[np.float64] | None:
     None where there are too few tiles, or the equations are singular.
     """
     target, settings = solved.target, solved.settings
-    tile_rows = max(GROUP_PIXELS // (TILE_PX * target.image.shape[1]), 1)
+    tile_rows = max(GROUP_PIXELS // (TILE_PX * target.shape[1]), 1)
     groups = target.bands.cut(tile_rows * TILE_PX, multiple=TILE_PX)
-    step = max(1, min(round(target.image.size / MOST_PIXELS), len(groups) // FEWEST_GROUPS))
+    step = max(
+        1, min(round(target.shape[0] * target.shape[1] / MOST_PIXELS), len(groups) // FEWEST_GROUPS)
+    )
     picked = groups[step // 2 :: step]
     scores, slope = _scores_and_slope(solved, picked)
     chosen = columns(settings.model.size, settings.light_terms, FIELD)
@@ -180,7 +183,7 @@ def covariance(solved: Solved) -> NDArray[np.float64] | None:
     except np.linalg.LinAlgError:
         return None
     spread = scores.T @ scores * (len(scores) / freedom)
-    share = sum(rows.stop - rows.start for rows in picked) / target.image.shape[0]
+    share = sum(rows.stop - rows.start for rows in picked) / target.shape[0]
     both = inverse_slope @ spread @ inverse_slope.T * share
     motion = both[: settings.model.size, : settings.model.size]
     return np.asarray(motion) if np.isfinite(motion).all() else None
@@ -204,12 +207,14 @@ def _scores_and_slope(
         wide.append(index)
         kept.append(inner)
     keep = np.concatenate(kept)
+    around = np.concatenate(wide)
+    here = target.part(around)
     residual, inside = residual_rows(
-        target, solved.source, solved.result.place, np.concatenate(wide), source_margin=REACH
+        target, solved.source, solved.result.place, around, source_margin=REACH, here=here
     )
-    rows = np.concatenate(wide)[keep]
+    rows = around[keep]
     if solved.expected is None:
-        source = target.image[np.concatenate(wide)] + residual
+        source = here.image + residual
         expected = (*(plane[keep] for plane in central_differences(source)), source[keep])
         known = _eroded(inside)
         known[np.concatenate(cut)] = False
@@ -219,7 +224,7 @@ def _scores_and_slope(
         known = inside[keep]
     residual, inside = residual[keep], inside[keep]
     weight, slope = _weights(solved, residual, rows)
-    planes = target.gradient_x[rows], target.gradient_y[rows], target.column[rows]
+    planes = here.gradient_x[keep], here.gradient_y[keep], here.column[keep]
     matrix = cross_matrix(planes, expected, slope * known, target, settings.model, rows)
     # Where the source's gradient is unknown, the rest stands for it.
     matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)

@@ -8,6 +8,7 @@ from align_cli.engine import coarse_to_fine as module
 from align_cli.engine.alignment import LevelRecord, Status
 from align_cli.engine.coarse_to_fine import FIELD_SHARE, Descent, TargetLevel, coarse_to_fine
 from align_cli.engine.coordinates import at_level
+from align_cli.engine.fine import FinelySampled
 from align_cli.engine.lucas_kanade import LevelResult
 from align_cli.engine.luma import luma
 from align_cli.engine.moments import RowEquations
@@ -16,7 +17,7 @@ from align_cli.engine.options import PRESET_NAMES, Options
 from align_cli.engine.photometry import FIELD, Light
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, target_points
-from align_cli.engine.pyramid import EnlargedLevel, FullSize, Level, pyramid
+from align_cli.engine.pyramid import FullSize, Level, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.targets import target_planes
 from align_cli.engine.threads import Threads
@@ -65,6 +66,7 @@ def descend(
         descent = coarse_to_fine(
             targets(pictures, levels),
             pictures,
+            luma(render(textured(), SIZE)),
             START,
             model=MODELS["translation"],
             loss=LOSSES["l2"],
@@ -133,7 +135,7 @@ def test_the_last_level_is_sampled_on_a_finer_grid(monkeypatch: pytest.MonkeyPat
     everywhere = dict.fromkeys(range(3), Status.CONVERGED)
     for preset in PRESET_NAMES:
         descent, _, _ = descend(monkeypatch, everywhere, preset=preset)
-        assert type(descent.solved.source) is EnlargedLevel, preset
+        assert type(descent.solved.source) is FinelySampled, preset
 
 
 def test_of_a_large_level_some_strips_stand_in_for_the_points(
@@ -147,6 +149,7 @@ def test_of_a_large_level_some_strips_stand_in_for_the_points(
             coarse_to_fine(
                 targets(pictures, (2, 1, 0)),
                 [source, *pictures[1:]],
+                luma(render(textured(), SIZE)),
                 Place(motion("rigid", SIZE, 2.0, 1), Light.uniform()),
                 model=MODELS["rigid"],
                 loss=LOSSES["tukey"],
@@ -188,6 +191,7 @@ def test_a_varying_light_is_kept_only_where_it_was_found_and_explains_more(
         descent = coarse_to_fine(
             targets(levels, (0,)),
             levels,
+            luma(render(textured(), SIZE)),
             START,
             model=MODELS["translation"],
             loss=LOSSES["l2"],

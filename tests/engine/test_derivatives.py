@@ -1,9 +1,13 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.testing import assert_allclose
+from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.derivatives import central_difference, central_differences
+from align_cli.engine.derivatives import (
+    central_difference,
+    central_differences,
+    inner_differences,
+)
 from tests.scenes import pixel_grid, render, textured
 
 SIZE = (31, 23)
@@ -32,3 +36,15 @@ def test_an_axis_is_that_of_the_array() -> None:
     ramp = x.astype(np.float32)
     assert not central_difference(ramp, axis=0).any()
     assert central_difference(ramp, axis=1).any()
+
+
+def test_the_inner_differences_are_the_same_to_the_last_bit() -> None:
+    image = render(textured(1, size=SIZE), SIZE, noise=0.1)
+    rows = np.empty((2, 40, SIZE[0] - 2), np.float32)
+    out = rows[0, : SIZE[1] - 2], rows[1, : SIZE[1] - 2]
+    assert inner_differences(image, out) is out
+    for written, found, whole in zip(
+        out, inner_differences(image), central_differences(image), strict=True
+    ):
+        assert_array_equal(found, whole[1:-1, 1:-1])
+        assert_array_equal(written, found)

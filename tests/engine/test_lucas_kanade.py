@@ -347,7 +347,7 @@ def test_what_lies_within_a_filters_reach_of_the_sources_border_takes_no_part(ki
 
 
 def test_steps_below_the_noise_are_not_made() -> None:
-    images = pair("affine", seed=2, size=SIZE, move_px=0.5, noise=0.05)
+    images = pair("affine", seed=2, size=SIZE, move_px=0.5, noise=0.04)
     target, source = target_planes(level_of(images.target)), level_of(images.source)
     assert target is not None
     found = {}

@@ -314,7 +314,8 @@ def test_the_scale_is_that_of_residuals_with_texture_on_evenly_spaced_rows(
     step = 52 // rows
     picked = np.s_[step // 2 :: step]
     taken = (book.inside & book.textured)[picked]
-    expected = np.median(np.abs(book.residual[picked][taken])) / NORMAL_MEDIAN
+    ordered = np.sort(np.abs(book.residual[picked][taken]))
+    expected = ordered[len(ordered) // 2] / NORMAL_MEDIAN
     found = residual_scale(pair.planes, pair.source, Place(pair.warp, LIGHT))
     assert found == pytest.approx(expected, rel=0.01)
 

@@ -6,9 +6,16 @@ from numpy.testing import assert_allclose
 
 from align_cli.engine.aligner import align
 from align_cli.engine.luma import Luma, luma
-from align_cli.engine.noise import believed, left_on, noise_level
+from align_cli.engine.noise import (
+    NEGLIGIBLE,
+    TAKEN_OFF,
+    believed,
+    left_on,
+    noise_energy,
+    noise_level,
+)
 from align_cli.engine.options import PRESET_NAMES
-from align_cli.engine.pyramid import pyramid
+from align_cli.engine.pyramid import FullSize, pyramid
 from align_cli.engine.targets import TargetPlanes, target_planes
 from tests.scenes import render, textured
 
@@ -105,3 +112,25 @@ def test_what_is_left_of_white_noise_on_a_level(level: int) -> None:
     plane = luma(noise, "target")
     seen = pyramid(plane, level + 1)[level].image[4:-4, 4:-4]
     assert left_on(level) == pytest.approx(float(seen.std() / plane.plane.std()), rel=0.03)
+
+
+def test_planes_made_on_demand_are_believed_alike() -> None:
+    size = 90, 400
+    image = luma(render(textured(3, size=size), size, noise=0.05, dtype="uint8"))
+    noise = noise_level(image)
+    held, made = target_planes(pyramid(image, 1)[0]), target_planes(FullSize(image))
+    assert held is not None
+    assert made is not None
+    whole, part = believed(held, noise), believed(made, noise).part(slice(101, 161))
+    expected = whole.gradient_x[101:161]
+    assert np.abs(expected - held.gradient_x[101:161]).max() > 0.1 * np.abs(expected).max()
+    # Some rows tell the scale of all, and cells begin with the run.
+    difference = part.gradient_x - expected
+    assert np.square(difference).mean() < 0.02 * np.square(expected).mean()
+
+
+@pytest.mark.parametrize("share", [0.5, 2.0])
+def test_next_to_no_noise_is_not_worth_taking_off(share: float) -> None:
+    planes = planes_of(render(textured(1), SIZE))
+    noise = np.sqrt(share * NEGLIGIBLE * planes.energy / (TAKEN_OFF * noise_energy(0, 1.0)))
+    assert (believed(planes, noise) is planes) == (share < 1.0)

@@ -10,20 +10,19 @@ from align_cli.engine import pyramid as pyramid_module
 from align_cli.engine.enlarge import SHARP, enlarged
 from align_cli.engine.luma import Luma, luma
 from align_cli.engine.pyramid import (
+    BINOMIAL,
     COARSEST_SIDE,
     PRESMOOTHING,
     REACH,
-    EnlargedOnDemand,
+    SMOOTHING,
     FineLevel,
     FullSize,
-    Level,
-    finely_sampled,
     level_count,
     pyramid,
     within_reach,
 )
 from align_cli.engine.spline import coefficients
-from tests.scenes import mapped, motion, pixel_grid, render, textured
+from tests.scenes import motion, pixel_grid, render, textured
 
 SIZES = [(96, 80), (97, 81), (101, 64), (95, 99)]
 
@@ -77,15 +76,33 @@ def test_a_blob_is_found_at_its_place_on_every_level(size: tuple[int, int]) -> N
         assert_allclose(centre * 2.0**number, at, atol=1e-3)
 
 
-def test_level_0_is_smoothed_by_the_gaussian_that_is_promised() -> None:
+def test_level_0_is_smoothed_by_about_the_gaussian_that_is_promised() -> None:
     point = np.zeros((15, 15))
     point[7, 7] = 1.0
     smooth = pyramid(as_luma(point), 1)[0].image
-    profile = np.exp(-(np.arange(-2.0, 3.0) ** 2) / (2.0 * PRESMOOTHING**2))
-    profile /= profile.sum()
-    assert_allclose(smooth[5:10, 5:10], np.outer(profile, profile), atol=1e-6)
+    assert_allclose(smooth[5:10, 5:10], np.outer(SMOOTHING, SMOOTHING), atol=1e-6)
     assert smooth.sum() == pytest.approx(1.0)
     assert smooth[4].max() == 0.0
+    distance = np.arange(-2.0, 3.0)
+    assert distance**2 @ SMOOTHING == pytest.approx(PRESMOOTHING**2)
+    profile = np.exp(-(distance**2) / (2.0 * PRESMOOTHING**2))
+    assert_allclose(SMOOTHING, profile / profile.sum(), atol=0.03)
+
+
+@pytest.mark.parametrize("full_size", [False, True])
+def test_a_part_is_filtered_as_the_whole_is(
+    full_size: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if full_size:
+        monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
+    level = pyramid(luma(rough((41, 32))), 2)[0]
+    assert isinstance(level, FullSize) == full_size
+    whole = ndimage.correlate1d(level.image.astype(float), BINOMIAL, axis=0, mode="mirror")
+    whole = ndimage.correlate1d(whole, BINOMIAL, axis=1, mode="mirror")
+    for part in (np.s_[5:20, 3:41], np.s_[9:10, 20:22]):
+        found = level.filtered(part, BINOMIAL)
+        inner = np.s_[0 if part[0].start else 2 :, : -2 if part[1].stop == 41 else None]
+        assert_allclose(found[inner], whole[part][inner], atol=1e-6)
 
 
 @pytest.mark.parametrize("offset", [8, 16])
@@ -150,31 +167,6 @@ def test_without_invalid_pixels_there_is_no_mask_on_any_level() -> None:
     assert all(level.valid is None for level in pyramid(as_luma(np.eye(40)), 2))
 
 
-@pytest.mark.parametrize("most", [0, 1 << 20])
-@pytest.mark.parametrize("model", ["translation", "homography"])
-def test_a_finely_sampled_level_is_the_same_picture_sampled_better(
-    model: str, most: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(pyramid_module, "MOST_ENLARGED", most)
-    size, window = (71, 58), (40, 33)
-    scene = textured(4, size=size)
-    smooth = pyramid(as_luma(render(scene, size)), 1)[0].image
-    valid = np.ones(smooth.shape, np.bool_)
-    valid[3, 5] = False
-    level = finely_sampled(Level(smooth, valid))
-    assert level.size == size
-    assert level.valid is valid
-    assert isinstance(level, EnlargedOnDemand) == (most == 0)
-    warp = np.array([[1.0, 0.0, 9.0], [0.0, 1.0, 7.0], [0.0, 0.0, 1.0]]) @ motion(model, window)
-    x, y = mapped(warp, *pixel_grid(window))
-    expected = ndimage.map_coordinates(smooth.astype(float), [y, x], order=5, mode="mirror")
-    out = np.empty((window[1], window[0]), np.float32)
-    assert level.sample(warp, window, out=out) is out
-    assert_array_equal(level.sample(warp, window), out)
-    linear = Level(smooth, valid).sample(warp, window)
-    assert np.abs(out - expected).max() < 0.3 * np.abs(linear - expected).max()
-
-
 @pytest.mark.parametrize("model", ["translation", "homography"])
 def test_a_fine_level_is_addressed_in_pixels_of_the_image(model: str) -> None:
     size, window = (71, 58), (40, 33)
@@ -196,31 +188,19 @@ def rough(size: tuple[int, int]) -> np.ndarray:
     return np.random.default_rng(3).integers(0, 255, size[::-1], dtype=np.uint8)
 
 
-@pytest.mark.parametrize("most_kept", [0, 1 << 23])
 @pytest.mark.parametrize("strip", [1, 900, 1 << 17])
 @pytest.mark.parametrize("size", [(71, 58), (64, 57), (40, 90)])
 def test_a_large_image_has_the_levels_that_it_would_have_as_a_whole(
-    size: tuple[int, int], strip: int, most_kept: int, monkeypatch: pytest.MonkeyPatch
+    size: tuple[int, int], strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plain = pyramid(luma(rough(size)), 3)
-    for module in (luma_module, pyramid_module):
-        monkeypatch.setattr(module, "LARGE_PIXELS", 0)
+    monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
     monkeypatch.setattr(pyramid_module, "_STRIP_PIXELS", strip)
-    monkeypatch.setattr(pyramid_module, "MOST_KEPT", most_kept)
     large = pyramid(luma(rough(size)), 3)
-    assert isinstance(large[0], FullSize) == (most_kept == 0)
+    assert isinstance(large[0], FullSize)
     for one, other in zip(large, plain, strict=True):
         assert one.size == other.size
         assert_allclose(one.image, other.image, atol=1e-6)
         assert one.valid is other.valid is None
         part = np.s_[5:9, 0:7]
         assert_allclose(one.part(part), other.image[part], atol=1e-6)
-
-
-def test_level_0_is_not_kept_where_the_descent_ends_above_it(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(pyramid_module, "LARGE_PIXELS", 0)
-    levels = pyramid(luma(rough((71, 58))), 3, finest=1)
-    assert isinstance(levels[0], FullSize)
-    assert not isinstance(levels[1], FullSize)

@@ -5,8 +5,16 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.derivatives import central_differences
-from align_cli.engine.pyramid import Level
-from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes, planes_of, target_planes, textured
+from align_cli.engine.luma import luma
+from align_cli.engine.pyramid import FullSize, Level, pyramid
+from align_cli.engine.targets import (
+    TEXTURE_SHARE,
+    PlanesOnDemand,
+    TargetPlanes,
+    planes_of,
+    target_planes,
+    textured,
+)
 from tests.scenes import render
 from tests.scenes import textured as scene_of
 
@@ -104,6 +112,55 @@ def test_with_invalid_pixels_all_rows_are_looked_at() -> None:
     found = target_planes(Level(render(scene_of(5, size=size), size), valid), 60 * 192)
     assert found is not None
     assert found.bands.all_rows
+
+
+@pytest.mark.parametrize("most", [None, 60 * 192])
+def test_planes_made_on_demand_are_those_that_would_be_held(most: int | None) -> None:
+    size = (60, 400)
+    image = luma(render(scene_of(5, size=size), size))
+    held = target_planes(pyramid(image, 1)[0], most)
+    made = target_planes(FullSize(image), most)
+    assert isinstance(made, PlanesOnDemand)
+    assert held is not None
+    assert made.bands == held.bands
+    assert made.shape == held.shape == held.image.shape
+    assert_array_equal(made.powers_y, held.powers_y)
+    assert_array_equal(made.powers_x, held.powers_x)
+    for name in ("size", "origin", "pixels_per_unit"):
+        assert getattr(made, name) == getattr(held, name)
+    # Some rows stand for all.
+    assert made.mean == pytest.approx(held.mean, abs=0.2 * held.spread)
+    assert made.spread == pytest.approx(held.spread, rel=0.1)
+    assert made.texture == pytest.approx(held.texture, rel=0.2)
+    assert made.steepness == pytest.approx(held.steepness, abs=0.01)
+    offset = np.float32(held.mean - made.mean)
+    # One run of neighbours, and some with gaps, over the bands' too.
+    for rows in (slice(3, 9), np.array([0, 1, 2, 30, 31, 100]), slice(None)):
+        found, expected = made.part(rows), held.part(rows)
+        assert_allclose(found.image, expected.image + offset, atol=1e-6)
+        assert found.column is found.image
+        assert_allclose(found.gradient_x, expected.gradient_x, atol=1e-6)
+        assert_allclose(found.gradient_y, expected.gradient_y, atol=1e-6)
+        assert found.valid is found.weight is None
+    assert_array_equal(made.gradient_y, made.part(slice(None)).gradient_y)
+
+
+def test_the_gradient_made_on_demand_may_be_changed() -> None:
+    size = (60, 400)
+    made = target_planes(FullSize(luma(render(scene_of(5, size=size), size))))
+    assert isinstance(made, PlanesOnDemand)
+
+    def doubled(x: np.ndarray, y: np.ndarray) -> None:
+        x *= 2.0
+        y *= 3.0
+
+    changed = made.changed(doubled, texture=7.0)
+    rows = slice(5, 20)
+    assert changed.texture == 7.0
+    assert_array_equal(changed.part(rows).gradient_x, 2.0 * made.part(rows).gradient_x)
+    assert_array_equal(changed.part(rows).gradient_y, 3.0 * made.part(rows).gradient_y)
+    assert_array_equal(changed.part(rows).image, made.part(rows).image)
+    assert made.change is None
 
 
 @pytest.mark.parametrize("frequency", [0.2, 0.6, 1.0])
