@@ -70,8 +70,10 @@ def at_level(matrix: Matrix, level: int) -> Matrix:
     A pixel x of level l lies at 2**l * x of the full size (``align_cli.engine.pyramid`` keeps
     every second sample, the first included), so the change of coordinates has no half-pixel term.
     """
-    scale = np.diag([2.0**level, 2.0**level, 1.0])
-    return unit(np.diag([0.5**level, 0.5**level, 1.0]) @ matrix @ scale)
+    scaled = matrix / float(matrix[2, 2])
+    scaled[:2, 2] *= 0.5**level
+    scaled[2, :2] *= 2.0**level
+    return scaled
 
 
 def plausible(warp: Matrix, size: Size) -> bool:

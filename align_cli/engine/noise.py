@@ -42,7 +42,7 @@ NEGLIGIBLE: Final = 0.03
 """Noise that has less than this share of the gradient's energy is believed: wherever the energy
 lies, what noise has of it cannot add more than this share to the variance of the answer."""
 
-MOST_LOOKED_AT: Final = 1 << 14
+MOST_LOOKED_AT: Final = 1 << 13
 """Pixels that the noise is estimated from."""
 
 SECOND_DIFFERENCES: Final = 6.0

@@ -28,7 +28,7 @@ from align_cli.engine.pyramid import REACH, Level, within_reach
 from align_cli.engine.robust import Loss, scale_of
 from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes
 
-MOST_POINTS: Final = 1 << 12
+MOST_POINTS: Final = 1 << 11
 """Cells of a level, about, and so its points."""
 
 PIXELS_A_POINT: Final = 64

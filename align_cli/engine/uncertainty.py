@@ -55,7 +55,7 @@ images in no fewer groups than this."""
 FEWEST_TILES: Final = 24
 """With fewer tiles than so many more than there are columns, nothing is said."""
 
-MOST_PIXELS: Final = 1 << 15
+MOST_PIXELS: Final = 1 << 14
 """Pixels that are looked at on large images, in groups evenly spaced."""
 
 GRID: Final = 16
@@ -100,16 +100,17 @@ def uncertainty_of(
         target_size: the same of the target.
     """
     warp = inverse(source_to_target)
-    over_target = position_sigma(entries, source_to_target, map_points(warp, _grid(target_size)))
-    at_border = position_sigma(entries, source_to_target, map_points(warp, corners(target_size)))
-    at_corners = position_sigma(entries, source_to_target, corners(source_size))
-    if not all(np.isfinite(sigma).all() for sigma in (over_target, at_border, at_corners)):
+    over_target = map_points(warp, np.concatenate([_grid(target_size), corners(target_size)]))
+    points = np.concatenate([over_target, corners(source_size)])
+    sigma = position_sigma(entries, source_to_target, points)
+    if not np.isfinite(sigma).all():
         return None
+    at_corners, over_target = sigma[-4:], sigma[:-4]
     return Uncertainty(
         covariance=entries,
         corners_px=at_corners,
-        mean_px=float(over_target.mean()),
-        max_px=float(max(over_target.max(), at_border.max())),
+        mean_px=float(over_target[:-4].mean()),
+        max_px=float(over_target.max()),
     )
 
 
@@ -138,7 +139,7 @@ def position_sigma(
         by_entry = np.zeros((len(points), 8))
         by_entry[:, 3 * axis : 3 * axis + 3] = homogeneous / weight[:, None]
         by_entry[:, 6:] = -(mapped[:, axis] / weight)[:, None] * homogeneous[:, :2]
-        variance += np.einsum("ni,ij,nj->n", by_entry, entries, by_entry)
+        variance += ((by_entry @ entries) * by_entry).sum(axis=1)
     return np.sqrt(np.maximum(variance, 0.0))
 
 
