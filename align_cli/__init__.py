@@ -14,9 +14,11 @@ from typing import TYPE_CHECKING, Any
 from align_cli.version import __version__
 
 if TYPE_CHECKING:
+    from align_cli.commands.transform_files import read_transform
     from align_cli.engine.aligner import Aligner, align
     from align_cli.engine.alignment import Alignment, Outcome, Quality, Status, Uncertainty
     from align_cli.engine.errors import ImageError
+    from align_cli.engine.transform import Transform
 
 __all__ = [
     "Aligner",
@@ -25,9 +27,11 @@ __all__ = [
     "Outcome",
     "Quality",
     "Status",
+    "Transform",
     "Uncertainty",
     "__version__",
     "align",
+    "read_transform",
 ]
 
 _HOMES = {
@@ -38,7 +42,9 @@ _HOMES = {
     "Outcome": "align_cli.engine.alignment",
     "Quality": "align_cli.engine.alignment",
     "Status": "align_cli.engine.alignment",
+    "Transform": "align_cli.engine.transform",
     "Uncertainty": "align_cli.engine.alignment",
+    "read_transform": "align_cli.commands.transform_files",
 }
 
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import shlex
 from pathlib import Path
 
 import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from align_cli.commands.align import align as align_command
 from align_cli.commands.exit_codes import MEANINGS
 from align_cli.commands.group import cli
 from align_cli.engine.alignment import Status
+from align_cli.files.images import write_image
 from tests.scenes import pair
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -54,6 +57,44 @@ def test_every_outcome_is_in_the_readme(status: Status) -> None:
 @pytest.mark.parametrize("command", cli.commands)
 def test_every_command_is_in_the_readme(command: str) -> None:
     assert f"imalign {command}" in README or command == "align"
+
+
+SHELL_LINES = [
+    line.split("  #")[0].strip()
+    for line in re.search(r"## Use the transform again\n\n```sh\n(.*?)```", README, re.DOTALL)[1]
+    .strip()
+    .splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the lines of the README are run on."""
+    folder = tmp_path_factory.mktemp("readme")
+    images = pair("rigid", seed=3, dtype="uint8")
+    write_image(folder / "scan.png", images.source)
+    write_image(folder / "original.png", images.target)
+    for name in ("infrared.tif", "labels.png", "frames/1.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        write_image(folder / name, images.source)
+    (folder / "landmarks.csv").write_text("x,y\n10,20\n")
+    np.savetxt(folder / "truth.txt", images.source_to_target)
+    with pytest.MonkeyPatch.context() as there:
+        there.chdir(folder)
+        result = CliRunner().invoke(cli, ["scan.png", "original.png", "-q", "--no-error-map"])
+    assert result.exit_code == 0, result.output
+    for name in ("part_to_whole", "whole_to_map", "before", "after"):
+        (folder / f"{name}.json").write_bytes((folder / "scan_aligned.json").read_bytes())
+    return folder
+
+
+@pytest.mark.parametrize("line", SHELL_LINES)
+def test_the_lines_of_the_readme_can_be_pasted(
+    folder: Path, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(folder)
+    result = CliRunner().invoke(cli, shlex.split(line)[1:])
+    assert result.exit_code == 0, result.output
 
 
 def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> None:

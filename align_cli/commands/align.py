@@ -12,13 +12,21 @@ from align_cli.commands.inputs import read_pair
 from align_cli.commands.options import (
     FileName,
     FiniteFloat,
+    canvas_opt,
     debug_opt,
-    finite,
+    fill_opt,
+    interpolation_opt,
     max_megapixels_opt,
+    metadata_opt,
+    quiet_opt,
+    small_files_opt,
     source_arg,
     target_arg,
+    valid_mask_opt,
 )
 from align_cli.commands.outputs import (
+    View,
+    alignment_canvas,
     check_outputs,
     named_outputs,
     prepare,
@@ -136,25 +144,17 @@ EPILOG = (
     "--init",
     type=FileName(),
     metavar="PATH",
-    help="Start from this source-to-target transform: a JSON that imalign wrote, or nine numbers "
-    "in a text file.  [default: identity]",
+    help="Start from this source-to-target transform: a JSON that imalign wrote, nine numbers in "
+    "a text file, or another format of imalign convert.  [default: identity]",
 )
-@click.option(
-    "--fill",
-    type=float,
-    callback=finite,
-    default=0.0,
-    show_default=True,
-    metavar="VALUE",
-    help="Value where the source does not reach, in its own units.",
-)
-@click.option(
-    "--small-files",
-    is_flag=True,
-    help="Compress PNG files as well as possible, which takes several times as long.",
-)
+@interpolation_opt
+@canvas_opt
+@valid_mask_opt
+@fill_opt
+@metadata_opt
+@small_files_opt
 @max_megapixels_opt
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
+@quiet_opt
 @click.option("-v", "--verbose", is_flag=True, help="Also say what happened on each level.")
 @debug_opt
 def align(
@@ -167,7 +167,11 @@ def align(
     no_image: bool,
     no_error_map: bool,
     init: str | None,
+    interpolation: str,
+    canvas: str,
+    valid_mask: str | None,
     fill: float,
+    no_metadata: bool,
     small_files: bool,
     max_megapixels: float,
     quiet: bool,
@@ -185,7 +189,8 @@ def align(
             "--error-map and --no-error-map contradict each other; give one of them"
         )
     options = Options(**solver)
-    with faults({"source": source_path, "target": target_path, "init": init or "--init"}):
+    roles = {"source": source_path, "target": target_path, "init": init or "--init"}
+    with faults({**roles, "canvas": source_path}):
         source, target = read_pair(source_path, target_path, max_megapixels)
         start = _read_start(init)
         outputs = named_outputs(
@@ -193,6 +198,7 @@ def align(
             image=output,
             json=json_path,
             error_map=error_map,
+            valid_mask=valid_mask,
             with_image=not no_image,
             with_error_map=not no_error_map,
         )
@@ -204,22 +210,33 @@ def align(
         aligner = Aligner(target.pixels, **asdict(options))
         with level_bar(hidden=quiet) as advance:
             alignment = aligner.align(source.pixels, init=start, progress=advance)
+        shown = alignment_canvas(alignment, canvas, max_megapixels)
+        view = View(interpolation, shown, fill, metadata=not no_metadata)
         document = alignment_document(
             alignment,
+            canvas=view.canvas,
             source=_facts(source),
             target=_facts(target),
-            options=_options_record(options, init, fill),
+            options={
+                **_options_record(options, init),
+                "interpolation": interpolation,
+                "canvas": canvas,
+                "fill": fill,
+            },
         )
         del aligner  # and the pyramid it holds, which is larger than the pictures
-        written = []
+        written: list[str] = []
+        lost = ""
         if alignment.outcome.aligned:
-            written += write_pictures(
-                outputs, alignment, source, target, legend=legend, fill=fill, small=small_files
+            written, lost = write_pictures(
+                outputs, alignment, source, target, legend=legend, view=view, small=small_files
             )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)
     if verbose and not quiet:
         click.echo(level_table(alignment), err=True)
+    if lost and not quiet:
+        click.echo(lost, err=True)
     if not quiet or not alignment.outcome.aligned:
         click.echo(closing_line(alignment, written=written), err=True)
     if not alignment.outcome.aligned:
@@ -240,8 +257,8 @@ def _facts(picture: Picture) -> ImageFacts:
     return ImageFacts(picture.path, picture.width, picture.height, picture.channels, picture.dtype)
 
 
-def _options_record(options: Options, init: str | None, fill: float) -> dict[str, Any]:
+def _options_record(options: Options, init: str | None) -> dict[str, Any]:
     record = asdict(options)
     del record["tolerance"]
     record["tolerance_px"] = options.tolerance_px
-    return {**record, "init": init, "fill": fill}
+    return {**record, "init": init}

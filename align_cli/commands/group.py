@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+
 import click
 
-from align_cli.commands.align import align
 from align_cli.commands.exit_codes import MEANINGS
-from align_cli.commands.selftest import selftest
 from align_cli.version import __version__
+
+COMMANDS = (
+    "align",
+    "apply",
+    "compose",
+    "convert",
+    "diff",
+    "evaluate",
+    "invert",
+    "points",
+    "selftest",
+    "show",
+)
+"""Each in a module of its own name, in a function of that name."""
 
 DEFAULT_COMMAND = "align"
 
@@ -23,6 +38,34 @@ writes   scan_aligned.png        the source on the target's grid
 """
 
 EXIT_CODES = "Exit codes: " + "; ".join(f"{code:d} {text}" for code, text in MEANINGS.items())
+
+
+class Commands(MutableMapping[str, click.Command]):
+    """The commands by name; the module of one is loaded when it is asked for."""
+
+    def __init__(self) -> None:
+        self._others: dict[str, click.Command] = {}
+
+    def __getitem__(self, name: str) -> click.Command:
+        if name in COMMANDS:
+            command: click.Command = getattr(import_module(f"align_cli.commands.{name}"), name)
+            return command
+        return self._others[name]
+
+    def __setitem__(self, name: str, command: click.Command) -> None:
+        self._others[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._others[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in COMMANDS or name in self._others
+
+    def __iter__(self) -> Iterator[str]:
+        return iter([*COMMANDS, *self._others])
+
+    def __len__(self) -> int:
+        return len(COMMANDS) + len(self._others)
 
 
 class GroupWithDefault(click.Group):
@@ -58,6 +101,7 @@ class GroupWithDefault(click.Group):
 
 @click.group(
     cls=GroupWithDefault,
+    commands=Commands(),
     help=HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog=EXIT_CODES + ".",
@@ -66,7 +110,3 @@ class GroupWithDefault(click.Group):
 @click.version_option(__version__, prog_name="imalign")
 def cli() -> None:
     """Lay one image over another."""
-
-
-for command in (align, selftest):
-    cli.add_command(command)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from align_cli.engine.options import CANVAS_NAMES, INTERPOLATION_NAMES
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 
 
@@ -44,10 +45,81 @@ class FileName(click.Path):
         return str(value)
 
 
+def size_in_px(
+    ctx: click.Context, param: click.Parameter, value: str | None
+) -> tuple[int, int] | None:
+    """Callback: turn a text such as 640x480 into (width, height), or fail with a usage error."""
+    if value is None:
+        return None
+    width, _, height = value.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise click.BadParameter(f"{value!r} is not a size such as 640x480.", ctx, param)
+    return int(width), int(height)
+
+
 # No existence check by click: a missing input is exit code 3, not wrong usage.
 source_arg = click.argument("source_path", metavar="SRC", type=FileName())
 target_arg = click.argument("target_path", metavar="DST", type=FileName())
+transform_arg = click.argument("transform_path", metavar="TRANSFORM", type=FileName())
 
+inverse_opt = click.option("--inverse", is_flag=True, help="Go from the target to the source.")
+size_opt = click.option(
+    "--size",
+    callback=size_in_px,
+    metavar="WxH",
+    help="Size of the target in pixels, where the transform's file does not say it.",
+)
+transform_output_opt = click.option(
+    "-o",
+    "--output",
+    type=FileName(),
+    default="-",
+    metavar="PATH",
+    help="Where to write the transform; its name decides the format, see imalign convert --help; "
+    "- is stdout, as JSON.  [default: -]",
+)
+
+fill_opt = click.option(
+    "--fill",
+    type=float,
+    callback=finite,
+    default=0.0,
+    show_default=True,
+    metavar="VALUE",
+    help="Value where the source does not reach, in its own units.",
+)
+interpolation_opt = click.option(
+    "--interpolation",
+    type=click.Choice(INTERPOLATION_NAMES),
+    default="linear",
+    show_default=True,
+    help="How to resample; nearest for label images, cubic is exact on ramps.",
+)
+canvas_opt = click.option(
+    "--canvas",
+    type=click.Choice(CANVAS_NAMES),
+    default="target",
+    show_default=True,
+    help="What the output shows: the target's grid; all of the source; both; or the largest "
+    "rectangle that both fill.",
+)
+valid_mask_opt = click.option(
+    "--valid-mask",
+    type=FileName(),
+    metavar="PATH",
+    help="Also write a picture, 255 where the source reaches and 0 where it does not.",
+)
+small_files_opt = click.option(
+    "--small-files",
+    is_flag=True,
+    help="Compress PNG files as well as possible, which takes several times as long.",
+)
+metadata_opt = click.option(
+    "--no-metadata",
+    is_flag=True,
+    help="Do not carry EXIF, GPS, ICC profile, XMP and resolution of the source over.",
+)
+quiet_opt = click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
 max_megapixels_opt = click.option(
     "--max-megapixels",
     type=FiniteFloat(min=0.0, min_open=True),

@@ -17,6 +17,7 @@ from align_cli.workers import Task, Workers, begin
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment
+    from align_cli.engine.canvas import Canvas
     from align_cli.files.images import Picture
 
 STDOUT: Final = "-"
@@ -29,21 +30,22 @@ RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
 
 
 class Outputs(NamedTuple):
-    """Paths of the three results; None where one is not wanted, "-" for stdout (JSON only)."""
+    """Paths of the results; None where one is not wanted, "-" for stdout (JSON only)."""
 
     image: str | None
     json: str
     error_map: str | None
+    valid_mask: str | None = None
 
     @property
     def files(self) -> list[str]:
         """Those that are files, and not stdout."""
-        wanted = (self.json, self.image, self.error_map)
+        wanted = (self.json, self.image, self.error_map, self.valid_mask)
         return [path for path in wanted if path is not None and path != STDOUT]
 
     def stale(self) -> list[str]:
         """Pictures of an earlier run that this one, which failed, leaves where they are."""
-        pictures = (self.image, self.error_map)
+        pictures = (self.image, self.error_map, self.valid_mask)
         return [path for path in pictures if path is not None and Path(path).is_file()]
 
     @property
@@ -52,12 +54,47 @@ class Outputs(NamedTuple):
         return self.error_map is not None and _suffix(self.error_map) in RESIDUAL_SUFFIXES
 
 
+class View(NamedTuple):
+    """How the warped image is made: see ``align_cli.engine.warping.warp_image``.
+
+    ``metadata`` is whether it gets the source's.
+    """
+
+    interpolation: str
+    canvas: Canvas | None
+    fill: float
+    metadata: bool = True
+
+
+def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> Canvas | None:
+    """The canvas of an alignment; None where it failed, for then nothing is shown.
+
+    Raises:
+        ImageError: if it would be too large.
+    """
+    from align_cli.engine.canvas import place_canvas  # noqa: PLC0415
+
+    if not alignment.outcome.aligned:
+        return None
+    canvas = place_canvas(
+        name,
+        alignment.source_to_target,
+        alignment.target_to_source,
+        source_size=alignment.source_size,
+        target_size=alignment.target_size,
+        most_pixels=1e6 * max_megapixels,
+    )
+    canvas.warp(alignment.target_to_source)  # refuses a horizon before anything is written
+    return canvas
+
+
 def named_outputs(
     source: Picture,
     *,
     image: str | None,
     json: str | None,
     error_map: str | None,
+    valid_mask: str | None,
     with_image: bool,
     with_error_map: bool,
 ) -> Outputs:
@@ -71,6 +108,7 @@ def named_outputs(
         image=image if with_image else None,
         json=json or f"{stem}_aligned.json",
         error_map=error_map if with_error_map else None,
+        valid_mask=valid_mask,
     )
 
 
@@ -85,11 +123,7 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
     from align_cli.files.images import ensure_encodable  # noqa: PLC0415
 
     for path in outputs.files:
-        for taken in inputs:
-            if same_file(path, taken):
-                raise click.UsageError(
-                    f"the output {path} is the input {taken}; choose another name"
-                )
+        refuse_inputs(path, inputs)
     for first, second in combinations(outputs.files, 2):
         if same_file(first, second):
             raise click.UsageError(f"two outputs go to {first}; choose another name for one")
@@ -97,8 +131,23 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         ensure_writable(path)
     if outputs.image is not None:
         ensure_encodable(outputs.image, source.pixels)
+    if outputs.valid_mask is not None:
+        ensure_encodable(outputs.valid_mask, _picture_like()[..., 0])
     if outputs.error_map is not None and not outputs.residual:
         ensure_encodable(outputs.error_map, _picture_like())
+
+
+def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
+    """Refuse an output that is one of the inputs.
+
+    Raises:
+        click.UsageError: naming both.
+    """
+    from align_cli.files.atomic import same_file  # noqa: PLC0415
+
+    for taken in inputs:
+        if same_file(path, taken):
+            raise click.UsageError(f"the output {path} is the input {taken}; choose another name")
 
 
 def prepare(outputs: Outputs, target: Picture) -> Task[Any] | None:
@@ -118,13 +167,18 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     from align_cli.files import documents  # noqa: PLC0415
 
     if outputs.json == STDOUT:
-        _to_stdout(documents.dumps(document))
+        to_stdout(documents.dumps(document))
         return []
     documents.write_json(outputs.json, document)
     return [outputs.json]
 
 
-def _to_stdout(text: str) -> None:
+def to_stdout(text: str) -> None:
+    """Write data to stdout.
+
+    Raises:
+        OutputFault: if it is closed or full.
+    """
     if sys.stdout is None:
         raise OutputFault("stdout: it is closed; give a file's name instead of -")
     try:
@@ -142,21 +196,38 @@ def write_pictures(
     target: Picture,
     *,
     legend: Task[Any] | None,
-    fill: float,
+    view: View,
     small: bool,
-) -> list[str]:
-    """Write the warped image and the error map, where wanted; returns the files written.
+) -> tuple[list[str], str]:
+    """Write the warped image, the error map and the mask, where wanted.
 
-    Both are made and encoded at once, each on a thread of its own (one after the other where they
+    Returns the files written, and what of the source's metadata was not, as a line for people.
+
+    They are made and encoded at once, each on a thread of its own (one after the other where they
     are so large that memory counts), and nothing is written before both are there.
     """
+    import numpy as np  # noqa: PLC0415
+
     from align_cli.engine.aligner import residual  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
+    from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
+    from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
     from align_cli.report.error_map import render  # noqa: PLC0415
 
+    lost: list[str] = []
+
     def warped(path: str) -> bytes:
-        return encode_image(path, alignment.warp(source.pixels, fill=fill), small=small)
+        pixels = alignment.warp(
+            source.pixels, fill=view.fill, interpolation=view.interpolation, canvas=view.canvas
+        )
+        data = encode_image(path, pixels, small=small)
+        data, left = with_metadata(data, source.metadata if view.metadata else NOTHING, pixels)
+        lost.extend(left)
+        return data
+
+    def valid_mask(path: str) -> bytes:
+        return encode_image(path, alignment.valid_mask(view.canvas) * np.uint8(255), small=small)
 
     def error_map(path: str) -> bytes:
         differences, overlap = residual(source.pixels, target.pixels, alignment)
@@ -167,16 +238,24 @@ def write_pictures(
         del differences, overlap  # encoding takes as much memory again
         return encode_image(path, picture, small=small)
 
-    wanted = [(outputs.image, warped), (outputs.error_map, error_map)]
+    makers = (
+        (outputs.image, warped),
+        (outputs.error_map, error_map),
+        (outputs.valid_mask, valid_mask),
+    )
+    wanted = [(path, make) for path, make in makers if path is not None]
     largest = max(picture.width * picture.height for picture in (source, target))
-    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else len(wanted)) as workers:
-        jobs = [
-            (path, workers.start(partial(make, path))) for path, make in wanted if path is not None
-        ]
+    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else max(len(wanted), 1)) as workers:
+        jobs = [(path, workers.start(partial(make, path))) for path, make in wanted]
         encoded = [(path, job.result()) for path, job in jobs]
     for path, data in encoded:
         write_bytes(path, data)
-    return [path for path, _ in encoded]
+    return [path for path, _ in encoded], not_carried(outputs.image, lost)
+
+
+def not_carried(path: str | None, lost: Sequence[str]) -> str:
+    """Say what of the source's metadata an output does not hold; empty where it holds all."""
+    return f"{path}: not carried over: {', '.join(lost)}" if lost else ""
 
 
 def _suffix(path: str) -> str:

@@ -12,7 +12,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Image, Matrix
+from align_cli.engine.arrays import Image, Mask, Matrix, Points
+from align_cli.engine.canvas import (
+    Canvas,
+    Rectangle,
+    inner_rectangle,
+    onto_target,
+    overlap_polygon,
+)
+from align_cli.engine.sampling import overlap_mask
 from align_cli.engine.warping import warp_image
 
 
@@ -154,25 +162,51 @@ class Alignment:
     source_size: tuple[int, int]
     target_size: tuple[int, int]
 
-    def warp(self, image: Image, *, fill: float = 0.0) -> Image:
+    @property
+    def overlap_polygon(self) -> Points:
+        """(n, 2) corners, in target pixels, of the part of the target that the source covers."""
+        return overlap_polygon(self.target_to_source, self.target_size, self.source_size)
+
+    @property
+    def inner_rectangle(self) -> Rectangle | None:
+        """The largest rectangle of target pixels that the source covers: x, y, width, height."""
+        return inner_rectangle(self.target_to_source, self.target_size, self.source_size)
+
+    def valid_mask(self, canvas: Canvas | None = None) -> Mask:
+        """(height, width) bool: which pixels of a canvas (None: the target) the source reaches."""
+        canvas = onto_target(self.target_size) if canvas is None else canvas
+        return overlap_mask(canvas.warp(self.target_to_source), canvas.size, self.source_size)
+
+    def warp(
+        self,
+        image: Image,
+        *,
+        fill: float = 0.0,
+        interpolation: str = "linear",
+        canvas: Canvas | None = None,
+    ) -> Image:
         """Resample ``image``, which lies on the source's grid, onto the target's grid.
 
         Args:
             image: (height, width) or (height, width, channels) of the source's size; uint8,
                 uint16, float32 or float64. Any image that lies on the source's grid will do:
-                another channel, a label map's weights, a mask.
+                another channel, a label map, a mask.
             fill: value of the pixels that the source does not reach, in the image's own units.
+            interpolation: see ``align_cli.engine.warping.warp_image``; "nearest" for labels.
+            canvas: another part of the target's plane, see ``align_cli.engine.canvas``.
 
         Returns:
-            An array of the target's height and width, with the image's dtype and channels.
+            An array of the canvas's height and width, with the image's dtype and channels.
 
         Raises:
             ImageError: if the image is not of the source's size.
         """
+        canvas = onto_target(self.target_size) if canvas is None else canvas
         return warp_image(
             image,
-            self.target_to_source,
-            target_size=self.target_size,
+            canvas.warp(self.target_to_source),
+            target_size=canvas.size,
             source_size=self.source_size,
             fill=fill,
+            interpolation=interpolation,
         )

@@ -1,7 +1,8 @@
 """The names and defaults of an alignment's options, without numpy, so that help texts are quick.
 
-The registries that give the names their meaning are ``motion.MODELS`` and ``robust.LOSSES``; a
-test keeps them and these names equal. What a preset means is said here and nowhere else.
+The registries that give the names their meaning are ``motion.MODELS``, ``robust.LOSSES``,
+``kernels.KERNELS`` (with "linear", which is ``sampling.sample``) and ``canvas.CANVASES``; a test
+keeps them and these names equal. What a preset means is said here and nowhere else.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from typing import Final, NamedTuple
 
 MODEL_NAMES: Final = ("translation", "rigid", "similarity", "affine", "homography")
 LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
+INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
+CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
 
 
 class Preset(NamedTuple):

@@ -76,7 +76,30 @@ def uncertainty(solved: Solved, target_size: Size, source_size: Size) -> Uncerta
     warp = at_level(solved.result.place.warp, -solved.level)
     source_to_target = inverse(warp)
     change = _entries_by_parameter(solved, source_to_target)
-    entries = change @ small @ change.T
+    return uncertainty_of(
+        change @ small @ change.T,
+        source_to_target,
+        source_size=source_size,
+        target_size=target_size,
+    )
+
+
+def uncertainty_of(
+    entries: NDArray[np.float64],
+    source_to_target: Matrix,
+    *,
+    source_size: Size,
+    target_size: Size,
+) -> Uncertainty | None:
+    """The uncertainty that a covariance means, or None where a point of the target has no limit.
+
+    Args:
+        entries: (8, 8) covariance of the first eight entries of ``source_to_target``.
+        source_to_target: (3, 3), last entry 1.
+        source_size: (width, height) of the source.
+        target_size: the same of the target.
+    """
+    warp = inverse(source_to_target)
     over_target = map_points(warp, np.concatenate([_grid(target_size), corners(target_size)]))
     points = np.concatenate([over_target, corners(source_size)])
     sigma = position_sigma(entries, source_to_target, points)

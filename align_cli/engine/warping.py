@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,24 +10,37 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Image, Matrix
 from align_cli.engine.coordinates import Size
 from align_cli.engine.errors import ImageError
-from align_cli.engine.luma import ALPHA_CHANNELS, check_kind
+from align_cli.engine.luma import ALPHA_CHANNELS, LARGEST_SIDE, check_kind
+from align_cli.engine.options import INTERPOLATION_NAMES
 from align_cli.engine.parts import Part, sample_parts
 from align_cli.engine.sampling import clear_outside, offset_origin, row_intervals, sample
+from align_cli.engine.threads import Threads
+
+if TYPE_CHECKING:
+    from align_cli.engine.kernels import Kernel
 
 TOGETHER: Final = (1, 3, 4)
 """Numbers of channels that cv2 samples exactly; with two it rounds to 1/32 px."""
 
 _STRIP_PIXELS: Final = 1 << 19
+_KERNEL_STRIP_PIXELS: Final = 1 << 16
+"""The weights of every pixel of a strip are held at once."""
 
 
 def warp_image(
-    image: Image, warp: Matrix, *, target_size: Size, source_size: Size, fill: float = 0.0
+    image: Image,
+    warp: Matrix,
+    *,
+    target_size: Size,
+    source_size: Size,
+    fill: float = 0.0,
+    interpolation: str = "linear",
 ) -> Image:
     """Resample an image of any supported dtype and number of channels onto the target's grid.
 
-    Linear interpolation, which neither overshoots nor wraps around; integers are rounded to the
-    nearest. An identity warp gives the image back exactly. With two or four channels the last one
-    is alpha, and 0 outside the image.
+    Whatever the interpolation, a channel stays between its own least and largest finite value, and
+    nothing wraps around; integers are rounded to the nearest. An identity warp gives the image back
+    exactly. With two or four channels the last one is alpha, and 0 outside the image.
 
     Args:
         image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
@@ -36,10 +49,19 @@ def warp_image(
         source_size: (width, height) the image must have.
         fill: value of the pixels that the image does not reach, in the image's own units;
             integers are clamped to their dtype's range.
+        interpolation: "nearest" (for labels: no value that was not there), "linear", "cubic" (Keys,
+            exact on ramps and parabolas) or "lanczos" (three lobes). An image too narrow for a
+            kernel is sampled linearly.
 
     Raises:
-        ImageError: if the image is not of the source's size.
+        ImageError: if the image is not of the source's size, or a side is above 32766 px.
+        ValueError: if there is no such interpolation.
     """
+    if interpolation not in INTERPOLATION_NAMES:
+        raise ValueError(
+            f"unknown interpolation {interpolation!r}; choose one of "
+            + ", ".join(INTERPOLATION_NAMES)
+        )
     check_kind(image, "image")
     height, width = image.shape[:2]
     if (width, height) != source_size:
@@ -49,9 +71,12 @@ def warp_image(
         )
     if source_size == target_size and (warp == np.eye(3)).all():
         return image.copy()  # whatever it holds: 0 * NaN would spread to the neighbours
+    if max(*source_size, *target_size) > LARGEST_SIDE:
+        raise ImageError(f"no side may exceed {LARGEST_SIDE} px")
     planes = np.atleast_3d(image)
     channels = planes.shape[2]
     target_width, target_height = target_size
+    kernel = None if interpolation == "linear" else _kernel(interpolation, source_size)
     first, end = row_intervals(
         warp, np.arange(target_height, dtype=np.float64), target_width, source_size, 0.0
     )
@@ -67,6 +92,9 @@ def warp_image(
     group = channels if channels in TOGETHER else 1
     for channel in range(0, channels, group):
         together = np.s_[..., channel : channel + group]
+        if kernel is not None:
+            _warp_by_kernel(planes[together], warp, kernel, warped[together])
+            continue
         if image.dtype == np.float64:
             warped[together] = _warped_float64(planes[together], warp, target_size)
             continue
@@ -90,6 +118,55 @@ def _warp_rows(planes: Image, warp: Matrix, top: int, *, out: Image) -> None:
     size = out.shape[1], out.shape[0]
     there = offset_origin(warp, 0.0, top)
     sample_parts(part_of, (width, height), there, size, out=out, replicate=True)
+
+
+def _kernel(interpolation: str, source_size: Size) -> Kernel | None:
+    """The kernel of a name; None where the image is too narrow for it."""
+    from align_cli.engine.kernels import KERNELS  # noqa: PLC0415  (most are warped linearly)
+
+    kernel = KERNELS[interpolation]
+    return kernel if kernel.reach == 1 or min(source_size) >= 2 * kernel.reach else None
+
+
+def _warp_by_kernel(planes: Image, warp: Matrix, kernel: Kernel, out: Image) -> None:
+    """Warp by another interpolation than the linear one, into ``out``, in strips of rows."""
+    from align_cli.engine.kernels import bordered, sample_kernel, sample_nearest  # noqa: PLC0415
+
+    height, width = out.shape[:2]
+    rows = max(1, _KERNEL_STRIP_PIXELS // width)
+    nearest = kernel.reach == 1
+    each = [] if nearest else list(np.moveaxis(planes, 2, 0))
+    limits = [_finite_range(plane) for plane in each]
+    bordered_channels = [bordered(plane, kernel) for plane in each]
+
+    def warp_strip(top: int) -> None:
+        strip = out[top : top + rows]
+        moved, size = offset_origin(warp, 0.0, top), (width, len(strip))
+        if nearest:
+            strip[...] = sample_nearest(planes, moved, size)
+            return
+        sampled = sample_kernel(bordered_channels, moved, size, kernel)
+        for channel, (values, (low, high)) in enumerate(zip(sampled, limits, strict=True)):
+            if planes.dtype.kind == "u":
+                np.rint(values, out=values)
+            strip[..., channel] = np.clip(values, low, high, out=values)
+
+    with Threads() as threads:
+        threads.map(warp_strip, range(0, height, rows))
+
+
+def _finite_range(plane: Image) -> tuple[float, float]:
+    """Least and largest finite value of a channel."""
+    if plane.dtype.kind == "u":
+        return float(plane.min()), float(plane.max())
+    finite = np.isfinite(plane)
+    if not finite.any():
+        return -np.inf, np.inf
+    low, high = (
+        float(extreme(plane, initial=start, where=finite))
+        for extreme, start in ((np.min, np.inf), (np.max, -np.inf))
+    )
+    return low, high
 
 
 def _warped_float64(planes: Image, warp: Matrix, size: Size) -> NDArray[np.float64]:

@@ -27,6 +27,8 @@ from align_cli.files.errors import (
     unreadable,
 )
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
+from align_cli.files.metadata.containers import read_metadata
+from align_cli.files.metadata.record import NOTHING, Metadata
 from align_cli.files.pixels import Indexed, Pixels, full_scale
 from align_cli.files.png_chunks import SIGNATURE
 
@@ -37,6 +39,7 @@ __all__ = [
     "encode_array",
     "encode_image",
     "ensure_encodable",
+    "lossless_suffix",
     "read_image",
     "write_array",
     "write_image",
@@ -52,10 +55,12 @@ class Picture:
         pixels: (H, W), or (H, W, C) with C >= 2; uint8, uint16, float32 or float64, contiguous.
             Two channels are grey and alpha, three RGB, four RGB and alpha, in that order.
             Floating-point pixels may be NaN or infinite.
+        metadata: what the file says beside the pixels.
     """
 
     path: str
     pixels: Pixels
+    metadata: Metadata = NOTHING
 
     @property
     def width(self) -> int:
@@ -143,7 +148,7 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
         if "null" in str(error):
             raise UnreadableError(path, "is not a possible name", "check the name") from error
         raise
-    return Picture(path=os.fspath(path), pixels=pixels)
+    return Picture(path=os.fspath(path), pixels=pixels, metadata=read_metadata(data))
 
 
 def _load(path: PathLike) -> tuple[bytes, _Decode]:
@@ -181,6 +186,17 @@ def _decoder(start: bytes) -> _Decode:
 def default_suffix(pixels: Pixels) -> str:
     """Return ".png" where PNG holds (H, W) or (H, W, C) ``pixels`` without loss, else ".tif"."""
     return ".png" if encode.PNG.holds(pixels) else ".tif"
+
+
+def lossless_suffix(path: PathLike, pixels: Pixels) -> str:
+    """Return the suffix of ``path`` where it means a lossless format that holds ``pixels``.
+
+    Otherwise ``default_suffix``.
+    """
+    suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
+    chosen = encode.BY_SUFFIX.get(suffix)
+    lossless = chosen is not None and chosen.name != "JPEG" and chosen.holds(pixels)
+    return suffix if lossless else default_suffix(pixels)
 
 
 def ensure_encodable(path: PathLike, pixels: Pixels) -> None:

@@ -9,11 +9,29 @@ ALIGNMENT = "imalign/alignment/1"
 """The value of ``"schema"`` in an alignment: kind and version of the document."""
 
 
+TRANSFORM = "imalign/transform/1"
+"""The same in a transform without the story of how it was found."""
+
+CONVENTIONS = (
+    "source_to_target maps homogeneous source pixels (x right, y down, pixel centres at integers, "
+    "(0, 0) the centre of the top-left pixel) to target pixels; target_to_source is its inverse"
+)
+
+
 def alignment_schema() -> dict[str, Any]:
     """Return the JSON Schema (2020-12) of the alignment document, a new dict at each call."""
+    return _schema(ALIGNMENT)
+
+
+def transform_schema() -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the transform document, a new dict at each call."""
+    return _schema(TRANSFORM)
+
+
+def _schema(kind: str) -> dict[str, Any]:
     from importlib import resources  # noqa: PLC0415 - rarely needed
 
-    name = f"{ALIGNMENT.removeprefix('imalign/').replace('/', '-')}.schema.json"
+    name = f"{kind.removeprefix('imalign/').replace('/', '-')}.schema.json"
     text = resources.files("align_cli.files").joinpath("schema", name).read_text("utf-8")
     schema: dict[str, Any] = json.loads(text)
     return schema

@@ -1,113 +1,135 @@
-"""Read a 3x3 transform, from a JSON that this program wrote or from nine numbers in a text."""
+"""Read and write transforms: the registry of their formats, and what every one must fulfil."""
 
 from __future__ import annotations
 
-import re
-from typing import Any, TypeAlias
+from dataclasses import replace
+from fnmatch import fnmatchcase
+from pathlib import PurePath
+from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
-from align_cli.files.documents import parse_json, read_text
-from align_cli.files.errors import PathLike, UnreadableError
-from align_cli.files.schema import ALIGNMENT
+from align_cli.files.documents import read_text
+from align_cli.files.errors import PathLike, UnreadableError, UnwritableError
+from align_cli.files.transform_formats.document import DOCUMENT
+from align_cli.files.transform_formats.elastix import ELASTIX
+from align_cli.files.transform_formats.gcp import GCP
+from align_cli.files.transform_formats.itk import ITK
+from align_cli.files.transform_formats.numbers import NUMBERS
+from align_cli.files.transform_formats.opencv import OPENCV
+from align_cli.files.transform_formats.stored import Matrix, StoredTransform, TransformFormat
 
-Matrix: TypeAlias = "npt.NDArray[np.float64]"
+FORMATS: Final[dict[str, TransformFormat]] = {
+    each.name: each for each in (DOCUMENT, OPENCV, ITK, ELASTIX, GCP, NUMBERS)
+}
+"""Every format by name, in the order in which a text is offered to them; the last takes all."""
 
-_SEPARATORS = re.compile(r"[\s,;\[\](){}]+")
-_COMMENT = re.compile(r"#.*")
-_FAMILY = ALIGNMENT.rpartition("/")[0] + "/"
+_ADVICE = "check its entries, three to a line, row by row"
+_DISAGREEMENT = 1e-9
 
 
 def read_transform(path: PathLike) -> Matrix:
     """Return the (3, 3) float64 ``source_to_target`` in a file, its last entry 1.
 
-    The file is either a JSON that imalign wrote (of an alignment that converged or not: its
-    ``source_to_target`` is the best that was found, and a start needs no more), or text with nine
-    numbers in row order, separated by white space, commas, semicolons or brackets; a ``#`` starts
-    a comment. ``[[1, 0, 5], [0, 1, 2], [0, 0, 1]]`` is such a text, and so is what ``np.savetxt``
-    writes.
+    The file may be of any format in ``FORMATS`` that holds a matrix: a JSON that imalign wrote (of
+    an alignment that converged or not: its ``source_to_target`` is the best that was found, and a
+    start needs no more), or, among others, text with nine numbers in row order, separated by white
+    space, commas, semicolons or brackets; a ``#`` starts a comment.
+    ``[[1, 0, 5], [0, 1, 2], [0, 0, 1]]`` is such a text, and so is what ``np.savetxt`` writes.
 
     Raises:
         UnreadableError: if the file cannot be read; is JSON of another kind or version; does not
             hold nine finite numbers; or the matrix is singular or has 0 as its last entry.
     """
+    stored = read_stored(path)
+    if stored.source_to_target is None:
+        raise UnreadableError(
+            path, "holds points, not a matrix", "turn it into one with imalign convert"
+        )
+    return stored.source_to_target
+
+
+def read_stored(path: PathLike) -> StoredTransform:
+    """Return what a file of any format in ``FORMATS`` says of a transform.
+
+    Matrices are scaled to a last entry of 1, and ``source_to_target`` is there unless ``pairs``
+    are; ``target_to_source`` is there where the file says it.
+
+    Raises:
+        UnreadableError: as ``read_transform``, or if the two directions contradict each other.
+    """
     text = read_text(path)
-    if text.lstrip().startswith("{"):
-        entries = _entries_of_document(path, parse_json(path, text))
-    else:
-        entries = _entries_of_text(path, text)
-    return _checked(path, entries)
+    found = next(each for each in FORMATS.values() if each.recognises(text))
+    stored = found.parse(path, text)
+    if stored.pairs is not None:
+        return stored
+    forward, backward = (
+        None if matrix is None else _checked(path, matrix)
+        for matrix in (stored.source_to_target, stored.target_to_source)
+    )
+    if forward is None and backward is not None:
+        forward = _checked(path, np.asarray(np.linalg.inv(backward), np.float64))
+    elif forward is not None and backward is not None:
+        _check_inverse(path, forward, backward)
+    return replace(stored, source_to_target=forward, target_to_source=backward)
 
 
-def _entries_of_document(path: PathLike, document: Any) -> Matrix:
-    schema = document.get("schema")
-    if schema != ALIGNMENT:
-        if isinstance(schema, str) and schema.startswith(_FAMILY):
-            raise UnreadableError(
-                path,
-                f"follows the schema {schema}, this program knows {ALIGNMENT}",
-                "update imalign, or give the nine numbers in a text file",
-            )
-        raise UnreadableError(
-            path,
-            f'is not an alignment (its "schema" is not {ALIGNMENT})',
-            "give a JSON that imalign wrote, or nine numbers in a text file",
+def transform_text(path: PathLike, stored: StoredTransform, name: str | None = None) -> str:
+    """Return the text of a transform of which both matrices are known.
+
+    Args:
+        path: its name decides the format where ``name`` is None.
+        stored: the transform.
+        name: a key of ``FORMATS``.
+
+    Raises:
+        UnwritableError: if the name of the file means no format, or the format cannot hold it.
+    """
+    return _format(path, name).text(path, stored)
+
+
+def _format(path: PathLike, name: str | None) -> TransformFormat:
+    if name is not None:
+        return FORMATS[name]
+    file = PurePath(path).name.lower()
+    fitting = [
+        (len(pattern), each)
+        for each in FORMATS.values()
+        for pattern in each.names
+        if fnmatchcase(file, pattern)
+    ]
+    if not fitting:
+        known = " ".join(pattern for each in FORMATS.values() for pattern in each.names)
+        raise UnwritableError(
+            path, f"its name means no format of transforms ({known})", "rename it, or give --to"
         )
-    rows = document.get("source_to_target")
-    if not (
-        isinstance(rows, list)
-        and len(rows) == 3
-        and all(isinstance(row, list) and len(row) == 3 for row in rows)
-        and all(
-            isinstance(entry, int | float) and not isinstance(entry, bool)
-            for row in rows
-            for entry in row
-        )
-    ):
-        raise UnreadableError(
-            path, '"source_to_target" is not three rows of three numbers', "write the file anew"
-        )
-    try:
-        return np.array(rows, dtype=np.float64)
-    except OverflowError:  # an integer beyond float64
-        return np.full((3, 3), np.inf)
-
-
-def _entries_of_text(path: PathLike, text: str) -> Matrix:
-    words = [word for word in _SEPARATORS.split(_COMMENT.sub("", text)) if word]
-    numbers = []
-    for word in words:
-        try:
-            numbers.append(float(word))
-        except ValueError:
-            shown = word if len(word) <= 20 else word[:20] + "..."
-            raise UnreadableError(
-                path,
-                f"{shown!r} is not a number",
-                "give nine numbers, three to a line, or a JSON that imalign wrote",
-            ) from None
-    if len(numbers) != 9:
-        advice = "give all nine entries of the 3x3 matrix, three to a line"
-        if len(numbers) == 6:
-            advice = "add the last row, 0 0 1"
-        raise UnreadableError(path, f"holds {len(numbers)} numbers instead of 9", advice)
-    return np.array(numbers, dtype=np.float64).reshape(3, 3)
+    return max(fitting, key=lambda pair: pair[0])[1]
 
 
 def _checked(path: PathLike, entries: Matrix) -> Matrix:
-    advice = "check its entries, three to a line, row by row"
     if not np.isfinite(entries).all():
-        raise UnreadableError(path, "the matrix has an entry that is not finite", advice)
+        raise UnreadableError(path, "the matrix has an entry that is not finite", _ADVICE)
     with np.errstate(all="ignore"):
         matrix: Matrix = entries / entries[2, 2]
     if entries[2, 2] == 0 or not np.isfinite(matrix).all():
         raise UnreadableError(
-            path, "the last entry of the matrix is 0, it cannot be scaled to 1", advice
+            path, "the last entry of the matrix is 0, it cannot be scaled to 1", _ADVICE
         )
     if _singular(matrix):
-        raise UnreadableError(path, "the matrix is singular, it flattens the picture", advice)
+        raise UnreadableError(path, "the matrix is singular, it flattens the picture", _ADVICE)
     return matrix
+
+
+def _check_inverse(path: PathLike, forward: Matrix, backward: Matrix) -> None:
+    product = forward @ backward
+    size = np.abs(forward) @ np.abs(backward)
+    apart = np.abs(product - product[2, 2] * np.eye(3))
+    if (apart > _DISAGREEMENT * size).any():
+        raise UnreadableError(
+            path,
+            "source_to_target and target_to_source are not each other's inverse",
+            "after a change by hand, delete target_to_source",
+        )
 
 
 def _singular(matrix: Matrix) -> bool:

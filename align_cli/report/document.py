@@ -7,18 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from align_cli.files.schema import ALIGNMENT
+from align_cli.files.schema import ALIGNMENT, CONVENTIONS
 from align_cli.version import __version__
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Agreement, Alignment, Uncertainty
-
-CONVENTIONS: Final = (
-    "source_to_target maps homogeneous source pixels (x right, y down, pixel centres at integers, "
-    "(0, 0) the centre of the top-left pixel) to target pixels; target_to_source is its inverse"
-)
+    from align_cli.engine.canvas import Canvas
 
 
 class ImageFacts(NamedTuple):
@@ -37,6 +33,7 @@ def alignment_document(
     source: ImageFacts,
     target: ImageFacts,
     options: Mapping[str, Any],
+    canvas: Canvas | None = None,
 ) -> dict[str, Any]:
     """Everything that is known about an alignment, as plain lists, dicts, numbers and strings."""
     quality = alignment.quality
@@ -50,15 +47,14 @@ def alignment_document(
         "conventions": CONVENTIONS,
         "source_to_target": alignment.source_to_target.tolist(),
         "target_to_source": alignment.target_to_source.tolist(),
-        "parameters": {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in alignment.parameters.items()
-        },
+        "parameters": parameters_record(alignment.parameters),
         "outcome": {
             "status": alignment.outcome.status.value,
             "aligned": alignment.outcome.aligned,
             "sentence": alignment.outcome.sentence,
         },
+        "canvas": canvas_record(canvas),
+        "valid_area": _valid_area(alignment),
         "quality": {
             "before": _agreement(quality.before),
             "after": _agreement(quality.after),
@@ -67,7 +63,7 @@ def alignment_document(
             "unexplained": quality.unexplained,
             "overlap": quality.overlap,
         },
-        "uncertainty": _uncertainty(alignment.uncertainty),
+        "uncertainty": uncertainty_record(alignment.uncertainty),
         "gain": alignment.gain,
         "bias": alignment.bias,
         "levels": [
@@ -76,7 +72,36 @@ def alignment_document(
     }
 
 
-def _uncertainty(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
+def canvas_record(canvas: Canvas | None) -> dict[str, Any] | None:
+    """Which part of the target's plane the warped image shows; None where there is none."""
+    if canvas is None:
+        return None
+    width, height = canvas.size
+    offset = [*canvas.offset]
+    return {"name": canvas.name, "offset_px": offset, "width": width, "height": height}
+
+
+def _valid_area(alignment: Alignment) -> dict[str, Any] | None:
+    rectangle = alignment.inner_rectangle if alignment.outcome.aligned else None
+    if rectangle is None:
+        return None
+    x, y, width, height = rectangle
+    return {
+        "polygon_px": alignment.overlap_polygon.tolist(),
+        "rectangle_px": {"x": x, "y": y, "width": width, "height": height},
+    }
+
+
+def parameters_record(parameters: Mapping[str, float | tuple[float, float]]) -> dict[str, Any]:
+    """The transform in people's terms, as the documents hold it."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in parameters.items()
+    }
+
+
+def uncertainty_record(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
+    """How far the transform is likely to be off, as the documents hold it."""
     if uncertainty is None:
         return None
     return {

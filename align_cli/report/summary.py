@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment, Uncertainty
+    from align_cli.engine.transform import Transform
 
 NOT_MEASURABLE: Final = "not measurable"
 
@@ -50,6 +51,25 @@ def uncertainty_in_words(uncertainty: Uncertainty | None) -> str:
     if uncertainty is None:
         return ""
     return f", +-{uncertainty.mean_px:.2g} px"
+
+
+def transform_in_words(transform: Transform) -> str:
+    """Say what a transform does, between what, and give its matrix."""
+    sizes = [
+        f"{size[0]}x{size[1]}" if size else "unknown size"
+        for size in (transform.source_size, transform.target_size)
+    ]
+    about = "the centre of the source" if transform.source_size else "pixel (0, 0)"
+    rows = [" ".join(f"{entry:.17g}" for entry in row) for row in transform.source_to_target]
+    return "\n".join(
+        [
+            f"{transform.model}, source {sizes[0]}, target {sizes[1]}",
+            f"about {about}: {motion_in_words(transform.parameters)}"
+            + uncertainty_in_words(transform.uncertainty),
+            "source_to_target:",
+            *(f"  {row}" for row in rows),
+        ]
+    )
 
 
 def level_table(alignment: Alignment) -> str:

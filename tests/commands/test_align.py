@@ -465,3 +465,56 @@ def test_a_large_picture_is_named_in_the_output_of_its_stem(
     (tmp_path / "a.png").rename(tmp_path / "photo.of.a wall.png")
     assert imalign("photo.of.a wall.png", "b.png").returncode == 0
     assert (tmp_path / "photo.of.a wall_aligned.json").exists()
+
+
+def test_the_json_tells_the_canvas_and_the_valid_area(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    names = ("--canvas", "union", "--interpolation", "cubic", "--valid-mask", "mask.png")
+    result = imalign("a.png", "b.png", "--fill", 255, *names)
+    assert result.returncode == 0, result.stderr
+    assert "mask.png" in result.stderr
+    document = load(tmp_path / "a_aligned.json")
+    canvas, area = document["canvas"], document["valid_area"]
+    assert document["options"]["interpolation"] == "cubic"
+    warped, mask = (read_image(tmp_path / name).pixels for name in ("a_aligned.png", "mask.png"))
+    assert warped.shape == mask.shape == (canvas["height"], canvas["width"])
+    assert canvas["width"] > 160
+    assert (warped[mask == 0] == 255).all()
+    # The target's pixel p is the canvas's pixel p - offset.
+    x, y = canvas["offset_px"]
+    target = read_image(tmp_path / "b.png").pixels.astype(float)
+    shown = warped[-y : 120 - y, -x : 160 - x].astype(float)
+    assert np.abs(shown - target)[20:-20, 20:-20].mean() < 1.0
+    inner = area["rectangle_px"]
+    rows = slice(inner["y"] - y, inner["y"] - y + inner["height"])
+    columns = slice(inner["x"] - x, inner["x"] - x + inner["width"])
+    assert (mask[rows, columns] == 255).all()
+    assert inner["width"] * inner["height"] > 0.8 * 160 * 120
+    polygon = np.array(area["polygon_px"])
+    assert (polygon.min(axis=0) >= 0).all()
+    assert (polygon.max(axis=0) <= [159, 119]).all()
+    # The same options on the same transform give the same file.
+    first = (tmp_path / "a_aligned.png").read_bytes()
+    imalign("apply", "a_aligned.json", "a.png", "--fill", 255, *names, "-o", "again.png")
+    assert (tmp_path / "again.png").read_bytes() == first
+
+
+def test_an_absurd_canvas_is_refused_before_anything_is_written(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    result = imalign("a.png", "b.png", "--canvas", "union", "--max-megapixels", 0.0195)
+    assert result.returncode == 3
+    assert "a.png: the canvas union would have 1" in result.stderr
+    assert listing(tmp_path) == {"a.png", "b.png"}
+
+
+def test_no_canvas_without_an_alignment(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (120, 160)).astype(np.uint8)
+    write_image(tmp_path / "noise.png", noise)
+    result = imalign("noise.png", "b.png", "--canvas", "union", "--valid-mask", "mask.png")
+    assert result.returncode == 1
+    document = load(tmp_path / "noise_aligned.json")
+    assert document["canvas"] is None
+    assert document["valid_area"] is None
+    assert not (tmp_path / "mask.png").exists()

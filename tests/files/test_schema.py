@@ -31,6 +31,8 @@ DOCUMENT = {
         "max_iterations": 50,
         "tolerance_px": 0.001,
         "init": None,
+        "interpolation": "cubic",
+        "canvas": "union",
         "fill": 0,
     },
     "model": "homography",
@@ -39,6 +41,11 @@ DOCUMENT = {
     "target_to_source": UNIT,
     "parameters": {"angle_deg": 3.5, "shift_px": [1.5, -2], "perspective": [None, 0.0]},
     "outcome": {"status": "converged", "aligned": True, "sentence": "Converged."},
+    "canvas": {"name": "union", "offset_px": [-3, 0], "width": 7, "height": 3},
+    "valid_area": {
+        "polygon_px": [[0.0, 0.0], [3.0, 0.0], [3.0, 2.0]],
+        "rectangle_px": {"x": 1, "y": 0, "width": 2, "height": 1},
+    },
     "quality": {
         "before": AGREEMENT,
         "after": AGREEMENT,
@@ -97,6 +104,8 @@ def test_a_full_document_is_valid(validator):
         "levels.0.rmse",
         "options.init",
         "uncertainty",
+        "canvas",
+        "valid_area",
         "options.levels",
     ],
 )

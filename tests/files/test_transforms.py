@@ -90,7 +90,8 @@ def test_an_alignment_that_failed_is_still_a_start(tmp_path):
         # the determinant of these in floating point is not quite 0
         ("0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9", "singular"),
         ("0.1 0.3 0.7 0.2 0.4 0.6 0.3 0.7 1.3", "singular"),
-        ('{"source_to_target": [[1,0,0],[0,1,0],[0,0,1]]}', "is not an alignment"),
+        ('{"matrix": [[1,0,0],[0,1,0],[0,0,1]]}', "is not an alignment"),
+        ('{"schema": null}', "is not an alignment"),
         ('{"schema": "something/else/1"}', "is not an alignment"),
         ('{"schema": 7}', "is not an alignment"),
         ('{"schema": "imalign/alignment/2"}', "follows the schema imalign/alignment/2"),

@@ -1,0 +1,254 @@
+"""``imalign apply TRANSFORM IMAGE...``: resample other images as the source was."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from align_cli.commands.exit_codes import OutputFault, faults
+from align_cli.commands.options import (
+    FileName,
+    canvas_opt,
+    debug_opt,
+    fill_opt,
+    interpolation_opt,
+    inverse_opt,
+    max_megapixels_opt,
+    metadata_opt,
+    quiet_opt,
+    size_opt,
+    small_files_opt,
+    transform_arg,
+    valid_mask_opt,
+)
+from align_cli.commands.outputs import STDOUT, not_carried, refuse_inputs, to_stdout
+from align_cli.commands.transform_files import read_transform, transform_text
+
+if TYPE_CHECKING:
+    from align_cli.engine.canvas import Canvas
+    from align_cli.engine.transform import Transform
+    from align_cli.files.images import Picture
+
+EPILOG = """\b
+Examples:
+  imalign apply scan_aligned.json infrared.tif
+  imalign apply scan_aligned.json --interpolation nearest labels.png -o out.png
+  imalign apply scan_aligned.json frames/ -o aligned/
+  imalign apply scan_aligned.json --inverse original.png
+
+Exit codes as for imalign SRC DST. Of several images, those that can be are written; the exit
+code is that of the first that cannot."""
+
+
+@click.command(epilog=EPILOG)
+@transform_arg
+@click.argument("image_paths", metavar="IMAGE...", type=FileName(), nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    type=FileName(),
+    metavar="PATH",
+    help="A file; or, for several images, a folder, in which they keep their names (.png in place "
+    "of .jpg).  [default: <IMAGE stem>_aligned.png here, .tif where the dtype needs it]",
+)
+@inverse_opt
+@interpolation_opt
+@canvas_opt
+@valid_mask_opt
+@fill_opt
+@metadata_opt
+@size_opt
+@click.option(
+    "--rescale",
+    is_flag=True,
+    help="The transform was found on copies of another size: scale it to the size of IMAGE, and "
+    "the target likewise, or to --size.",
+)
+@click.option(
+    "--json",
+    "json_path",
+    type=FileName(),
+    metavar="PATH",
+    help="Also write the transform to the pixels of the output, whatever its canvas; - is stdout.",
+)
+@small_files_opt
+@max_megapixels_opt
+@quiet_opt
+@debug_opt
+def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> None:
+    """Resample images with a transform that is there already.
+
+    The IMAGEs lie on the source's grid: the source itself (the file is then, byte for byte, the one
+    that align wrote), its other channels, labels, masks, or the next pictures of a camera that
+    stands still. A folder means all pictures in it.
+
+    TRANSFORM is a JSON that imalign wrote, or any other format that imalign convert knows.
+    """
+    # As one object, because it is handed on as a whole.
+    asked = Asked(transform_path=transform_path, **options)
+    names = {"transform": transform_path, "canvas": transform_path}
+    with faults(names):
+        transform = read_transform(transform_path)
+    transform = transform.inverse() if asked.inverse else transform
+    images = _expanded(image_paths)
+    folder = _output_folder(asked.output, image_paths)
+    inputs = [transform_path, *images]
+    written: dict[str, str] = {}
+    failure: click.ClickException | None = None
+    for path in images:
+        try:
+            with faults({**names, "image": path}):
+                _apply_to(path, transform, asked, folder=folder, inputs=inputs, written=written)
+        except click.ClickException as error:
+            if len(images) == 1:
+                raise
+            failure = failure or error
+            click.echo(f"Error: {error.format_message()}", err=True)
+    if failure is not None:
+        done = len(set(written.values()))
+        click.echo(f"{done} of {len(images)} images written", err=True)
+        raise SystemExit(failure.exit_code)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of ``apply``."""
+
+    transform_path: str
+    output: str | None
+    inverse: bool
+    interpolation: str
+    canvas: str
+    valid_mask: str | None
+    fill: float
+    no_metadata: bool
+    size: tuple[int, int] | None
+    rescale: bool
+    json_path: str | None
+    small_files: bool
+    max_megapixels: float
+    quiet: bool
+
+
+def _apply_to(
+    path: str,
+    transform: Transform,
+    asked: Asked,
+    *,
+    folder: str | None,
+    inputs: list[str],
+    written: dict[str, str],
+) -> None:
+    """Resample one image; ``written`` gets the output's name and the image it came from."""
+    from align_cli.files.atomic import ensure_writable, same_file, write_bytes  # noqa: PLC0415
+    from align_cli.files.images import encode_image, ensure_encodable, read_image  # noqa: PLC0415
+    from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
+    from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
+
+    picture = read_image(path, max_megapixels=asked.max_megapixels)
+    output = _output_name(picture, asked.output, folder)
+    for each in (output, asked.valid_mask, asked.json_path):
+        if each is None or each == STDOUT:
+            continue
+        refuse_inputs(each, inputs)
+        ensure_writable(each)
+    for other, source in written.items():
+        if same_file(output, other):
+            raise OutputFault(f"{path}: its output {output} is that of {source}; rename one")
+    ensure_encodable(output, picture.pixels)
+    placed = _placed(transform, picture, asked)
+    canvas = placed.canvas(asked.canvas, most_pixels=1e6 * asked.max_megapixels)
+    warped = placed.warp(
+        picture.pixels, fill=asked.fill, interpolation=asked.interpolation, canvas=canvas
+    )
+    data, lost = with_metadata(
+        encode_image(output, warped, small=asked.small_files),
+        NOTHING if asked.no_metadata else picture.metadata,
+        warped,
+    )
+    encoded = {output: data}
+    if asked.valid_mask is not None and asked.valid_mask not in written:
+        mask = placed.valid_mask(canvas).astype("uint8") * 255
+        encoded[asked.valid_mask] = encode_image(asked.valid_mask, mask, small=asked.small_files)
+    if asked.json_path is not None and asked.json_path not in written:
+        text = transform_text(asked.json_path, placed.onto(canvas), "json")
+        if asked.json_path == STDOUT:
+            to_stdout(text)
+            written[STDOUT] = path
+        else:
+            encoded[asked.json_path] = text.encode("utf-8")
+    for name, data in encoded.items():
+        write_bytes(name, data)
+        written[name] = path
+    if not asked.quiet:
+        if lost:
+            click.echo(not_carried(output, lost), err=True)
+        click.echo(f"wrote {', '.join(encoded)}{canvas_in_words(canvas)}", err=True)
+
+
+def _placed(transform: Transform, picture: Picture, asked: Asked) -> Transform:
+    """The transform between the sizes that it is used with."""
+    own = picture.width, picture.height
+    if not asked.rescale:
+        target = asked.size or transform.target_size or own
+        return transform.at_sizes(transform.source_size or own, target)
+    size = asked.size
+    if size is None and transform.source_size is not None and transform.target_size is not None:
+        x, y = (new / old for new, old in zip(own, transform.source_size, strict=True))
+        size = round(transform.target_size[0] * x), round(transform.target_size[1] * y)
+    return transform.rescaled(own, size or own)
+
+
+def canvas_in_words(canvas: Canvas) -> str:
+    """Where the output lies, unless that is where everybody expects it."""
+    if canvas.name == "target":
+        return ""
+    width, height = canvas.size
+    x, y = canvas.offset
+    return f" ({width}x{height} px, from the target's pixel ({x}, {y}) on)"
+
+
+def _expanded(paths: tuple[str, ...]) -> list[str]:
+    """The images that are meant, those of folders in their natural order."""
+    from align_cli.files.folders import pictures_in  # noqa: PLC0415
+
+    with faults({}):
+        return [
+            image
+            for path in paths
+            for image in (pictures_in(path) if os.path.isdir(path) else [path])  # noqa: PTH112
+        ]
+
+
+def _output_folder(output: str | None, image_paths: tuple[str, ...]) -> str | None:
+    """The folder that ``--output`` means, made if need be; None where it means a file."""
+    if output is None:
+        return None
+    path = Path(output)
+    several = len(image_paths) > 1 or Path(image_paths[0]).is_dir()
+    if not (several or path.is_dir() or output.endswith(("/", os.sep))):
+        return None
+    try:
+        path.mkdir(exist_ok=True)
+    except FileExistsError as error:
+        raise click.UsageError(
+            f"{output} is a file, and several images need a folder; name one"
+        ) from error
+    except OSError as error:
+        raise OutputFault(f"{output}: {error.strerror}; name another folder") from error
+    return output
+
+
+def _output_name(picture: Picture, output: str | None, folder: str | None) -> str:
+    from align_cli.files.images import default_suffix, lossless_suffix  # noqa: PLC0415
+
+    name = PurePath(picture.path)
+    if output is None:
+        return f"{name.stem}_aligned{default_suffix(picture.pixels)}"
+    if folder is None:
+        return output
+    return str(PurePath(folder) / (name.stem + lossless_suffix(name, picture.pixels)))

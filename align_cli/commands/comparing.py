@@ -1,0 +1,65 @@
+"""What ``imalign evaluate`` and ``imalign diff`` share: two transforms in, their distance out."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.exit_codes import ExitCode, faults
+from align_cli.commands.options import FiniteFloat
+from align_cli.commands.outputs import to_stdout
+from align_cli.commands.transform_files import read_guess, read_transform
+
+max_error_opt = click.option(
+    "--max-error",
+    type=FiniteFloat(min=0.0),
+    metavar="PX",
+    help="Exit with code 1 if the corner error is above this.",
+)
+
+
+def compare(
+    first_path: str,
+    second_path: str,
+    *,
+    size: tuple[int, int] | None,
+    max_error: float | None,
+    failed_too: bool = False,
+) -> None:
+    """Print the distance between two transforms as JSON; exit code 1 if it is too large.
+
+    ``failed_too`` measures the first even if it is of an alignment that failed, which is then never
+    good enough.
+    """
+    paths = f"{first_path} and {second_path}"
+    with faults({"transforms": paths}):
+        from align_cli.engine.comparison import difference  # noqa: PLC0415  (help stays quick)
+        from align_cli.files.documents import dumps  # noqa: PLC0415
+
+        first, failure = (
+            read_guess(first_path) if failed_too else (read_transform(first_path), None)
+        )
+        second = read_transform(second_path)
+        source_size = first.source_size or second.source_size or size
+        target_size = first.target_size or second.target_size or size
+        if source_size is None or target_size is None:
+            raise click.UsageError(
+                f"neither {first_path} nor {second_path} says how large the images are; "
+                "give --size WxH"
+            )
+        apart = difference(first, second, source_size=source_size, target_size=target_size)
+        record = {
+            "corner_error_px": apart.corner_error_px,
+            "epe_mean_px": apart.epe_mean_px,
+            "epe_max_px": apart.epe_max_px,
+        }
+        to_stdout(dumps(record))
+    if failure is not None:
+        click.echo(f"{first_path}: not aligned: {failure}", err=True)
+        raise SystemExit(ExitCode.NOT_ALIGNED)
+    if max_error is not None and not apart.corner_error_px <= max_error:
+        click.echo(
+            f"{first_path}: the corner error of {apart.corner_error_px:.4g} px is above "
+            f"--max-error {max_error:g}",
+            err=True,
+        )
+        raise SystemExit(ExitCode.NOT_ALIGNED)

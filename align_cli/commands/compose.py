@@ -1,0 +1,32 @@
+"""``imalign compose A B``: one transform for two, A first."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.exit_codes import faults
+from align_cli.commands.options import FileName, debug_opt, transform_output_opt
+from align_cli.commands.transform_files import read_transform
+from align_cli.commands.transform_outputs import to_opt, write_transform
+
+EPILOG = """\b
+Examples:
+  imalign compose part_to_whole.json whole_to_map.json -o part_to_map.json
+  imalign compose a_to_b.json b_to_c.json | jq .source_to_target"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("first_path", metavar="A", type=FileName())
+@click.argument("second_path", metavar="B", type=FileName())
+@transform_output_opt
+@to_opt
+@debug_opt
+def compose(first_path: str, second_path: str, output: str, to: str | None) -> None:
+    """Put two transforms one after the other: A first, then B.
+
+    A leads from an image 1 to an image 2, B from 2 to 3; the result leads from 1 to 3, so that
+    image 1 need be resampled only once. Where both say how sure they are, the result does.
+    """
+    with faults({"transforms": f"{first_path} and {second_path}"}):
+        first, second = read_transform(first_path), read_transform(second_path)
+        write_transform(output, first.then(second), inputs=(first_path, second_path), to=to)

@@ -1,0 +1,39 @@
+"""``imalign convert TRANSFORM OUT``: the same transform for another program."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.exit_codes import faults
+from align_cli.commands.options import FileName, debug_opt, size_opt, transform_arg
+from align_cli.commands.transform_files import read_transform, with_size
+from align_cli.commands.transform_outputs import FORMATS_HELP, to_opt, write_transform
+
+EPILOG = f"""\b
+Examples:
+  imalign convert scan_aligned.json scan.tfm
+  imalign convert --to elastix scan_aligned.json -
+  imalign convert TransformParameters.0.txt scan.json --size 640x480
+
+\b
+{FORMATS_HELP}
+
+What is read is recognised by its content. The recipes for cv2, scikit-image, kornia, ITK and
+GDAL are in docs/conventions.md."""
+
+
+@click.command(epilog=EPILOG)
+@transform_arg
+@click.argument("output", metavar="OUT", type=FileName())
+@size_opt
+@to_opt
+@debug_opt
+def convert(transform_path: str, output: str, size: tuple[int, int] | None, to: str | None) -> None:
+    """Write a transform in the format of another program.
+
+    The name OUT decides the format, or --to does; - is stdout. Each program's own convention is
+    kept: ITK and elastix map target pixels to source pixels, GDAL counts from a pixel's corner.
+    """
+    with faults({}):
+        transform = with_size(read_transform(transform_path), size)
+        write_transform(output, transform, inputs=(transform_path,), to=to)

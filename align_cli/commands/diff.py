@@ -1,0 +1,30 @@
+"""``imalign diff A B``: how far apart two transforms are."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.comparing import compare, max_error_opt
+from align_cli.commands.options import FileName, debug_opt, size_opt
+
+EPILOG = """\b
+Example: imalign diff before.json after.json --max-error 0.01
+
+Exit codes: 1 the corner error is above --max-error; the others as for imalign SRC DST."""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("first_path", metavar="A", type=FileName())
+@click.argument("second_path", metavar="B", type=FileName())
+@size_opt
+@max_error_opt
+@debug_opt
+def diff(
+    first_path: str, second_path: str, size: tuple[int, int] | None, max_error: float | None
+) -> None:
+    """Measure how far apart two transforms are.
+
+    The measures, as JSON on stdout, are those of imalign evaluate; none of the two counts as the
+    truth.
+    """
+    compare(first_path, second_path, size=size, max_error=max_error)

@@ -1,0 +1,44 @@
+"""``imalign evaluate TRANSFORM --truth FILE``: how far an estimate is from the truth."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.comparing import compare, max_error_opt
+from align_cli.commands.options import FileName, debug_opt, size_opt, transform_arg
+
+EPILOG = """\b
+Examples:
+  imalign evaluate a_aligned.json --truth truth.json
+  imalign evaluate a_aligned.json --truth truth.txt --max-error 0.5 || exit 1
+
+Exit codes: 1 the corner error is above --max-error, or TRANSFORM is of an alignment that failed;
+the others as for imalign SRC DST."""
+
+
+@click.command(epilog=EPILOG)
+@transform_arg
+@click.option(
+    "--truth",
+    "truth_path",
+    type=FileName(),
+    metavar="FILE",
+    required=True,
+    help="The true source_to_target, in any format that imalign convert knows.",
+)
+@size_opt
+@max_error_opt
+@debug_opt
+def evaluate(
+    transform_path: str,
+    truth_path: str,
+    size: tuple[int, int] | None,
+    max_error: float | None,
+) -> None:
+    """Measure an alignment against the truth.
+
+    Prints JSON: corner_error_px is the mean distance, in the target, between where the estimate and
+    the truth put the four corners of the source; epe_mean_px and epe_max_px are the mean and the
+    largest distance, in the source, between what they show in the pixels of the target.
+    """
+    compare(transform_path, truth_path, size=size, max_error=max_error, failed_too=True)

@@ -1,0 +1,29 @@
+"""``imalign invert TRANSFORM``: the way back."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.exit_codes import faults
+from align_cli.commands.options import debug_opt, transform_arg, transform_output_opt
+from align_cli.commands.transform_files import read_transform
+from align_cli.commands.transform_outputs import to_opt, write_transform
+
+EPILOG = """\b
+Example: imalign invert scan_aligned.json -o back.json"""
+
+
+@click.command(epilog=EPILOG)
+@transform_arg
+@transform_output_opt
+@to_opt
+@debug_opt
+def invert(transform_path: str, output: str, to: str | None) -> None:
+    """Turn a transform round.
+
+    Source and target change places, with their sizes. How sure it is goes along, in pixels of the
+    new target. (apply and points have --inverse and need no file for the way back.)
+    """
+    with faults({}):
+        back = read_transform(transform_path).inverse()
+        write_transform(output, back, inputs=(transform_path,), to=to)

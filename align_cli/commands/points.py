@@ -1,0 +1,90 @@
+"""``imalign points TRANSFORM CSV``: where points come to lie, and how sure that is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from align_cli.commands.exit_codes import InputFault, faults
+from align_cli.commands.options import FileName, debug_opt, inverse_opt, quiet_opt, transform_arg
+from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
+from align_cli.commands.transform_files import read_transform
+
+if TYPE_CHECKING:
+    from align_cli.engine.transform import Transform
+    from align_cli.files.point_lists import PointList
+
+SIGMA = "sigma_px"
+
+EPILOG = """\b
+Examples:
+  imalign points scan_aligned.json landmarks.csv -o moved.csv
+  imalign points scan_aligned.json --inverse moved.csv
+  echo 10,20 | imalign points scan_aligned.json /dev/stdin"""
+
+
+@click.command(epilog=EPILOG)
+@transform_arg
+@click.argument("csv_path", metavar="CSV", type=FileName())
+@click.option(
+    "-o",
+    "--output",
+    type=FileName(),
+    default=STDOUT,
+    metavar="PATH",
+    help="Where to write the table; - is stdout.  [default: -]",
+)
+@inverse_opt
+@click.option(
+    "--columns",
+    default="x,y",
+    show_default=True,
+    metavar="X,Y",
+    help="Names of the columns with the points.",
+)
+@quiet_opt
+@debug_opt
+def points(
+    transform_path: str, csv_path: str, output: str, inverse: bool, columns: str, quiet: bool
+) -> None:
+    """Map the points of a CSV file from the source to the target.
+
+    The columns x and y are replaced, all others kept; pixels, (0, 0) is the centre of the top-left
+    one. Where TRANSFORM says how sure it is, a column sigma_px tells how far each point is likely
+    to lie from where it should, one standard deviation, in pixels of the image it is mapped to.
+    """
+    names = [name.strip() for name in columns.split(",")]
+    if len(names) != 2 or not all(names) or names[0] == names[1]:
+        raise click.UsageError(f"--columns takes two names such as x,y, not {columns!r}")
+    with faults({"transform": transform_path}):
+        transform = read_transform(transform_path)
+        transform = transform.inverse() if inverse else transform
+
+        from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
+        from align_cli.files.point_lists import points_text, read_points  # noqa: PLC0415
+
+        table = read_points(csv_path, names)
+        moved = transform.map_points(table.points)
+        _check_horizon(csv_path, table, transform)
+        sigma = transform.sigma_px(table.points)
+        text = points_text(table, moved, {} if sigma is None else {SIGMA: sigma})
+        if output == STDOUT:
+            to_stdout(text)
+        else:
+            refuse_inputs(output, [transform_path, csv_path])
+            write_bytes(output, text.encode("utf-8"))
+    if sigma is None and not quiet:
+        click.echo(f"{transform_path} does not say how sure it is: no column {SIGMA}", err=True)
+
+
+def _check_horizon(path: str, table: PointList, transform: Transform) -> None:
+    from align_cli.engine.transform import beyond_horizon  # noqa: PLC0415
+
+    beyond = beyond_horizon(transform.source_to_target, table.points)
+    for line, (x, y), lost in zip(table.lines, table.points, beyond, strict=True):
+        if lost:
+            raise InputFault(
+                f"{path}: line {line}: ({x:g}, {y:g}) lies beyond the horizon of the transform, "
+                "it is nowhere in the other image; take it out"
+            )

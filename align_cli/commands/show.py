@@ -1,0 +1,30 @@
+"""``imalign show TRANSFORM``: a transform in words."""
+
+from __future__ import annotations
+
+import click
+
+from align_cli.commands.exit_codes import faults
+from align_cli.commands.options import debug_opt, transform_arg
+from align_cli.commands.transform_files import read_guess
+
+EPILOG = """\b
+Example: imalign show scan_aligned.json"""
+
+
+@click.command(epilog=EPILOG)
+@transform_arg
+@debug_opt
+def show(transform_path: str) -> None:
+    """Say in words what a transform does.
+
+    Shift, angle, scale, shear and perspective, and how sure it is. The words are about the centre
+    of the source; where its size is not known, about pixel (0, 0).
+    """
+    with faults({}):
+        transform, failure = read_guess(transform_path)
+
+        from align_cli.report.summary import transform_in_words  # noqa: PLC0415
+    click.echo(transform_in_words(transform))
+    if failure is not None:
+        click.echo(f"NOT ALIGNED: {failure}")

@@ -1,0 +1,93 @@
+"""From a file to a ``Transform`` and back; knows no click, so that Python users may have it too."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from align_cli.files.errors import PathLike, UnreadableError
+
+if TYPE_CHECKING:
+    from align_cli.engine.coordinates import Size
+    from align_cli.engine.transform import Transform
+
+
+def read_transform(path: PathLike) -> Transform:
+    """Read a transform of any format in ``align_cli.files.transforms.FORMATS``.
+
+    Args:
+        path: the file; "/dev/stdin" is one.
+
+    Raises:
+        UnreadableError: if it cannot be read, holds no transform, one that is singular or folds
+            the source, or the best guess of an alignment that failed.
+    """
+    transform, failure = read_guess(path)
+    if failure is not None:
+        raise UnreadableError(
+            path,
+            f"is of an alignment that failed ({failure.rstrip('.')})",
+            "align the images again",
+        )
+    return transform
+
+
+def read_guess(path: PathLike) -> tuple[Transform, str | None]:
+    """Read a transform, be it of an alignment that failed; second is why it did, or None.
+
+    Raises:
+        UnreadableError: as ``read_transform``.
+    """
+    from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
+    from align_cli.engine.motion import MODELS  # noqa: PLC0415
+    from align_cli.engine.transform import Transform  # noqa: PLC0415
+    from align_cli.files.transforms import read_stored  # noqa: PLC0415
+
+    stored = read_stored(path)
+    sizes = {"source_size": stored.source_size, "target_size": stored.target_size}
+    try:
+        if stored.source_to_target is None:
+            pairs = stored.pairs
+            assert pairs is not None
+            return Transform.from_points(pairs[:, :2], pairs[:, 2:], **sizes), None
+        transform = Transform.from_matrix(
+            stored.source_to_target,
+            target_to_source=stored.target_to_source,
+            model=stored.model if stored.model in MODELS else None,
+            covariance=stored.covariance,
+            **sizes,
+        )
+    except ImageError as error:
+        raise UnreadableError(path, error.cause, "check its numbers") from error
+    return transform, stored.failure
+
+
+def transform_text(path: PathLike, transform: Transform, to: str | None = None) -> str:
+    """Return what a file at ``path`` would hold; ``to`` names the format if the path does not.
+
+    Raises:
+        UnwritableError: if the name of the file means no format, or the format cannot hold it.
+    """
+    from align_cli.files import transforms  # noqa: PLC0415
+    from align_cli.files.transform_formats.stored import StoredTransform  # noqa: PLC0415
+    from align_cli.report.document import parameters_record, uncertainty_record  # noqa: PLC0415
+
+    stored = StoredTransform(
+        source_to_target=transform.source_to_target,
+        target_to_source=transform.target_to_source,
+        model=transform.model,
+        source_size=transform.source_size,
+        target_size=transform.target_size,
+        facts={
+            "parameters": parameters_record(transform.parameters),
+            "uncertainty": uncertainty_record(transform.uncertainty),
+        },
+    )
+    return transforms.transform_text(path, stored, to)
+
+
+def with_size(transform: Transform, size: Size | None) -> Transform:
+    """The transform with this target size where it knows none."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    known = transform.target_size is not None or size is None
+    return transform if known else replace(transform, target_size=size)

@@ -1,0 +1,89 @@
+"""What a file says of a transform, and what a format is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from align_cli.files.errors import PathLike, UnwritableError
+
+Matrix: TypeAlias = "npt.NDArray[np.float64]"
+Size: TypeAlias = "tuple[int, int]"
+
+
+@dataclass(frozen=True, eq=False)
+class StoredTransform:
+    """What a file says of a transform; what it does not say is None.
+
+    Attributes:
+        source_to_target: (3, 3) float64, maps homogeneous source pixels to target pixels.
+        target_to_source: its inverse.
+        pairs: (n, 4) float64: x and y in the source, x and y in the target, of n points, where the
+            file holds these instead of a matrix.
+        model: name of the motion model.
+        source_size, target_size: (width, height) in pixels.
+        covariance: (8, 8) float64 of the first eight entries of ``source_to_target``.
+        failure: why the alignment that the file tells of failed; None where it did not.
+        facts: more that only JSON holds: parameters, uncertainty.
+    """
+
+    source_to_target: Matrix | None = None
+    target_to_source: Matrix | None = None
+    pairs: npt.NDArray[np.float64] | None = None
+    model: str | None = None
+    source_size: Size | None = None
+    target_size: Size | None = None
+    covariance: npt.NDArray[np.float64] | None = None
+    failure: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TransformFormat:
+    """A file format of transforms.
+
+    Attributes:
+        name: what the user types.
+        summary: a few words for help texts.
+        names: patterns of file names, in lower case, that mean this format when written.
+        recognises: tells whether a text is of this format.
+        parse: returns what a text says; gets its path for error messages.
+        text: returns the text for a transform of which both matrices are known; gets the path.
+    """
+
+    name: str
+    summary: str
+    names: tuple[str, ...]
+    recognises: Callable[[str], bool]
+    parse: Callable[[PathLike, str], StoredTransform]
+    text: Callable[[PathLike, StoredTransform], str]
+
+
+def both(stored: StoredTransform) -> tuple[Matrix, Matrix]:
+    """Return ``source_to_target`` and ``target_to_source`` of a transform that is to be written.
+
+    Raises:
+        ValueError: if one is missing.
+    """
+    if stored.source_to_target is None or stored.target_to_source is None:
+        raise ValueError("a transform that is written needs both matrices")
+    return stored.source_to_target, stored.target_to_source
+
+
+def affine_rows(path: PathLike, matrix: Matrix, kind: str) -> Matrix:
+    """Return the first two rows of a matrix, for a format without perspective.
+
+    Raises:
+        UnwritableError: if the last row is not 0 0 1.
+    """
+    if matrix[2, 0] or matrix[2, 1]:
+        raise UnwritableError(
+            path,
+            f"{kind} holds no perspective, and this transform has some",
+            "choose another format, or align with -m affine",
+        )
+    return matrix[:2]
