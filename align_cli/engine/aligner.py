@@ -27,11 +27,12 @@ from align_cli.engine.coarse_to_fine import (
 )
 from align_cli.engine.coordinates import Size, at_level, inverse
 from align_cli.engine.errors import ImageError
+from align_cli.engine.judge import Judge
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import LargeLuma, Luma, luma
 from align_cli.engine.motion import MODELS, describe
 from align_cli.engine.noise import believed, left_on, noise_energy, noise_level
-from align_cli.engine.options import DEFAULTS, PRESETS, Options
+from align_cli.engine.options import AUTO, DEFAULTS, PRESETS, Options
 from align_cli.engine.photometry import Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource, TargetPoints, points_of, target_points
@@ -39,7 +40,8 @@ from align_cli.engine.polish import polish
 from align_cli.engine.pyramid import MOST_KEPT, REACH, FullSize, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import row_intervals
-from align_cli.engine.starts import starting_warp
+from align_cli.engine.search import Found, search
+from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, chosen_starts
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
@@ -106,6 +108,16 @@ class _Attempt:
     descent: Descent
     quality: Quality
     outcome: Outcome
+
+    @property
+    def warp(self) -> Matrix:
+        """Where it ended, target -> source."""
+        return self.descent.place.warp
+
+    @property
+    def aligned(self) -> bool:
+        """What the verdict says."""
+        return self.outcome.aligned
 
     @property
     def beyond_doubt(self) -> bool:
@@ -216,14 +228,15 @@ class Aligner:
         self,
         source: Image,
         *,
-        init: Matrix | None = None,
+        init: str | Matrix = AUTO,
         progress: Progress | None = None,
     ) -> Alignment:
         """Align one source to the target.
 
         Args:
             source: like the target; size, dtype and channels may differ.
-            init: (3, 3) ``source_to_target`` to start from; identity if None.
+            init: "auto", the name of a start ("identity", "translation", "fourier",
+                "features"), or (3, 3) ``source_to_target`` to start from.
             progress: called with each level's record when it is finished.
 
         Returns:
@@ -233,15 +246,11 @@ class Aligner:
             ImageError: if the source cannot be aligned, or ``init`` is no transform.
         """
         plane = luma(source, "source")
-        start = starting_warp(init, self.model, self.target_size)
+        starts, given = chosen_starts(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
             count = min(level_count(plane.size), len(self._levels))
             levels = pyramid(plane, count, finest=self._last)
-            attempt = self._attempt(plane, levels, len(levels), start, threads, progress)
-            if self._led_astray(attempt, levels):
-                finer = len(levels) - SPARED_LEVELS
-                second = self._attempt(plane, levels, finer, start, threads, progress)
-                attempt = second if second.beyond_doubt else attempt
+            start, attempt = self._found(plane, levels, starts, given, threads, progress)
             descent, place = attempt.descent, attempt.descent.place
             uncertain = (
                 uncertainty(descent.solved, self.target_size, plane.size)
@@ -261,9 +270,70 @@ class Aligner:
             gain=gain,
             bias=bias,
             levels=descent.records,
+            start=start,
             source_size=plane.size,
             target_size=self.target_size,
         )
+
+    def _found(
+        self,
+        source: Luma,
+        levels: Sequence[Level],
+        starts: Sequence[str],
+        given: Matrix,
+        threads: Threads,
+        progress: Progress | None,
+    ) -> tuple[str, _Attempt]:
+        """The attempt that counts, and the start that it began with.
+
+        ``given`` is where the first attempt begins, unless the starts say otherwise.
+        """
+        first = None
+        if starts[0] in (IDENTITY, GIVEN):
+            attempt = self._from(source, levels, given, threads, progress)
+            if len(starts) == 1:
+                return starts[0], attempt
+        judge = Judge(
+            self._levels,
+            levels,
+            self._points,
+            model=self.model,
+            loss=self.loss,
+            photometric=self.options.photometric,
+            as_it_is=self._light_as_it_is(source),
+        )
+        if starts[0] == IDENTITY:
+            first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
+            if first.convinces:
+                return IDENTITY, attempt
+        views = Views(levels, self._levels, self.model)
+        found = search(
+            first,
+            [name for name in starts if name != IDENTITY],
+            guesses=lambda name: STARTS[name](views),
+            judge=judge,
+            compared=judge.compared,
+            attempt=lambda warp: self._attempt(source, levels, judge.used, warp, threads, progress),
+        )
+        if found is None:
+            return IDENTITY, self._from(source, levels, given, threads, progress)
+        return found.start, found.attempt
+
+    def _from(
+        self,
+        source: Luma,
+        levels: Sequence[Level],
+        start: Matrix,
+        threads: Threads,
+        progress: Progress | None,
+    ) -> _Attempt:
+        """Align from ``start`` with all levels; where that fails, without the coarsest."""
+        attempt = self._attempt(source, levels, len(levels), start, threads, progress)
+        if self._led_astray(attempt, levels):
+            finer = len(levels) - SPARED_LEVELS
+            second = self._attempt(source, levels, finer, start, threads, progress)
+            attempt = second if second.beyond_doubt else attempt
+        return attempt
 
     def _led_astray(self, attempt: _Attempt, levels: Sequence[Level]) -> bool:
         """True where a second attempt that begins on a finer level may do better.
@@ -393,10 +463,7 @@ class Aligner:
 
     def _first_light(self, source: Luma, levels: Sequence[Level], warp: Matrix) -> Light:
         """The light to begin with: on the coarsest level that has an interior, or as it is."""
-        # Images of floating point had their mean and spread taken out, each its own.
-        as_it_is = Light.uniform(
-            self._target.scale / source.scale, (self._target.offset - source.offset) / source.scale
-        )
+        as_it_is = self._light_as_it_is(source)
         if not self.options.photometric:
             return as_it_is
         for level in reversed(range(len(levels))):
@@ -406,6 +473,13 @@ class Aligner:
                 values = PointSource(levels[level]).beside(points, there, ranked=False)
                 return first_guess(*values) if values[0].size else as_it_is
         return as_it_is
+
+    def _light_as_it_is(self, source: Luma) -> Light:
+        """No change of light, in the units of both planes."""
+        # Images of floating point had their mean and spread taken out, each its own.
+        return Light.uniform(
+            self._target.scale / source.scale, (self._target.offset - source.offset) / source.scale
+        )
 
     def _full_scale_light(self, source: Luma, light: Light) -> tuple[float, float]:
         """Gain and bias at the centre of the target, from the units of the planes."""
@@ -500,7 +574,7 @@ def align(
     levels: int | None = DEFAULTS.levels,
     max_iterations: int = DEFAULTS.max_iterations,
     tolerance: float | None = DEFAULTS.tolerance,
-    init: Matrix | None = None,
+    init: str | Matrix = AUTO,
     threads: int | None = None,
 ) -> Alignment:
     """Find the transform that lays ``source`` over ``target``.
@@ -517,7 +591,8 @@ def align(
         max_iterations: limit for each level.
         tolerance: converged when the next step would move no corner by more, in pixels; None for
             the preset's.
-        init: (3, 3) ``source_to_target`` to start from; identity if None.
+        init: "auto", the name of a start ("identity", "translation", "fourier", "features"), or
+            (3, 3) ``source_to_target`` to start from.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
 
     Returns:

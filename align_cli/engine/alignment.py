@@ -138,6 +138,7 @@ class Alignment:
         gain, bias: the light: ``source ~ gain * target + bias``, bias in units of full scale.
         levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
             the preset "precise" full size once more.
+        start: where it began: a name of ``align_cli.engine.starts.STARTS``, or "given".
         source_size, target_size: (width, height) in pixels.
     """
 
@@ -151,6 +152,7 @@ class Alignment:
     gain: float
     bias: float
     levels: tuple[LevelRecord, ...]
+    start: str
     source_size: tuple[int, int]
     target_size: tuple[int, int]
 

@@ -26,7 +26,7 @@ from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.pyramid import FullSize, Level, finely_sampled
 from align_cli.engine.robust import Loss
-from align_cli.engine.starts import ladder
+from align_cli.engine.ladder import ladder
 from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 

@@ -13,6 +13,11 @@ from typing import Final
 
 MODEL_NAMES: Final = ("translation", "rigid", "similarity", "affine", "homography")
 LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
+START_NAMES: Final = ("identity", "translation", "fourier", "features")
+AUTO: Final = "auto"
+"""Every start in its turn, until one convinces."""
+
+INIT_NAMES: Final = (AUTO, *START_NAMES)
 
 
 @dataclass(frozen=True)

@@ -205,18 +205,28 @@ def detail_zncc(source: Level, target: Level, warp: Matrix) -> float:
     Returns:
         In [-1, 1]; NaN where the images share no detail at all.
     """
+    zncc, contrast = tile_zncc(source, target, warp)
+    if zncc.size == 0:
+        return math.nan
+    order = np.argsort(zncc)
+    weights = np.cumsum(np.sqrt(contrast)[order])
+    return float(zncc[order][np.searchsorted(weights, weights[-1] / 2.0)])
+
+
+def tile_zncc(
+    source: Level, target: Level, warp: Matrix
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """ZNCC of the details of two levels, and their contrast, in each tile that has any: (n,) each.
+
+    The arguments are those of ``detail_zncc``.
+    """
     inside = _common(source, target, warp, margin=REACH)
     images = sample(source.image, warp, target.size), target.image
     s, t = (detail.astype(np.float64) for detail in _details(images, inside))
     products, source_energy, target_energy = (_tile_sums(p) for p in (s * t, s * s, t * t))
     contrast = np.sqrt(source_energy * target_energy)
-    if not contrast.any():
-        return math.nan
     textured = contrast > 0.0
-    zncc = products[textured] / contrast[textured]
-    order = np.argsort(zncc)
-    weights = np.cumsum(np.sqrt(contrast[textured])[order])
-    return float(zncc[order][np.searchsorted(weights, weights[-1] / 2.0)])
+    return products[textured] / contrast[textured], contrast[textured]
 
 
 def _common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask:

@@ -1,0 +1,125 @@
+"""Which of several first guesses is worth an alignment at full size.
+
+Each guess is brought to rest by the solver, at the chosen points of two coarse levels, and there
+the details of both images are compared tile by tile. What counts is how many tiles agree: a wrong
+guess that overlaps little agrees in few tiles, one that lies on something that moves by itself in
+fewer than one that lies on the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.arrays import Matrix
+from align_cli.engine.coordinates import at_level
+from align_cli.engine.lucas_kanade import LevelSettings, solve_level
+from align_cli.engine.motion import MotionModel
+from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light, first_guess
+from align_cli.engine.place import Place
+from align_cli.engine.points import PointEquations, PointSource, TargetPoints
+from align_cli.engine.pyramid import Level
+from align_cli.engine.robust import Loss
+from align_cli.engine.ladder import ladder
+from align_cli.engine.trust import tile_zncc
+
+LEAST_SIDE: Final = 80
+"""Details are compared on the coarsest level whose shorter side is as long in both images."""
+
+LEVELS: Final = 2
+"""Levels that are solved: that one and the one above it."""
+
+ITERATIONS: Final = 20
+TOLERANCE_PX: Final = 0.05
+
+DISAGREE, AGREE = 0.3, 0.8
+"""ZNCC up to which a tile does not count, and from which on it counts whole."""
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a guess.
+
+    Attributes:
+        warp: where the solver brought it to, target -> source, at full size.
+        agreement: how many tiles agree, a sum of shares.
+        share: the same over the tiles that both images show; 0 where there are none.
+    """
+
+    warp: Matrix
+    agreement: float
+    share: float
+
+
+class Judge:
+    """Judges first guesses of one pair.
+
+    Args:
+        target: the target's levels, 0 = full size.
+        source: the source's.
+        points: the target's chosen points of a level; None where it has none.
+        model: the motion model.
+        loss: the robust loss.
+        photometric: whether the light is solved for.
+        as_it_is: the light to begin with where nothing is known of it.
+    """
+
+    def __init__(
+        self,
+        target: Sequence[Level],
+        source: Sequence[Level],
+        points: Callable[[int], TargetPoints | None],
+        *,
+        model: MotionModel,
+        loss: Loss,
+        photometric: bool,
+        as_it_is: Light,
+    ) -> None:
+        count = min(len(target), len(source))
+        large = [n for n in range(count) if min(*target[n].size, *source[n].size) >= LEAST_SIDE]
+        self.level = max(large, default=0)
+        self.used = min(self.level + LEVELS, count)
+        self._target, self._source, self._points = target, source, points
+        self._model, self._loss = model, loss
+        self._terms = UNIFORM if photometric else NO_LIGHT
+        self._as_it_is = as_it_is
+
+    def __call__(self, guess: Matrix) -> Judgement:
+        """Bring a guess, a warp at full size, to rest and compare."""
+        return self.compared(self._at_rest(guess))
+
+    def compared(self, warp: Matrix) -> Judgement:
+        """What speaks for a warp as it is."""
+        there = at_level(warp, self.level)
+        zncc, _ = tile_zncc(self._source[self.level], self._target[self.level], there)
+        if zncc.size == 0:
+            return Judgement(warp, 0.0, 0.0)
+        agree = np.clip((zncc - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0)
+        return Judgement(warp, float(agree.sum()), float(agree.mean()))
+
+    def _at_rest(self, guess: Matrix) -> Matrix:
+        place: Place | None = None
+        for level in range(self.used - 1, self.level - 1, -1):
+            points = self._points(level)
+            if points is None:
+                continue
+            source = PointSource(self._source[level])
+            rungs = ladder(self._model, points.size, coarsest=place is None)
+            if place is None:
+                place = Place(guess, self._light(points, source, at_level(guess, level)))
+            for model in rungs:
+                settings = LevelSettings(model, self._loss, self._terms, ITERATIONS, TOLERANCE_PX)
+                equations = PointEquations(points, source, model, self._loss, self._terms)
+                result = solve_level(equations, place.at_level(level), settings)
+                if result.usable:
+                    place = result.place.at_level(-level)
+        return guess if place is None else place.warp
+
+    def _light(self, points: TargetPoints, source: PointSource, warp: Matrix) -> Light:
+        if self._terms == NO_LIGHT:
+            return self._as_it_is
+        values = source.beside(points, warp, ranked=False)
+        return first_guess(*values) if values[0].size else self._as_it_is
