@@ -25,7 +25,7 @@ from align_cli.engine.coarse_to_fine import (
     coarse_to_fine,
     level_record,
 )
-from align_cli.engine.coordinates import Size, at_level, inverse
+from align_cli.engine.coordinates import Size, at_level, coarser_by, inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.judge import Judge
 from align_cli.engine.lucas_kanade import corner_step_px
@@ -40,7 +40,7 @@ from align_cli.engine.polish import polish
 from align_cli.engine.pyramid import MOST_KEPT, REACH, FullSize, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import row_intervals
-from align_cli.engine.search import Found, search
+from align_cli.engine.search import ENOUGH_SHARE, Found, search
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, chosen_starts
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
@@ -301,11 +301,12 @@ class Aligner:
             loss=self.loss,
             photometric=self.options.photometric,
             as_it_is=self._light_as_it_is(source),
+            noise=(noise_level(source), self._noise),
         )
         if starts[0] == IDENTITY:
-            first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
-            if first.convinces:
+            if attempt.beyond_doubt and judge.share(attempt.warp) >= ENOUGH_SHARE:
                 return IDENTITY, attempt
+            first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
         views = Views(levels, self._levels, self.model)
         found = search(
             first,
@@ -313,7 +314,9 @@ class Aligner:
             guesses=lambda name: STARTS[name](views),
             judge=judge,
             compared=judge.compared,
-            attempt=lambda warp: self._attempt(source, levels, judge.used, warp, threads, progress),
+            attempt=lambda judged: self._attempt(
+                source, levels, judged.used, judged.warp, threads, progress
+            ),
         )
         if found is None:
             return IDENTITY, self._from(source, levels, given, threads, progress)
@@ -531,7 +534,9 @@ class Aligner:
     def _unexplained(self, source: Luma, levels: Sequence[Level], place: Place) -> float:
         """Of the finest level that tells it."""
         noise = noise_level(source), self._noise
-        finest = min(trust.FINEST_EXPLAINED, len(levels) - 1)
+        # A source of larger pixels cannot show the target's finest details.
+        finest = trust.FINEST_EXPLAINED + coarser_by(place.warp, self.target_size)
+        finest = min(finest, len(levels) - 1)
         for level in range(finest, len(levels)):
             if self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
                 continue

@@ -83,6 +83,17 @@ def plausible(warp: Matrix, size: Size) -> bool:
     return math.isfinite(determinant) and determinant > 0.0 and least > LEAST_DENOMINATOR * i
 
 
+def coarser_by(warp: Matrix, size: Size) -> int:
+    """By how many pyramid levels the pixels of the image that a warp leads to are larger.
+
+    At the centre of an image of ``size``, rounded; 0 where they are smaller.
+    """
+    x, y = ((side - 1.0) / 2.0 for side in size)
+    weight = float(warp[2] @ [x, y, 1.0])
+    area = abs(float(np.linalg.det(warp)) / weight**3)  # the Jacobian's determinant there
+    return max(0, round(-0.5 * math.log2(area))) if 0.0 < area < math.inf else 0
+
+
 def corner_error(estimate: Matrix, reference: Matrix, size: Size) -> float:
     """Mean distance in pixels between the four corners of ``size`` mapped by either transform."""
     points = corners(size)

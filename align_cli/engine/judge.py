@@ -8,8 +8,9 @@ fewer than one that lies on the rest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -18,22 +19,30 @@ from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import at_level
 from align_cli.engine.lucas_kanade import LevelSettings, solve_level
 from align_cli.engine.motion import MotionModel
+from align_cli.engine.noise import left_on
 from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.pyramid import Level
 from align_cli.engine.robust import Loss
 from align_cli.engine.ladder import ladder
-from align_cli.engine.trust import tile_zncc
+from align_cli.engine.trust import DETAIL_TILE, tile_zncc
 
 LEAST_SIDE: Final = 80
-"""Details are compared on the coarsest level whose shorter side is as long in both images."""
-
 LEVELS: Final = 2
-"""Levels that are solved: that one and the one above it."""
+"""A guess is brought to rest on the coarsest level whose shorter side is as long in both images,
+and on the one above it."""
+
+MOST_PIXELS: Final = 1 << 17
+"""Details are compared on the finest level of no more pixels: between two motions there is one that
+fits neither, by a few pixels, and on a coarse level both."""
 
 ITERATIONS: Final = 20
 TOLERANCE_PX: Final = 0.05
+
+ABOVE_NOISE: Final = 8.0
+"""Tiles count if their contrast is so many times what noise would give them: in the others even
+the right answer agrees by chance only."""
 
 DISAGREE, AGREE = 0.3, 0.8
 """ZNCC up to which a tile does not count, and from which on it counts whole."""
@@ -44,12 +53,14 @@ class Judgement:
     """What became of a guess.
 
     Attributes:
-        warp: where the solver brought it to, target -> source, at full size.
+        warp: the guess, or where the solver brought it to, target -> source, at full size.
+        used: levels, of the finest, on which an alignment from there is to begin.
         agreement: how many tiles agree, a sum of shares.
         share: the same over the tiles that both images show; 0 where there are none.
     """
 
     warp: Matrix
+    used: int
     agreement: float
     share: float
 
@@ -65,6 +76,7 @@ class Judge:
         loss: the robust loss.
         photometric: whether the light is solved for.
         as_it_is: the light to begin with where nothing is known of it.
+        noise: standard deviations of the noise of source and target.
     """
 
     def __init__(
@@ -77,32 +89,46 @@ class Judge:
         loss: Loss,
         photometric: bool,
         as_it_is: Light,
+        noise: tuple[float, float],
     ) -> None:
         count = min(len(target), len(source))
         large = [n for n in range(count) if min(*target[n].size, *source[n].size) >= LEAST_SIDE]
-        self.level = max(large, default=0)
-        self.used = min(self.level + LEVELS, count)
+        self._level = max(large, default=0)
+        self._used = min(self._level + LEVELS, count)
+        fine = [n for n in range(self._level) if math.prod(target[n].size) <= MOST_PIXELS]
+        self._fine = min(fine, default=self._level)
         self._target, self._source, self._points = target, source, points
         self._model, self._loss = model, loss
         self._terms = UNIFORM if photometric else NO_LIGHT
         self._as_it_is = as_it_is
+        self._noise = noise
 
     def __call__(self, guess: Matrix) -> Judgement:
-        """Bring a guess, a warp at full size, to rest and compare."""
-        return self.compared(self._at_rest(guess))
+        """Compare at a guess, a warp at full size, and where the solver brings it; the better."""
+        # Where much moves by itself, the solver may leave a good guess for something in between.
+        as_it_is = replace(self.compared(guess), used=self._fine + 1)
+        return max(self.compared(self._at_rest(guess)), as_it_is, key=lambda each: each.agreement)
 
     def compared(self, warp: Matrix) -> Judgement:
         """What speaks for a warp as it is."""
-        there = at_level(warp, self.level)
-        zncc, _ = tile_zncc(self._source[self.level], self._target[self.level], there)
+        return self._compared(warp, self._fine)
+
+    def share(self, warp: Matrix) -> float:
+        """The share of the tiles that agree on a coarse level, which takes a quarter of the time."""
+        return self._compared(warp, self._level).share
+
+    def _compared(self, warp: Matrix, level: int) -> Judgement:
+        there = at_level(warp, level)
+        zncc, contrast = tile_zncc(self._source[level], self._target[level], there)
+        zncc = zncc[contrast > ABOVE_NOISE * DETAIL_TILE**2 * left_on(level) ** 2 * self._noise[0] * self._noise[1]]
         if zncc.size == 0:
-            return Judgement(warp, 0.0, 0.0)
+            return Judgement(warp, self._used, 0.0, 0.0)
         agree = np.clip((zncc - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0)
-        return Judgement(warp, float(agree.sum()), float(agree.mean()))
+        return Judgement(warp, self._used, float(agree.sum()), float(agree.mean()))
 
     def _at_rest(self, guess: Matrix) -> Matrix:
         place: Place | None = None
-        for level in range(self.used - 1, self.level - 1, -1):
+        for level in range(self._used - 1, self._level - 1, -1):
             points = self._points(level)
             if points is None:
                 continue

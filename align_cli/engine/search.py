@@ -13,13 +13,15 @@ from typing import Final, Generic, Protocol, TypeVar
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.judge import Judgement
 
-BETTER: Final = 1.1
-"""A guess is tried if so many times as many tiles agree as do already."""
+BETTER: Final = 1.03
+"""A guess is tried if so many times as many tiles agree as do already. Where what there is already
+is not aligned, as many are enough: another start may come to rest better in the same place."""
 
-LEAST_TILES: Final = 4.0
-"""Agreement of fewer tiles may be chance."""
+LEAST_TILES, LEAST_SHARE = 4.0, 0.2
+"""Agreement of fewer tiles, or of a smaller share of those that overlap, may be chance. Measured:
+wrong guesses reached a share of 0.19, right ones in a photograph covered by 40 % began at 0.27."""
 
-ENOUGH_SHARE: Final = 0.7
+ENOUGH_SHARE: Final = 0.8
 """Where this share of all tiles agrees, nothing else can agree in more."""
 
 
@@ -63,7 +65,7 @@ def search(
     guesses: Callable[[str], Iterator[Matrix]],
     judge: Callable[[Matrix], Judgement],
     compared: Callable[[Matrix], Judgement],
-    attempt: Callable[[Matrix], A],
+    attempt: Callable[[Judgement], A],
 ) -> Found[A] | None:
     """Try starts until one convinces.
 
@@ -73,25 +75,32 @@ def search(
         guesses: what a start proposes, warps at full size.
         judge: brings a guess to rest on coarse levels.
         compared: judges a warp as it is.
-        attempt: aligns from a warp, to the end.
+        attempt: aligns from where a guess was judged, to the end.
 
     Returns:
         The aligned attempt in which most agrees; if none is, the attempt in which most does.
     """
     best = first
     for start in starts:
-        judged = sorted(map(judge, guesses(start)), key=lambda each: -each.agreement)
-        for judgement in judged[:1]:
-            least = LEAST_TILES if best is None else max(LEAST_TILES, BETTER * best.judgement.agreement)
-            if judgement.agreement < least:
-                break
-            tried = attempt(judgement.warp)
-            found = Found(tried, start, compared(tried.warp))
-            if best is None or _rank(found) > _rank(best):
-                best = found
-        if best is not None and best.convinces:
+        judged = max(map(judge, guesses(start)), key=lambda each: each.agreement, default=None)
+        if judged is None or not _promising(judged, best):
+            continue
+        tried = attempt(judged)
+        found = Found(tried, start, compared(tried.warp))
+        if best is None or _rank(found) > _rank(best):
+            best = found
+        if best.convinces:
             break
     return best
+
+
+def _promising(judged: Judgement, best: Found[A] | None) -> bool:
+    if judged.agreement < LEAST_TILES or judged.share < LEAST_SHARE:
+        return False
+    if best is None:
+        return True
+    times = BETTER if best.attempt.aligned else 1.0 / BETTER
+    return judged.agreement > times * best.judgement.agreement
 
 
 def _rank(found: Found[A]) -> tuple[bool, float]:
