@@ -40,7 +40,7 @@ from align_cli.engine.polish import polish
 from align_cli.engine.pyramid import MOST_KEPT, REACH, FullSize, Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import row_intervals
-from align_cli.engine.search import ENOUGH_SHARE, Found, search
+from align_cli.engine.search import Found, search
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, chosen_starts
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
@@ -118,6 +118,11 @@ class _Attempt:
     def aligned(self) -> bool:
         """What the verdict says."""
         return self.outcome.aligned
+
+    @property
+    def unexplained(self) -> float:
+        """How much of the target's details is neither in the source nor noise; NaN if unknown."""
+        return self.quality.unexplained
 
     @property
     def beyond_doubt(self) -> bool:
@@ -304,7 +309,7 @@ class Aligner:
             noise=(noise_level(source), self._noise),
         )
         if starts[0] == IDENTITY:
-            if attempt.beyond_doubt and judge.share(attempt.warp) >= ENOUGH_SHARE:
+            if attempt.beyond_doubt and judge.convinced(attempt.warp, attempt.quality.unexplained):
                 return IDENTITY, attempt
             first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
         views = Views(levels, self._levels, self.model)
@@ -313,9 +318,8 @@ class Aligner:
             [name for name in starts if name != IDENTITY],
             guesses=lambda name: STARTS[name](views),
             judge=judge,
-            compared=judge.compared,
             attempt=lambda judged: self._attempt(
-                source, levels, judged.used, judged.warp, threads, progress
+                source, levels, judged.used, judged.warp, threads, progress, before=given
             ),
         )
         if found is None:
@@ -355,8 +359,14 @@ class Aligner:
         start: Matrix,
         threads: Threads,
         progress: Progress | None,
+        *,
+        before: Matrix | None = None,
     ) -> _Attempt:
-        """Align on the ``used`` finest levels from ``start``, the warp target -> source."""
+        """Align on the ``used`` finest levels from ``start``, the warp target -> source.
+
+        ``before`` is the warp that the answer must be better than; None for the start.
+        """
+        before = start if before is None else before
         descent = self._descend(source, levels[:used], start, threads, progress)
         if self.options.polish:
             descent = self._polished(source, descent, threads, progress)
@@ -364,7 +374,7 @@ class Aligner:
         quality = trust.measure(
             source,
             self._target,
-            start,
+            before,
             place.warp,
             detail=self._detail_zncc(levels, place.warp),
             texture=self._shared_texture(levels, place),
@@ -372,7 +382,7 @@ class Aligner:
         )
         evidence = trust.Evidence(
             status=last.status,
-            moved_px=corner_step_px(inverse(start) @ place.warp, self.target_size),
+            moved_px=corner_step_px(inverse(before) @ place.warp, self.target_size),
         )
         if trust.doubtful(evidence, quality):
             loop_px = self._loop_px(source, start, place.warp, used, threads)

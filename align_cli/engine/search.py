@@ -6,23 +6,21 @@ guess to rest on coarse levels and says how much agrees there; and the best goes
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.judge import Judgement
+from align_cli.engine.judge import ENOUGH_SHARE, Judge, Judgement
 
-BETTER: Final = 1.03
-"""A guess is tried if so many times as many tiles agree as do already. Where what there is already
-is not aligned, as many are enough: another start may come to rest better in the same place."""
+AS_GOOD: Final = 0.9
+"""A guess is tried if so many times as many tiles agree as do already: it is the end that counts,
+where between two motions as many may agree, but none of them well."""
 
 LEAST_TILES, LEAST_SHARE = 4.0, 0.2
 """Agreement of fewer tiles, or of a smaller share of those that overlap, may be chance. Measured:
 wrong guesses reached a share of 0.19, right ones in a photograph covered by 40 % began at 0.27."""
-
-ENOUGH_SHARE: Final = 0.8
-"""Where this share of all tiles agrees, nothing else can agree in more."""
 
 
 class Attempt(Protocol):
@@ -39,6 +37,10 @@ class Attempt(Protocol):
     @property
     def beyond_doubt(self) -> bool:
         """Aligned, and nothing speaks against it."""
+
+    @property
+    def unexplained(self) -> float:
+        """How much of the target's details is neither in the source nor noise; NaN if unknown."""
 
 
 A = TypeVar("A", bound=Attempt)
@@ -57,14 +59,20 @@ class Found(Generic[A]):
         """Whether no other start can do better."""
         return self.attempt.beyond_doubt and self.judgement.share >= ENOUGH_SHARE
 
+    @property
+    def rank(self) -> tuple[bool, float]:
+        """Larger is better: whether it is aligned, then how many tiles agree, and how well."""
+        left = self.attempt.unexplained
+        well = 1.0 if math.isnan(left) else max(0.0, 1.0 - left)
+        return self.attempt.aligned, well * self.judgement.agreement
+
 
 def search(
     first: Found[A] | None,
     starts: Sequence[str],
     *,
     guesses: Callable[[str], Iterator[Matrix]],
-    judge: Callable[[Matrix], Judgement],
-    compared: Callable[[Matrix], Judgement],
+    judge: Judge,
     attempt: Callable[[Judgement], A],
 ) -> Found[A] | None:
     """Try starts until one convinces.
@@ -73,21 +81,24 @@ def search(
         first: what there is already.
         starts: names, in the order in which they are tried.
         guesses: what a start proposes, warps at full size.
-        judge: brings a guess to rest on coarse levels.
-        compared: judges a warp as it is.
+        judge: of the guesses.
         attempt: aligns from where a guess was judged, to the end.
 
     Returns:
         The aligned attempt in which most agrees; if none is, the attempt in which most does.
     """
     best = first
+    ends = [first.attempt.warp] if first is not None and first.attempt.aligned else []
     for start in starts:
         judged = max(map(judge, guesses(start)), key=lambda each: each.agreement, default=None)
         if judged is None or not _promising(judged, best):
             continue
+        if any(judge.same(judged.warp, end) for end in ends):
+            continue
         tried = attempt(judged)
-        found = Found(tried, start, compared(tried.warp))
-        if best is None or _rank(found) > _rank(best):
+        ends.append(tried.warp)
+        found = Found(tried, start, judge.compared(tried.warp))
+        if best is None or found.rank > best.rank:
             best = found
         if best.convinces:
             break
@@ -97,11 +108,4 @@ def search(
 def _promising(judged: Judgement, best: Found[A] | None) -> bool:
     if judged.agreement < LEAST_TILES or judged.share < LEAST_SHARE:
         return False
-    if best is None:
-        return True
-    times = BETTER if best.attempt.aligned else 1.0 / BETTER
-    return judged.agreement > times * best.judgement.agreement
-
-
-def _rank(found: Found[A]) -> tuple[bool, float]:
-    return found.attempt.aligned, found.judgement.agreement
+    return best is None or judged.agreement > AS_GOOD * best.judgement.agreement

@@ -27,11 +27,15 @@ MOST_FEATURES: Final = 2000
 RATIO: Final = 0.8
 """Lowe 2004: a match counts if the second best is by so much worse."""
 
-NOISE_PX: Final = 1.5
+NOISE_PX: Final = 1.0
 """MAGSAC's upper limit of the noise, in pixels of the level."""
 
 FEWEST: Final = 8
 """Matches that a motion must explain: any four agree with some homography."""
+
+SURE, SURE_SHARE = 40, 0.7
+"""Where one motion explains so many matches on the coarser images, and this share of them, the
+finer ones have no say."""
 
 MOTIONS: Final = 2
 """Where something large moves by itself, most features may be on it."""
@@ -49,9 +53,10 @@ class _Features:
 def guesses(views: Views) -> Iterator[Matrix]:
     """Motions behind the matches, on coarser images first; warps, target -> source, full size."""
     seen: set[int] = set()
+    sure = False
     for pixels in MOST_PIXELS:
         level = views.reduced(pixels)
-        if level in seen:
+        if level in seen or sure:
             continue
         seen.add(level)
         start, end = _matches(views.target[level], views.source[level])
@@ -61,6 +66,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
             found, inliers = _homography(start, end)
             if found is None or inliers.sum() < FEWEST:
                 break
+            sure |= inliers.sum() >= SURE and inliers.mean() >= SURE_SHARE
             warp = found
             if not views.model.projective:
                 warp = views.model.from_points(start[inliers], end[inliers])
