@@ -279,7 +279,9 @@ def turned(
         scene = shot(
             stage, "similarity", about_centre(stage.size, degrees, scale), rng, scale=scale
         )
-        yield Scene(f"{scene.name} {degrees}", "similarity", scene.source, scene.target, scene.truth)
+        yield Scene(
+            f"{scene.name} {degrees}", "similarity", scene.source, scene.target, scene.truth
+        )
 
 
 def overlap(truth: Floats, size: Size) -> float:
@@ -432,7 +434,9 @@ def main() -> None:
     table = Table()
     goals = []
 
-    def run(row: str, limit: float, scenes: Iterator[Scene], *, by_corners: bool = False) -> Results | None:
+    def run(
+        row: str, limit: float, scenes: Iterator[Scene], *, by_corners: bool = False
+    ) -> Results | None:
         if chosen.only not in row:
             return None
         results = table.run(row, limit, scenes, by_corners=by_corners)
@@ -472,18 +476,24 @@ def main() -> None:
         row = f"{percent} % {kind}"
         if found := run(row, 1.0, covered(stages, kind, percent, count, rng())):
             goals.append(Goal(f"{row}: within 1 px", found.within("imalign", 1.0), 1.0, 1.0))
-    print("\nimalign by start: " + ", ".join(
-        f"{name} {len(times)} ({1e3 * statistics.median(times):.0f} ms)"
-        for name, times in sorted(starts.items())
-    ))
+    print(
+        "\nimalign by start: "
+        + ", ".join(
+            f"{name} {len(times)} ({1e3 * statistics.median(times):.0f} ms)"
+            for name, times in sorted(starts.items())
+        )
+    )
     if "features" in starts:
         goals.append(
             Goal("a pair that needs features", statistics.median(starts["features"]), 0.5, unit="s")
         )
     if not chosen.only:
         goals.append(
-            Goal("auto / identity where identity will do",
-                 cost_of_a_good_start(stages, 2 * chosen.count, rng()), 1.1)
+            Goal(
+                "auto / identity where identity will do",
+                cost_of_a_good_start(stages, 2 * chosen.count, rng()),
+                1.1,
+            )
         )
     wrong = sum(results.wrong for results in table.rows.values())
     goals.append(Goal("called aligned and off by more than 1 px", wrong, 0.0))

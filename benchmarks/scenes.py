@@ -83,9 +83,7 @@ MOSAIC = (*LARGE_PHOTOGRAPHS, "retina.jpg", "hubble_deep_field.jpg", "ihc.png", 
 TILE = 300
 
 
-def mosaic(
-    size: Size, *, colour: bool = False, without: str = ""
-) -> Floats | NDArray[np.uint8]:
+def mosaic(size: Size, *, colour: bool = False, without: str = "") -> Floats | NDArray[np.uint8]:
     """A large picture: tiles cut from photographs, but that ``without``, side by side, endless.
 
     Returns:

@@ -255,13 +255,16 @@ class Aligner:
         with Threads(self.threads) as threads:
             count = min(level_count(plane.size), len(self._levels))
             levels = pyramid(plane, count, finest=self._last)
-            start, attempt = self._found(plane, levels, starts, given, threads, progress)
-            descent, place = attempt.descent, attempt.descent.place
+            start, attempt, sure = self._found(plane, levels, starts, given, threads, progress)
+            descent, place, outcome = attempt.descent, attempt.descent.place, attempt.outcome
             uncertain = (
                 uncertainty(descent.solved, self.target_size, plane.size)
-                if attempt.outcome.aligned
+                if outcome.aligned
                 else None
             )
+        if not sure and uncertain is not None:
+            outcome = trust.among_others(outcome, uncertain)
+            uncertain = uncertain if outcome.aligned else None
         gain, bias = self._full_scale_light(plane, place.light)
         source_to_target = inverse(place.warp)
         return Alignment(
@@ -269,7 +272,7 @@ class Aligner:
             source_to_target=source_to_target,
             target_to_source=place.warp,
             parameters=describe(source_to_target, self.model, plane.size),
-            outcome=attempt.outcome,
+            outcome=outcome,
             quality=attempt.quality,
             uncertainty=uncertain,
             gain=gain,
@@ -288,16 +291,16 @@ class Aligner:
         given: Matrix,
         threads: Threads,
         progress: Progress | None,
-    ) -> tuple[str, _Attempt]:
-        """The attempt that counts, and the start that it began with.
+    ) -> tuple[str, _Attempt, bool]:
+        """The start that did best, its attempt, and whether no other start could do better.
 
-        ``given`` is where the first attempt begins, unless the starts say otherwise.
+        ``given`` is where the first attempt begins, if any comes before the search.
         """
         first = None
         if starts[0] in (IDENTITY, GIVEN):
             attempt = self._from(source, levels, given, threads, progress)
             if len(starts) == 1:
-                return starts[0], attempt
+                return starts[0], attempt, True
         judge = Judge(
             self._levels,
             levels,
@@ -310,7 +313,7 @@ class Aligner:
         )
         if starts[0] == IDENTITY:
             if attempt.beyond_doubt and judge.convinced(attempt.warp, attempt.quality.unexplained):
-                return IDENTITY, attempt
+                return IDENTITY, attempt, True
             first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
         views = Views(levels, self._levels, self.model)
         found = search(
@@ -323,8 +326,8 @@ class Aligner:
             ),
         )
         if found is None:
-            return IDENTITY, self._from(source, levels, given, threads, progress)
-        return found.start, found.attempt
+            return IDENTITY, self._from(source, levels, given, threads, progress), True
+        return found.start, found.attempt, found.convinces
 
     def _from(
         self,

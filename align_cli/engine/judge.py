@@ -139,7 +139,10 @@ class Judge:
     def _compared(self, warp: Matrix, level: int) -> Judgement:
         there = at_level(warp, level)
         zncc, contrast = tile_zncc(self._source[level], self._target[level], there)
-        zncc = zncc[contrast > ABOVE_NOISE * DETAIL_TILE**2 * left_on(level) ** 2 * self._noise[0] * self._noise[1]]
+        zncc = zncc[
+            contrast
+            > ABOVE_NOISE * DETAIL_TILE**2 * left_on(level) ** 2 * self._noise[0] * self._noise[1]
+        ]
         if zncc.size == 0:
             return Judgement(warp, self._used, 0.0, 0.0)
         agree = np.clip((zncc - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0)

@@ -46,9 +46,7 @@ def _fade(side: int) -> NDArray[np.float32]:
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * rise), np.float32)
 
 
-def correlation(
-    source: Plane, target: Plane, *, around: bool = False
-) -> NDArray[np.float32]:
+def correlation(source: Plane, target: Plane, *, around: bool = False) -> NDArray[np.float32]:
     """The phase correlation of two images that fade out.
 
     Args:
@@ -82,6 +80,9 @@ def peaks(surface: NDArray[np.float32], count: int) -> list[tuple[float, int, in
         found.append(
             (float(rest[y, x]), x - width * (x > width // 2), y - height * (y > height // 2))
         )
-        near_y, near_x = np.arange(y - PEAK_PX, y + PEAK_PX + 1), np.arange(x - PEAK_PX, x + PEAK_PX + 1)
+        near_y, near_x = (
+            np.arange(y - PEAK_PX, y + PEAK_PX + 1),
+            np.arange(x - PEAK_PX, x + PEAK_PX + 1),
+        )
         rest[np.ix_(near_y % height, near_x % width)] = -np.inf
     return found
