@@ -26,8 +26,9 @@ import itertools
 import json
 import statistics
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import cv2
 import numpy as np
@@ -44,6 +45,7 @@ from align_cli.engine.coordinates import (
     map_points,
     plausible,
 )
+from align_cli.engine.motion import about_centre
 from align_cli.engine.targets import TEXTURE_SHARE
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
@@ -161,19 +163,31 @@ starts: dict[str, list[float]] = {}
 def imalign_run(source: Image, target: Image, model: str) -> Found:
     begun = time.perf_counter()
     found = align(source, target, model=model)
-    used = getattr(found, "start", "identity")
-    starts.setdefault(used, []).append(time.perf_counter() - begun)
+    starts.setdefault(found.start, []).append(time.perf_counter() - begun)
     return Found(found.source_to_target, refused=not found.outcome.aligned)
 
 
 METHODS = (Method("imalign", imalign_run), ECC, FEATURES)
 
 
-def epe(estimate: Floats, truth: Floats, size: Size) -> float:
-    """Over all target pixels, in source pixels; infinite where one of them has no place."""
-    with np.errstate(all="ignore"):
-        error = endpoint_error(inverse(estimate), inverse(truth), size).mean()
-    return float(error) if np.isfinite(error) else np.inf
+@dataclass(frozen=True)
+class Scene:
+    """A pair with a known transform; ``model`` is what a method is asked for."""
+
+    name: str
+    model: str
+    source: Image
+    target: Image
+    truth: Floats
+
+    def error(self, estimate: Floats, *, by_corners: bool) -> float:
+        """EPE over all target pixels, infinite where one has no place; or the corner error."""
+        (height, width), (source_height, source_width) = self.target.shape, self.source.shape
+        if by_corners:
+            return corner_error(estimate, self.truth, (source_width, source_height))
+        with np.errstate(all="ignore"):
+            error = endpoint_error(inverse(estimate), inverse(self.truth), (width, height)).mean()
+        return float(error) if np.isfinite(error) else np.inf
 
 
 class Table:
@@ -181,58 +195,38 @@ class Table:
 
     def __init__(self) -> None:
         self.rows: dict[str, Results] = {}
-        heading = "".join(f"{method.name:>16}{'median':>9}{'ms':>6}" for method in METHODS)
-        print(f"{'within':32}{'pairs':>6}{heading}{'refused':>9}{'wrong':>7}", flush=True)
+        heading = "".join(f"{method.name:>12}{'median':>9}{'ms':>6}" for method in METHODS)
+        print(f"{'within':34}{'pairs':>6}{heading}{'refused':>9}{'wrong':>7}", flush=True)
 
-    def run(
-        self, row: str, limit_px: float, scenes: Iterable[Scene], *, by_corners: bool = False
-    ) -> Results:
-        results = self.rows[row] = Results()
-        for scene in scenes:
+    def run(self, row: Row, rng: np.random.Generator) -> Results:
+        results = self.rows[row.name] = Results()
+        for scene in row.scenes(rng):
             for method in METHODS:
-                if scene.model not in method.models and method is not ECC:
-                    continue
+                # ECC knows no similarity.
                 model = scene.model if scene.model in method.models else "affine"
                 begun = time.perf_counter()
                 found = method.run(scene.source, scene.target, model)
                 seconds = time.perf_counter() - begun
-                height, width = scene.target.shape
-                error = epe(found.source_to_target, scene.truth, (width, height))
-                if by_corners:
-                    size = scene.source.shape[1], scene.source.shape[0]
-                    error = corner_error(found.source_to_target, scene.truth, size)
+                error = scene.error(found.source_to_target, by_corners=row.by_corners)
                 results.add(method.name, error, seconds)
-                if method.name == "imalign":
+                if method is METHODS[0]:
                     results.refused += found.refused
                     results.wrong += not found.refused and not error <= WRONG_PX
-                    if not error <= limit_px:
-                        print(f"  # {row}: {scene.name} {error:.3g} refused={found.refused}")
-        self._print(row, limit_px, results)
+        if results.errors:
+            self._print(row, results)
         return results
 
-    def _print(self, row: str, limit_px: float, results: Results) -> None:
-        if not results.errors:
-            return
+    def _print(self, row: Row, results: Results) -> None:
         cells = "".join(
-            f"{results.within(m.name, limit_px):>16.0%}{results.median(m.name):>9.4f}"
-            f"{results.ms(m.name):>6.0f}"
-            for m in METHODS
+            f"{results.within(method.name, row.limit_px):>12.0%}{results.median(method.name):>9.4f}"
+            f"{results.ms(method.name):>6.0f}"
+            for method in METHODS
         )
-        count = len(results.errors["imalign"])
         print(
-            f"{row + f', {limit_px:g} px':32}{count:>6}{cells}"
+            f"{f'{row.name}, {row.limit_px:g} px':34}{len(results.errors['imalign']):>6}{cells}"
             f"{results.refused:>9}{results.wrong:>7}",
             flush=True,
         )
-
-
-@dataclass(frozen=True)
-class Scene:
-    name: str
-    model: str
-    source: Image
-    target: Image
-    truth: Floats
 
 
 def shot(
@@ -263,21 +257,17 @@ def homographies(
         yield shot(stage, "homography", truth, rng)
 
 
-def about_centre(size: Size, degrees: float, scale: float) -> Floats:
-    """A similarity about the centre of the image."""
-    x, y = ((side - 1.0) / 2.0 for side in size)
-    c, s = scale * np.cos(np.radians(degrees)), scale * np.sin(np.radians(degrees))
-    linear = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    return shift(x, y) @ linear @ shift(-x, -y)
-
-
 def turned(
     stages: Sequence[Stage], scale: float, every: int, rng: np.random.Generator
 ) -> Iterator[Scene]:
     for index, degrees in enumerate(ANGLES[::every]):
         stage = stages[index % len(stages)]
         scene = shot(
-            stage, "similarity", about_centre(stage.size, degrees, scale), rng, scale=scale
+            stage,
+            "similarity",
+            about_centre((0.0, 0.0), degrees, scale, stage.size),
+            rng,
+            scale=scale,
         )
         yield Scene(
             f"{scene.name} {degrees}", "similarity", scene.source, scene.target, scene.truth
@@ -302,7 +292,7 @@ def apart(
         for _ in range(40):
             distance = 0.5 * (low + high)
             moved = shift(distance * np.cos(direction), distance * np.sin(direction))
-            truth = moved @ about_centre(stage.size, turn, 1.0)
+            truth = moved @ about_centre((0.0, 0.0), turn, 1.0, stage.size)
             if overlap(truth, stage.size) > 0.01 * percent:
                 low = distance
             else:
@@ -424,77 +414,97 @@ def cost_of_a_good_start(stages: Sequence[Stage], runs: int, rng: np.random.Gene
     return statistics.median(ratios)
 
 
+@dataclass(frozen=True)
+class Row:
+    """Pairs, and which share of them is to lie within a limit; ``beside`` peers, or alone."""
+
+    name: str
+    limit_px: float
+    scenes: Callable[[np.random.Generator], Iterator[Scene]]
+    least: float = 1.0
+    by_corners: bool = False
+    beside: bool = False
+
+    def goals(self, results: Results) -> list[Goal]:
+        within = results.within("imalign", self.limit_px)
+        goals = [Goal(f"{self.name}: within {self.limit_px:g} px", within, 1.0, self.least)]
+        if self.beside:
+            best = min(results.median(method.name) for method in METHODS[1:])
+            share = results.median("imalign") / best
+            goals.append(Goal(f"{self.name}: median EPE / best peer", share, 0.8))
+        return goals
+
+
+def rows(stages: Sequence[Stage], count: int, every: int) -> list[Row]:
+    """All rows: ``count`` pairs of each photograph, one rotation in ``every``."""
+    return [
+        *(
+            Row(
+                f"homography, +-{move} px",
+                1.0,
+                partial(homographies, stages, move, count),
+                beside=True,
+            )
+            for move in MOVES_PX
+        ),
+        *(Row(f"turned, scale {s:g}", 0.1, partial(turned, stages, s, every)) for s in SCALES),
+        *(
+            Row(
+                f"{model}, overlap {percent} %",
+                0.1,
+                partial(apart, stages, model, percent, count),
+                least=least,
+            )
+            for model in ("translation", "rigid")
+            for percent, least in OVERLAPS.items()
+        ),
+        *(
+            Row(
+                f"viewpoint, {degrees} degrees",
+                0.4,
+                partial(viewpoints, stages, degrees, count),
+                by_corners=True,
+            )
+            for degrees in VIEWPOINTS
+        ),
+        Row(
+            "graffiti, 20 degrees more",
+            0.4,
+            partial(real_and_more, 20, max(count, 3)),
+            by_corners=True,
+        ),
+        *(
+            Row(f"{percent} % {kind}", 1.0, partial(covered, stages, kind, percent, count))
+            for kind, shares in COVERED.items()
+            for percent in shares
+        ),
+    ]
+
+
 def main() -> None:
-    options = parser(__doc__, count=20, counted="random pairs for each row")
+    options = parser(__doc__, count=20, counted="random pairs for each row, at least")
     options.add_argument("--every", type=int, default=1, metavar="N", help="one rotation in N")
     options.add_argument("--only", default="", help="rows whose name contains this")
     chosen = options.parse_args()
     stages = [Stage.of(name, size) for name, size in PICTURES.items()]
     count = -(-chosen.count // len(stages))
-    table = Table()
-    goals = []
-
-    def run(
-        row: str, limit: float, scenes: Iterator[Scene], *, by_corners: bool = False
-    ) -> Results | None:
-        if chosen.only not in row:
-            return None
-        results = table.run(row, limit, scenes, by_corners=by_corners)
-        return results if results.errors else None
-
-    def rng() -> np.random.Generator:
-        """Anew for each row, so that one run alone is the same."""
-        return np.random.default_rng(chosen.seed)
-
-    for move in MOVES_PX:
-        row = f"homography, +-{move} px"
-        if found := run(row, 1.0, homographies(stages, move, count, rng())):
-            best = min(found.median(method.name) for method in METHODS[1:])
-            goals += [
-                Goal(f"{row}: within 1 px", found.within("imalign", 1.0), 1.0, 1.0),
-                Goal(f"{row}: median EPE / best peer", found.median("imalign") / best, 0.8),
-            ]
-    for scale in SCALES:
-        row = f"turned, scale {scale:g}"
-        if found := run(row, 0.1, turned(stages, scale, chosen.every, rng())):
-            goals.append(Goal(f"{row}: within 0.1 px", found.within("imalign", 0.1), 1.0, 1.0))
-    for model, (percent, least) in itertools.product(("translation", "rigid"), OVERLAPS.items()):
-        row = f"{model}, overlap {percent} %"
-        if found := run(row, 0.1, apart(stages, model, percent, count, rng())):
-            goals.append(Goal(f"{row}: within 0.1 px", found.within("imalign", 0.1), 1.0, least))
-    for degrees in VIEWPOINTS:
-        row = f"viewpoint, {degrees} degrees"
-        scenes = viewpoints(stages, degrees, count, rng())
-        if found := run(row, 0.4, scenes, by_corners=True):
-            goals.append(
-                Goal(f"{row}: corners within 0.4 px", found.within("imalign", 0.4), 1.0, 1.0)
-            )
-    row = "real graffiti and 20 degrees"
-    if found := run(row, 0.4, real_and_more(20, max(count, 3), rng()), by_corners=True):
-        goals.append(Goal(f"{row}: median corners", found.median("imalign"), 0.4, unit="px"))
-    for kind, percent in ((kind, each) for kind, shares in COVERED.items() for each in shares):
-        row = f"{percent} % {kind}"
-        if found := run(row, 1.0, covered(stages, kind, percent, count, rng())):
-            goals.append(Goal(f"{row}: within 1 px", found.within("imalign", 1.0), 1.0, 1.0))
-    print(
-        "\nimalign by start: "
-        + ", ".join(
-            f"{name} {len(times)} ({1e3 * statistics.median(times):.0f} ms)"
-            for name, times in sorted(starts.items())
-        )
+    table, goals = Table(), []
+    for row in rows(stages, count, chosen.every):
+        if chosen.only in row.name:
+            # Anew for each row, so that one run alone is the same.
+            results = table.run(row, np.random.default_rng(chosen.seed))
+            goals += row.goals(results) if results.errors else []
+    by_start = (
+        f"{name} {len(times)} ({1e3 * statistics.median(times):.0f} ms)"
+        for name, times in sorted(starts.items())
     )
+    print(f"\nimalign by start: {', '.join(by_start)}")
     if "features" in starts:
-        goals.append(
-            Goal("a pair that needs features", statistics.median(starts["features"]), 0.5, unit="s")
-        )
+        seconds = statistics.median(starts["features"])
+        goals.append(Goal("a pair that needs features", seconds, 0.5, unit="s"))
     if not chosen.only:
-        goals.append(
-            Goal(
-                "auto / identity where identity will do",
-                cost_of_a_good_start(stages, 2 * chosen.count, rng()),
-                1.1,
-            )
-        )
+        more = cost_of_a_good_start(stages, chosen.count, np.random.default_rng(chosen.seed))
+        goals.append(Goal("auto / identity where identity will do", more, 1.1))
     wrong = sum(results.wrong for results in table.rows.values())
     goals.append(Goal("called aligned and off by more than 1 px", wrong, 0.0))
     print_goals(goals)

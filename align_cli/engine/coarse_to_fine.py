@@ -17,6 +17,7 @@ from typing import Final
 from align_cli.engine.alignment import LevelRecord
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.equations import LevelEquations
+from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved, solve_level
 from align_cli.engine.moments import RowEquations, Scratch, strips
 from align_cli.engine.motion import MotionModel
@@ -26,7 +27,6 @@ from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.pyramid import FullSize, Level, finely_sampled
 from align_cli.engine.robust import Loss
-from align_cli.engine.ladder import ladder
 from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 

@@ -17,6 +17,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import at_level, inverse
+from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelSettings, corner_step_px, solve_level
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import left_on
@@ -25,7 +26,6 @@ from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.pyramid import Level
 from align_cli.engine.robust import Loss
-from align_cli.engine.ladder import ladder
 from align_cli.engine.trust import DETAIL_TILE, tile_zncc
 
 LEAST_SIDE: Final = 80
@@ -55,7 +55,7 @@ LITTLE_UNEXPLAINED: Final = 0.25
 """Right answers between like images leave up to 0.23 of the details unexplained."""
 
 SAME_PX: Final = 1.5
-"""Guesses whose corners are no further apart, in pixels of the fine level, end in the same place."""
+"""Guesses with corners no further apart, in pixels of the fine level, end in the same place."""
 
 
 @dataclass(frozen=True)

@@ -57,8 +57,9 @@ LARGEST_LOOP_PX: Final = 3.0
 happened to agree one way, they do not agree in the same place the other way."""
 
 LOOSE_PX: Final = 0.1
-"""Where much disagrees, the answer must be no more uncertain. Measured with 30 and 40 % of photographs
-moving by themselves: right answers reach 0.05 px, answers between two motions began at 0.3."""
+"""Where much disagrees, the answer must be no more uncertain. Measured with 30 and 40 % of
+photographs moving by themselves: right answers reach 0.05 px, those between two motions began at
+0.3."""
 
 STOOD_STILL_PX: Final = 1.0
 WORSE_BY: Final = 0.01

@@ -71,6 +71,7 @@ def alignment_document(
         "uncertainty": _uncertainty(alignment.uncertainty),
         "gain": alignment.gain,
         "bias": alignment.bias,
+        "start": alignment.start,
         "levels": [
             {**asdict(record), "status": record.status.value} for record in alignment.levels
         ],

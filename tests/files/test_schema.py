@@ -30,7 +30,7 @@ DOCUMENT = {
         "levels": None,
         "max_iterations": 50,
         "tolerance_px": 0.001,
-        "init": None,
+        "init": "auto",
         "fill": 0,
     },
     "model": "homography",
@@ -55,6 +55,7 @@ DOCUMENT = {
     },
     "gain": 1.01,
     "bias": -0.02,
+    "start": "fourier",
     "levels": [LEVEL],
 }
 
@@ -95,7 +96,6 @@ def test_a_full_document_is_valid(validator):
         "bias",
         "levels.0.last_step_px",
         "levels.0.rmse",
-        "options.init",
         "uncertainty",
         "options.levels",
     ],

@@ -101,10 +101,8 @@ def _features(level: Level) -> _Features:
     span = max(float(high - low), float(np.finfo(np.float32).tiny))
     grey = np.clip((image - np.float32(low)) * np.float32(255.0 / span), 0.0, 255.0)
     mask = None if level.valid is None else level.valid.view(np.uint8)
-    points, descriptors = cv2.SIFT_create(MOST_FEATURES).detectAndCompute(
-        grey.astype(np.uint8), mask
-    )
+    sift = cv2.SIFT.create(MOST_FEATURES)
+    points, descriptors = sift.detectAndCompute(grey.astype(np.uint8), mask)
+    # Without points the descriptors are None, and nobody looks at them.
     places = np.array([point.pt for point in points], np.float64).reshape(-1, 2)
-    if descriptors is None:
-        descriptors = np.empty((0, 128), np.float32)
-    return _Features(places, descriptors)
+    return _Features(places, np.asarray(descriptors, np.float32))

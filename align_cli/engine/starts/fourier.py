@@ -2,14 +2,13 @@
 
 A shift leaves the magnitude of a spectrum as it is; a rotation turns it, and a scale shrinks it. In
 polar coordinates with the logarithm of the radius both are shifts, which phase correlation finds.
-The magnitude of a real image's spectrum is the same half a turn on, so each rotation stands for two.
+The magnitude of a real image's spectrum is the same half a turn on, so each angle stands for two.
 """
 
 from __future__ import annotations
 
-from typing import Final
-
 from collections.abc import Iterator
+from typing import Final
 
 import cv2
 import numpy as np
@@ -48,8 +47,7 @@ def turns(source: Plane, target: Plane, count: int) -> list[tuple[float, float]]
     step = -np.log(LEAST_RADIUS) / RADII
     one, other = (_log_polar(image, side) for image in (source, target))
     surface = correlation(one, other, around=True)
-    height, width = surface.shape
-    allowed = np.zeros(width, np.bool_)
+    allowed = np.zeros(surface.shape[1], np.bool_)
     reach = int(np.log(LARGEST_SCALE) / step)
     allowed[: reach + 1] = allowed[-reach:] = True
     surface[:, ~allowed] = -np.inf
@@ -91,7 +89,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
             canvas = cv2.warpAffine(
                 s, warp[:2], (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             )
-            for height, x, y in peaks(correlation(canvas, t), SHIFTS):
+            for height, x, y in peaks(correlation(np.asarray(canvas, np.float32), t), SHIFTS):
                 moved = np.eye(3)
                 moved[:2, 2] = x, y
                 found.append((height, warp @ moved))

@@ -50,7 +50,8 @@ def correlation(source: Plane, target: Plane, *, around: bool = False) -> NDArra
     """The phase correlation of two images that fade out.
 
     Args:
-        source, target: (height, width) float32 each.
+        source: (height, width) float32.
+        target: the same, of any size.
         around: the rows are those of a full turn, and need no padding.
 
     Returns:
