@@ -27,7 +27,7 @@ from align_cli.engine.coarse_to_fine import (
 )
 from align_cli.engine.coordinates import Size, at_level, coarser_by, inverse
 from align_cli.engine.errors import ImageError
-from align_cli.engine.judge import Judge
+from align_cli.engine.judge import ENOUGH_SHARE, Judge
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import LargeLuma, Luma, luma
 from align_cli.engine.motion import MODELS, describe
@@ -292,7 +292,7 @@ class Aligner:
         threads: Threads,
         progress: Progress | None,
     ) -> tuple[str, _Attempt, bool]:
-        """The start that did best, its attempt, and whether no other start could do better.
+        """The start that did best, its attempt, and whether most of the images agrees.
 
         ``given`` is where the first attempt begins, if any comes before the search.
         """
@@ -327,7 +327,7 @@ class Aligner:
         )
         if found is None:
             return IDENTITY, self._from(source, levels, given, threads, progress), True
-        return found.start, found.attempt, found.convinces
+        return found.start, found.attempt, found.judgement.share >= ENOUGH_SHARE
 
     def _from(
         self,

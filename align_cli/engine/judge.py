@@ -44,6 +44,9 @@ ABOVE_NOISE: Final = 8.0
 """Tiles count if their contrast is so many times what noise would give them: in the others even
 the right answer agrees by chance only."""
 
+LEAST_CONTRAST: Final = 1e-3
+"""Tiles of a smaller share of the mean contrast hold nothing but rounding."""
+
 DISAGREE, AGREE = 0.3, 0.8
 """ZNCC up to which a tile does not count, and from which on it counts whole."""
 
@@ -139,10 +142,9 @@ class Judge:
     def _compared(self, warp: Matrix, level: int) -> Judgement:
         there = at_level(warp, level)
         zncc, contrast = tile_zncc(self._source[level], self._target[level], there)
-        zncc = zncc[
-            contrast
-            > ABOVE_NOISE * DETAIL_TILE**2 * left_on(level) ** 2 * self._noise[0] * self._noise[1]
-        ]
+        noise = self._noise[0] * self._noise[1] * (left_on(level) * DETAIL_TILE) ** 2
+        floor = max(ABOVE_NOISE * noise, LEAST_CONTRAST * contrast.mean() if contrast.size else 0.0)
+        zncc = zncc[contrast > floor]
         if zncc.size == 0:
             return Judgement(warp, self._used, 0.0, 0.0)
         agree = np.clip((zncc - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0)

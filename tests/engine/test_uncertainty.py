@@ -320,7 +320,7 @@ def test_the_document_holds_it(preset: str) -> None:
         "levels": None,
         "max_iterations": 100,
         "tolerance_px": 1e-3,
-        "init": None,
+        "init": "auto",
         "fill": 0,
     }
     document = alignment_document(found, source=facts, target=facts, options=options)
