@@ -141,6 +141,11 @@ EPILOG = (
     f"that is called like one of them: ./{START_NAMES[-1]}.",
 )
 @click.option(
+    "--allow-flip",
+    is_flag=True,
+    help="Where SRC cannot be aligned, try its mirror image (a film scanned from behind).",
+)
+@click.option(
     "--fill",
     type=float,
     callback=finite,
@@ -168,6 +173,7 @@ def align(
     no_image: bool,
     no_error_map: bool,
     init: str,
+    allow_flip: bool,
     fill: float,
     small_files: bool,
     max_megapixels: float,
@@ -205,12 +211,14 @@ def align(
 
         aligner = Aligner(target.pixels, **asdict(options))
         with level_bar(hidden=quiet) as advance:
-            alignment = aligner.align(source.pixels, init=start, progress=advance)
+            alignment = aligner.align(
+                source.pixels, init=start, allow_flip=allow_flip, progress=advance
+            )
         document = alignment_document(
             alignment,
             source=_facts(source),
             target=_facts(target),
-            options=_options_record(options, init, fill),
+            options=_options_record(options, init, allow_flip, fill),
         )
         del aligner  # and the pyramid it holds, which is larger than the pictures
         written = []
@@ -234,8 +242,8 @@ def _facts(picture: Picture) -> ImageFacts:
     return ImageFacts(picture.path, picture.width, picture.height, picture.channels, picture.dtype)
 
 
-def _options_record(options: Options, init: str, fill: float) -> dict[str, Any]:
+def _options_record(options: Options, init: str, allow_flip: bool, fill: float) -> dict[str, Any]:
     record = asdict(options)
     del record["tolerance"]
     record["tolerance_px"] = options.tolerance_px
-    return {**record, "init": init, "fill": fill}
+    return {**record, "init": init, "allow_flip": allow_flip, "fill": fill}

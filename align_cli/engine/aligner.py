@@ -29,7 +29,8 @@ from align_cli.engine.coordinates import Size, at_level, coarser_by, inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.judge import ENOUGH_SHARE, Judge
 from align_cli.engine.lucas_kanade import corner_step_px
-from align_cli.engine.luma import LargeLuma, Luma, luma
+from align_cli.engine.luma import LargeLuma, Luma, check_image, luma
+from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.motion import MODELS, describe
 from align_cli.engine.noise import believed, left_on, noise_energy, noise_level
 from align_cli.engine.options import AUTO, DEFAULTS, PRESETS, Options
@@ -234,6 +235,7 @@ class Aligner:
         source: Image,
         *,
         init: str | Matrix = AUTO,
+        allow_flip: bool = False,
         progress: Progress | None = None,
     ) -> Alignment:
         """Align one source to the target.
@@ -242,6 +244,7 @@ class Aligner:
             source: like the target; size, dtype and channels may differ.
             init: "auto", the name of a start ("identity", "translation", "fourier",
                 "features"), or (3, 3) ``source_to_target`` to start from.
+            allow_flip: try the source's mirror image too, where the source cannot be aligned.
             progress: called with each level's record when it is finished.
 
         Returns:
@@ -250,6 +253,11 @@ class Aligner:
         Raises:
             ImageError: if the source cannot be aligned, or ``init`` is no transform.
         """
+        if allow_flip:
+            check_image(source, "source")
+            return allowing_flip(
+                lambda image, start: self.align(image, init=start, progress=progress), source, init
+            )
         plane = luma(source, "source")
         starts, given = chosen_starts(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
@@ -593,6 +601,7 @@ def align(
     max_iterations: int = DEFAULTS.max_iterations,
     tolerance: float | None = DEFAULTS.tolerance,
     init: str | Matrix = AUTO,
+    allow_flip: bool = False,
     threads: int | None = None,
 ) -> Alignment:
     """Find the transform that lays ``source`` over ``target``.
@@ -611,6 +620,7 @@ def align(
             the preset's.
         init: "auto", the name of a start ("identity", "translation", "fourier", "features"), or
             (3, 3) ``source_to_target`` to start from.
+        allow_flip: try the source's mirror image too, where the source cannot be aligned.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
 
     Returns:
@@ -640,4 +650,5 @@ def align(
         tolerance=tolerance,
     )
     # Nobody changes the target meanwhile: it need not be copied.
-    return Aligner._of(luma(target, "target"), options, threads).align(source, init=init)
+    aligner = Aligner._of(luma(target, "target"), options, threads)
+    return aligner.align(source, init=init, allow_flip=allow_flip)

@@ -139,6 +139,8 @@ class Alignment:
         levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
             the preset "precise" full size once more.
         start: where it began: a name of ``align_cli.engine.starts.STARTS``, or "given".
+        mirrored: whether it is the source's mirror image, left for right, that is aligned;
+            ``parameters`` are then those of the mirror image, the matrices those of the source.
         source_size, target_size: (width, height) in pixels.
     """
 
@@ -155,6 +157,7 @@ class Alignment:
     start: str
     source_size: tuple[int, int]
     target_size: tuple[int, int]
+    mirrored: bool = False
 
     def warp(self, image: Image, *, fill: float = 0.0) -> Image:
         """Resample ``image``, which lies on the source's grid, onto the target's grid.

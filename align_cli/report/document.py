@@ -72,6 +72,7 @@ def alignment_document(
         "gain": alignment.gain,
         "bias": alignment.bias,
         "start": alignment.start,
+        "mirrored": alignment.mirrored,
         "levels": [
             {**asdict(record), "status": record.status.value} for record in alignment.levels
         ],

@@ -321,6 +321,7 @@ def test_the_document_holds_it(preset: str) -> None:
         "max_iterations": 100,
         "tolerance_px": 1e-3,
         "init": "auto",
+        "allow_flip": False,
         "fill": 0,
     }
     document = alignment_document(found, source=facts, target=facts, options=options)

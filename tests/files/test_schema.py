@@ -31,6 +31,7 @@ DOCUMENT = {
         "max_iterations": 50,
         "tolerance_px": 0.001,
         "init": "auto",
+        "allow_flip": False,
         "fill": 0,
     },
     "model": "homography",
@@ -56,6 +57,7 @@ DOCUMENT = {
     "gain": 1.01,
     "bias": -0.02,
     "start": "fourier",
+    "mirrored": False,
     "levels": [LEVEL],
 }
 

@@ -54,5 +54,8 @@ def starting_warp(source_to_target: Matrix, model: MotionModel, target_size: Siz
         raise ImageError("the starting transform is singular", role="init")
     warp: Matrix = np.linalg.inv(matrix).astype(np.float64)
     if warp[2, 2] == 0.0 or not plausible(unit(warp), target_size):
-        raise ImageError("the starting transform mirrors or folds the target", role="init")
+        raise ImageError(
+            "the starting transform mirrors or folds the target (a mirror must be allowed)",
+            role="init",
+        )
     return nearest(model, unit(warp), target_size)
