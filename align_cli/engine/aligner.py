@@ -27,7 +27,7 @@ from align_cli.engine.coarse_to_fine import (
 )
 from align_cli.engine.coordinates import Size, at_level, coarser_by, inverse
 from align_cli.engine.errors import ImageError
-from align_cli.engine.judge import ENOUGH_SHARE, Judge
+from align_cli.engine.judge import Judge
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import LargeLuma, Luma, check_image, luma
 from align_cli.engine.mirror import allowing_flip
@@ -263,15 +263,16 @@ class Aligner:
         with Threads(self.threads) as threads:
             count = min(level_count(plane.size), len(self._levels))
             levels = pyramid(plane, count, finest=self._last)
-            start, attempt, sure = self._found(plane, levels, starts, given, threads, progress)
+            judge = self._judge(plane, levels)
+            start, attempt = self._found(plane, levels, judge, starts, given, threads, progress)
             descent, place, outcome = attempt.descent, attempt.descent.place, attempt.outcome
             uncertain = (
                 uncertainty(descent.solved, self.target_size, plane.size)
                 if outcome.aligned
                 else None
             )
-        if not sure and uncertain is not None:
-            outcome = trust.among_others(outcome, uncertain)
+        if uncertain is not None and uncertain.mean_px > trust.LOOSE_PX:
+            outcome = trust.among_others(outcome, uncertain, judge.compared(place.warp).share)
             uncertain = uncertain if outcome.aligned else None
         gain, bias = self._full_scale_light(plane, place.light)
         source_to_target = inverse(place.warp)
@@ -295,12 +296,13 @@ class Aligner:
         self,
         source: Luma,
         levels: Sequence[Level],
+        judge: Judge,
         starts: Sequence[str],
         given: Matrix,
         threads: Threads,
         progress: Progress | None,
-    ) -> tuple[str, _Attempt, bool]:
-        """The start that did best, its attempt, and whether most of the images agrees.
+    ) -> tuple[str, _Attempt]:
+        """The start that did best, and its attempt.
 
         ``given`` is where the first attempt begins, if any comes before the search.
         """
@@ -308,20 +310,10 @@ class Aligner:
         if starts[0] in (IDENTITY, GIVEN):
             attempt = self._from(source, levels, given, threads, progress)
             if len(starts) == 1:
-                return starts[0], attempt, True
-        judge = Judge(
-            self._levels,
-            levels,
-            self._points,
-            model=self.model,
-            loss=self.loss,
-            photometric=self.options.photometric,
-            as_it_is=self._light_as_it_is(source),
-            noise=(noise_level(source), self._noise),
-        )
+                return starts[0], attempt
         if starts[0] == IDENTITY:
             if attempt.beyond_doubt and judge.convinced(attempt.warp, attempt.quality.unexplained):
-                return IDENTITY, attempt, True
+                return IDENTITY, attempt
             first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
         views = Views(levels, self._levels, self.model)
         found = search(
@@ -334,8 +326,21 @@ class Aligner:
             ),
         )
         if found is None:
-            return IDENTITY, self._from(source, levels, given, threads, progress), True
-        return found.start, found.attempt, found.judgement.share >= ENOUGH_SHARE
+            return IDENTITY, self._from(source, levels, given, threads, progress)
+        return found.start, found.attempt
+
+    def _judge(self, source: Luma, levels: Sequence[Level]) -> Judge:
+        """Who compares the source with the target on coarse levels."""
+        return Judge(
+            self._levels,
+            levels,
+            self._points,
+            model=self.model,
+            loss=self.loss,
+            photometric=self.options.photometric,
+            as_it_is=self._light_as_it_is(source),
+            noise=(noise_level(source), self._noise),
+        )
 
     def _from(
         self,

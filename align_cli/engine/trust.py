@@ -56,7 +56,7 @@ LARGEST_LOOP_PX: Final = 3.0
 """There and back, the corners must end this near to where they were. Where two different things
 happened to agree one way, they do not agree in the same place the other way."""
 
-LOOSE_PX: Final = 0.1
+LOOSE_PX, LEAST_SHARE_WHERE_LOOSE = 0.1, 0.8
 """Where much disagrees, the answer must be no more uncertain. Measured with 30 and 40 % of
 photographs moving by themselves: right answers reach 0.05 px, those between two motions began at
 0.3."""
@@ -474,13 +474,18 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
     return Outcome(status, sentence)
 
 
-def among_others(outcome: Outcome, uncertain: Uncertainty) -> Outcome:
-    """The verdict on what did best of all starts, none of which convinced.
+def among_others(outcome: Outcome, uncertain: Uncertainty, share: float) -> Outcome:
+    """The verdict on an answer that may lie between two motions.
 
-    Between two motions there is one that fits neither: half of the image seems to agree, but what
-    is left of the residuals leaves the answer loose.
+    There is one that fits neither: half of the image seems to agree, but what is left of the
+    residuals leaves the answer loose.
+
+    Args:
+        outcome: the verdict so far.
+        uncertain: how far the answer is likely to be off.
+        share: how much of the details that both images show agrees (``judge.Judgement.share``).
     """
-    if uncertain.mean_px <= LOOSE_PX:
+    if uncertain.mean_px <= LOOSE_PX or share >= LEAST_SHARE_WHERE_LOOSE:
         return outcome
     sentence = (
         "several motions fit parts of the images and none most of them; the best leaves its pixels "

@@ -10,6 +10,7 @@ import pytest
 
 from align_cli.commands.inits import Init, init_file, read_init
 from align_cli.engine.options import INIT_NAMES
+from align_cli.files.images import read_image, write_image
 from tests.commands.conftest import TRUTH, Imalign
 
 SIZE = (160, 120)
@@ -82,3 +83,29 @@ def test_the_command_says_where_it_began(
     missing = imalign("a.png", "b.png", "--init", "orb")
     assert missing.returncode == 3
     assert "orb" in missing.stderr
+
+
+def test_a_mirrored_source_is_laid_over_where_that_is_allowed(
+    imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    mirrored = np.ascontiguousarray(read_image(pair[0]).pixels[:, ::-1])
+    write_image(tmp_path / "m.png", mirrored)
+    refused = imalign("m.png", "b.png", "-m", "rigid")
+    assert refused.returncode == 1
+    result = imalign("m.png", "b.png", "-m", "rigid", "--allow-flip")
+    assert result.returncode == 0, result.stderr
+    assert "aligned (rigid): mirrored, shifted" in result.stderr
+    document = json.loads((tmp_path / "m_aligned.json").read_text())
+    assert document["mirrored"]
+    expected = TRUTH @ [[-1.0, 0.0, 159.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
+    np.testing.assert_allclose(document["source_to_target"], expected, atol=0.1)
+    warped = read_image(tmp_path / "m_aligned.png").pixels[20:-20, 20:-20]
+    target = read_image(pair[1]).pixels[20:-20, 20:-20]
+    assert np.abs(warped.astype(float) - target).mean() < 2.0
+    # The JSON of a mirrored source is a start for it, where that is allowed.
+    (tmp_path / "m_aligned.json").rename(tmp_path / "start.json")
+    again = imalign("m.png", "b.png", "-m", "rigid", "--init", "start.json", "--allow-flip")
+    assert again.returncode == 0, again.stderr
+    alone = imalign("m.png", "b.png", "-m", "rigid", "--init", "start.json")
+    assert alone.returncode == 3
+    assert "a mirror must be allowed" in alone.stderr
