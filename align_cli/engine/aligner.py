@@ -25,7 +25,7 @@ from align_cli.engine.coarse_to_fine import (
     coarse_to_fine,
     level_record,
 )
-from align_cli.engine.coordinates import Size, at_level, coarser_by, inverse
+from align_cli.engine.coordinates import Size, at_level, coarser_by, inverse, like_level
 from align_cli.engine.errors import ImageError
 from align_cli.engine.judge import Judge
 from align_cli.engine.lucas_kanade import corner_step_px
@@ -38,7 +38,7 @@ from align_cli.engine.photometry import Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource, TargetPoints, points_of, target_points
 from align_cli.engine.polish import polish
-from align_cli.engine.pyramid import MOST_KEPT, REACH, FullSize, Level, level_count, pyramid
+from align_cli.engine.pyramid import MOST_KEPT, REACH, FullSize, Level, held, level_count, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import row_intervals
 from align_cli.engine.search import Found, search
@@ -520,7 +520,12 @@ class Aligner:
         level = min(trust.DETAIL_LEVEL, len(levels) - 1)
         while level < len(levels) - 1 and self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
             level += 1
-        return trust.detail_zncc(levels[level], self._levels[level], at_level(warp, level))
+        of_source, there = self._like_level(levels, warp, level)
+        return trust.detail_zncc(levels[of_source], self._levels[level], there)
+
+    def _like_level(self, levels: Sequence[Level], warp: Matrix, level: int) -> tuple[int, Matrix]:
+        """The source's level that shows as much as a level of the target, and the warp to it."""
+        return like_level(warp, level, self.target_size, held(levels))
 
     def _shared_texture(self, levels: Sequence[Level], place: Place) -> float:
         """The best of the levels that are compared, coarsest first, until one is beyond doubt."""
@@ -531,9 +536,10 @@ class Aligner:
         for level in range(coarsest, 0, -1) or (0,):
             planes = self._all_rows(level)
             if planes is not None:
-                at_this = place.at_level(level)
+                of_source, warp = self._like_level(levels, place.warp, level)
+                at_this = Place(warp, place.light)
                 share = trust.shared_texture(
-                    levels[level], self._levels[level], planes, at_this, self.model
+                    levels[of_source], self._levels[level], planes, at_this, self.model
                 )
                 best = share if math.isnan(best) else max(best, share)
             if best >= trust.CLEAR_TEXTURE:
@@ -561,21 +567,21 @@ class Aligner:
         """Of the finest level that tells it."""
         noise = noise_level(source), self._noise
         # A source of larger pixels cannot show the target's finest details.
-        finest = trust.FINEST_EXPLAINED + coarser_by(place.warp, self.target_size)
-        finest = min(finest, len(levels) - 1)
+        coarser = max(0, coarser_by(place.warp, self.target_size))
+        finest = min(trust.FINEST_EXPLAINED + coarser, len(levels) - 1)
         for level in range(finest, len(levels)):
             if self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
                 continue
             planes = self._all_rows(level)
             if planes is None:
                 continue
-            left = left_on(level)
+            of_source, warp = self._like_level(levels, place.warp, level)
             unexplained = trust.unexplained(
-                levels[level],
+                levels[of_source],
                 self._levels[level],
                 planes,
-                place.at_level(level),
-                noise=(noise[0] * left, noise[1] * left),
+                Place(warp, place.light),
+                noise=(noise[0] * left_on(of_source), noise[1] * left_on(level)),
             )
             if not math.isnan(unexplained):
                 return unexplained

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import at_level, inverse
+from align_cli.engine.coordinates import at_level, inverse, like_level
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelSettings, corner_step_px, solve_level
 from align_cli.engine.motion import MotionModel
@@ -24,7 +24,7 @@ from align_cli.engine.noise import left_on
 from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
-from align_cli.engine.pyramid import Level
+from align_cli.engine.pyramid import Level, held
 from align_cli.engine.robust import Loss
 from align_cli.engine.trust import DETAIL_TILE, tile_zncc
 
@@ -140,9 +140,11 @@ class Judge:
         return corner_step_px(inverse(other) @ warp, size) < SAME_PX * 2.0**self._fine
 
     def _compared(self, warp: Matrix, level: int) -> Judgement:
-        there = at_level(warp, level)
-        zncc, contrast = tile_zncc(self._source[level], self._target[level], there)
-        noise = self._noise[0] * self._noise[1] * (left_on(level) * DETAIL_TILE) ** 2
+        size = self._target[0].size
+        of_source, there = like_level(warp, level, size, held(self._source))
+        zncc, contrast = tile_zncc(self._source[of_source], self._target[level], there)
+        left = left_on(of_source) * self._noise[0] * left_on(level) * self._noise[1]
+        noise = left * DETAIL_TILE**2
         floor = max(ABOVE_NOISE * noise, LEAST_CONTRAST * contrast.mean() if contrast.size else 0.0)
         zncc = zncc[contrast > floor]
         if zncc.size == 0:

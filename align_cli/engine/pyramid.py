@@ -15,6 +15,7 @@ A filter near a border sees pixels that it has to invent. Those within its reach
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -250,6 +251,12 @@ def _from_strips(luma: Luma, *, keep: bool) -> list[Level]:
     with Threads() as threads:
         threads.map(smooth_and_halve, range(0, height, rows))
     return [Level(smooth, None) if keep else full, Level(half, None)]
+
+
+def held(levels: Sequence[Level]) -> range:
+    """The levels whose pixels are there: all but the full size of a large image."""
+    first = 1 if len(levels) > 1 and isinstance(levels[0], FullSize) else 0
+    return range(first, len(levels))
 
 
 def within_reach(valid: Mask | None) -> Mask | None:
