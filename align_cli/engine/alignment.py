@@ -59,11 +59,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Quality:
-    """Agreement at the start and at the end, and the share of the target that is covered.
+    """Agreement before and after, and the share of the target that is covered.
 
-    ``after`` is measured over the final overlap, ``before`` over those of its pixels that the
-    start reaches too (over the start's own overlap where the two share none), so that the pair
-    of numbers compares like with like. ``detail_zncc`` is the ZNCC at the end of what differs
+    ``before`` is with the images as they lie, or with the transform that was given. ``after`` is
+    measured over the final overlap, ``before`` over those of its pixels that it reaches too (over
+    its own overlap where the two share none), so that the pair of numbers compares like with like.
+    ``detail_zncc`` is the ZNCC at the end of what differs
     from its own neighbourhood, at about a quarter of full size, the median over small tiles:
     images of different things may share a bright top and a dark bottom, but not their details.
     ``shared_texture`` is the share of the texture that both images have in common, along the motion
