@@ -56,7 +56,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
     sure = False
     for pixels in MOST_PIXELS:
         level = views.reduced(pixels)
-        if level in seen or sure:
+        if level is None or level in seen or sure:
             continue
         seen.add(level)
         start, end = _matches(views.target[level], views.source[level])

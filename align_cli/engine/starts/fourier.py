@@ -76,6 +76,8 @@ def guesses(views: Views) -> Iterator[Matrix]:
     if views.model.size < MODELS["rigid"].size:
         return
     level = views.reduced(MOST_PIXELS)
+    if level is None:
+        return
     source, target = views.source[level], views.target[level]
     s, t = (faded(image.image, image.valid) for image in (source, target))
     found: list[tuple[float, Matrix]] = []

@@ -22,6 +22,8 @@ PEAKS: Final = 4
 def guesses(views: Views) -> Iterator[Matrix]:
     """Shifts of the target, the likeliest first; warps, target -> source, at full size."""
     level = views.reduced(MOST_PIXELS)
+    if level is None:
+        return
     source, target = (
         faded(image.image, image.valid) for image in (views.source[level], views.target[level])
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.pyramid import Level
+
+TOO_MANY: Final = 8
+"""A large source and a tiny target have few levels in common, all of them large."""
 
 
 @dataclass(frozen=True)
@@ -17,11 +22,14 @@ class Views:
     target: Sequence[Level]
     model: MotionModel
 
-    def reduced(self, most_pixels: int) -> int:
-        """The finest level on which neither image has more pixels; the coarsest if all have."""
-        last = min(len(self.source), len(self.target)) - 1
-        for level in range(last):
+    def reduced(self, most_pixels: int) -> int | None:
+        """The finest level on which neither image has more pixels.
+
+        The coarsest, if all have; None if even that has ``TOO_MANY`` times as many.
+        """
+        for level in range(min(len(self.source), len(self.target))):
             sizes = self.source[level].size, self.target[level].size
-            if max(width * height for width, height in sizes) <= most_pixels:
+            pixels = max(math.prod(size) for size in sizes)
+            if pixels <= most_pixels:
                 return level
-        return last
+        return level if pixels <= TOO_MANY * most_pixels else None

@@ -93,6 +93,16 @@ def test_tiny_images_raise_nothing(start: str, size: tuple[int, int]) -> None:
             assert np.isfinite(guess).all()
 
 
+def test_a_large_source_of_a_tiny_target_is_not_looked_at_whole() -> None:
+    source, target = np.zeros((1500, 2000), np.uint8), np.zeros((16, 16), np.uint8)
+    source[::7, ::5], target[::3, ::5] = 255, 255
+    both = views(source, target, "rigid")
+    assert both.reduced(1 << 17) is None
+    assert both.reduced(1 << 19) == 0
+    assert list(STARTS["translation"](both)) == []
+    assert list(STARTS["fourier"](both)) == []
+
+
 @pytest.mark.parametrize("start", STARTS)
 def test_the_same_images_give_the_same_guesses(start: str) -> None:
     source, _ = quarter_turns(photograph("exposure"), 1)
