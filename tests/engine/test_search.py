@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from align_cli.engine.judge import ENOUGH_SHARE, Judgement
-from align_cli.engine.search import LEAST_SHARE, LEAST_TILES, Found, search
+from align_cli.engine.search import LEAST_SHARE, LEAST_TILES, PLENTY_OF_TILES, Found, search
 from tests.photographs import shifted
 
 Matrix = np.ndarray
@@ -70,6 +70,17 @@ def test_the_best_guess_of_a_start_is_tried_and_no_further_start_if_it_convinces
     assert (found.start, found.attempt.warp[0, 2]) == ("one", 7.0)
     assert world.tried == [7.0]
     assert asked == ["one"]
+
+
+def test_no_guess_is_looked_at_after_one_that_cannot_be_bettered() -> None:
+    world = World({5.0: 85.0, 7.0: 99.0})
+    found, _ = run(world, None, one=(3.0, 5.0, 7.0))
+    assert found is not None
+    assert world.tried == [5.0]
+    # A few tiles that all agree are no reason to stop.
+    few = World({5.0: 0.9 * PLENTY_OF_TILES, 7.0: 15.0}, tiles=0.9 * PLENTY_OF_TILES)
+    run(few, None, one=(5.0, 7.0))
+    assert few.tried == [7.0]
 
 
 def test_chance_is_not_tried() -> None:
