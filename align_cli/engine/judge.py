@@ -60,6 +60,10 @@ LITTLE_UNEXPLAINED: Final = 0.25
 SAME_PX: Final = 1.5
 """Guesses with corners no further apart, in pixels of the fine level, end in the same place."""
 
+SPOILT: Final = 1.02
+"""The solver has spoilt a guess in which so many times as many tiles agreed. Less may be chance,
+and to begin on coarse levels is to end nearer."""
+
 
 @dataclass(frozen=True)
 class Judgement:
@@ -119,8 +123,9 @@ class Judge:
     def __call__(self, guess: Matrix) -> Judgement:
         """Compare at a guess, a warp at full size, and where the solver brings it; the better."""
         # Where much moves by itself, the solver may leave a good guess for something in between.
+        at_rest = self.compared(self._at_rest(guess))
         as_it_is = replace(self.compared(guess), used=self._fine + 1)
-        return max(self.compared(self._at_rest(guess)), as_it_is, key=lambda each: each.agreement)
+        return as_it_is if as_it_is.agreement > SPOILT * at_rest.agreement else at_rest
 
     def compared(self, warp: Matrix) -> Judgement:
         """What speaks for a warp as it is."""
