@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from importlib.util import find_spec
 
+import cv2
 import numpy as np
 
 from align_cli.engine.coordinates import corners, inverse
@@ -77,6 +78,32 @@ def _scikit_image(source: Image, target: Image, model: str) -> Floats:
     start = np.column_stack([x.ravel(), y.ravel()])
     flow = np.column_stack([along_x.ravel(), along_y.ravel()])
     return inverse(MODELS[model].from_points(start, start + flow))
+
+
+SIFT_RATIO = 0.8  # Lowe's
+MAGSAC_PX = 3.0  # OpenCV's default threshold
+
+
+def _features(source: Image, target: Image, model: str) -> Floats:
+    """SIFT at full size, the ratio test, MAGSAC; then least squares over the inliers."""
+    sift = cv2.SIFT_create()
+    (points, descriptors), (target_points, target_descriptors) = (
+        sift.detectAndCompute(image, None) for image in (source, target)
+    )
+    matches = cv2.BFMatcher().knnMatch(descriptors, target_descriptors, k=2)
+    good = [best for best, second in matches if best.distance < SIFT_RATIO * second.distance]
+    start = np.array([points[match.queryIdx].pt for match in good])
+    end = np.array([target_points[match.trainIdx].pt for match in good])
+    found, inliers = cv2.findHomography(start, end, cv2.USAC_MAGSAC, MAGSAC_PX)
+    if found is None:
+        raise RuntimeError("no homography")
+    if model == "homography":
+        return found
+    picked = inliers.ravel() > 0
+    return MODELS[model].from_points(start[picked], end[picked])
+
+
+FEATURES = peer("features", _features, MODELS)
 
 
 def _where_installed(module: str, models: Iterable[str]) -> Iterable[str]:

@@ -83,8 +83,8 @@ MOSAIC = (*LARGE_PHOTOGRAPHS, "retina.jpg", "hubble_deep_field.jpg", "ihc.png", 
 TILE = 300
 
 
-def mosaic(size: Size, *, colour: bool = False) -> Floats | NDArray[np.uint8]:
-    """A large picture: tiles cut from photographs, side by side, without end.
+def mosaic(size: Size, *, colour: bool = False, without: str = "") -> Floats | NDArray[np.uint8]:
+    """A large picture: tiles cut from photographs, but that ``without``, side by side, endless.
 
     Returns:
         (height, width) float64, blurred like ``photograph``; or (height, width, 3) uint8 BGR.
@@ -92,6 +92,8 @@ def mosaic(size: Size, *, colour: bool = False) -> Floats | NDArray[np.uint8]:
     folder = Path(skimage.__file__).parent / "data"
     tiles = []
     for name in MOSAIC:
+        if name == without:
+            continue
         picture = cv2.imread(str(folder / name))
         rows, columns = (side // TILE for side in picture.shape[:2])
         tiles += [

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from align_cli.commands.exit_codes import MEANINGS, ExitCode, faults
+from align_cli.commands.inits import Init, init_file, read_init
 from align_cli.commands.inputs import read_pair
 from align_cli.commands.options import (
     FileName,
@@ -35,18 +36,19 @@ from align_cli.commands.outputs import (
 )
 from align_cli.commands.progress import level_bar
 from align_cli.engine.options import (
+    AUTO,
     DEFAULTS,
     LOSS_NAMES,
     MODEL_NAMES,
     PRESET_NAMES,
     PRESETS,
+    START_NAMES,
     Options,
 )
 from align_cli.report.document import ImageFacts, alignment_document
 from align_cli.report.summary import closing_line, level_table
 
 if TYPE_CHECKING:
-    from align_cli.engine.arrays import Matrix
     from align_cli.files.images import Picture
 
 EPILOG = (
@@ -54,7 +56,8 @@ EPILOG = (
     "\b\n"
     "imalign scan.png original.png\n"
     "imalign -m rigid --json - --no-image --no-error-map a.tif b.tif | jq .source_to_target\n"
-    "imalign --init a_aligned.json a.png b.png -o out.png --error-map out.npy\n\n"
+    "imalign --init a_aligned.json a.png b.png -o out.png --error-map out.npy\n"
+    "imalign --init 40,-25,90 turned.png original.png\n\n"
     "Exit codes:\n\n\b\n"
     + "\n".join(f"{code:>3d}  {text}" for code, text in MEANINGS.items())
     + "\n\nAfter exit code 1 the JSON says why, and no image and no error map are written. An "
@@ -142,10 +145,20 @@ EPILOG = (
 )
 @click.option(
     "--init",
-    type=FileName(),
-    metavar="PATH",
-    help="Start from this source-to-target transform: a JSON that imalign wrote, nine numbers in "
-    "a text file, or another format of imalign convert.  [default: identity]",
+    type=Init(),
+    default=AUTO,
+    show_default=True,
+    metavar="START",
+    help=f"Where to start: {AUTO}, {', '.join(START_NAMES)}; dx,dy[,angle[,scale]] (pixels and "
+    "degrees, about the centre of SRC); or a file with a source-to-target transform: a JSON that "
+    "imalign wrote, nine numbers, or another format of imalign convert. "
+    f"{AUTO} tries the others in turn until one convinces. A file "
+    f"that is called like one of them: ./{START_NAMES[-1]}.",
+)
+@click.option(
+    "--allow-flip",
+    is_flag=True,
+    help="Where SRC cannot be aligned, try its mirror image (a film scanned from behind).",
 )
 @interpolation_opt
 @canvas_opt
@@ -166,7 +179,8 @@ def align(
     error_map: str | None,
     no_image: bool,
     no_error_map: bool,
-    init: str | None,
+    init: str,
+    allow_flip: bool,
     interpolation: str,
     canvas: str,
     valid_mask: str | None,
@@ -189,10 +203,11 @@ def align(
             "--error-map and --no-error-map contradict each other; give one of them"
         )
     options = Options(**solver)
-    roles = {"source": source_path, "target": target_path, "init": init or "--init"}
+    start_file = init_file(init)
+    roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
     with faults({**roles, "canvas": source_path}):
         source, target = read_pair(source_path, target_path, max_megapixels)
-        start = _read_start(init)
+        start = read_init(init, (source.width, source.height))
         outputs = named_outputs(
             source,
             image=output,
@@ -202,14 +217,17 @@ def align(
             with_image=not no_image,
             with_error_map=not no_error_map,
         )
-        check_outputs(outputs, [source_path, target_path, *([init] if init else [])], source)
+        inputs = [source_path, target_path, *filter(None, [start_file])]
+        check_outputs(outputs, inputs, source)
         legend = prepare(outputs, target)
 
         from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
 
         aligner = Aligner(target.pixels, **asdict(options))
         with level_bar(hidden=quiet) as advance:
-            alignment = aligner.align(source.pixels, init=start, progress=advance)
+            alignment = aligner.align(
+                source.pixels, init=start, allow_flip=allow_flip, progress=advance
+            )
         shown = alignment_canvas(alignment, canvas, max_megapixels)
         view = View(interpolation, shown, fill, metadata=not no_metadata)
         document = alignment_document(
@@ -219,6 +237,7 @@ def align(
             target=_facts(target),
             options={
                 **_options_record(options, init),
+                "allow_flip": allow_flip,
                 "interpolation": interpolation,
                 "canvas": canvas,
                 "fill": fill,
@@ -245,19 +264,11 @@ def align(
         raise SystemExit(ExitCode.NOT_ALIGNED)
 
 
-def _read_start(init: str | None) -> Matrix | None:
-    if init is None:
-        return None
-    from align_cli.files.transforms import read_transform  # noqa: PLC0415
-
-    return read_transform(init)
-
-
 def _facts(picture: Picture) -> ImageFacts:
     return ImageFacts(picture.path, picture.width, picture.height, picture.channels, picture.dtype)
 
 
-def _options_record(options: Options, init: str | None) -> dict[str, Any]:
+def _options_record(options: Options, init: str) -> dict[str, Any]:
     record = asdict(options)
     del record["tolerance"]
     record["tolerance_px"] = options.tolerance_px

@@ -25,22 +25,25 @@ from align_cli.engine.coarse_to_fine import (
     coarse_to_fine,
     level_record,
 )
-from align_cli.engine.coordinates import Size, at_level, inverse
+from align_cli.engine.coordinates import Size, at_level, coarser_by, inverse, like_level
 from align_cli.engine.errors import ImageError
+from align_cli.engine.judge import Judge
 from align_cli.engine.lucas_kanade import corner_step_px
-from align_cli.engine.luma import LargeLuma, Luma, luma
+from align_cli.engine.luma import LargeLuma, Luma, check_image, luma
 from align_cli.engine.memory import keep_freed_memory
+from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.motion import MODELS, describe
 from align_cli.engine.noise import believed, left_on, noise_energy, noise_level
-from align_cli.engine.options import DEFAULTS, PRESETS, Options
+from align_cli.engine.options import AUTO, DEFAULTS, PRESETS, Options
 from align_cli.engine.photometry import Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource, TargetPoints, points_of, target_points
 from align_cli.engine.polish import polish
-from align_cli.engine.pyramid import REACH, FullSize, Level, level_count, pyramid
+from align_cli.engine.pyramid import REACH, FullSize, Level, held, level_count, pyramid
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import row_intervals
-from align_cli.engine.starts import starting_warp
+from align_cli.engine.search import Found, search
+from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, chosen_starts
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
@@ -110,6 +113,21 @@ class _Attempt:
     descent: Descent
     quality: Quality
     outcome: Outcome
+
+    @property
+    def warp(self) -> Matrix:
+        """Where it ended, target -> source."""
+        return self.descent.place.warp
+
+    @property
+    def aligned(self) -> bool:
+        """What the verdict says."""
+        return self.outcome.aligned
+
+    @property
+    def unexplained(self) -> float:
+        """How much of the target's details is neither in the source nor noise; NaN if unknown."""
+        return self.quality.unexplained
 
     @property
     def beyond_doubt(self) -> bool:
@@ -221,14 +239,17 @@ class Aligner:
         self,
         source: Image,
         *,
-        init: Matrix | None = None,
+        init: str | Matrix = AUTO,
+        allow_flip: bool = False,
         progress: Progress | None = None,
     ) -> Alignment:
         """Align one source to the target.
 
         Args:
             source: like the target; size, dtype and channels may differ.
-            init: (3, 3) ``source_to_target`` to start from; identity if None.
+            init: "auto", the name of a start ("identity", "translation", "fourier",
+                "features"), or (3, 3) ``source_to_target`` to start from.
+            allow_flip: try the source's mirror image too, where the source cannot be aligned.
             progress: called with each level's record when it is finished.
 
         Returns:
@@ -237,22 +258,27 @@ class Aligner:
         Raises:
             ImageError: if the source cannot be aligned, or ``init`` is no transform.
         """
+        if allow_flip:
+            check_image(source, "source")
+            return allowing_flip(
+                lambda image, start: self.align(image, init=start, progress=progress), source, init
+            )
         plane = luma(source, "source")
-        start = starting_warp(init, self.model, self.target_size)
+        starts, given = chosen_starts(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
             count = min(level_count(plane.size), len(self._levels))
             levels = pyramid(plane, count)
-            attempt = self._attempt(plane, levels, len(levels), start, threads, progress)
-            if self._led_astray(attempt, levels):
-                finer = len(levels) - SPARED_LEVELS
-                second = self._attempt(plane, levels, finer, start, threads, progress)
-                attempt = second if second.beyond_doubt else attempt
-            descent, place = attempt.descent, attempt.descent.place
+            judge = self._judge(plane, levels)
+            start, attempt = self._found(plane, levels, judge, starts, given, threads, progress)
+            descent, place, outcome = attempt.descent, attempt.descent.place, attempt.outcome
             uncertain = (
                 uncertainty(descent.solved, self.target_size, plane.size)
-                if attempt.outcome.aligned
+                if outcome.aligned
                 else None
             )
+        if uncertain is not None and uncertain.mean_px > trust.LOOSE_PX:
+            outcome = trust.among_others(outcome, uncertain, judge.compared(place.warp).share)
+            uncertain = uncertain if outcome.aligned else None
         gain, bias = self._full_scale_light(plane, place.light)
         source_to_target = inverse(place.warp)
         return Alignment(
@@ -260,15 +286,82 @@ class Aligner:
             source_to_target=source_to_target,
             target_to_source=place.warp,
             parameters=describe(source_to_target, self.model, plane.size),
-            outcome=attempt.outcome,
+            outcome=outcome,
             quality=attempt.quality,
             uncertainty=uncertain,
             gain=gain,
             bias=bias,
             levels=descent.records,
+            start=start,
             source_size=plane.size,
             target_size=self.target_size,
         )
+
+    def _found(
+        self,
+        source: Luma,
+        levels: Sequence[Level],
+        judge: Judge,
+        starts: Sequence[str],
+        given: Matrix,
+        threads: Threads,
+        progress: Progress | None,
+    ) -> tuple[str, _Attempt]:
+        """The start that did best, and its attempt.
+
+        ``given`` is where the first attempt begins, if any comes before the search.
+        """
+        first = None
+        if starts[0] in (IDENTITY, GIVEN):
+            attempt = self._from(source, levels, given, threads, progress)
+            if len(starts) == 1:
+                return starts[0], attempt
+        if starts[0] == IDENTITY:
+            if attempt.beyond_doubt and judge.convinced(attempt.warp, attempt.quality.unexplained):
+                return IDENTITY, attempt
+            first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
+        views = Views(levels, self._levels, self.model)
+        found = search(
+            first,
+            [name for name in starts if name != IDENTITY],
+            guesses=lambda name: STARTS[name](views),
+            judge=judge,
+            attempt=lambda judged: self._attempt(
+                source, levels, judged.used, judged.warp, threads, progress, before=given
+            ),
+        )
+        if found is None:
+            return IDENTITY, self._from(source, levels, given, threads, progress)
+        return found.start, found.attempt
+
+    def _judge(self, source: Luma, levels: Sequence[Level]) -> Judge:
+        """Who compares the source with the target on coarse levels."""
+        return Judge(
+            self._levels,
+            levels,
+            self._points,
+            model=self.model,
+            loss=self.loss,
+            photometric=self.options.photometric,
+            as_it_is=self._light_as_it_is(source),
+            noise=(noise_level(source), self._noise),
+        )
+
+    def _from(
+        self,
+        source: Luma,
+        levels: Sequence[Level],
+        start: Matrix,
+        threads: Threads,
+        progress: Progress | None,
+    ) -> _Attempt:
+        """Align from ``start`` with all levels; where that fails, without the coarsest."""
+        attempt = self._attempt(source, levels, len(levels), start, threads, progress)
+        if self._led_astray(attempt, levels):
+            finer = len(levels) - SPARED_LEVELS
+            second = self._attempt(source, levels, finer, start, threads, progress)
+            attempt = second if second.beyond_doubt else attempt
+        return attempt
 
     def _led_astray(self, attempt: _Attempt, levels: Sequence[Level]) -> bool:
         """True where a second attempt that begins on a finer level may do better.
@@ -287,8 +380,14 @@ class Aligner:
         start: Matrix,
         threads: Threads,
         progress: Progress | None,
+        *,
+        before: Matrix | None = None,
     ) -> _Attempt:
-        """Align on the ``used`` finest levels from ``start``, the warp target -> source."""
+        """Align on the ``used`` finest levels from ``start``, the warp target -> source.
+
+        ``before`` is the warp that the answer must be better than; None for the start.
+        """
+        before = start if before is None else before
         descent = self._descend(source, levels[:used], start, threads, progress)
         if self.options.polish:
             descent = self._polished(source, descent, threads, progress)
@@ -296,7 +395,7 @@ class Aligner:
         quality = trust.measure(
             source,
             self._target,
-            start,
+            before,
             place.warp,
             detail=self._detail_zncc(levels, place.warp),
             texture=self._shared_texture(levels, place),
@@ -304,7 +403,7 @@ class Aligner:
         )
         evidence = trust.Evidence(
             status=last.status,
-            moved_px=corner_step_px(inverse(start) @ place.warp, self.target_size),
+            moved_px=corner_step_px(inverse(before) @ place.warp, self.target_size),
         )
         if trust.doubtful(evidence, quality):
             loop_px = self._loop_px(source, start, place.warp, used, threads)
@@ -399,10 +498,7 @@ class Aligner:
 
     def _first_light(self, source: Luma, levels: Sequence[Level], warp: Matrix) -> Light:
         """The light to begin with: on the coarsest level that has an interior, or as it is."""
-        # Images of floating point had their mean and spread taken out, each its own.
-        as_it_is = Light.uniform(
-            self._target.scale / source.scale, (self._target.offset - source.offset) / source.scale
-        )
+        as_it_is = self._light_as_it_is(source)
         if not self.options.photometric:
             return as_it_is
         for level in reversed(range(len(levels))):
@@ -412,6 +508,13 @@ class Aligner:
                 values = PointSource(levels[level]).beside(points, there, ranked=False)
                 return first_guess(*values) if values[0].size else as_it_is
         return as_it_is
+
+    def _light_as_it_is(self, source: Luma) -> Light:
+        """No change of light, in the units of both planes."""
+        # Images of floating point had their mean and spread taken out, each its own.
+        return Light.uniform(
+            self._target.scale / source.scale, (self._target.offset - source.offset) / source.scale
+        )
 
     def _full_scale_light(self, source: Luma, light: Light) -> tuple[float, float]:
         """Gain and bias at the centre of the target, from the units of the planes."""
@@ -423,7 +526,12 @@ class Aligner:
         level = min(trust.DETAIL_LEVEL, len(levels) - 1)
         while level < len(levels) - 1 and self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
             level += 1
-        return trust.detail_zncc(levels[level], self._levels[level], at_level(warp, level))
+        of_source, there = self._like_level(levels, warp, level)
+        return trust.detail_zncc(levels[of_source], self._levels[level], there)
+
+    def _like_level(self, levels: Sequence[Level], warp: Matrix, level: int) -> tuple[int, Matrix]:
+        """The source's level that shows as much as a level of the target, and the warp to it."""
+        return like_level(warp, level, self.target_size, held(levels))
 
     def _shared_texture(self, levels: Sequence[Level], place: Place) -> float:
         """The best of the levels that are compared, coarsest first, until one is beyond doubt."""
@@ -434,9 +542,10 @@ class Aligner:
         for level in range(coarsest, 0, -1) or (0,):
             planes = self._all_rows(level)
             if planes is not None:
-                at_this = place.at_level(level)
+                of_source, warp = self._like_level(levels, place.warp, level)
+                at_this = Place(warp, place.light)
                 share = trust.shared_texture(
-                    levels[level], self._levels[level], planes, at_this, self.model
+                    levels[of_source], self._levels[level], planes, at_this, self.model
                 )
                 best = share if math.isnan(best) else max(best, share)
             if best >= trust.CLEAR_TEXTURE:
@@ -463,20 +572,22 @@ class Aligner:
     def _unexplained(self, source: Luma, levels: Sequence[Level], place: Place) -> float:
         """Of the finest level that tells it."""
         noise = noise_level(source), self._noise
-        finest = min(trust.FINEST_EXPLAINED, len(levels) - 1)
+        # A source of larger pixels cannot show the target's finest details.
+        coarser = max(0, coarser_by(place.warp, self.target_size))
+        finest = min(trust.FINEST_EXPLAINED + coarser, len(levels) - 1)
         for level in range(finest, len(levels)):
             if self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
                 continue
             planes = self._all_rows(level)
             if planes is None:
                 continue
-            left = left_on(level)
+            of_source, warp = self._like_level(levels, place.warp, level)
             unexplained = trust.unexplained(
-                levels[level],
+                levels[of_source],
                 self._levels[level],
                 planes,
-                place.at_level(level),
-                noise=(noise[0] * left, noise[1] * left),
+                Place(warp, place.light),
+                noise=(noise[0] * left_on(of_source), noise[1] * left_on(level)),
             )
             if not math.isnan(unexplained):
                 return unexplained
@@ -506,7 +617,8 @@ def align(
     levels: int | None = DEFAULTS.levels,
     max_iterations: int = DEFAULTS.max_iterations,
     tolerance: float | None = DEFAULTS.tolerance,
-    init: Matrix | None = None,
+    init: str | Matrix = AUTO,
+    allow_flip: bool = False,
     threads: int | None = None,
 ) -> Alignment:
     """Find the transform that lays ``source`` over ``target``.
@@ -523,7 +635,9 @@ def align(
         max_iterations: limit for each level.
         tolerance: converged when the next step would move no corner by more, in pixels; None for
             the preset's.
-        init: (3, 3) ``source_to_target`` to start from; identity if None.
+        init: "auto", the name of a start ("identity", "translation", "fourier", "features"), or
+            (3, 3) ``source_to_target`` to start from.
+        allow_flip: try the source's mirror image too, where the source cannot be aligned.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
 
     Returns:
@@ -553,4 +667,5 @@ def align(
         tolerance=tolerance,
     )
     # Nobody changes the target meanwhile: it need not be copied.
-    return Aligner._of(luma(target, "target"), options, threads).align(source, init=init)
+    aligner = Aligner._of(luma(target, "target"), options, threads)
+    return aligner.align(source, init=init, allow_flip=allow_flip)

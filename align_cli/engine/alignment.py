@@ -67,11 +67,12 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Quality:
-    """Agreement at the start and at the end, and the share of the target that is covered.
+    """Agreement before and after, and the share of the target that is covered.
 
-    ``after`` is measured over the final overlap, ``before`` over those of its pixels that the
-    start reaches too (over the start's own overlap where the two share none), so that the pair
-    of numbers compares like with like. ``detail_zncc`` is the ZNCC at the end of what differs
+    ``before`` is with the images as they lie, or with the transform that was given. ``after`` is
+    measured over the final overlap, ``before`` over those of its pixels that it reaches too (over
+    its own overlap where the two share none), so that the pair of numbers compares like with like.
+    ``detail_zncc`` is the ZNCC at the end of what differs
     from its own neighbourhood, at about a quarter of full size, the median over small tiles:
     images of different things may share a bright top and a dark bottom, but not their details.
     ``shared_texture`` is the share of the texture that both images have in common, along the motion
@@ -146,6 +147,9 @@ class Alignment:
         gain, bias: the light: ``source ~ gain * target + bias``, bias in units of full scale.
         levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
             the preset "precise" full size once more.
+        start: where it began: a name of ``align_cli.engine.starts.STARTS``, or "given".
+        mirrored: whether it is the source's mirror image, left for right, that is aligned;
+            ``parameters`` are then those of the mirror image, the matrices those of the source.
         source_size, target_size: (width, height) in pixels.
     """
 
@@ -159,8 +163,10 @@ class Alignment:
     gain: float
     bias: float
     levels: tuple[LevelRecord, ...]
+    start: str
     source_size: tuple[int, int]
     target_size: tuple[int, int]
+    mirrored: bool = False
 
     @property
     def overlap_polygon(self) -> Points:

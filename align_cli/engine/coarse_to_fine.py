@@ -18,6 +18,7 @@ from align_cli.engine.alignment import LevelRecord
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.equations import LevelEquations
 from align_cli.engine.fine import finely_sampled
+from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved, solve_level
 from align_cli.engine.luma import Luma
 from align_cli.engine.moments import RowEquations, Scratch, strips
@@ -28,7 +29,6 @@ from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.pyramid import FullSize, Level
 from align_cli.engine.robust import Loss
-from align_cli.engine.starts import ladder
 from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 

@@ -85,6 +85,34 @@ def plausible(warp: Matrix, size: Size) -> bool:
     return math.isfinite(determinant) and determinant > 0.0 and least > LEAST_DENOMINATOR * i
 
 
+def coarser_by(warp: Matrix, size: Size) -> int:
+    """By how many pyramid levels the pixels of the image that a warp leads to are larger.
+
+    At the centre of an image of ``size``, rounded; negative where they are smaller.
+    """
+    x, y = ((side - 1.0) / 2.0 for side in size)
+    weight = float(warp[2] @ [x, y, 1.0])
+    area = abs(float(np.linalg.det(warp)) / weight**3)  # the Jacobian's determinant there
+    return round(-0.5 * math.log2(area)) if 0.0 < area < math.inf else 0
+
+
+def like_level(warp: Matrix, level: int, size: Size, levels: range) -> tuple[int, Matrix]:
+    """The level of the source that shows as much detail as a level of the target.
+
+    Args:
+        warp: target pixel -> source pixel, at full size.
+        level: of the target.
+        size: (width, height) of the target.
+        levels: of the source, those that may be taken.
+
+    Returns:
+        That level, and the warp from the target's level to it.
+    """
+    of_source = min(max(level - coarser_by(warp, size), levels[0]), levels[-1])
+    times = 2.0 ** (level - of_source)
+    return of_source, unit(np.diag([times, times, 1.0]) @ at_level(warp, level))
+
+
 def corner_error(estimate: Matrix, reference: Matrix, size: Size) -> float:
     """Mean distance in pixels between the four corners of ``size`` mapped by either transform."""
     points = corners(size)

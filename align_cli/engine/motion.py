@@ -189,6 +189,19 @@ def nearest(model: MotionModel, matrix: Matrix, size: Size) -> Matrix:
     return model.from_points(points, map_points(matrix, points))
 
 
+def about_centre(
+    shift_px: tuple[float, float], angle_deg: float, scale: float, source_size: Size
+) -> Matrix:
+    """The ``source_to_target`` with these terms of ``describe``: a similarity."""
+    x, y = ((side - 1.0) / 2.0 for side in source_size)
+    angle = np.radians(angle_deg)
+    c, s = scale * np.cos(angle), scale * np.sin(angle)
+    moved_x, moved_y = x + shift_px[0], y + shift_px[1]
+    return np.array(
+        [[c, -s, moved_x - c * x + s * y], [s, c, moved_y - s * x - c * y], [0.0, 0.0, 1.0]]
+    )
+
+
 def describe(
     source_to_target: Matrix, model: MotionModel, source_size: Size
 ) -> dict[str, float | tuple[float, float]]:

@@ -16,6 +16,11 @@ MODEL_NAMES: Final = ("translation", "rigid", "similarity", "affine", "homograph
 LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
+START_NAMES: Final = ("identity", "translation", "fourier", "features")
+AUTO: Final = "auto"
+"""Every start in its turn, until one convinces."""
+
+INIT_NAMES: Final = (AUTO, *START_NAMES)
 
 
 class Preset(NamedTuple):

@@ -15,6 +15,7 @@ A filter near a border sees pixels that it has to invent. Those within its reach
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -217,6 +218,12 @@ def around(part: Part, size: Size, reach: int) -> tuple[Part, Part]:
         wide.append(slice(begin, min(end + reach, side)))
         kept.append(slice(first - begin, end - begin))
     return (wide[0], wide[1]), (kept[0], kept[1])
+
+
+def held(levels: Sequence[Level]) -> range:
+    """The levels whose pixels are there: all but the full size of a large image."""
+    first = 1 if len(levels) > 1 and isinstance(levels[0], FullSize) else 0
+    return range(first, len(levels))
 
 
 def within_reach(valid: Mask | None) -> Mask | None:

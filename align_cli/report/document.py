@@ -66,6 +66,8 @@ def alignment_document(
         "uncertainty": uncertainty_record(alignment.uncertainty),
         "gain": alignment.gain,
         "bias": alignment.bias,
+        "start": alignment.start,
+        "mirrored": alignment.mirrored,
         "levels": [
             {**asdict(record), "status": record.status.value} for record in alignment.levels
         ],

@@ -37,7 +37,8 @@ def closing_line(alignment: Alignment, *, written: Sequence[str]) -> str:
         failed = f"not aligned ({alignment.model}): {alignment.outcome.sentence}"
         return f"{failed}\nno image was written" + (f"; wrote {files}" if files else "")
     lines = [
-        f"aligned ({alignment.model}): {motion_in_words(alignment.parameters)}"
+        f"aligned ({alignment.model}): {'mirrored, ' if alignment.mirrored else ''}"
+        + motion_in_words(alignment.parameters)
         + uncertainty_in_words(alignment.uncertainty),
         agreement_in_words(alignment),
     ]

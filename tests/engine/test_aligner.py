@@ -157,7 +157,7 @@ def far_pair() -> Pair:
 
 def test_a_start_is_honoured() -> None:
     images = far_pair()
-    lost = align(images.source, images.target, model="rigid")
+    lost = align(images.source, images.target, model="rigid", init="identity")
     assert images.error_px(lost.source_to_target) > 5.0
     init = images.source_to_target.copy()
     init[:2, 2] += [2.5, -1.5]
@@ -329,6 +329,7 @@ def test_iterations_are_limited_and_the_limit_is_told() -> None:
         levels=1,
         max_iterations=1,
         photometric=False,
+        init="identity",
     )
     assert found.outcome.status is Status.ITERATION_LIMIT
     # One for each rung of the ladder, translation and rigid, and one with all rows.
@@ -450,7 +451,7 @@ def test_where_coarse_levels_are_led_astray_finer_ones_are_tried() -> None:
     assert found.outcome.aligned
     assert len(found.levels) == level_count(size) - SPARED_LEVELS
     assert images.error_px(found.source_to_target) < 0.02
-    asked = align(images.source, images.target, levels=level_count(size))
+    asked = align(images.source, images.target, levels=level_count(size), init="identity")
     assert not asked.outcome.aligned
 
 

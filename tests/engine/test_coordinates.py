@@ -6,10 +6,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.coordinates import (
     at_level,
+    coarser_by,
     corner_error,
     corners,
     endpoint_error,
     inverse,
+    like_level,
     map_points,
     normalisation,
     unit,
@@ -100,3 +102,30 @@ def test_endpoint_error_is_the_distance_at_each_pixel_rows_first() -> None:
     stretched = np.diag([1.5, 3.0, 1.0])
     error = endpoint_error(stretched, np.eye(3), (3, 2))
     assert_allclose(error, [[0.0, 0.5, 1.0], np.hypot([0.0, 0.5, 1.0], 2.0)])
+
+
+@pytest.mark.parametrize(("scale", "levels"), [(1.0, 0), (1.3, 0), (0.5, 1), (0.3, 2), (3.7, -2)])
+@pytest.mark.parametrize("perspective", [0.0, 1e-3])
+def test_by_how_many_levels_the_source_is_coarser(
+    scale: float, levels: int, perspective: float
+) -> None:
+    # A warp that shrinks leads to larger pixels; a horizon far away does not matter at the centre.
+    size = (201, 101)
+    centred = shift(-100.0, -50.0)
+    warp = inverse(centred) @ np.diag([scale, scale, 1.0]) @ centred
+    warp[2, 0] = perspective
+    warp[2] /= warp[2] @ [100.0, 50.0, 1.0] if perspective else 1.0
+    assert coarser_by(unit(warp), size) == levels
+    assert coarser_by(-2.0 * unit(warp), size) == levels
+
+
+def test_like_levels_show_as_much() -> None:
+    warp = np.array([[0.5, 0.0, 3.0], [0.0, 0.5, -1.0], [0.0, 0.0, 1.0]])
+    level, there = like_level(warp, 2, (64, 64), range(4))
+    assert level == 1
+    # Pixel (5, 7) of level 2 is (20, 28) at full size, then (13, 13), which is (6.5, 6.5) there.
+    assert_allclose(map_points(there, np.array([[5.0, 7.0]])), [[6.5, 6.5]])
+    assert like_level(warp, 0, (64, 64), range(4))[0] == 0
+    assert like_level(warp, 1, (64, 64), range(1, 4))[0] == 1
+    assert like_level(np.diag([2.0, 2.0, 1.0]), 3, (64, 64), range(4))[0] == 3
+    assert like_level(np.diag([2.0, 2.0, 1.0]), 2, (64, 64), range(4))[0] == 3

@@ -30,7 +30,8 @@ DOCUMENT = {
         "levels": None,
         "max_iterations": 50,
         "tolerance_px": 0.001,
-        "init": None,
+        "init": "auto",
+        "allow_flip": False,
         "interpolation": "cubic",
         "canvas": "union",
         "fill": 0,
@@ -62,6 +63,8 @@ DOCUMENT = {
     },
     "gain": 1.01,
     "bias": -0.02,
+    "start": "fourier",
+    "mirrored": False,
     "levels": [LEVEL],
 }
 
@@ -102,7 +105,6 @@ def test_a_full_document_is_valid(validator):
         "bias",
         "levels.0.last_step_px",
         "levels.0.rmse",
-        "options.init",
         "uncertainty",
         "canvas",
         "valid_area",

@@ -45,6 +45,7 @@ def finished(
             overlap=0.934,
         ),
         uncertainty=uncertainty,
+        start="identity",
         gain=1.0,
         bias=0.0,
         levels=(),

@@ -10,15 +10,36 @@ from align_cli.engine.aligner import align
 from align_cli.engine.coordinates import inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.motion import MODELS
-from align_cli.engine.starts import PROJECTIVE_SIDE, ladder, starting_warp
+from align_cli.engine.options import INIT_NAMES, START_NAMES
+from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, chosen_starts, starting_warp
 from tests.scenes import MODEL_NAMES, motion, render, textured
 
 SIZE = (90, 70)
 
 
-@pytest.mark.parametrize("name", MODEL_NAMES)
-def test_without_a_start_it_is_the_identity(name: str) -> None:
-    assert_array_equal(starting_warp(None, MODELS[name], SIZE), np.eye(3))
+def test_the_names_are_those_of_the_registry() -> None:
+    assert tuple(STARTS) == START_NAMES
+    assert ("auto", *STARTS) == INIT_NAMES
+
+
+@pytest.mark.parametrize("init", INIT_NAMES)
+def test_a_name_begins_with_the_images_as_they_lie(init: str) -> None:
+    names, warp = chosen_starts(init, MODELS["rigid"], SIZE)
+    assert names == (tuple(STARTS) if init == "auto" else (init,))
+    assert STARTS[IDENTITY] is STARTS[names[0]] or init != "auto"
+    assert_array_equal(warp, np.eye(3))
+
+
+def test_a_matrix_is_where_to_begin_and_nothing_else_is_tried() -> None:
+    init = motion("rigid", SIZE, 8.0, 1)
+    names, warp = chosen_starts(init, MODELS["rigid"], SIZE)
+    assert names == (GIVEN,)
+    assert_allclose(warp, inverse(init), atol=1e-9)
+
+
+def test_an_unknown_name_lists_the_choices() -> None:
+    with pytest.raises(ValueError, match=r"unknown init 'orb'.*auto, identity, .*features"):
+        chosen_starts("orb", MODELS["rigid"], SIZE)
 
 
 @pytest.mark.parametrize("name", MODEL_NAMES)
@@ -75,22 +96,3 @@ def test_a_start_with_a_horizon_in_the_target_is_refused_or_leads_nowhere(
     image = render(textured(), SIZE)
     with contextlib.suppress(ImageError):
         assert not align(image, image, model=name, init=bad).outcome.aligned
-
-
-def names(models: list) -> list[str]:
-    return [model.name for model in models]
-
-
-def test_the_coarsest_level_climbs_from_the_stiffest_model() -> None:
-    large = (PROJECTIVE_SIDE, PROJECTIVE_SIDE)
-    assert names(ladder(MODELS["homography"], large, coarsest=True)) == list(MODEL_NAMES)
-    assert names(ladder(MODELS["rigid"], large, coarsest=True)) == ["translation", "rigid"]
-    assert names(ladder(MODELS["homography"], large, coarsest=False)) == ["homography"]
-    assert names(ladder(MODELS["similarity"], large, coarsest=False)) == ["similarity"]
-
-
-def test_a_small_level_stays_affine() -> None:
-    small = (500, PROJECTIVE_SIDE - 1)
-    assert names(ladder(MODELS["homography"], small, coarsest=False)) == ["affine"]
-    assert names(ladder(MODELS["homography"], small, coarsest=True)) == list(MODEL_NAMES[:-1])
-    assert names(ladder(MODELS["rigid"], small, coarsest=False)) == ["rigid"]

@@ -1,0 +1,79 @@
+"""What ``--init`` says: a name, numbers, or a file; the first of these that the text is."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from align_cli.engine.options import INIT_NAMES
+
+if TYPE_CHECKING:
+    from align_cli.engine.arrays import Matrix
+    from align_cli.engine.coordinates import Size
+
+_NUMBERS = re.compile(r"[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+")
+_MEANING = "dx,dy[,angle[,scale]]"
+
+
+class Init(click.Path):
+    """A text that names a start, or ``dx,dy[,angle[,scale]]``, or a path, as it was given."""
+
+    name = "start"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Refuse numbers that are no motion, and an empty text, with a usage error."""
+        text = str(value)
+        if text == "":
+            self.fail("the name is empty.", param, ctx)
+        if text not in INIT_NAMES and _NUMBERS.fullmatch(text):
+            try:
+                _motion(text)
+            except ValueError as error:
+                self.fail(f"{text!r} is not {_MEANING}: {error}.", param, ctx)
+        return text
+
+
+def init_file(text: str) -> str | None:
+    """The path that the text is; None where it is a name or numbers.
+
+    A file called like a start needs a folder before its name: ``./features``.
+    """
+    return None if text in INIT_NAMES or _NUMBERS.fullmatch(text) else text
+
+
+def read_init(text: str, source_size: Size) -> str | Matrix:
+    """A name, or the (3, 3) ``source_to_target`` that the text means.
+
+    Raises:
+        UnreadableError: if it is a file that holds no transform.
+    """
+    if text in INIT_NAMES:
+        return text
+    path = init_file(text)
+    if path is not None:
+        from align_cli.files.transforms import read_transform  # noqa: PLC0415  (help stays quick)
+
+        return read_transform(path)
+    from align_cli.engine.motion import about_centre  # noqa: PLC0415
+
+    return about_centre(*_motion(text), source_size)
+
+
+def _motion(text: str) -> tuple[tuple[float, float], float, float]:
+    """Shift in pixels, angle in degrees, scale.
+
+    Raises:
+        ValueError: if the text is not two to four finite numbers, the last of them above 0.
+    """
+    words = text.split(",")
+    if len(words) > 4:
+        raise ValueError(f"{len(words)} numbers are too many")
+    x, y, angle, scale = (*map(float, words), *(0.0, 1.0)[len(words) - 2 :])
+    if not all(map(math.isfinite, (x, y, angle, scale))):
+        raise ValueError("all numbers must be finite")
+    if scale <= 0.0:
+        raise ValueError("the scale must be above 0")
+    return (x, y), angle, scale

@@ -1,0 +1,111 @@
+"""Features: points that look alike in both images, and what most of them agree on.
+
+SIFT (Lowe 2004) on the reduced images, matches that are better than their second best, and MAGSAC
+(Barath et al. 2019) for the homographies behind them. Measured against ORB: at overlaps of 25 % and
+half size, SIFT finds 10 of 12 rigid motions and ORB one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Matrix, Points
+from align_cli.engine.coordinates import at_level, plausible, unit
+from align_cli.engine.pyramid import Level
+from align_cli.engine.starts.views import Views
+
+MOST_PIXELS: Final = (1 << 17, 1 << 19)
+"""Of the level that is looked at, and of the one that is tried where that does not do."""
+
+MOST_FEATURES: Final = 2000
+RATIO: Final = 0.8
+"""Lowe 2004: a match counts if the second best is by so much worse."""
+
+NOISE_PX: Final = 1.0
+"""MAGSAC's upper limit of the noise, in pixels of the level."""
+
+FEWEST: Final = 8
+"""Matches that a motion must explain: any four agree with some homography."""
+
+SURE, SURE_SHARE = 40, 0.7
+"""Where one motion explains so many matches on the coarser images, and this share of them, the
+finer ones have no say."""
+
+MOTIONS: Final = 2
+"""Where something large moves by itself, most features may be on it."""
+
+DARKEST, BRIGHTEST = 0.5, 99.5
+"""Percentiles that become black and white."""
+
+LEAST_SPAN: Final = 1e-6
+"""Grey values, 1 being full scale, that these are apart at least: a flat picture has no features."""
+
+
+@dataclass(frozen=True)
+class _Features:
+    places: Points
+    descriptors: NDArray[np.float32]
+
+
+def guesses(views: Views) -> Iterator[Matrix]:
+    """Motions behind the matches, on coarser images first; warps, target -> source, full size."""
+    seen: set[int] = set()
+    sure = False
+    for pixels in MOST_PIXELS:
+        level = views.reduced(pixels)
+        if level is None or level in seen or sure:
+            continue
+        seen.add(level)
+        start, end = _matches(views.target[level], views.source[level])
+        for _ in range(MOTIONS):
+            if len(start) < FEWEST:
+                break
+            found, inliers = _homography(start, end)
+            if found is None or inliers.sum() < FEWEST:
+                break
+            sure |= inliers.sum() >= SURE and inliers.mean() >= SURE_SHARE
+            warp = found
+            if not views.model.projective:
+                warp = views.model.from_points(start[inliers], end[inliers])
+            if plausible(unit(warp), views.target[level].size):
+                yield at_level(warp, -level)
+            start, end = start[~inliers], end[~inliers]
+
+
+def _homography(start: Points, end: Points) -> tuple[Matrix | None, NDArray[np.bool_]]:
+    found, inliers = cv2.findHomography(start, end, cv2.USAC_MAGSAC, NOISE_PX, maxIters=5000)
+    if found is None or not np.isfinite(found).all() or found[2, 2] == 0.0:
+        return None, np.zeros(len(start), np.bool_)
+    return np.asarray(found, np.float64), inliers.ravel().astype(np.bool_)
+
+
+def _matches(target: Level, source: Level) -> tuple[Points, Points]:
+    """(n, 2) places in the target and in the source that look alike."""
+    here, there = _features(target), _features(source)
+    nothing = np.empty((0, 2))
+    if min(len(here.places), len(there.places)) < FEWEST:
+        return nothing, nothing
+    pairs = cv2.BFMatcher().knnMatch(here.descriptors, there.descriptors, k=2)
+    good = [best for best, second in pairs if best.distance < RATIO * second.distance]
+    indices = np.array([(match.queryIdx, match.trainIdx) for match in good], np.intp).reshape(-1, 2)
+    return here.places[indices[:, 0]], there.places[indices[:, 1]]
+
+
+def _features(level: Level) -> _Features:
+    image = level.image
+    values = image if level.valid is None else image[level.valid]
+    low, high = np.percentile(values, [DARKEST, BRIGHTEST]) if values.size else (0.0, 1.0)
+    span = max(float(high - low), LEAST_SPAN)
+    grey = np.clip((image - np.float32(low)) * np.float32(255.0 / span), 0.0, 255.0)
+    mask = None if level.valid is None else level.valid.view(np.uint8)
+    sift = cv2.SIFT.create(MOST_FEATURES)
+    points, descriptors = sift.detectAndCompute(grey.astype(np.uint8), mask)
+    # Without points the descriptors are None, and nobody looks at them.
+    places = np.array([point.pt for point in points], np.float64).reshape(-1, 2)
+    return _Features(places, np.asarray(descriptors, np.float32))

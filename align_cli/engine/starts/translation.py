@@ -1,0 +1,33 @@
+"""Shifts that phase correlation finds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.arrays import Matrix
+from align_cli.engine.coordinates import at_level
+from align_cli.engine.starts.phase import correlation, faded, peaks
+from align_cli.engine.starts.views import Views
+
+MOST_PIXELS: Final = 1 << 15
+"""Of the level that is looked at. Measured: overlaps of 25 % are found on 20 kilopixels as well as
+on four times as many, in a quarter of the time."""
+
+PEAKS: Final = 4
+
+
+def guesses(views: Views) -> Iterator[Matrix]:
+    """Shifts of the target, the likeliest first; warps, target -> source, at full size."""
+    level = views.reduced(MOST_PIXELS)
+    if level is None:
+        return
+    source, target = (
+        faded(image.image, image.valid) for image in (views.source[level], views.target[level])
+    )
+    for _, x, y in peaks(correlation(source, target), PEAKS):
+        warp = np.eye(3)
+        warp[:2, 2] = x, y
+        yield at_level(warp, -level)

@@ -1,0 +1,111 @@
+"""What the starts propose, held against truths that need no resampling."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from align_cli.engine.coordinates import corner_error, inverse
+from align_cli.engine.luma import luma
+from align_cli.engine.motion import MODELS
+from align_cli.engine.pyramid import level_count, pyramid
+from align_cli.engine.starts import STARTS, Views
+from tests.photographs import NAMES, cut, photograph, quarter_turns, shifted
+
+SIZE = (300, 240)
+
+
+def views(source: np.ndarray, target: np.ndarray, model: str) -> Views:
+    planes = luma(source), luma(target)
+    count = min(level_count(plane.size) for plane in planes)
+    return Views(*(pyramid(plane, count) for plane in planes), MODELS[model])
+
+
+def nearest_px(start: str, both: Views, truth: np.ndarray) -> float:
+    """How far the best guess puts the target's corners from where they belong."""
+    size = both.target[0].size
+    errors = [corner_error(guess, inverse(truth), size) for guess in STARTS[start](both)]
+    return min(errors, default=np.inf)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("start", ["translation", "features"])
+def test_windows_that_share_a_third(name: str, start: str) -> None:
+    image = photograph(name)
+    both = views(cut(image, (240, 220), 0, 0), cut(image, (240, 220), 140, 60), "translation")
+    limit_px = 6.0 if start == "translation" else 1.0
+    assert nearest_px(start, both, shifted(-140, -60)) < limit_px
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("start", ["fourier", "features"])
+def test_quarter_turns(start: str, name: str, turns: int) -> None:
+    source, truth = quarter_turns(photograph(name), turns)
+    both = views(cut(source, source.shape[::-1], 0, 0), photograph(name), "rigid")
+    assert nearest_px(start, both, truth) < 10.0
+
+
+@pytest.mark.parametrize("scale", [0.6, 1.7])
+@pytest.mark.parametrize("start", ["fourier", "features"])
+def test_a_scale(start: str, scale: float) -> None:
+    target = photograph("poster")
+    matrix = cv2.getRotationMatrix2D((239.5, 179.5), 37.0, scale)
+    source = cv2.warpAffine(target, matrix, target.shape[::-1], flags=cv2.INTER_AREA)
+    truth = inverse(np.vstack([matrix, [0.0, 0.0, 1.0]]))
+    assert nearest_px(start, views(source, target, "similarity"), truth) < 10.0
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("model", MODELS)
+def test_guesses_are_members_of_the_model(start: str, model: str) -> None:
+    source, _ = quarter_turns(photograph("poster"), 2)
+    for guess in STARTS[start](views(source, photograph("poster"), model)):
+        assert guess.shape == (3, 3)
+        assert guess[2, 2] == 1.0
+        linear = guess[:2, :2]
+        if model == "translation":
+            np.testing.assert_allclose(linear, np.eye(2), atol=1e-12)
+        if model == "rigid":
+            np.testing.assert_allclose(linear @ linear.T, np.eye(2), atol=1e-9)
+        if model != "homography":
+            assert guess[2].tolist() == [0.0, 0.0, 1.0]
+
+
+def test_features_that_are_transparent_do_not_count() -> None:
+    image = photograph("poster")
+    target = np.dstack([cut(image, SIZE, 60, 40), np.full(SIZE[::-1], 255, np.uint8)])
+    source = np.dstack([cut(image, SIZE, 100, 70), np.full(SIZE[::-1], 255, np.uint8)])
+    # Most of both shows the same in the same place, and none of that is opaque.
+    for both in (source, target):
+        both[:, :180] = [0, 0]
+        both[:, :180, 0] = cut(photograph("scan"), (180, 240), 90, 90)
+    assert nearest_px("features", views(source, target, "translation"), shifted(40, 30)) < 1.0
+
+
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("size", [(8, 8), (9, 300), (31, 17)])
+def test_tiny_images_raise_nothing(start: str, size: tuple[int, int]) -> None:
+    image = cut(photograph("scan"), size, 100, 100)
+    for model in MODELS:
+        for guess in STARTS[start](views(image, image[:, ::-1], model)):
+            assert np.isfinite(guess).all()
+
+
+def test_a_large_source_of_a_tiny_target_is_not_looked_at_whole() -> None:
+    source, target = np.zeros((1500, 2000), np.uint8), np.zeros((16, 16), np.uint8)
+    source[::7, ::5], target[::3, ::5] = 255, 255
+    both = views(source, target, "rigid")
+    assert both.reduced(1 << 17) is None
+    assert both.reduced(1 << 19) == 0
+    assert list(STARTS["translation"](both)) == []
+    assert list(STARTS["fourier"](both)) == []
+
+
+@pytest.mark.parametrize("start", STARTS)
+def test_the_same_images_give_the_same_guesses(start: str) -> None:
+    source, _ = quarter_turns(photograph("exposure"), 1)
+    both = views(source, photograph("exposure"), "homography")
+    first, second = (list(STARTS[start](both)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)

@@ -1,0 +1,161 @@
+"""Pairs that start far apart: found, or refused; never called aligned and wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from align_cli import Alignment, align
+from align_cli.engine.alignment import Outcome, Status, Uncertainty
+from align_cli.engine.coordinates import corner_error, inverse
+from align_cli.engine.errors import ImageError
+from align_cli.engine.options import START_NAMES
+from align_cli.engine.trust import among_others
+from tests.photographs import NAMES, cut, photograph, quarter_turns, shifted
+
+SIZE = (240, 200)
+
+
+def check(found: Alignment, truth: np.ndarray, limit_px: float = 0.1) -> None:
+    assert found.outcome.aligned, found.outcome.sentence
+    error = corner_error(found.source_to_target, truth, found.source_size)
+    assert error < limit_px
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("model", ["translation", "rigid"])
+def test_little_overlap(name: str, model: str) -> None:
+    image = photograph(name)
+    source, target = cut(image, SIZE, 130, 70), cut(image, SIZE, 0, 0)  # 30 %
+    found = align(source, target, model=model)
+    check(found, shifted(130, 70), 0.15)
+    assert found.start != "identity"
+    assert not align(source, target, model=model, init="identity").outcome.aligned
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_quarter_turns(name: str, turns: int) -> None:
+    image = photograph(name)
+    turned, truth = quarter_turns(image, turns)
+    noisy = cut(turned, turned.shape[::-1], 0, 0)
+    check(align(noisy, image, model="similarity"), truth)
+
+
+@pytest.mark.parametrize("angle", [65.0, 200.0])
+@pytest.mark.parametrize("scale", [0.6, 1.0, 1.6])
+def test_rotation_and_scale(angle: float, scale: float) -> None:
+    image = photograph("poster")
+    matrix = cv2.getRotationMatrix2D((240.0, 180.0), angle, scale)
+    size = image.shape[::-1]
+    if scale < 1.0:  # what the smaller picture cannot hold
+        image = cv2.GaussianBlur(image, (0, 0), 0.5 / scale)
+    source = cv2.warpAffine(image, matrix, size, flags=cv2.INTER_LINEAR)
+    found = align(source, image)
+    check(found, inverse(np.vstack([matrix, [0.0, 0.0, 1.0]])), 0.5)
+
+
+def test_both_masks_and_sizes_count() -> None:
+    image = photograph("scan")
+    target = np.dstack([image, np.full_like(image, 255)])
+    source = np.dstack([cut(image, (260, 220), 180, 300), np.full((220, 260), 255, np.uint8)])
+    # A frame that both share, in the same place, and that nobody should see.
+    for pixels in (source, target):
+        pixels[:60, :, 0] = np.arange(pixels.shape[1]) % 7 * 36
+        pixels[:60, :, 1] = 0
+    check(align(source, target, model="rigid"), shifted(180, 300))
+
+
+@pytest.mark.parametrize("init", START_NAMES)
+def test_a_start_by_name_is_the_only_one(init: str) -> None:
+    image = photograph("poster")
+    turned, truth = quarter_turns(image, 2)
+    found = align(turned, image, model="rigid", init=init)
+    if init in ("fourier", "features"):
+        check(found, truth)
+        assert found.start == init
+    else:
+        assert not found.outcome.aligned
+        assert found.start in ("identity", init)
+
+
+def test_a_start_without_a_guess_begins_with_the_images_as_they_lie() -> None:
+    image = photograph("poster")
+    source, target = cut(image, SIZE, 103, 52), cut(image, SIZE, 100, 50)
+    found = align(source, target, model="translation", init="fourier")  # knows only rotations
+    check(found, shifted(3, 2))
+    assert found.start == "identity"
+
+
+def test_an_unknown_start_is_an_error() -> None:
+    image = photograph("poster")
+    with pytest.raises(ValueError, match="unknown init 'sift'; choose one of auto, identity"):
+        align(image, image, init="sift")
+    with pytest.raises(ImageError, match="finite"):
+        align(image, image, init=np.full((3, 3), np.nan))
+
+
+def test_before_is_how_the_images_lie() -> None:
+    image = photograph("poster")
+    turned, _ = quarter_turns(image, 2)
+    found = align(turned, image, model="rigid")
+    assert found.start == "fourier"
+    assert abs(found.quality.before.zncc) < 0.5
+    assert found.quality.after.zncc > 0.99
+
+
+def test_a_part_that_moves_by_itself() -> None:
+    image = photograph("poster")
+    source, target = cut(image, (420, 320), 30, 20), cut(image, (420, 320), 22, 26)
+    source[100:300, 180:380] = cut(image, (200, 200), 230, 105)  # a third, 20 px to the right
+    check(align(source, target, model="rigid"), shifted(8, -6))
+
+
+def test_a_part_that_shows_something_else() -> None:
+    image = photograph("poster")
+    source, target = cut(image, (420, 320), 40, 30), cut(image, (420, 320), 0, 0)
+    source[60:250, 100:300] = cut(photograph("scan"), (200, 190), 100, 60)  # a third of the overlap
+    check(align(source, target, model="rigid"), shifted(40, 30))
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize(("one", "other"), [("poster", "scan"), ("scan", "exposure")])
+def test_unlike_photographs_stay_unlike(one: str, other: str, seed: int) -> None:
+    source = cut(photograph(one), (400, 290), 10 * seed, 2 * seed)
+    target = cut(photograph(other), (400, 290), 5 * seed, 3 * seed)
+    assert not align(source, target).outcome.aligned
+
+
+def test_the_same_pair_gives_the_same_answer() -> None:
+    image = photograph("exposure")
+    turned, _ = quarter_turns(image, 1)
+    first, second = (align(turned, image, threads=n) for n in (1, 2))
+    np.testing.assert_array_equal(first.source_to_target, second.source_to_target)
+
+
+def test_an_answer_between_two_motions_is_refused() -> None:
+    sure = Uncertainty(np.eye(8), np.ones(4), 0.3, 0.5)
+    fine = Outcome(Status.CONVERGED, "aligned")
+    assert among_others(fine, sure, 0.9) is fine  # most agrees: only noise makes it loose
+    assert among_others(fine, replace(sure, mean_px=0.05), 0.4) is fine
+    refused = among_others(fine, sure, 0.6)
+    assert refused.status is Status.NO_AGREEMENT
+    assert "several motions" in refused.sentence
+    assert "0.3 px" in refused.sentence
+
+
+@pytest.mark.parametrize("init", ["auto", "identity"])
+@pytest.mark.parametrize("seed", range(4))
+def test_half_and_half_is_right_or_refused(init: str, seed: int) -> None:
+    image = photograph("poster")
+    x, y = np.random.default_rng(seed).integers(4, 22, 2)
+    source, target = cut(image, (400, 300), 40, 30), cut(image, (400, 300), 34, 26)
+    # Half of it moves by itself: either motion is an answer, nothing between them is.
+    source[:, 200:] = cut(image, (200, 300), 234 + x, 26 + y)
+    found = align(source, target, init=init)
+    if found.outcome.aligned:
+        motions = shifted(6, 4), shifted(float(x), float(y))
+        assert min(corner_error(found.source_to_target, m, (400, 300)) for m in motions) < 1.0

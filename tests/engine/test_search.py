@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+
+from align_cli.engine.judge import ENOUGH_SHARE, Judgement
+from align_cli.engine.search import LEAST_SHARE, LEAST_TILES, PLENTY_OF_TILES, Found, search
+from tests.photographs import shifted
+
+Matrix = np.ndarray
+
+
+@dataclass(frozen=True)
+class Attempt:
+    warp: Matrix
+    aligned: bool = True
+    beyond_doubt: bool = True
+    unexplained: float = 0.1
+
+
+@dataclass
+class World:
+    """A line on which each place has its agreement; an attempt ends where it begins."""
+
+    agreement: dict[float, float]
+    attempts: dict[float, Attempt] = field(default_factory=dict)
+    tiles: float = 100.0
+    tried: list[float] = field(default_factory=list)
+
+    def compared(self, warp: Matrix) -> Judgement:
+        agreement = self.agreement.get(float(warp[0, 2]), 0.0)
+        return Judgement(warp, 3, agreement, agreement / self.tiles)
+
+    __call__ = compared
+
+    def same(self, warp: Matrix, other: Matrix) -> bool:
+        return bool(abs(warp[0, 2] - other[0, 2]) < 1.0)
+
+    def attempt(self, judged: Judgement) -> Attempt:
+        x = float(judged.warp[0, 2])
+        self.tried.append(x)
+        return self.attempts.get(x, Attempt(judged.warp))
+
+    def found(self, x: float, **kept: bool | float) -> Found[Attempt]:
+        warp = shifted(x, 0.0)
+        return Found(Attempt(warp, **kept), "identity", self.compared(warp))
+
+
+def run(
+    world: World, first: Found[Attempt] | None, **starts: tuple[float, ...]
+) -> tuple[Found[Attempt] | None, list[str]]:
+    asked: list[str] = []
+
+    def guesses(name: str) -> Iterator[Matrix]:
+        asked.append(name)
+        yield from (shifted(x, 0.0) for x in starts[name])
+
+    judge: Callable[[Matrix], Judgement] = world
+    found = search(first, list(starts), guesses=guesses, judge=judge, attempt=world.attempt)
+    return found, asked
+
+
+def test_the_best_guess_of_a_start_is_tried_and_no_further_start_if_it_convinces() -> None:
+    world = World({5.0: 30.0, 7.0: 90.0})
+    found, asked = run(world, world.found(0.0, aligned=False), one=(5.0, 7.0), two=(9.0,))
+    assert found is not None
+    assert (found.start, found.attempt.warp[0, 2]) == ("one", 7.0)
+    assert world.tried == [7.0]
+    assert asked == ["one"]
+
+
+def test_no_guess_is_looked_at_after_one_that_cannot_be_bettered() -> None:
+    world = World({5.0: 85.0, 7.0: 99.0})
+    found, _ = run(world, None, one=(3.0, 5.0, 7.0))
+    assert found is not None
+    assert world.tried == [5.0]
+    # A few tiles that all agree are no reason to stop.
+    few = World({5.0: 0.9 * PLENTY_OF_TILES, 7.0: 15.0}, tiles=0.9 * PLENTY_OF_TILES)
+    run(few, None, one=(5.0, 7.0))
+    assert few.tried == [7.0]
+
+
+def test_chance_is_not_tried() -> None:
+    few, small = 0.9 * LEAST_TILES, 0.9 * LEAST_SHARE * 100.0
+    world = World({5.0: few, 7.0: small})
+    first = world.found(0.0, aligned=False)
+    found, asked = run(world, first, one=(5.0,), two=(7.0,), three=())
+    assert found is first
+    assert world.tried == []
+    assert asked == ["one", "two", "three"]
+    assert run(world, None, one=(5.0,))[0] is None
+
+
+def test_what_convinces_less_is_tried_no_more() -> None:
+    world = World({0.0: 60.0, 5.0: 40.0})
+    found, _ = run(world, world.found(0.0), one=(5.0,))
+    assert found is not None
+    assert found.start == "identity"
+    assert world.tried == []
+
+
+def test_the_same_place_is_tried_once() -> None:
+    world = World({0.0: 60.0, 0.5: 61.0})
+    assert run(world, world.found(0.0), one=(0.5,))[0] is not None
+    assert world.tried == []
+    # Unless nothing is aligned yet: another start may come to rest there.
+    found, _ = run(world, world.found(0.0, aligned=False), one=(0.5,), two=(0.0,))
+    assert found is not None
+    assert found.start == "one"
+    assert world.tried == [0.5]
+
+
+@pytest.mark.parametrize("left", [0.2, np.nan])
+def test_where_as_many_agree_the_one_that_explains_more_wins(left: float) -> None:
+    world = World({0.0: 62.0, 5.0: 60.0}, {5.0: Attempt(shifted(5.0, 0.0), unexplained=left)})
+    found, _ = run(world, world.found(0.0, unexplained=0.45), one=(5.0,))
+    assert found is not None
+    assert found.start == "one"
+
+
+def test_aligned_counts_more_than_agreement() -> None:
+    world = World({0.0: 60.0, 5.0: 70.0}, {5.0: Attempt(shifted(5.0, 0.0), aligned=False)})
+    found, _ = run(world, world.found(0.0), one=(5.0,))
+    assert found is not None
+    assert found.start == "identity"
+    assert world.tried == [5.0]
+
+
+def test_what_convinces() -> None:
+    world = World({0.0: 100.0 * ENOUGH_SHARE, 1.0: 100.0 * ENOUGH_SHARE - 1.0})
+    assert world.found(0.0).convinces
+    assert not world.found(0.0, beyond_doubt=False).convinces
+    assert not world.found(1.0).convinces
