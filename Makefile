@@ -38,6 +38,7 @@ bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks.peak_locking
 	$(BIN)/python -m benchmarks.uncertainty
 	$(BIN)/python -m benchmarks.light
+	$(BIN)/python -m benchmarks.verdict
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.scale --plot benchmarks/scale.svg
 

@@ -3,12 +3,12 @@
 Pairs that can be aligned and pairs that cannot, of many kinds (``benchmarks.verdict_pairs``): cut
 from photographs or rendered, with the camera's noise, homography, default options. A result is
 right within 1 px EPE (end-point error, mean over all pixels of the target); of a pair that cannot
-X
+be aligned no result is right. Beside it OpenCV's ``findTransformECCMultiScale``, which answers
 whatever it is given unless it raises, and features alone: SIFT, Lowe's ratio test, MAGSAC, which
 refuses with fewer than ten matches, as OpenCV's tutorial does.
 
-Each kind has two lines: how many of its results are right, then what they are called, then the
-same for those that are wrong.
+A line for each kind of pair: how many results are right, by what the method calls them, and how
+many are wrong.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def imalign(source: Image, target: Image) -> Answer:
         found = align(source, target, model=MODEL)
     except ImageError:
         return None, "failed"
-    return found.source_to_target, "aligned" if found.outcome.aligned else "failed"
+    return found.source_to_target, found.outcome.verdict.value
 
 
 def ecc(source: Image, target: Image) -> Answer:

@@ -39,12 +39,13 @@ LARGE_SCENES = ("astronaut.png", "cell.png", "coffee.png", "motorcycle_left.png"
 TEXTURES = ("brick.png", "grass.png", "gravel.png")
 SIZES: tuple[Size, ...] = ((200, 160), (240, 240), (320, 240), (360, 280))
 SIGMA = 2.0
-WORDS = (
+COMMON_WORDS = (
     "the of and to in a is that for it as was with be by on not he his but at are this have from "
     "or had an they which one you were all her she there would their we him been has when who will "
     "no more if out so up said what its about than into them can only other time new some could "
     "these two may first then do any like my now over such our man me even most made after also"
-).split()
+)
+WORDS = COMMON_WORDS.split()
 
 Image = NDArray[np.uint8]
 

@@ -14,6 +14,7 @@ from align_cli.commands.options import (
     FiniteFloat,
     debug_opt,
     finite,
+    limit_opt,
     max_megapixels_opt,
     source_arg,
     target_arg,
@@ -21,6 +22,7 @@ from align_cli.commands.options import (
 from align_cli.commands.outputs import check_outputs, named_outputs, write_json, write_pictures
 from align_cli.commands.progress import level_bar
 from align_cli.engine.options import (
+    AUTO,
     DEFAULTS,
     LOSS_NAMES,
     MODEL_NAMES,
@@ -46,6 +48,10 @@ EPILOG = (
     + "\n\nAfter exit code 1 the JSON says why, and no image and no error map are written. An "
     "output file is complete or absent; whatever a path held before stays until then."
 )
+
+
+UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
+"""Options whose names in the JSON say their unit."""
 
 
 @click.command(epilog=EPILOG)
@@ -78,10 +84,10 @@ EPILOG = (
 @click.option(
     "-m",
     "--model",
-    type=click.Choice(MODEL_NAMES),
+    type=click.Choice((*MODEL_NAMES, AUTO)),
     default=DEFAULTS.model,
     show_default=True,
-    help="Motion model: 2, 3, 4, 6 or 8 parameters.",
+    help="Motion model: 2, 3, 4, 6 or 8 parameters; auto: the simplest that explains the images.",
 )
 @click.option(
     "--preset",
@@ -133,6 +139,17 @@ EPILOG = (
     help="Start from this source-to-target transform: a JSON that imalign wrote, or nine numbers "
     "in a text file.  [default: identity]",
 )
+@limit_opt("--max-shift", "PX", "its centre moved by more pixels")
+@limit_opt("--max-rotation", "DEG", "it turned by more degrees")
+@limit_opt("--max-scale", "FACTOR", "lengths grew, or shrank, by a larger factor")
+@limit_opt("--max-shear", "RATIO", "it is sheared by more")
+@limit_opt("--min-overlap", "SHARE", "it covers less of DST, 0 to 1")
+@limit_opt("--min-score", "ZNCC", "the images correlate less, -1 to 1")
+@click.option(
+    "--accept-doubtful",
+    is_flag=True,
+    help="Write the pictures of a doubtful result too, and exit with 0.",
+)
 @click.option(
     "--fill",
     type=float,
@@ -161,6 +178,7 @@ def align(
     no_image: bool,
     no_error_map: bool,
     init: str | None,
+    accept_doubtful: bool,
     fill: float,
     small_files: bool,
     max_megapixels: float,
@@ -201,11 +219,13 @@ def align(
             alignment,
             source=_facts(source),
             target=_facts(target),
-            options=_options_record(options, init, fill),
+            options=_options_record(options, init, accept_doubtful, fill),
         )
+        outcome = alignment.outcome
+        accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         del aligner  # and the pyramid it holds, which is larger than the pictures
         written = []
-        if alignment.outcome.aligned:
+        if accepted:
             written += write_pictures(
                 outputs, alignment, source, target, fill=fill, small=small_files
             )
@@ -213,9 +233,9 @@ def align(
         written += write_json(outputs, document)
     if verbose and not quiet:
         click.echo(level_table(alignment), err=True)
-    if not quiet or not alignment.outcome.aligned:
-        click.echo(closing_line(alignment, written=written), err=True)
-    if not alignment.outcome.aligned:
+    if not quiet or not outcome.aligned:
+        click.echo(closing_line(alignment, written=written, accepted=accept_doubtful), err=True)
+    if not accepted:
         for path in outputs.stale():
             click.echo(f"{path} is from an earlier run", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
@@ -233,8 +253,11 @@ def _facts(picture: Picture) -> ImageFacts:
     return ImageFacts(picture.path, picture.width, picture.height, picture.channels, picture.dtype)
 
 
-def _options_record(options: Options, init: str | None, fill: float) -> dict[str, Any]:
+def _options_record(
+    options: Options, init: str | None, accept_doubtful: bool, fill: float
+) -> dict[str, Any]:
     record = asdict(options)
-    del record["tolerance"]
+    for name, unit in UNITS.items():
+        record[f"{name}_{unit}"] = record.pop(name)
     record["tolerance_px"] = options.tolerance_px
-    return {**record, "init": init, "fill": fill}
+    return {**record, "init": init, "accept_doubtful": accept_doubtful, "fill": fill}

@@ -26,19 +26,47 @@ class Status(str, enum.Enum):
     TOO_LITTLE_OVERLAP = "too_little_overlap"
     NOT_IMPROVED = "not_improved"
     NO_AGREEMENT = "no_agreement"
+    AMBIGUOUS = "ambiguous"
+    LIMIT_EXCEEDED = "limit_exceeded"
+
+
+class Verdict(str, enum.Enum):
+    """What to make of an alignment: use it, look at it first, or do not use it."""
+
+    ALIGNED = "aligned"
+    DOUBTFUL = "doubtful"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a solve ended, and one sentence for people: the cause and the next thing to try."""
+    """How a solve ended.
+
+    Attributes:
+        status: the kind of ending; where something speaks against the answer, what it is.
+        sentence: the same for people: the cause and the next thing to try.
+        reasons: what speaks against the answer, each in words, with what was measured and what is
+            needed; empty where it is aligned.
+        doubtful: whether the answer may be right all the same: some evidence is for it, some
+            against it. Such a one is not aligned; whoever knows better may use it.
+    """
 
     status: Status
     sentence: str
+    reasons: tuple[str, ...] = ()
+    doubtful: bool = False
 
     @property
     def aligned(self) -> bool:
-        """True only where the solver converged to something better than its start."""
+        """True only where the solver converged, and nothing that was measured speaks against it."""
         return self.status is Status.CONVERGED
+
+    @property
+    def verdict(self) -> Verdict:
+        """Aligned, doubtful or failed."""
+        if self.aligned:
+            return Verdict.ALIGNED
+        return Verdict.DOUBTFUL if self.doubtful else Verdict.FAILED
 
 
 @dataclass(frozen=True)
@@ -121,6 +149,22 @@ class LevelRecord:
 
 
 @dataclass(frozen=True)
+class ModelScore:
+    """What a motion model is worth for a pair of images.
+
+    Attributes:
+        model: its name.
+        parameters: how many it has.
+        score: the information criterion, lower is better; only differences mean something.
+            Infinite where the model does not fit at all.
+    """
+
+    model: str
+    parameters: int
+    score: float
+
+
+@dataclass(frozen=True)
 class Alignment:
     """A finished alignment: ``source_to_target`` and all that is known about it.
 
@@ -139,6 +183,8 @@ class Alignment:
         levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
             the preset "precise" full size once more.
         source_size, target_size: (width, height) in pixels.
+        model_scores: what each motion model is worth, where the model was chosen among them, from
+            the fewest parameters to the most; empty where it was given.
     """
 
     model: str
@@ -153,6 +199,7 @@ class Alignment:
     levels: tuple[LevelRecord, ...]
     source_size: tuple[int, int]
     target_size: tuple[int, int]
+    model_scores: tuple[ModelScore, ...] = ()
 
     def warp(self, image: Image, *, fill: float = 0.0) -> Image:
         """Resample ``image``, which lies on the source's grid, onto the target's grid.

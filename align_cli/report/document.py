@@ -48,6 +48,7 @@ def alignment_document(
         "target": asdict(target),
         "options": dict(options),
         "model": alignment.model,
+        "model_scores": [asdict(each) for each in alignment.model_scores],
         "conventions": CONVENTIONS,
         "source_to_target": alignment.source_to_target.tolist(),
         "target_to_source": alignment.target_to_source.tolist(),
@@ -56,9 +57,11 @@ def alignment_document(
             for name, value in alignment.parameters.items()
         },
         "outcome": {
+            "verdict": alignment.outcome.verdict.value,
             "status": alignment.outcome.status.value,
             "aligned": alignment.outcome.aligned,
             "sentence": alignment.outcome.sentence,
+            "reasons": list(alignment.outcome.reasons),
         },
         "quality": {
             "before": _agreement(quality.before),

@@ -320,7 +320,14 @@ def test_the_document_holds_it(preset: str) -> None:
         "levels": None,
         "max_iterations": 100,
         "tolerance_px": 1e-3,
+        "max_shift_px": None,
+        "max_rotation_deg": None,
+        "max_scale": None,
+        "max_shear": None,
+        "min_overlap": None,
+        "min_score": None,
         "init": None,
+        "accept_doubtful": False,
         "fill": 0,
     }
     document = alignment_document(found, source=facts, target=facts, options=options)
