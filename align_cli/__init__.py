@@ -15,7 +15,14 @@ from align_cli.version import __version__
 
 if TYPE_CHECKING:
     from align_cli.engine.aligner import Aligner, align
-    from align_cli.engine.alignment import Alignment, Outcome, Quality, Status, Uncertainty
+    from align_cli.engine.alignment import (
+        Alignment,
+        Outcome,
+        Quality,
+        Status,
+        Uncertainty,
+        Verdict,
+    )
     from align_cli.engine.errors import ImageError
 
 __all__ = [
@@ -26,6 +33,7 @@ __all__ = [
     "Quality",
     "Status",
     "Uncertainty",
+    "Verdict",
     "__version__",
     "align",
 ]
@@ -39,6 +47,7 @@ _HOMES = {
     "Quality": "align_cli.engine.alignment",
     "Status": "align_cli.engine.alignment",
     "Uncertainty": "align_cli.engine.alignment",
+    "Verdict": "align_cli.engine.alignment",
 }
 
 

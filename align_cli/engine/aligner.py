@@ -257,10 +257,11 @@ class Aligner:
         with Threads(self.threads) as threads:
             count = min(level_count(plane.size), len(self._levels))
             levels = pyramid(plane, count, finest=self._last)
-            attempt = self._attempt(plane, levels, len(levels), start, threads, progress)
+            given = init is not None
+            attempt = self._attempt(plane, levels, len(levels), start, given, threads, progress)
             if self._led_astray(attempt, levels):
                 finer = len(levels) - SPARED_LEVELS
-                second = self._attempt(plane, levels, finer, start, threads, progress)
+                second = self._attempt(plane, levels, finer, start, given, threads, progress)
                 attempt = second if second.better_than(attempt) else attempt
             descent, place = attempt.descent, attempt.descent.place
         gain, bias = self._full_scale_light(plane, place.light)
@@ -345,10 +346,14 @@ class Aligner:
         levels: Sequence[Level],
         used: int,
         start: Matrix,
+        given: bool,
         threads: Threads,
         progress: Progress | None,
     ) -> _Attempt:
-        """Align on the ``used`` finest levels from ``start``, the warp target -> source."""
+        """Align on the ``used`` finest levels from ``start``, the warp target -> source.
+
+        ``given`` says whether somebody gave that.
+        """
         descent = self._descend(source, levels[:used], start, threads, progress)
         if self.options.polish:
             descent = self._polished(source, descent, threads, progress)
@@ -362,12 +367,11 @@ class Aligner:
             texture=self._shared_texture(levels, place),
             unexplained=self._unexplained(source, levels, place),
         )
-        uncertain, evidence = (
-            None,
-            verdict.Evidence(
-                status=last.status,
-                moved_px=corner_step_px(inverse(start) @ place.warp, self.target_size),
-            ),
+        uncertain = None
+        evidence = verdict.Evidence(
+            status=last.status,
+            moved_px=corner_step_px(inverse(start) @ place.warp, self.target_size),
+            start_given=given,
         )
         if last.status is Status.CONVERGED:
             uncertain = uncertainty(descent.solved, self.target_size, source.size)

@@ -79,8 +79,9 @@ unless the way back ends so near to where it began. Measured: of those with less
 1 px; of those with more, 1 in 3 was not, and none of these closed its loop."""
 
 SHARE_OF_REPEAT: Final = 0.4
-"""Where a target repeats itself, the answer nearest to the start counts: no corner may have moved
-by more than this share of the repeat. Half of it is half way to the next answer."""
+"""Where a target repeats itself, only a start that was given tells which answer was meant: the one
+nearest to it, no corner further than this share of the repeat. Half of it is half way to the
+next."""
 
 UNLIKE: Final = "they may not show the same thing, or start too far apart for this solver"
 
@@ -115,6 +116,7 @@ class Evidence:
     Attributes:
         status: how the last level ended.
         moved_px: how far the corners went from the start.
+        start_given: whether somebody gave the start.
         uncertainty_px: predicted from the residuals, mean over the target; None where there is too
             little to tell.
         repeat: the shortest shift under which the target looks like itself; None for none.
@@ -126,6 +128,7 @@ class Evidence:
 
     status: Status
     moved_px: float
+    start_given: bool = False
     uncertainty_px: float | None = None
     repeat: Repeat | None = None
     folded: bool = False
@@ -295,13 +298,15 @@ def caveats(evidence: Evidence) -> list[Objection]:
             )
         )
     repeat = evidence.repeat
-    if repeat is not None and evidence.moved_px > SHARE_OF_REPEAT * repeat.length_px:
+    if repeat is not None and not (
+        evidence.start_given and evidence.moved_px <= SHARE_OF_REPEAT * repeat.length_px
+    ):
         x, y = repeat.shift_px
         found.append(
             Objection(
                 Status.AMBIGUOUS,
                 f"the target repeats itself every {repeat.length_px:.3g} px (x {x:+.3g}, "
-                f"y {y:+.3g}), so that they agree in other places as well",
+                f"y {y:+.3g}), so that the source fits in other places as well",
             )
         )
     if evidence.folded:

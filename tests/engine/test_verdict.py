@@ -252,7 +252,10 @@ def test_caveats_have_their_limits() -> None:
     assert end_of(quality(**CLEAR), uncertainty_px=9.0, loop_px=CLOSED_LOOP_PX).aligned
     assert not end_of(quality(**CLEAR), uncertainty_px=9.0, loop_px=CLOSED_LOOP_PX + 1e-6).aligned
     near = {"repeat": Repeat((30.0, 40.0), 1.0), "moved_px": SHARE_OF_REPEAT * 50.0}
-    assert end_of(quality(**CLEAR), **near).aligned
+    assert end_of(quality(**CLEAR), **near, start_given=True).aligned
+    assert not end_of(quality(**CLEAR), **near).aligned
+    near["moved_px"] += 1e-6
+    assert not end_of(quality(**CLEAR), **near, start_given=True).aligned
 
 
 def test_all_that_is_doubtful_is_said() -> None:
@@ -297,7 +300,7 @@ def test_the_way_back_is_asked_where_nothing_else_settles_it(
     what: Quality, tiles: TileVotes | None, asked: bool
 ) -> None:
     assert asks_way_back(Evidence(Status.CONVERGED, 9.0, tiles=tiles), what) is asked
-    uncertain = Evidence(Status.CONVERGED, 9.0, 9.0, tiles=tiles)
+    uncertain = Evidence(Status.CONVERGED, 9.0, uncertainty_px=9.0, tiles=tiles)
     agree = tiles is MOST or what == quality(**CLEAR)
     assert asks_way_back(uncertain, what) is (asked or agree)
     assert not asks_way_back(replace(uncertain, status=Status.DIVERGED), what)
