@@ -66,7 +66,8 @@ failed. Pages of different text reach 0.51 at home, 0.04 ahead: their lines lie 
 
 MILD_TEXTURE: Final = 0.3
 MILD_DETAIL_ZNCC: Final = 0.4
-"""Where noise leaves the tiles nothing to say, an answer with at least so much is doubtful too."""
+"""Where noise leaves the tiles nothing to say, an answer with at least so much is doubtful too, not
+failed."""
 
 LARGEST_LOOP_PX: Final = 3.0
 """There and back, the corners must end this near to where they were. Where two different things
@@ -274,6 +275,9 @@ def objections(evidence: Evidence, quality: Quality) -> list[Objection]:
             f"only {tiles.at_home:.0%} of the target's tiles fit best where they lie, and "
             f"{tiles.elsewhere:.0%} fit better elsewhere ({SOME_AT_HOME:.0%} needed, and "
             f"{LEAST_AHEAD:.0%} more than elsewhere)",
+            # A source out of focus blurs what tells one place from the next.
+            mild=quality.shared_texture >= CLEAR_TEXTURE
+            and quality.detail_zncc >= CLEAR_DETAIL_ZNCC,
         )
     if evidence.loop_px is not None:
         objects(
@@ -326,8 +330,7 @@ def judge(evidence: Evidence, quality: Quality) -> tuple[Verdict, list[Objection
         against = caveats(evidence)
         return (Verdict.DOUBTFUL if against else Verdict.ALIGNED), against
     fixed = not quality.shared_texture < NO_TEXTURE
-    unsure = _known(evidence.tiles) is None and all(each.mild for each in against)
-    doubtful = fixed and (unsure or _for_it(evidence.tiles))
+    doubtful = fixed and (_for_it(evidence.tiles) or all(each.mild for each in against))
     return (Verdict.DOUBTFUL if doubtful else Verdict.FAILED), against
 
 

@@ -183,6 +183,14 @@ def test_tiles_do_not_refute_that_the_images_agreed_better_before() -> None:
     assert end_of(quality(0.9, 0.9 - 1.1 * REFUTABLE), tiles=MOST).verdict is Verdict.DOUBTFUL
 
 
+def test_tiles_alone_are_no_proof_where_texture_and_details_agree() -> None:
+    blurred = {"detail": CLEAR_DETAIL_ZNCC, "texture": CLEAR_TEXTURE, "unexplained": 0.5}
+    assert end_of(quality(**blurred), tiles=SPLIT).verdict is Verdict.DOUBTFUL
+    for less in ("detail", "texture"):
+        what = quality(**{**blurred, less: blurred[less] - 1e-6})
+        assert end_of(what, tiles=SPLIT).verdict is Verdict.FAILED
+
+
 def test_tiles_that_are_just_ahead_are_an_objection() -> None:
     ahead = TileVotes(FEWEST_VOTES, 0.45, 0.45 - LEAST_AHEAD - 1e-9)
     assert end_of(quality(), tiles=ahead).aligned
