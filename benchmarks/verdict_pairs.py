@@ -104,7 +104,7 @@ def _as_it_is(image: Floats, _: np.random.Generator) -> Floats:
     return image
 
 
-def _moved(motion: Motion, *, sigma: float = SIGMA, change: Change = _as_it_is) -> Kind:
+def moved(motion: Motion, *, sigma: float = SIGMA, change: Change = _as_it_is) -> Kind:
     """Two views of one photograph or texture, the motion between them, and what befalls one."""
 
     def kind(rng: np.random.Generator) -> Pair:
@@ -180,26 +180,26 @@ def _blurred(image: Floats, rng: np.random.Generator) -> Floats:
 
 
 ALIGNABLE: dict[str, Kind] = {
-    "translation, 20 px": _moved(_corners_moved(20.0, "translation")),
-    "homography, 2 px": _moved(_corners_moved(2.0)),
-    "homography, 5 px": _moved(_corners_moved(5.0)),
-    "homography, 10 px": _moved(_corners_moved(10.0)),
-    "homography, 20 px": _moved(_corners_moved(20.0)),
-    "homography, 40 px": _moved(_corners_moved(40.0)),
-    "rotation, 5 degrees": _moved(_turned(5.0)),
-    "rotation, 20 degrees": _moved(_turned(20.0)),
-    "scale, x1.05": _moved(_scaled(1.05)),
-    "scale, x1.25": _moved(_scaled(1.25)),
-    "overlap, 70 to 90 %": _moved(_overlapping(0.7, 0.9)),
-    "overlap, 35 to 70 %": _moved(_overlapping(0.35, 0.7)),
-    "noise, sigma 10": _moved(_corners_moved(10.0), sigma=10.0),
-    "noise, sigma 30": _moved(_corners_moved(10.0), sigma=30.0),
-    "light": _moved(_corners_moved(10.0), change=all_four),
-    "night": _moved(_corners_moved(10.0), change=_at_night),
-    "a fifth covered": _moved(_corners_moved(10.0), change=_covered(0.2)),
-    "a third covered": _moved(_corners_moved(10.0), change=_covered(1.0 / 3.0)),
-    "blur": _moved(_corners_moved(10.0), change=_blurred),
-    "light, noise, cover": _moved(
+    "translation, 20 px": moved(_corners_moved(20.0, "translation")),
+    "homography, 2 px": moved(_corners_moved(2.0)),
+    "homography, 5 px": moved(_corners_moved(5.0)),
+    "homography, 10 px": moved(_corners_moved(10.0)),
+    "homography, 20 px": moved(_corners_moved(20.0)),
+    "homography, 40 px": moved(_corners_moved(40.0)),
+    "rotation, 5 degrees": moved(_turned(5.0)),
+    "rotation, 20 degrees": moved(_turned(20.0)),
+    "scale, x1.05": moved(_scaled(1.05)),
+    "scale, x1.25": moved(_scaled(1.25)),
+    "overlap, 70 to 90 %": moved(_overlapping(0.7, 0.9)),
+    "overlap, 35 to 70 %": moved(_overlapping(0.35, 0.7)),
+    "noise, sigma 10": moved(_corners_moved(10.0), sigma=10.0),
+    "noise, sigma 30": moved(_corners_moved(10.0), sigma=30.0),
+    "light": moved(_corners_moved(10.0), change=all_four),
+    "night": moved(_corners_moved(10.0), change=_at_night),
+    "a fifth covered": moved(_corners_moved(10.0), change=_covered(0.2)),
+    "a third covered": moved(_corners_moved(10.0), change=_covered(1.0 / 3.0)),
+    "blur": moved(_corners_moved(10.0), change=_blurred),
+    "light, noise, cover": moved(
         _corners_moved(10.0),
         sigma=10.0,
         change=lambda image, rng: all_four(_covered(0.2)(image, rng), rng),

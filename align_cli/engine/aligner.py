@@ -334,9 +334,14 @@ class Aligner:
     def _led_astray(self, attempt: _Attempt, levels: Sequence[Level]) -> bool:
         """True where a second attempt that begins on a finer level may do better.
 
-        Not where the picture does not fix the model: on fewer pixels that would only be overlooked.
+        Not where the picture does not fix the model, or repeats itself: on fewer pixels that would
+        only be overlooked.
         """
-        settled = attempt.outcome.status in (Status.CONVERGED, Status.SINGULAR)
+        settled = attempt.outcome.status in (
+            Status.CONVERGED,
+            Status.SINGULAR,
+            Status.AMBIGUOUS,
+        )
         enough = len(levels) > SPARED_LEVELS + 1
         return self.options.levels is None and enough and not settled
 
