@@ -57,7 +57,8 @@ Measured: right answers have 0.51 at home (a third covered) and are ahead by 0.3
 ones, but for stripes and where the texture leaves a part of the image open, 1 in 100 reach 0.5."""
 
 LEAST_AHEAD: Final = 0.25
-"""Tiles that are ahead by less are an objection, though nothing else may be."""
+"""Tiles that are ahead by less are an objection, though nothing else may be; where texture and
+details are clear, this much settles it."""
 
 SOME_AT_HOME: Final = 0.35
 SOME_AHEAD: Final = 0.1
@@ -184,7 +185,7 @@ def clear(evidence: Evidence, quality: Quality) -> bool:
 def beyond_doubt(evidence: Evidence, quality: Quality) -> bool:
     """True where the images agree, whatever else speaks against an answer."""
     return evidence.status is Status.CONVERGED and (
-        clear(evidence, quality) or _settled(evidence.tiles)
+        clear(evidence, quality) or _settled(evidence, quality)
     )
 
 
@@ -206,12 +207,15 @@ def _known(tiles: TileVotes | None) -> TileVotes | None:
     return tiles if tiles is not None and tiles.votes >= FEWEST_VOTES else None
 
 
-def _settled(tiles: TileVotes | None) -> bool:
-    known = _known(tiles)
+def _settled(evidence: Evidence, quality: Quality) -> bool:
+    """Whether the tiles settle it; fewer need to where the details are explained."""
+    known = _known(evidence.tiles)
+    explained = quality.shared_texture >= CLEAR_TEXTURE and quality.unexplained <= CLEAR_UNEXPLAINED
+    ahead = LEAST_AHEAD if explained else AHEAD
     return (
         known is not None
         and known.at_home >= MOST_AT_HOME
-        and known.at_home - known.elsewhere >= AHEAD
+        and known.at_home - known.elsewhere >= ahead
     )
 
 

@@ -183,6 +183,14 @@ def test_tiles_do_not_refute_that_the_images_agreed_better_before() -> None:
     assert end_of(quality(0.9, 0.9 - 1.1 * REFUTABLE), tiles=MOST).verdict is Verdict.DOUBTFUL
 
 
+def test_where_the_details_are_explained_fewer_tiles_settle_it() -> None:
+    fewer = TileVotes(FEWEST_VOTES, MOST_AT_HOME, MOST_AT_HOME - LEAST_AHEAD - 1e-9)
+    explained = {"detail": 0.1, "texture": CLEAR_TEXTURE, "unexplained": CLEAR_UNEXPLAINED}
+    assert end_of(quality(**explained), tiles=fewer).aligned
+    for worse in ({"texture": CLEAR_TEXTURE - 1e-6}, {"unexplained": CLEAR_UNEXPLAINED + 1e-6}):
+        assert not end_of(quality(**{**explained, **worse}), tiles=fewer).aligned
+
+
 def test_tiles_alone_are_no_proof_where_texture_and_details_agree() -> None:
     blurred = {"detail": CLEAR_DETAIL_ZNCC, "texture": CLEAR_TEXTURE, "unexplained": 0.5}
     assert end_of(quality(**blurred), tiles=SPLIT).verdict is Verdict.DOUBTFUL
