@@ -40,6 +40,8 @@ bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks.light
 	$(BIN)/python -m benchmarks.resampling
 	$(BIN)/python -m benchmarks.capture
+	$(BIN)/python -m benchmarks.verdict
+	$(BIN)/python -m benchmarks.model_choice
 	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.scale --plot benchmarks/scale.svg
 

@@ -16,7 +16,14 @@ from align_cli.version import __version__
 if TYPE_CHECKING:
     from align_cli.commands.transform_files import read_transform
     from align_cli.engine.aligner import Aligner, align
-    from align_cli.engine.alignment import Alignment, Outcome, Quality, Status, Uncertainty
+    from align_cli.engine.alignment import (
+        Alignment,
+        Outcome,
+        Quality,
+        Status,
+        Uncertainty,
+        Verdict,
+    )
     from align_cli.engine.errors import ImageError
     from align_cli.engine.transform import Transform
 
@@ -29,6 +36,7 @@ __all__ = [
     "Status",
     "Transform",
     "Uncertainty",
+    "Verdict",
     "__version__",
     "align",
     "read_transform",
@@ -44,6 +52,7 @@ _HOMES = {
     "Status": "align_cli.engine.alignment",
     "Transform": "align_cli.engine.transform",
     "Uncertainty": "align_cli.engine.alignment",
+    "Verdict": "align_cli.engine.alignment",
     "read_transform": "align_cli.commands.transform_files",
 }
 

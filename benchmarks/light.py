@@ -66,10 +66,12 @@ CHANGES: dict[str, Callable[[Floats, np.random.Generator], Floats]] = {
 }
 
 
-def covered(image: Floats, other: Floats, rng: np.random.Generator) -> Floats:
+def covered(
+    image: Floats, other: Floats, rng: np.random.Generator, *, share: float = COVERED_SHARE
+) -> Floats:
     """The image behind a rectangle of its own proportions that shows another picture."""
     height, width = image.shape
-    patch_width, patch_height = (round(side * COVERED_SHARE**0.5) for side in (width, height))
+    patch_width, patch_height = (round(side * share**0.5) for side in (width, height))
     left, top = rng.integers(0, width - patch_width), rng.integers(0, height - patch_height)
     patch = render(other, shift(left, top), (patch_width, patch_height))
     result = image.copy()

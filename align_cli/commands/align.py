@@ -17,6 +17,7 @@ from align_cli.commands.options import (
     debug_opt,
     fill_opt,
     interpolation_opt,
+    limit_opt,
     max_megapixels_opt,
     metadata_opt,
     quiet_opt,
@@ -65,6 +66,10 @@ EPILOG = (
 )
 
 
+UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
+"""Options whose names in the JSON say their unit."""
+
+
 @click.command(epilog=EPILOG)
 @source_arg
 @target_arg
@@ -95,10 +100,10 @@ EPILOG = (
 @click.option(
     "-m",
     "--model",
-    type=click.Choice(MODEL_NAMES),
+    type=click.Choice((*MODEL_NAMES, AUTO)),
     default=DEFAULTS.model,
     show_default=True,
-    help="Motion model: 2, 3, 4, 6 or 8 parameters.",
+    help="Motion model: 2, 3, 4, 6 or 8 parameters; auto: the simplest that explains the images.",
 )
 @click.option(
     "--preset",
@@ -160,6 +165,17 @@ EPILOG = (
     is_flag=True,
     help="Where SRC cannot be aligned, try its mirror image (a film scanned from behind).",
 )
+@limit_opt("--max-shift", "PX", "its centre moved by more pixels")
+@limit_opt("--max-rotation", "DEG", "it turned by more degrees")
+@limit_opt("--max-scale", "FACTOR", "lengths grew, or shrank, by a larger factor")
+@limit_opt("--max-shear", "RATIO", "it is sheared by more")
+@limit_opt("--min-overlap", "SHARE", "it covers less of DST, 0 to 1")
+@limit_opt("--min-score", "ZNCC", "the images correlate less, -1 to 1")
+@click.option(
+    "--accept-doubtful",
+    is_flag=True,
+    help="Write the pictures of a doubtful result too, and exit with 0.",
+)
 @interpolation_opt
 @canvas_opt
 @valid_mask_opt
@@ -181,6 +197,7 @@ def align(
     no_error_map: bool,
     init: str,
     allow_flip: bool,
+    accept_doubtful: bool,
     interpolation: str,
     canvas: str,
     valid_mask: str | None,
@@ -238,15 +255,18 @@ def align(
             options={
                 **_options_record(options, init),
                 "allow_flip": allow_flip,
+                "accept_doubtful": accept_doubtful,
                 "interpolation": interpolation,
                 "canvas": canvas,
                 "fill": fill,
             },
         )
+        outcome = alignment.outcome
+        accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         del aligner  # and the pyramid it holds, which is larger than the pictures
         written: list[str] = []
         lost = ""
-        if alignment.outcome.aligned:
+        if accepted:
             written, lost = write_pictures(
                 outputs, alignment, source, target, legend=legend, view=view, small=small_files
             )
@@ -256,9 +276,9 @@ def align(
         click.echo(level_table(alignment), err=True)
     if lost and not quiet:
         click.echo(lost, err=True)
-    if not quiet or not alignment.outcome.aligned:
-        click.echo(closing_line(alignment, written=written), err=True)
-    if not alignment.outcome.aligned:
+    if not quiet or not outcome.aligned:
+        click.echo(closing_line(alignment, written=written, accepted=accept_doubtful), err=True)
+    if not accepted:
         for path in outputs.stale():
             click.echo(f"{path} is from an earlier run", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
@@ -270,6 +290,7 @@ def _facts(picture: Picture) -> ImageFacts:
 
 def _options_record(options: Options, init: str) -> dict[str, Any]:
     record = asdict(options)
-    del record["tolerance"]
+    for name, unit in UNITS.items():
+        record[f"{name}_{unit}"] = record.pop(name)
     record["tolerance_px"] = options.tolerance_px
     return {**record, "init": init}

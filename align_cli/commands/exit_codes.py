@@ -24,8 +24,8 @@ class ExitCode(enum.IntEnum):
 
 
 MEANINGS = {
-    ExitCode.ALIGNED: "aligned",
-    ExitCode.NOT_ALIGNED: "it ran, but the images were not aligned",
+    ExitCode.ALIGNED: "aligned (or doubtful, with --accept-doubtful)",
+    ExitCode.NOT_ALIGNED: "it ran, but the images were not aligned, or that is doubtful",
     ExitCode.USAGE: "wrong usage",
     ExitCode.INPUT: "an input cannot be read or cannot be used",
     ExitCode.OUTPUT: "an output cannot be written",

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from align_cli.engine.options import CANVAS_NAMES, INTERPOLATION_NAMES
+from align_cli.engine.options import CANVAS_NAMES, INTERPOLATION_NAMES, LIMIT_RANGES
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 
 
@@ -24,6 +25,19 @@ class FiniteFloat(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
         return number
+
+
+def limit_opt(
+    name: str, metavar: str, exceeded: str
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """An option that sets a limit to the result: ``exceeded`` says when SRC has failed."""
+    least, most = LIMIT_RANGES[name.removeprefix("--").replace("-", "_")]
+    return click.option(
+        name,
+        type=FiniteFloat(min=least, max=None if most == math.inf else most),
+        metavar=metavar,
+        help=f"SRC has failed if {exceeded}.",
+    )
 
 
 def finite(ctx: click.Context, param: click.Parameter, value: float) -> float:

@@ -9,43 +9,65 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 
-from align_cli.engine import trust
-from align_cli.engine.alignment import Alignment, Outcome, Quality, Status
+from align_cli.engine import trust, verdict
+from align_cli.engine.alignment import (
+    Alignment,
+    ModelScore,
+    Outcome,
+    Quality,
+    Status,
+    Uncertainty,
+    Verdict,
+)
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane, Vector
 from align_cli.engine.bands import Bands
 from align_cli.engine.coarse_to_fine import (
+    FIELD_SIDE,
     Descent,
     Progress,
     TargetLevel,
     coarse_to_fine,
     level_record,
 )
-from align_cli.engine.coordinates import Size, at_level, coarser_by, inverse, like_level
+from align_cli.engine.coordinates import (
+    Size,
+    at_level,
+    coarser_by,
+    inverse,
+    like_level,
+    plausible,
+)
 from align_cli.engine.errors import ImageError
 from align_cli.engine.judge import Judge
+from align_cli.engine.limits import within_limits
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.luma import LargeLuma, Luma, check_image, luma
 from align_cli.engine.memory import keep_freed_memory
 from align_cli.engine.mirror import allowing_flip
-from align_cli.engine.motion import MODELS, describe
+from align_cli.engine.model_choice import model_scores, simplest
+from align_cli.engine.motion import LARGEST, MODELS, describe
 from align_cli.engine.noise import believed, left_on, noise_energy, noise_level
 from align_cli.engine.options import AUTO, DEFAULTS, PRESETS, Options
-from align_cli.engine.photometry import Light, first_guess
+from align_cli.engine.photometry import FIELD, Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource, TargetPoints, points_of, target_points
 from align_cli.engine.polish import polish
 from align_cli.engine.pyramid import REACH, FullSize, Level, held, level_count, pyramid
+from align_cli.engine.repeats import Repeat, find_repeat
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import row_intervals
 from align_cli.engine.search import Found, search
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, chosen_starts
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
+from align_cli.engine.tiles import MOST_TILED_PIXELS, TileVotes, tile_votes
 from align_cli.engine.uncertainty import uncertainty
 
 SPARED_LEVELS: Final = 3
@@ -112,7 +134,9 @@ def _even(bands: Bands, above: Vector) -> bool:
 class _Attempt:
     descent: Descent
     quality: Quality
+    uncertainty: Uncertainty | None
     outcome: Outcome
+    agrees: bool
 
     @property
     def warp(self) -> Matrix:
@@ -131,8 +155,14 @@ class _Attempt:
 
     @property
     def beyond_doubt(self) -> bool:
+        """Whether it is aligned, and the images agree whatever else is asked."""
+        return self.outcome.aligned and self.agrees
+
+    def better_than(self, first: _Attempt) -> bool:
         """Whether a second attempt counts: who tries twice is wrong more often."""
-        return self.outcome.aligned and trust.clear(self.quality)
+        if self.outcome.aligned:
+            return self.agrees
+        return self.outcome.doubtful and first.outcome.verdict is Verdict.FAILED
 
 
 class Aligner:
@@ -166,7 +196,7 @@ class Aligner:
     def _prepare(self, target: Luma, options: Options, threads: int | None) -> None:
         keep_freed_memory()
         self.options = options
-        self.model = MODELS[options.model]
+        self.model = MODELS[LARGEST if options.model == AUTO else options.model]
         self.loss = LOSSES[options.loss]
         self.threads = threads
         self._target = target
@@ -263,32 +293,28 @@ class Aligner:
             return allowing_flip(
                 lambda image, start: self.align(image, init=start, progress=progress), source, init
             )
+        if self.options.model == AUTO:
+            return self._simplest(source, init, progress)
         plane = luma(source, "source")
-        starts, given = chosen_starts(init, self.model, self.target_size)
+        starts, begin = chosen_starts(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
             count = min(level_count(plane.size), len(self._levels))
             levels = pyramid(plane, count)
             judge = self._judge(plane, levels)
-            start, attempt = self._found(plane, levels, judge, starts, given, threads, progress)
-            descent, place, outcome = attempt.descent, attempt.descent.place, attempt.outcome
-            uncertain = (
-                uncertainty(descent.solved, self.target_size, plane.size)
-                if outcome.aligned
-                else None
-            )
-        if uncertain is not None and uncertain.mean_px > trust.LOOSE_PX:
-            outcome = trust.among_others(outcome, uncertain, judge.compared(place.warp).share)
-            uncertain = uncertain if outcome.aligned else None
+            start, attempt = self._found(plane, levels, judge, starts, begin, threads, progress)
+            descent, place = attempt.descent, attempt.descent.place
         gain, bias = self._full_scale_light(plane, place.light)
         source_to_target = inverse(place.warp)
+        parameters = describe(source_to_target, self.model, plane.size)
+        outcome = within_limits(attempt.outcome, self.options, parameters, attempt.quality)
         return Alignment(
             model=self.model.name,
             source_to_target=source_to_target,
             target_to_source=place.warp,
-            parameters=describe(source_to_target, self.model, plane.size),
+            parameters=parameters,
             outcome=outcome,
             quality=attempt.quality,
-            uncertainty=uncertain,
+            uncertainty=attempt.uncertainty if outcome.aligned or outcome.doubtful else None,
             gain=gain,
             bias=bias,
             levels=descent.records,
@@ -303,18 +329,19 @@ class Aligner:
         levels: Sequence[Level],
         judge: Judge,
         starts: Sequence[str],
-        given: Matrix,
+        begin: Matrix,
         threads: Threads,
         progress: Progress | None,
     ) -> tuple[str, _Attempt]:
         """The start that did best, and its attempt.
 
-        ``given`` is where the first attempt begins, if any comes before the search.
+        ``begin`` is where the first attempt begins, if any comes before the search.
         """
         first = None
         if starts[0] in (IDENTITY, GIVEN):
-            attempt = self._from(source, levels, given, threads, progress)
-            if len(starts) == 1:
+            given = len(starts) == 1
+            attempt = self._from(source, levels, begin, given, threads, progress)
+            if given:
                 return starts[0], attempt
         if starts[0] == IDENTITY:
             if attempt.beyond_doubt and judge.convinced(attempt.warp, attempt.quality.unexplained):
@@ -327,11 +354,11 @@ class Aligner:
             guesses=lambda name: STARTS[name](views),
             judge=judge,
             attempt=lambda judged: self._attempt(
-                source, levels, judged.used, judged.warp, threads, progress, before=given
+                source, levels, judged.used, judged.warp, False, threads, progress, before=begin
             ),
         )
         if found is None:
-            return IDENTITY, self._from(source, levels, given, threads, progress)
+            return IDENTITY, self._from(source, levels, begin, False, threads, progress)
         return found.start, found.attempt
 
     def _judge(self, source: Luma, levels: Sequence[Level]) -> Judge:
@@ -352,23 +379,77 @@ class Aligner:
         source: Luma,
         levels: Sequence[Level],
         start: Matrix,
+        given: bool,
         threads: Threads,
         progress: Progress | None,
     ) -> _Attempt:
         """Align from ``start`` with all levels; where that fails, without the coarsest."""
-        attempt = self._attempt(source, levels, len(levels), start, threads, progress)
+        attempt = self._attempt(source, levels, len(levels), start, given, threads, progress)
         if self._led_astray(attempt, levels):
             finer = len(levels) - SPARED_LEVELS
-            second = self._attempt(source, levels, finer, start, threads, progress)
-            attempt = second if second.beyond_doubt else attempt
+            second = self._attempt(source, levels, finer, start, given, threads, progress)
+            attempt = second if second.better_than(attempt) else attempt
         return attempt
+
+    def _simplest(self, source: Image, init: str | Matrix, progress: Progress | None) -> Alignment:
+        """Align by the simplest model that explains the images."""
+        largest = self._with_model(LARGEST).align(source, init=init, progress=progress)
+        if largest.outcome.verdict is Verdict.FAILED:
+            # Too little texture for so many parameters may be enough for fewer.
+            for name in tuple(MODELS)[-2::-1]:
+                found = self._with_model(name).align(source, init=init)
+                if found.outcome.aligned:
+                    return found
+            return largest
+        scores = self._model_scores(luma(source, "source"), largest.target_to_source)
+        name = simplest(scores) if scores else LARGEST
+        found = largest
+        if name != LARGEST:
+            simpler = self._with_model(name).align(source, init=init)
+            if simpler.outcome.aligned or not largest.outcome.aligned:
+                found = simpler
+        return replace(found, model_scores=scores)
+
+    def _with_model(self, name: str) -> Aligner:
+        """The same aligner for one model: what it holds of the target serves them all."""
+        other = copy(self)
+        other.options, other.model = replace(self.options, model=name), MODELS[name]
+        return other
+
+    def _model_scores(self, source: Luma, warp: Matrix) -> tuple[ModelScore, ...]:
+        """On the finest level that is seen at points; none where there is no such level."""
+        count = min(level_count(source.size), len(self._levels))
+        levels = pyramid(source, count)
+        for level in range(count):
+            points = self._points(level)
+            if points is not None:
+                light = self._first_light(source, levels, warp)
+                noise = math.hypot(self._noise, noise_level(source) * light.factor[0])
+                varies = self.options.photometric and min(points.size) >= FIELD_SIDE
+                # Where something covers a part, a light that may vary may run away.
+                for terms in (FIELD,) * varies + (int(self.options.photometric),):
+                    scores = model_scores(
+                        points,
+                        PointSource(levels[level]),
+                        Place(warp, light).at_level(level),
+                        noise * left_on(level),
+                        light_terms=terms,
+                    )
+                    if scores:
+                        return scores
+        return ()
 
     def _led_astray(self, attempt: _Attempt, levels: Sequence[Level]) -> bool:
         """True where a second attempt that begins on a finer level may do better.
 
-        Not where the picture does not fix the model: on fewer pixels that would only be overlooked.
+        Not where the picture does not fix the model, or repeats itself: on fewer pixels that would
+        only be overlooked.
         """
-        settled = attempt.outcome.status in (Status.CONVERGED, Status.SINGULAR)
+        settled = attempt.outcome.status in (
+            Status.CONVERGED,
+            Status.SINGULAR,
+            Status.AMBIGUOUS,
+        )
         enough = len(levels) > SPARED_LEVELS + 1
         return self.options.levels is None and enough and not settled
 
@@ -378,6 +459,7 @@ class Aligner:
         levels: Sequence[Level],
         used: int,
         start: Matrix,
+        given: bool,
         threads: Threads,
         progress: Progress | None,
         *,
@@ -386,6 +468,7 @@ class Aligner:
         """Align on the ``used`` finest levels from ``start``, the warp target -> source.
 
         ``before`` is the warp that the answer must be better than; None for the start.
+        ``given`` says whether somebody gave the start.
         """
         before = start if before is None else before
         descent = self._descend(source, levels[:used], start, threads, progress)
@@ -401,15 +484,28 @@ class Aligner:
             texture=self._shared_texture(levels, place),
             unexplained=self._unexplained(source, levels, place),
         )
-        evidence = trust.Evidence(
+        uncertain = None
+        evidence = verdict.Evidence(
             status=last.status,
             moved_px=corner_step_px(inverse(before) @ place.warp, self.target_size),
+            start_given=given,
         )
-        if trust.doubtful(evidence, quality):
+        if last.status is Status.CONVERGED:
+            uncertain = uncertainty(descent.solved, self.target_size, source.size)
+            evidence = replace(
+                evidence,
+                uncertainty_px=None if uncertain is None else uncertain.mean_px,
+                repeat=self._repeat,
+                folded=not plausible(inverse(place.warp), source.size),
+            )
+        if verdict.asks_tiles(evidence, quality):
+            evidence = replace(evidence, tiles=self._tile_votes(source, levels, place))
+        if verdict.asks_way_back(evidence, quality):
             loop_px = self._loop_px(source, start, place.warp, used, threads)
             evidence = replace(evidence, loop_px=loop_px)
-        outcome = trust.outcome(evidence, quality, last, model=self.model.name)
-        return _Attempt(descent, quality, outcome)
+        outcome = verdict.outcome(evidence, quality, last, model=self.model.name)
+        agrees = verdict.beyond_doubt(evidence, quality)
+        return _Attempt(descent, quality, uncertain, outcome, agrees)
 
     def _descend(
         self,
@@ -548,7 +644,7 @@ class Aligner:
                     levels[of_source], self._levels[level], planes, at_this, self.model
                 )
                 best = share if math.isnan(best) else max(best, share)
-            if best >= trust.CLEAR_TEXTURE:
+            if best >= verdict.CLEAR_TEXTURE:
                 break
         return best
 
@@ -568,6 +664,25 @@ class Aligner:
         """Pixels of a level of the target."""
         width, height = self.target_size
         return (width >> level) * (height >> level)
+
+    @cached_property
+    def _repeat(self) -> Repeat | None:
+        return find_repeat(self._levels, self._noise)
+
+    def _tile_votes(self, source: Luma, levels: Sequence[Level], place: Place) -> TileVotes:
+        """Of the finest level on which enough of them have texture, or that with the most."""
+        noise = max(self._noise, noise_level(source) * abs(place.light.factor[0]))
+        most = TileVotes(0, 0.0, 0.0)
+        for level in range(len(levels)):
+            if self._pixels(level) <= MOST_TILED_PIXELS:
+                there = at_level(place.warp, level)
+                votes = tile_votes(
+                    levels[level], self._levels[level], there, noise * left_on(level)
+                )
+                most = votes if votes.votes > most.votes else most
+                if most.votes >= verdict.FEWEST_VOTES:
+                    break
+        return most
 
     def _unexplained(self, source: Luma, levels: Sequence[Level], place: Place) -> float:
         """Of the finest level that tells it."""
@@ -620,6 +735,7 @@ def align(
     init: str | Matrix = AUTO,
     allow_flip: bool = False,
     threads: int | None = None,
+    **limits: float | None,
 ) -> Alignment:
     """Find the transform that lays ``source`` over ``target``.
 
@@ -627,7 +743,8 @@ def align(
         source: the image that moves, (height, width) or (height, width, channels); uint8,
             uint16, float32 or float64. Neither image is changed.
         target: the image that stays; size, dtype and channels may differ from the source's.
-        model: "translation", "rigid", "similarity", "affine" or "homography".
+        model: "translation", "rigid", "similarity", "affine" or "homography"; or "auto", the
+            simplest that explains the images.
         preset: "fast", "balanced" or "precise".
         loss: "tukey", "huber", "lorentzian", "geman-mcclure" or "l2".
         photometric: solve for gain and bias too.
@@ -639,12 +756,15 @@ def align(
             (3, 3) ``source_to_target`` to start from.
         allow_flip: try the source's mirror image too, where the source cannot be aligned.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
+        limits: what the result is held to, by name: max_shift (pixels), max_rotation (degrees),
+            max_scale (a factor), max_shear, min_overlap (a share), min_score (a ZNCC).
 
     Returns:
         The alignment, whatever its outcome: check ``outcome.aligned``.
 
     Raises:
         ImageError: if an image cannot be aligned, or ``init`` is no transform.
+        TypeError: if a limit is unknown.
         ValueError: if an option has no sense; the message lists the choices.
 
     Example:
@@ -665,6 +785,7 @@ def align(
         levels=levels,
         max_iterations=max_iterations,
         tolerance=tolerance,
+        **limits,
     )
     # Nobody changes the target meanwhile: it need not be copied.
     aligner = Aligner._of(luma(target, "target"), options, threads)

@@ -34,19 +34,47 @@ class Status(str, enum.Enum):
     TOO_LITTLE_OVERLAP = "too_little_overlap"
     NOT_IMPROVED = "not_improved"
     NO_AGREEMENT = "no_agreement"
+    AMBIGUOUS = "ambiguous"
+    LIMIT_EXCEEDED = "limit_exceeded"
+
+
+class Verdict(str, enum.Enum):
+    """What to make of an alignment: use it, look at it first, or do not use it."""
+
+    ALIGNED = "aligned"
+    DOUBTFUL = "doubtful"
+    FAILED = "failed"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a solve ended, and one sentence for people: the cause and the next thing to try."""
+    """How a solve ended.
+
+    Attributes:
+        status: the kind of ending; where something speaks against the answer, what it is.
+        sentence: the same for people: the cause and the next thing to try.
+        reasons: what speaks against the answer, each in words, with what was measured and what is
+            needed; empty where it is aligned.
+        doubtful: whether the answer may be right all the same: some evidence is for it, some
+            against it. Such a one is not aligned; whoever knows better may use it.
+    """
 
     status: Status
     sentence: str
+    reasons: tuple[str, ...] = ()
+    doubtful: bool = False
 
     @property
     def aligned(self) -> bool:
-        """True only where the solver converged to something better than its start."""
+        """True only where the solver converged, and nothing that was measured speaks against it."""
         return self.status is Status.CONVERGED
+
+    @property
+    def verdict(self) -> Verdict:
+        """Aligned, doubtful or failed."""
+        if self.aligned:
+            return Verdict.ALIGNED
+        return Verdict.DOUBTFUL if self.doubtful else Verdict.FAILED
 
 
 @dataclass(frozen=True)
@@ -130,6 +158,22 @@ class LevelRecord:
 
 
 @dataclass(frozen=True)
+class ModelScore:
+    """What a motion model is worth for a pair of images.
+
+    Attributes:
+        model: its name.
+        parameters: how many it has.
+        score: the information criterion, lower is better; only differences mean something.
+            Infinite where the model does not fit at all.
+    """
+
+    model: str
+    parameters: int
+    score: float
+
+
+@dataclass(frozen=True)
 class Alignment:
     """A finished alignment: ``source_to_target`` and all that is known about it.
 
@@ -151,6 +195,8 @@ class Alignment:
         mirrored: whether it is the source's mirror image, left for right, that is aligned;
             ``parameters`` are then those of the mirror image, the matrices those of the source.
         source_size, target_size: (width, height) in pixels.
+        model_scores: what each motion model is worth, where the model was chosen among them, from
+            the fewest parameters to the most; empty where it was given.
     """
 
     model: str
@@ -167,6 +213,7 @@ class Alignment:
     source_size: tuple[int, int]
     target_size: tuple[int, int]
     mirrored: bool = False
+    model_scores: tuple[ModelScore, ...] = ()
 
     @property
     def overlap_polygon(self) -> Points:

@@ -179,6 +179,9 @@ MODELS: Final[dict[str, MotionModel]] = {
 }
 """Every motion model by name, from the fewest parameters to the most."""
 
+LARGEST: Final = tuple(MODELS)[-1]
+"""The name of the one with the most."""
+
 
 def nearest(model: MotionModel, matrix: Matrix, size: Size) -> Matrix:
     """The member of a model that moves the corners of an image of ``size`` most like ``matrix``.

@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+AUTO: Final = "auto"
+"""As a model, the simplest that explains the images; as a start, every one in its turn, until one
+convinces."""
+
 MODEL_NAMES: Final = ("translation", "rigid", "similarity", "affine", "homography")
 LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
 START_NAMES: Final = ("identity", "translation", "fourier", "features")
-AUTO: Final = "auto"
-"""Every start in its turn, until one convinces."""
-
 INIT_NAMES: Final = (AUTO, *START_NAMES)
 
 
@@ -54,6 +55,16 @@ PRESETS: Final = {
 
 PRESET_NAMES: Final = tuple(PRESETS)
 
+LIMIT_RANGES: Final = {
+    "max_shift": (0.0, math.inf),
+    "max_rotation": (0.0, 180.0),
+    "max_scale": (1.0, math.inf),
+    "max_shear": (0.0, math.inf),
+    "min_overlap": (0.0, 1.0),
+    "min_score": (-1.0, 1.0),
+}
+"""The limits that a result can be held to, and between what each makes sense, ends included."""
+
 ENOUGH_SIDE: Final = 64
 """No level whose shorter side is below this is the last one, whatever the preset spares: it is too
 short for a homography."""
@@ -67,7 +78,8 @@ class Options:
     """How to align.
 
     Attributes:
-        model: motion model, one of ``MODEL_NAMES``.
+        model: motion model, one of ``MODEL_NAMES``; or ``AUTO``, the simplest of them that
+            explains the images.
         preset: one of ``PRESET_NAMES``.
         loss: robust loss, one of ``LOSS_NAMES``. Tukey's by default: on photographs of a wall
             with things in front of it, it came nearest to the truth (docs/method.md).
@@ -76,6 +88,13 @@ class Options:
         max_iterations: limit for each level.
         tolerance: a level is converged when no further step moves a corner by more, in pixels;
             None for the preset's.
+        max_shift: the centre of the source may move by so many pixels; None, here and below, for
+            no limit. A result that exceeds a limit is failed.
+        max_rotation: it may turn by so many degrees.
+        max_scale: lengths may change by this factor, larger or smaller.
+        max_shear: the largest shear.
+        min_overlap: the share of the target that the source must cover.
+        min_score: the ZNCC that must be reached.
 
     Raises:
         ValueError: if an option has no sense; the message lists the choices.
@@ -88,9 +107,15 @@ class Options:
     levels: int | None = None
     max_iterations: int = 100
     tolerance: float | None = None
+    max_shift: float | None = None
+    max_rotation: float | None = None
+    max_scale: float | None = None
+    max_shear: float | None = None
+    min_overlap: float | None = None
+    min_score: float | None = None
 
     def __post_init__(self) -> None:
-        _check_choice("model", self.model, MODEL_NAMES)
+        _check_choice("model", self.model, (*MODEL_NAMES, AUTO))
         _check_choice("preset", self.preset, PRESET_NAMES)
         _check_choice("loss", self.loss, LOSS_NAMES)
         if self.levels is not None:
@@ -98,6 +123,10 @@ class Options:
         _check_count("max_iterations", self.max_iterations)
         if self.tolerance is not None and not 0.0 < self.tolerance < math.inf:
             raise ValueError(f"tolerance must be above 0 px and finite, got {self.tolerance}")
+        for name, (least, most) in LIMIT_RANGES.items():
+            limit = getattr(self, name)
+            if limit is not None and not (least <= limit <= most and limit < math.inf):
+                raise ValueError(f"{name} must be {_range(least, most)}, got {limit}")
 
     @property
     def polish(self) -> bool:
@@ -136,6 +165,10 @@ class Options:
 def _check_choice(what: str, name: str, names: tuple[str, ...]) -> None:
     if name not in names:
         raise ValueError(f"unknown {what} {name!r}; choose one of {', '.join(names)}")
+
+
+def _range(least: float, most: float) -> str:
+    return f"at least {least:g}" if most == math.inf else f"from {least:g} to {most:g}"
 
 
 def _check_count(what: str, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Quality: how well the images agree, before and after, and whether that is better.
+"""Quality: how well the images agree, before and after.
 
 Measured without the solver's weights: agreement on the images as they are, at full size (of large
 ones on evenly spaced rows); details and textures on pyramid levels.
@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.alignment import Agreement, LevelRecord, Outcome, Quality, Status, Uncertainty
+from align_cli.engine.alignment import Agreement, Quality
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.derivatives import central_differences
 from align_cli.engine.luma import LargeLuma, Luma
@@ -42,30 +41,6 @@ through its noise depends on both."""
 MOST_COMPARED_PIXELS: Final = 1 << 14
 """The coarsest of them has no more pixels than so many, where there is such a level."""
 
-LEAST_TEXTURE: Final = 0.4
-"""Below this share of common texture the picture does not fix every parameter. Measured: stripes
-with noise reach 0.31, a photograph of mostly sky 0.82, a change of viewpoint 0.69."""
-
-CLEAR_DETAIL_ZNCC: Final = 0.9
-CLEAR_TEXTURE: Final = 0.6
-CLEAR_UNEXPLAINED: Final = 0.3
-"""With textures that agree less than this, or details that agree less and are not explained either,
-an alignment is not beyond doubt: the target is aligned to the source as well."""
-
-LARGEST_LOOP_PX: Final = 3.0
-"""There and back, the corners must end this near to where they were. Where two different things
-happened to agree one way, they do not agree in the same place the other way."""
-
-LOOSE_PX, LEAST_SHARE_WHERE_LOOSE = 0.1, 0.8
-"""Where much disagrees, the answer must be no more uncertain. Measured with 30 and 40 % of
-photographs moving by themselves: right answers reach 0.05 px, those between two motions began at
-0.3."""
-
-STOOD_STILL_PX: Final = 1.0
-WORSE_BY: Final = 0.01
-"""Where no corner left its start by as much as ``STOOD_STILL_PX``, a ZNCC lower than the start's by
-up to this is no failure."""
-
 DETAIL_LEVEL: Final = 2
 """Pyramid level on which details are compared: fine enough to miss when the alignment is off by
 pixels, coarse enough for the noise of a dark photograph to average out."""
@@ -75,16 +50,6 @@ DETAIL_SIGMA: Final = 3.0
 
 DETAIL_TILE: Final = 12
 """Side, in pixels of that level, of the tiles whose details are compared, about."""
-
-LEAST_DETAIL_ZNCC: Final = 0.5
-"""Below this the images do not show the same thing. Measured on 400x300 photographs with noise of
-5 to 30 grey levels: every aligned pair reached 0.51; the best of the runs that came to rest on
-pairs of different photographs 0.30."""
-
-LARGEST_UNEXPLAINED: Final = 0.55
-"""Where more of the details' amplitude than this is neither in both images nor noise, they do not
-lie on one another. Measured: right answers reach 0.45 (a fifth covered, clipped highlights), the
-runs that came to rest where only the coarse shapes agree began at 0.63."""
 
 FINEST_EXPLAINED: Final = 1
 MOST_EXPLAINED_PIXELS: Final = 1 << 16
@@ -104,37 +69,6 @@ _STRIP_PIXELS: Final = 1 << 16
 
 _RESIDUAL_STRIP_PIXELS: Final = 1 << 19
 """More rows at once share more of the source, which lies askew below them: a third of the time."""
-
-_UNLIKE: Final = "they may not show the same thing, or start too far apart for this solver"
-
-_SENTENCES: Final = {
-    Status.CONVERGED: "the images are aligned",
-    Status.ITERATION_LIMIT: (
-        f"the images do not come to rest on one another; {_UNLIKE} (the last level still moved by "
-        "{step:.3g} px a step after {iterations} iterations): give a start nearer to the answer, a "
-        "simpler motion model, or more iterations"
-    ),
-    Status.SINGULAR: (
-        "the target has too little texture to fix every parameter of the {model} model; "
-        "try a simpler one, or a picture with more texture"
-    ),
-    Status.DIVERGED: (
-        f"the solver ran away from every sensible transform; {_UNLIKE}: give a start nearer to the "
-        "answer, or a simpler motion model"
-    ),
-    Status.TOO_LITTLE_OVERLAP: (
-        "the source covers too little of the target ({overlap:.0%}): "
-        "give a start nearer to the answer, or a simpler motion model"
-    ),
-    Status.NOT_IMPROVED: (
-        "the images agree no better than at the start (ZNCC {before:.3f} before, {after:.3f} "
-        f"after); {_UNLIKE}: give a start nearer to the answer, or another motion model"
-    ),
-    Status.NO_AGREEMENT: (
-        f"the solver came to rest, but {{cause}}; {_UNLIKE}: give a start nearer to the answer, or "
-        "another motion model"
-    ),
-}
 
 
 class Comparison(NamedTuple):
@@ -227,16 +161,16 @@ def tile_zncc(
 
     The arguments are those of ``detail_zncc``.
     """
-    inside = _common(source, target, warp, margin=REACH)
+    inside = common(source, target, warp, margin=REACH)
     images = sample(source.image, warp, target.size), target.image
-    s, t = (detail.astype(np.float64) for detail in _details(images, inside))
+    s, t = (detail.astype(np.float64) for detail in details(images, inside))
     products, source_energy, target_energy = (_tile_sums(p) for p in (s * t, s * s, t * t))
     contrast = np.sqrt(source_energy * target_energy)
     textured = contrast > 0.0
     return products[textured] / contrast[textured], contrast[textured]
 
 
-def _common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask:
+def common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask:
     """(height, width) bool: the target's pixels that are valid in both levels."""
     inside = overlap_mask(warp, target.size, source.size, margin=margin)
     if target.valid is not None:
@@ -246,7 +180,7 @@ def _common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mas
     return inside
 
 
-def _details(images: Sequence[Plane], inside: Mask) -> list[Plane]:
+def details(images: Sequence[Plane], inside: Mask) -> list[Plane]:
     """What differs from its neighbourhood's mean over the pixels inside; 0 outside."""
     known = inside.astype(np.float32)
     share = _blurred(known) + np.finfo(np.float32).tiny
@@ -351,7 +285,7 @@ def unexplained(
     picked = inside & textured(planes)
     if not picked.any():
         return math.nan
-    s, t = (detail[picked] for detail in _details((relit, planes.image), inside))
+    s, t = (detail[picked] for detail in details((relit, planes.image), inside))
     of_source, of_target = noise[0] * abs(place.light.factor[0]), noise[1]
     signal = scale_of(t) ** 2 - of_target**2
     known = of_source**2 + of_target**2
@@ -365,7 +299,7 @@ def _warped(
 ) -> tuple[Plane, Plane, Mask]:
     """The warped source on all of a level, relit on its interior, and what both know of that."""
     interior = _interior(planes)
-    inside = _common(source, target, place.warp, margin=REACH + 2.0)[interior]
+    inside = common(source, target, place.warp, margin=REACH + 2.0)[interior]
     image = sample(source.image, place.warp, target.size, replicate=True)
     relit = image[interior].copy()
     relight(relit, place.light, planes, slice(None), scratch=np.empty_like(relit))
@@ -426,121 +360,6 @@ def measure(
         # Where masks have a say, all rows were looked at, because nothing else counts it.
         overlap=float(after[0] if masked else lengths.sum()) / (width * height),
     )
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What speaks for or against an alignment besides its quality.
-
-    Attributes:
-        status: how the last level ended.
-        moved_px: how far the corners went from the start.
-        loop_px: how far they end from where they were after aligning there and back, each by
-            itself; None where nobody asked.
-    """
-
-    status: Status
-    moved_px: float
-    loop_px: float | None = None
-
-
-def doubtful(evidence: Evidence, quality: Quality) -> bool:
-    """True where a second opinion is worth its time: the way back, aligned by itself."""
-    return _verdict(evidence, quality) is Status.CONVERGED and not clear(quality)
-
-
-def clear(quality: Quality) -> bool:
-    """True where textures and details agree beyond doubt."""
-    return quality.shared_texture >= CLEAR_TEXTURE and (
-        quality.unexplained <= CLEAR_UNEXPLAINED
-        or (quality.detail_zncc >= CLEAR_DETAIL_ZNCC and not _unexplained(quality))
-    )
-
-
-def _unexplained(quality: Quality) -> bool:
-    return quality.unexplained > LARGEST_UNEXPLAINED  # not where nothing is known of it
-
-
-def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: str) -> Outcome:
-    """The verdict: how the solver ended, held against all that was measured."""
-    status = _verdict(evidence, quality)
-    sentence = _SENTENCES[status].format(
-        step=last.last_step_px,
-        iterations=last.iterations,
-        model=model,
-        overlap=quality.overlap,
-        before=quality.before.zncc,
-        after=quality.after.zncc,
-        cause=_disagreement(evidence, quality),
-    )
-    return Outcome(status, sentence)
-
-
-def among_others(outcome: Outcome, uncertain: Uncertainty, share: float) -> Outcome:
-    """The verdict on an answer that may lie between two motions.
-
-    There is one that fits neither: half of the image seems to agree, but what is left of the
-    residuals leaves the answer loose.
-
-    Args:
-        outcome: the verdict so far.
-        uncertain: how far the answer is likely to be off.
-        share: how much of the details that both images show agrees (``judge.Judgement.share``).
-    """
-    if uncertain.mean_px <= LOOSE_PX or share >= LEAST_SHARE_WHERE_LOOSE:
-        return outcome
-    sentence = (
-        "several motions fit parts of the images and none most of them; the best leaves its pixels "
-        f"uncertain by {uncertain.mean_px:.2g} px ({LOOSE_PX:g} allowed): crop the images to what "
-        "moves together, or give a start"
-    )
-    return Outcome(Status.NO_AGREEMENT, sentence)
-
-
-def _disagreement(evidence: Evidence, quality: Quality) -> str:
-    """Why an alignment that came to rest is none."""
-    if not quality.detail_zncc >= LEAST_DETAIL_ZNCC:
-        return (
-            f"the images do not agree in their details (ZNCC {quality.detail_zncc:.3f}, "
-            f"{LEAST_DETAIL_ZNCC:g} needed)"
-        )
-    if _unexplained(quality):
-        return (
-            "the target has details that are neither in the source nor noise (unexplained "
-            f"{quality.unexplained:.2f}, {LARGEST_UNEXPLAINED:g} allowed)"
-        )
-    return (
-        "the target, aligned to the source, comes to rest elsewhere "
-        f"({evidence.loop_px or 0.0:.3g} px from where it began, {LARGEST_LOOP_PX:g} allowed)"
-    )
-
-
-def _verdict(evidence: Evidence, quality: Quality) -> Status:
-    if evidence.status is not Status.CONVERGED:
-        return evidence.status
-    if not improved(quality, evidence.moved_px):
-        return Status.NOT_IMPROVED
-    if not quality.detail_zncc >= LEAST_DETAIL_ZNCC:
-        return Status.NO_AGREEMENT
-    if quality.shared_texture < LEAST_TEXTURE:
-        return Status.SINGULAR
-    led_elsewhere = evidence.loop_px is not None and not evidence.loop_px <= LARGEST_LOOP_PX
-    if _unexplained(quality) or led_elsewhere:
-        return Status.NO_AGREEMENT
-    return Status.CONVERGED
-
-
-def improved(quality: Quality, moved_px: float) -> bool:
-    """True where the images agree more than at the start, or still do where that was the answer.
-
-    Args:
-        quality: what was measured.
-        moved_px: how far the corners went from the start. Where the start was right to a pixel
-            already, robust weights may give up a little correlation.
-    """
-    before, after = quality.before.zncc, quality.after.zncc
-    slack = WORSE_BY if moved_px < STOOD_STILL_PX else 0.0
-    return after > 0.0 and not after < before - slack
 
 
 def _strips(target: Luma, most_pixels: int) -> list[slice]:

@@ -18,30 +18,37 @@ SMALLEST_PERSPECTIVE: Final = 1e-7
 Parameters = Mapping[str, "float | tuple[float, float]"]
 
 
-def closing_line(alignment: Alignment, *, written: Sequence[str]) -> str:
-    """Say in two or three lines what became of an alignment.
+def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool = False) -> str:
+    """Say in a few lines what became of an alignment.
 
     Where it is aligned: what the source went through, how well the two images agree, and the
-    files. Where it is not: why, and that there is no image. Its transform is then not put into
-    words, for somebody might believe it.
+    files; where it is doubtful and accepted all the same, what speaks against it as well. Where it
+    is neither: why, and that there is no image. Its transform is then not put into words, for
+    somebody might believe it.
 
     Args:
         alignment: the finished alignment.
         written: paths of the files that were written, as people should see them.
+        accepted: whether a doubtful result is used all the same.
 
     Returns:
         Lines without a newline at the end.
     """
-    files = ", ".join(written)
-    if not alignment.outcome.aligned:
-        failed = f"not aligned ({alignment.model}): {alignment.outcome.sentence}"
-        return f"{failed}\nno image was written" + (f"; wrote {files}" if files else "")
+    files, outcome, model = ", ".join(written), alignment.outcome, alignment.model
+    if not (outcome.aligned or (outcome.doubtful and accepted)):
+        name = "doubtful" if outcome.doubtful else "not aligned"
+        lines = [f"{name} ({model}): {outcome.sentence}", "no image was written"]
+        lines[1] += "; --accept-doubtful writes it all the same" if outcome.doubtful else ""
+        lines[1] += f"; wrote {files}" if files else ""
+        return "\n".join(lines)
     lines = [
-        f"aligned ({alignment.model}): {'mirrored, ' if alignment.mirrored else ''}"
+        f"{outcome.verdict.value} ({model}): {'mirrored, ' if alignment.mirrored else ''}"
         + motion_in_words(alignment.parameters)
         + uncertainty_in_words(alignment.uncertainty),
         agreement_in_words(alignment),
     ]
+    if not outcome.aligned:
+        lines.append(outcome.sentence)
     if files:
         lines.append(f"wrote {files}")
     return "\n".join(lines)

@@ -270,6 +270,110 @@ class TestNotAligned:
         assert "not aligned" in said
 
 
+class TestDoubtful:
+    """A grid, whose every place looks like the next."""
+
+    @pytest.fixture
+    def doubtful(self, tmp_path: Path) -> None:
+        x, y = np.meshgrid(np.arange(200.0), np.arange(150.0))
+        for name, shift in (("grid.png", 3.0), ("b.png", 0.0)):
+            waves = np.sin((x + shift) / 4.0) + np.sin((y + shift) / 4.0)
+            noise = np.random.default_rng(int(shift)).normal(0.0, 2.0, waves.shape)
+            pixels = np.rint(128.0 + 45.0 * waves + noise).astype(np.uint8)
+            write_image(tmp_path / name, pixels)
+
+    def test_no_picture_is_written(self, imalign: Imalign, doubtful: None, tmp_path: Path) -> None:
+        result = imalign("-m", "translation", "grid.png", "b.png")
+        assert result.returncode == 1, result.stderr
+        assert result.stderr.startswith("doubtful (translation): the images may be aligned, but")
+        assert "--accept-doubtful writes it all the same" in result.stderr
+        document = load(tmp_path / "grid_aligned.json")
+        assert document["outcome"]["verdict"] == "doubtful"
+        assert document["outcome"]["status"] == "ambiguous"
+        assert not document["outcome"]["aligned"]
+        assert document["options"]["accept_doubtful"] is False
+        assert document["uncertainty"] is not None
+        assert not (tmp_path / "grid_aligned.png").exists()
+        assert not (tmp_path / "grid_aligned_error.png").exists()
+
+    def test_whoever_accepts_it_gets_it_and_is_told(
+        self, imalign: Imalign, doubtful: None, tmp_path: Path
+    ) -> None:
+        result = imalign("-m", "translation", "--accept-doubtful", "grid.png", "b.png")
+        assert result.returncode == 0, result.stderr
+        assert result.stderr.startswith("doubtful (translation): shifted 3.0 px right")
+        assert "repeats itself every 25 px" in result.stderr
+        document = load(tmp_path / "grid_aligned.json")
+        assert document["outcome"]["verdict"] == "doubtful"
+        assert document["options"]["accept_doubtful"] is True
+        assert (tmp_path / "grid_aligned.png").exists()
+        assert (tmp_path / "grid_aligned_error.png").exists()
+        assert (
+            "doubtful"
+            in imalign("-q", "-m", "translation", "--accept-doubtful", "grid.png", "b.png").stderr
+        )
+
+    def test_what_failed_is_not_accepted(
+        self, imalign: Imalign, doubtful: None, tmp_path: Path
+    ) -> None:
+        noise = np.random.default_rng(0).integers(0, 256, (150, 200)).astype(np.uint8)
+        write_image(tmp_path / "noise.png", noise)
+        result = imalign("--accept-doubtful", "noise.png", "b.png")
+        assert result.returncode == 1
+        assert "accept-doubtful" not in result.stderr
+        assert not (tmp_path / "noise_aligned.png").exists()
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (("--max-shift", "1"), "at most 1 px allowed"),
+        (("--max-rotation", "1.5"), "turned by 2 degrees, at most 1.5 allowed"),
+        (("--min-overlap", "0.99"), "at least 0.99 needed"),
+        (("--min-score", "1"), "at least 1 needed"),
+    ],
+)
+def test_a_limit_that_is_exceeded_fails_with_both_numbers(
+    imalign: Imalign, pair: Pair, tmp_path: Path, limit: tuple[str, str], words: str
+) -> None:
+    result = imalign("-m", "rigid", *limit, "a.png", "b.png")
+    assert result.returncode == 1, result.stderr
+    assert words in result.stderr
+    document = load(tmp_path / "a_aligned.json")
+    assert document["outcome"]["status"] == "limit_exceeded"
+    assert document["outcome"]["verdict"] == "failed"
+    assert words in document["outcome"]["reasons"][0]
+    assert not (tmp_path / "a_aligned.png").exists()
+
+
+def test_limits_that_are_kept_change_nothing(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    limits = ("--max-shift", "20", "--max-rotation", "5", "--max-scale", "1.1")
+    more = ("--max-shear", "0.1", "--min-overlap", "0.5", "--min-score", "0.9")
+    assert imalign("--no-image", "--no-error-map", "a.png", "b.png").returncode == 0
+    plain = load(tmp_path / "a_aligned.json")
+    result = imalign("--no-image", "--no-error-map", *limits, *more, "a.png", "b.png")
+    assert result.returncode == 0, result.stderr
+    document = load(tmp_path / "a_aligned.json")
+    assert document["options"].pop("max_rotation_deg") == 5
+    assert document["options"].pop("max_shift_px") == 20
+    assert document["source_to_target"] == plain["source_to_target"]
+    assert document["outcome"] == plain["outcome"]
+
+
+def test_the_model_that_is_chosen_is_said(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    result = imalign("--model", "auto", "a.png", "b.png")
+    assert result.returncode == 0, result.stderr
+    # The four digits of TRUTH scale by 0.9999, which an image without noise shows.
+    assert result.stderr.startswith("aligned (similarity)")
+    document = load(tmp_path / "a_aligned.json")
+    jsonschema.validate(document, alignment_schema())
+    assert document["options"]["model"] == "auto"
+    assert document["model"] == "similarity"
+    scores = {each["model"]: each["score"] for each in document["model_scores"]}
+    assert min(scores, key=scores.get) == "similarity"
+    assert len(scores) == 5
+
+
 class TestUsage:
     @pytest.mark.parametrize(
         ("arguments", "words"),
@@ -284,6 +388,12 @@ class TestUsage:
             (("a.png", "b.png", "--tolerance", "nan"), "--tolerance"),
             (("a.png", "b.png", "--tolerance", "inf"), "--tolerance"),
             (("a.png", "b.png", "--fill", "nan"), "--fill"),
+            (("a.png", "b.png", "--max-shift", "-1"), "--max-shift"),
+            (("a.png", "b.png", "--max-rotation", "200"), "--max-rotation"),
+            (("a.png", "b.png", "--max-scale", "0.9"), "--max-scale"),
+            (("a.png", "b.png", "--max-shear", "nan"), "--max-shear"),
+            (("a.png", "b.png", "--min-overlap", "1.5"), "--min-overlap"),
+            (("a.png", "b.png", "--min-score", "2"), "--min-score"),
             (("a.png", "b.png", "--max-megapixels", "nan"), "--max-megapixels"),
             (("a.png", "b.png", "-o", ""), "--output"),
             (("a.png", "b.png", "--json", ""), "--json"),

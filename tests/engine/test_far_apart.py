@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import cv2
 import numpy as np
 import pytest
 
 from align_cli import Alignment, align
-from align_cli.engine.alignment import Outcome, Status, Uncertainty
 from align_cli.engine.coordinates import corner_error, inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.options import START_NAMES
-from align_cli.engine.trust import among_others
 from tests.photographs import NAMES, cut, photograph, quarter_turns, shifted
 
 SIZE = (240, 200)
@@ -134,17 +130,6 @@ def test_the_same_pair_gives_the_same_answer() -> None:
     turned, _ = quarter_turns(image, 1)
     first, second = (align(turned, image, threads=n) for n in (1, 2))
     np.testing.assert_array_equal(first.source_to_target, second.source_to_target)
-
-
-def test_an_answer_between_two_motions_is_refused() -> None:
-    sure = Uncertainty(np.eye(8), np.ones(4), 0.3, 0.5)
-    fine = Outcome(Status.CONVERGED, "aligned")
-    assert among_others(fine, sure, 0.9) is fine  # most agrees: only noise makes it loose
-    assert among_others(fine, replace(sure, mean_px=0.05), 0.4) is fine
-    refused = among_others(fine, sure, 0.6)
-    assert refused.status is Status.NO_AGREEMENT
-    assert "several motions" in refused.sentence
-    assert "0.3 px" in refused.sentence
 
 
 @pytest.mark.parametrize("init", ["auto", "identity"])

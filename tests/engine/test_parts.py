@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import luma as luma_module
-from align_cli.engine import parts, trust
+from align_cli.engine import parts, verdict
 from align_cli.engine.aligner import align, residual
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import LargeLuma, luma
@@ -138,7 +138,7 @@ def test_a_large_target_need_not_keep_its_finest_level(
     # To the end: the two begin the last level with different pixels.
     plain = align(source, target, model="translation", tolerance=1e-6)
     monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
-    monkeypatch.setattr(trust, "doubtful", lambda evidence, quality: True)
+    monkeypatch.setattr(verdict, "asks_way_back", lambda evidence, quality: True)
     large = align(source, target, model="translation", tolerance=1e-6)
     assert_allclose(large.source_to_target, plain.source_to_target, atol=1e-4)
     assert large.quality.unexplained == pytest.approx(

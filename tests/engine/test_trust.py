@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import luma as luma_module
 from align_cli.engine import trust
-from align_cli.engine.alignment import Agreement, LevelRecord, Outcome, Quality, Status
+from align_cli.engine.alignment import Agreement, Quality
 from align_cli.engine.coarse_to_fine import Place
 from align_cli.engine.luma import Luma, luma
 from align_cli.engine.motion import MODELS
@@ -15,28 +15,16 @@ from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.sampling import overlap_mask, sample
 from align_cli.engine.targets import target_planes
 from align_cli.engine.trust import (
-    CLEAR_DETAIL_ZNCC,
-    CLEAR_TEXTURE,
-    CLEAR_UNEXPLAINED,
     DETAIL_SIGMA,
     DETAIL_TILE,
-    LARGEST_LOOP_PX,
-    LARGEST_UNEXPLAINED,
-    LEAST_DETAIL_ZNCC,
     LEAST_SIGNAL,
-    LEAST_TEXTURE,
-    STOOD_STILL_PX,
-    WORSE_BY,
-    Evidence,
     detail_zncc,
-    doubtful,
-    improved,
     measure,
-    outcome,
     residual_image,
     shared_texture,
     unexplained,
 )
+from align_cli.engine.verdict import LARGEST_UNEXPLAINED
 from tests.scenes import motion, render, textured
 
 SIZE = (64, 50)
@@ -44,19 +32,6 @@ SIZE = (64, 50)
 
 def shift(x: float, y: float) -> np.ndarray:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-
-
-def quality(
-    before: float,
-    after: float,
-    *,
-    detail: float = 0.8,
-    texture: float = 0.8,
-    unexplained: float = 0.1,
-    overlap: float = 1.0,
-) -> Quality:
-    first, last = Agreement(before, 0.2, 0.1), Agreement(after, 0.2, 0.1)
-    return Quality(first, last, detail, texture, unexplained, overlap)
 
 
 def measured(source: Luma, target: Luma, start: np.ndarray, final: np.ndarray) -> Quality:
@@ -193,141 +168,6 @@ def grey_pair() -> tuple[np.ndarray, np.ndarray]:
     return source, render(textured(1), SIZE, noise=0.05, seed=1, dtype="uint8")
 
 
-@pytest.mark.parametrize(
-    ("what", "loop_px", "words"),
-    [
-        ({"detail": 0.1, "unexplained": np.nan}, None, "ZNCC 0.100"),
-        ({"unexplained": 0.8}, None, "unexplained 0.80"),
-        ({"unexplained": np.nan}, 7.25, "comes to rest elsewhere (7.25 px"),
-    ],
-)
-def test_a_disagreement_names_what_disagrees(
-    what: dict[str, float], loop_px: float | None, words: str
-) -> None:
-    end = verdict(Status.CONVERGED, quality(0.5, 0.9, **what), loop_px=loop_px)
-    assert end.status is Status.NO_AGREEMENT
-    assert words in end.sentence
-    assert "nan" not in end.sentence
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "moved", "better"),
-    [
-        (0.5, 0.9, 20.0, True),
-        (0.9, 0.9, 20.0, True),
-        (0.9, 0.9 - 1e-6, 20.0, False),
-        # The start was the answer: robust weights may give up a little.
-        (0.9, 0.9 - 0.9 * WORSE_BY, 0.9 * STOOD_STILL_PX, True),
-        (0.9, 0.9 - 0.9 * WORSE_BY, 1.1 * STOOD_STILL_PX, False),
-        (0.9, 0.9 - 1.1 * WORSE_BY, 0.0, False),
-        (-0.5, -0.1, 20.0, False),
-        (-0.5, 0.0, 20.0, False),
-        (np.nan, 0.5, 20.0, True),
-        (0.5, np.nan, 20.0, False),
-        (np.nan, np.nan, 0.0, False),
-    ],
-)
-def test_what_counts_as_better(before: float, after: float, moved: float, better: bool) -> None:
-    assert improved(quality(before, after), moved) is better
-
-
-def verdict(
-    status: Status,
-    what: Quality,
-    *,
-    moved_px: float = 9.0,
-    loop_px: float | None = None,
-) -> Outcome:
-    last = LevelRecord(0, 100, 80, 7, 0.123, 0.01, status)
-    evidence = Evidence(status, moved_px, loop_px)
-    return outcome(evidence, what, last, model="affine")
-
-
-def test_converged_and_better_is_aligned() -> None:
-    end = verdict(Status.CONVERGED, quality(0.5, 0.9))
-    assert end == Outcome(Status.CONVERGED, "the images are aligned")
-    assert end.aligned
-
-
-def test_converged_on_something_worse_is_not_aligned() -> None:
-    end = verdict(Status.CONVERGED, quality(0.9, 0.7))
-    assert end.status is Status.NOT_IMPROVED
-    assert "ZNCC 0.900 before, 0.700 after" in end.sentence
-    assert not end.aligned
-
-
-@pytest.mark.parametrize(
-    ("detail", "aligned"),
-    [(LEAST_DETAIL_ZNCC, True), (LEAST_DETAIL_ZNCC - 1e-6, False), (-0.9, False), (np.nan, False)],
-)
-def test_the_details_must_agree(detail: float, aligned: bool) -> None:
-    end = verdict(Status.CONVERGED, quality(0.5, 0.9, detail=detail))
-    assert end.aligned is aligned
-    if not aligned:
-        assert end.status is Status.NO_AGREEMENT
-        assert f"ZNCC {detail:.3f}, {LEAST_DETAIL_ZNCC:g} needed" in end.sentence
-
-
-@pytest.mark.parametrize(
-    ("texture", "loop_px", "status"),
-    [
-        (LEAST_TEXTURE, None, Status.CONVERGED),
-        (LEAST_TEXTURE, 0.9 * LARGEST_LOOP_PX, Status.CONVERGED),
-        (0.9 * LEAST_TEXTURE, 0.0, Status.SINGULAR),
-        # Too small to tell: the loop decides.
-        (np.nan, 0.0, Status.CONVERGED),
-        (np.nan, np.inf, Status.NO_AGREEMENT),
-        (0.9, 1.1 * LARGEST_LOOP_PX, Status.NO_AGREEMENT),
-        (0.9, np.inf, Status.NO_AGREEMENT),
-        (0.9, np.nan, Status.NO_AGREEMENT),
-    ],
-)
-def test_texture_must_be_shared_and_there_and_back_end_where_it_began(
-    texture: float, loop_px: float | None, status: Status
-) -> None:
-    end = verdict(Status.CONVERGED, quality(0.5, 0.9, texture=texture), loop_px=loop_px)
-    assert end.status is status
-
-
-@pytest.mark.parametrize(
-    ("unexplained", "status"),
-    [
-        (0.0, Status.CONVERGED),
-        (LARGEST_UNEXPLAINED, Status.CONVERGED),
-        (np.nan, Status.CONVERGED),
-        (LARGEST_UNEXPLAINED + 1e-6, Status.NO_AGREEMENT),
-    ],
-)
-def test_the_details_must_be_in_both_images(unexplained: float, status: Status) -> None:
-    what = quality(0.5, 0.9, texture=1.0, detail=1.0, unexplained=unexplained)
-    assert verdict(Status.CONVERGED, what).status is status
-    # What has failed already needs no second opinion, what is explained neither.
-    assert not doubtful(Evidence(Status.CONVERGED, 9.0), what)
-
-
-@pytest.mark.parametrize(
-    ("status", "texture", "detail", "unexplained", "doubt"),
-    [
-        (Status.CONVERGED, CLEAR_TEXTURE, CLEAR_DETAIL_ZNCC, LARGEST_UNEXPLAINED, False),
-        (Status.CONVERGED, CLEAR_TEXTURE, CLEAR_DETAIL_ZNCC, np.nan, False),
-        (Status.CONVERGED, CLEAR_TEXTURE, 0.6, CLEAR_UNEXPLAINED, False),
-        (Status.CONVERGED, 0.9 * CLEAR_TEXTURE, 1.0, 0.0, True),
-        (Status.CONVERGED, 1.0, 0.99 * CLEAR_DETAIL_ZNCC, 1.1 * CLEAR_UNEXPLAINED, True),
-        (Status.CONVERGED, 1.0, 0.99 * CLEAR_DETAIL_ZNCC, np.nan, True),
-        (Status.CONVERGED, np.nan, 1.0, 0.0, True),
-        # What has failed already needs no second opinion.
-        (Status.CONVERGED, 1.0, 1.0, 1.1 * LARGEST_UNEXPLAINED, False),
-        (Status.CONVERGED, 1.0, np.nan, np.nan, False),
-        (Status.DIVERGED, 0.0, 0.0, 1.0, False),
-    ],
-)
-def test_what_is_beyond_doubt(
-    status: Status, texture: float, detail: float, unexplained: float, doubt: bool
-) -> None:
-    what = quality(0.5, 0.9, detail=detail, texture=texture, unexplained=unexplained)
-    assert doubtful(Evidence(status, 9.0), what) is doubt
-
-
 def texture_of(
     source: np.ndarray,
     target: np.ndarray,
@@ -416,23 +256,6 @@ def test_what_hides_less_than_half_leaves_nothing_unexplained() -> None:
     assert unexplained_of(source, one, (0.0, 0.0)) < LARGEST_UNEXPLAINED
     source[:, :160] = other[:, :160]
     assert unexplained_of(source, one, (0.0, 0.0)) > LARGEST_UNEXPLAINED
-
-
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        (Status.ITERATION_LIMIT, "moved by 0.123 px a step after 7 iterations"),
-        (Status.SINGULAR, "every parameter of the affine model"),
-        (Status.DIVERGED, "ran away"),
-        (Status.TOO_LITTLE_OVERLAP, "too little of the target (6%)"),
-    ],
-)
-def test_every_failure_has_its_cause_and_a_way_out(status: Status, words: str) -> None:
-    end = verdict(status, quality(0.5, 0.9, overlap=0.06))
-    assert end.status is status
-    assert not end.aligned
-    assert words in end.sentence
-    assert "model" in end.sentence or "simpler one" in end.sentence
 
 
 @pytest.mark.parametrize("strip", [1, 10**6])

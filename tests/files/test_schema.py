@@ -3,6 +3,7 @@ import copy
 import jsonschema
 import pytest
 
+from align_cli.engine.alignment import Status
 from align_cli.files.schema import ALIGNMENT, alignment_schema
 
 AGREEMENT = {"zncc": 0.5, "rmse": 0.1, "mae": 0.05}
@@ -30,18 +31,32 @@ DOCUMENT = {
         "levels": None,
         "max_iterations": 50,
         "tolerance_px": 0.001,
+        "max_shift_px": 40,
+        "max_rotation_deg": 5.0,
+        "max_scale": 1.2,
+        "max_shear": None,
+        "min_overlap": 0.5,
+        "min_score": 0.8,
         "init": "auto",
         "allow_flip": False,
+        "accept_doubtful": False,
         "interpolation": "cubic",
         "canvas": "union",
         "fill": 0,
     },
     "model": "homography",
+    "model_scores": [{"model": "rigid", "parameters": 3, "score": -4.5}],
     "conventions": "pixels, x right, y down",
     "source_to_target": UNIT,
     "target_to_source": UNIT,
     "parameters": {"angle_deg": 3.5, "shift_px": [1.5, -2], "perspective": [None, 0.0]},
-    "outcome": {"status": "converged", "aligned": True, "sentence": "Converged."},
+    "outcome": {
+        "verdict": "aligned",
+        "status": "converged",
+        "aligned": True,
+        "sentence": "Converged.",
+        "reasons": [],
+    },
     "canvas": {"name": "union", "offset_px": [-3, 0], "width": 7, "height": 3},
     "valid_area": {
         "polygon_px": [[0.0, 0.0], [3.0, 0.0], [3.0, 2.0]],
@@ -109,6 +124,9 @@ def test_a_full_document_is_valid(validator):
         "canvas",
         "valid_area",
         "options.levels",
+        "options.max_shift_px",
+        "options.min_score",
+        "model_scores.0.score",
     ],
 )
 def test_what_cannot_be_measured_is_null(validator, path):
@@ -120,14 +138,19 @@ def test_any_number_of_levels(validator, levels):
     validator.validate(changed("levels", levels))
 
 
-@pytest.mark.parametrize(
-    "status",
-    ["iteration_limit", "singular", "diverged", "too_little_overlap", "not_improved"],
-)
-def test_every_other_ending_is_not_aligned(validator, status):
-    ending = {"status": status, "aligned": False, "sentence": "No."}
+@pytest.mark.parametrize("verdict", ["doubtful", "failed"])
+@pytest.mark.parametrize("status", [s.value for s in Status if s is not Status.CONVERGED])
+def test_every_other_ending_is_not_aligned(validator, status, verdict):
+    ending = {
+        "verdict": verdict,
+        "status": status,
+        "aligned": False,
+        "sentence": "No.",
+        "reasons": ["No."],
+    }
     validator.validate(changed("outcome", ending))
-    assert not validator.is_valid(changed("outcome", {**ending, "aligned": True}))
+    for wrong in ({"aligned": True}, {"verdict": "aligned"}, {"reasons": []}):
+        assert not validator.is_valid(changed("outcome", {**ending, **wrong}))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +176,15 @@ def test_every_other_ending_is_not_aligned(validator, status):
         ("parameters.angle_deg", "3.5"),
         ("outcome.aligned", False),
         ("outcome.status", "fine"),
+        ("outcome.verdict", "fine"),
+        ("outcome.verdict", "doubtful"),
+        ("outcome.reasons", ["but"]),
+        ("options.max_scale", 0.9),
+        ("options.max_rotation_deg", 181),
+        ("options.min_overlap", 1.1),
+        ("options.min_score", -1.1),
+        ("options.accept_doubtful", None),
+        ("model_scores.0.model", "auto"),
         ("outcome.sentence", ""),
         ("quality.overlap", 1.5),
         ("quality.after.zncc", 1.5),

@@ -127,3 +127,26 @@ def test_what_cannot_be_measured_is_said_so() -> None:
 )
 def test_motion_in_words(parameters: Mapping[str, float | tuple[float, float]], words: str) -> None:
     assert motion_in_words(parameters) == words
+
+
+DOUBTFUL = Outcome(Status.AMBIGUOUS, "It may be, but.", ("but",), doubtful=True)
+
+
+def test_a_doubtful_one_names_no_numbers_until_it_is_accepted() -> None:
+    words = closing_line(finished(outcome=DOUBTFUL), written=["a_aligned.json"])
+    assert words == (
+        "doubtful (similarity): It may be, but.\n"
+        "no image was written; --accept-doubtful writes it all the same; wrote a_aligned.json"
+    )
+    words = closing_line(finished(outcome=DOUBTFUL), written=["a_aligned.png"], accepted=True)
+    first, second, third, last = words.splitlines()
+    assert first.startswith("doubtful (similarity): shifted 12.3 px right")
+    assert second.startswith("ZNCC")
+    assert third == "It may be, but."
+    assert last == "wrote a_aligned.png"
+
+
+def test_a_failed_one_cannot_be_accepted() -> None:
+    assert closing_line(finished(outcome=LOST), written=[], accepted=True) == closing_line(
+        finished(outcome=LOST), written=[]
+    )

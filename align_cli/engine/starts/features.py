@@ -44,7 +44,7 @@ DARKEST, BRIGHTEST = 0.5, 99.5
 """Percentiles that become black and white."""
 
 LEAST_SPAN: Final = 1e-6
-"""Grey values, 1 being full scale, that these are apart at least: a flat picture has no features."""
+"""Grey values, 1 being full scale, that they are apart at least: flat pictures have no features."""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,127 @@
+"""Limits that people set: what a transform may be at most, and how well it must fit.
+
+A scanner does not turn a page by 40 degrees, and a monitoring job would rather have no answer than
+an unlikely one. What exceeds a limit is failed, however well the images agree.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from align_cli.engine.alignment import Outcome, Quality, Status
+from align_cli.engine.options import Options
+
+Parameters = Mapping[str, "float | tuple[float, float]"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit.
+
+    Attributes:
+        option: the field of ``Options`` that holds it, None there for no limit.
+        words: what is measured, for people, with a place for the measured value and the limit.
+        measured: the value, from the transform's parameters and the quality; NaN where it cannot
+            be measured, which exceeds every limit.
+        most: True where the value may be at most the limit, False where at least.
+    """
+
+    option: str
+    words: str
+    measured: Callable[[Parameters, Quality], float]
+    most: bool = True
+
+    def within(self, value: float, limit: float) -> bool:
+        """Whether a measured value respects the limit; never where it is NaN."""
+        return value <= limit if self.most else value >= limit
+
+
+def _shift(parameters: Parameters, _: Quality) -> float:
+    x, y = _pair(parameters["shift_px"])
+    return math.hypot(x, y)
+
+
+def _rotation(parameters: Parameters, _: Quality) -> float:
+    return abs(_number(parameters.get("angle_deg", 0.0)))
+
+
+def _scale(parameters: Parameters, _: Quality) -> float:
+    """The factor by which lengths change most, along either axis, larger or smaller alike."""
+    names = ("scale_x", "scale_y") if "scale_x" in parameters else ("scale",)
+    factors = [abs(_number(parameters.get(name, 1.0))) for name in names]
+    return max(max(factor, 1.0 / factor) if factor > 0.0 else math.inf for factor in factors)
+
+
+def _shear(parameters: Parameters, _: Quality) -> float:
+    return abs(_number(parameters.get("shear", 0.0)))
+
+
+LIMITS: Final = (
+    Limit("max_shift", "shifted by {0:.4g} px, at most {1:g} px allowed", _shift),
+    Limit("max_rotation", "turned by {0:.4g} degrees, at most {1:g} allowed", _rotation),
+    Limit("max_scale", "scaled by a factor of {0:.4g}, at most {1:g} allowed", _scale),
+    Limit("max_shear", "sheared by {0:.4g}, at most {1:g} allowed", _shear),
+    Limit(
+        "min_overlap",
+        "overlap {0:.4g}, at least {1:g} needed",
+        lambda _, quality: quality.overlap,
+        most=False,
+    ),
+    Limit(
+        "min_score",
+        "ZNCC {0:.4g}, at least {1:g} needed",
+        lambda _, quality: quality.after.zncc,
+        most=False,
+    ),
+)
+"""Every limit there is."""
+
+
+def exceeded(options: Options, parameters: Parameters, quality: Quality) -> tuple[str, ...]:
+    """The limits that a transform exceeds, in words.
+
+    Args:
+        options: with the limits.
+        parameters: the transform in the model's own terms, see ``motion.describe``.
+        quality: its quality.
+
+    Returns:
+        One phrase each, with the measured value and the limit.
+    """
+    broken = []
+    for limit in LIMITS:
+        most = getattr(options, limit.option)
+        if most is not None:
+            value = limit.measured(parameters, quality)
+            if not limit.within(value, most):
+                broken.append(limit.words.format(value, most))
+    return tuple(broken)
+
+
+def within_limits(
+    outcome: Outcome, options: Options, parameters: Parameters, quality: Quality
+) -> Outcome:
+    """The outcome itself, or, where it has an answer that exceeds a limit, that it is failed."""
+    if not (outcome.aligned or outcome.doubtful):
+        return outcome
+    reasons = exceeded(options, parameters, quality)
+    if not reasons:
+        return outcome
+    sentence = (
+        f"the transform exceeds a limit: {'; '.join(reasons)}: "
+        "widen the limit if that is to be expected, or give a start nearer to the answer"
+    )
+    return Outcome(Status.LIMIT_EXCEEDED, sentence, reasons)
+
+
+def _number(value: float | tuple[float, float]) -> float:
+    assert not isinstance(value, tuple)
+    return value
+
+
+def _pair(value: float | tuple[float, float]) -> tuple[float, float]:
+    assert isinstance(value, tuple)
+    return value
