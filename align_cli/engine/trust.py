@@ -59,7 +59,7 @@ noise."""
 LEAST_SIGNAL: Final = 3.0
 """Details that are not this many times as large as the noise of both images do not count."""
 
-MOST_MEASURED: Final = 1 << 15
+MOST_MEASURED: Final = 1 << 14
 """Of an overlap of more than twice so many pixels every second row is looked at, and so on."""
 
 NEIGHBOURS: Final = 4

@@ -55,7 +55,7 @@ images in no fewer groups than this."""
 FEWEST_TILES: Final = 24
 """With fewer tiles than so many more than there are columns, nothing is said."""
 
-MOST_PIXELS: Final = 1 << 15
+MOST_PIXELS: Final = 1 << 14
 """Pixels that are looked at on large images, in groups evenly spaced."""
 
 GRID: Final = 16
