@@ -22,6 +22,8 @@ from align_cli.engine.verdict import (
     LEAST_AHEAD,
     LEAST_DETAIL_ZNCC,
     LEAST_TEXTURE,
+    LOOSE_PX,
+    LOOSE_UNEXPLAINED,
     MILD_DETAIL_ZNCC,
     MILD_TEXTURE,
     MOST_AT_HOME,
@@ -320,3 +322,23 @@ def test_the_way_back_is_asked_where_nothing_else_settles_it(
     agree = tiles is MOST or what == quality(**CLEAR)
     assert asks_way_back(uncertain, what) is (asked or agree)
     assert not asks_way_back(replace(uncertain, status=Status.DIVERGED), what)
+
+
+@pytest.mark.parametrize(
+    ("uncertainty_px", "unexplained", "doubtful"),
+    [
+        (LOOSE_PX, 0.2, False),
+        (1.01 * LOOSE_PX, 0.2, True),
+        (1.01 * LOOSE_PX, LOOSE_UNEXPLAINED, False),
+        (1.01 * LOOSE_PX, np.nan, False),
+    ],
+)
+def test_an_answer_that_may_lie_between_two_motions_is_doubtful(
+    uncertainty_px: float, unexplained: float, doubtful: bool
+) -> None:
+    at_home = TileVotes(votes=100, at_home=0.9, elsewhere=0.05)
+    found = end_of(
+        replace(quality(), unexplained=unexplained), uncertainty_px=uncertainty_px, tiles=at_home
+    )
+    assert found.verdict is (Verdict.DOUBTFUL if doubtful else Verdict.ALIGNED)
+    assert ("several motions" in found.sentence) == doubtful
