@@ -310,6 +310,14 @@ def objections(evidence: Evidence, quality: Quality) -> list[Objection]:
 def caveats(evidence: Evidence, quality: Quality) -> list[Objection]:
     """What leaves an answer in doubt on which the images agree."""
     found: list[Objection] = []
+    if _uncertain(evidence):
+        found.append(
+            Objection(
+                Status.SINGULAR,
+                f"the texture fixes the transform only to {evidence.uncertainty_px:.2g} px "
+                f"({LARGEST_UNCERTAINTY_PX:g} px allowed)",
+            )
+        )
     if _loose(evidence) and quality.unexplained > LOOSE_UNEXPLAINED:
         found.append(
             Objection(
@@ -317,14 +325,6 @@ def caveats(evidence: Evidence, quality: Quality) -> list[Objection]:
                 "several motions may fit parts of the images and none most of them: the best "
                 f"leaves its pixels uncertain by {evidence.uncertainty_px:.2g} px "
                 f"({LOOSE_PX:g} px allowed where so much is unexplained)",
-            )
-        )
-    if _uncertain(evidence):
-        found.append(
-            Objection(
-                Status.SINGULAR,
-                f"the texture fixes the transform only to {evidence.uncertainty_px:.2g} px "
-                f"({LARGEST_UNCERTAINTY_PX:g} px allowed)",
             )
         )
     repeat = evidence.repeat
