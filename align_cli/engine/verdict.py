@@ -318,7 +318,7 @@ def caveats(evidence: Evidence, quality: Quality) -> list[Objection]:
                 f"({LARGEST_UNCERTAINTY_PX:g} px allowed)",
             )
         )
-    if _loose(evidence) and quality.unexplained > LOOSE_UNEXPLAINED:
+    elif _loose(evidence) and quality.unexplained > LOOSE_UNEXPLAINED:
         found.append(
             Objection(
                 Status.NO_AGREEMENT,
