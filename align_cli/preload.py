@@ -1,9 +1,13 @@
 """Have the system load the large libraries while Python is still busy with its own modules.
 
-A sixth of what it takes to start is spent by the system's loader on the libraries of numpy and cv2:
-it maps some 300 MB and ties them together. An ``import`` makes the whole interpreter wait for that.
-Here a thread asks for the same libraries first, and leaves the interpreter free meanwhile; the
-imports then find them loaded.
+A part of what it takes to start is spent by the system's loader on what numpy and cv2 are built on
+(BLAS, codecs): it maps them and ties them together. An ``import`` makes the whole interpreter wait
+for that. Here a thread asks for them first, and leaves the interpreter free meanwhile; the imports
+then find them loaded.
+
+Only libraries that know nothing of Python: the extension modules themselves begin to use the
+interpreter while they are loaded, which is safe in an ``import`` alone (loaded like this, one start
+in a hundred went wrong).
 """
 
 from __future__ import annotations
@@ -14,11 +18,12 @@ from threading import Thread
 from typing import Final
 
 LIBRARIES: Final = (
-    ("numpy", "*core/_multiarray_umath*.so"),
-    ("cv2", "cv2*.so"),
+    ("numpy", "numpy.libs/*.so*"),
+    ("cv2", "opencv_python*.libs/*.so*"),
 )
-"""Packages and their libraries, in the order in which they are imported. Where a platform has other
-names for them, there is nothing to be found and nothing is lost."""
+"""Packages, and where beside them their wheels keep such libraries, in the order in which they are
+imported. Where a platform has other names for them, there is nothing to be found and nothing is
+lost."""
 
 _NO_WORK: Final = {"-h", "--help", "--version"}
 
@@ -40,5 +45,5 @@ def load() -> None:
         with contextlib.suppress(OSError, ImportError, ValueError):
             spec = find_spec(package)
             for folder in (spec and spec.submodule_search_locations) or ():
-                for library in Path(folder).glob(pattern):
+                for library in Path(folder).parent.glob(pattern):
                     ctypes.CDLL(str(library))

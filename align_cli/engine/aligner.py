@@ -343,7 +343,6 @@ class Aligner:
             attempt = self._from(source, levels, begin, given, threads, progress)
             if given:
                 return starts[0], attempt
-        if starts[0] == IDENTITY:
             if attempt.beyond_doubt and judge.convinced(attempt.warp, attempt.quality.unexplained):
                 return IDENTITY, attempt
             first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
@@ -406,7 +405,8 @@ class Aligner:
         found = largest
         if name != LARGEST:
             simpler = self._with_model(name).align(source, init=init)
-            if simpler.outcome.aligned or not largest.outcome.aligned:
+            doubts = simpler.outcome.doubtful and not largest.outcome.aligned
+            if simpler.outcome.aligned or doubts:
                 found = simpler
         return replace(found, model_scores=scores)
 
@@ -585,7 +585,7 @@ class Aligner:
             backward = Aligner._of(source, self.options, self.threads)
         except ImageError:  # so full of holes that it cannot be a target
             return math.inf
-        levels = pyramid(self._target, min(used, len(backward._levels), len(self._levels)))
+        levels = self._levels[: min(used, len(backward._levels))]
         for begin in (start, warp):
             back = backward._descend(self._target, levels, inverse(begin), threads)
             if back.records[-1].status is Status.CONVERGED:
@@ -619,8 +619,9 @@ class Aligner:
         return gain, bias
 
     def _detail_zncc(self, levels: Sequence[Level], warp: Matrix) -> float:
-        level = min(trust.DETAIL_LEVEL, len(levels) - 1)
-        while level < len(levels) - 1 and self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
+        coarsest = len(self._levels) - 1
+        level = min(trust.DETAIL_LEVEL, coarsest)
+        while level < coarsest and self._pixels(level) > trust.MOST_EXPLAINED_PIXELS:
             level += 1
         of_source, there = self._like_level(levels, warp, level)
         return trust.detail_zncc(levels[of_source], self._levels[level], there)
@@ -632,8 +633,9 @@ class Aligner:
     def _shared_texture(self, levels: Sequence[Level], place: Place) -> float:
         """The best of the levels that are compared, coarsest first, until one is beyond doubt."""
         best = math.nan
-        coarsest = min(trust.COARSEST_TEXTURE, len(levels) - 1)
-        while coarsest < len(levels) - 1 and self._pixels(coarsest) > trust.MOST_COMPARED_PIXELS:
+        last = len(self._levels) - 1
+        coarsest = min(trust.COARSEST_TEXTURE, last)
+        while coarsest < last and self._pixels(coarsest) > trust.MOST_COMPARED_PIXELS:
             coarsest += 1
         for level in range(coarsest, 0, -1) or (0,):
             planes = self._all_rows(level)
@@ -662,8 +664,7 @@ class Aligner:
 
     def _pixels(self, level: int) -> int:
         """Pixels of a level of the target."""
-        width, height = self.target_size
-        return (width >> level) * (height >> level)
+        return math.prod(self._levels[level].size)
 
     @cached_property
     def _repeat(self) -> Repeat | None:
@@ -675,9 +676,9 @@ class Aligner:
         most = TileVotes(0, 0.0, 0.0)
         for level in range(len(levels)):
             if self._pixels(level) <= MOST_TILED_PIXELS:
-                there = at_level(place.warp, level)
+                of_source, there = self._like_level(levels, place.warp, level)
                 votes = tile_votes(
-                    levels[level], self._levels[level], there, noise * left_on(level)
+                    levels[of_source], self._levels[level], there, noise * left_on(level)
                 )
                 most = votes if votes.votes > most.votes else most
                 if most.votes >= verdict.FEWEST_VOTES:

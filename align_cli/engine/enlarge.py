@@ -1,6 +1,6 @@
 """A grid twice as fine: an image keeps its samples, a windowed sinc finds those between.
 
-Linear sampling pulls towards the pixels by an error that grows with the square of the frequency; on
+Linear sampling pulls towards the pixels, by an error that grows with the cube of the frequency; on
 a grid twice as fine every frequency is half as high. It costs a few products a pixel once, and then
 no more than linear sampling does, which cv2 makes ten times faster than any spline.
 """

@@ -110,7 +110,9 @@ class Judge:
     ) -> None:
         count = min(len(target), len(source))
         large = [n for n in range(count) if min(*target[n].size, *source[n].size) >= LEAST_SIDE]
-        self._level = max(large, default=0)
+        held = [n for n in range(count) if math.prod(target[n].size) <= MOST_PIXELS]
+        # Where the source is tiny, what it can lie on in the target is not worth all its pixels.
+        self._level = max(large, default=min(held, default=count - 1))
         self._used = min(self._level + LEVELS, count)
         fine = [n for n in range(self._level) if math.prod(target[n].size) <= MOST_PIXELS]
         self._fine = min(fine, default=self._level)

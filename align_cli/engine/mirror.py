@@ -35,7 +35,8 @@ def allowing_flip(
         source: (height, width) or (height, width, channels).
         init: where to begin; a transform that mirrors settles the question.
     """
-    mirrors = isinstance(init, np.ndarray) and init.shape == (3, 3) and _mirrors(init)
+    matrix = None if isinstance(init, str) else np.asarray(init, np.float64)
+    mirrors = matrix is not None and matrix.shape == (3, 3) and _mirrors(matrix)
     if not mirrors:
         found = align(source, init)
         if found.outcome.aligned or not isinstance(init, str):

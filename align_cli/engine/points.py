@@ -239,9 +239,10 @@ class PointSource:
     """
 
     def __init__(self, level: Level) -> None:
-        inner = np.s_[REACH : level.size[1] - REACH, REACH : level.size[0] - REACH]
-        self.pixels = level.image.size
-        self._image = level.image[inner]
+        width, height = level.size
+        inner = np.s_[REACH : height - REACH, REACH : width - REACH]
+        self.pixels = width * height
+        self._image = level.part(inner)
         if level.valid is not None:
             self._image = np.where(level.valid[inner], self._image, np.float32(FAR))
 

@@ -65,6 +65,9 @@ MOST_MEASURED: Final = 1 << 14
 NEIGHBOURS: Final = 4
 """Rows of an image that is not held converted that are looked at together."""
 
+FEWEST_RUNS: Final = 16
+"""Such runs of rows, spread over the overlap, if it has so many."""
+
 _STRIP_PIXELS: Final = 1 << 16
 
 _RESIDUAL_STRIP_PIXELS: Final = 1 << 19
@@ -369,7 +372,7 @@ def _strips(target: Luma, most_pixels: int) -> list[slice]:
 
 
 def _sampled_strips(source: Luma, target: Luma, lengths: NDArray[np.intp]) -> list[slice]:
-    """Strips of rows, of large images with a step; single rows of one that is not held converted.
+    """Strips of rows, of large images with a step; short runs of one that is not held converted.
 
     ``lengths`` are the pixels of each row that the source covers.
     """
@@ -378,7 +381,11 @@ def _sampled_strips(source: Luma, target: Luma, lengths: NDArray[np.intp]) -> li
         return _strips(target, _STRIP_PIXELS)
     seen = np.flatnonzero(lengths)
     top, bottom = int(seen[0]), int(seen[-1]) + 1
-    if isinstance(source, LargeLuma) or isinstance(target, LargeLuma):
+    converted = isinstance(source, LargeLuma) or isinstance(target, LargeLuma)
+    # However wide the rows are: it is the places that count.
+    places = FEWEST_RUNS * (NEIGHBOURS if converted else 1)
+    step = max(1, min(step, (bottom - top) // places))
+    if converted:
         # Neighbours, because what is near a row of the source is converted with it.
         apart = step * NEIGHBOURS
         tops = range(top + apart // 2, max(bottom - NEIGHBOURS, top + apart // 2 + 1), apart)

@@ -80,8 +80,8 @@ CLOSED_LOOP_PX: Final = 1.0
 unless the way back ends so near to where it began. Measured: of those with less, all were right to
 1 px; of those with more, 1 in 3 was not, and none of these closed its loop."""
 
-LOOSE_PX: Final = 0.08
-LOOSE_UNEXPLAINED: Final = 0.15
+LOOSE_PX: Final = 0.15
+LOOSE_UNEXPLAINED: Final = 0.2
 """Between two motions there is one that fits neither and half of both. An answer that is more
 uncertain than the first is not clear, and doubtful where more than the second is unexplained: not
 noise leaves it loose, then. Measured with 30 and 40 % of photographs moving by themselves: of the

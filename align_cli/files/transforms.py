@@ -26,6 +26,7 @@ FORMATS: Final[dict[str, TransformFormat]] = {
 
 _ADVICE = "check its entries, three to a line, row by row"
 _DISAGREEMENT = 1e-9
+_ROUNDING = 1e-12
 
 
 def read_transform(path: PathLike) -> Matrix:
@@ -124,7 +125,8 @@ def _check_inverse(path: PathLike, forward: Matrix, backward: Matrix) -> None:
     product = forward @ backward
     size = np.abs(forward) @ np.abs(backward)
     apart = np.abs(product - product[2, 2] * np.eye(3))
-    if (apart > _DISAGREEMENT * size).any():
+    # Of a motion that is next to none, entries of 1e-18 are nothing but rounding.
+    if (apart > _DISAGREEMENT * size + _ROUNDING).any():
         raise UnreadableError(
             path,
             "source_to_target and target_to_source are not each other's inverse",

@@ -358,3 +358,17 @@ def test_what_lies_under_invalid_pixels_is_no_detail() -> None:
 
 def test_without_overlap_there_are_no_details() -> None:
     assert np.isnan(detail_zncc(level(1), level(2), shift(500.0, 0.0)))
+
+
+@pytest.mark.parametrize("size", [(9000, 300), (4000, 260), (300, 9000)])
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_of_wide_images_places_all_over_are_looked_at(size: tuple[int, int], dtype: str) -> None:
+    width, height = size
+    picture = np.random.default_rng(0).integers(0, 200, (height, width), dtype=np.uint8)
+    # Nothing but a plain band in the middle rows.
+    picture[height // 2 - 20 : height // 2 + 20] = 100
+    image = picture.astype(dtype)
+    source = luma(image + np.asarray(5, dtype))
+    found = measured(source, luma(image), np.eye(3), np.eye(3))
+    assert found.after.zncc > 0.99
+    assert found.overlap == 1.0

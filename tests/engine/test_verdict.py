@@ -329,8 +329,8 @@ def test_the_way_back_is_asked_where_nothing_else_settles_it(
 @pytest.mark.parametrize(
     ("uncertainty_px", "unexplained", "doubtful"),
     [
-        (LOOSE_PX, 0.2, False),
-        (1.01 * LOOSE_PX, 0.2, True),
+        (LOOSE_PX, 0.3, False),
+        (1.01 * LOOSE_PX, 0.3, True),
         (1.01 * LOOSE_PX, LOOSE_UNEXPLAINED, False),
         (1.01 * LOOSE_PX, np.nan, False),
     ],

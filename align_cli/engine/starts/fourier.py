@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.motion import MODELS
-from align_cli.engine.starts.phase import correlation, faded, peaks
+from align_cli.engine.starts.phase import TINY, correlation, faded, peaks
 from align_cli.engine.starts.views import Views
 
 ANGLES: Final = 360
@@ -60,7 +60,7 @@ def turns(source: Plane, target: Plane, count: int) -> list[tuple[float, float]]
 def _log_polar(image: Plane, side: int) -> NDArray[np.float32]:
     """(ANGLES, RADII) logarithm of the spectrum's magnitude, less the mean of each radius."""
     magnitude = np.abs(np.fft.fftshift(np.fft.fft2(image, (side, side))))
-    logarithm = np.log(magnitude + 1e-3 * magnitude.mean()).astype(np.float32)
+    logarithm = np.log(magnitude + max(1e-3 * float(magnitude.mean()), TINY)).astype(np.float32)
     angle = np.arange(ANGLES)[:, None] * (np.pi / ANGLES)
     radius = 0.5 * side * LEAST_RADIUS ** (1.0 - np.arange(RADII) / RADII)
     x = (side // 2 + radius * np.cos(angle)).astype(np.float32)

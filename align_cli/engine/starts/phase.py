@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 
+TINY: Final = float(np.finfo(np.float32).tiny)
+"""What is added where nothing may be known at all, so that nothing is divided by nothing."""
+
 FADE: Final = 0.1
 """Share of a side over which an image fades out: a cut would be the brightest line of all."""
 
@@ -64,11 +67,11 @@ def correlation(source: Plane, target: Plane, *, around: bool = False) -> NDArra
         cv2.getOptimalDFTSize(source.shape[1] + target.shape[1]),
     )
     spectrum = np.fft.rfft2(source, size) * np.conj(np.fft.rfft2(target, size))
-    spectrum /= np.abs(spectrum) + np.finfo(np.float32).tiny
+    spectrum /= np.abs(spectrum) + TINY
     y, x = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])
     spectrum *= np.exp(-(x * x + y * y) / (2.0 * PASS**2))
     surface = np.fft.irfft2(spectrum, size)
-    return np.asarray(surface / surface.std(), np.float32)
+    return np.asarray(surface / max(float(surface.std()), TINY), np.float32)
 
 
 def peaks(surface: NDArray[np.float32], count: int) -> list[tuple[float, int, int]]:
