@@ -102,6 +102,7 @@ def test_the_python_of_the_readme_runs(capsys: pytest.CaptureFixture[str]) -> No
     assert block is not None
     images = pair("rigid", seed=3)
     names = {"source": images.source, "target": images.target, "frames": [images.source]}
+    names["usable"] = np.ones(images.target.shape[:2], np.bool_)
     exec(block[1], names)
     assert images.error_px(names["found"].source_to_target) < 0.01
     assert np.isclose(names["shifts"][0], images.source_to_target[:2, 2], atol=0.01).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,6 +37,17 @@ from align_cli.commands.outputs import (
     write_pictures,
 )
 from align_cli.commands.progress import level_bar
+from align_cli.commands.regions import (
+    Roi,
+    channel_opt,
+    ignore_alpha_opt,
+    read_masks,
+    regions_record,
+    roi_opt,
+    roi_text,
+    source_mask_opt,
+    target_mask_opt,
+)
 from align_cli.engine.options import (
     AUTO,
     DEFAULTS,
@@ -165,6 +177,11 @@ UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
     is_flag=True,
     help="Where SRC cannot be aligned, try its mirror image (a film scanned from behind).",
 )
+@source_mask_opt
+@target_mask_opt
+@roi_opt
+@ignore_alpha_opt
+@channel_opt
 @limit_opt("--max-shift", "PX", "its centre moved by more pixels")
 @limit_opt("--max-rotation", "DEG", "it turned by more degrees")
 @limit_opt("--max-scale", "FACTOR", "lengths grew, or shrank, by a larger factor")
@@ -197,6 +214,9 @@ def align(
     no_error_map: bool,
     init: str,
     allow_flip: bool,
+    source_mask: str | None,
+    target_mask: str | None,
+    roi: Roi | None,
     accept_doubtful: bool,
     interpolation: str,
     canvas: str,
@@ -222,9 +242,17 @@ def align(
     options = Options(**solver)
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
-    with faults({**roles, "canvas": source_path}):
+    seen = {"source mask": source_mask or "", "target mask": target_mask or roi_text(roi)}
+    with faults({**roles, **seen, "roi": f"{target_path}, {roi_text(roi)}", "canvas": source_path}):
         source, target = read_pair(source_path, target_path, max_megapixels)
         start = read_init(init, (source.width, source.height))
+        masks = read_masks(
+            target,
+            source_mask=source_mask,
+            target_mask=target_mask,
+            roi=roi,
+            max_megapixels=max_megapixels,
+        )
         outputs = named_outputs(
             source,
             image=output,
@@ -234,16 +262,21 @@ def align(
             with_image=not no_image,
             with_error_map=not no_error_map,
         )
-        inputs = [source_path, target_path, *filter(None, [start_file])]
+        given = filter(None, [start_file, source_mask, target_mask])
+        inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
         legend = prepare(outputs, target)
 
-        from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
+        from align_cli.engine.aligner import Aligner, residual  # noqa: PLC0415  (help stays quick)
 
-        aligner = Aligner(target.pixels, **asdict(options))
+        aligner = Aligner(target.pixels, mask=masks.target, **asdict(options))
         with level_bar(hidden=quiet) as advance:
             alignment = aligner.align(
-                source.pixels, init=start, allow_flip=allow_flip, progress=advance
+                source.pixels,
+                mask=masks.source,
+                init=start,
+                allow_flip=allow_flip,
+                progress=advance,
             )
         shown = alignment_canvas(alignment, canvas, max_megapixels)
         view = View(interpolation, shown, fill, metadata=not no_metadata)
@@ -254,6 +287,7 @@ def align(
             target=_facts(target),
             options={
                 **_options_record(options, init),
+                **regions_record(source_mask, target_mask, roi),
                 "allow_flip": allow_flip,
                 "accept_doubtful": accept_doubtful,
                 "interpolation": interpolation,
@@ -268,7 +302,22 @@ def align(
         lost = ""
         if accepted:
             written, lost = write_pictures(
-                outputs, alignment, source, target, legend=legend, view=view, small=small_files
+                outputs,
+                alignment,
+                source,
+                target,
+                residual=partial(
+                    residual,
+                    source.pixels,
+                    target.pixels,
+                    alignment,
+                    source_mask=masks.source,
+                    target_mask=masks.target,
+                    options=options,
+                ),
+                legend=legend,
+                view=view,
+                small=small_files,
             )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)

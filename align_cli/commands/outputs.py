@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePath
@@ -16,6 +16,9 @@ from align_cli.commands.exit_codes import OutputFault
 from align_cli.workers import Task, Workers, begin
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from align_cli.engine.alignment import Alignment
     from align_cli.engine.canvas import Canvas
     from align_cli.files.images import Picture
@@ -195,11 +198,14 @@ def write_pictures(
     source: Picture,
     target: Picture,
     *,
+    residual: Callable[[], tuple[NDArray[np.float32], NDArray[np.bool_]]],
     legend: Task[Any] | None,
     view: View,
     small: bool,
 ) -> tuple[list[str], str]:
     """Write the warped image, the error map and the mask, where wanted.
+
+    ``residual`` makes what ``align_cli.engine.aligner.residual`` returns.
 
     Returns the files written, and what of the source's metadata was not, as a line for people.
 
@@ -208,7 +214,6 @@ def write_pictures(
     """
     import numpy as np  # noqa: PLC0415
 
-    from align_cli.engine.aligner import residual  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
     from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
@@ -230,7 +235,7 @@ def write_pictures(
         return encode_image(path, alignment.valid_mask(view.canvas) * np.uint8(255), small=small)
 
     def error_map(path: str) -> bytes:
-        differences, overlap = residual(source.pixels, target.pixels, alignment)
+        differences, overlap = residual()
         if outputs.residual:
             differences[~overlap] = float("nan")
             return encode_array(path, differences)

@@ -172,20 +172,30 @@ class Aligner:
         target: (height, width) or (height, width, channels); uint8, uint16, float32 or float64.
             It is not changed, and may be thrown away; but an integer image of more than 8 MP is
             not copied, so leave it as it is while the aligner is used.
+        mask: (height, width) bool, the pixels of the target that take part; None for all.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
         options: the fields of ``align_cli.engine.options.Options``, by name.
 
     Raises:
-        ImageError: if the target cannot be aligned (shape, dtype, size, flat, nothing finite).
+        ImageError: if the target cannot be aligned (shape, dtype, size, flat, nothing finite),
+            or has no such channel, or the mask does not fit it or marks nothing.
         TypeError: if an option is unknown.
         ValueError: if an option has no sense; the message lists the choices.
     """
 
-    def __init__(self, target: Image, *, threads: int | None = None, **options: Any) -> None:
-        plane = luma(target, "target")
+    def __init__(
+        self,
+        target: Image,
+        *,
+        mask: Mask | None = None,
+        threads: int | None = None,
+        **options: Any,
+    ) -> None:
+        chosen = Options(**options)
+        plane = _seen(target, "target", mask, chosen)
         if isinstance(plane, LargeLuma) and plane.size[0] * plane.size[1] <= MOST_COPIED:
             plane = plane.copied()
-        self._prepare(plane, Options(**options), threads)
+        self._prepare(plane, chosen, threads)
 
     @classmethod
     def _of(cls, target: Luma, options: Options, threads: int | None) -> Aligner:
@@ -209,7 +219,11 @@ class Aligner:
         self._chosen: dict[int, TargetPoints | None] = {}
         likely = (*range(self._last, len(self._levels)), *range(self._last))
         if not any(self._known(level) for level in likely):
-            raise ImageError("no pixel is far enough from invalid ones to align", role="target")
+            raise ImageError(
+                "no pixel is far enough from those that take no part (masked, transparent, not "
+                "finite) to align; let more take part",
+                role="target",
+            )
 
     def _known(self, level: int) -> bool:
         """Whether a level has an interior."""
@@ -269,6 +283,7 @@ class Aligner:
         self,
         source: Image,
         *,
+        mask: Mask | None = None,
         init: str | Matrix = AUTO,
         allow_flip: bool = False,
         progress: Progress | None = None,
@@ -277,6 +292,7 @@ class Aligner:
 
         Args:
             source: like the target; size, dtype and channels may differ.
+            mask: (height, width) bool, the pixels of the source that take part; None for all.
             init: "auto", the name of a start ("identity", "translation", "fourier",
                 "features"), or (3, 3) ``source_to_target`` to start from.
             allow_flip: try the source's mirror image too, where the source cannot be aligned.
@@ -286,16 +302,22 @@ class Aligner:
             The alignment, whatever its outcome: check ``outcome.aligned``.
 
         Raises:
-            ImageError: if the source cannot be aligned, or ``init`` is no transform.
+            ImageError: if the source cannot be aligned, its mask does not fit it or marks
+                nothing, or ``init`` is no transform.
         """
         if allow_flip:
             check_image(source, "source")
             return allowing_flip(
-                lambda image, start: self.align(image, init=start, progress=progress), source, init
+                lambda image, seen, start: self.align(
+                    image, mask=seen, init=start, progress=progress
+                ),
+                source,
+                mask,
+                init,
             )
         if self.options.model == AUTO:
-            return self._simplest(source, init, progress)
-        plane = luma(source, "source")
+            return self._simplest(source, mask, init, progress)
+        plane = _seen(source, "source", mask, self.options)
         starts, begin = chosen_starts(init, self.model, self.target_size)
         with Threads(self.threads) as threads:
             count = min(level_count(plane.size), len(self._levels))
@@ -390,21 +412,24 @@ class Aligner:
             attempt = second if second.better_than(attempt) else attempt
         return attempt
 
-    def _simplest(self, source: Image, init: str | Matrix, progress: Progress | None) -> Alignment:
+    def _simplest(
+        self, source: Image, mask: Mask | None, init: str | Matrix, progress: Progress | None
+    ) -> Alignment:
         """Align by the simplest model that explains the images."""
-        largest = self._with_model(LARGEST).align(source, init=init, progress=progress)
+        largest = self._with_model(LARGEST).align(source, mask=mask, init=init, progress=progress)
         if largest.outcome.verdict is Verdict.FAILED:
             # Too little texture for so many parameters may be enough for fewer.
             for name in tuple(MODELS)[-2::-1]:
-                found = self._with_model(name).align(source, init=init)
+                found = self._with_model(name).align(source, mask=mask, init=init)
                 if found.outcome.aligned:
                     return found
             return largest
-        scores = self._model_scores(luma(source, "source"), largest.target_to_source)
+        plane = _seen(source, "source", mask, self.options)
+        scores = self._model_scores(plane, largest.target_to_source)
         name = simplest(scores) if scores else LARGEST
         found = largest
         if name != LARGEST:
-            simpler = self._with_model(name).align(source, init=init)
+            simpler = self._with_model(name).align(source, mask=mask, init=init)
             doubts = simpler.outcome.doubtful and not largest.outcome.aligned
             if simpler.outcome.aligned or doubts:
                 found = simpler
@@ -710,15 +735,38 @@ class Aligner:
         return math.nan
 
 
-def residual(source: Image, target: Image, alignment: Alignment) -> tuple[Plane, Mask]:
-    """``warped - target`` of the lumas, and where it is defined.
+def _seen(image: Image, role: str, mask: Mask | None, options: Options) -> Luma:
+    """An image as the options see it."""
+    return luma(image, role, mask=mask, channel=options.channel, ignore_alpha=options.ignore_alpha)
+
+
+def residual(
+    source: Image,
+    target: Image,
+    alignment: Alignment,
+    *,
+    source_mask: Mask | None = None,
+    target_mask: Mask | None = None,
+    options: Options = DEFAULTS,
+) -> tuple[Plane, Mask]:
+    """``warped - target`` of the lumas, or of the channel that was aligned, where it is defined.
+
+    Args:
+        source: as it was aligned.
+        target: the same.
+        alignment: how.
+        source_mask: (height, width) bool, the pixels of the source that take part; None for all.
+        target_mask: the same of the target.
+        options: those of the alignment; of them only what is seen of the images counts here.
 
     Returns:
         (height, width) float32 in units of full scale, 0 outside the overlap, and
         (height, width) bool, the overlap; both on the target's grid.
     """
     return trust.residual_image(
-        luma(source, "source"), luma(target, "target"), alignment.target_to_source
+        _seen(source, "source", source_mask, options),
+        _seen(target, "target", target_mask, options),
+        alignment.target_to_source,
     )
 
 
@@ -733,6 +781,10 @@ def align(
     levels: int | None = DEFAULTS.levels,
     max_iterations: int = DEFAULTS.max_iterations,
     tolerance: float | None = DEFAULTS.tolerance,
+    source_mask: Mask | None = None,
+    target_mask: Mask | None = None,
+    channel: str | int = DEFAULTS.channel,
+    ignore_alpha: bool = DEFAULTS.ignore_alpha,
     init: str | Matrix = AUTO,
     allow_flip: bool = False,
     threads: int | None = None,
@@ -753,6 +805,12 @@ def align(
         max_iterations: limit for each level.
         tolerance: converged when the next step would move no corner by more, in pixels; None for
             the preset's.
+        source_mask: (height, width) bool, the pixels of the source that take part; None for all.
+            What it holds elsewhere changes nothing.
+        target_mask: the same of the target.
+        channel: what both images are seen by: "luma", "all" (the mean of all channels), or the
+            number of one channel from 0.
+        ignore_alpha: whether transparent pixels take part too.
         init: "auto", the name of a start ("identity", "translation", "fourier", "features"), or
             (3, 3) ``source_to_target`` to start from.
         allow_flip: try the source's mirror image too, where the source cannot be aligned.
@@ -764,7 +822,8 @@ def align(
         The alignment, whatever its outcome: check ``outcome.aligned``.
 
     Raises:
-        ImageError: if an image cannot be aligned, or ``init`` is no transform.
+        ImageError: if an image cannot be aligned or has no such channel, a mask does not fit its
+            image or marks nothing, or ``init`` is no transform.
         TypeError: if a limit is unknown.
         ValueError: if an option has no sense; the message lists the choices.
 
@@ -786,8 +845,10 @@ def align(
         levels=levels,
         max_iterations=max_iterations,
         tolerance=tolerance,
+        channel=channel,
+        ignore_alpha=ignore_alpha,
         **limits,
     )
     # Nobody changes the target meanwhile: it need not be copied.
-    aligner = Aligner._of(luma(target, "target"), options, threads)
-    return aligner.align(source, init=init, allow_flip=allow_flip)
+    aligner = Aligner._of(_seen(target, "target", target_mask, options), options, threads)
+    return aligner.align(source, mask=source_mask, init=init, allow_flip=allow_flip)

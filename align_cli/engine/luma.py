@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Image, Mask, Plane, Vector
 from align_cli.engine.errors import ImageError
+from align_cli.engine.masks import check_mask
+from align_cli.engine.options import ALL_CHANNELS, LUMA_CHANNEL
 from align_cli.engine.threads import Threads
 
 DTYPES: Final = ("uint8", "uint16", "float32", "float64")
@@ -41,6 +43,9 @@ _STRIP_PIXELS: Final = 1 << 18
 
 Part = tuple[slice | NDArray[np.intp], slice]
 """Rows, or their indices, and columns of an image."""
+
+Weights = tuple[float, ...]
+"""What each channel counts for."""
 
 
 @dataclass(frozen=True)
@@ -81,14 +86,16 @@ class LargeLuma(Luma):
     Args:
         colours: (height, width, channels), without alpha.
         divisor: the value that counts as 1.
+        weights: of the channels; their sum is 1.
     """
 
     _colours: Image
     _divisor: float
+    _weights: Weights
 
-    def __init__(self, colours: Image, divisor: float) -> None:
-        values = {"_colours": colours, "_divisor": divisor, "valid": None, "offset": 0.0}
-        for name, value in (values | {"scale": 1.0}).items():
+    def __init__(self, colours: Image, divisor: float, weights: Weights) -> None:
+        values = {"_colours": colours, "_divisor": divisor, "_weights": weights, "valid": None}
+        for name, value in (values | {"offset": 0.0, "scale": 1.0}).items():
             object.__setattr__(self, name, value)
 
     @property
@@ -100,11 +107,11 @@ class LargeLuma(Luma):
     @property
     def plane(self) -> Plane:
         """All of it, made anew every time."""
-        return _converted(self._colours, self._divisor)
+        return _converted(self._colours, self._divisor, self._weights)
 
     def part(self, part: Part) -> Plane:
         """Some rows and columns of the plane."""
-        return _converted(self._colours[part], self._divisor)
+        return _converted(self._colours[part], self._divisor, self._weights)
 
     def smoothed(self, part: Part, kernel: Vector) -> Plane:
         """The same, filtered along both axes by a kernel of odd length; mirrored at its borders."""
@@ -114,7 +121,7 @@ class LargeLuma(Luma):
 
     def copied(self) -> LargeLuma:
         """The same of a copy of the image, which its owner may then change."""
-        return LargeLuma(self._colours.copy(), self._divisor)
+        return LargeLuma(self._colours.copy(), self._divisor, self._weights)
 
     @property
     def flat(self) -> bool:
@@ -178,7 +185,14 @@ def check_image(image: Image, role: str) -> None:
         )
 
 
-def luma(image: Image, role: str = "image") -> Luma:
+def luma(
+    image: Image,
+    role: str = "image",
+    *,
+    mask: Mask | None = None,
+    channel: str | int = LUMA_CHANNEL,
+    ignore_alpha: bool = False,
+) -> Luma:
     """Convert an image to the plane that is aligned.
 
     Grey is taken as it is, RGB becomes luma, any other number of channels their mean. With two or
@@ -188,39 +202,83 @@ def luma(image: Image, role: str = "image") -> Luma:
         image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
             It is not changed.
         role: "source" or "target", for messages.
+        mask: (height, width) bool, False where a pixel takes no part; what the image holds there
+            changes nothing. None for all pixels.
+        channel: "luma"; "all" for the mean of all channels but alpha; or the number of one, from
+            0 (also that of the last of four, which then is no alpha).
+        ignore_alpha: whether transparent pixels take part too.
 
     Raises:
-        ImageError: if the shape or dtype is unsupported, no pixel is finite, or all are equal.
+        ImageError: if the shape or dtype is unsupported, no pixel is finite, or all are equal; if
+            there is no such channel, or the mask has another size or marks nothing.
     """
     check_image(image, role)
     height, width = image.shape[:2]
     pixels = image.reshape(height, width, -1)
-    colours, alpha = _split_alpha(pixels)
+    colours, alpha, weights = _channels(pixels, channel, role)
+    alpha = None if ignore_alpha else alpha
     floating = image.dtype.kind == "f"
-    valid = np.ones((height, width), np.bool_) if floating or alpha is not None else None
-    if valid is not None:
-        if floating:
-            valid &= np.isfinite(pixels).all(axis=2)
-        if alpha is not None:
-            valid &= alpha > 0
-        if valid.all():
-            valid = None
-        elif not valid.any():
-            raise ImageError("no pixel is both finite and opaque", role=role)
-
+    valid = _valid(colours, alpha, mask, role)
     if valid is None and not floating and height * width > LARGE_PIXELS:
-        large = LargeLuma(colours, full_scale(image))
+        large = LargeLuma(colours, full_scale(image), weights)
         if large.flat:
-            raise ImageError("the image is flat: every pixel has the same value", role=role)
+            raise _flat(mask, role)
         return large
-    offset, scale = _spread(colours, valid, role) if floating else (0.0, 1.0)
-    plane = _converted(colours, scale * full_scale(image), offset)
+    offset, scale = _spread(colours, valid, _flat(mask, role)) if floating else (0.0, 1.0)
+    plane = _converted(colours, scale * full_scale(image), weights, offset, valid)
     if valid is not None:
         plane[~valid] = 0.0
     inside = plane if valid is None else plane[valid]
     if inside.min() == inside.max():
-        raise ImageError("the image is flat: every pixel has the same value", role=role)
+        raise _flat(mask, role)
     return Luma(plane, valid, offset, scale)
+
+
+def _channels(pixels: Image, channel: str | int, role: str) -> tuple[Image, Image | None, Weights]:
+    """The channels to look at, (height, width, n), alpha or None, and the weights of the former."""
+    colours, alpha = _split_alpha(pixels)
+    count = pixels.shape[2]
+    if not isinstance(channel, str):
+        if channel >= count:
+            there = f"it has channels 0 to {count - 1}" if count > 1 else "it has only channel 0"
+            raise ImageError(
+                f"there is no channel {channel}: {there}; choose one of them, "
+                f"{LUMA_CHANNEL} or {ALL_CHANNELS}",
+                role=role,
+            )
+        is_alpha = alpha is not None and channel == count - 1
+        return pixels[:, :, channel : channel + 1], None if is_alpha else alpha, (1.0,)
+    count = colours.shape[2]
+    luma_of = channel == LUMA_CHANNEL and count == len(RED_GREEN_BLUE)
+    return colours, alpha, RED_GREEN_BLUE if luma_of else (1.0 / count,) * count
+
+
+def _valid(colours: Image, alpha: Image | None, mask: Mask | None, role: str) -> Mask | None:
+    """(height, width) bool, the pixels that take part; None where all do."""
+    if mask is not None:
+        check_mask(mask, colours.shape[:2], role)
+    floating = colours.dtype.kind == "f"
+    if not floating and alpha is None and mask is None:
+        return None
+    valid = np.ones(colours.shape[:2], np.bool_) if mask is None else mask.copy()
+    if floating:
+        valid &= np.isfinite(colours).all(axis=2)
+    if alpha is not None:
+        valid &= (alpha > 0) & np.isfinite(alpha)
+    if valid.all():
+        return None
+    if not valid.any():
+        where = "" if mask is None else " where the mask lets it take part; mark more of it"
+        raise ImageError(f"no pixel is both finite and opaque{where}", role=role)
+    return valid
+
+
+def _flat(mask: Mask | None, role: str) -> ImageError:
+    if mask is None:
+        return ImageError("the image is flat: every pixel has the same value", role=role)
+    return ImageError(
+        "the image is flat where the mask lets it take part; mark a larger region", role=role
+    )
 
 
 def _split_alpha(pixels: Image) -> tuple[Image, Image | None]:
@@ -229,22 +287,27 @@ def _split_alpha(pixels: Image) -> tuple[Image, Image | None]:
     return pixels, None
 
 
-def _spread(colours: Image, valid: Mask | None, role: str) -> tuple[float, float]:
+def _spread(colours: Image, valid: Mask | None, flat: ImageError) -> tuple[float, float]:
     """Mean and standard deviation of the valid values of a floating-point image."""
     values = (colours if valid is None else colours[valid]).astype(np.float64)
     # Scaled by the largest value first: the square of 1e200 is not finite.
     largest = float(np.abs(values).max())
     if largest == 0.0:
-        raise ImageError("the image is flat: every pixel has the same value", role=role)
+        raise flat
     values /= largest
     spread = float(values.std()) * largest
     return float(values.mean()) * largest, spread if spread > 0.0 else 1.0
 
 
-def _converted(colours: Image, divisor: float, offset: float = 0.0) -> Plane:
-    """Luma, or mean of the channels, less ``offset``, over ``divisor``."""
+def _converted(
+    colours: Image,
+    divisor: float,
+    weights: Weights,
+    offset: float = 0.0,
+    valid: Mask | None = None,
+) -> Plane:
+    """Weighted sum of the channels, less ``offset``, over ``divisor``; floats where valid only."""
     height, width, channels = colours.shape
-    weights = RED_GREEN_BLUE if channels == 3 else (1.0 / channels,) * channels
     weights_row = np.array([[weight / divisor for weight in weights]])
     floating = colours.dtype.kind == "f"
     plane = np.empty((height, width), np.float32)
@@ -253,8 +316,13 @@ def _converted(colours: Image, divisor: float, offset: float = 0.0) -> Plane:
     def convert(top: int) -> None:
         strip, out = colours[top : top + rows], plane[top : top + rows]
         if floating:
-            clean = np.where(np.isfinite(strip), strip, offset) - offset
-            out[:] = clean @ weights_row[0]
+            # Before anything is added up: what is invalid may be 1e300, or not finite.
+            known = (
+                strip
+                if valid is None
+                else np.where(valid[top : top + rows, :, None], strip, offset)
+            )
+            out[:] = (known - offset) @ weights_row[0]
         elif channels == 1:
             # First converted, then scaled: both at once takes numpy ten times as long.
             out[:] = strip[:, :, 0]

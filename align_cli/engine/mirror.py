@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.alignment import Alignment, Uncertainty
-from align_cli.engine.arrays import Image, Matrix
+from align_cli.engine.arrays import Image, Mask, Matrix
 from align_cli.engine.coordinates import unit
 
 LEFT_AND_RIGHT: Final = (1, 0, 3, 2)
@@ -26,24 +26,29 @@ def mirror(width: int) -> Matrix:
 
 
 def allowing_flip(
-    align: Callable[[Image, str | Matrix], Alignment], source: Image, init: str | Matrix
+    align: Callable[[Image, Mask | None, str | Matrix], Alignment],
+    source: Image,
+    mask: Mask | None,
+    init: str | Matrix,
 ) -> Alignment:
     """Align a source, or its mirror image where it is that which can be aligned.
 
     Args:
-        align: aligns an image from a start.
+        align: aligns an image, with its mask, from a start.
         source: (height, width) or (height, width, channels).
+        mask: (height, width) bool, its pixels that take part; None for all.
         init: where to begin; a transform that mirrors settles the question.
     """
     matrix = None if isinstance(init, str) else np.asarray(init, np.float64)
     mirrors = matrix is not None and matrix.shape == (3, 3) and _mirrors(matrix)
     if not mirrors:
-        found = align(source, init)
+        found = align(source, mask, init)
         if found.outcome.aligned or not isinstance(init, str):
             return found
     flip = mirror(source.shape[1])
     begin: str | Matrix = init if isinstance(init, str) else np.asarray(init, np.float64) @ flip
-    flipped = align(np.ascontiguousarray(source[:, ::-1]), begin)
+    there = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
+    flipped = align(np.ascontiguousarray(source[:, ::-1]), there, begin)
     if mirrors or flipped.outcome.aligned:
         return _of_the_source(flipped, flip)
     return found

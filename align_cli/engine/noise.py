@@ -86,6 +86,11 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
             TEXTURE_SHARE * energy,
         )
     x, y = planes.gradient_x.copy(), planes.gradient_y.copy()
+    share = 1.0
+    if planes.valid is not None:
+        # The edge of a mask is no texture, and what lies under it no part of the mean.
+        x[~planes.valid] = y[~planes.valid] = 0.0
+        share = float(planes.valid.mean())
     bands = planes.bands.cut(planes.bands.rows)
     with Threads() as threads:
         found = threads.map(lambda rows: _shares(x[rows], y[rows], expected), bands)
@@ -96,7 +101,7 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
             _believe((x[rows], y[rows]), found[band][1] * scale)
 
         threads.map(believe, range(len(bands)))
-    return replace(planes, gradient_x=x, gradient_y=y, texture=TEXTURE_SHARE * energy)
+    return replace(planes, gradient_x=x, gradient_y=y, texture=TEXTURE_SHARE * energy / share)
 
 
 def _shares(x: Plane, y: Plane, expected: float) -> tuple[Plane, Plane]:

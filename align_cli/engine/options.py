@@ -23,6 +23,11 @@ CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
 START_NAMES: Final = ("identity", "translation", "fourier", "features")
 INIT_NAMES: Final = (AUTO, *START_NAMES)
 
+LUMA_CHANNEL: Final = "luma"
+ALL_CHANNELS: Final = "all"
+CHANNEL_NAMES: Final = (LUMA_CHANNEL, ALL_CHANNELS)
+"""What is looked at, where it is not one channel by its number: luma, or the mean of all."""
+
 
 class Preset(NamedTuple):
     """What a preset trades time for.
@@ -95,6 +100,9 @@ class Options:
         max_shear: the largest shear.
         min_overlap: the share of the target that the source must cover.
         min_score: the ZNCC that must be reached.
+        channel: what both images are seen by, one of ``CHANNEL_NAMES`` or the number of a channel
+            from 0.
+        ignore_alpha: whether transparent pixels take part too.
 
     Raises:
         ValueError: if an option has no sense; the message lists the choices.
@@ -113,6 +121,8 @@ class Options:
     max_shear: float | None = None
     min_overlap: float | None = None
     min_score: float | None = None
+    channel: str | int = LUMA_CHANNEL
+    ignore_alpha: bool = False
 
     def __post_init__(self) -> None:
         _check_choice("model", self.model, (*MODEL_NAMES, AUTO))
@@ -127,6 +137,7 @@ class Options:
             limit = getattr(self, name)
             if limit is not None and not (least <= limit <= most and limit < math.inf):
                 raise ValueError(f"{name} must be {_range(least, most)}, got {limit}")
+        _check_channel(self.channel)
 
     @property
     def polish(self) -> bool:
@@ -165,6 +176,15 @@ class Options:
 def _check_choice(what: str, name: str, names: tuple[str, ...]) -> None:
     if name not in names:
         raise ValueError(f"unknown {what} {name!r}; choose one of {', '.join(names)}")
+
+
+def _check_channel(channel: str | int) -> None:
+    number = isinstance(channel, int) and not isinstance(channel, bool) and channel >= 0
+    if not number and channel not in CHANNEL_NAMES:
+        raise ValueError(
+            f"unknown channel {channel!r}; choose one of {', '.join(CHANNEL_NAMES)}, or the "
+            "number of a channel, from 0"
+        )
 
 
 def _range(least: float, most: float) -> str:

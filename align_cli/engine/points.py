@@ -108,13 +108,15 @@ def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
     if min(level.size) <= 2 * reach + 1:
         return None
     width, height = (side - 2 * reach for side in level.size)
-    cell, stride = _cell(height * width, most)
+    valid = within_reach(level.valid)
+    inner = np.s_[reach : reach + height, reach : reach + width]
+    pixels = height * width if valid is None else int(np.count_nonzero(valid[inner]))
+    cell, stride = _cell(pixels, most)
     rows = np.s_[reach : reach + height : stride]
     columns = np.s_[reach : reach + width : stride]
     image = level.image
     x = 0.5 * (image[rows, _moved(columns, 1)] - image[rows, _moved(columns, -1)])
     y = 0.5 * (image[_moved(rows, 1), columns] - image[_moved(rows, -1), columns])
-    valid = within_reach(level.valid)
     if valid is not None:
         valid = valid[rows, columns]
         if not valid.any():
@@ -131,13 +133,20 @@ def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
     )
 
 
-def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> TargetPoints:
-    """The pixels that tell most of the planes of a level, with their gradients."""
+def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> TargetPoints | None:
+    """The pixels that tell most of the planes of a level, with their gradients.
+
+    None where so few take part that there is nothing to choose from.
+    """
     height, width = planes.image.shape
+    pixels = height * width if planes.valid is None else int(np.count_nonzero(planes.valid))
     if most is None:
-        most = min(max(MOST_POINTS, height * width // PIXELS_A_POINT), LAST_POINTS)
-    cell, stride = _cell(height * width, most)
+        most = min(max(MOST_POINTS, pixels // PIXELS_A_POINT), LAST_POINTS)
+    cell, stride = _cell(pixels, most)
     picked = np.s_[::stride, ::stride]
+    valid = None if planes.valid is None else planes.valid[picked]
+    if valid is not None and not valid.any():
+        return None
     x, y = planes.origin
     points = _elected(
         planes.size,
@@ -145,7 +154,7 @@ def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> Ta
         (y + planes.bands.y[::stride]).astype(np.float32),
         planes.image[picked] + np.float32(planes.mean),
         (planes.gradient_x[picked], planes.gradient_y[picked]),
-        None if planes.valid is None else planes.valid[picked],
+        valid,
         cell,
     )
     columns, rows = points.place[:2].astype(np.intp)

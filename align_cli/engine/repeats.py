@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Plane
+from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.noise import left_on
 from align_cli.engine.pyramid import Level
 from align_cli.engine.trust import details
@@ -39,6 +39,10 @@ at most the second."""
 CORE: Final = 0.75
 """The central peak ends where the autocorrelation has fallen to this. Between the peaks of a
 lattice of three pixels it need not fall much further."""
+
+LEAST_LEFT: Final = 0.25
+"""Of an image with holes no shift is looked at that leaves less than this share of its pixels; the
+largest shifts of one without leave as much."""
 
 Correlation = NDArray[np.float32]
 
@@ -64,21 +68,20 @@ class Repeat:
 def find_repeat(levels: Sequence[Level], noise: float) -> Repeat | None:
     """The shortest shift under which an image repeats itself, None where there is none.
 
-    Nothing is said of an image with holes, or of one that does not stand out of its noise.
+    Nothing is said of an image that does not stand out of its noise.
 
     Args:
         levels: of the image, 0 = full size.
         noise: standard deviation of its noise at full size.
     """
-    if levels[0].valid is not None:
-        return None
     sizes = [level.size[0] * level.size[1] for level in levels]
     finest, first = (
         next((n for n, pixels in enumerate(sizes) if pixels <= most), len(levels) - 1)
         for most in (FINE_PIXELS, COARSE_PIXELS)
     )
     for number in range(first, finest - 1, -1):
-        correlation = autocorrelation(levels[number].image, noise * left_on(number))
+        level = levels[number]
+        correlation = autocorrelation(level.image, noise * left_on(number), level.valid)
         if correlation is None:
             continue  # what the coarse level has lost the next may show
         if number > finest and float(correlation.max()) < WORTH_A_LOOK:
@@ -92,29 +95,33 @@ def find_repeat(levels: Sequence[Level], noise: float) -> Repeat | None:
     return None
 
 
-def autocorrelation(image: Plane, noise: float) -> Correlation | None:
+def autocorrelation(image: Plane, noise: float, valid: Mask | None = None) -> Correlation | None:
     """Of an image's details, for shifts of up to half of each side, the central peak taken out.
 
     Args:
         image: (h, w) float32.
         noise: standard deviation of its noise, whose variance is taken off the signal's.
+        valid: (h, w) bool, the pixels that count; None for all.
 
     Returns:
         (h // 2 + 1, 2 (w // 2) + 1) float32, for y from 0 down, x from -(w // 2); -1 within the
-        central peak. None where the signal does not stand out of the noise.
+        central peak; 0 where the shift leaves less than ``LEAST_LEFT`` of the pixels that count.
+        None where the signal does not stand out of the noise.
     """
     height, width = image.shape
-    (detail,) = details([image], np.ones(image.shape, np.bool_))
-    rows, columns = (cv2.getOptimalDFTSize(side + side // 2) for side in image.shape)
-    padded = np.zeros((rows, columns), np.float32)
-    padded[:height, :width] = detail
-    spectrum = cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT, nonzeroRows=height)
-    power = cv2.mulSpectrums(spectrum, spectrum, 0, conjB=True)
-    sums = cv2.dft(power, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)
+    (detail,) = details([image], np.ones(image.shape, np.bool_) if valid is None else valid)
+    sums = _products(detail)
     down, across = height // 2, width // 2
-    sums = np.concatenate([sums[: down + 1, -across:], sums[: down + 1, : across + 1]], axis=1)
-    pixels = np.outer(height - np.arange(down + 1), width - np.abs(np.arange(-across, across + 1)))
-    correlation = np.asarray(sums / pixels, np.float32)
+    if valid is None:
+        pixels = np.outer(
+            height - np.arange(down + 1), width - np.abs(np.arange(-across, across + 1))
+        )
+        correlation = np.asarray(sums / pixels, np.float32)
+    else:
+        counted = _products(valid.astype(np.float32))
+        enough = counted >= max(LEAST_LEFT * float(counted[0, across]), 1.0)
+        correlation = np.where(enough, sums / np.where(enough, counted, 1.0), 0.0)
+        correlation = np.asarray(correlation, np.float32)
     signal = float(correlation[0, across]) - noise**2
     if not signal > noise**2:
         return None
@@ -127,6 +134,19 @@ def autocorrelation(image: Plane, noise: float) -> Correlation | None:
     core = parts[down:] == parts[down, across]
     correlation[core] = -1.0
     return correlation
+
+
+def _products(image: Plane) -> Plane:
+    """Sums of an image times itself, shifted as ``autocorrelation`` has it."""
+    height, width = image.shape
+    rows, columns = (cv2.getOptimalDFTSize(side + side // 2) for side in image.shape)
+    padded = np.zeros((rows, columns), np.float32)
+    padded[:height, :width] = image
+    spectrum = cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT, nonzeroRows=height)
+    power = cv2.mulSpectrums(spectrum, spectrum, 0, conjB=True)
+    sums = cv2.dft(power, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)
+    down, across = height // 2, width // 2
+    return np.concatenate([sums[: down + 1, -across:], sums[: down + 1, : across + 1]], axis=1)
 
 
 def _shortest(correlation: Correlation) -> Repeat | None:

@@ -247,14 +247,16 @@ def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes 
 
     with Threads() as threads:
         threads.map(fill, bands.cut(max(1, _STRIP_PIXELS // width)))
+    mask = None if valid is None else _stacked(valid, bands, reach)
     return _planes(
         level.size,
         bands,
         reach,
         image=image,
         gradient=(along_x, along_y),
-        valid=None if valid is None else _stacked(valid, bands, reach),
-        steepness=_steepness(image, along_x),
+        valid=mask,
+        # The edge of a mask is no texture.
+        steepness=_steepness(image, along_x if mask is None else along_x * mask),
     )
 
 

@@ -396,7 +396,9 @@ def test_images_that_do_not_meet_are_not_aligned() -> None:
 def test_only_invalid_neighbourhoods_are_refused() -> None:
     target = render(textured(), (60, 60))
     target[::5, ::5] = np.nan
-    with pytest.raises(ImageError, match=r"^target: no pixel is far enough from invalid ones"):
+    with pytest.raises(
+        ImageError, match=r"^target: no pixel is far enough from those that take no part"
+    ):
         align(render(textured(), (60, 60)), target)
 
 

@@ -7,6 +7,7 @@ from align_cli.engine.luma import luma
 from align_cli.engine.noise import noise_level
 from align_cli.engine.pyramid import level_count, pyramid
 from align_cli.engine.repeats import Repeat, autocorrelation, find_repeat
+from align_cli.engine.trust import details
 from tests.scenes import pair, render, stripes, textured
 
 
@@ -51,13 +52,45 @@ def test_one_mark_on_a_lattice_that_covers_much_tells_where_it_is() -> None:
     assert repeat_of(image.astype(np.float32)) is None
 
 
-def test_noise_alone_and_holes_say_nothing() -> None:
+def test_noise_alone_says_nothing() -> None:
     noise = np.random.default_rng(2).normal(0.5, 0.1, (120, 160)).astype(np.float32)
     assert repeat_of(noise) is None
-    holes = np.dstack([lattice(16.0, 16.0), np.ones((180, 240))]).astype(np.float32)
-    assert repeat_of(holes) is not None
-    holes[40:50, 60:80, 1] = 0.0
-    assert repeat_of(holes) is None
+
+
+def holes(size: tuple[int, int], seed: int) -> np.ndarray:
+    """(height, width) bool, False in a disc and right of a line, about 40 % of the pixels."""
+    x, y = np.meshgrid(np.arange(size[0]) / size[0], np.arange(size[1]) / size[1])
+    x0, y0 = np.random.default_rng(seed).uniform(0.3, 0.5, 2)
+    return np.asarray((np.hypot(x - x0, y - y0) > 0.25) & (x < 0.8))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_lattice_with_holes_repeats_itself_and_a_picture_with_holes_does_not(seed: int) -> None:
+    numbers = np.random.default_rng(seed)
+    mask = holes((240, 180), seed)
+    image = lattice(17.0, 29.0, noise=0.02)
+    image[~mask] = numbers.uniform(size=image.shape)[~mask]
+    found = repeat_of(np.dstack([image, mask]).astype(np.float32))
+    assert found is not None
+    assert found.length_px == pytest.approx(17.0, abs=1.0)
+    picture = render(textured(seed), (240, 180), noise=0.02)
+    picture[~mask] = lattice(17.0, 29.0)[~mask]
+    assert repeat_of(np.dstack([picture, mask]).astype(np.float32)) is None
+
+
+def test_the_autocorrelation_of_an_image_with_holes_is_that_of_the_sums() -> None:
+    image = np.random.default_rng(5).normal(size=(23, 31)).astype(np.float32)
+    mask = holes((31, 23), 5)
+    found = autocorrelation(image, 0.0, mask)
+    assert found is not None
+    (detail,) = details([image], mask)
+    power = float((detail * detail)[mask].mean())
+    for y, x in ((3, 4), (6, -5), (0, 9)):
+        here = np.s_[: 23 - y, max(0, -x) : 31 - max(0, x)]
+        there = np.s_[y:, max(0, x) : 31 + min(0, x)]
+        both = mask[here] & mask[there]
+        expected = float((detail[here] * detail[there])[both].mean()) / power
+        assert found[y, 15 + x] == pytest.approx(expected, abs=1e-4)
 
 
 def test_the_autocorrelation_is_that_of_the_sums() -> None:

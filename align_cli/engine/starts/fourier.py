@@ -80,6 +80,8 @@ def guesses(views: Views) -> Iterator[Matrix]:
         return
     source, target = views.source[level], views.target[level]
     s, t = (faded(image.image, image.valid) for image in (source, target))
+    if not (s.any() and t.any()):
+        return  # so little takes part that the reduced images show nothing of it
     found: list[tuple[float, Matrix]] = []
     for angle, scale in turns(s, t, TURNS):
         factor = scale if views.model.size >= MODELS["similarity"].size else 1.0

@@ -59,13 +59,15 @@ def correlation(source: Plane, target: Plane, *, around: bool = False) -> NDArra
 
     Returns:
         The value at [dy, dx], negative ones from the end, tells of source(x + d) = target(x).
-        Its standard deviation is 1.
+        Its standard deviation is 1, or 0 where one of the images shows nothing.
     """
     rows = source.shape[0] if around else source.shape[0] + target.shape[0]
     size = (
         rows if around else cv2.getOptimalDFTSize(rows),
         cv2.getOptimalDFTSize(source.shape[1] + target.shape[1]),
     )
+    if not (source.any() and target.any()):
+        return np.zeros(size, np.float32)
     spectrum = np.fft.rfft2(source, size) * np.conj(np.fft.rfft2(target, size))
     spectrum /= np.abs(spectrum) + TINY
     y, x = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])

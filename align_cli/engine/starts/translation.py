@@ -27,6 +27,8 @@ def guesses(views: Views) -> Iterator[Matrix]:
     source, target = (
         faded(image.image, image.valid) for image in (views.source[level], views.target[level])
     )
+    if not (source.any() and target.any()):
+        return  # so little takes part that the reduced images show nothing of it
     for _, x, y in peaks(correlation(source, target), PEAKS):
         warp = np.eye(3)
         warp[:2, 2] = x, y

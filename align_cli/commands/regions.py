@@ -1,0 +1,150 @@
+"""Which pixels take part and by which channel they are seen: the options, and reading masks."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import click
+
+from align_cli.commands.options import FileName
+from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+
+    from align_cli.files.images import Picture
+
+Roi = tuple[int, int, int, int]
+"""First column, first row, width and height, in pixels."""
+
+
+def roi_in_px(ctx: click.Context, param: click.Parameter, value: str | None) -> Roi | None:
+    """Callback: turn a text such as 9,5,64,48 into four numbers, or fail with a usage error."""
+    if value is None:
+        return None
+    parts = [part.strip() for part in value.split(",")]
+    if len(parts) != 4 or not all(_is_whole(part) for part in parts):
+        raise click.BadParameter(
+            f"{value!r} is not x,y,w,h: four whole numbers of pixels from 0, such as "
+            "100,50,640,480.",
+            ctx,
+            param,
+        )
+    x, y, width, height = map(int, parts)
+    if not (width and height):
+        raise click.BadParameter(f"{value!r} is empty; w and h must be at least 1.", ctx, param)
+    return x, y, width, height
+
+
+def channel_or_name(ctx: click.Context, param: click.Parameter, value: str) -> str | int:
+    """Callback: a name of ``CHANNEL_NAMES``, or the number of a channel; else a usage error."""
+    if value in CHANNEL_NAMES:
+        return value
+    if not _is_whole(value):
+        raise click.BadParameter(
+            f"{value!r} is none of {', '.join(CHANNEL_NAMES)}, and not the number of a channel "
+            "(0, 1, ...).",
+            ctx,
+            param,
+        )
+    return int(value)
+
+
+def _is_whole(text: str) -> bool:
+    return re.fullmatch("[0-9]{1,9}", text) is not None
+
+
+source_mask_opt = click.option(
+    "--source-mask",
+    type=FileName(),
+    metavar="PATH",
+    help="A picture of SRC's size: only where it is not zero SRC takes part.",
+)
+target_mask_opt = click.option(
+    "--target-mask",
+    type=FileName(),
+    metavar="PATH",
+    help="A picture of DST's size: only where it is not zero DST takes part.",
+)
+roi_opt = click.option(
+    "--roi",
+    callback=roi_in_px,
+    metavar="X,Y,W,H",
+    help="Only this rectangle of DST takes part: first column and row, width, height, in pixels.",
+)
+channel_opt = click.option(
+    "--channel",
+    callback=channel_or_name,
+    default=str(DEFAULTS.channel),
+    show_default=True,
+    metavar="luma|all|N",
+    help="What both images are seen by: luma, the mean of all channels, or channel N from 0. All "
+    "channels are warped.",
+)
+ignore_alpha_opt = click.option(
+    "--ignore-alpha", is_flag=True, help="Let transparent pixels take part too."
+)
+
+
+class Masks(NamedTuple):
+    """(height, width) bool of each picture; None where all of it takes part."""
+
+    source: npt.NDArray[np.bool_] | None
+    target: npt.NDArray[np.bool_] | None
+
+
+def read_masks(
+    target: Picture,
+    *,
+    source_mask: str | None,
+    target_mask: str | None,
+    roi: Roi | None,
+    max_megapixels: float,
+) -> Masks:
+    """Read the masks; that of the target is what its mask and the rectangle have in common.
+
+    Raises:
+        UnreadableError: if a mask cannot be read.
+        ImageError: if the target's does not fit it, or the rectangle is not within the target, or
+            they have nothing in common. (That of the source is checked with the source.)
+    """
+    from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
+    from align_cli.engine.masks import Region, check_mask, region_mask  # noqa: PLC0415
+    from align_cli.files.masks import read_mask  # noqa: PLC0415
+
+    of_source, of_target = (
+        None if path is None else read_mask(path, max_megapixels=max_megapixels)
+        for path in (source_mask, target_mask)
+    )
+    if roi is not None:
+        inside = region_mask(Region(*roi), (target.width, target.height), role="roi")
+        if of_target is not None:
+            check_mask(of_target, inside.shape, "target")
+            inside &= of_target
+            if not inside.any():
+                raise ImageError(
+                    "the target's mask is zero all over the region; choose a region that it "
+                    "reaches",
+                    role="roi",
+                )
+        of_target = inside
+    return Masks(of_source, of_target)
+
+
+def roi_text(roi: Roi | None) -> str:
+    """The option as it was typed, for messages."""
+    return "--roi" if roi is None else "--roi " + ",".join(map(str, roi))
+
+
+def regions_record(
+    source_mask: str | None, target_mask: str | None, roi: Roi | None
+) -> dict[str, Any]:
+    """The options as the document holds them."""
+    names = ("x", "y", "width", "height")
+    return {
+        "source_mask": source_mask,
+        "target_mask": target_mask,
+        "roi_px": None if roi is None else dict(zip(names, roi, strict=True)),
+    }
