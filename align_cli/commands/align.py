@@ -55,6 +55,7 @@ from align_cli.engine.options import (
     MODEL_NAMES,
     PRESET_NAMES,
     PRESETS,
+    SIMILARITY_NAMES,
     START_NAMES,
     Options,
 )
@@ -138,6 +139,14 @@ UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
     default=DEFAULTS.photometric,
     show_default=True,
     help="Solve for gain and bias of the light too.",
+)
+@click.option(
+    "--similarity",
+    type=click.Choice(SIMILARITY_NAMES),
+    default=DEFAULTS.similarity,
+    show_default=True,
+    help="What is compared: grey values; the orientation of edges, blind to sign and contrast "
+    "(a negative, near infra-red); auto: the second where the first fails.",
 )
 @click.option(
     "--levels",

@@ -11,7 +11,7 @@ import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -54,7 +54,7 @@ from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.model_choice import model_scores, simplest
 from align_cli.engine.motion import LARGEST, MODELS, describe
 from align_cli.engine.noise import believed, left_on, noise_energy, noise_level
-from align_cli.engine.options import AUTO, DEFAULTS, PRESETS, Options
+from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, PRESETS, Options
 from align_cli.engine.photometry import FIELD, Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource, TargetPoints, points_of, target_points
@@ -69,6 +69,7 @@ from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
 from align_cli.engine.tiles import MOST_TILED_PIXELS, TileVotes, tile_votes
 from align_cli.engine.uncertainty import uncertainty
+from align_cli.engine.unlike import View, descend, judged
 
 SPARED_LEVELS: Final = 3
 """Where all levels together fail, a second attempt does without so many of the coarsest. Something
@@ -315,6 +316,8 @@ class Aligner:
                 mask,
                 init,
             )
+        if self.options.similarity != INTENSITY:
+            return self._unlike(source, mask, init, progress)
         if self.options.model == AUTO:
             return self._simplest(source, mask, init, progress)
         plane = _seen(source, "source", mask, self.options)
@@ -343,6 +346,68 @@ class Aligner:
             start=start,
             source_size=plane.size,
             target_size=self.target_size,
+        )
+
+    def _unlike(
+        self,
+        source: Image,
+        mask: Mask | None,
+        init: str | Matrix,
+        progress: Progress | None,
+    ) -> Alignment:
+        """Align by the orientation of edges; with "auto", where grey values lead to nothing."""
+        by_intensity = None
+        if self.options.similarity == AUTO:
+            by_intensity = self._with(similarity=INTENSITY).align(
+                source, mask=mask, init=init, progress=progress
+            )
+            if by_intensity.outcome.aligned:
+                return by_intensity
+        plane = _seen(source, "source", mask, self.options)
+        levels = pyramid(plane, min(level_count(plane.size), len(self._levels)))
+        starts, begin = chosen_starts(init, self.model, self.target_size)
+        start = starts[0]
+        if start not in (IDENTITY, GIVEN):
+            begin = next(STARTS[start](Views(levels, self._levels, self.model)), begin)
+        moving, still = View(plane, levels), View(self._target, self._levels)
+        with Threads(self.threads) as threads:
+            solve = partial(
+                descend,
+                model=self.model,
+                loss=self.loss,
+                options=self.options,
+                threads=threads,
+            )
+            rest = solve(moving, still, begin, progress=progress)
+            quality, outcome = judged(
+                moving,
+                still,
+                begin,
+                rest,
+                lambda: solve(still, moving, inverse(begin)),
+                model=self.model,
+                start_given=start == GIVEN,
+                repeat=self._repeat,
+            )
+        if by_intensity is not None and outcome.verdict is Verdict.FAILED:
+            return by_intensity
+        source_to_target = inverse(rest.warp)
+        parameters = describe(source_to_target, self.model, plane.size)
+        return Alignment(
+            model=self.model.name,
+            source_to_target=source_to_target,
+            target_to_source=rest.warp,
+            parameters=parameters,
+            outcome=within_limits(outcome, self.options, parameters, quality),
+            quality=quality,
+            uncertainty=None,
+            gain=math.nan,
+            bias=math.nan,
+            levels=rest.records,
+            start=start,
+            source_size=plane.size,
+            target_size=self.target_size,
+            similarity=GRADIENT,
         )
 
     def _found(
@@ -437,8 +502,14 @@ class Aligner:
 
     def _with_model(self, name: str) -> Aligner:
         """The same aligner for one model: what it holds of the target serves them all."""
+        other = self._with(model=name)
+        other.model = MODELS[name]
+        return other
+
+    def _with(self, **options: Any) -> Aligner:
+        """The same aligner with other options that leave what it holds of the target as it is."""
         other = copy(self)
-        other.options, other.model = replace(self.options, model=name), MODELS[name]
+        other.options = replace(self.options, **options)
         return other
 
     def _model_scores(self, source: Luma, warp: Matrix) -> tuple[ModelScore, ...]:
@@ -778,6 +849,7 @@ def align(
     preset: str = DEFAULTS.preset,
     loss: str = DEFAULTS.loss,
     photometric: bool = DEFAULTS.photometric,
+    similarity: str = DEFAULTS.similarity,
     levels: int | None = DEFAULTS.levels,
     max_iterations: int = DEFAULTS.max_iterations,
     tolerance: float | None = DEFAULTS.tolerance,
@@ -801,6 +873,8 @@ def align(
         preset: "fast", "balanced" or "precise".
         loss: "tukey", "huber", "lorentzian", "geman-mcclure" or "l2".
         photometric: solve for gain and bias too.
+        similarity: what is compared: "intensity", grey values; "gradient", the orientation of
+            edges, blind to their sign and contrast; "auto", the second where the first fails.
         levels: number of pyramid levels; None for as many as both images carry.
         max_iterations: limit for each level.
         tolerance: converged when the next step would move no corner by more, in pixels; None for
@@ -842,6 +916,7 @@ def align(
         preset=preset,
         loss=loss,
         photometric=photometric,
+        similarity=similarity,
         levels=levels,
         max_iterations=max_iterations,
         tolerance=tolerance,

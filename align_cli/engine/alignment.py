@@ -20,6 +20,7 @@ from align_cli.engine.canvas import (
     onto_target,
     overlap_polygon,
 )
+from align_cli.engine.options import INTENSITY
 from align_cli.engine.sampling import overlap_mask
 from align_cli.engine.warping import warp_image
 
@@ -197,6 +198,9 @@ class Alignment:
         source_size, target_size: (width, height) in pixels.
         model_scores: what each motion model is worth, where the model was chosen among them, from
             the fewest parameters to the most; empty where it was given.
+        similarity: what was compared in the end, "intensity" or "gradient". With the latter each
+            ``zncc`` and ``detail_zncc`` is of the orientations of edges, and there is no light:
+            ``gain`` and ``bias`` are NaN.
     """
 
     model: str
@@ -214,6 +218,7 @@ class Alignment:
     target_size: tuple[int, int]
     mirrored: bool = False
     model_scores: tuple[ModelScore, ...] = ()
+    similarity: str = INTENSITY
 
     @property
     def overlap_polygon(self) -> Points:

@@ -18,6 +18,12 @@ convinces."""
 
 MODEL_NAMES: Final = ("translation", "rigid", "similarity", "affine", "homography")
 LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
+INTENSITY: Final = "intensity"
+GRADIENT: Final = "gradient"
+SIMILARITY_NAMES: Final = (INTENSITY, GRADIENT, AUTO)
+"""What is compared: grey values, or the orientation of edges; auto: the second where the first
+fails."""
+
 INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
 START_NAMES: Final = ("identity", "translation", "fourier", "features")
@@ -89,6 +95,7 @@ class Options:
         loss: robust loss, one of ``LOSS_NAMES``. Tukey's by default: on photographs of a wall
             with things in front of it, it came nearest to the truth (docs/method.md).
         photometric: solve for gain and bias too.
+        similarity: what is compared, one of ``SIMILARITY_NAMES``.
         levels: number of pyramid levels; None for as many as both images carry.
         max_iterations: limit for each level.
         tolerance: a level is converged when no further step moves a corner by more, in pixels;
@@ -112,6 +119,7 @@ class Options:
     preset: str = "balanced"
     loss: str = "tukey"
     photometric: bool = True
+    similarity: str = INTENSITY
     levels: int | None = None
     max_iterations: int = 100
     tolerance: float | None = None
@@ -128,6 +136,12 @@ class Options:
         _check_choice("model", self.model, (*MODEL_NAMES, AUTO))
         _check_choice("preset", self.preset, PRESET_NAMES)
         _check_choice("loss", self.loss, LOSS_NAMES)
+        _check_choice("similarity", self.similarity, SIMILARITY_NAMES)
+        if self.model == AUTO and self.similarity == GRADIENT:
+            raise ValueError(
+                f"model {AUTO!r} weighs grey values against noise, which similarity {GRADIENT!r} "
+                f"does not compare; choose one of {', '.join(MODEL_NAMES)}"
+            )
         if self.levels is not None:
             _check_count("levels", self.levels)
         _check_count("max_iterations", self.max_iterations)

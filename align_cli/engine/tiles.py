@@ -13,8 +13,9 @@ from typing import Final
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Matrix
+from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.pyramid import Level
 from align_cli.engine.sampling import sample
 from align_cli.engine.trust import common
@@ -74,18 +75,32 @@ def tile_votes(source: Level, target: Level, warp: Matrix, noise: float) -> Tile
     image = np.asarray(target.image, np.float32)
     inside = common(source, target, warp, margin=1.0)
     warped = np.asarray(sample(source.image, warp, target.size, replicate=True), np.float32)
+    least = (LEAST_CONTRAST * noise) ** 2 + float(np.finfo(np.float32).tiny)
+    return votes_of(warped, image, inside, least)
+
+
+def votes_of(
+    warped: NDArray[np.float32], image: NDArray[np.float32], inside: Mask, least: float
+) -> TileVotes:
+    """Ask the tiles of a picture of one or more channels.
+
+    Args:
+        warped: the source on the target's grid, (height, width) or (height, width, channels).
+        image: the target, likewise.
+        inside: (height, width) bool, the pixels of which both know.
+        least: tiles of a smaller variance, the mean over the channels, are not asked.
+    """
     around = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
     seen = cv2.erode(
         inside.view(np.uint8), around, borderType=cv2.BORDER_CONSTANT, borderValue=0
     ).astype(np.bool_)
-    height, width = image.shape
-    least = (LEAST_CONTRAST * noise) ** 2 + np.finfo(np.float32).tiny
+    height, width = inside.shape
     corners = [
         (y, x)
         for y in range(RIM, height - TILE - RIM + 1, TILE)
         for x in range(RIM, width - TILE - RIM + 1, TILE)
         if seen[y : y + TILE, x : x + TILE].all()
-        and float(image[y : y + TILE, x : x + TILE].var()) > least
+        and float(image[y : y + TILE, x : x + TILE].var(axis=(0, 1)).mean()) > least
     ]
     if len(corners) > MOST_TILES:
         picked = np.linspace(0, len(corners) - 1, MOST_TILES).astype(np.intp)

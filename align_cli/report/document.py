@@ -70,6 +70,7 @@ def alignment_document(
         "gain": alignment.gain,
         "bias": alignment.bias,
         "start": alignment.start,
+        "similarity": alignment.similarity,
         "mirrored": alignment.mirrored,
         "levels": [
             {**asdict(record), "status": record.status.value} for record in alignment.levels

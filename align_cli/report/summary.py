@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
+from align_cli.engine.options import INTENSITY
+
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment, Uncertainty
     from align_cli.engine.transform import Transform
@@ -89,7 +91,8 @@ def level_table(alignment: Alignment) -> str:
             f"{record.level:>5} {size:>10} {record.iterations:>11} {record.last_step_px:>13.5f} "
             f"{record.rmse:>9.5f}  {record.status.value}"
         )
-    lines.append(f"gain {alignment.gain:.4f}, bias {alignment.bias:+.4f} of full scale")
+    if alignment.similarity == INTENSITY:
+        lines.append(f"gain {alignment.gain:.4f}, bias {alignment.bias:+.4f} of full scale")
     return "\n".join(lines)
 
 

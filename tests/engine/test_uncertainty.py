@@ -317,6 +317,7 @@ def test_the_document_holds_it(preset: str) -> None:
         "preset": preset,
         "loss": "tukey",
         "photometric": True,
+        "similarity": "intensity",
         "levels": None,
         "max_iterations": 100,
         "tolerance_px": 1e-3,

@@ -28,6 +28,7 @@ DOCUMENT = {
         "preset": "precise",
         "loss": "geman-mcclure",
         "photometric": True,
+        "similarity": "intensity",
         "levels": None,
         "max_iterations": 50,
         "tolerance_px": 0.001,
@@ -84,6 +85,7 @@ DOCUMENT = {
     "gain": 1.01,
     "bias": -0.02,
     "start": "fourier",
+    "similarity": "gradient",
     "mirrored": False,
     "levels": [LEVEL],
 }

@@ -1,0 +1,29 @@
+"""``--similarity``: a negative over its original, as a user runs it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import jsonschema
+import numpy as np
+
+from align_cli.files.images import write_image
+from align_cli.files.schema import alignment_schema
+from tests.commands.conftest import Imalign
+from tests.photographs import cut, photograph
+
+
+def test_a_negative_is_aligned_and_the_json_says_by_what(imalign: Imalign, tmp_path: Path) -> None:
+    picture = photograph("poster")
+    write_image(tmp_path / "a.png", 255 - cut(picture, (300, 220), 27, 25))
+    write_image(tmp_path / "b.png", cut(picture, (300, 220), 20, 30))
+    result = imalign("a.png", "b.png", "-v", "-m", "rigid", "--similarity", "gradient")
+    assert result.returncode == 0, result.stderr
+    assert "gain" not in result.stderr
+    document = json.loads((tmp_path / "a_aligned.json").read_text())
+    jsonschema.validate(document, alignment_schema())
+    assert document["similarity"] == document["options"]["similarity"] == "gradient"
+    assert document["gain"] is document["bias"] is document["uncertainty"] is None
+    shift = np.array(document["source_to_target"])[:2, 2]
+    assert np.abs(shift - [7.0, -5.0]).max() < 0.2
