@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,7 +9,7 @@ from hypothesis.extra import numpy as st_numpy
 
 from align_cli.files.documents import write_json
 from align_cli.files.errors import UnreadableError
-from align_cli.files.transforms import read_transform
+from align_cli.files.transforms import read_stored, read_transform
 
 SHIFT = [[1.0, 0.25, 5.5], [-0.25, 1.0, -2.0], [1e-4, 0.0, 1.0]]
 
@@ -151,3 +152,35 @@ def test_bad_names(tmp_path):
     (tmp_path / "a.png").write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(UnreadableError, match="not a text file"):
         read_transform(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+def test_a_doubtful_transform_can_be_used_by_whoever_accepted_it(
+    tmp_path: Path, accepted: bool
+) -> None:
+    path = tmp_path / "found.json"
+    document = {
+        "schema": "imalign/alignment/1",
+        "source_to_target": np.eye(3).tolist(),
+        "outcome": {"verdict": "doubtful", "aligned": False, "sentence": "the images may be so"},
+        "options": {"accept_doubtful": accepted},
+    }
+    path.write_text(json.dumps(document), "utf-8")
+    failure = read_stored(path).failure
+    assert (failure is None) == accepted
+    if failure is not None:
+        assert "the images may be so" in failure
+        assert "--accept-doubtful" in failure
+
+
+def test_what_is_identity_but_for_rounding_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "next_to_nothing.json"
+    forward, backward = np.eye(3), np.eye(3)
+    forward[0, 1], backward[0, 1] = 1e-18, 3e-18
+    document = {
+        "schema": "imalign/alignment/1",
+        "source_to_target": forward.tolist(),
+        "target_to_source": backward.tolist(),
+    }
+    path.write_text(json.dumps(document), "utf-8")
+    np.testing.assert_array_equal(read_transform(path), forward)

@@ -28,7 +28,7 @@ def _parse(path: PathLike, text: str) -> StoredTransform:
     outcome = document.get("outcome")
     failure = None
     if isinstance(outcome, dict) and outcome.get("aligned") is not True:
-        failure = str(outcome.get("sentence", outcome.get("status", "it failed")))
+        failure = _failure(outcome, document.get("options"))
     uncertainty = document.get("uncertainty")
     covariance = uncertainty.get("covariance") if isinstance(uncertainty, dict) else None
     model = document.get("model")
@@ -43,6 +43,16 @@ def _parse(path: PathLike, text: str) -> StoredTransform:
         covariance=_covariance(path, covariance),
         failure=failure,
     )
+
+
+def _failure(outcome: dict[str, Any], options: Any) -> str | None:
+    """Why an alignment cannot be used; None for a doubtful one that somebody accepted."""
+    sentence = str(outcome.get("sentence", outcome.get("status", "it failed")))
+    if outcome.get("verdict") != "doubtful":
+        return sentence
+    if isinstance(options, dict) and options.get("accept_doubtful") is True:
+        return None
+    return f"{sentence}; aligned with --accept-doubtful it can be used"
 
 
 def _check_schema(path: PathLike, document: dict[str, Any]) -> None:
