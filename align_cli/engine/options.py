@@ -58,7 +58,7 @@ class Preset(NamedTuple):
 
 
 PRESETS: Final = {
-    "fast": Preset("half size is enough", 2e-2, 1 << 15, 1, 2e-3, polish=False),
+    "fast": Preset("half size is enough", 2e-3, 1 << 15, 1, 1e-3, polish=False),
     "balanced": Preset("full size", 1e-3, 0, 0, 1e-3, polish=False),
     "precise": Preset("to the limit that the noise sets", 2e-4, 0, 0, 1e-3, polish=True),
 }
