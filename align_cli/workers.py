@@ -53,7 +53,7 @@ class Task(Generic[Result]):
 def begin(call: Callable[[], Result]) -> Task[Result]:
     """Have a thread of its own make a call."""
     task = Task(call)
-    Thread(target=task.run).start()
+    Thread(target=task.run, daemon=True).start()
     return task
 
 
@@ -74,7 +74,7 @@ class Workers:
         task = Task(call)
         self._tasks.put(task)
         if len(self._threads) < self._count:
-            thread = Thread(target=self._work)
+            thread = Thread(target=self._work, daemon=True)
             self._threads.append(thread)
             thread.start()
         return task
@@ -98,11 +98,13 @@ class Workers:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        interrupted = kind is not None and not issubclass(kind, Exception)
         if kind is not None:
             with contextlib.suppress(Empty):
                 while True:
                     self._tasks.get_nowait()
         for _ in self._threads:
             self._tasks.put(None)
-        for thread in self._threads:
+        # Who was interrupted does not wait: a call may be reading from a pipe that nobody writes.
+        for thread in () if interrupted else self._threads:
             thread.join()
