@@ -53,7 +53,7 @@ class Task(Generic[Result]):
 def begin(call: Callable[[], Result]) -> Task[Result]:
     """Have a thread of its own make a call."""
     task = Task(call)
-    Thread(target=task.run, daemon=True).start()
+    Thread(target=task.run).start()
     return task
 
 
