@@ -19,6 +19,7 @@ from align_cli.preload import preload
 def main() -> NoReturn:
     """Run the command that the shell asked for, and exit."""
     signal.signal(signal.SIGTERM, _terminate)
+    _occupy_stderr()
     # The start makes a hundred thousand objects that stay; to look for garbage among them after
     # every 700, as is usual, takes a twentieth of a short run.
     gc.set_threshold(50_000)
@@ -29,6 +30,18 @@ def main() -> NoReturn:
     from align_cli.commands.run import run  # noqa: PLC0415  (what takes time begins after preload)
 
     leave(run(sys.argv[1:]))
+
+
+def _occupy_stderr() -> None:
+    """Keep number 2 from the first file that is opened where the shell has closed stderr.
+
+    Libraries write there as they please, and two threads open the pictures.
+    """
+    if sys.stderr is None:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        if nowhere != 2:
+            os.dup2(nowhere, 2)
+            os.close(nowhere)
 
 
 def leave(code: int) -> NoReturn:
