@@ -101,5 +101,4 @@ def _splined(luma: Luma, part: Part) -> Plane:
     """Control points, on the finer grid, of the spline of some rows and columns."""
     wide, kept = around(part, luma.size, _SPLINE_REACH)
     fine = cv2.pyrUp(luma.smoothed(wide, BEFORE_SPLINE))
-    rows, columns = (slice(2 * along.start, 2 * along.stop) for along in kept)
-    return np.asarray(fine[rows, columns], np.float32)
+    return np.asarray(fine[_doubled(kept)], np.float32)
