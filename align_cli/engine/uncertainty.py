@@ -19,6 +19,7 @@ the polish takes the clean picture, whose noise has mostly been taken off.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -39,7 +40,7 @@ from align_cli.engine.derivatives import central_differences
 from align_cli.engine.equations import columns
 from align_cli.engine.lucas_kanade import Solved
 from align_cli.engine.moments import cross_matrix, residual_rows
-from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.motion import MODELS, MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD
 from align_cli.engine.pyramid import REACH
 from align_cli.engine.targets import Rows
@@ -114,6 +115,7 @@ def uncertainty_of(
     )
 
 
+@lru_cache
 def _grid(size: Size) -> Points:
     """(n, 2) centres of ``GRID`` by ``GRID`` equal parts of an image."""
     x, y = ((np.arange(GRID) + 0.5) / GRID * side - 0.5 for side in size)
@@ -152,13 +154,18 @@ def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[n
     up = np.diag([2.0**solved.level, 2.0**solved.level, 1.0])
     from_normalised = up @ np.linalg.inv(normalisation(solved.target.size))
     to_normalised = np.linalg.inv(from_normalised)
-    step = 1e-6
-    derivatives = []
-    for p in step * np.eye(model.size):
-        generator = (model.to_matrix(p) - model.to_matrix(-p)) / (2.0 * step)
-        moved = from_normalised @ generator @ to_normalised @ source_to_target
-        derivatives.append((moved - moved[2, 2] * source_to_target).ravel()[:8])
-    return np.array(derivatives).T
+    moved = from_normalised @ _generators(model.name) @ (to_normalised @ source_to_target)
+    changes = moved - moved[:, 2:, 2:] * source_to_target
+    return np.asarray(changes.reshape(model.size, 9)[:, :8].T)
+
+
+@lru_cache
+def _generators(model: str) -> NDArray[np.float64]:
+    """(p, 3, 3): the derivative of the small warp by each of its parameters, at the identity."""
+    to_matrix, step = MODELS[model].to_matrix, 1e-6
+    return np.array(
+        [(to_matrix(p) - to_matrix(-p)) / (2.0 * step) for p in step * np.eye(MODELS[model].size)]
+    )
 
 
 def covariance(solved: Solved) -> NDArray[np.float64] | None:
