@@ -14,7 +14,7 @@ from align_cli.engine.photometry import Light, first_guess
 from align_cli.engine.points import PointSource
 from align_cli.engine.pyramid import Level, held, level_count, pyramid
 from align_cli.engine.target import Target
-from align_cli.engine.trust import TileZncc, tile_zncc
+from align_cli.engine.trust import Details, TileZncc, details, tile_zncc
 
 
 class Pair:
@@ -36,6 +36,7 @@ class Pair:
         self.target = target
         count = min(level_count(source.size), len(target.levels))
         self.levels = pyramid(source, count) if levels is None else levels[:count]
+        self._details: tuple[tuple[int, bytes], Details] | None = None
         self._tiles: dict[tuple[int, bytes], TileZncc] = {}
 
     def turned(self, options: Options) -> Pair:
@@ -55,6 +56,20 @@ class Pair:
         """The source's level that shows as much as a level of the target, and the warp to it."""
         return like_level(warp, level, self.target.size, held(self.levels))
 
+    def details(self, warp: Matrix, level: int) -> Details:
+        """The details of both images on a level of the target; the last ones are kept.
+
+        Args:
+            warp: (3, 3), target pixel -> source pixel, at full size.
+            level: of the target.
+        """
+        key = level, warp.tobytes()
+        if self._details is None or self._details[0] != key:
+            of_source, there = self.like_level(warp, level)
+            found = details(self.levels[of_source], self.target.levels[level], there)
+            self._details = key, found
+        return self._details[1]
+
     def tile_zncc(self, warp: Matrix, level: int) -> TileZncc:
         """How well the details agree, tile by tile, on a level of the target.
 
@@ -64,8 +79,7 @@ class Pair:
         """
         key = level, warp.tobytes()
         if key not in self._tiles:
-            of_source, there = self.like_level(warp, level)
-            self._tiles[key] = tile_zncc(self.levels[of_source], self.target.levels[level], there)
+            self._tiles[key] = tile_zncc(self.details(warp, level))
         return self._tiles[key]
 
     def light_as_it_is(self) -> Light:

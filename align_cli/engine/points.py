@@ -26,7 +26,7 @@ from align_cli.engine.place import Place
 from align_cli.engine.products import outer
 from align_cli.engine.pyramid import REACH, Level, within_reach
 from align_cli.engine.robust import Loss, scale_of
-from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes
+from align_cli.engine.targets import BORDER, TEXTURE_SHARE, TargetPlanes, has_interior
 
 MOST_POINTS: Final = 1 << 11
 """Cells of a level, about, and so its points."""
@@ -104,8 +104,8 @@ def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
         level: the level.
         most: how many, about.
     """
-    reach = REACH + 1  # the central difference looks one pixel further than the smoothing
-    if min(level.size) <= 2 * reach + 1:
+    reach = BORDER
+    if not has_interior(level.size):
         return None
     width, height = (side - 2 * reach for side in level.size)
     valid = within_reach(level.valid)

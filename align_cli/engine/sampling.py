@@ -112,23 +112,23 @@ def row_intervals(
     # Each bound, multiplied by the denominator w > 0, is linear: ax + by + c >= 0. So few lines, so
     # often: one array of all of them takes three times as long.
     low, high = np.zeros(len(rows)), np.full(len(rows), width - 1.0)
-    for a, b, c in (
-        (x - margin * w).tolist(),
-        ((source_width - 1.0 - margin) * w - x).tolist(),
-        (y - margin * w).tolist(),
-        ((source_height - 1.0 - margin) * w - y).tolist(),
-        w.tolist(),
-    ):
-        intercepts = b * rows + c
-        if a == 0.0:
-            high[intercepts < 0.0] = -1.0
-            continue
-        with np.errstate(over="ignore"):  # a slope of next to nothing: infinity is the answer
-            bounds = intercepts / -a
-        if a > 0.0:
-            np.maximum(low, bounds, out=low)
-        else:
-            np.minimum(high, bounds, out=high)
+    lines = (
+        x - margin * w,
+        (source_width - 1.0 - margin) * w - x,
+        y - margin * w,
+        (source_height - 1.0 - margin) * w - y,
+        w,
+    )
+    with np.errstate(over="ignore"):  # a slope of next to nothing: infinity is the answer
+        for line in lines:
+            a, b, c = line.tolist()
+            intercepts = b * rows + c
+            if a > 0.0:
+                np.maximum(low, intercepts / -a, out=low)
+            elif a < 0.0:
+                np.minimum(high, intercepts / -a, out=high)
+            else:
+                high[intercepts < 0.0] = -1.0
     np.minimum(np.ceil(low, out=low), width, out=low)
     np.maximum(np.floor(high, out=high), -1.0, out=high)
     return low.astype(np.intp), high.astype(np.intp) + 1

@@ -21,6 +21,10 @@ from align_cli.engine.products import inner
 from align_cli.engine.pyramid import REACH, FullSize, Level, within_reach
 from align_cli.engine.threads import Threads
 
+BORDER: Final = REACH + 1
+"""Pixels next to each border that take no part: the central difference looks one pixel further than
+the smoothing."""
+
 _STRIP_PIXELS: Final = 1 << 17
 
 STEEPNESS_PIXELS: Final = 1 << 14
@@ -145,7 +149,7 @@ class PlanesOnDemand(TargetPlanes):
 
     def __init__(self, level: Level, bands: Bands) -> None:
         self._set(level=level, change=None, weight=None, valid=None, exact=False, mean=0.0)
-        self._set(**_geometry(level.size, REACH + 1, bands))
+        self._set(**_geometry(level.size, BORDER, bands))
         sample = self.sample()
         image, x, y = (
             np.concatenate(planes)
@@ -222,6 +226,11 @@ class PlanesOnDemand(TargetPlanes):
         return self._whole().gradient_y
 
 
+def has_interior(size: Size) -> bool:
+    """Whether a level of (width, height), all of whose pixels are valid, has enough of it left."""
+    return min(size) > 2 * BORDER + 1
+
+
 def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes | None:
     """What a pyramid level contributes as the target, or None where no interior is left.
 
@@ -233,8 +242,8 @@ def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes 
     sampling reconstructs, and odd, so that noise in it does not correlate with the noise of the
     residual at the same pixel.
     """
-    reach = REACH + 1  # the central difference looks one pixel further than the smoothing
-    if min(level.size) <= 2 * reach + 1:
+    reach = BORDER
+    if not has_interior(level.size):
         return None
     valid = within_reach(level.valid)
     if valid is not None and not valid[_interior(level, reach)].any():

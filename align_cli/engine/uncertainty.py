@@ -48,7 +48,7 @@ from align_cli.engine.targets import Rows
 TILE_PX: Final = 12
 """Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
 
-GROUP_PIXELS: Final = 1 << 13
+GROUP_PIXELS: Final = 1 << 12
 FEWEST_GROUPS: Final = 4
 """Rows of tiles are looked at in groups of so many pixels (a row of tiles at least), of large
 images in no fewer groups than this."""
@@ -203,19 +203,27 @@ def _scores_and_slope(
     """The scores of groups of rows of tiles, (tiles, p + 12), and their share of A."""
     target, settings = solved.target, solved.settings
     band = target.bands.rows
-    wide, kept, cut = [], [], []
-    for rows in groups:
-        first = rows.start // band * band
+    runs: list[NDArray[np.intp]] = []
+    kept: list[int] = []
+    unknown: list[int] = []
+    tops: list[int] = []
+    begun = count = 0
+    for group in groups:
+        first = group.start // band * band
         # One row more on each side, so that the warped source has a gradient in all of them.
-        top, bottom = max(rows.start - 1, first), min(rows.stop + 1, first + band)
-        index = np.arange(top, bottom)
-        inner = (index >= rows.start) & (index < rows.stop)
+        top, bottom = max(group.start - 1, first), min(group.stop + 1, first + band)
+        runs.append(np.arange(top, bottom))
+        kept += range(begun + group.start - top, begun + group.stop - top)
         # Where there is no such row, the gradient of the last one is not known.
-        cut.append(inner & ((index == top) | (index == bottom - 1)))
-        wide.append(index)
-        kept.append(inner)
-    keep = np.concatenate(kept)
-    around = np.concatenate(wide)
+        if top == group.start:
+            unknown.append(begun)
+        if bottom == group.stop:
+            unknown.append(begun + bottom - top - 1)
+        tops += range(count, count + group.stop - group.start, TILE_PX)
+        begun += bottom - top
+        count += group.stop - group.start
+    keep = np.array(kept, np.intp)
+    around = np.concatenate(runs)
     here = target.part(around)
     residual, inside = residual_rows(
         target, solved.source, solved.result.place, around, source_margin=REACH, here=here
@@ -225,7 +233,7 @@ def _scores_and_slope(
         source = here.image + residual
         expected = (*(plane[keep] for plane in central_differences(source)), source[keep])
         known = _eroded(inside)
-        known[np.concatenate(cut)] = False
+        known[unknown] = False
         known = known[keep]
     else:
         expected = tuple(plane[rows] for plane in solved.expected)
@@ -238,15 +246,7 @@ def _scores_and_slope(
     matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
     pull = weight * residual
     pull *= inside
-    heights = [group.stop - group.start for group in groups]
-    starts = np.cumsum([0, *heights[:-1]])
-    tops = np.concatenate(
-        [
-            start + np.arange(0, height, TILE_PX)
-            for start, height in zip(starts, heights, strict=True)
-        ]
-    )
-    return _scores(planes, pull, solved, rows, tops), matrix
+    return _scores(planes, pull, solved, rows, np.array(tops, np.intp)), matrix
 
 
 def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
