@@ -270,10 +270,8 @@ def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]
         return fixed[rows], fixed[rows]
     loss = solved.settings.loss
     squared = np.square(residual / (loss.constant * solved.result.scale), dtype=np.float32)
-    slope = squared.copy()
     loss.weigh(squared)
-    loss.slope(slope)
-    return squared, slope
+    return squared, loss.slope(squared)
 
 
 def _scores(
