@@ -370,5 +370,6 @@ def _residual(values: Samples, light: Light, target: TargetPoints) -> Samples:
         factor, offset = float(light.factor[0]), float(light.offset[0]) - target.mean
         r = cv2.addWeighted(values[None], factor, target.image[None], -1.0, offset)
         return np.asarray(r[0], np.float32)
-    factor, offset = (each.astype(np.float32) @ target.monomials for each in light)
-    return np.asarray(factor * values + offset - np.float32(target.mean) - target.image, np.float32)
+    factors, offsets = (each.astype(np.float32) @ target.monomials for each in light)
+    r = factors * values + offsets - np.float32(target.mean) - target.image
+    return np.asarray(r, np.float32)
