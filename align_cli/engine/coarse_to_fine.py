@@ -66,6 +66,10 @@ ROWS_RATIO: Final = 0.2
 """Steps are not expected to shrink faster than the first at all, nor than the second at points of
 the next level, nor, with all rows and their exact slope, slower than the third."""
 
+TELLING_STEP_PX: Final = 0.05
+"""Of two steps of which the first was no larger than this, in pixels of the level, the second says
+more of noise than of how steps shrink."""
+
 STEEPEST: Final = 1.15
 """A picture that seems steeper than this is noise in good part, and nothing is known of its steps:
 at noise of 30 grey levels one step less cost 30 % of the accuracy."""
@@ -342,7 +346,7 @@ class _LevelSolver:
         state.scale = result.scale if result.usable else None
         if not result.usable:
             state.ratio = 1.0
-        elif result.iterations > 1:  # one step tells nothing of it
+        elif result.iterations > 1 and result.last_step_px > result.ratio * TELLING_STEP_PX:
             state.ratio = max(result.ratio, LEAST_RATIO)
 
 
