@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from align_cli.commands.exit_codes import MEANINGS, ExitCode, faults
+from align_cli.commands.hints import hint
 from align_cli.commands.inits import Init, init_file, read_init
 from align_cli.commands.inputs import read_pair
 from align_cli.commands.options import (
@@ -330,12 +331,13 @@ def align(
             )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)
-    if verbose and not quiet:
-        click.echo(level_table(alignment), err=True)
-    if lost and not quiet:
-        click.echo(lost, err=True)
-    if not quiet or not outcome.aligned:
-        click.echo(closing_line(alignment, written=written, accepted=accept_doubtful), err=True)
+    if not quiet:
+        table = level_table(alignment) if verbose else ""
+        closing = closing_line(alignment, written=written, accepted=accept_doubtful)
+        untried = hint(outcome, allow_flip=allow_flip, init=init, similarity=options.similarity)
+        click.echo("\n".join(filter(None, [table, lost, closing, untried])), err=True)
+    elif not outcome.aligned:
+        click.echo(closing_line(alignment, written=()).splitlines()[0], err=True)
     if not accepted:
         for path in outputs.stale():
             click.echo(f"{path} is from an earlier run", err=True)

@@ -133,7 +133,9 @@ metadata_opt = click.option(
     is_flag=True,
     help="Do not carry EXIF, GPS, ICC profile, XMP and resolution of the source over.",
 )
-quiet_opt = click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
+quiet_opt = click.option(
+    "-q", "--quiet", is_flag=True, help="Say nothing but what fails, or is in doubt, and why."
+)
 max_megapixels_opt = click.option(
     "--max-megapixels",
     type=FiniteFloat(min=0.0, min_open=True),

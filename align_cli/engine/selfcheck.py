@@ -176,8 +176,10 @@ def _waves(size: Size) -> NDArray[np.float64]:
     """(height, width), of a standard deviation of about 1."""
     width, height = size
     x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)[:, np.newaxis]
-    waves = (np.sin(along_x * x + along_y * y) for along_x, along_y in PATTERN_WAVES)
-    return np.sqrt(2.0 / len(PATTERN_WAVES)) * np.asarray(sum(waves))
+    total = np.zeros((height, width))
+    for along_x, along_y in PATTERN_WAVES:
+        total += np.sin(along_x * x + along_y * y)
+    return total * math.sqrt(2.0 / len(PATTERN_WAVES))
 
 
 def _inside(target: TargetPlanes, source: Level) -> Mask:

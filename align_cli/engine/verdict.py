@@ -100,12 +100,13 @@ _ADVICE: Final = "give a start nearer to the answer, or another motion model"
 _SENTENCES: Final = {
     Status.ITERATION_LIMIT: (
         f"the images do not come to rest on one another; {UNLIKE} (the last level still moved by "
-        "{step:.3g} px a step after {iterations} iterations): give a start nearer to the answer, a "
-        "simpler motion model, or more iterations"
+        "{step:.3g} px a step when its iterations were used up): give a start nearer to the "
+        "answer, a simpler motion model, or more iterations"
     ),
     Status.SINGULAR: (
-        "the target has too little texture to fix every parameter of the {model} model; "
-        "try a simpler one, or a picture with more texture"
+        "what the source covers of the target ({overlap:.0%}) has too little texture to fix every "
+        "parameter of the {model} model: try a simpler one, a start nearer to the answer, or "
+        "pictures with more texture"
     ),
     Status.DIVERGED: (
         f"the solver ran away from every sensible transform; {UNLIKE}: give a start nearer to the "
@@ -365,7 +366,6 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
     if evidence.status is not Status.CONVERGED:
         sentence = _SENTENCES[evidence.status].format(
             step=last.last_step_px,
-            iterations=last.iterations,
             model=model,
             overlap=quality.overlap,
         )
@@ -381,8 +381,8 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
             f"use it, or {_ADVICE}"
         )
         return Outcome(status, sentence, reasons, doubtful=True)
+    advice = _ADVICE
     if status is Status.SINGULAR:
-        sentence = _SENTENCES[status].format(model=model)
-    else:
-        sentence = f"the solver came to rest, but {reasons[0]}; {UNLIKE}: {_ADVICE}"
+        advice = "give a start nearer to the answer, a simpler motion model, or more texture"
+    sentence = f"the solver came to rest, but {reasons[0]}; {UNLIKE}: {advice}"
     return Outcome(status, sentence, reasons)

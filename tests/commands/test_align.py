@@ -265,9 +265,31 @@ class TestNotAligned:
         assert "noise_aligned.png is from an earlier run" in result.stderr
         assert "noise_aligned_error.png is" not in result.stderr
 
-    def test_quiet_still_says_so(self, imalign: Imalign, result: object) -> None:
-        said = imalign("-q", "noise.png", "b.png").stderr
-        assert "not aligned" in said
+    def test_quiet_still_says_so_and_why(
+        self, imalign: Imalign, result: object, tmp_path: Path
+    ) -> None:
+        said, *stale = imalign("-q", "noise.png", "b.png").stderr.splitlines()
+        sentence = load(tmp_path / "noise_aligned.json")["outcome"]["sentence"]
+        assert said == f"not aligned (homography): {sentence}"
+        assert stale == ["noise_aligned.png is from an earlier run"]
+
+    def test_what_else_may_be_the_cause_is_named(
+        self, result: subprocess.CompletedProcess[str]
+    ) -> None:
+        assert "or try --allow-flip, if one of the images may be mirrored;" in result.stderr
+        assert "--similarity auto, if they are of different kinds" in result.stderr
+
+    def test_what_was_tried_is_not_named_again(
+        self, imalign: Imalign, result: subprocess.CompletedProcess[str]
+    ) -> None:
+        said = imalign("noise.png", "b.png", "--allow-flip", "--similarity", "auto").stderr
+        assert "or try" not in said
+        said = imalign("noise.png", "b.png", "--allow-flip").stderr
+        assert "--allow-flip" not in said
+        assert "or try --similarity auto" in said
+        # A start that is a transform says itself whether it mirrors.
+        said = imalign("noise.png", "b.png", "--init", "1,1").stderr
+        assert "--allow-flip" not in said
 
 
 class TestDoubtful:
@@ -287,6 +309,7 @@ class TestDoubtful:
         assert result.returncode == 1, result.stderr
         assert result.stderr.startswith("doubtful (translation): the images may be aligned, but")
         assert "--accept-doubtful writes it all the same" in result.stderr
+        assert "or try" not in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
         assert document["outcome"]["status"] == "ambiguous"
@@ -308,10 +331,15 @@ class TestDoubtful:
         assert document["options"]["accept_doubtful"] is True
         assert (tmp_path / "grid_aligned.png").exists()
         assert (tmp_path / "grid_aligned_error.png").exists()
-        assert (
-            "doubtful"
-            in imalign("-q", "-m", "translation", "--accept-doubtful", "grid.png", "b.png").stderr
-        )
+
+    @pytest.mark.parametrize("accepted", [(), ("--accept-doubtful",)])
+    def test_quiet_says_the_doubt_alone(
+        self, imalign: Imalign, doubtful: None, tmp_path: Path, accepted: tuple[str, ...]
+    ) -> None:
+        result = imalign("-q", "-m", "translation", *accepted, "grid.png", "b.png")
+        assert result.returncode == (0 if accepted else 1)
+        sentence = load(tmp_path / "grid_aligned.json")["outcome"]["sentence"]
+        assert result.stderr == f"doubtful (translation): {sentence}\n"
 
     def test_what_failed_is_not_accepted(
         self, imalign: Imalign, doubtful: None, tmp_path: Path
@@ -322,6 +350,22 @@ class TestDoubtful:
         assert result.returncode == 1
         assert "accept-doubtful" not in result.stderr
         assert not (tmp_path / "noise_aligned.png").exists()
+
+
+@pytest.mark.parametrize("name", ["exposure", "poster"])
+def test_a_mirrored_pair_is_told_of_allow_flip_which_aligns_it(
+    imalign: Imalign, tmp_path: Path, name: str
+) -> None:
+    source = read_image(SAMPLES / f"{name}_source.png").pixels
+    write_image(tmp_path / "m.png", np.ascontiguousarray(source[:, ::-1]))
+    target = SAMPLES / f"{name}_target.png"
+    result = imalign("m.png", target)
+    assert result.returncode == 1, result.stderr
+    assert "the target has too little texture" not in result.stderr
+    assert "or try --allow-flip" in result.stderr
+    assert imalign("m.png", target, "--allow-flip").stderr.startswith(
+        "aligned (homography): mirrored"
+    )
 
 
 @pytest.mark.parametrize(
