@@ -31,6 +31,7 @@ from align_cli.commands.options import (
 from align_cli.commands.outputs import (
     View,
     alignment_canvas,
+    check_fill,
     check_outputs,
     named_outputs,
     prepare,
@@ -249,7 +250,10 @@ def align(
         raise click.UsageError(
             "--error-map and --no-error-map contradict each other; give one of them"
         )
-    options = Options(**solver)
+    try:
+        options = Options(**solver)
+    except ValueError as error:  # two of them contradict each other
+        raise click.UsageError(str(error)) from error
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
     seen = {"source mask": source_mask or "", "target mask": target_mask or roi_text(roi)}
@@ -275,6 +279,7 @@ def align(
         given = filter(None, [start_file, source_mask, target_mask])
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
+        check_fill(fill, source)
         legend = prepare(outputs, target)
 
         from align_cli.engine.aligner import Aligner, residual  # noqa: PLC0415  (help stays quick)

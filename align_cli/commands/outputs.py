@@ -28,6 +28,11 @@ STDOUT: Final = "-"
 ONE_AT_A_TIME_PIXELS: Final = 50_000_000
 """Pictures of more pixels are made one after the other."""
 
+ALIGNED: Final = "_aligned"
+ERROR: Final = "_aligned_error"
+APPLIED: Final = "_applied"
+"""What the names of results end with that nobody named, after the stem of the image."""
+
 RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
 """Error maps of these kinds hold the residual itself; all others are pictures of it."""
 
@@ -105,14 +110,39 @@ def named_outputs(
     from align_cli.files.images import default_suffix  # noqa: PLC0415  (help stays quick)
 
     stem = PurePath(source.path).stem
-    image = image or f"{stem}_aligned{default_suffix(source.pixels)}"
-    error_map = error_map or f"{stem}_aligned_error.png"
+    image = image or f"{stem}{ALIGNED}{default_suffix(source.pixels)}"
+    error_map = error_map or f"{stem}{ERROR}.png"
     return Outputs(
         image=image if with_image else None,
-        json=json or f"{stem}_aligned.json",
+        json=json or f"{stem}{ALIGNED}.json",
         error_map=error_map if with_error_map else None,
         valid_mask=valid_mask,
     )
+
+
+def results_among(paths: Sequence[str]) -> list[str]:
+    """Those of some pictures that are named as results of others of them."""
+    stems = {PurePath(path).stem for path in paths}
+
+    def is_result(stem: str) -> bool:
+        endings = (ALIGNED, ERROR, APPLIED)
+        return any(stem.endswith(each) and stem.removesuffix(each) in stems for each in endings)
+
+    return [path for path in paths if is_result(PurePath(path).stem)]
+
+
+def check_fill(fill: float, image: Picture) -> None:
+    """Refuse a value that the pixels of an image cannot take: it would be another one.
+
+    Raises:
+        click.UsageError: saying which they can.
+    """
+    most = image.full_scale
+    if image.dtype.startswith("uint") and not (fill.is_integer() and 0.0 <= fill <= most):
+        raise click.UsageError(
+            f"--fill {fill:g}: {image.path} holds whole numbers from 0 to {most:.0f}; "
+            "choose one of them"
+        )
 
 
 def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> None:

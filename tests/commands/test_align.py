@@ -432,6 +432,8 @@ class TestUsage:
             (("a.png", "b.png", "--tolerance", "nan"), "--tolerance"),
             (("a.png", "b.png", "--tolerance", "inf"), "--tolerance"),
             (("a.png", "b.png", "--fill", "nan"), "--fill"),
+            (("a.png", "b.png", "--fill", "300"), "from 0 to 255"),
+            (("a.png", "b.png", "--similarity", "gradient", "-m", "auto"), "choose one of"),
             (("a.png", "b.png", "--max-shift", "-1"), "--max-shift"),
             (("a.png", "b.png", "--max-rotation", "200"), "--max-rotation"),
             (("a.png", "b.png", "--max-scale", "0.9"), "--max-scale"),
