@@ -74,6 +74,8 @@ def size_in_px(
 # No existence check by click: a missing input is exit code 3, not wrong usage.
 source_arg = click.argument("source_path", metavar="SRC", type=FileName())
 target_arg = click.argument("target_path", metavar="DST", type=FileName())
+first_arg = click.argument("first_path", metavar="A", type=FileName())
+second_arg = click.argument("second_path", metavar="B", type=FileName())
 transform_arg = click.argument("transform_path", metavar="TRANSFORM", type=FileName())
 
 inverse_opt = click.option("--inverse", is_flag=True, help="Go from the target to the source.")

@@ -508,7 +508,7 @@ class TestInputs:
 
     def test_limit_of_megapixels(self, imalign: Imalign, pair: Pair) -> None:
         refused = imalign("a.png", "b.png", "--max-megapixels", "0.01")
-        self.check(refused, 3, "a.png", "--max-megapixels")
+        self.check(refused, 3, "a.png", "(0.019 megapixels)", "--max-megapixels 0.02\n")
         assert imalign("a.png", "b.png", "--max-megapixels", "0.02").returncode == 0
 
     def test_traceback_only_with_debug(self, imalign: Imalign, pair: Pair) -> None:
