@@ -162,7 +162,7 @@ UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
     default=DEFAULTS.max_iterations,
     show_default=True,
     metavar="N",
-    help="Limit for each level.",
+    help="Limit for each solve of a level: simpler models come first, light that varies last.",
 )
 @click.option(
     "--tolerance",
