@@ -31,6 +31,7 @@ from align_cli.commands.options import (
 from align_cli.commands.outputs import (
     View,
     alignment_canvas,
+    canvas_in_words,
     check_fill,
     check_outputs,
     named_outputs,
@@ -293,7 +294,9 @@ def align(
                 allow_flip=allow_flip,
                 progress=advance,
             )
-        shown = alignment_canvas(alignment, canvas, max_megapixels)
+        outcome = alignment.outcome
+        accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
+        shown = alignment_canvas(alignment, canvas, max_megapixels) if accepted else None
         view = View(interpolation, shown, fill, metadata=not no_metadata)
         document = alignment_document(
             alignment,
@@ -310,8 +313,6 @@ def align(
                 "fill": fill,
             },
         )
-        outcome = alignment.outcome
-        accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         del aligner  # and the pyramid it holds, which is larger than the pictures
         written: list[str] = []
         lost = ""
@@ -337,6 +338,8 @@ def align(
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)
     if not quiet:
+        where = canvas_in_words(shown) if shown is not None else ""
+        written = [path + where if path == outputs.image else path for path in written]
         table = level_table(alignment) if verbose else ""
         closing = closing_line(alignment, written=written, accepted=accept_doubtful)
         untried = hint(outcome, allow_flip=allow_flip, init=init, similarity=options.similarity)

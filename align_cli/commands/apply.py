@@ -28,6 +28,7 @@ from align_cli.commands.options import (
 from align_cli.commands.outputs import (
     APPLIED,
     STDOUT,
+    canvas_in_words,
     check_fill,
     not_carried,
     refuse_inputs,
@@ -37,7 +38,6 @@ from align_cli.commands.outputs import (
 from align_cli.commands.transform_files import read_transform, transform_text
 
 if TYPE_CHECKING:
-    from align_cli.engine.canvas import Canvas
     from align_cli.engine.transform import Transform
     from align_cli.files.images import Picture
 
@@ -230,15 +230,6 @@ def _check_size(transform: Transform, picture: Picture) -> None:
         f"{picture.path}: the transform belongs to an image of {size[0]}x{size[1]} px, this one "
         f"has {own[0]}x{own[1]} px; {advice}"
     )
-
-
-def canvas_in_words(canvas: Canvas) -> str:
-    """Where the output lies, unless that is where everybody expects it."""
-    if canvas.name == "target":
-        return ""
-    width, height = canvas.size
-    x, y = canvas.offset
-    return f" ({width}x{height} px, from the target's pixel ({x}, {y}) on)"
 
 
 def _expanded(paths: tuple[str, ...]) -> tuple[list[str], list[str]]:

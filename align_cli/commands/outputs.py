@@ -74,16 +74,14 @@ class View(NamedTuple):
     metadata: bool = True
 
 
-def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> Canvas | None:
-    """The canvas of an alignment; None where it failed, for then nothing is shown.
+def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> Canvas:
+    """The canvas of an alignment that is to be shown.
 
     Raises:
         ImageError: if it would be too large.
     """
     from align_cli.engine.canvas import place_canvas  # noqa: PLC0415
 
-    if not alignment.outcome.aligned:
-        return None
     canvas = place_canvas(
         name,
         alignment.source_to_target,
@@ -286,6 +284,15 @@ def write_pictures(
     for path, data in encoded:
         write_bytes(path, data)
     return [path for path, _ in encoded], not_carried(outputs.image, lost)
+
+
+def canvas_in_words(canvas: Canvas) -> str:
+    """Where an output lies, after its name; empty where everybody expects it."""
+    if canvas.name == "target":
+        return ""
+    width, height = canvas.size
+    x, y = canvas.offset
+    return f" ({width}x{height} px, from the target's pixel ({x}, {y}) on)"
 
 
 def not_carried(path: str | None, lost: Sequence[str]) -> str:

@@ -332,6 +332,21 @@ class TestDoubtful:
         assert (tmp_path / "grid_aligned.png").exists()
         assert (tmp_path / "grid_aligned_error.png").exists()
 
+    def test_an_accepted_one_is_shown_on_the_canvas_that_was_asked_for(
+        self, imalign: Imalign, doubtful: None, tmp_path: Path
+    ) -> None:
+        options = ("-m", "translation", "--canvas", "union")
+        assert imalign(*options, "grid.png", "b.png").returncode == 1
+        document = load(tmp_path / "grid_aligned.json")
+        assert document["canvas"] is document["valid_area"] is None
+        result = imalign(*options, "--accept-doubtful", "grid.png", "b.png")
+        assert "grid_aligned.png (203x153 px, from the target's pixel (0, 0) on)," in result.stderr
+        document = load(tmp_path / "grid_aligned.json")
+        assert (document["canvas"]["width"], document["canvas"]["height"]) == (203, 153)
+        picture = read_image(tmp_path / "grid_aligned.png")
+        assert (picture.width, picture.height) == (203, 153)
+        assert document["valid_area"]["rectangle_px"]["x"] in (3, 4)
+
     @pytest.mark.parametrize("accepted", [(), ("--accept-doubtful",)])
     def test_quiet_says_the_doubt_alone(
         self, imalign: Imalign, doubtful: None, tmp_path: Path, accepted: tuple[str, ...]
