@@ -17,6 +17,9 @@ NOT_MEASURABLE: Final = "not measurable"
 # Changes the scale by 1e-4, the last digit that is given of a scale, over 1000 pixels.
 SMALLEST_PERSPECTIVE: Final = 1e-7
 
+# Rendered images without noise get less; nobody can use it.
+LEAST_SIGMA_PX: Final = 1e-4
+
 Parameters = Mapping[str, "float | tuple[float, float]"]
 
 
@@ -57,10 +60,14 @@ def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool
 
 
 def uncertainty_in_words(uncertainty: Uncertainty | None) -> str:
-    """Say how far the source's pixels are likely to lie from where they should: ", +-0.004 px"."""
+    """Say how far the source's pixels are likely to lie from where they should: ", +-0.004 px".
+
+    Two digits, none of them beyond ``LEAST_SIGMA_PX``.
+    """
     if uncertainty is None:
         return ""
-    return f", +-{uncertainty.mean_px:.2g} px"
+    sigma = max(uncertainty.mean_px, LEAST_SIGMA_PX)
+    return f", +-{sigma:.2g} px" if sigma < 100.0 else f", +-{sigma:.0f} px"
 
 
 def transform_in_words(transform: Transform) -> str:
@@ -133,9 +140,9 @@ def _shift(shift: float | tuple[float, float] | None) -> str:
     if not (math.isfinite(x) and math.isfinite(y)):
         return f"shift {NOT_MEASURABLE}"
     parts = [
-        f"{_rounded(abs(size))} px {positive if size > 0 else negative}"
+        f"{abs(size):.2f} px {positive if size > 0 else negative}"
         for size, positive, negative in ((x, "right", "left"), (y, "down", "up"))
-        if float(_rounded(abs(size)))
+        if float(f"{size:.2f}")
     ]
     return "shifted " + " and ".join(parts) if parts else ""
 
@@ -157,7 +164,7 @@ def _scale(parameters: Parameters) -> str:
         if _ratio(x) != _ratio(y):
             return f"scaled {_ratio(x)} in x and {_ratio(y)} in y"
         both = x
-    if not isinstance(both, float | int) or _ratio(both) == "x1":
+    if not isinstance(both, float | int) or _ratio(both) == _ratio(1.0):
         return ""
     return f"scaled {_ratio(both)}" if math.isfinite(both) else f"scale {NOT_MEASURABLE}"
 
@@ -179,12 +186,8 @@ def _perspective(perspective: float | tuple[float, float] | None) -> str:
     return "with perspective" if max(map(abs, perspective)) >= SMALLEST_PERSPECTIVE else ""
 
 
-def _rounded(px: float) -> str:
-    return f"{px:.2f}" if px < 1 else f"{px:.1f}"
-
-
 def _ratio(scale: float) -> str:
-    return "x" + f"{scale:.4f}".rstrip("0").rstrip(".") if math.isfinite(scale) else NOT_MEASURABLE
+    return f"x{scale:.4f}" if math.isfinite(scale) else NOT_MEASURABLE
 
 
 def _number(value: float) -> str:

@@ -324,7 +324,7 @@ class TestDoubtful:
     ) -> None:
         result = imalign("-m", "translation", "--accept-doubtful", "grid.png", "b.png")
         assert result.returncode == 0, result.stderr
-        assert result.stderr.startswith("doubtful (translation): shifted 3.0 px right")
+        assert result.stderr.startswith("doubtful (translation): shifted 3.0")
         assert "repeats itself every 25 px" in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
