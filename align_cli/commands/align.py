@@ -341,9 +341,14 @@ def align(
         where = canvas_in_words(shown) if shown is not None else ""
         written = [path + where if path == outputs.image else path for path in written]
         table = level_table(alignment) if verbose else ""
-        closing = closing_line(alignment, written=written, accepted=accept_doubtful)
+        first, *others = closing_line(
+            alignment,
+            written=written,
+            accepted=accept_doubtful,
+            of_full_scale=target.full_scale > 1.0,
+        ).splitlines()
         untried = hint(outcome, allow_flip=allow_flip, init=init, similarity=options.similarity)
-        click.echo("\n".join(filter(None, [table, lost, closing, untried])), err=True)
+        click.echo("\n".join(filter(None, [table, lost, first, untried, *others])), err=True)
     elif not outcome.aligned:
         click.echo(closing_line(alignment, written=()).splitlines()[0], err=True)
     if not accepted:

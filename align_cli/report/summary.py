@@ -23,7 +23,13 @@ LEAST_SIGMA_PX: Final = 1e-4
 Parameters = Mapping[str, "float | tuple[float, float]"]
 
 
-def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool = False) -> str:
+def closing_line(
+    alignment: Alignment,
+    *,
+    written: Sequence[str],
+    accepted: bool = False,
+    of_full_scale: bool = True,
+) -> str:
     """Say in a few lines what became of an alignment.
 
     Where it is aligned: what the source went through, how well the two images agree, and the
@@ -35,6 +41,7 @@ def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool
         alignment: the finished alignment.
         written: paths of the files that were written, as people should see them.
         accepted: whether a doubtful result is used all the same.
+        of_full_scale: whether the target has a full scale, which floating-point images have not.
 
     Returns:
         Lines without a newline at the end.
@@ -50,7 +57,7 @@ def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool
         f"{outcome.verdict.value} ({model}): {'mirrored, ' if alignment.mirrored else ''}"
         + motion_in_words(alignment.parameters)
         + uncertainty_in_words(alignment.uncertainty),
-        agreement_in_words(alignment),
+        agreement_in_words(alignment, of_full_scale=of_full_scale),
     ]
     if not outcome.aligned:
         lines.append(outcome.sentence)
@@ -122,13 +129,14 @@ def motion_in_words(parameters: Parameters) -> str:
     return ", ".join(phrase for phrase in phrases if phrase) or "nothing moved"
 
 
-def agreement_in_words(alignment: Alignment) -> str:
+def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> str:
     """Say the agreement before and after, and the share of the target that is covered."""
+    unit = " of full scale" if of_full_scale else ""
     quality = alignment.quality
     before, after = quality.before, quality.after
     return (
         f"ZNCC {_number(before.zncc)} -> {_number(after.zncc)}, "
-        f"RMSE {_number(before.rmse)} -> {_number(after.rmse)} of full scale, "
+        f"RMSE {_number(before.rmse)} -> {_number(after.rmse)}{unit}, "
         f"overlap {_percent(quality.overlap)}"
     )
 

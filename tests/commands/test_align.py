@@ -276,8 +276,9 @@ class TestNotAligned:
     def test_what_else_may_be_the_cause_is_named(
         self, result: subprocess.CompletedProcess[str]
     ) -> None:
-        assert "or try --allow-flip, if one of the images may be mirrored;" in result.stderr
-        assert "--similarity auto, if they are of different kinds" in result.stderr
+        line = result.stderr.splitlines()[1]  # after the advice of the first line
+        assert line.startswith("or try --allow-flip, if one of the images may be mirrored;")
+        assert "--similarity auto, if they are of different kinds" in line
 
     def test_what_was_tried_is_not_named_again(
         self, imalign: Imalign, result: subprocess.CompletedProcess[str]

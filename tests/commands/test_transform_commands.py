@@ -85,7 +85,12 @@ def test_show_says_it_in_words(imalign: Imalign, aligned: Path, tmp_path: Path) 
         assert words in said
     (tmp_path / "t.txt").write_text("1.1 0 5\n0 1.2 -3\n1e-4 0 1\n")
     said = imalign("show", "t.txt").stdout
-    for words in ("homography, source unknown size", "pixel (0, 0)", "5.00 px right", "perspective"):
+    for words in (
+        "homography, source unknown size",
+        "pixel (0, 0)",
+        "5.00 px right",
+        "perspective",
+    ):
         assert words in said
     document = json.loads(aligned.read_text())
     document["outcome"] = {"status": "diverged", "aligned": False, "sentence": "it led away"}

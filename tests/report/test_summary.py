@@ -77,6 +77,11 @@ def test_how_sure_it_is_needs_no_exponent(mean_px: float, words: str) -> None:
     assert closing_line(finished(uncertainty=sigma), written=[]).splitlines()[0].endswith(words)
 
 
+def test_floating_point_images_have_no_full_scale() -> None:
+    words = closing_line(finished(), written=[], of_full_scale=False)
+    assert "RMSE 0.0810 -> 0.0123, overlap 93.4 %" in words
+
+
 def test_nothing_written_is_not_mentioned() -> None:
     assert "wrote" not in closing_line(finished(), written=[])
 
