@@ -6,7 +6,7 @@ import click
 
 from align_cli.commands.exit_codes import ExitCode, faults
 from align_cli.commands.options import FiniteFloat
-from align_cli.commands.outputs import to_stdout
+from align_cli.commands.outputs import LOOK_WHERE, to_stdout
 from align_cli.commands.transform_files import read_guess, read_transform
 
 max_error_opt = click.option(
@@ -52,7 +52,7 @@ def compare(
             "epe_mean_px": apart.epe_mean_px,
             "epe_max_px": apart.epe_max_px,
         }
-        to_stdout(dumps(record))
+        to_stdout(dumps(record), advice=LOOK_WHERE)
     if failure is not None:
         click.echo(f"{first_path}: not aligned: {failure}", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)

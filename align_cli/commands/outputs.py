@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from align_cli.files.images import Picture
 
 STDOUT: Final = "-"
+LOOK_WHERE: Final = "look where it leads"
+"""Advice where stdout takes nothing and no file can be named instead."""
 
 ONE_AT_A_TIME_PIXELS: Final = 50_000_000
 """Pictures of more pixels are made one after the other."""
@@ -204,20 +206,20 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     return [outputs.json]
 
 
-def to_stdout(text: str) -> None:
-    """Write data to stdout.
+def to_stdout(text: str, *, advice: str = "give a file's name instead of -") -> None:
+    """Write data to stdout; ``advice`` is for people whose stdout takes none.
 
     Raises:
         OutputFault: if it is closed or full.
     """
     if sys.stdout is None:
-        raise OutputFault("stdout: it is closed; give a file's name instead of -")
+        raise OutputFault(f"stdout: it is closed; {advice}")
     try:
         click.echo(text, nl=False)
     except OSError as error:
         # What is still buffered would fail once more, with a traceback, when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputFault(f"stdout: {error.strerror}; give a file's name instead of -") from error
+        raise OutputFault(f"stdout: {error.strerror}; {advice}") from error
 
 
 def write_pictures(

@@ -16,7 +16,7 @@ from align_cli.commands.options import (
     source_arg,
     target_arg,
 )
-from align_cli.commands.outputs import to_stdout
+from align_cli.commands.outputs import LOOK_WHERE, to_stdout
 
 if TYPE_CHECKING:
     from align_cli.engine.selfcheck import DerivativeCheck, RecoveryCheck
@@ -58,7 +58,8 @@ def selftest(source_path: str, target_path: str, max_megapixels: float, quiet: b
             f"Recovery of a known warp of {source_path}: mean corner error "
             f"(limit {selfcheck.LARGEST_ERROR_PX:g} px)\n"
             f"{recovery_table(recoveries)}\n\n"
-            f"{summary(source_path, derivatives, recoveries)}\n"
+            f"{summary(source_path, derivatives, recoveries)}\n",
+            advice=LOOK_WHERE,
         )
     if failed:
         raise SystemExit(ExitCode.NOT_ALIGNED)

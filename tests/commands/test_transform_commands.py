@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -201,3 +203,23 @@ def test_what_is_no_transform_is_one_line(
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
     assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("command", ["show t.txt", "diff t.txt t.txt --size 9x9", "invert t.txt"])
+def test_what_stdout_does_not_take_is_an_output_that_cannot_be_written(
+    tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "t.txt").write_text(SHIFT)
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "align_cli", *command.split()],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == ExitCode.OUTPUT
+    assert result.stderr.startswith("Error: stdout: No space left on device; ")
+    assert result.stderr.count("\n") == 1
