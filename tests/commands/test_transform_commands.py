@@ -177,6 +177,20 @@ def test_diff_of_shifts_is_their_distance(imalign: Imalign, tmp_path: Path) -> N
     assert "folds" in result.stderr
 
 
+def test_transforms_between_images_of_other_sizes_are_not_compared(
+    imalign: Imalign, tmp_path: Path
+) -> None:
+    for name, size in (("a.json", 64), ("b.json", 65)):
+        image = {"width": size, "height": 48}
+        document = {"source_to_target": np.eye(3).tolist(), "source": image, "target": image}
+        (tmp_path / name).write_text(json.dumps(document))
+    for arguments in (("diff", "a.json", "b.json"), ("evaluate", "a.json", "--truth", "b.json")):
+        result = imalign(*arguments)
+        assert result.returncode == ExitCode.INPUT
+        assert "the source has 64x48 px in the first, 65x48 px in the second" in result.stderr
+        assert result.stdout == ""
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
