@@ -29,9 +29,9 @@ from align_cli.commands.outputs import (
     APPLIED,
     STDOUT,
     canvas_in_words,
+    check_files,
     check_fill,
     not_carried,
-    refuse_inputs,
     results_among,
     to_stdout,
 )
@@ -155,7 +155,7 @@ def _apply_to(
     written: dict[str, str],
 ) -> None:
     """Resample one image; ``written`` gets the output's name and the image it came from."""
-    from align_cli.files.atomic import ensure_writable, same_file, write_bytes  # noqa: PLC0415
+    from align_cli.files.atomic import same_file, write_bytes  # noqa: PLC0415
     from align_cli.files.images import encode_image, ensure_encodable, read_image  # noqa: PLC0415
     from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
@@ -163,11 +163,8 @@ def _apply_to(
     picture = read_image(path, max_megapixels=asked.max_megapixels)
     check_fill(asked.fill, picture)
     output = _output_name(picture, asked.output, folder)
-    for each in (output, asked.valid_mask, asked.json_path):
-        if each is None or each == STDOUT:
-            continue
-        refuse_inputs(each, inputs)
-        ensure_writable(each)
+    wanted = (output, asked.valid_mask, asked.json_path)
+    check_files([each for each in wanted if each not in (None, STDOUT)], inputs)
     for other, source in written.items():
         if same_file(output, other):
             raise OutputFault(f"{path}: its output {output} is that of {source}; rename one")

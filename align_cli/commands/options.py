@@ -83,7 +83,7 @@ size_opt = click.option(
     "--size",
     callback=size_in_px,
     metavar="WxH",
-    help="Size of the target in pixels, where the transform's file does not say it.",
+    help="Size of the target in pixels; needed where the transform's file does not say it.",
 )
 transform_output_opt = click.option(
     "-o",

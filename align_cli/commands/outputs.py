@@ -152,22 +152,33 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         click.UsageError: if an output is one of the inputs, or two outputs are one file.
         UnwritableError: if one cannot be written where, or in the format, that is asked for.
     """
-    from align_cli.files.atomic import ensure_writable, same_file  # noqa: PLC0415
     from align_cli.files.images import ensure_encodable  # noqa: PLC0415
 
-    for path in outputs.files:
-        refuse_inputs(path, inputs)
-    for first, second in combinations(outputs.files, 2):
-        if same_file(first, second):
-            raise click.UsageError(f"two outputs go to {first}; choose another name for one")
-    for path in outputs.files:
-        ensure_writable(path)
+    check_files(outputs.files, inputs)
     if outputs.image is not None:
         ensure_encodable(outputs.image, source.pixels)
     if outputs.valid_mask is not None:
         ensure_encodable(outputs.valid_mask, _picture_like()[..., 0])
     if outputs.error_map is not None and not outputs.residual:
         ensure_encodable(outputs.error_map, _picture_like())
+
+
+def check_files(paths: Sequence[str], inputs: Sequence[str]) -> None:
+    """Refuse files that cannot be written, are one of the inputs, or are one and the same.
+
+    Raises:
+        click.UsageError: naming two that are one.
+        UnwritableError: if one cannot be written.
+    """
+    from align_cli.files.atomic import ensure_writable, same_file  # noqa: PLC0415
+
+    for path in paths:
+        refuse_inputs(path, inputs)
+    for first, second in combinations(paths, 2):
+        if same_file(first, second):
+            raise click.UsageError(f"two outputs go to {first}; choose another name for one")
+    for path in paths:
+        ensure_writable(path)
 
 
 def refuse_inputs(path: str, inputs: Sequence[str]) -> None:

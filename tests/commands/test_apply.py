@@ -201,6 +201,17 @@ def test_no_input_is_ever_overwritten(imalign: Imalign, aligned: Path, tmp_path:
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
+@pytest.mark.parametrize("option", ["--valid-mask", "--json"])
+def test_two_outputs_that_are_one_file(
+    imalign: Imalign, aligned: Path, tmp_path: Path, option: str
+) -> None:
+    for output in ((), ("-o", "./a_applied.png")):
+        result = imalign("apply", aligned, "a.png", *output, option, "a_applied.png")
+        assert result.returncode == ExitCode.USAGE
+        assert "two outputs go to" in result.stderr
+        assert not (tmp_path / "a_applied.png").exists()
+
+
 def test_two_outputs_of_one_name(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
     for name in ("p/a.png", "q/a.png"):
         (tmp_path / name).parent.mkdir()
@@ -367,7 +378,7 @@ def test_a_transform_of_small_copies_at_full_size(imalign: Imalign, tmp_path: Pa
     (tmp_path / "shift.txt").write_text("1 0 5 0 1 0 0 0 1")
     result = imalign("apply", "shift.txt", "a_large.png", "--rescale")
     assert result.returncode == ExitCode.INPUT
-    assert "sizes that it belongs to are not known" in result.stderr
+    assert "sizes that it belongs to are not known; take one" in result.stderr
 
 
 def test_the_json_of_a_canvas_maps_to_its_pixels(
