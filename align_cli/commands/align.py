@@ -340,12 +340,10 @@ def align(
     if not quiet:
         where = canvas_in_words(shown) if shown is not None else ""
         written = [path + where if path == outputs.image else path for path in written]
-        table = level_table(alignment) if verbose else ""
+        has_scale = target.full_scale > 1.0
+        table = level_table(alignment, of_full_scale=has_scale) if verbose else ""
         first, *others = closing_line(
-            alignment,
-            written=written,
-            accepted=accept_doubtful,
-            of_full_scale=target.full_scale > 1.0,
+            alignment, written=written, accepted=accept_doubtful, of_full_scale=has_scale
         ).splitlines()
         untried = hint(outcome, allow_flip=allow_flip, init=init, similarity=options.similarity)
         click.echo("\n".join(filter(None, [table, lost, first, untried, *others])), err=True)

@@ -96,7 +96,7 @@ def transform_in_words(transform: Transform) -> str:
     )
 
 
-def level_table(alignment: Alignment) -> str:
+def level_table(alignment: Alignment, *, of_full_scale: bool = True) -> str:
     """Say what happened on each pyramid level, one line a level, coarsest first."""
     lines = ["level       size  iterations  last step px      rmse  status"]
     for record in alignment.levels:
@@ -106,7 +106,8 @@ def level_table(alignment: Alignment) -> str:
             f"{record.rmse:>9.5f}  {record.status.value}"
         )
     if alignment.similarity == INTENSITY:
-        lines.append(f"gain {alignment.gain:.4f}, bias {alignment.bias:+.4f} of full scale")
+        unit = " of full scale" if of_full_scale else ""
+        lines.append(f"gain {alignment.gain:.4f}, bias {alignment.bias:+.4f}{unit}")
     return "\n".join(lines)
 
 

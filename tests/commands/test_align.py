@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -127,6 +128,21 @@ def test_verbose_adds_a_line_for_each_level(imalign: Imalign, pair: Pair) -> Non
     said = imalign("-v", "a.png", "b.png").stderr
     assert "160x120" in said
     assert "80x60" in said
+
+
+def test_floating_point_images_are_measured_in_their_own_units(
+    imalign: Imalign, tmp_path: Path
+) -> None:
+    for name, to_scene in (("a.tif", TRUTH), ("b.tif", np.eye(3))):
+        write_image(tmp_path / name, (900.0 * rendered(to_scene)).astype(np.float32))
+    said = imalign("-v", "a.tif", "b.tif").stderr
+    assert "aligned" in said
+    assert "full scale" not in said
+    before = float(re.search(r"RMSE ([0-9.]+) ->", said)[1])
+    assert before == pytest.approx(
+        load(tmp_path / "a_aligned.json")["quality"]["before"]["rmse"], rel=1e-4
+    )
+    assert before > 10.0
 
 
 def test_quiet_says_nothing(imalign: Imalign, pair: Pair) -> None:
