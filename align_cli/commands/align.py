@@ -345,7 +345,13 @@ def align(
         first, *others = closing_line(
             alignment, written=written, accepted=accept_doubtful, of_full_scale=has_scale
         ).splitlines()
-        untried = hint(outcome, allow_flip=allow_flip, init=init, similarity=options.similarity)
+        untried = hint(
+            outcome,
+            allow_flip=allow_flip,
+            init=init,
+            similarity=options.similarity,
+            photometric=options.photometric,
+        )
         click.echo("\n".join(filter(None, [table, lost, first, untried, *others])), err=True)
     elif not outcome.aligned:
         click.echo(closing_line(alignment, written=()).splitlines()[0], err=True)

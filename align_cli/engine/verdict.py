@@ -8,10 +8,12 @@ something speaks is failed, or doubtful where the tiles are for it all the same.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Verdict
+from align_cli.engine.options import MODEL_NAMES
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.tiles import TileVotes
 
@@ -105,8 +107,8 @@ _SENTENCES: Final = {
     ),
     Status.SINGULAR: (
         "what the source covers of the target ({overlap:.0%}) has too little texture to fix every "
-        "parameter of the {model} model: try a simpler one, a start nearer to the answer, or "
-        "pictures with more texture"
+        "parameter of the {model} model: try {simpler}a start nearer to the answer, or pictures "
+        "with more texture"
     ),
     Status.DIVERGED: (
         f"the solver ran away from every sensible transform; {UNLIKE}: give a start nearer to the "
@@ -262,13 +264,13 @@ def objections(evidence: Evidence, quality: Quality) -> list[Objection]:
         not improved(quality, evidence.moved_px),
         Status.NOT_IMPROVED,
         "the images agree no better than at the start "
-        f"(ZNCC {before:.3f} before, {after:.3f} after)",
+        f"(ZNCC {before:.3f} before, {_measured(after)} after)",
         of_agreement=after >= before - REFUTABLE,
     )
     objects(
         not quality.detail_zncc >= LEAST_DETAIL_ZNCC,
         Status.NO_AGREEMENT,
-        f"the images do not agree in their details (ZNCC {quality.detail_zncc:.3f}, "
+        f"the images do not agree in their details (ZNCC {_measured(quality.detail_zncc)}, "
         f"{LEAST_DETAIL_ZNCC:g} needed)",
         mild=quality.detail_zncc >= MILD_DETAIL_ZNCC,
     )
@@ -306,6 +308,10 @@ def objections(evidence: Evidence, quality: Quality) -> list[Objection]:
             mild=True,
         )
     return found
+
+
+def _measured(zncc: float) -> str:
+    return "not measurable" if math.isnan(zncc) else f"{zncc:.3f}"
 
 
 def caveats(evidence: Evidence, quality: Quality) -> list[Objection]:
@@ -367,6 +373,7 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
         sentence = _SENTENCES[evidence.status].format(
             step=last.last_step_px,
             model=model,
+            simpler="" if model == MODEL_NAMES[0] else "a simpler one, ",
             overlap=quality.overlap,
         )
         return Outcome(evidence.status, sentence, (sentence,))

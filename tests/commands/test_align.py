@@ -383,6 +383,16 @@ class TestDoubtful:
         assert not (tmp_path / "noise_aligned.png").exists()
 
 
+def test_a_pair_whose_light_differs_is_told_that_the_light_may_be_solved_for(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "dark.png", read_image(pair[0]).pixels // 5 + np.uint8(10))
+    refused = imalign("dark.png", "b.png", "--no-photometric")
+    assert refused.returncode == 1
+    assert "or try without --no-photometric, if the light may differ" in refused.stderr
+    assert imalign("dark.png", "b.png").returncode == 0
+
+
 @pytest.mark.parametrize("name", ["exposure", "poster"])
 def test_a_mirrored_pair_is_told_of_allow_flip_which_aligns_it(
     imalign: Imalign, tmp_path: Path, name: str
