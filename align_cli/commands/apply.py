@@ -41,6 +41,9 @@ if TYPE_CHECKING:
     from align_cli.engine.transform import Transform
     from align_cli.files.images import Picture
 
+MOST_NAMED = 10
+"""Of the files that were left out."""
+
 EPILOG = """\b
 Examples:
   imalign apply scan_aligned.json infrared.tif
@@ -107,7 +110,9 @@ def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> 
     folder = _output_folder(asked.output, image_paths)
     inputs = [transform_path, *images]
     if left_out and not asked.quiet:
-        click.echo(f"left out as earlier results: {', '.join(left_out)}", err=True)
+        more = len(left_out) - MOST_NAMED
+        some = ", ".join(left_out[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        click.echo(f"left out as earlier results: {some}", err=True)
     written: dict[str, str] = {}
     failure: click.ClickException | None = None
     for path in images:
