@@ -68,6 +68,8 @@ def test_a_file_named_like_a_command_is_reached_by_its_folder(
         (("self", "a.png", "b.png"), "selftest"),
         (("Evaluate", "t.json", "--truth", "x.txt"), "evaluate"),
         (("alling", "a.png", "b.png"), "align"),
+        (("help", "apply"), "--help"),
+        (("version",), "--version"),
     ],
 )
 def test_a_mistyped_command_is_answered_with_the_nearest(
