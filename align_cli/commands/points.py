@@ -79,7 +79,9 @@ def points(
             refuse_inputs(output, [transform_path, csv_path])
             write_bytes(output, text.encode("utf-8"))
     if sigma is None and not quiet:
-        click.echo(f"{transform_path} does not say how sure it is: no column {SIGMA}", err=True)
+        there = SIGMA in (table.header or ())
+        column = f"the column {SIGMA} stays as it was" if there else f"no column {SIGMA}"
+        click.echo(f"{transform_path} does not say how sure it is: {column}", err=True)
 
 
 def _check_horizon(path: str, table: PointList, transform: Transform) -> None:

@@ -64,6 +64,9 @@ def test_without_a_covariance_there_is_no_sigma(
     assert result.stdout == "name,x,y\nnose,85.0,57.0\near,25.5,97.25\n"
     assert "does not say how sure it is" in result.stderr
     assert imalign("points", "-q", "t.txt", "p.csv").stderr == ""
+    result = imalign("points", "t.txt", "-", stdin="x,y,sigma_px\n1,2,9\n")
+    assert result.stdout == "x,y,sigma_px\n6.0,-1.0,9\n"
+    assert "how sure it is: the column sigma_px stays as it was" in result.stderr
 
 
 @pytest.mark.parametrize(
