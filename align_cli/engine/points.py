@@ -97,12 +97,15 @@ class TargetPoints:
         return self._columns[key]
 
 
-def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
+def target_points(
+    level: Level, most: int = MOST_POINTS, *, bent: bool = False
+) -> TargetPoints | None:
     """The pixels of a pyramid level that tell most, or None where no interior is left.
 
     Args:
         level: the level.
         most: how many, about.
+        bent: whether with ``bends``.
     """
     reach = BORDER
     if not has_interior(level.size):
@@ -122,7 +125,7 @@ def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
         if not valid.any():
             return None
     values = image[rows, columns]
-    return _elected(
+    points = _elected(
         level.size,
         np.arange(reach, reach + width, stride, dtype=np.float32),
         np.arange(reach, reach + height, stride, dtype=np.float32),
@@ -131,6 +134,7 @@ def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
         valid,
         cell,
     )
+    return _bent(points, level) if bent else points
 
 
 def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> TargetPoints | None:
@@ -157,6 +161,11 @@ def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> Ta
         valid,
         cell,
     )
+    return _bent(points, level)
+
+
+def _bent(points: TargetPoints, level: Level) -> TargetPoints:
+    """The same with the second differences of the level at them."""
     columns, rows = points.place[:2].astype(np.intp)
     flat, across = level.image.ravel(), level.size[0]
     here = rows * across + columns
