@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from align_cli.commands.exit_codes import MEANINGS, ExitCode, faults
+from align_cli.commands.hints import hint
 from align_cli.commands.inits import Init, init_file, read_init
 from align_cli.commands.inputs import read_pair
 from align_cli.commands.options import (
@@ -30,6 +31,8 @@ from align_cli.commands.options import (
 from align_cli.commands.outputs import (
     View,
     alignment_canvas,
+    canvas_in_words,
+    check_fill,
     check_outputs,
     named_outputs,
     prepare,
@@ -160,7 +163,7 @@ UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
     default=DEFAULTS.max_iterations,
     show_default=True,
     metavar="N",
-    help="Limit for each level.",
+    help="Limit for each solve of a level: simpler models come first, light that varies last.",
 )
 @click.option(
     "--tolerance",
@@ -248,7 +251,10 @@ def align(
         raise click.UsageError(
             "--error-map and --no-error-map contradict each other; give one of them"
         )
-    options = Options(**solver)
+    try:
+        options = Options(**solver)
+    except ValueError as error:  # two of them contradict each other
+        raise click.UsageError(str(error)) from error
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
     seen = {"source mask": source_mask or "", "target mask": target_mask or roi_text(roi)}
@@ -274,6 +280,7 @@ def align(
         given = filter(None, [start_file, source_mask, target_mask])
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
+        check_fill(fill, source)
         legend = prepare(outputs, target)
 
         from align_cli.engine.aligner import Aligner, residual  # noqa: PLC0415  (help stays quick)
@@ -287,7 +294,9 @@ def align(
                 allow_flip=allow_flip,
                 progress=advance,
             )
-        shown = alignment_canvas(alignment, canvas, max_megapixels)
+        outcome = alignment.outcome
+        accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
+        shown = alignment_canvas(alignment, canvas, max_megapixels) if accepted else None
         view = View(interpolation, shown, fill, metadata=not no_metadata)
         document = alignment_document(
             alignment,
@@ -304,8 +313,6 @@ def align(
                 "fill": fill,
             },
         )
-        outcome = alignment.outcome
-        accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         del aligner  # and the pyramid it holds, which is larger than the pictures
         written: list[str] = []
         lost = ""
@@ -330,12 +337,24 @@ def align(
             )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)
-    if verbose and not quiet:
-        click.echo(level_table(alignment), err=True)
-    if lost and not quiet:
-        click.echo(lost, err=True)
-    if not quiet or not outcome.aligned:
-        click.echo(closing_line(alignment, written=written, accepted=accept_doubtful), err=True)
+    if not quiet:
+        where = canvas_in_words(shown) if shown is not None else ""
+        written = [path + where if path == outputs.image else path for path in written]
+        has_scale = target.full_scale > 1.0
+        table = level_table(alignment, of_full_scale=has_scale) if verbose else ""
+        first, *others = closing_line(
+            alignment, written=written, accepted=accept_doubtful, of_full_scale=has_scale
+        ).splitlines()
+        untried = hint(
+            outcome,
+            allow_flip=allow_flip,
+            init=init,
+            similarity=options.similarity,
+            photometric=options.photometric,
+        )
+        click.echo("\n".join(filter(None, [table, lost, first, untried, *others])), err=True)
+    elif not outcome.aligned:
+        click.echo(closing_line(alignment, written=()).splitlines()[0], err=True)
     if not accepted:
         for path in outputs.stale():
             click.echo(f"{path} is from an earlier run", err=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from align_cli.commands.exit_codes import OutputFault, faults
+from align_cli.commands.exit_codes import InputFault, OutputFault, faults
 from align_cli.commands.options import (
     FileName,
     canvas_opt,
@@ -25,13 +25,24 @@ from align_cli.commands.options import (
     transform_arg,
     valid_mask_opt,
 )
-from align_cli.commands.outputs import STDOUT, not_carried, refuse_inputs, to_stdout
+from align_cli.commands.outputs import (
+    APPLIED,
+    STDOUT,
+    canvas_in_words,
+    check_files,
+    check_fill,
+    not_carried,
+    results_among,
+    to_stdout,
+)
 from align_cli.commands.transform_files import read_transform, transform_text
 
 if TYPE_CHECKING:
-    from align_cli.engine.canvas import Canvas
     from align_cli.engine.transform import Transform
     from align_cli.files.images import Picture
+
+MOST_NAMED = 10
+"""Of the files that were left out."""
 
 EPILOG = """\b
 Examples:
@@ -53,7 +64,7 @@ code is that of the first that cannot."""
     type=FileName(),
     metavar="PATH",
     help="A file; or, for several images, a folder, in which they keep their names (.png in place "
-    "of .jpg).  [default: <IMAGE stem>_aligned.png here, .tif where the dtype needs it]",
+    "of .jpg).  [default: <IMAGE stem>_applied.png here, .tif where the dtype needs it]",
 )
 @inverse_opt
 @interpolation_opt
@@ -84,7 +95,8 @@ def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> 
 
     The IMAGEs lie on the source's grid: the source itself (the file is then, byte for byte, the one
     that align wrote), its other channels, labels, masks, or the next pictures of a camera that
-    stands still. A folder means all pictures in it.
+    stands still. A folder means all pictures in it, but for what is named as a result of another:
+    x_applied, x_aligned and x_aligned_error beside x.
 
     TRANSFORM is a JSON that imalign wrote, or any other format that imalign convert knows.
     """
@@ -94,9 +106,13 @@ def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> 
     with faults(names):
         transform = read_transform(transform_path)
     transform = transform.inverse() if asked.inverse else transform
-    images = _expanded(image_paths)
+    images, left_out = _expanded(image_paths)
     folder = _output_folder(asked.output, image_paths)
     inputs = [transform_path, *images]
+    if left_out and not asked.quiet:
+        more = len(left_out) - MOST_NAMED
+        some = ", ".join(left_out[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+        click.echo(f"left out as earlier results: {some}", err=True)
     written: dict[str, str] = {}
     failure: click.ClickException | None = None
     for path in images:
@@ -144,18 +160,16 @@ def _apply_to(
     written: dict[str, str],
 ) -> None:
     """Resample one image; ``written`` gets the output's name and the image it came from."""
-    from align_cli.files.atomic import ensure_writable, same_file, write_bytes  # noqa: PLC0415
+    from align_cli.files.atomic import same_file, write_bytes  # noqa: PLC0415
     from align_cli.files.images import encode_image, ensure_encodable, read_image  # noqa: PLC0415
     from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
 
     picture = read_image(path, max_megapixels=asked.max_megapixels)
+    check_fill(asked.fill, picture)
     output = _output_name(picture, asked.output, folder)
-    for each in (output, asked.valid_mask, asked.json_path):
-        if each is None or each == STDOUT:
-            continue
-        refuse_inputs(each, inputs)
-        ensure_writable(each)
+    wanted = (output, asked.valid_mask, asked.json_path)
+    check_files([each for each in wanted if each not in (None, STDOUT)], inputs)
     for other, source in written.items():
         if same_file(output, other):
             raise OutputFault(f"{path}: its output {output} is that of {source}; rename one")
@@ -194,6 +208,7 @@ def _placed(transform: Transform, picture: Picture, asked: Asked) -> Transform:
     """The transform between the sizes that it is used with."""
     own = picture.width, picture.height
     if not asked.rescale:
+        _check_size(transform, picture)
         target = asked.size or transform.target_size or own
         return transform.at_sizes(transform.source_size or own, target)
     size = asked.size
@@ -203,25 +218,41 @@ def _placed(transform: Transform, picture: Picture, asked: Asked) -> Transform:
     return transform.rescaled(own, size or own)
 
 
-def canvas_in_words(canvas: Canvas) -> str:
-    """Where the output lies, unless that is where everybody expects it."""
-    if canvas.name == "target":
-        return ""
-    width, height = canvas.size
-    x, y = canvas.offset
-    return f" ({width}x{height} px, from the target's pixel ({x}, {y}) on)"
+def _check_size(transform: Transform, picture: Picture) -> None:
+    """Refuse an image that is not of the source's size, and name the way out."""
+    own, size = (picture.width, picture.height), transform.source_size
+    if size in (None, own):
+        return
+    advice = (
+        "--inverse goes the other way, from the target to the source"
+        if own == transform.target_size
+        else "--rescale takes it to this size, if they are copies of one image"
+    )
+    raise InputFault(
+        f"{picture.path}: the transform belongs to an image of {size[0]}x{size[1]} px, this one "
+        f"has {own[0]}x{own[1]} px; {advice}"
+    )
 
 
-def _expanded(paths: tuple[str, ...]) -> list[str]:
-    """The images that are meant, those of folders in their natural order."""
+def _expanded(paths: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """The images that are meant, those of folders in their natural order; and what was left out.
+
+    Results of an earlier run are meant only where they are named.
+    """
     from align_cli.files.folders import pictures_in  # noqa: PLC0415
 
+    images: dict[str, None] = {}  # each once, in order
+    left_out: list[str] = []
     with faults({}):
-        return [
-            image
-            for path in paths
-            for image in (pictures_in(path) if os.path.isdir(path) else [path])  # noqa: PTH112
-        ]
+        for path in paths:
+            if not os.path.isdir(path):  # noqa: PTH112
+                images[path] = None
+                continue
+            found = pictures_in(path)
+            results = results_among(found)
+            left_out += results
+            images.update(dict.fromkeys(each for each in found if each not in results))
+    return list(images), left_out
 
 
 def _output_folder(output: str | None, image_paths: tuple[str, ...]) -> str | None:
@@ -232,6 +263,8 @@ def _output_folder(output: str | None, image_paths: tuple[str, ...]) -> str | No
     several = len(image_paths) > 1 or Path(image_paths[0]).is_dir()
     if not (several or path.is_dir() or output.endswith(("/", os.sep))):
         return None
+    from align_cli.files.errors import unwritable  # noqa: PLC0415
+
     try:
         path.mkdir(exist_ok=True)
     except FileExistsError as error:
@@ -239,7 +272,7 @@ def _output_folder(output: str | None, image_paths: tuple[str, ...]) -> str | No
             f"{output} is a file, and several images need a folder; name one"
         ) from error
     except OSError as error:
-        raise OutputFault(f"{output}: {error.strerror}; name another folder") from error
+        raise OutputFault(str(unwritable(output, error))) from error
     return output
 
 
@@ -248,7 +281,7 @@ def _output_name(picture: Picture, output: str | None, folder: str | None) -> st
 
     name = PurePath(picture.path)
     if output is None:
-        return f"{name.stem}_aligned{default_suffix(picture.pixels)}"
+        return f"{name.stem}{APPLIED}{default_suffix(picture.pixels)}"
     if folder is None:
         return output
     return str(PurePath(folder) / (name.stem + lossless_suffix(name, picture.pixels)))

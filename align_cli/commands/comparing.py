@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from align_cli.commands.exit_codes import ExitCode, faults
+from align_cli.commands.exit_codes import ExitCode, InputFault, faults
 from align_cli.commands.options import FiniteFloat
-from align_cli.commands.outputs import to_stdout
+from align_cli.commands.outputs import LOOK_WHERE, to_stdout
 from align_cli.commands.transform_files import read_guess, read_transform
+
+if TYPE_CHECKING:
+    from align_cli.engine.transform import Transform
 
 max_error_opt = click.option(
     "--max-error",
@@ -39,6 +44,7 @@ def compare(
             read_guess(first_path) if failed_too else (read_transform(first_path), None)
         )
         second = read_transform(second_path)
+        _check_sizes(first_path, first, second_path, second)
         source_size = first.source_size or second.source_size or size
         target_size = first.target_size or second.target_size or size
         if source_size is None or target_size is None:
@@ -52,7 +58,7 @@ def compare(
             "epe_mean_px": apart.epe_mean_px,
             "epe_max_px": apart.epe_max_px,
         }
-        to_stdout(dumps(record))
+        to_stdout(dumps(record), advice=LOOK_WHERE)
     if failure is not None:
         click.echo(f"{first_path}: not aligned: {failure}", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
@@ -63,3 +69,17 @@ def compare(
             err=True,
         )
         raise SystemExit(ExitCode.NOT_ALIGNED)
+
+
+def _check_sizes(first_path: str, first: Transform, second_path: str, second: Transform) -> None:
+    """Refuse two transforms between images of different sizes."""
+    for role, one, other in (
+        ("source", first.source_size, second.source_size),
+        ("target", first.target_size, second.target_size),
+    ):
+        if one is not None and other is not None and one != other:
+            raise InputFault(
+                f"{first_path} and {second_path} belong to images of different size: the {role} "
+                f"has {one[0]}x{one[1]} px in the first, {other[0]}x{other[1]} px in the second; "
+                "compare transforms of one pair"
+            )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from align_cli.commands.exit_codes import faults
-from align_cli.commands.options import FileName, debug_opt, transform_output_opt
+from align_cli.commands.options import debug_opt, first_arg, second_arg, transform_output_opt
 from align_cli.commands.transform_files import read_transform
 from align_cli.commands.transform_outputs import to_opt, write_transform
 
@@ -16,8 +16,8 @@ Examples:
 
 
 @click.command(epilog=EPILOG)
-@click.argument("first_path", metavar="A", type=FileName())
-@click.argument("second_path", metavar="B", type=FileName())
+@first_arg
+@second_arg
 @transform_output_opt
 @to_opt
 @debug_opt

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from align_cli.commands.comparing import compare, max_error_opt
-from align_cli.commands.options import FileName, debug_opt, size_opt
+from align_cli.commands.options import debug_opt, first_arg, second_arg, size_opt
 
 EPILOG = """\b
 Example: imalign diff before.json after.json --max-error 0.01
@@ -14,8 +14,8 @@ Exit codes: 1 the corner error is above --max-error; the others as for imalign S
 
 
 @click.command(epilog=EPILOG)
-@click.argument("first_path", metavar="A", type=FileName())
-@click.argument("second_path", metavar="B", type=FileName())
+@first_arg
+@second_arg
 @size_opt
 @max_error_opt
 @debug_opt

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+import os
+from collections.abc import Collection, Iterator, MutableMapping
 from importlib import import_module
 
 import click
@@ -95,8 +96,25 @@ class GroupWithDefault(click.Group):
         """Put the default command's name in front where no command is named."""
         own = {name for option in self.get_params(ctx) for name in option.opts}
         if args and args[0] not in self.commands and args[0] not in own:
+            self._refuse_mistyped(ctx, args[0], own)
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
+
+    def _refuse_mistyped(self, ctx: click.Context, word: str, own: Collection[str]) -> None:
+        """Fail where a word is no file, and nearly a command or one of the group's ``own`` options.
+
+        Files have a suffix or a folder before their names, nearly all of them: about those the
+        command that reads them knows more to say.
+        """
+        if not word.isalpha() or os.path.exists(word):  # noqa: PTH110
+            return
+        from difflib import get_close_matches  # noqa: PLC0415  (only a mistake needs it)
+
+        near = get_close_matches(word.lower(), [*self.commands, *sorted(own)], n=1)
+        if near:
+            raise click.UsageError(
+                f"there is no command and no file {word!r}; did you mean imalign {near[0]}?", ctx
+            )
 
 
 @click.group(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from align_cli.engine.arrays import Matrix
     from align_cli.engine.coordinates import Size
 
+_NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+\.?")
 _NUMBERS = re.compile(r"[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+")
 _MEANING = "dx,dy[,angle[,scale]]"
 
@@ -33,7 +35,19 @@ class Init(click.Path):
                 _motion(text)
             except ValueError as error:
                 self.fail(f"{text!r} is not {_MEANING}: {error}.", param, ctx)
+        elif _meant_as_numbers(text) and not os.path.exists(text):  # noqa: PTH110
+            self.fail(
+                f"{text!r} is not {_MEANING}, such as 40,-25 or 40,-25,90, and no file either.",
+                param,
+                ctx,
+            )
         return text
+
+
+def _meant_as_numbers(text: str) -> bool:
+    """Whether any part between commas is a number, or none is anything at all."""
+    words = [word.strip() for word in text.split(",")]
+    return not any(words) or any(_NUMBER.fullmatch(word) for word in words)
 
 
 def init_file(text: str) -> str | None:

@@ -74,6 +74,8 @@ def size_in_px(
 # No existence check by click: a missing input is exit code 3, not wrong usage.
 source_arg = click.argument("source_path", metavar="SRC", type=FileName())
 target_arg = click.argument("target_path", metavar="DST", type=FileName())
+first_arg = click.argument("first_path", metavar="A", type=FileName())
+second_arg = click.argument("second_path", metavar="B", type=FileName())
 transform_arg = click.argument("transform_path", metavar="TRANSFORM", type=FileName())
 
 inverse_opt = click.option("--inverse", is_flag=True, help="Go from the target to the source.")
@@ -81,7 +83,7 @@ size_opt = click.option(
     "--size",
     callback=size_in_px,
     metavar="WxH",
-    help="Size of the target in pixels, where the transform's file does not say it.",
+    help="Size of the target in pixels; needed where the transform's file does not say it.",
 )
 transform_output_opt = click.option(
     "-o",
@@ -133,7 +135,9 @@ metadata_opt = click.option(
     is_flag=True,
     help="Do not carry EXIF, GPS, ICC profile, XMP and resolution of the source over.",
 )
-quiet_opt = click.option("-q", "--quiet", is_flag=True, help="Say nothing unless something fails.")
+quiet_opt = click.option(
+    "-q", "--quiet", is_flag=True, help="Say nothing but what fails, or is in doubt, and why."
+)
 max_megapixels_opt = click.option(
     "--max-megapixels",
     type=FiniteFloat(min=0.0, min_open=True),

@@ -24,9 +24,16 @@ if TYPE_CHECKING:
     from align_cli.files.images import Picture
 
 STDOUT: Final = "-"
+LOOK_WHERE: Final = "look where it leads"
+"""Advice where stdout takes nothing and no file can be named instead."""
 
 ONE_AT_A_TIME_PIXELS: Final = 50_000_000
 """Pictures of more pixels are made one after the other."""
+
+ALIGNED: Final = "_aligned"
+ERROR: Final = "_aligned_error"
+APPLIED: Final = "_applied"
+"""What the names of results end with that nobody named, after the stem of the image."""
 
 RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
 """Error maps of these kinds hold the residual itself; all others are pictures of it."""
@@ -69,16 +76,14 @@ class View(NamedTuple):
     metadata: bool = True
 
 
-def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> Canvas | None:
-    """The canvas of an alignment; None where it failed, for then nothing is shown.
+def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> Canvas:
+    """The canvas of an alignment that is to be shown.
 
     Raises:
         ImageError: if it would be too large.
     """
     from align_cli.engine.canvas import place_canvas  # noqa: PLC0415
 
-    if not alignment.outcome.aligned:
-        return None
     canvas = place_canvas(
         name,
         alignment.source_to_target,
@@ -105,14 +110,39 @@ def named_outputs(
     from align_cli.files.images import default_suffix  # noqa: PLC0415  (help stays quick)
 
     stem = PurePath(source.path).stem
-    image = image or f"{stem}_aligned{default_suffix(source.pixels)}"
-    error_map = error_map or f"{stem}_aligned_error.png"
+    image = image or f"{stem}{ALIGNED}{default_suffix(source.pixels)}"
+    error_map = error_map or f"{stem}{ERROR}.png"
     return Outputs(
         image=image if with_image else None,
-        json=json or f"{stem}_aligned.json",
+        json=json or f"{stem}{ALIGNED}.json",
         error_map=error_map if with_error_map else None,
         valid_mask=valid_mask,
     )
+
+
+def results_among(paths: Sequence[str]) -> list[str]:
+    """Those of some pictures that are named as results of others of them."""
+    stems = {PurePath(path).stem for path in paths}
+
+    def is_result(stem: str) -> bool:
+        endings = (ALIGNED, ERROR, APPLIED)
+        return any(stem.endswith(each) and stem.removesuffix(each) in stems for each in endings)
+
+    return [path for path in paths if is_result(PurePath(path).stem)]
+
+
+def check_fill(fill: float, image: Picture) -> None:
+    """Refuse a value that the pixels of an image cannot take: it would be another one.
+
+    Raises:
+        click.UsageError: saying which they can.
+    """
+    most = image.full_scale
+    if image.dtype.startswith("uint") and not (fill.is_integer() and 0.0 <= fill <= most):
+        raise click.UsageError(
+            f"--fill {fill:g}: {image.path} holds whole numbers from 0 to {most:.0f}; "
+            "choose one of them"
+        )
 
 
 def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> None:
@@ -122,22 +152,33 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         click.UsageError: if an output is one of the inputs, or two outputs are one file.
         UnwritableError: if one cannot be written where, or in the format, that is asked for.
     """
-    from align_cli.files.atomic import ensure_writable, same_file  # noqa: PLC0415
     from align_cli.files.images import ensure_encodable  # noqa: PLC0415
 
-    for path in outputs.files:
-        refuse_inputs(path, inputs)
-    for first, second in combinations(outputs.files, 2):
-        if same_file(first, second):
-            raise click.UsageError(f"two outputs go to {first}; choose another name for one")
-    for path in outputs.files:
-        ensure_writable(path)
+    check_files(outputs.files, inputs)
     if outputs.image is not None:
         ensure_encodable(outputs.image, source.pixels)
     if outputs.valid_mask is not None:
         ensure_encodable(outputs.valid_mask, _picture_like()[..., 0])
     if outputs.error_map is not None and not outputs.residual:
         ensure_encodable(outputs.error_map, _picture_like())
+
+
+def check_files(paths: Sequence[str], inputs: Sequence[str]) -> None:
+    """Refuse files that cannot be written, are one of the inputs, or are one and the same.
+
+    Raises:
+        click.UsageError: naming two that are one.
+        UnwritableError: if one cannot be written.
+    """
+    from align_cli.files.atomic import ensure_writable, same_file  # noqa: PLC0415
+
+    for path in paths:
+        refuse_inputs(path, inputs)
+    for first, second in combinations(paths, 2):
+        if same_file(first, second):
+            raise click.UsageError(f"two outputs go to {first}; choose another name for one")
+    for path in paths:
+        ensure_writable(path)
 
 
 def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
@@ -176,20 +217,20 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     return [outputs.json]
 
 
-def to_stdout(text: str) -> None:
-    """Write data to stdout.
+def to_stdout(text: str, *, advice: str = "give a file's name instead of -") -> None:
+    """Write data to stdout; ``advice`` is for people whose stdout takes none.
 
     Raises:
         OutputFault: if it is closed or full.
     """
     if sys.stdout is None:
-        raise OutputFault("stdout: it is closed; give a file's name instead of -")
+        raise OutputFault(f"stdout: it is closed; {advice}")
     try:
         click.echo(text, nl=False)
     except OSError as error:
         # What is still buffered would fail once more, with a traceback, when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        raise OutputFault(f"stdout: {error.strerror}; give a file's name instead of -") from error
+        raise OutputFault(f"stdout: {error.strerror}; {advice}") from error
 
 
 def write_pictures(
@@ -256,6 +297,15 @@ def write_pictures(
     for path, data in encoded:
         write_bytes(path, data)
     return [path for path, _ in encoded], not_carried(outputs.image, lost)
+
+
+def canvas_in_words(canvas: Canvas) -> str:
+    """Where an output lies, after its name; empty where everybody expects it."""
+    if canvas.name == "target":
+        return ""
+    width, height = canvas.size
+    x, y = canvas.offset
+    return f" ({width}x{height} px, from the target's pixel ({x}, {y}) on)"
 
 
 def not_carried(path: str | None, lost: Sequence[str]) -> str:

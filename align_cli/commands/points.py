@@ -21,7 +21,7 @@ EPILOG = """\b
 Examples:
   imalign points scan_aligned.json landmarks.csv -o moved.csv
   imalign points scan_aligned.json --inverse moved.csv
-  echo 10,20 | imalign points scan_aligned.json /dev/stdin"""
+  echo 10,20 | imalign points scan_aligned.json -"""
 
 
 @click.command(epilog=EPILOG)
@@ -48,7 +48,7 @@ Examples:
 def points(
     transform_path: str, csv_path: str, output: str, inverse: bool, columns: str, quiet: bool
 ) -> None:
-    """Map the points of a CSV file from the source to the target.
+    """Map the points of a CSV file, or of stdin (-), from the source to the target.
 
     The columns x and y are replaced, all others kept; pixels, (0, 0) is the centre of the top-left
     one. Where TRANSFORM says how sure it is, a column sigma_px tells how far each point is likely
@@ -58,10 +58,14 @@ def points(
     if len(names) != 2 or not all(names) or names[0] == names[1]:
         raise click.UsageError(f"--columns takes two names such as x,y, not {columns!r}")
     with faults({"transform": transform_path}):
+        from align_cli.files.documents import STDIN  # noqa: PLC0415  (help stays quick)
+
+        if transform_path == csv_path == STDIN:
+            raise click.UsageError("TRANSFORM and CSV cannot both be stdin; name a file for one")
         transform = read_transform(transform_path)
         transform = transform.inverse() if inverse else transform
 
-        from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
+        from align_cli.files.atomic import write_bytes  # noqa: PLC0415
         from align_cli.files.point_lists import points_text, read_points  # noqa: PLC0415
 
         table = read_points(csv_path, names)
@@ -75,7 +79,9 @@ def points(
             refuse_inputs(output, [transform_path, csv_path])
             write_bytes(output, text.encode("utf-8"))
     if sigma is None and not quiet:
-        click.echo(f"{transform_path} does not say how sure it is: no column {SIGMA}", err=True)
+        there = SIGMA in (table.header or ())
+        column = f"the column {SIGMA} stays as it was" if there else f"no column {SIGMA}"
+        click.echo(f"{transform_path} does not say how sure it is: {column}", err=True)
 
 
 def _check_horizon(path: str, table: PointList, transform: Transform) -> None:

@@ -6,6 +6,7 @@ import click
 
 from align_cli.commands.exit_codes import faults
 from align_cli.commands.options import debug_opt, transform_arg
+from align_cli.commands.outputs import LOOK_WHERE, to_stdout
 from align_cli.commands.transform_files import read_guess
 
 EPILOG = """\b
@@ -25,6 +26,7 @@ def show(transform_path: str) -> None:
         transform, failure = read_guess(transform_path)
 
         from align_cli.report.summary import transform_in_words  # noqa: PLC0415
-    click.echo(transform_in_words(transform))
+    lines = [transform_in_words(transform)]
     if failure is not None:
-        click.echo(f"NOT ALIGNED: {failure}")
+        lines.append(f"NOT ALIGNED: {failure}")
+    to_stdout("\n".join(lines) + "\n", advice=LOOK_WHERE)

@@ -60,19 +60,19 @@ def _shear(parameters: Parameters, _: Quality) -> float:
 
 
 LIMITS: Final = (
-    Limit("max_shift", "shifted by {0:.4g} px, at most {1:g} px allowed", _shift),
-    Limit("max_rotation", "turned by {0:.4g} degrees, at most {1:g} allowed", _rotation),
-    Limit("max_scale", "scaled by a factor of {0:.4g}, at most {1:g} allowed", _scale),
-    Limit("max_shear", "sheared by {0:.4g}, at most {1:g} allowed", _shear),
+    Limit("max_shift", "shifted by {0} px, at most {1:g} px allowed", _shift),
+    Limit("max_rotation", "turned by {0} degrees, at most {1:g} allowed", _rotation),
+    Limit("max_scale", "scaled by a factor of {0}, at most {1:g} allowed", _scale),
+    Limit("max_shear", "sheared by {0}, at most {1:g} allowed", _shear),
     Limit(
         "min_overlap",
-        "overlap {0:.4g}, at least {1:g} needed",
+        "overlap {0}, at least {1:g} needed",
         lambda _, quality: quality.overlap,
         most=False,
     ),
     Limit(
         "min_score",
-        "ZNCC {0:.4g}, at least {1:g} needed",
+        "ZNCC {0}, at least {1:g} needed",
         lambda _, quality: quality.after.zncc,
         most=False,
     ),
@@ -97,8 +97,14 @@ def exceeded(options: Options, parameters: Parameters, quality: Quality) -> tupl
         if most is not None:
             value = limit.measured(parameters, quality)
             if not limit.within(value, most):
-                broken.append(limit.words.format(value, most))
+                broken.append(limit.words.format(_apart(value, most), most))
     return tuple(broken)
+
+
+def _apart(value: float, limit: float) -> str:
+    """A value in four digits, or as many as tell it from the limit that it exceeds."""
+    texts = (f"{value:.{digits}g}" for digits in range(4, 18))
+    return next((text for text in texts if float(text) != limit), str(value))
 
 
 def within_limits(

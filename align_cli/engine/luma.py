@@ -273,14 +273,19 @@ def _valid(colours: Image, alpha: Image | None, mask: Mask | None, role: str) ->
     if valid.all():
         return None
     if not valid.any():
-        where = "" if mask is None else " where the mask lets it take part; mark more of it"
+        where = " where the mask lets it take part; mark more of it"
+        if mask is None:
+            where = "; let transparent pixels take part too, or give another image"
         raise ImageError(f"no pixel is both finite and opaque{where}", role=role)
     return valid
 
 
 def _flat(mask: Mask | None, role: str) -> ImageError:
     if mask is None:
-        return ImageError("the image is flat: every pixel has the same value", role=role)
+        return ImageError(
+            "the image is flat: every pixel has the same value; give one that shows something",
+            role=role,
+        )
     return ImageError(
         "the image is flat where the mask lets it take part; mark a larger region", role=role
     )

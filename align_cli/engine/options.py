@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final, NamedTuple
+from dataclasses import dataclass, fields
+from typing import Any, Final, NamedTuple
 
 AUTO: Final = "auto"
 """As a model, the simplest that explains the images; as a start, every one in its turn, until one
@@ -84,7 +84,7 @@ BEFORE_POLISH_PX: Final = 1e-3
 """Tolerance of the descent where a polish follows: the polish does better than any more steps."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Options:
     """How to align.
 
@@ -112,6 +112,7 @@ class Options:
         ignore_alpha: whether transparent pixels take part too.
 
     Raises:
+        TypeError: if an option is unknown.
         ValueError: if an option has no sense; the message lists the choices.
     """
 
@@ -131,6 +132,14 @@ class Options:
     min_score: float | None = None
     channel: str | int = LUMA_CHANNEL
     ignore_alpha: bool = False
+
+    def __new__(cls, **options: Any) -> Options:
+        """Refuse what is no option by its name: whoever called align() knows no ``Options``."""
+        known = [field.name for field in fields(cls)]
+        for name in options:
+            if name not in known:
+                raise TypeError(f"unknown option {name!r}; choose from {', '.join(known)}")
+        return super().__new__(cls)
 
     def __post_init__(self) -> None:
         _check_choice("model", self.model, (*MODEL_NAMES, AUTO))

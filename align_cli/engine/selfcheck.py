@@ -17,7 +17,14 @@ from numpy.typing import NDArray
 from align_cli.engine.aligner import Aligner
 from align_cli.engine.alignment import Status
 from align_cli.engine.arrays import Image, Mask, Matrix, Points, Vector
-from align_cli.engine.coordinates import corner_error, corners, inverse, map_points, normalisation
+from align_cli.engine.coordinates import (
+    Size,
+    corner_error,
+    corners,
+    inverse,
+    map_points,
+    normalisation,
+)
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import luma
 from align_cli.engine.moments import Scratch, residual_sums
@@ -31,14 +38,20 @@ from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
 from align_cli.engine.warping import warp_image
 
-LARGEST_DIFFERENCE: Final = 1e-4
+LARGEST_DIFFERENCE: Final = 1e-5
 """Derivatives agree when they differ by less than this share of their length."""
 
 LARGEST_ERROR_PX: Final = 0.1
 """A known warp is recovered when its corners are found to within this."""
 
-STEP_PX: Final = 0.001
+STEP_PX: Final = 1e-4
 """How far, about, the finite differences move the corners, in pixels."""
+
+PATTERN_SHARE: Final = 0.1
+PATTERN_WAVES: Final = ((0.43, 0.17), (-0.11, 0.29), (0.05, -0.03))
+"""Waves, in radians per pixel along x and y, whose sum of this share of the target's contrast is
+added to the source: a residual of nothing, as between an image and itself, has no derivative to
+compare."""
 
 LARGEST_SCENE: Final = 200_000
 """Pixels of the level on which derivatives are compared; finer levels are the same code."""
@@ -46,13 +59,17 @@ LARGEST_SCENE: Final = 200_000
 RECOVERY_SHARE: Final = 0.02
 """The known warps move the corners by up to this share of the longer side."""
 
+GREY_LEVEL: Final = 1.0 / 255.0
+"""Of the range of an image's values: about the least noise that a picture has."""
+
 
 @dataclass(frozen=True)
 class DerivativeCheck:
     """Analytic against numeric derivative of the objective for one setting.
 
-    ``difference`` is the largest entry of their difference over the largest entry of the numeric
-    one, entries being per pixel of corner movement; ``passed`` compares it with
+    ``difference`` is the largest entry of their difference, per pixel of corner movement, over the
+    largest that an entry would be if no pixel's share had a sign: where a picture is symmetric, or
+    knows one direction only, the shares themselves cancel. ``passed`` compares it with
     ``LARGEST_DIFFERENCE``.
     """
 
@@ -69,16 +86,37 @@ class DerivativeCheck:
 
 @dataclass(frozen=True)
 class RecoveryCheck:
-    """A known warp of the user's image, and how far from it the solver ended."""
+    """A known warp of the user's image, and how far from it the solver ended.
+
+    ``fixed_px`` is to how many pixels the texture of the image fixes the model at all, whoever
+    solves for it: the Cramer-Rao bound at ``GREY_LEVEL`` of noise, infinite where it leaves a
+    direction open.
+    """
 
     model: str
     status: Status
     error_px: float
+    fixed_px: float = 0.0
 
     @property
     def passed(self) -> bool:
-        """True where the solver converged to the known warp."""
-        return self.status is Status.CONVERGED and self.error_px <= LARGEST_ERROR_PX
+        """True where the solver found the known warp.
+
+        Of an image that repeats itself it rightly says that other places fit as well.
+        """
+        found = self.status in (Status.CONVERGED, Status.AMBIGUOUS)
+        return found and self.error_px <= LARGEST_ERROR_PX
+
+    @property
+    def left_open(self) -> bool:
+        """True where the image is none on which the warp can be found, and nobody said it was."""
+        unfixed = not self.fixed_px <= LARGEST_ERROR_PX or self.status is Status.AMBIGUOUS
+        return unfixed and not self.passed and self.status is not Status.CONVERGED
+
+    @property
+    def failed(self) -> bool:
+        """True where the warp could have been found, or was said to be, and was not."""
+        return not (self.passed or self.left_open)
 
 
 @dataclass(frozen=True)
@@ -100,13 +138,16 @@ class Scene:
     @property
     def unit_steps(self) -> tuple[float, float, float]:
         """Steps of motion, gain and bias that all change the target by about ``STEP_PX``."""
-        slope = STEP_PX * float(np.abs(self.target.gradient_x).mean())
+        gradients = self.target.gradient_x, self.target.gradient_y
+        slope = STEP_PX * max(float(np.abs(gradient).mean()) for gradient in gradients)
         motion = STEP_PX / self.target.pixels_per_unit
         return motion, slope / float(np.std(self.target.image)), slope
 
 
 def scene(source: Image, target: Image) -> Scene:
     """The pair at the finest level of at most ``LARGEST_SCENE`` pixels, with plausible light.
+
+    The source has the waves of ``PATTERN_WAVES`` on it.
 
     Raises:
         ImageError: if an image cannot be aligned.
@@ -121,11 +162,24 @@ def scene(source: Image, target: Image) -> Scene:
     if planes is None or inside is None or not inside.any():
         raise ImageError("no pixel is far enough from borders and invalid ones", role="target")
     rows, columns = np.nonzero(inside)
+    still = target_level.image[rows, columns]
+    light = first_guess(source_level.image[rows, columns], still)
+    spread = float(np.std(still))
+    waved = source_level.image + light.gain * PATTERN_SHARE * spread * _waves(source_level.size)
+    source_level = Level(waved.astype(np.float32), source_level.valid)
     values = source_level.image[rows, columns].astype(np.float64)
-    light = first_guess(values, target_level.image[rows, columns])
-    spread = float(np.std(target_level.image[rows, columns]))
     pixels = np.column_stack([columns, rows]).astype(np.float64)
     return Scene(target_level, planes, source_level, light, 0.2 * spread, pixels, values)
+
+
+def _waves(size: Size) -> NDArray[np.float64]:
+    """(height, width), of a standard deviation of about 1."""
+    width, height = size
+    x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)[:, np.newaxis]
+    total = np.zeros((height, width))
+    for along_x, along_y in PATTERN_WAVES:
+        total += np.sin(along_x * x + along_y * y)
+    return total * math.sqrt(2.0 / len(PATTERN_WAVES))
 
 
 def _inside(target: TargetPlanes, source: Level) -> Mask:
@@ -156,11 +210,11 @@ def derivative_checks(source: Image, target: Image) -> list[DerivativeCheck]:
             analytic = analytic_derivative(pair, model, loss)
             # The target between pixels has a kink at each pixel, so the error of a central
             # difference begins with the first power of the step; Richardson takes it out.
-            whole, half = (numeric_derivative(pair, loss, change) for change in changes)
+            (whole, most), (half, _) = (numeric_derivative(pair, loss, each) for each in changes)
             numeric = 4.0 * half - whole
             for photometric in (True, False):
                 size = len(numeric) if photometric else model.size
-                error = np.abs(analytic - numeric)[:size].max() / np.abs(numeric[:size]).max()
+                error = np.abs(analytic - numeric)[:size].max() / most[:size].max()
                 checks.append(DerivativeCheck(model.name, loss.name, photometric, float(error)))
     return checks
 
@@ -188,10 +242,17 @@ def analytic_derivative(pair: Scene, model: MotionModel, loss: Loss) -> Vector:
     return -sums.vector * steps
 
 
-def numeric_derivative(pair: Scene, loss: Loss, changes: list[tuple[Vector, Vector]]) -> Vector:
-    """(p + 12,) central differences of the objective over each parameter's step."""
-    return np.array(
-        [(objective(pair, loss, up) - objective(pair, loss, down)) / 2.0 for up, down in changes]
+def numeric_derivative(
+    pair: Scene, loss: Loss, changes: list[tuple[Vector, Vector]]
+) -> tuple[Vector, Vector]:
+    """(p + 12,) central differences of the objective over each parameter's step.
+
+    Second is what they would be, (p + 12,), if no pixel's share had a sign.
+    """
+    shares = [(losses(pair, loss, up) - losses(pair, loss, down)) / 2.0 for up, down in changes]
+    return (
+        np.array([float(share.sum()) for share in shares]),
+        np.array([float(np.abs(share).sum()) for share in shares]),
     )
 
 
@@ -215,13 +276,16 @@ def target_changes(pair: Scene, model: MotionModel, factor: float) -> list[tuple
     return changes
 
 
-def objective(pair: Scene, loss: Loss, target_values: Vector) -> float:
-    """Sum of the losses, multiplied by (constant * scale)**2 so that rho(r) ~ r**2 / 2."""
+def losses(pair: Scene, loss: Loss, target_values: Vector) -> Vector:
+    """(n,) losses, multiplied by (constant * scale)**2 so that rho(r) ~ r**2 / 2.
+
+    Their sum is the objective.
+    """
     r = (pair.source_values - pair.light.bias) / pair.light.gain - target_values
     if not loss.robust:
-        return float(0.5 * (r @ r))
+        return 0.5 * r**2
     unit = loss.constant * pair.scale
-    return float(loss.rho(r / unit).sum() * unit**2)
+    return loss.rho(r / unit) * unit**2
 
 
 def bilinear(image: NDArray[np.float64], points: Points) -> Vector:
@@ -242,6 +306,7 @@ def recovery_checks(image: Image) -> list[RecoveryCheck]:
         ImageError: if the image cannot be aligned.
     """
     height, width = image.shape[:2]
+    pair = scene(image, image)
     checks = []
     for model in MODELS.values():
         truth = known_warp(model, (width, height))
@@ -251,8 +316,26 @@ def recovery_checks(image: Image) -> list[RecoveryCheck]:
         seen = overlap_mask(inverse(truth), (width, height), (width, height))
         found = Aligner(_without(target, seen), model=model.name).align(image)
         error = corner_error(found.source_to_target, truth, (width, height))
-        checks.append(RecoveryCheck(model.name, found.outcome.status, error))
+        fixed = fixed_px(pair, model) * width / pair.level.size[0]
+        checks.append(RecoveryCheck(model.name, found.outcome.status, error, fixed))
     return checks
+
+
+def fixed_px(pair: Scene, model: MotionModel) -> float:
+    """To how many pixels of its level, about, the target's texture fixes a model, light and all.
+
+    The Cramer-Rao bound of the parameter, or the mixture of them, that it fixes least.
+    """
+    changes = target_changes(pair, model, 1.0)
+    slopes = np.column_stack([(up - down) / 2.0 for up, down in changes])
+    uniform = MONOMIALS.index((0, 0)) + model.size
+    motion, light = slopes[:, : model.size], slopes[:, [uniform, uniform + FIELD]]
+    open_to_light, *_ = np.linalg.lstsq(light, motion, rcond=None)
+    left = motion - light @ open_to_light
+    least = float(np.linalg.eigvalsh(left.T @ left)[0])
+    image = pair.level.image
+    noise = GREY_LEVEL * float(image.max() - image.min())
+    return STEP_PX * noise / math.sqrt(least) if least > 0.0 else math.inf
 
 
 def known_warp(model: MotionModel, size: tuple[int, int]) -> Matrix:

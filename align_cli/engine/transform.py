@@ -177,7 +177,9 @@ class Transform:
             ImageError: if it folds the source.
         """
         if not unfolded(self.source_to_target, source_size):
-            raise ImageError("it folds the source: its horizon crosses it", role="transform")
+            raise ImageError(
+                "it folds the source: its horizon crosses it; check its numbers", role="transform"
+            )
         return replace(self, source_size=source_size, target_size=target_size)
 
     def rescaled(self, source_size: Size, target_size: Size) -> Transform:
@@ -190,7 +192,11 @@ class Transform:
             ImageError: if the sizes that it belongs to are not known, or it folds the source.
         """
         if self.source_size is None or self.target_size is None:
-            raise ImageError("the sizes that it belongs to are not known", role="transform")
+            raise ImageError(
+                "the sizes that it belongs to are not known; take one that knows them, such as a "
+                "JSON that imalign wrote",
+                role="transform",
+            )
         to_source = np.linalg.inv(_resizing(self.source_size, source_size))
         to_target = _resizing(self.target_size, target_size)
         matrix = to_target @ self.source_to_target @ to_source

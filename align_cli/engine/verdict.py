@@ -8,10 +8,12 @@ something speaks is failed, or doubtful where the tiles are for it all the same.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Verdict
+from align_cli.engine.options import MODEL_NAMES
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.tiles import TileVotes
 
@@ -100,12 +102,13 @@ _ADVICE: Final = "give a start nearer to the answer, or another motion model"
 _SENTENCES: Final = {
     Status.ITERATION_LIMIT: (
         f"the images do not come to rest on one another; {UNLIKE} (the last level still moved by "
-        "{step:.3g} px a step after {iterations} iterations): give a start nearer to the answer, a "
-        "simpler motion model, or more iterations"
+        "{step:.3g} px a step when its iterations were used up): give a start nearer to the "
+        "answer, a simpler motion model, or more iterations"
     ),
     Status.SINGULAR: (
-        "the target has too little texture to fix every parameter of the {model} model; "
-        "try a simpler one, or a picture with more texture"
+        "what the source covers of the target ({overlap:.0%}) has too little texture to fix every "
+        "parameter of the {model} model: try {simpler}a start nearer to the answer, or pictures "
+        "with more texture"
     ),
     Status.DIVERGED: (
         f"the solver ran away from every sensible transform; {UNLIKE}: give a start nearer to the "
@@ -261,13 +264,13 @@ def objections(evidence: Evidence, quality: Quality) -> list[Objection]:
         not improved(quality, evidence.moved_px),
         Status.NOT_IMPROVED,
         "the images agree no better than at the start "
-        f"(ZNCC {before:.3f} before, {after:.3f} after)",
+        f"(ZNCC {before:.3f} before, {_measured(after)} after)",
         of_agreement=after >= before - REFUTABLE,
     )
     objects(
         not quality.detail_zncc >= LEAST_DETAIL_ZNCC,
         Status.NO_AGREEMENT,
-        f"the images do not agree in their details (ZNCC {quality.detail_zncc:.3f}, "
+        f"the images do not agree in their details (ZNCC {_measured(quality.detail_zncc)}, "
         f"{LEAST_DETAIL_ZNCC:g} needed)",
         mild=quality.detail_zncc >= MILD_DETAIL_ZNCC,
     )
@@ -305,6 +308,10 @@ def objections(evidence: Evidence, quality: Quality) -> list[Objection]:
             mild=True,
         )
     return found
+
+
+def _measured(zncc: float) -> str:
+    return "not measurable" if math.isnan(zncc) else f"{zncc:.3f}"
 
 
 def caveats(evidence: Evidence, quality: Quality) -> list[Objection]:
@@ -365,8 +372,8 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
     if evidence.status is not Status.CONVERGED:
         sentence = _SENTENCES[evidence.status].format(
             step=last.last_step_px,
-            iterations=last.iterations,
             model=model,
+            simpler="" if model == MODEL_NAMES[0] else "a simpler one, ",
             overlap=quality.overlap,
         )
         return Outcome(evidence.status, sentence, (sentence,))
@@ -381,8 +388,8 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
             f"use it, or {_ADVICE}"
         )
         return Outcome(status, sentence, reasons, doubtful=True)
+    advice = _ADVICE
     if status is Status.SINGULAR:
-        sentence = _SENTENCES[status].format(model=model)
-    else:
-        sentence = f"the solver came to rest, but {reasons[0]}; {UNLIKE}: {_ADVICE}"
+        advice = "give a start nearer to the answer, a simpler motion model, or more texture"
+    sentence = f"the solver came to rest, but {reasons[0]}; {UNLIKE}: {advice}"
     return Outcome(status, sentence, reasons)

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import math
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from align_cli.files.atomic import write_bytes
 from align_cli.files.errors import PathLike, UnreadableError, unreadable
+
+STDIN: Final = "-"
+"""The name by which stdin is read."""
 
 # A list of so few numbers stays on one line: a point, a row of a matrix, nine numbers.
 _ONE_LINE = 9
@@ -64,13 +68,14 @@ def parse_json(path: PathLike, text: str) -> Any:
 
 
 def read_text(path: PathLike) -> str:
-    """Return the content of a UTF-8 text file.
+    """Return the content of a UTF-8 text file; "-" is stdin.
 
     Raises:
         UnreadableError: if it cannot be read, is empty or is not text.
     """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")
+        data = _stdin() if path == STDIN else Path(path).read_bytes()
+        text = data.decode("utf-8-sig")
     except OSError as error:
         raise unreadable(path, error) from error
     except UnicodeDecodeError as error:
@@ -80,6 +85,12 @@ def read_text(path: PathLike) -> str:
     if not text.strip():
         raise UnreadableError(path, "is empty", "check the name")
     return text
+
+
+def _stdin() -> bytes:
+    if sys.stdin is None:
+        raise UnreadableError(STDIN, "stdin is closed", "give a file's name instead of -")
+    return sys.stdin.buffer.read()
 
 
 def _text(value: Any, indent: str) -> str:

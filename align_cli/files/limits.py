@@ -22,7 +22,17 @@ def check_size(width: int, height: int, max_megapixels: float, share: float = 1.
     bands = "with all its bands as large as " if share > 1 else ""
     if megapixels > max_megapixels:
         raise ContentError(
-            f"has {width} x {height} pixels ({bands}{megapixels:.1f} megapixels), "
+            f"has {width} x {height} pixels ({bands}{_in_words(megapixels)}), "
             f"more than the limit of {max_megapixels:g} megapixels",
-            f"raise the limit with --max-megapixels {math.ceil(megapixels)}",
+            f"raise the limit with --max-megapixels {_rounded_up(megapixels):g}",
         )
+
+
+def _in_words(megapixels: float) -> str:
+    return f"{megapixels:.1f} megapixels" if megapixels >= 1.0 else f"{megapixels:.2g} megapixels"
+
+
+def _rounded_up(megapixels: float) -> float:
+    """To a whole number, or to two digits where it is less than ten."""
+    unit = 10.0 ** min(0, math.floor(math.log10(megapixels)) - 1)
+    return math.ceil(megapixels / unit) * unit

@@ -130,7 +130,7 @@ def _point(
 ) -> tuple[float, float]:
     if len(row) <= max(columns):
         raise UnreadableError(
-            path, f"line {line} has {len(row)} columns, too few for a point", "complete it"
+            path, f"line {line} has too few columns for a point ({len(row)})", "complete it"
         )
     for column in columns:
         if not _is_number(row[column]) or not math.isfinite(float(row[column])):

@@ -22,7 +22,7 @@ from align_cli.files.quiet import no_warnings, silent_opencv
 if TYPE_CHECKING:
     import tifffile
 
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
+_WHITE_IS_ZERO, _PALETTE, _YCBCR = 0, 3, 6
 _UNUSABLE_COLOURS = {
     5: "CMYK", 8: "CIE L*a*b*", 9: "ICC L*a*b*", 10: "ITU L*a*b*",
     32803: "raw sensor data (DNG)", 34892: "raw sensor data (DNG)",

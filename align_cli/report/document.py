@@ -57,7 +57,9 @@ def alignment_document(
             "reasons": list(alignment.outcome.reasons),
         },
         "canvas": canvas_record(canvas),
-        "valid_area": _valid_area(alignment),
+        "valid_area": (
+            _valid_area(alignment) if canvas is not None or alignment.outcome.aligned else None
+        ),
         "quality": {
             "before": _agreement(quality.before),
             "after": _agreement(quality.after),
@@ -88,7 +90,7 @@ def canvas_record(canvas: Canvas | None) -> dict[str, Any] | None:
 
 
 def _valid_area(alignment: Alignment) -> dict[str, Any] | None:
-    rectangle = alignment.inner_rectangle if alignment.outcome.aligned else None
+    rectangle = alignment.inner_rectangle
     if rectangle is None:
         return None
     x, y, width, height = rectangle

@@ -17,10 +17,19 @@ NOT_MEASURABLE: Final = "not measurable"
 # Changes the scale by 1e-4, the last digit that is given of a scale, over 1000 pixels.
 SMALLEST_PERSPECTIVE: Final = 1e-7
 
+# Rendered images without noise get less; nobody can use it.
+LEAST_SIGMA_PX: Final = 1e-4
+
 Parameters = Mapping[str, "float | tuple[float, float]"]
 
 
-def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool = False) -> str:
+def closing_line(
+    alignment: Alignment,
+    *,
+    written: Sequence[str],
+    accepted: bool = False,
+    of_full_scale: bool = True,
+) -> str:
     """Say in a few lines what became of an alignment.
 
     Where it is aligned: what the source went through, how well the two images agree, and the
@@ -32,6 +41,7 @@ def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool
         alignment: the finished alignment.
         written: paths of the files that were written, as people should see them.
         accepted: whether a doubtful result is used all the same.
+        of_full_scale: whether the target has a full scale, which floating-point images have not.
 
     Returns:
         Lines without a newline at the end.
@@ -47,7 +57,7 @@ def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool
         f"{outcome.verdict.value} ({model}): {'mirrored, ' if alignment.mirrored else ''}"
         + motion_in_words(alignment.parameters)
         + uncertainty_in_words(alignment.uncertainty),
-        agreement_in_words(alignment),
+        agreement_in_words(alignment, of_full_scale=of_full_scale),
     ]
     if not outcome.aligned:
         lines.append(outcome.sentence)
@@ -57,10 +67,14 @@ def closing_line(alignment: Alignment, *, written: Sequence[str], accepted: bool
 
 
 def uncertainty_in_words(uncertainty: Uncertainty | None) -> str:
-    """Say how far the source's pixels are likely to lie from where they should: ", +-0.004 px"."""
+    """Say how far the source's pixels are likely to lie from where they should: ", +-0.004 px".
+
+    Two digits, none of them beyond ``LEAST_SIGMA_PX``.
+    """
     if uncertainty is None:
         return ""
-    return f", +-{uncertainty.mean_px:.2g} px"
+    sigma = max(uncertainty.mean_px, LEAST_SIGMA_PX)
+    return f", +-{sigma:.2g} px" if sigma < 100.0 else f", +-{sigma:.0f} px"
 
 
 def transform_in_words(transform: Transform) -> str:
@@ -82,7 +96,7 @@ def transform_in_words(transform: Transform) -> str:
     )
 
 
-def level_table(alignment: Alignment) -> str:
+def level_table(alignment: Alignment, *, of_full_scale: bool = True) -> str:
     """Say what happened on each pyramid level, one line a level, coarsest first."""
     lines = ["level       size  iterations  last step px      rmse  status"]
     for record in alignment.levels:
@@ -92,7 +106,8 @@ def level_table(alignment: Alignment) -> str:
             f"{record.rmse:>9.5f}  {record.status.value}"
         )
     if alignment.similarity == INTENSITY:
-        lines.append(f"gain {alignment.gain:.4f}, bias {alignment.bias:+.4f} of full scale")
+        unit = " of full scale" if of_full_scale else ""
+        lines.append(f"gain {alignment.gain:.4f}, bias {alignment.bias:+.4f}{unit}")
     return "\n".join(lines)
 
 
@@ -115,13 +130,14 @@ def motion_in_words(parameters: Parameters) -> str:
     return ", ".join(phrase for phrase in phrases if phrase) or "nothing moved"
 
 
-def agreement_in_words(alignment: Alignment) -> str:
+def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> str:
     """Say the agreement before and after, and the share of the target that is covered."""
+    unit = " of full scale" if of_full_scale else ""
     quality = alignment.quality
     before, after = quality.before, quality.after
     return (
         f"ZNCC {_number(before.zncc)} -> {_number(after.zncc)}, "
-        f"RMSE {_number(before.rmse)} -> {_number(after.rmse)} of full scale, "
+        f"RMSE {_number(before.rmse)} -> {_number(after.rmse)}{unit}, "
         f"overlap {_percent(quality.overlap)}"
     )
 
@@ -133,9 +149,9 @@ def _shift(shift: float | tuple[float, float] | None) -> str:
     if not (math.isfinite(x) and math.isfinite(y)):
         return f"shift {NOT_MEASURABLE}"
     parts = [
-        f"{_rounded(abs(size))} px {positive if size > 0 else negative}"
+        f"{abs(size):.2f} px {positive if size > 0 else negative}"
         for size, positive, negative in ((x, "right", "left"), (y, "down", "up"))
-        if float(_rounded(abs(size)))
+        if float(f"{size:.2f}")
     ]
     return "shifted " + " and ".join(parts) if parts else ""
 
@@ -157,7 +173,7 @@ def _scale(parameters: Parameters) -> str:
         if _ratio(x) != _ratio(y):
             return f"scaled {_ratio(x)} in x and {_ratio(y)} in y"
         both = x
-    if not isinstance(both, float | int) or _ratio(both) == "x1":
+    if not isinstance(both, float | int) or _ratio(both) == _ratio(1.0):
         return ""
     return f"scaled {_ratio(both)}" if math.isfinite(both) else f"scale {NOT_MEASURABLE}"
 
@@ -179,12 +195,8 @@ def _perspective(perspective: float | tuple[float, float] | None) -> str:
     return "with perspective" if max(map(abs, perspective)) >= SMALLEST_PERSPECTIVE else ""
 
 
-def _rounded(px: float) -> str:
-    return f"{px:.2f}" if px < 1 else f"{px:.1f}"
-
-
 def _ratio(scale: float) -> str:
-    return "x" + f"{scale:.4f}".rstrip("0").rstrip(".") if math.isfinite(scale) else NOT_MEASURABLE
+    return f"x{scale:.4f}" if math.isfinite(scale) else NOT_MEASURABLE
 
 
 def _number(value: float) -> str:

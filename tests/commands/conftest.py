@@ -21,12 +21,13 @@ Imalign = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def imalign(tmp_path: Path) -> Imalign:
-    """Run ``imalign`` with some arguments, in ``tmp_path``."""
+    """Run ``imalign`` with some arguments, in ``tmp_path``; ``stdin`` is what it reads there."""
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "align_cli", *map(str, arguments)],
             cwd=tmp_path,
+            input=stdin,
             capture_output=True,
             text=True,
             timeout=120,

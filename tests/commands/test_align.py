@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import jsonschema
@@ -128,6 +128,21 @@ def test_verbose_adds_a_line_for_each_level(imalign: Imalign, pair: Pair) -> Non
     said = imalign("-v", "a.png", "b.png").stderr
     assert "160x120" in said
     assert "80x60" in said
+
+
+def test_floating_point_images_are_measured_in_their_own_units(
+    imalign: Imalign, tmp_path: Path
+) -> None:
+    for name, to_scene in (("a.tif", TRUTH), ("b.tif", np.eye(3))):
+        write_image(tmp_path / name, (900.0 * rendered(to_scene)).astype(np.float32))
+    said = imalign("-v", "a.tif", "b.tif").stderr
+    assert "aligned" in said
+    assert "full scale" not in said
+    before = float(re.search(r"RMSE ([0-9.]+) ->", said)[1])
+    assert before == pytest.approx(
+        load(tmp_path / "a_aligned.json")["quality"]["before"]["rmse"], rel=1e-4
+    )
+    assert before > 10.0
 
 
 def test_quiet_says_nothing(imalign: Imalign, pair: Pair) -> None:
@@ -265,9 +280,32 @@ class TestNotAligned:
         assert "noise_aligned.png is from an earlier run" in result.stderr
         assert "noise_aligned_error.png is" not in result.stderr
 
-    def test_quiet_still_says_so(self, imalign: Imalign, result: object) -> None:
-        said = imalign("-q", "noise.png", "b.png").stderr
-        assert "not aligned" in said
+    def test_quiet_still_says_so_and_why(
+        self, imalign: Imalign, result: object, tmp_path: Path
+    ) -> None:
+        said, *stale = imalign("-q", "noise.png", "b.png").stderr.splitlines()
+        sentence = load(tmp_path / "noise_aligned.json")["outcome"]["sentence"]
+        assert said == f"not aligned (homography): {sentence}"
+        assert stale == ["noise_aligned.png is from an earlier run"]
+
+    def test_what_else_may_be_the_cause_is_named(
+        self, result: subprocess.CompletedProcess[str]
+    ) -> None:
+        line = result.stderr.splitlines()[1]  # after the advice of the first line
+        assert line.startswith("or try --allow-flip, if one of the images may be mirrored;")
+        assert "--similarity auto, if they are of different kinds" in line
+
+    def test_what_was_tried_is_not_named_again(
+        self, imalign: Imalign, result: subprocess.CompletedProcess[str]
+    ) -> None:
+        said = imalign("noise.png", "b.png", "--allow-flip", "--similarity", "auto").stderr
+        assert "or try" not in said
+        said = imalign("noise.png", "b.png", "--allow-flip").stderr
+        assert "--allow-flip" not in said
+        assert "or try --similarity auto" in said
+        # A start that is a transform says itself whether it mirrors.
+        said = imalign("noise.png", "b.png", "--init", "1,1").stderr
+        assert "--allow-flip" not in said
 
 
 class TestDoubtful:
@@ -287,6 +325,7 @@ class TestDoubtful:
         assert result.returncode == 1, result.stderr
         assert result.stderr.startswith("doubtful (translation): the images may be aligned, but")
         assert "--accept-doubtful writes it all the same" in result.stderr
+        assert "or try" not in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
         assert document["outcome"]["status"] == "ambiguous"
@@ -301,17 +340,37 @@ class TestDoubtful:
     ) -> None:
         result = imalign("-m", "translation", "--accept-doubtful", "grid.png", "b.png")
         assert result.returncode == 0, result.stderr
-        assert result.stderr.startswith("doubtful (translation): shifted 3.0 px right")
+        assert result.stderr.startswith("doubtful (translation): shifted 3.0")
         assert "repeats itself every 25 px" in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
         assert document["options"]["accept_doubtful"] is True
         assert (tmp_path / "grid_aligned.png").exists()
         assert (tmp_path / "grid_aligned_error.png").exists()
-        assert (
-            "doubtful"
-            in imalign("-q", "-m", "translation", "--accept-doubtful", "grid.png", "b.png").stderr
-        )
+
+    def test_an_accepted_one_is_shown_on_the_canvas_that_was_asked_for(
+        self, imalign: Imalign, doubtful: None, tmp_path: Path
+    ) -> None:
+        options = ("-m", "translation", "--canvas", "union")
+        assert imalign(*options, "grid.png", "b.png").returncode == 1
+        document = load(tmp_path / "grid_aligned.json")
+        assert document["canvas"] is document["valid_area"] is None
+        result = imalign(*options, "--accept-doubtful", "grid.png", "b.png")
+        assert "grid_aligned.png (203x153 px, from the target's pixel (0, 0) on)," in result.stderr
+        document = load(tmp_path / "grid_aligned.json")
+        assert (document["canvas"]["width"], document["canvas"]["height"]) == (203, 153)
+        picture = read_image(tmp_path / "grid_aligned.png")
+        assert (picture.width, picture.height) == (203, 153)
+        assert document["valid_area"]["rectangle_px"]["x"] in (3, 4)
+
+    @pytest.mark.parametrize("accepted", [(), ("--accept-doubtful",)])
+    def test_quiet_says_the_doubt_alone(
+        self, imalign: Imalign, doubtful: None, tmp_path: Path, accepted: tuple[str, ...]
+    ) -> None:
+        result = imalign("-q", "-m", "translation", *accepted, "grid.png", "b.png")
+        assert result.returncode == (0 if accepted else 1)
+        sentence = load(tmp_path / "grid_aligned.json")["outcome"]["sentence"]
+        assert result.stderr == f"doubtful (translation): {sentence}\n"
 
     def test_what_failed_is_not_accepted(
         self, imalign: Imalign, doubtful: None, tmp_path: Path
@@ -322,6 +381,32 @@ class TestDoubtful:
         assert result.returncode == 1
         assert "accept-doubtful" not in result.stderr
         assert not (tmp_path / "noise_aligned.png").exists()
+
+
+def test_a_pair_whose_light_differs_is_told_that_the_light_may_be_solved_for(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "dark.png", read_image(pair[0]).pixels // 5 + np.uint8(10))
+    refused = imalign("dark.png", "b.png", "--no-photometric")
+    assert refused.returncode == 1
+    assert "or try without --no-photometric, if the light may differ" in refused.stderr
+    assert imalign("dark.png", "b.png").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["exposure", "poster"])
+def test_a_mirrored_pair_is_told_of_allow_flip_which_aligns_it(
+    imalign: Imalign, tmp_path: Path, name: str
+) -> None:
+    source = read_image(SAMPLES / f"{name}_source.png").pixels
+    write_image(tmp_path / "m.png", np.ascontiguousarray(source[:, ::-1]))
+    target = SAMPLES / f"{name}_target.png"
+    result = imalign("m.png", target)
+    assert result.returncode == 1, result.stderr
+    assert "the target has too little texture" not in result.stderr
+    assert "or try --allow-flip" in result.stderr
+    assert imalign("m.png", target, "--allow-flip").stderr.startswith(
+        "aligned (homography): mirrored"
+    )
 
 
 @pytest.mark.parametrize(
@@ -388,6 +473,8 @@ class TestUsage:
             (("a.png", "b.png", "--tolerance", "nan"), "--tolerance"),
             (("a.png", "b.png", "--tolerance", "inf"), "--tolerance"),
             (("a.png", "b.png", "--fill", "nan"), "--fill"),
+            (("a.png", "b.png", "--fill", "300"), "from 0 to 255"),
+            (("a.png", "b.png", "--similarity", "gradient", "-m", "auto"), "choose one of"),
             (("a.png", "b.png", "--max-shift", "-1"), "--max-shift"),
             (("a.png", "b.png", "--max-rotation", "200"), "--max-rotation"),
             (("a.png", "b.png", "--max-scale", "0.9"), "--max-scale"),
@@ -462,7 +549,7 @@ class TestInputs:
 
     def test_limit_of_megapixels(self, imalign: Imalign, pair: Pair) -> None:
         refused = imalign("a.png", "b.png", "--max-megapixels", "0.01")
-        self.check(refused, 3, "a.png", "--max-megapixels")
+        self.check(refused, 3, "a.png", "(0.019 megapixels)", "--max-megapixels 0.02\n")
         assert imalign("a.png", "b.png", "--max-megapixels", "0.02").returncode == 0
 
     def test_traceback_only_with_debug(self, imalign: Imalign, pair: Pair) -> None:
@@ -548,8 +635,7 @@ def test_a_signal_leaves_nothing_behind(
     )
     with (tmp_path / "wait.png").open("wb"):
         process.send_signal(number)
-        time.sleep(0.2)
-    _, said = process.communicate(timeout=60)
+        _, said = process.communicate(timeout=60)
     assert process.returncode == code, said
     assert "Traceback" not in said
     assert listing(tmp_path) == before | {"wait.png"}

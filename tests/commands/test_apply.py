@@ -48,12 +48,11 @@ def test_an_alignment_with_perspective_and_colour_gives_the_same_file(
         colours = np.stack([grey, grey**2, 1 - grey], axis=-1) + rng.normal(0, 1e-3, (140, 180, 3))
         write_image(tmp_path / name, np.clip(colours * 65535, 0, 65535).astype(np.uint16))
     assert imalign("a.tif", "b.tif").returncode == 0
-    first = (tmp_path / "a_aligned.png").read_bytes()
-    (tmp_path / "a_aligned.png").unlink()
     result = imalign("apply", "a_aligned.json", "a.tif")
     assert result.returncode == 0
-    assert result.stderr == "wrote a_aligned.png\n"
-    assert (tmp_path / "a_aligned.png").read_bytes() == first
+    assert result.stderr == "wrote a_applied.png\n"
+    first, second = (tmp_path / f"a_{name}.png" for name in ("aligned", "applied"))
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_another_channel_is_warped_as_in_python(
@@ -65,7 +64,7 @@ def test_another_channel_is_warped_as_in_python(
     write_image(tmp_path / "other.tif", other)
     assert imalign("apply", aligned, "other.tif", "--fill", -1).returncode == 0
     assert (
-        pixels(tmp_path / "other_aligned.tif") == read_transform(aligned).warp(other, fill=-1)
+        pixels(tmp_path / "other_applied.tif") == read_transform(aligned).warp(other, fill=-1)
     ).all()
 
 
@@ -97,6 +96,83 @@ def test_a_folder_of_images(imalign: Imalign, aligned: Path, tmp_path: Path) -> 
     assert pixels(tmp_path / "out" / "f10.tif").max() == 10
 
 
+def test_what_align_wrote_stays_as_it_is(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
+    before = (tmp_path / "a_aligned.png").read_bytes()
+    assert imalign("apply", aligned, "a.png", "--fill", 200).returncode == 0
+    assert (tmp_path / "a_aligned.png").read_bytes() == before
+    assert (tmp_path / "a_applied.png").read_bytes() != before
+
+
+def test_results_in_a_folder_are_no_inputs_unless_they_are_named(
+    imalign: Imalign, aligned: Path, tmp_path: Path
+) -> None:
+    assert imalign("a.png", "b.png", "-q").returncode == 0  # an error map too, of another size
+    (tmp_path / "b_applied_by_hand.png").write_bytes((tmp_path / "a.png").read_bytes())
+    images = {"a.png", "b.png", "b_applied_by_hand.png"}
+    results = {f"{Path(name).stem}_applied.png" for name in images}
+    for left_out in ({"a_aligned.png", "a_aligned_error.png"}, results):
+        result = imalign("apply", aligned, ".")
+        assert result.returncode == 0, result.stderr
+        first, *lines = result.stderr.splitlines()
+        assert left_out <= set(first.removeprefix("left out as earlier results: ").split(", "))
+        assert set(lines) == {f"wrote {name}" for name in results}
+    assert imalign("apply", aligned, ".", "-q").stderr == ""
+    result = imalign("apply", aligned, "a_aligned.png", "a_aligned.png")
+    assert result.stderr == "wrote a_aligned_applied.png\n"
+
+
+def test_a_folder_in_a_folder_that_is_not_there(
+    imalign: Imalign, aligned: Path, tmp_path: Path
+) -> None:
+    result = imalign("apply", aligned, "a.png", "-o", "o/new/sub/")
+    assert result.returncode == ExitCode.OUTPUT
+    assert result.stderr == (
+        "Error: o/new/sub/: its folder does not exist; create the folder first\n"
+    )
+
+
+def test_an_image_of_another_size_is_told_of_the_way_out(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    write_image(tmp_path / "large.png", np.zeros((240, 320), np.uint8))
+    write_image(tmp_path / "target.png", pixels(pair[1])[5:-5])
+    assert imalign("a.png", "target.png", "-q").returncode == 0
+    result = imalign("apply", "a_aligned.json", "large.png")
+    assert result.returncode == ExitCode.INPUT
+    assert "belongs to an image of 160x120 px, this one has 320x240 px; --rescale" in result.stderr
+    assert imalign("apply", "a_aligned.json", "large.png", "--rescale").returncode == 0
+    result = imalign("apply", "a_aligned.json", "target.png")
+    assert result.returncode == ExitCode.INPUT
+    assert "--inverse goes the other way" in result.stderr
+    assert imalign("apply", "a_aligned.json", "target.png", "--inverse").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fill", "fits"),
+    [
+        ("uint8", 255, True),
+        ("uint8", 300, False),
+        ("uint8", -1, False),
+        ("uint8", 0.5, False),
+        ("uint16", 300, True),
+        ("uint16", 65536, False),
+        ("float32", -1.5, True),
+    ],
+)
+def test_a_fill_that_the_dtype_cannot_hold_is_refused(
+    imalign: Imalign, aligned: Path, tmp_path: Path, dtype: str, fill: float, fits: bool
+) -> None:
+    white = {"uint8": 255, "uint16": 65535, "float32": 1.0}[dtype]
+    write_image(tmp_path / "w.tif", (rendered(TRUTH) * white).astype(dtype))
+    for arguments in (("apply", aligned, "w.tif"), ("w.tif", "b.png")):
+        result = imalign(*arguments, "--fill", fill)
+        assert result.returncode == (0 if fits else ExitCode.USAGE), result.stderr
+        if not fits:
+            assert f"w.tif holds whole numbers from 0 to {white}" in result.stderr
+    assert (tmp_path / "w_applied.tif").exists() == (dtype == "float32")
+    assert (tmp_path / "w_applied.png").exists() == (fits and dtype != "float32")
+
+
 def test_one_bad_image_does_not_stop_the_others(
     imalign: Imalign, aligned: Path, tmp_path: Path
 ) -> None:
@@ -123,6 +199,17 @@ def test_no_input_is_ever_overwritten(imalign: Imalign, aligned: Path, tmp_path:
         assert result.returncode == ExitCode.USAGE, result.stderr
         assert "is the input" in result.stderr
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("option", ["--valid-mask", "--json"])
+def test_two_outputs_that_are_one_file(
+    imalign: Imalign, aligned: Path, tmp_path: Path, option: str
+) -> None:
+    for output in ((), ("-o", "./a_applied.png")):
+        result = imalign("apply", aligned, "a.png", *output, option, "a_applied.png")
+        assert result.returncode == ExitCode.USAGE
+        assert "two outputs go to" in result.stderr
+        assert not (tmp_path / "a_applied.png").exists()
 
 
 def test_two_outputs_of_one_name(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
@@ -291,7 +378,7 @@ def test_a_transform_of_small_copies_at_full_size(imalign: Imalign, tmp_path: Pa
     (tmp_path / "shift.txt").write_text("1 0 5 0 1 0 0 0 1")
     result = imalign("apply", "shift.txt", "a_large.png", "--rescale")
     assert result.returncode == ExitCode.INPUT
-    assert "sizes that it belongs to are not known" in result.stderr
+    assert "sizes that it belongs to are not known; take one" in result.stderr
 
 
 def test_the_json_of_a_canvas_maps_to_its_pixels(

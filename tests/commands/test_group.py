@@ -59,6 +59,45 @@ def test_a_file_named_like_a_command_is_reached_by_its_folder(
     assert imalign("align", "selftest", "b.png").returncode == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("aply", "t.json", "x.png"), "apply"),
+        (("aply", "t.json"), "apply"),
+        (("shwo", "t.json"), "show"),
+        (("self", "a.png", "b.png"), "selftest"),
+        (("Evaluate", "t.json", "--truth", "x.txt"), "evaluate"),
+        (("alling", "a.png", "b.png"), "align"),
+        (("help", "apply"), "--help"),
+        (("version",), "--version"),
+    ],
+)
+def test_a_mistyped_command_is_answered_with_the_nearest(
+    imalign: Imalign, pair: tuple[Path, Path], arguments: tuple[str, ...], command: str
+) -> None:
+    result = imalign(*arguments)
+    assert result.returncode == ExitCode.USAGE
+    assert f"no command and no file {arguments[0]!r}; did you mean imalign {command}?" in (
+        result.stderr
+    )
+
+
+@pytest.mark.parametrize("name", ["aligm.png", "./apply", "show.tif", "reference"])
+def test_a_missing_file_stays_a_missing_file(
+    imalign: Imalign, pair: tuple[Path, Path], name: str
+) -> None:
+    result = imalign(name, "b.png")
+    assert result.returncode == ExitCode.INPUT
+    assert f"{name}: there is no such file" in result.stderr
+
+
+def test_a_file_that_is_named_nearly_like_a_command_is_that_file(
+    imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    (tmp_path / "a.png").rename(tmp_path / "aply")
+    assert imalign("aply", "b.png").returncode == 0
+
+
 def test_cv2_that_cannot_be_loaded_is_one_line(pair: tuple[Path, Path], tmp_path: Path) -> None:
     stand_in = tmp_path / "broken" / "cv2"
     stand_in.mkdir(parents=True)

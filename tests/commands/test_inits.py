@@ -61,10 +61,21 @@ def test_numbers_that_are_no_motion(text: str, why: str) -> None:
         Init().convert(text, None, None)
 
 
-@pytest.mark.parametrize("text", ["start.txt", "a,b", "7", "dx,dy"])
+@pytest.mark.parametrize("text", ["start.txt", "a,b", "dx,dy", "7.json", "2024-05-01_a.txt"])
 def test_anything_else_is_a_file(text: str) -> None:
     assert Init().convert(text, None, None) == text
     assert init_file(text) == text
+
+
+@pytest.mark.parametrize("text", ["1", "-2.5", "1,x", "5,", ",5", ",", "5,6,x", "3.,a"])
+def test_what_is_nearly_numbers_is_wrong_usage_unless_it_is_a_file(
+    imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path, text: str
+) -> None:
+    result = imalign("a.png", "b.png", "--init", text)
+    assert result.returncode == 2, result.stderr
+    assert f"{text!r} is not dx,dy[,angle[,scale]], such as 40,-25 or" in result.stderr
+    (tmp_path / text).write_text("1 0 5\n0 1 -4\n0 0 1\n")
+    assert imalign("a.png", "b.png", "--init", text).returncode == 0
 
 
 def test_the_command_says_where_it_began(

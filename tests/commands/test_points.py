@@ -64,6 +64,9 @@ def test_without_a_covariance_there_is_no_sigma(
     assert result.stdout == "name,x,y\nnose,85.0,57.0\near,25.5,97.25\n"
     assert "does not say how sure it is" in result.stderr
     assert imalign("points", "-q", "t.txt", "p.csv").stderr == ""
+    result = imalign("points", "t.txt", "-", stdin="x,y,sigma_px\n1,2,9\n")
+    assert result.stdout == "x,y,sigma_px\n6.0,-1.0,9\n"
+    assert "how sure it is: the column sigma_px stays as it was" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -101,3 +104,26 @@ def test_no_input_is_overwritten(imalign: Imalign, aligned: Path, tmp_path: Path
         result = imalign("points", aligned, "p.csv", "-o", path)
         assert result.returncode == ExitCode.USAGE
     assert (tmp_path / "p.csv").read_text() == LANDMARKS
+
+
+def test_points_and_transforms_are_read_from_stdin(
+    imalign: Imalign, aligned: Path, tmp_path: Path
+) -> None:
+    expected = imalign("points", aligned, "p.csv").stdout
+    assert "sigma_px" in expected
+    assert imalign("points", aligned, "-", stdin=LANDMARKS).stdout == expected
+    piped = imalign("points", "-", "p.csv", stdin=aligned.read_text())
+    assert piped.stdout == expected
+    assert imalign("show", "-", stdin="1 0 5 0 1 -3 0 0 1").stdout.startswith("translation")
+
+
+def test_what_is_wrong_with_stdin_is_said(imalign: Imalign, aligned: Path) -> None:
+    result = imalign("points", aligned, "-", stdin="x,y\n1,one\n")
+    assert result.returncode == ExitCode.INPUT
+    assert result.stderr.startswith("Error: -: line 2: one is not a finite number")
+    result = imalign("points", aligned, "-", stdin="")
+    assert result.returncode == ExitCode.INPUT
+    assert "-: is empty" in result.stderr
+    result = imalign("points", "-", "-", stdin=LANDMARKS)
+    assert result.returncode == ExitCode.USAGE
+    assert "cannot both be stdin" in result.stderr

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -85,7 +87,12 @@ def test_show_says_it_in_words(imalign: Imalign, aligned: Path, tmp_path: Path) 
         assert words in said
     (tmp_path / "t.txt").write_text("1.1 0 5\n0 1.2 -3\n1e-4 0 1\n")
     said = imalign("show", "t.txt").stdout
-    for words in ("homography, source unknown size", "pixel (0, 0)", "5.0 px right", "perspective"):
+    for words in (
+        "homography, source unknown size",
+        "pixel (0, 0)",
+        "5.00 px right",
+        "perspective",
+    ):
         assert words in said
     document = json.loads(aligned.read_text())
     document["outcome"] = {"status": "diverged", "aligned": False, "sentence": "it led away"}
@@ -170,6 +177,20 @@ def test_diff_of_shifts_is_their_distance(imalign: Imalign, tmp_path: Path) -> N
     assert "folds" in result.stderr
 
 
+def test_transforms_between_images_of_other_sizes_are_not_compared(
+    imalign: Imalign, tmp_path: Path
+) -> None:
+    for name, size in (("a.json", 64), ("b.json", 65)):
+        image = {"width": size, "height": 48}
+        document = {"source_to_target": np.eye(3).tolist(), "source": image, "target": image}
+        (tmp_path / name).write_text(json.dumps(document))
+    for arguments in (("diff", "a.json", "b.json"), ("evaluate", "a.json", "--truth", "b.json")):
+        result = imalign(*arguments)
+        assert result.returncode == ExitCode.INPUT
+        assert "the source has 64x48 px in the first, 65x48 px in the second" in result.stderr
+        assert result.stdout == ""
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -196,3 +217,23 @@ def test_what_is_no_transform_is_one_line(
     assert result.stderr.count("\n") == 1
     assert result.stdout == ""
     assert not (tmp_path / "out.json").exists()
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+@pytest.mark.parametrize("command", ["show t.txt", "diff t.txt t.txt --size 9x9", "invert t.txt"])
+def test_what_stdout_does_not_take_is_an_output_that_cannot_be_written(
+    tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "t.txt").write_text(SHIFT)
+    with Path("/dev/full").open("w") as full:
+        result = subprocess.run(
+            [sys.executable, "-m", "align_cli", *command.split()],
+            cwd=tmp_path,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert result.returncode == ExitCode.OUTPUT
+    assert result.stderr.startswith("Error: stdout: No space left on device; ")
+    assert result.stderr.count("\n") == 1

@@ -332,7 +332,7 @@ def test_iterations_are_limited_and_the_limit_is_told() -> None:
     assert found.outcome.status is Status.ITERATION_LIMIT
     # One for each rung of the ladder, translation and rigid, and one with all rows.
     assert found.levels[0].iterations == 3
-    assert "after 3 iterations" in found.outcome.sentence
+    assert "when its iterations were used up" in found.outcome.sentence
 
 
 def test_a_finer_tolerance_ends_with_a_smaller_step() -> None:

@@ -67,6 +67,13 @@ def test_less_than_needed_exceeds_it(option: str, value: float) -> None:
     assert exceeded(Options(**{option: 0.0}), found, quality(np.nan, np.nan))
 
 
+def test_what_exceeds_by_little_is_told_from_the_limit() -> None:
+    found = parameters(linear(1.0, 0.0, 0.0, 1.0, 3.00002))
+    assert exceeded(Options(max_shift=3.0), found, quality()) == (
+        "shifted by 3.00002 px, at most 3 px allowed",
+    )
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_what_a_model_does_not_have_is_within(model: str) -> None:
     tight = Options(max_rotation=0.0, max_scale=1.0, max_shear=0.0)

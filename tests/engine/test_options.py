@@ -135,3 +135,9 @@ def test_the_least_value_is_accepted(option: str) -> None:
 def test_options_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         DEFAULTS.model = "rigid"  # type: ignore[misc]
+
+
+def test_an_unknown_option_is_named_with_those_that_there_are_and_without_the_class() -> None:
+    with pytest.raises(TypeError, match=r"^unknown option 'modle'; choose from model, ") as caught:
+        Options(modle="rigid")
+    assert "Options" not in str(caught.value)

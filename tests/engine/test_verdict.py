@@ -62,10 +62,12 @@ SOME = TileVotes(FEWEST_VOTES, SOME_AT_HOME, SOME_AT_HOME - SOME_AHEAD - 1e-9)
 MOST = TileVotes(FEWEST_VOTES, MOST_AT_HOME, MOST_AT_HOME - AHEAD - 1e-9)
 
 
-def end_of(what: Quality, *, status: Status = Status.CONVERGED, **evidence: Any) -> Outcome:
+def end_of(
+    what: Quality, *, status: Status = Status.CONVERGED, model: str = "affine", **evidence: Any
+) -> Outcome:
     last = LevelRecord(0, 100, 80, 7, 0.123, 0.01, status)
     evidence = {"moved_px": 9.0, **evidence}
-    return outcome(Evidence(status, **evidence), what, last, model="affine")
+    return outcome(Evidence(status, **evidence), what, last, model=model)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +101,7 @@ def test_converged_and_better_is_aligned() -> None:
 @pytest.mark.parametrize(
     ("status", "words"),
     [
-        (Status.ITERATION_LIMIT, "moved by 0.123 px a step after 7 iterations"),
+        (Status.ITERATION_LIMIT, "moved by 0.123 px a step when its iterations"),
         (Status.SINGULAR, "every parameter of the affine model"),
         (Status.DIVERGED, "ran away"),
         (Status.TOO_LITTLE_OVERLAP, "too little of the target (6%)"),
@@ -114,6 +116,25 @@ def test_what_did_not_come_to_rest_has_failed_with_its_cause_and_a_way_out(
     assert words in end.sentence
     assert "model" in end.sentence or "simpler one" in end.sentence
     assert len(end.reasons) == 1
+
+
+def test_too_little_texture_is_blamed_on_what_the_source_covers() -> None:
+    end = end_of(quality(overlap=0.06), status=Status.SINGULAR)
+    assert end.sentence.startswith("what the source covers of the target (6%) has too little")
+
+
+def test_nothing_is_simpler_than_a_translation() -> None:
+    for model, simpler in (("rigid", True), ("translation", False)):
+        end = end_of(quality(), status=Status.SINGULAR, model=model)
+        assert ("a simpler one" in end.sentence) is simpler
+
+
+def test_textures_that_are_not_the_same_are_no_lack_of_texture() -> None:
+    end = end_of(quality(texture=0.05))
+    assert end.status is Status.SINGULAR
+    assert "the target has too little texture" not in end.sentence
+    assert "they may not show the same thing" in end.sentence
+    assert "simpler motion model" in end.sentence
 
 
 @pytest.mark.parametrize(

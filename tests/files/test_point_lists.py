@@ -63,8 +63,8 @@ def test_a_header_without_points(tmp_path: Path) -> None:
         ("x,y\n1,2\n3,\n", "line 3: an empty cell is not a finite number"),
         ("x,y\n1,inf\n", "line 2: inf is not"),
         ("x,y\n1,two\n", "line 2: two is not"),
-        ("x,y\n1\n", "line 2 has 1 columns"),
-        ("1\n", "line 1 has 1 columns"),
+        ("x,y\n1\n", "line 2 has too few columns for a point"),
+        ("1\n", r"line 1 has too few columns for a point \(1\)"),
     ],
 )
 def test_bad_lists_say_where(tmp_path: Path, text: str, words: str) -> None:

@@ -56,8 +56,8 @@ def finished(
 
 def test_an_aligned_pair_in_full() -> None:
     assert closing_line(finished(), written=["a_aligned.png", "a_aligned.json"]) == (
-        "aligned (similarity): shifted 12.3 px right and 4.0 px up, turned 3.20 degrees "
-        "clockwise, scaled x1.02\n"
+        "aligned (similarity): shifted 12.34 px right and 4.00 px up, turned 3.20 degrees "
+        "clockwise, scaled x1.0200\n"
         "ZNCC 0.8123 -> 0.9931, RMSE 0.0810 -> 0.0123 of full scale, overlap 93.4 %\n"
         "wrote a_aligned.png, a_aligned.json"
     )
@@ -66,7 +66,20 @@ def test_an_aligned_pair_in_full() -> None:
 def test_how_sure_it_is() -> None:
     sigma = Uncertainty(np.zeros((8, 8)), np.full(4, 0.02), mean_px=0.00412, max_px=0.02)
     first = closing_line(finished(uncertainty=sigma), written=[]).splitlines()[0]
-    assert first.endswith("scaled x1.02, +-0.0041 px")
+    assert first.endswith("scaled x1.0200, +-0.0041 px")
+
+
+@pytest.mark.parametrize(
+    ("mean_px", "words"), [(3e-9, "+-0.0001 px"), (0.5, "+-0.5 px"), (123.4, "+-123 px")]
+)
+def test_how_sure_it_is_needs_no_exponent(mean_px: float, words: str) -> None:
+    sigma = Uncertainty(np.zeros((8, 8)), np.full(4, 0.02), mean_px=mean_px, max_px=0.02)
+    assert closing_line(finished(uncertainty=sigma), written=[]).splitlines()[0].endswith(words)
+
+
+def test_floating_point_images_have_no_full_scale() -> None:
+    words = closing_line(finished(), written=[], of_full_scale=False)
+    assert "RMSE 0.0810 -> 0.0123, overlap 93.4 %" in words
 
 
 def test_nothing_written_is_not_mentioned() -> None:
@@ -99,23 +112,23 @@ def test_what_cannot_be_measured_is_said_so() -> None:
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
-        ({"shift_px": (5.0, 0.0)}, "shifted 5.0 px right"),
-        ({"shift_px": (-5.0, 0.0)}, "shifted 5.0 px left"),
-        ({"shift_px": (0.0, 5.0)}, "shifted 5.0 px down"),
-        ({"shift_px": (0.0, -5.0)}, "shifted 5.0 px up"),
-        ({"shift_px": (-0.25, 1.26)}, "shifted 0.25 px left and 1.3 px down"),
+        ({"shift_px": (5.0, 0.0)}, "shifted 5.00 px right"),
+        ({"shift_px": (-5.0, 0.0)}, "shifted 5.00 px left"),
+        ({"shift_px": (0.0, 5.0)}, "shifted 5.00 px down"),
+        ({"shift_px": (0.0, -5.0)}, "shifted 5.00 px up"),
+        ({"shift_px": (-0.25, 1.26)}, "shifted 0.25 px left and 1.26 px down"),
         ({"shift_px": (0.004, -0.004)}, "nothing moved"),
         ({"shift_px": (math.nan, 1.0)}, "shift not measurable"),
         ({"angle_deg": 90.0}, "turned 90.00 degrees clockwise"),
         ({"angle_deg": -0.05}, "turned 0.05 degrees counter-clockwise"),
         ({"angle_deg": 0.004}, "nothing moved"),
         ({"angle_deg": math.nan}, "rotation not measurable"),
-        ({"scale": 0.5}, "scaled x0.5"),
-        ({"scale": 10.0}, "scaled x10"),
+        ({"scale": 0.5}, "scaled x0.5000"),
+        ({"scale": 10.0}, "scaled x10.0000"),
         ({"scale": 1.00004}, "nothing moved"),
         ({"scale": math.nan}, "scale not measurable"),
-        ({"scale": 1.0, "scale_x": 1.02, "scale_y": 0.98}, "scaled x1.02 in x and x0.98 in y"),
-        ({"scale": 1.02, "scale_x": 1.02, "scale_y": 1.02}, "scaled x1.02"),
+        ({"scale": 1.0, "scale_x": 1.02, "scale_y": 0.98}, "scaled x1.0200 in x and x0.9800 in y"),
+        ({"scale": 1.02, "scale_x": 1.02, "scale_y": 1.02}, "scaled x1.0200"),
         ({"shear": -0.0125}, "sheared by -0.0125"),
         ({"shear": 0.00004}, "nothing moved"),
         ({"perspective": (0.0, -2e-5)}, "with perspective"),
@@ -140,7 +153,7 @@ def test_a_doubtful_one_names_no_numbers_until_it_is_accepted() -> None:
     )
     words = closing_line(finished(outcome=DOUBTFUL), written=["a_aligned.png"], accepted=True)
     first, second, third, last = words.splitlines()
-    assert first.startswith("doubtful (similarity): shifted 12.3 px right")
+    assert first.startswith("doubtful (similarity): shifted 12.34 px right")
     assert second.startswith("ZNCC")
     assert third == "It may be, but."
     assert last == "wrote a_aligned.png"

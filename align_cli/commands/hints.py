@@ -1,0 +1,41 @@
+"""What else to try after an alignment that failed: the options that answer other causes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from align_cli.engine.options import AUTO, INIT_NAMES, INTENSITY
+
+if TYPE_CHECKING:
+    from align_cli.engine.alignment import Outcome
+
+
+def hint(
+    outcome: Outcome, *, allow_flip: bool, init: str, similarity: str, photometric: bool
+) -> str:
+    """One line that names what was not tried and may be it; empty where nothing is left to name.
+
+    The solver cannot tell a mirrored pair, or one of different kinds, from two other pictures.
+
+    Args:
+        outcome: of the alignment.
+        allow_flip: whether the mirror image was allowed.
+        init: the option as it was given; a start that is a transform says whether it mirrors.
+        similarity: what was compared.
+        photometric: whether gain and bias were solved for.
+    """
+    from align_cli.engine.alignment import Status, Verdict  # noqa: PLC0415  (help stays quick)
+
+    if outcome.aligned or outcome.status is Status.LIMIT_EXCEEDED:
+        return ""
+    failed = outcome.verdict is Verdict.FAILED
+    left = []
+    if not photometric:
+        left.append("without --no-photometric, if the light may differ")
+    if failed and not allow_flip and init in INIT_NAMES:
+        left.append("--allow-flip, if one of the images may be mirrored")
+    if failed and similarity == INTENSITY:
+        left.append(
+            f"--similarity {AUTO}, if they are of different kinds (a negative, near infra-red)"
+        )
+    return f"or try {'; '.join(left)}" if left else ""
