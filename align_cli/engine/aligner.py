@@ -69,7 +69,8 @@ from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.threads import Threads
 from align_cli.engine.tiles import MOST_TILED_PIXELS, TileVotes, tile_votes
 from align_cli.engine.uncertainty import uncertainty
-from align_cli.engine.unlike import View, descend, judged
+from align_cli.engine.unlike import descend, judged
+from align_cli.engine.unlike_views import View
 
 SPARED_LEVELS: Final = 3
 """Where all levels together fail, a second attempt does without so many of the coarsest. Something
