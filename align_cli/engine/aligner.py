@@ -380,7 +380,7 @@ class Aligner:
                 threads=threads,
             )
             rest = solve(moving, still, begin, progress=progress)
-            quality, outcome = judged(
+            quality, uncertain, outcome = judged(
                 moving,
                 still,
                 begin,
@@ -394,14 +394,15 @@ class Aligner:
             return by_intensity
         source_to_target = inverse(rest.warp)
         parameters = describe(source_to_target, self.model, plane.size)
+        outcome = within_limits(outcome, self.options, parameters, quality)
         return Alignment(
             model=self.model.name,
             source_to_target=source_to_target,
             target_to_source=rest.warp,
             parameters=parameters,
-            outcome=within_limits(outcome, self.options, parameters, quality),
+            outcome=outcome,
             quality=quality,
-            uncertainty=None,
+            uncertainty=uncertain if outcome.aligned or outcome.doubtful else None,
             gain=math.nan,
             bias=math.nan,
             levels=rest.records,

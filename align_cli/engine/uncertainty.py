@@ -62,18 +62,30 @@ GRID: Final = 16
 """Points along each side of the target at which its mean is taken; it is largest at a corner."""
 
 
-def uncertainty(solved: Solved, target_size: Size, source_size: Size) -> Uncertainty | None:
+def uncertainty(
+    solved: Solved,
+    target_size: Size,
+    source_size: Size,
+    *,
+    beside: Sequence[Solved] = (),
+    warped_by: Matrix | None = None,
+) -> Uncertainty | None:
     """The uncertainty of the last solve's answer, or None where there is too little to tell.
 
     Args:
         solved: the last solve.
         target_size: (width, height) of the target at full size.
         source_size: the same of the source.
+        beside: other planes of the same size that moved together with it.
+        warped_by: (3, 3), target pixel -> source pixel at full size, the warp by which the source
+            was warped before that solve; None for none.
     """
-    small = covariance(solved)
+    small = covariance(solved, *beside)
     if small is None:
         return None
     warp = at_level(solved.result.place.warp, -solved.level)
+    if warped_by is not None:
+        warp = warped_by @ warp
     source_to_target = inverse(warp)
     change = _entries_by_parameter(solved, source_to_target)
     return uncertainty_of(
@@ -161,10 +173,11 @@ def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[n
     return np.array(derivatives).T
 
 
-def covariance(solved: Solved) -> NDArray[np.float64] | None:
+def covariance(solved: Solved, *beside: Solved) -> NDArray[np.float64] | None:
     """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
 
-    None where there are too few tiles, or the equations are singular.
+    None where there are too few tiles, or the equations are singular. Planes ``beside`` have
+    their scores added tile by tile: what one does not know the other may, of the same noise.
     """
     target, settings = solved.target, solved.settings
     tile_rows = max(GROUP_PIXELS // (TILE_PX * target.shape[1]), 1)
@@ -174,6 +187,9 @@ def covariance(solved: Solved) -> NDArray[np.float64] | None:
     )
     picked = groups[step // 2 :: step]
     scores, slope = _scores_and_slope(solved, picked)
+    for other in beside:
+        more_scores, more_slope = _scores_and_slope(other, picked)
+        scores, slope = scores + more_scores, slope + more_slope
     chosen = columns(settings.model.size, settings.light_terms, FIELD)
     scores = scores[scores.any(axis=1)][:, chosen]
     freedom = len(scores) - len(chosen)

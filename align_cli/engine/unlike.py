@@ -20,20 +20,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine import trust, verdict
-from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status
+from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.coarse_to_fine import (
     MOST_ON_THE_WAY,
     Progress,
     level_record,
 )
-from align_cli.engine.coordinates import at_level, inverse, plausible, unit
+from align_cli.engine.coordinates import Size, at_level, inverse, plausible, unit
 from align_cli.engine.equations import least_scale
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import (
     SMALLEST_OVERLAP,
     LevelResult,
     LevelSettings,
+    Solved,
     corner_step_px,
     solve_level,
 )
@@ -48,6 +49,7 @@ from align_cli.engine.repeats import Repeat
 from align_cli.engine.robust import Loss, scale_of
 from align_cli.engine.targets import TargetPlanes, textured
 from align_cli.engine.threads import Threads
+from align_cli.engine.uncertainty import uncertainty
 from align_cli.engine.unlike_views import STILL, Compared, View, compared
 
 COARSEST_SIDE: Final = 24
@@ -73,10 +75,22 @@ SCALE_STEP: Final = 4
 
 @dataclass(frozen=True)
 class Rest:
-    """Where a descent ended: the warp target -> source at full size, and a record a level."""
+    """Where a descent ended: the warp target -> source at full size, and a record a level.
+
+    ``solved`` are the planes of the last level as they lie there; empty where its rows were never
+    solved.
+    """
 
     warp: Matrix
     records: tuple[LevelRecord, ...]
+    solved: tuple[Solved, ...] = ()
+
+    def uncertainty(self, target_size: Size, source_size: Size) -> Uncertainty | None:
+        """How far the answer is likely to be off; None where there is too little to tell."""
+        if not self.solved or self.records[-1].status is not Status.CONVERGED:
+            return None
+        first, *beside = self.solved
+        return uncertainty(first, target_size, source_size, beside=beside, warped_by=self.warp)
 
 
 def descend(
@@ -148,7 +162,19 @@ def descend(
         records.append(level_record(level, size, result, iterations, 1.0))
         if progress is not None:
             progress(records[-1])
-    return Rest(warp, tuple(records))
+    solved = _solved(both, result, settings, last) if whole else ()
+    return Rest(warp, tuple(records), solved)
+
+
+def _solved(
+    both: Compared, result: LevelResult, settings: LevelSettings, level: int
+) -> tuple[Solved, ...]:
+    """Both planes at rest: the source has been warped all the way."""
+    at_rest = replace(result, place=STILL)
+    return tuple(
+        Solved(_seen(rows, both.inside), Level(source.image, None), settings, at_rest, level)
+        for rows, source in zip(both.target.rows, both.source, strict=True)
+    )
 
 
 def _solve(
@@ -223,8 +249,8 @@ def judged(
     model: MotionModel,
     start_given: bool,
     repeat: Repeat | None,
-) -> tuple[Quality, Outcome]:
-    """Quality and outcome of a descent: the evidence of ``verdict``, taken from orientations.
+) -> tuple[Quality, Uncertainty | None, Outcome]:
+    """Quality, uncertainty and outcome of a descent: the evidence of ``verdict``, taken from orientations.
 
     ``zncc`` is that of the orientation planes, before and after; the differences and the overlap
     are those of the images.
@@ -258,8 +284,10 @@ def judged(
         before=replace(measured.before, zncc=before.agreement),
         after=replace(measured.after, zncc=after.agreement),
     )
+    uncertain = rest.uncertainty(size, source.luma.size)
     evidence = verdict.Evidence(
         status=last.status,
+        uncertainty_px=None if uncertain is None else uncertain.mean_px,
         moved_px=corner_step_px(inverse(start) @ rest.warp, size),
         start_given=start_given,
         repeat=repeat,
@@ -271,4 +299,4 @@ def judged(
         closed = returned.records[-1].status is Status.CONVERGED
         loop_px = corner_step_px(returned.warp @ rest.warp, size) if closed else math.inf
         evidence = replace(evidence, loop_px=loop_px)
-    return quality, verdict.outcome(evidence, quality, last, model=model.name)
+    return quality, uncertain, verdict.outcome(evidence, quality, last, model=model.name)
