@@ -91,7 +91,7 @@ def subjects(rim: int) -> list[Subject]:
     red, green, blue = bands("retina.jpg", 700)
     add("retina: red, green", red, green)
     add("retina: blue, red", blue, red)
-    first, second, third = stains("ihc.png")
+    first, _, third = stains("ihc.png")
     add("tissue: stain 1, 3", first, third)
     add("tissue: stain 3, bright field", third, luma("ihc.png"))
     add("tissue: stain 1, bright field", first, luma("ihc.png"))
