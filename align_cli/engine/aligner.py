@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from align_cli.engine import trust, verdict
+from align_cli.engine import trust, unlike_search, verdict
 from align_cli.engine.alignment import (
     Alignment,
     ModelScore,
@@ -367,29 +367,36 @@ class Aligner:
         plane = _seen(source, "source", mask, self.options)
         levels = pyramid(plane, min(level_count(plane.size), len(self._levels)))
         starts, begin = chosen_starts(init, self.model, self.target_size)
-        start = starts[0]
-        if start not in (IDENTITY, GIVEN):
-            begin = next(STARTS[start](Views(levels, self._levels, self.model)), begin)
-        moving, still = View(plane, levels), View(self._target, self._levels)
+        moving, still = View(plane, levels), self._view
         with Threads(self.threads) as threads:
             solve = partial(
-                descend,
-                model=self.model,
-                loss=self.loss,
-                options=self.options,
-                threads=threads,
+                descend, model=self.model, loss=self.loss, options=self.options, threads=threads
             )
-            rest = solve(moving, still, begin, progress=progress)
-            quality, uncertain, outcome = judged(
+
+            def attempt(start: str, warp: Matrix) -> unlike_search.Attempt:
+                rest = solve(moving, still, warp, progress=progress)
+                judgement = judged(
+                    moving,
+                    still,
+                    begin,
+                    rest,
+                    lambda: solve(still, moving, inverse(warp)),
+                    model=self.model,
+                    start_given=start == GIVEN,
+                    repeat=self._repeat or still.repeat,
+                )
+                return unlike_search.Attempt(start, rest, *judgement)
+
+            found = unlike_search.found(
                 moving,
                 still,
+                starts,
                 begin,
-                rest,
-                lambda: solve(still, moving, inverse(begin)),
                 model=self.model,
-                start_given=start == GIVEN,
-                repeat=self._repeat,
+                attempt=attempt,
+                coarsely=lambda warp, level: solve(moving, still, warp, finest=level),
             )
+        rest, quality, outcome = found.rest, found.quality, found.outcome
         if by_intensity is not None and outcome.verdict is Verdict.FAILED:
             return by_intensity
         source_to_target = inverse(rest.warp)
@@ -402,11 +409,11 @@ class Aligner:
             parameters=parameters,
             outcome=outcome,
             quality=quality,
-            uncertainty=uncertain if outcome.aligned or outcome.doubtful else None,
+            uncertainty=found.uncertainty if outcome.aligned or outcome.doubtful else None,
             gain=math.nan,
             bias=math.nan,
             levels=rest.records,
-            start=start,
+            start=found.start,
             source_size=plane.size,
             target_size=self.target_size,
             similarity=GRADIENT,
@@ -763,6 +770,11 @@ class Aligner:
     def _pixels(self, level: int) -> int:
         """Pixels of a level of the target."""
         return math.prod(self._levels[level].size)
+
+    @cached_property
+    def _view(self) -> View:
+        """The target as it is held against unlike images."""
+        return View(self._target, self._levels)
 
     @cached_property
     def _repeat(self) -> Repeat | None:

@@ -24,13 +24,18 @@ from align_cli.engine.place import Place
 from align_cli.engine.points import TargetPoints, points_of
 from align_cli.engine.products import inner
 from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.repeats import Repeat
 from align_cli.engine.sampling import sample
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.tiles import TileVotes, votes_of
 from align_cli.engine.trust import common
+from align_cli.engine.unlike_repeats import repeat_of_edges
 
 LEAST_TILE_VARIANCE: Final = 0.02
 """Tiles of whose orientations the variance is smaller are not asked. It is at most 1."""
+
+REPEAT_LEVEL: Final = 1
+"""Level on which an image's edges are held against themselves."""
 
 STILL: Final = Place(np.eye(3), Light.uniform(1.0, 0.0))
 """Where the source lies once it has been warped: no motion, no light."""
@@ -87,6 +92,12 @@ class View:
         self.tensors = tensor_pyramid(levels, self.noise_energies)
         self._still: dict[tuple[int, bool], Still] = {}
         self._fine: dict[int, Level] = {}
+
+    @cached_property
+    def repeat(self) -> Repeat | None:
+        """The shift under which its edges look like themselves; None for none."""
+        level = min(REPEAT_LEVEL, len(self.levels) - 1)
+        return repeat_of_edges(self.still(level, exact=False).planes, level)
 
     def fine(self, level: int) -> Level:
         """A level, sampled more exactly than linearly."""
