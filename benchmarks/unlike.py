@@ -46,7 +46,7 @@ from benchmarks.scenes import (
 )
 from benchmarks.unlike_calibration import calibrate
 from benchmarks.unlike_impostors import impostors
-from benchmarks.unlike_scenes import RENDERINGS, Rendering, subjects
+from benchmarks.unlike_scenes import RENDERINGS, Rendering, Subject, subjects
 
 MOVE_PX = 20
 SIGMA = 5.0
@@ -257,18 +257,18 @@ def peers_table(stage: list[Frame], rng: np.random.Generator) -> float:
     return float(np.median(ratios))
 
 
+def viewed(subject: Subject, rng: np.random.Generator) -> tuple[Image, Image, Floats]:
+    """Source, target and ``source_to_target``."""
+    truth = random_motion("affine", subject.target.size, MOVE_PX, rng)
+    scenes = subject.source.source(truth), subject.target.target
+    source, target = (exposed(scene, subject.sigma, rng) for scene in scenes)
+    return source, target, truth
+
+
 def subjects_table(count: int, rng: np.random.Generator) -> None:
     peers_header("unlike views, affine: within 0.5 px")
     for subject in subjects(MOVE_PX):
-
-        def pairs(subject=subject):
-            for _ in range(count):
-                truth = random_motion("affine", subject.target.size, MOVE_PX, rng)
-                scenes = subject.source.source(truth), subject.target.target
-                source, target = (exposed(scene, subject.sigma, rng) for scene in scenes)
-                yield source, target, truth
-
-        peers_row(subject.name, answers(pairs()))
+        peers_row(subject.name, answers([viewed(subject, rng) for _ in range(count)]))
 
 
 def dark_pair(frame: Frame, rng: np.random.Generator) -> tuple[float, float]:
