@@ -51,6 +51,7 @@ from align_cli.commands.regions import (
     source_mask_opt,
     target_mask_opt,
 )
+from align_cli.commands.similarity import similarity_opt
 from align_cli.engine.options import (
     AUTO,
     DEFAULTS,
@@ -58,7 +59,6 @@ from align_cli.engine.options import (
     MODEL_NAMES,
     PRESET_NAMES,
     PRESETS,
-    SIMILARITY_NAMES,
     START_NAMES,
     Options,
 )
@@ -143,14 +143,7 @@ UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
     show_default=True,
     help="Solve for gain and bias of the light too.",
 )
-@click.option(
-    "--similarity",
-    type=click.Choice(SIMILARITY_NAMES),
-    default=DEFAULTS.similarity,
-    show_default=True,
-    help="What is compared: grey values; the orientation of edges, blind to sign and contrast "
-    "(a negative, near infra-red); auto: the second where the first fails.",
-)
+@similarity_opt
 @click.option(
     "--levels",
     type=click.IntRange(min=1),

@@ -11,10 +11,10 @@ import math
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any, Final
 
-from align_cli.engine import trust
+from align_cli.engine import trust, unlike_search
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.attempt import Attempt, Task, attempted
@@ -38,7 +38,8 @@ from align_cli.engine.search import Found, search
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, chosen_starts
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
-from align_cli.engine.unlike import View, descend, judged
+from align_cli.engine.unlike import descend, judged
+from align_cli.engine.unlike_views import View
 
 SPARED_LEVELS: Final = 3
 """Where all levels together fail, a second attempt does without so many of the coarsest. Something
@@ -201,51 +202,62 @@ class Aligner:
                 return by_intensity
         pair = Pair(seen(source, "source", mask, self.options), self._target)
         starts, begin = chosen_starts(init, self.model, self.target_size)
-        start = starts[0]
-        if start not in (IDENTITY, GIVEN):
-            views = Views(pair.levels, self._target.levels, self.model)
-            begin = next(STARTS[start](views), begin)
-        moving = View(pair.source, pair.levels)
-        still = View(self._target.image, self._target.levels)
+        moving, still = View(pair.source, pair.levels), self._view
         with Threads() as threads:
             solve = partial(
-                descend,
-                model=self.model,
-                loss=self.loss,
-                options=self.options,
-                threads=threads,
+                descend, model=self.model, loss=self.loss, options=self.options, threads=threads
             )
-            rest = solve(moving, still, begin, progress=progress)
-            quality, outcome = judged(
+
+            def attempt(start: str, warp: Matrix) -> unlike_search.Attempt:
+                rest = solve(moving, still, warp, progress=progress)
+                judgement = judged(
+                    moving,
+                    still,
+                    begin,
+                    rest,
+                    lambda: solve(still, moving, inverse(warp)),
+                    model=self.model,
+                    start_given=start == GIVEN,
+                    repeat=self._target.repeat or still.repeat,
+                )
+                return unlike_search.Attempt(start, rest, *judgement)
+
+            found = unlike_search.found(
                 moving,
                 still,
+                starts,
                 begin,
-                rest,
-                lambda: solve(still, moving, inverse(begin)),
                 model=self.model,
-                start_given=start == GIVEN,
-                repeat=self._target.repeat,
+                attempt=attempt,
+                coarsely=lambda warp, level: solve(moving, still, warp, finest=level),
             )
+        rest, quality, outcome = found.rest, found.quality, found.outcome
         if by_intensity is not None and outcome.verdict is Verdict.FAILED:
             return by_intensity
         source_to_target = inverse(rest.warp)
         parameters = describe(source_to_target, self.model, pair.source.size)
+        outcome = within_limits(outcome, self.options, parameters, quality)
         return Alignment(
             model=self.model.name,
             source_to_target=source_to_target,
             target_to_source=rest.warp,
             parameters=parameters,
-            outcome=within_limits(outcome, self.options, parameters, quality),
+            outcome=outcome,
             quality=quality,
-            uncertainty=None,
+            uncertainty=found.uncertainty if outcome.aligned or outcome.doubtful else None,
             gain=math.nan,
             bias=math.nan,
             levels=rest.records,
-            start=start,
+            start=found.start,
             source_size=pair.source.size,
             target_size=self.target_size,
             similarity=GRADIENT,
         )
+
+    @cached_property
+    def _view(self) -> View:
+        """The target as it is held against unlike images."""
+        return View(self._target.image, self._target.levels)
 
     def _found(
         self,

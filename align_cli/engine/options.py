@@ -24,6 +24,14 @@ SIMILARITY_NAMES: Final = (INTENSITY, GRADIENT, AUTO)
 """What is compared: grey values, or the orientation of edges; auto: the second where the first
 fails."""
 
+MUTUAL_INFORMATION: Final = "mutual-information"
+INSTEAD_OF_IT: Final = (
+    f"similarity {MUTUAL_INFORMATION!r} is not offered: of the unlike images that were "
+    "measured the orientation of edges aligned more (docs/method.md, 'Unlike images'); choose "
+    f"{GRADIENT!r}, or {AUTO!r}"
+)
+"""The usual measure for unlike images, which people look for, and what is said to them."""
+
 INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
 START_NAMES: Final = ("identity", "translation", "fourier", "features")
@@ -145,6 +153,8 @@ class Options:
         _check_choice("model", self.model, (*MODEL_NAMES, AUTO))
         _check_choice("preset", self.preset, PRESET_NAMES)
         _check_choice("loss", self.loss, LOSS_NAMES)
+        if self.similarity == MUTUAL_INFORMATION:
+            raise ValueError(INSTEAD_OF_IT)
         _check_choice("similarity", self.similarity, SIMILARITY_NAMES)
         if self.model == AUTO and self.similarity == GRADIENT:
             raise ValueError(

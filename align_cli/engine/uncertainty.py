@@ -68,20 +68,32 @@ GRID: Final = 16
 """Points along each side of the target at which its mean is taken; it is largest at a corner."""
 
 
-def uncertainty(solved: Solved, target_size: Size, source_size: Size) -> Uncertainty | None:
+def uncertainty(
+    solved: Solved,
+    target_size: Size,
+    source_size: Size,
+    *,
+    beside: Sequence[Solved] = (),
+    warped_by: Matrix | None = None,
+) -> Uncertainty | None:
     """The uncertainty of the last solve's answer, or None where there is too little to tell.
 
     Args:
         solved: the last solve.
         target_size: (width, height) of the target at full size.
         source_size: the same of the source.
+        beside: other planes of the same size that moved together with it.
+        warped_by: (3, 3), target pixel -> source pixel at full size, the warp by which the source
+            was warped before that solve; None for none.
     """
     warp = at_level(solved.result.place.warp, -solved.level)
+    if warped_by is not None:
+        warp = warped_by @ warp
     source_to_target = inverse(warp)
     change = _entries_by_parameter(solved, source_to_target)
 
     def found(most_pixels: int) -> Uncertainty | None:
-        small = covariance(solved, most_pixels)
+        small = covariance(solved, most_pixels, *beside)
         if small is None:
             return None
         return uncertainty_of(
@@ -180,12 +192,13 @@ def _generators(model: str) -> NDArray[np.float64]:
     )
 
 
-def covariance(solved: Solved, most_pixels: int) -> NDArray[np.float64] | None:
+def covariance(solved: Solved, most_pixels: int, *beside: Solved) -> NDArray[np.float64] | None:
     """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
 
     Of larger images about ``most_pixels`` are looked at.
 
-    None where there are too few tiles, or the equations are singular.
+    None where there are too few tiles, or the equations are singular. Planes ``beside`` have
+    their scores added tile by tile: what one does not know the other may, of the same noise.
     """
     target, settings = solved.target, solved.settings
     tile_rows = max(GROUP_PIXELS // (TILE_PX * target.shape[1]), 1)
@@ -195,6 +208,9 @@ def covariance(solved: Solved, most_pixels: int) -> NDArray[np.float64] | None:
     )
     picked = groups[step // 2 :: step]
     scores, slope = _scores_and_slope(solved, picked)
+    for other in beside:
+        more_scores, more_slope = _scores_and_slope(other, picked)
+        scores, slope = scores + more_scores, slope + more_slope
     chosen = columns(settings.model.size, settings.light_terms, FIELD)
     scores = scores[scores.any(axis=1)][:, chosen]
     freedom = len(scores) - len(chosen)

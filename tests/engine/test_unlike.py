@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from align_cli import align
+from align_cli import Aligner, align
+from align_cli.engine.luma import luma
 from align_cli.engine.options import Options
 from align_cli.engine.orientation import orientation_planes, tensors
-from align_cli.engine.pyramid import Level
-from tests.photographs import cut, photograph, shifted
+from align_cli.engine.pyramid import Level, level_count, pyramid
+from align_cli.engine.uncertainty import covariance, uncertainty
+from align_cli.engine.unlike_repeats import repeat_of_edges
+from align_cli.engine.unlike_views import View
+from tests.engine.test_uncertainty import solved_on
+from tests.photographs import cut, photograph, quarter_turns, shifted
 
 SIZE = (300, 220)
 Image = NDArray[np.uint8]
@@ -71,6 +76,157 @@ def test_different_pictures_fail(source, target):
     assert not align(*images, similarity="gradient").outcome.aligned
 
 
+def apart(name: str) -> list[tuple[Image, Image]]:
+    """Parts of one photograph that have no pixel in common."""
+    picture = photograph(name)
+    height, width = (side // 2 for side in picture.shape)
+    size = width, height
+    return [
+        (cut(picture, size, 0, 0), cut(picture, size, width, 0)),
+        (cut(picture, size, 0, 0), cut(picture, size, 0, height)),
+        (cut(picture, size, width, 0), cut(picture, size, 0, height)),
+    ]
+
+
+@pytest.mark.parametrize("name", ["poster", "scan", "exposure"])
+def test_parts_of_one_picture_that_share_nothing_fail(name):
+    for source, target in apart(name):
+        assert not align(negative(source), target, similarity="gradient").outcome.aligned
+
+
+@pytest.mark.parametrize("change", [negative, bent])
+def test_a_shift_by_a_third_is_found(change):
+    picture = photograph("poster")
+    target = cut(picture, SIZE, 10, 10)
+    source = cut(change(cv2.GaussianBlur(picture, (0, 0), 0.7)), SIZE, 110, 80)
+    found = align(source, target, similarity="gradient")
+    assert found.outcome.aligned, found.outcome.sentence
+    assert found.start == "translation"
+    assert corner_error(found.source_to_target, shifted(100.0, 70.0)) < 0.3
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_a_turned_negative_is_found(turns):
+    picture = photograph("poster")
+    target = cut(picture, SIZE, 20, 30)
+    source, back = quarter_turns(negative(cut(picture, SIZE, 27, 25, seed=1)), turns)
+    found = align(source, target, similarity="gradient", model="rigid")
+    assert found.outcome.aligned, found.outcome.sentence
+    assert found.start == "fourier"
+    assert corner_error(found.source_to_target, shifted(7.0, -5.0) @ back) < 0.1
+
+
+def test_a_start_that_is_named_is_the_only_one():
+    picture = photograph("poster")
+    source, target = negative(cut(picture, SIZE, 110, 80)), cut(picture, SIZE, 10, 10)
+    assert not align(source, target, similarity="gradient", init="identity").outcome.aligned
+    found = align(source, target, similarity="gradient", init="translation")
+    assert found.outcome.aligned
+    assert found.start == "translation"
+
+
+def wall(width: int, height: int) -> Image:
+    """Bricks, each of a grey value of its own, all of one form."""
+    y, x = np.mgrid[:height, :width]
+    row = y // 26
+    brick = (x + 30 * (row % 2)) // 60
+    tones = np.random.default_rng(3).uniform(90.0, 170.0, (row.max() + 1, brick.max() + 1))
+    mortar = ((x + 30 * (row % 2)) % 60 < 6) | (y % 26 < 6)
+    image = np.where(mortar, 20.0, tones[row, brick])
+    return np.asarray(np.rint(cv2.GaussianBlur(image, (0, 0), 1.0)), np.uint8)
+
+
+def view(image: Image) -> View:
+    plane = luma(image, "target")
+    return View(plane, pyramid(plane, level_count(plane.size)))
+
+
+def test_bricks_repeat_themselves_as_far_as_their_edges_tell():
+    planes = view(wall(400, 320)).still(1, exact=False).planes
+    repeat = repeat_of_edges(planes, 1)
+    assert repeat is not None
+    x, y = repeat.shift_px
+    assert (abs(x) % 60.0, y) in [(30.0, 26.0), (0.0, 0.0), (0.0, 52.0)]
+    assert repeat.likeness > 0.9
+    assert view(photograph("poster")).repeat is None
+
+
+def test_a_part_that_takes_no_part_does_not_hide_the_repeat():
+    planes = view(wall(400, 320)).still(1, exact=False).planes
+    valid = np.ones(planes[0].image.shape, np.bool_)
+    valid[40:90, 60:130] = False
+    masked = [Level(np.where(valid, plane.image, np.float32(9.0)), valid) for plane in planes]
+    repeat = repeat_of_edges(masked, 1)
+    assert repeat is not None
+    assert repeat.likeness > 0.6
+
+
+def test_a_target_of_bricks_is_aligned_only_from_a_start_that_is_given():
+    picture = wall(460, 380)
+    target = cut(picture, (380, 300), 40, 40)
+    source = negative(cut(picture, (380, 300), 44, 37, seed=1))
+    found = align(source, target, similarity="gradient", model="rigid")
+    assert found.outcome.doubtful, found.outcome.sentence
+    assert "repeats itself" in found.outcome.sentence
+    given = align(source, target, similarity="gradient", model="rigid", init=shifted(3.0, -2.0))
+    assert given.outcome.aligned, given.outcome.sentence
+    assert np.abs(given.source_to_target[:2, 2] - [4.0, -3.0]).max() < 0.3
+
+
+def test_the_uncertainty_is_that_of_the_errors():
+    picture = photograph("poster")
+    target = cut(picture, SIZE, 20, 30, noise=8.0)
+    over_predicted = []
+    for seed in range(6):
+        source = negative(cut(picture, SIZE, 27, 25, noise=8.0, seed=seed))
+        found = align(source, target, similarity="gradient", model="affine")
+        assert found.uncertainty is not None
+        at_corner = found.source_to_target @ [0.0, 0.0, 1.0]
+        error = np.hypot(*(at_corner[:2] / at_corner[2] - [7.0, -5.0]))
+        over_predicted.append(error / found.uncertainty.corners_px[0])
+    assert 0.4 < np.sqrt(np.mean(np.square(over_predicted))) < 2.0
+
+
+def test_planes_that_say_the_same_twice_know_no_more_than_one():
+    solved = solved_on(0, "affine")
+    np.testing.assert_allclose(covariance(solved, solved), covariance(solved), rtol=1e-9)
+
+
+def test_the_uncertainty_is_told_where_the_source_was_warped_to_before():
+    solved = solved_on(0, "affine")
+    size = solved.target.size
+    before = shifted(30.0, -12.0) @ np.diag([2.0, 2.0, 1.0])
+    there = uncertainty(solved, size, (700, 600), warped_by=before)
+    here = uncertainty(solved, size, size)
+    assert there is not None
+    assert here is not None
+    # What is uncertain is where the target's pixels come to lie, in its own pixels.
+    assert there.mean_px == pytest.approx(here.mean_px, rel=1e-6)
+
+
+def test_a_target_that_is_kept_gives_the_same_as_one_that_is_not():
+    source, target, _ = moved_pair(negative)
+    aligner = Aligner(target, similarity="gradient", model="affine")
+    first, second = aligner.align(source), aligner.align(source)
+    alone = align(source, target, similarity="gradient", model="affine")
+    np.testing.assert_array_equal(first.source_to_target, second.source_to_target)
+    np.testing.assert_array_equal(first.source_to_target, alone.source_to_target)
+
+
+def test_what_a_mask_covers_changes_nothing():
+    source, target, truth = moved_pair(negative)
+    mask = np.ones(source.shape, np.bool_)
+    mask[60:130, 80:180] = False
+    spoilt = source.copy()
+    spoilt[~mask] = np.random.default_rng(0).integers(0, 255, spoilt.shape)[~mask]
+    found, other = (
+        align(image, target, similarity="gradient", source_mask=mask) for image in (source, spoilt)
+    )
+    assert found.outcome.aligned
+    assert corner_error(found.source_to_target, truth) < 0.3
+    np.testing.assert_array_equal(found.source_to_target, other.source_to_target)
+
+
 def test_auto_keeps_grey_values_where_they_do():
     source, target, _ = moved_pair(lambda image: image)
     auto, intensity = (align(source, target, similarity=name) for name in ("auto", "intensity"))
@@ -118,3 +274,5 @@ def test_the_choice_of_a_model_needs_grey_values():
         Options(model="auto", similarity="gradient")
     with pytest.raises(ValueError, match="intensity, gradient, auto"):
         Options(similarity="colour")
+    with pytest.raises(ValueError, match="choose 'gradient'"):
+        Options(similarity="mutual-information")

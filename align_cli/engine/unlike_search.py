@@ -1,0 +1,111 @@
+"""Where unlike images may begin, when they do not lie near to one another.
+
+A strong edge of one is an edge of the other, however bright either side is: phase correlation and
+Fourier-Mellin find shift, rotation and scale in pictures of how strong the edges are, as they do in
+pictures of like images. Each guess is brought to rest by its orientations on coarse levels, and the
+one after which most of them agree goes on to full size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.alignment import Outcome, Quality, Uncertainty, Verdict
+from align_cli.engine.arrays import Matrix, Plane
+from align_cli.engine.motion import MotionModel
+from align_cli.engine.orientation import Tensors
+from align_cli.engine.pyramid import Level
+from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views
+from align_cli.engine.unlike import Rest
+from align_cli.engine.unlike_views import View, compared
+
+LEAST_SIDE: Final = 64
+"""Guesses are judged on the coarsest level whose shorter side is as long in both images."""
+
+LEAST_ENERGY: Final = 1e-2
+"""What is added to the energy of an edge before its logarithm is taken, as a share of the mean."""
+
+WORTH_TRYING: Final = 0.25
+"""A guess whose orientations agree less, on a coarse level, is not tried at full size."""
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A descent from some start, judged."""
+
+    start: str
+    rest: Rest
+    quality: Quality
+    uncertainty: Uncertainty | None
+    outcome: Outcome
+
+
+def found(
+    source: View,
+    target: View,
+    starts: Sequence[str],
+    begin: Matrix,
+    *,
+    model: MotionModel,
+    attempt: Callable[[str, Matrix], Attempt],
+    coarsely: Callable[[Matrix, int], Rest],
+) -> Attempt:
+    """The first attempt that is aligned; if none is, one that is doubtful, or the first.
+
+    Args:
+        source: the image that moves.
+        target: the image that stays.
+        starts: names, in the order in which they are tried.
+        begin: where the first of them begins, a warp target -> source, if it proposes nothing.
+        model: the motion model.
+        attempt: aligns from a start, to the end.
+        coarsely: the same down to a level, and no verdict.
+    """
+    tried: list[Attempt] = []
+    level = _judged_on(source, target)
+    views: Views | None = None
+    for start in starts:
+        if start in (IDENTITY, GIVEN):
+            tried.append(attempt(start, begin))
+        else:
+            views = views or Views(edge_levels(source), edge_levels(target), model)
+            best, most = None, 0.0
+            for guess in STARTS[start](views):
+                warp = coarsely(guess, level).warp
+                there = compared(source, target, level, warp, exact=False)
+                # A wrong guess may agree where little overlaps.
+                if there.agreement > WORTH_TRYING and there.agreement * there.share > most:
+                    best, most = warp, there.agreement * there.share
+            if best is None:
+                continue
+            tried.append(attempt(start, best))
+        if tried[-1].outcome.aligned:
+            return tried[-1]
+    if not tried:
+        return attempt(IDENTITY, begin)
+    doubtful = (each for each in tried if each.outcome.verdict is Verdict.DOUBTFUL)
+    return next(doubtful, tried[0])
+
+
+def edge_levels(view: View) -> list[Level]:
+    """How strong the edges of an image are, level by level."""
+    return [Level(_strength(tensors), tensors.valid) for tensors in view.tensors]
+
+
+def _strength(tensors: Tensors) -> Plane:
+    """(height, width) float32, the logarithm of the gradient's energy, noise and all."""
+    xx, _, yy = tensors.planes
+    energy = xx + yy
+    least = tensors.noise + LEAST_ENERGY * float(energy.mean())
+    energy += np.float32(max(least, float(np.finfo(np.float32).tiny)))
+    return np.asarray(np.log(energy), np.float32)
+
+
+def _judged_on(source: View, target: View) -> int:
+    count = min(len(source.levels), len(target.levels))
+    sides = [min(*source.levels[n].size, *target.levels[n].size) for n in range(count)]
+    return max((n for n in range(count) if sides[n] >= LEAST_SIDE), default=0)

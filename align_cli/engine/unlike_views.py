@@ -1,0 +1,212 @@
+"""Two unlike images seen side by side: their orientation planes, on the target's grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine import trust
+from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.coordinates import Size, at_level
+from align_cli.engine.fine import finely_sampled
+from align_cli.engine.luma import Luma
+from align_cli.engine.motion import MotionModel
+from align_cli.engine.noise import noise_energy, noise_level
+from align_cli.engine.orientation import Tensors, orientation_planes, tensor_pyramid, tensors
+from align_cli.engine.photometry import Light
+from align_cli.engine.place import Place
+from align_cli.engine.points import TargetPoints, points_of
+from align_cli.engine.products import inner
+from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.repeats import Repeat
+from align_cli.engine.sampling import sample
+from align_cli.engine.targets import TargetPlanes, target_planes
+from align_cli.engine.tiles import TileVotes, votes_of
+from align_cli.engine.trust import common
+from align_cli.engine.unlike_repeats import repeat_of_edges
+
+LEAST_TILE_VARIANCE: Final = 0.02
+"""Tiles of whose orientations the variance is smaller are not asked. It is at most 1."""
+
+REPEAT_LEVEL: Final = 1
+"""Level on which an image's edges are held against themselves."""
+
+STILL: Final = Place(np.eye(3), Light.uniform(1.0, 0.0))
+"""Where the source lies once it has been warped: no motion, no light."""
+
+
+class Still:
+    """The orientation planes of one level of an image that stays, and what is made of them once.
+
+    Args:
+        make: makes the planes (c, s).
+    """
+
+    def __init__(self, make: Callable[[], tuple[Level, Level]]) -> None:
+        self._make = make
+
+    @cached_property
+    def planes(self) -> tuple[Level, Level]:
+        """The planes (c, s)."""
+        return self._make()
+
+    @cached_property
+    def energy(self) -> Plane:
+        """(height, width), c^2 + s^2."""
+        c, s = self.planes
+        return np.asarray(c.image * c.image + s.image * s.image, np.float32)
+
+    @cached_property
+    def rows(self) -> list[TargetPlanes]:
+        """What each plane contributes to the normal equations; empty where no interior is left."""
+        planes = [target_planes(plane) for plane in self.planes]
+        return [plane for plane in planes if plane is not None]
+
+    @cached_property
+    def points(self) -> list[TargetPoints]:
+        """The points of each plane that tell most; empty where there are none."""
+        points = [
+            points_of(rows, plane) for rows, plane in zip(self.rows, self.planes, strict=False)
+        ]
+        return [each for each in points if each is not None]
+
+
+class View:
+    """An image, all its levels, their structure tensors and orientation planes.
+
+    Args:
+        luma: the image, not smoothed.
+        levels: its pyramid, 0 = full size.
+    """
+
+    def __init__(self, luma: Luma, levels: Sequence[Level]) -> None:
+        self.luma, self.levels = luma, levels
+        noise = noise_level(luma)
+        self.noise_energies = [noise_energy(level, noise) for level in range(len(levels))]
+        self.tensors = tensor_pyramid(levels, self.noise_energies)
+        self._still: dict[tuple[int, bool], Still] = {}
+        self._fine: dict[int, Level] = {}
+
+    @cached_property
+    def repeat(self) -> Repeat | None:
+        """The shift under which its edges look like themselves; None for none."""
+        level = min(REPEAT_LEVEL, len(self.levels) - 1)
+        return repeat_of_edges(self.still(level, exact=False).planes, level)
+
+    def fine(self, level: int) -> Level:
+        """A level, sampled more exactly than linearly."""
+        if level not in self._fine:
+            below = self.levels[level - 1] if level else self.luma
+            self._fine[level] = finely_sampled(self.levels[level], below)
+        return self._fine[level]
+
+    def still(self, level: int, *, exact: bool) -> Still:
+        """Its planes on a level: with the finer levels' edges, or exactly those of the level."""
+        key = level, exact
+
+        def make() -> tuple[Level, Level]:
+            own = tensors(self.levels[level], self.noise_energies[level])
+            return orientation_planes(own if exact else self.tensors[level])
+
+        if key not in self._still:
+            self._still[key] = Still(make)
+        return self._still[key]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The orientation planes of the source, warped onto the target, beside the target's own.
+
+    Attributes:
+        source: (c, s) of the source on the target's grid.
+        target: those of the target.
+        inside: (height, width) bool, where both are known.
+        share: of the pixels that could be in both images, how many are.
+    """
+
+    source: tuple[Level, Level]
+    target: Still
+    inside: Mask
+    share: float
+
+    @cached_property
+    def agreement(self) -> float:
+        """In [-1, 1]: 1 where all edges run alike, about 0 where they do as chance will have it."""
+        known = self.inside.astype(np.float32)
+        products = source = 0.0
+        for s, t in zip(self.source, self.target.planes, strict=True):
+            inside = s.image * known
+            products += inner(inside, t.image)
+            source += inner(inside, inside)
+        energy = source * inner(known, self.target.energy)
+        return products / math.sqrt(energy) if energy > 0.0 else 0.0
+
+    @property
+    def tile_votes(self) -> TileVotes:
+        """What the target's tiles say."""
+        s, t = (
+            np.dstack([plane.image for plane in planes])
+            for planes in (self.source, self.target.planes)
+        )
+        return votes_of(s, t, self.inside, LEAST_TILE_VARIANCE)
+
+    def shared_texture(self, model: MotionModel) -> float:
+        """What ``trust.shared_texture`` says of the plane that tells more; NaN if neither does."""
+        shares = [
+            trust.shared_texture(s, t, rows, STILL, model)
+            for s, t, rows in zip(self.source, self.target.planes, self.target.rows, strict=False)
+        ]
+        return max((share for share in shares if not math.isnan(share)), default=math.nan)
+
+
+def compared(source: View, target: View, level: int, warp: Matrix, *, exact: bool) -> Compared:
+    """Both images as orientation planes on the target's grid.
+
+    Args:
+        source: the image that moves.
+        target: the image that stays.
+        level: of both pyramids.
+        warp: (3, 3), target pixel -> source pixel, at full size.
+        exact: warp the source's grey values, sampled on a finer grid, not its tensors.
+    """
+    there, size = at_level(warp, level), target.levels[level].size
+    moving = source.levels[level]
+    inside = common(moving, target.levels[level], there, margin=float(REACH))
+    share = float(np.count_nonzero(inside)) / min(_pixels(moving), _pixels(target.levels[level]))
+    valid = None if inside.all() else inside
+    turn = _jacobian(there, size)
+    if exact:
+        image = np.asarray(source.fine(level).sample(there, size), np.float32)
+        noise = source.noise_energies[level] * 0.5 * float((turn**2).sum())
+        planes = orientation_planes(tensors(Level(image, valid), noise))
+    else:
+        own = source.tensors[level]
+        xx, xy, yy = (_sampled(plane, there, size) for plane in own.planes)
+        planes = orientation_planes(Tensors((xx, xy, yy), own.noise, valid), turn)
+    return Compared(planes, target.still(level, exact=exact), inside, share)
+
+
+def _sampled(plane: Plane, warp: Matrix, size: Size) -> Plane:
+    return np.asarray(sample(plane, warp, size, replicate=True), np.float32)
+
+
+def _pixels(level: Level) -> float:
+    """Pixels that take part, all but those next to the border."""
+    width, height = level.size
+    if level.valid is not None:
+        return max(float(np.count_nonzero(level.valid)), 1.0)
+    return max(float((width - 2 * REACH) * (height - 2 * REACH)), 1.0)
+
+
+def _jacobian(warp: Matrix, size: Size) -> NDArray[np.float64]:
+    """(2, 2) derivative of a warp at the centre of an image of ``size``."""
+    centre = np.array([0.5 * (size[0] - 1.0), 0.5 * (size[1] - 1.0), 1.0])
+    x, y, w = warp @ centre
+    derivative: Matrix = (warp[:2, :2] - np.outer([x / w, y / w], warp[2, :2])) / w
+    return derivative
