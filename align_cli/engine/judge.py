@@ -8,25 +8,23 @@ fewer than one that lies on the rest.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import at_level, inverse, like_level
+from align_cli.engine.coordinates import at_level, inverse
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelSettings, corner_step_px, solve_level
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import left_on
+from align_cli.engine.pair import Pair
 from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light, first_guess
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
-from align_cli.engine.pyramid import Level, held
 from align_cli.engine.robust import Loss
-from align_cli.engine.trust import DETAIL_TILE, tile_zncc
+from align_cli.engine.trust import DETAIL_TILE
 
 LEAST_SIDE: Final = 80
 LEVELS: Final = 2
@@ -86,41 +84,32 @@ class Judge:
     """Judges first guesses of one pair.
 
     Args:
-        target: the target's levels, 0 = full size.
-        source: the source's.
-        points: the target's chosen points of a level; None where it has none.
+        pair: source and target.
         model: the motion model.
         loss: the robust loss.
         photometric: whether the light is solved for.
-        as_it_is: the light to begin with where nothing is known of it.
-        noise: standard deviations of the noise of source and target.
     """
 
     def __init__(
         self,
-        target: Sequence[Level],
-        source: Sequence[Level],
-        points: Callable[[int], TargetPoints | None],
+        pair: Pair,
         *,
         model: MotionModel,
         loss: Loss,
         photometric: bool,
-        as_it_is: Light,
-        noise: tuple[float, float],
     ) -> None:
-        count = min(len(target), len(source))
+        self._pair = pair
+        target, source = pair.target.levels, pair.levels
+        count = len(source)
         large = [n for n in range(count) if min(*target[n].size, *source[n].size) >= LEAST_SIDE]
-        held = [n for n in range(count) if math.prod(target[n].size) <= MOST_PIXELS]
+        held = [n for n in range(count) if pair.target.pixels(n) <= MOST_PIXELS]
         # Where the source is tiny, what it can lie on in the target is not worth all its pixels.
         self._level = max(large, default=min(held, default=count - 1))
         self._used = min(self._level + LEVELS, count)
-        fine = [n for n in range(self._level) if math.prod(target[n].size) <= MOST_PIXELS]
+        fine = [n for n in range(self._level) if pair.target.pixels(n) <= MOST_PIXELS]
         self._fine = min(fine, default=self._level)
-        self._target, self._source, self._points = target, source, points
         self._model, self._loss = model, loss
         self._terms = UNIFORM if photometric else NO_LIGHT
-        self._as_it_is = as_it_is
-        self._noise = noise
 
     def __call__(self, guess: Matrix) -> Judgement:
         """Compare at a guess, a warp at full size, and where the solver brings it; the better."""
@@ -143,14 +132,14 @@ class Judge:
 
     def same(self, warp: Matrix, other: Matrix) -> bool:
         """Whether two warps are one guess: to the solver, from the fine level on."""
-        size = self._target[0].size
+        size = self._pair.target.size
         return corner_step_px(inverse(other) @ warp, size) < SAME_PX * 2.0**self._fine
 
     def _compared(self, warp: Matrix, level: int) -> Judgement:
-        size = self._target[0].size
-        of_source, there = like_level(warp, level, size, held(self._source))
-        zncc, contrast = tile_zncc(self._source[of_source], self._target[level], there)
-        left = left_on(of_source) * self._noise[0] * left_on(level) * self._noise[1]
+        pair = self._pair
+        of_source, _ = pair.like_level(warp, level)
+        zncc, contrast = pair.tile_zncc(warp, level)
+        left = left_on(of_source) * pair.noise[0] * left_on(level) * pair.noise[1]
         noise = left * DETAIL_TILE**2
         floor = max(ABOVE_NOISE * noise, LEAST_CONTRAST * contrast.mean() if contrast.size else 0.0)
         zncc = zncc[contrast > floor]
@@ -162,10 +151,10 @@ class Judge:
     def _at_rest(self, guess: Matrix) -> Matrix:
         place: Place | None = None
         for level in range(self._used - 1, self._level - 1, -1):
-            points = self._points(level)
+            points = self._pair.target.points(level)
             if points is None:
                 continue
-            source = PointSource(self._source[level])
+            source = PointSource(self._pair.levels[level])
             rungs = ladder(self._model, points.size, coarsest=place is None)
             if place is None:
                 place = Place(guess, self._light(points, source, at_level(guess, level)))
@@ -179,6 +168,6 @@ class Judge:
 
     def _light(self, points: TargetPoints, source: PointSource, warp: Matrix) -> Light:
         if self._terms == NO_LIGHT:
-            return self._as_it_is
+            return self._pair.light_as_it_is()
         values = source.beside(points, warp, ranked=False)
-        return first_guess(*values) if values[0].size else self._as_it_is
+        return first_guess(*values) if values[0].size else self._pair.light_as_it_is()

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Image, Mask, Plane, Vector
 from align_cli.engine.errors import ImageError
 from align_cli.engine.masks import check_mask
-from align_cli.engine.options import ALL_CHANNELS, LUMA_CHANNEL
+from align_cli.engine.options import ALL_CHANNELS, LUMA_CHANNEL, Options
 from align_cli.engine.threads import Threads
 
 DTYPES: Final = ("uint8", "uint16", "float32", "float64")
@@ -232,6 +232,11 @@ def luma(
     if inside.min() == inside.max():
         raise _flat(mask, role)
     return Luma(plane, valid, offset, scale)
+
+
+def seen(image: Image, role: str, mask: Mask | None, options: Options) -> Luma:
+    """``luma`` of an image as the options have it."""
+    return luma(image, role, mask=mask, channel=options.channel, ignore_alpha=options.ignore_alpha)
 
 
 def _channels(pixels: Image, channel: str | int, role: str) -> tuple[Image, Image | None, Weights]:

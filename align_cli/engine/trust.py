@@ -135,21 +135,30 @@ def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mas
     return residual, overlap
 
 
-def detail_zncc(source: Level, target: Level, warp: Matrix) -> float:
+class TileZncc(NamedTuple):
+    """How well the details of two levels agree in each tile that has any, (n,) each.
+
+    Attributes:
+        zncc: in [-1, 1].
+        contrast: the geometric mean of both images' energies.
+    """
+
+    zncc: NDArray[np.float64]
+    contrast: NDArray[np.float64]
+
+
+def detail_zncc(tiles: TileZncc) -> float:
     """ZNCC of the details of two levels: the median over tiles, weighted by their contrast.
 
-    Each pixel's own neighbourhood is taken off first. What covers less than half of the contrast,
-    a hand or a passing car, does not move the median.
+    What covers less than half of the contrast, a hand or a passing car, does not move the median.
 
     Args:
-        source: a level of the source.
-        target: the same level of the target.
-        warp: (3, 3), target pixel -> source pixel, of this level.
+        tiles: of a level of both images.
 
     Returns:
         In [-1, 1]; NaN where the images share no detail at all.
     """
-    zncc, contrast = tile_zncc(source, target, warp)
+    zncc, contrast = tiles
     if zncc.size == 0:
         return math.nan
     order = np.argsort(zncc)
@@ -157,12 +166,15 @@ def detail_zncc(source: Level, target: Level, warp: Matrix) -> float:
     return float(zncc[order][np.searchsorted(weights, weights[-1] / 2.0)])
 
 
-def tile_zncc(
-    source: Level, target: Level, warp: Matrix
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """ZNCC of the details of two levels, and their contrast, in each tile that has any: (n,) each.
+def tile_zncc(source: Level, target: Level, warp: Matrix) -> TileZncc:
+    """ZNCC of the details of two levels, and their contrast, tile by tile.
 
-    The arguments are those of ``detail_zncc``.
+    Each pixel's own neighbourhood is taken off first.
+
+    Args:
+        source: a level of the source.
+        target: the same level of the target.
+        warp: (3, 3), target pixel -> source pixel, of this level.
     """
     inside = common(source, target, warp, margin=REACH)
     images = sample(source.image, warp, target.size), target.image
@@ -170,7 +182,7 @@ def tile_zncc(
     products, source_energy, target_energy = (_tile_sums(p) for p in (s * t, s * s, t * t))
     contrast = np.sqrt(source_energy * target_energy)
     textured = contrast > 0.0
-    return products[textured] / contrast[textured], contrast[textured]
+    return TileZncc(products[textured] / contrast[textured], contrast[textured])
 
 
 def common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask:

@@ -6,22 +6,19 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine import aligner as aligner_module
+from align_cli.engine import attempt as attempt_module
 from align_cli.engine import luma as luma_module
-from align_cli.engine import moments
+from align_cli.engine import moments, row_choice
 from align_cli.engine import trust as trust_module
 from align_cli.engine.aligner import SPARED_LEVELS, Aligner, align
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
-from align_cli.engine.bands import Bands
 from align_cli.engine.coarse_to_fine import COARSE_TOLERANCE_PX, LEAST_RATIO
 from align_cli.engine.coordinates import corner_error
 from align_cli.engine.errors import ImageError
 from align_cli.engine.lucas_kanade import CAUTION, Solved
-from align_cli.engine.luma import luma
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.pyramid import level_count, pyramid
+from align_cli.engine.pyramid import level_count
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.targets import target_planes
 from align_cli.engine.uncertainty import uncertainty
 from tests.scenes import (
     DTYPES,
@@ -479,14 +476,14 @@ def test_of_large_images_only_some_rows_are_looked_at(
     size = (300, 900)
     images = pair(model, seed=3, size=size, move_px=6.0, noise=0.0003)
     whole = align(images.source, images.target, model=model, preset=preset)
-    monkeypatch.setattr(aligner_module, "ENOUGH_PIXELS", 1 << 14)
+    monkeypatch.setattr(row_choice, "ENOUGH_PIXELS", 1 << 14)
     looked_at = []
 
     def remembered(solved: Solved, *arguments: Any) -> Any:
         looked_at.append(solved.target)
         return uncertainty(solved, *arguments)
 
-    monkeypatch.setattr(aligner_module, "uncertainty", remembered)
+    monkeypatch.setattr(attempt_module, "uncertainty", remembered)
     part = align(images.source, images.target, model=model, preset=preset)
     assert part.outcome.aligned
     assert not looked_at[0].bands.all_rows
@@ -497,20 +494,9 @@ def test_of_large_images_only_some_rows_are_looked_at(
     assert corner_error(part.source_to_target, images.source_to_target, size) < limit
 
 
-def test_noise_asks_for_more_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aligner_module, "ENOUGH_PIXELS", 1 << 14)
-    rows = []
-    for noise in (0.0, 0.0004, 0.1):
-        target = pair("rigid", seed=3, size=(300, 900), noise=noise).target
-        planes = Aligner(target)._planes(0)
-        assert planes is not None
-        rows.append(planes.image.shape[0])
-    assert rows[0] < rows[1] < rows[2]
-
-
 @pytest.mark.parametrize("top", [130, 300, 477, 610])
 def test_texture_between_the_bands_is_found(top: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aligner_module, "ENOUGH_PIXELS", 1 << 13)
+    monkeypatch.setattr(row_choice, "ENOUGH_PIXELS", 1 << 13)
     target = np.full((900, 300), 200, np.uint8)
     target[top : top + 60, 40:260] = render(textured(2, size=(220, 60)), (220, 60), dtype="uint8")
     source = np.roll(target, (2, 1), axis=(0, 1))
@@ -523,7 +509,7 @@ def test_texture_between_the_bands_is_found(top: int, monkeypatch: pytest.Monkey
 def test_a_small_source_between_the_bands_is_aligned(
     top: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(aligner_module, "ENOUGH_PIXELS", 1 << 13)
+    monkeypatch.setattr(row_choice, "ENOUGH_PIXELS", 1 << 13)
     monkeypatch.setattr(trust_module, "MOST_MEASURED", 1 << 13)
     target = render(textured(2, size=(300, 900)), (300, 900), dtype="uint8", noise=0.01)
     source = target[top : top + 90, 50:170]
@@ -544,25 +530,3 @@ def test_a_target_may_be_changed_once_its_aligner_is_made(monkeypatch: pytest.Mo
     found = aligner.align(images.source)
     assert found.outcome.aligned
     assert_allclose(found.source_to_target, expected.source_to_target, atol=1e-3)
-
-
-@pytest.mark.parametrize("noise", [0.0, 0.1])
-def test_some_rows_tell_how_much_texture_a_level_has(noise: float) -> None:
-    target = np.full((900, 300), 0.5)
-    target[200:500] = render(textured(2, size=(300, 300)), (300, 300), noise=noise)
-    full, above = pyramid(luma(target), 2)
-    planes = target_planes(full)
-    assert planes is not None
-    rows = aligner_module._row_energies(above)
-    assert aligner_module._energy(full, rows) == pytest.approx(planes.energy, rel=0.3)
-
-
-def test_bands_are_even_where_they_have_their_share_of_the_texture() -> None:
-    rows = np.ones(500)
-    bands = Bands(10, 24, 90, 11)
-    assert aligner_module._even(bands, rows)
-    # All of it between the first two bands.
-    rows[:] = 0.0
-    rows[20:45] = 1.0
-    assert not aligner_module._even(bands, rows)
-    assert not aligner_module._even(bands, np.zeros(500))

@@ -9,11 +9,10 @@ from align_cli.engine.coordinates import corner_error, inverse
 from align_cli.engine.judge import ENOUGH_SHARE, SPOILT, Judge
 from align_cli.engine.luma import luma
 from align_cli.engine.motion import MODELS
-from align_cli.engine.noise import noise_level
-from align_cli.engine.photometry import Light
-from align_cli.engine.points import target_points
-from align_cli.engine.pyramid import level_count, pyramid
+from align_cli.engine.options import DEFAULTS
+from align_cli.engine.pair import Pair
 from align_cli.engine.robust import LOSSES
+from align_cli.engine.target import Target
 from tests.photographs import NAMES, cut, photograph, shifted
 
 SIZE = (300, 220)
@@ -21,18 +20,8 @@ TRUTH = shifted(-60, -40)
 
 
 def judge(source: np.ndarray, target: np.ndarray, model: str = "rigid") -> Judge:
-    planes = luma(source), luma(target)
-    of_source, of_target = (pyramid(plane, level_count(plane.size)) for plane in planes)
-    return Judge(
-        of_target,
-        of_source,
-        lambda level: target_points(of_target[level]),
-        model=MODELS[model],
-        loss=LOSSES["tukey"],
-        photometric=True,
-        as_it_is=Light.uniform(),
-        noise=(noise_level(planes[0]), noise_level(planes[1])),
-    )
+    pair = Pair(luma(source), Target(luma(target), DEFAULTS))
+    return Judge(pair, model=MODELS[model], loss=LOSSES["tukey"], photometric=True)
 
 
 def windows(name: str, noise: float = 2.0) -> tuple[np.ndarray, np.ndarray]:

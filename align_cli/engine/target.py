@@ -1,0 +1,106 @@
+"""A target: all that depends on it alone, each part made when it is first asked for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Final
+
+from align_cli.engine.coordinates import Size
+from align_cli.engine.errors import ImageError
+from align_cli.engine.luma import LargeLuma, Luma
+from align_cli.engine.noise import noise_level
+from align_cli.engine.options import PRESETS, Options
+from align_cli.engine.points import TargetPoints, points_of, target_points
+from align_cli.engine.pyramid import FullSize, Level, level_count, pyramid
+from align_cli.engine.repeats import Repeat, find_repeat
+from align_cli.engine.row_choice import all_rows, enough_rows
+from align_cli.engine.targets import TargetPlanes
+
+MOST_COPIED: Final = 1 << 23
+"""Pixels of an image that is copied, so that its owner may change it."""
+
+
+class Target:
+    """An image that others are laid over.
+
+    Args:
+        image: what is seen of it.
+        options: of them the preset counts here.
+
+    Attributes:
+        image: what is seen of it.
+        size: (width, height) in pixels.
+        levels: its pyramid, 0 = full size.
+        noise: standard deviation of its noise, in the units of its plane.
+
+    Raises:
+        ImageError: if so much is masked that no level has an interior.
+    """
+
+    def __init__(self, image: Luma, options: Options) -> None:
+        self.image = image
+        self.size: Size = image.size
+        count = level_count(image.size)
+        self.levels: Sequence[Level] = pyramid(image, count)
+        self.noise = noise_level(image)
+        self._certain_px = PRESETS[options.preset].certain_px
+        self._last = options.finest_level(image.size, range(count))
+        self._rows: dict[int, TargetPlanes | None] = {}
+        self._all_rows: dict[int, TargetPlanes | None] = {}
+        self._points: dict[int, TargetPoints | None] = {}
+        likely = (*range(self._last, count), *range(self._last))
+        if not any(self.known(level) for level in likely):
+            raise ImageError(
+                "no pixel is far enough from those that take no part (masked, transparent, not "
+                "finite) to align; let more take part",
+                role="target",
+            )
+
+    @classmethod
+    def kept(cls, image: Luma, options: Options) -> Target:
+        """The same, but of an image that its owner may change meanwhile."""
+        large = isinstance(image, LargeLuma) and math.prod(image.size) <= MOST_COPIED
+        return cls(image.copied() if large and isinstance(image, LargeLuma) else image, options)
+
+    def known(self, level: int) -> bool:
+        """Whether a level has an interior."""
+        return isinstance(self.levels[level], FullSize) or self.points(level) is not None
+
+    def pixels(self, level: int) -> int:
+        """Pixels of a level."""
+        return math.prod(self.levels[level].size)
+
+    def points(self, level: int) -> TargetPoints | None:
+        """The points of a level; None of a large image's full size, or where there are none."""
+        if isinstance(self.levels[level], FullSize):
+            return None
+        if level not in self._points:
+            rows = self.rows(level) if level == self._last else None
+            self._points[level] = (
+                target_points(self.levels[level])
+                if rows is None
+                else points_of(rows, self.levels[level])
+            )
+        return self._points[level]
+
+    def rows(self, level: int) -> TargetPlanes | None:
+        """The rows of a level that may be the last: as many as the noise asks for."""
+        if level not in self._rows:
+            self._rows[level] = enough_rows(self.levels, level, self.noise, self._certain_px)
+        return self._rows[level]
+
+    def all_rows(self, level: int) -> TargetPlanes | None:
+        """The planes of a level, none of its rows left out."""
+        planes = self._rows.get(level)
+        if planes is not None and planes.bands.all_rows:
+            return planes
+        if level not in self._all_rows:
+            self._all_rows[level] = all_rows(self.levels, level, self.noise)
+        return self._all_rows[level]
+
+    @cached_property
+    def repeat(self) -> Repeat | None:
+        """How it repeats itself, None where it does not."""
+        return find_repeat(self.levels, self.noise)

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from align_cli.engine import row_choice
+from align_cli.engine.bands import Bands
+from align_cli.engine.luma import luma
+from align_cli.engine.options import DEFAULTS
+from align_cli.engine.pyramid import pyramid
+from align_cli.engine.row_choice import even, level_energy, row_energies
+from align_cli.engine.target import Target
+from align_cli.engine.targets import target_planes
+from tests.scenes import pair, render, textured
+
+
+def test_noise_asks_for_more_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_choice, "ENOUGH_PIXELS", 1 << 14)
+    rows = []
+    for noise in (0.0, 0.0004, 0.1):
+        target = pair("rigid", seed=3, size=(300, 900), noise=noise).target
+        planes = Target(luma(target), DEFAULTS).rows(0)
+        assert planes is not None
+        rows.append(planes.image.shape[0])
+    assert rows[0] < rows[1] < rows[2]
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.1])
+def test_some_rows_tell_how_much_texture_a_level_has(noise: float) -> None:
+    target = np.full((900, 300), 0.5)
+    target[200:500] = render(textured(2, size=(300, 300)), (300, 300), noise=noise)
+    full, above = pyramid(luma(target), 2)
+    planes = target_planes(full)
+    assert planes is not None
+    rows = row_energies(above)
+    assert level_energy(full, rows) == pytest.approx(planes.energy, rel=0.3)
+
+
+def test_bands_are_even_where_they_have_their_share_of_the_texture() -> None:
+    rows = np.ones(500)
+    bands = Bands(10, 24, 90, 11)
+    assert even(bands, rows)
+    # All of it between the first two bands.
+    rows[:] = 0.0
+    rows[20:45] = 1.0
+    assert not even(bands, rows)
+    assert not even(bands, np.zeros(500))
