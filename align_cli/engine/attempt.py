@@ -88,6 +88,7 @@ def attempted(
     used: int,
     given: bool = False,
     before: Matrix | None = None,
+    among: Pair | None = None,
 ) -> Attempt:
     """Align a pair from one start, and ask what there is to be asked of the answer.
 
@@ -97,12 +98,15 @@ def attempted(
         used: how many of the finest levels.
         given: whether somebody gave the start.
         before: the warp that the answer must be better than; None for the start.
+        among: the pair without what takes no part in the solving, though it is asked afterwards;
+            None for all of it.
     """
     pair, target = task.pair, task.pair.target
     before = start if before is None else before
-    descent = descended(task, start, used)
+    solved = task if among is None else task._replace(pair=among)
+    descent = descended(solved, start, used)
     if task.options.polish:
-        descent = _polished(task, descent)
+        descent = _polished(solved, descent)
     place, last = descent.place, descent.records[-1]
     quality = trust.measure(
         pair.source,
@@ -130,7 +134,7 @@ def attempted(
     if verdict.asks_tiles(evidence, quality):
         evidence = replace(evidence, tiles=level_evidence.votes(pair, place))
     if verdict.asks_way_back(evidence, quality):
-        evidence = replace(evidence, loop_px=_loop_px(task, start, place.warp, used))
+        evidence = replace(evidence, loop_px=_loop_px(solved, start, place.warp, used))
     outcome = verdict.outcome(evidence, quality, last, model=task.model.name)
     return Attempt(descent, quality, uncertain, outcome, verdict.beyond_doubt(evidence, quality))
 

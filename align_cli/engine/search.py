@@ -7,12 +7,14 @@ guess to rest on coarse levels and says how much agrees there; and the best goes
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Generic, Protocol, TypeVar
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.judge import ENOUGH_SHARE, Judge, Judgement
+from align_cli.engine.majority import Majority, Settled
 
 AS_GOOD: Final = 0.9
 """A guess is tried if so many times as many tiles agree as do already: it is the end that counts,
@@ -24,6 +26,12 @@ wrong guesses reached a share of 0.19, right ones in a photograph covered by 40 
 
 PLENTY_OF_TILES: Final = 16.0
 """Where so many agree, and ``ENOUGH_SHARE`` of all, a start is asked for no further guess."""
+
+
+LEAST_EXPLAINED: Final = 0.3
+MORE: Final = 1.02
+"""A motion is the majority's if it explains at least the first share, and so many times as much as
+what was found without."""
 
 
 class Attempt(Protocol):
@@ -108,6 +116,37 @@ def search(
     return best
 
 
+def by_majority(
+    best: Found[A],
+    guessed: Iterable[tuple[str, Matrix]],
+    *,
+    judge: Judge,
+    majority: Majority,
+    attempt: Callable[[Settled], A | None],
+) -> Found[A]:
+    """What a search found, or the motion that explains more, solved where the images agree.
+
+    Args:
+        best: what the search found, and what does not convince.
+        guessed: what was guessed, and the name of the start that did.
+        judge: of the guesses.
+        majority: of the pair.
+        attempt: aligns among what agrees with a settled guess; None where too little does.
+    """
+    promising = (each for each in guessed if _no_chance(judge.compared(each[1])))
+    found = majority.best(chain([(best.start, best.attempt.warp)], promising))
+    if found is None:
+        return best
+    start, settled = found
+    explained = majority.explained(best.attempt.warp)
+    if settled.explained < LEAST_EXPLAINED or settled.explained <= MORE * explained:
+        return best
+    tried = attempt(settled)
+    if tried is None or majority.explained(tried.warp) <= MORE * explained:
+        return best
+    return Found(tried, start, judge.compared(tried.warp))
+
+
 def _best(judge: Judge, guesses: Iterator[Matrix]) -> Judgement | None:
     """The guess in which most tiles agree; no more are looked at once one cannot be bettered."""
     best = None
@@ -120,6 +159,9 @@ def _best(judge: Judge, guesses: Iterator[Matrix]) -> Judgement | None:
 
 
 def _promising(judged: Judgement, best: Found[A] | None) -> bool:
-    if judged.agreement < LEAST_TILES or judged.share < LEAST_SHARE:
-        return False
-    return best is None or judged.agreement > AS_GOOD * best.judgement.agreement
+    better = best is None or judged.agreement > AS_GOOD * best.judgement.agreement
+    return better and _no_chance(judged)
+
+
+def _no_chance(judged: Judgement) -> bool:
+    return judged.agreement >= LEAST_TILES and judged.share >= LEAST_SHARE
