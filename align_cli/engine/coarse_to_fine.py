@@ -32,12 +32,16 @@ from align_cli.engine.robust import Loss
 from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 
-COARSE_TOLERANCE_PX: Final = 0.02
+COARSE_TOLERANCE_PX: Final = 0.05
 """Tolerance of every level but the last, in that level's pixels: the next level does better."""
 
 FIELD_SIDE: Final = 64
 """Shorter side of the smallest level on which a light that varies over the image is tried; on
 smaller ones it would explain the motion away."""
+
+FIELD_TOLERANCE_PX: Final = 0.02
+"""How exact a level must be before that is asked: what a step would still take away, a light that
+varies explains too."""
 
 FIELD_SHARE: Final = 0.25
 """A varying light is tried if, to first order, it takes away this share of the squared residual.
@@ -57,9 +61,10 @@ MOST_ON_THE_WAY: Final = 20
 """Iterations of a level that is not the last: where a few pixels do not come to rest, more do."""
 
 LEAST_RATIO: Final = 0.05
+POINTS_RATIO: Final = 0.1
 ROWS_RATIO: Final = 0.2
-"""Steps are not expected to shrink faster than the first on the next level, nor, with all rows and
-their exact slope, slower than the second."""
+"""Steps are not expected to shrink faster than the first at all, nor than the second at points of
+the next level, nor, with all rows and their exact slope, slower than the third."""
 
 STEEPEST: Final = 1.15
 """A picture that seems steeper than this is noise in good part, and nothing is known of its steps:
@@ -281,6 +286,8 @@ class _LevelSolver:
         if not to_the_end:
             iterations = min(iterations, MOST_ON_THE_WAY)
         ask_field = state.field_to_try and min(self.size) >= FIELD_SIDE
+        if ask_field:
+            tolerance_px = min(tolerance_px, FIELD_TOLERANCE_PX)
         for model in rungs:
             settings = LevelSettings(
                 model,
@@ -310,11 +317,12 @@ class _LevelSolver:
         self, equations: LevelEquations, state: _State, settings: LevelSettings, to_the_end: bool
     ) -> tuple[Place, LevelResult]:
         """Solve from where the descent stands; where that ends nowhere, the place stays."""
-        ratio = state.ratio
         if to_the_end:
             # A source on larger pixels is less steep than the target says: nothing is foretold.
             as_large = coarser_by(at_level(state.place.warp, self.level), self.size) == 0
-            ratio = min(ratio, ROWS_RATIO) if self._clear and as_large else 1.0
+            ratio = min(state.ratio, ROWS_RATIO) if self._clear and as_large else 1.0
+        else:
+            ratio = 1.0 if settings.ask_field else max(state.ratio, POINTS_RATIO)
         result = solve_level(
             equations,
             state.place.at_level(self.level),

@@ -61,16 +61,12 @@ def unexplained(pair: Pair, place: Place) -> float:
     coarser = max(0, coarser_by(place.warp, target.size))
     finest = min(trust.FINEST_EXPLAINED + coarser, len(pair.levels) - 1)
     for level in range(finest, len(pair.levels)):
-        planes = None
         if target.pixels(level) <= trust.MOST_EXPLAINED_PIXELS:
-            planes = target.all_rows(level)
-        if planes is not None:
-            of_source, warp = pair.like_level(place.warp, level)
+            of_source, _ = pair.like_level(place.warp, level)
             found = trust.unexplained(
-                pair.levels[of_source],
+                pair.details(place.warp, level),
                 target.levels[level],
-                planes,
-                Place(warp, place.light),
+                place.light,
                 noise=(of_noise[0] * left_on(of_source), of_noise[1] * left_on(level)),
             )
             if not math.isnan(found):

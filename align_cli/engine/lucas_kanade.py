@@ -32,6 +32,7 @@ from align_cli.engine.arrays import Matrix, Plane, Vector
 from align_cli.engine.coordinates import (
     Size,
     corners,
+    inverse_of_small,
     map_points,
     normalisation,
     plausible,
@@ -134,7 +135,7 @@ class Solved:
 
 def compose_inverse(warp: Matrix, small: Matrix) -> Matrix:
     """W <- W o D^-1: both are matrices, so the composition is their product."""
-    return unit(warp @ np.linalg.inv(small))
+    return unit(warp @ inverse_of_small(small))
 
 
 class Taken(NamedTuple):
@@ -203,7 +204,7 @@ def solve_level(
     """
     size, model = equations.size, settings.model
     to_normalised = normalisation(size)
-    from_normalised = np.linalg.inv(to_normalised)
+    from_normalised = inverse_of_small(to_normalised)
     chosen = columns(model.size, settings.light_terms, equations.light_terms)
     place = start
     matrix: NDArray[np.float64] | None = None

@@ -446,24 +446,38 @@ def cross_matrix(
         (p, p) float64, or (p + 12, p + 12) with the light's columns.
     """
     (ax, ay, *a), (bx, by, *b) = first, second
-    products = [ax * bx, 0.5 * (ax * by + ay * bx), ay * by]
-    if a and b:
+    light = bool(a and b)
+    height, width = ax.shape
+    products = np.empty((10 if light else 3, height, width), np.float32)
+    np.multiply(ax, bx, out=products[0])
+    _mean_product(ax, by, ay, bx, out=products[1])
+    np.multiply(ay, by, out=products[2])
+    if light:
         (image,), (other,) = a, b
-        one = np.ones_like(image)
-        products += [
-            0.5 * (ax * other + image * bx),
-            0.5 * (ay * other + image * by),
-            0.5 * (ax + bx),
-            0.5 * (ay + by),
-            image * other,
-            0.5 * (image + other),
-            one,
-        ]
+        _mean_product(ax, other, image, bx, out=products[3])
+        _mean_product(ay, other, image, by, out=products[4])
+        for first_plane, second_plane, out in (
+            (ax, bx, products[5]),
+            (ay, by, products[6]),
+            (image, other, products[8]),
+        ):
+            cv2.addWeighted(first_plane, 0.5, second_plane, 0.5, 0.0, dst=out)
+        np.multiply(image, other, out=products[7])
+        products[9] = 1.0
+    products *= weight
+    powers_y = target.powers_y[rows].T
+    of_rows = times(products.reshape(-1, width), target.powers_x).reshape(-1, height, 5)
     tables = np.zeros((10, 5, 5))
-    for table, product in zip(tables, products, strict=False):
-        table[:] = target.powers_y[rows].T @ times(product * weight, target.powers_x)
+    tables[: len(products)] = powers_y @ of_rows
     matrix = assemble_matrix(tables, model, target.pixels_per_unit)
-    return matrix if a and b else matrix[: model.size, : model.size]
+    return matrix if light else matrix[: model.size, : model.size]
+
+
+def _mean_product(a: Plane, b: Plane, c: Plane, d: Plane, *, out: Plane) -> None:
+    """The mean of a b and c d."""
+    np.multiply(a, b, out=out)
+    out += c * d
+    out *= np.float32(0.5)
 
 
 def assemble_matrix(

@@ -26,7 +26,7 @@ from align_cli.engine.place import Place
 from align_cli.engine.products import outer
 from align_cli.engine.pyramid import REACH, Level, within_reach
 from align_cli.engine.robust import Loss, scale_of
-from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes
+from align_cli.engine.targets import BORDER, TEXTURE_SHARE, TargetPlanes, has_interior
 
 MOST_POINTS: Final = 1 << 11
 """Cells of a level, about, and so its points."""
@@ -104,8 +104,8 @@ def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
         level: the level.
         most: how many, about.
     """
-    reach = REACH + 1  # the central difference looks one pixel further than the smoothing
-    if min(level.size) <= 2 * reach + 1:
+    reach = BORDER
+    if not has_interior(level.size):
         return None
     width, height = (side - 2 * reach for side in level.size)
     valid = within_reach(level.valid)
@@ -255,13 +255,13 @@ class PointSource:
         if level.valid is not None:
             self._image = np.where(level.valid[inner], self._image, np.float32(FAR))
 
-    def sample(self, warp: Matrix, points: TargetPoints) -> tuple[Samples, tuple[Samples, Samples]]:
+    def sample(self, warp: Matrix, points: TargetPoints) -> tuple[Samples, Samples, Samples]:
         """Values at the warped points, (n,) float32; ``KNOWN`` and more where there is none.
 
-        Second is how far each point lies to the right of a pixel and below one, in pixels.
+        Second and third are where the points lie, less ``REACH``: x and y, (n,) float32 each.
         """
         if self._image.size == 0:
-            return np.full_like(points.image, FAR), (points.image, points.image)
+            return np.full_like(points.image, FAR), points.place[0], points.place[1]
         x, y, w = warp.astype(np.float32) @ points.place
         if warp[2, 0] != 0.0 or warp[2, 1] != 0.0:
             x /= w
@@ -276,7 +276,7 @@ class PointSource:
             borderMode=cv2.BORDER_CONSTANT,
             borderValue=FAR,
         )
-        return np.asarray(values[0], np.float32), (x - np.floor(x), y - np.floor(y))
+        return np.asarray(values[0], np.float32), x, y
 
     def beside(
         self, points: TargetPoints, warp: Matrix, *, ranked: bool
@@ -323,19 +323,23 @@ class PointEquations:
     ) -> NormalEquations:
         """The equations at a place."""
         target = self._target
-        r, (across, down) = self._source.sample(place.warp, target)
+        r, x, y = self._source.sample(place.warp, target)
         known = r < KNOWN
         _relight(r, place.light, target)
         r -= target.image
         if target.bends is not None:
             # Linear interpolation is too high where the picture is hollow, by s'' a (1 - a) / 2.
-            r -= target.bends[0] * (across - across * across)
-            r -= target.bends[1] * (down - down * down)
-        r *= known
+            for bend, along in zip(target.bends, (x, y), strict=True):
+                beyond = along - np.floor(along)
+                r -= bend * (beyond - beyond * beyond)
+        all_known = bool(known.all())
+        if not all_known:
+            r *= known
         estimate = scale
         if scale is None or estimate is None:
             ranked = target.ranked
-            estimate = max(scale_of(r[ranked][known[ranked]]), least_scale(target.spread))
+            some = r[ranked] if all_known else r[ranked][known[ranked]]
+            estimate = max(scale_of(some), least_scale(target.spread))
             scale = max(estimate, at_least)
         if self._loss.robust:
             w = r * np.float32(1.0 / (self._loss.constant * scale))
@@ -343,22 +347,22 @@ class PointEquations:
             slope = w.copy()
             self._loss.weigh(w)
             self._loss.slope(slope)
-            w *= known
+            if not all_known:
+                w *= known
+                slope *= known
         else:
-            w = known.astype(np.float32)
-            slope = w
+            slope = w = known.astype(np.float32)
         weight = float(w.sum())
-        weighted = self._columns * w
         w_r = w * r
         return NormalEquations(
-            vector=outer(weighted, r[None])[:, 0],
-            matrix=outer(weighted, self._columns) if with_matrix else None,
+            vector=outer(self._columns, w_r[None])[:, 0],
+            matrix=outer(self._columns * w, self._columns) if with_matrix else None,
             weight=weight,
             squares=float(w_r @ r),
             share=float(np.count_nonzero(known)) / self._most,
             scale=scale,
             estimate=estimate,
-            slope=float(slope @ known) / max(weight, 1.0),
+            slope=float(slope.sum()) / max(weight, 1.0),
         )
 
 

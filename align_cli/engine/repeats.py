@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.noise import left_on
 from align_cli.engine.pyramid import Level
-from align_cli.engine.trust import details
+from align_cli.engine.trust import details_of
 
 LEAST_LIKENESS: Final = 0.95
 PEAK_SLACK: Final = 0.04
@@ -109,7 +109,7 @@ def autocorrelation(image: Plane, noise: float, valid: Mask | None = None) -> Co
         None where the signal does not stand out of the noise.
     """
     height, width = image.shape
-    (detail,) = details([image], np.ones(image.shape, np.bool_) if valid is None else valid)
+    (detail,) = details_of([image], np.ones(image.shape, np.bool_) if valid is None else valid)
     sums = _products(detail)
     down, across = height // 2, width // 2
     if valid is None:

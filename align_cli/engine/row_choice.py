@@ -17,9 +17,9 @@ from align_cli.engine.arrays import Matrix, Vector
 from align_cli.engine.bands import Bands
 from align_cli.engine.coordinates import Size
 from align_cli.engine.noise import believed, noise_energy
-from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.pyramid import Level
 from align_cli.engine.sampling import row_intervals
-from align_cli.engine.targets import TargetPlanes, target_planes
+from align_cli.engine.targets import BORDER, TargetPlanes, target_planes
 
 ENOUGH_PIXELS: Final = 1 << 19
 """Of larger levels about so many pixels are looked at, unless noise asks for more on the last."""
@@ -117,8 +117,8 @@ def level_energy(level: Level, above: Vector) -> float:
 
 def even(bands: Bands, above: Vector) -> bool:
     """Whether bands of rows of a level have their share of the texture, by the level above it."""
-    # The interior begins REACH + 1 rows down, the energies of the level above with its second row.
-    rows = ((bands.y + REACH + 1.0) / 2.0 - 1.0).round().astype(np.intp).clip(0, above.size - 1)
+    # The energies of the level above begin with its second row.
+    rows = ((bands.y + BORDER) / 2.0 - 1.0).round().astype(np.intp).clip(0, above.size - 1)
     return bool(above[rows].mean() >= EVEN_SHARE * above.mean() > 0.0)
 
 

@@ -16,7 +16,7 @@ from align_cli.engine.points import TargetPoints, points_of, target_points
 from align_cli.engine.pyramid import FullSize, Level, level_count, pyramid
 from align_cli.engine.repeats import Repeat, find_repeat
 from align_cli.engine.row_choice import all_rows, enough_rows
-from align_cli.engine.targets import TargetPlanes
+from align_cli.engine.targets import TargetPlanes, has_interior
 
 MOST_COPIED: Final = 1 << 23
 """Pixels of an image that is copied, so that its owner may change it."""
@@ -66,7 +66,10 @@ class Target:
 
     def known(self, level: int) -> bool:
         """Whether a level has an interior."""
-        return isinstance(self.levels[level], FullSize) or self.points(level) is not None
+        image = self.levels[level]
+        if image.valid is None:
+            return has_interior(image.size)
+        return self.points(level) is not None
 
     def pixels(self, level: int) -> int:
         """Pixels of a level."""

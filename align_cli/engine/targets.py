@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
@@ -19,10 +21,17 @@ from align_cli.engine.products import inner
 from align_cli.engine.pyramid import REACH, FullSize, Level, within_reach
 from align_cli.engine.threads import Threads
 
+BORDER: Final = REACH + 1
+"""Pixels next to each border that take no part: the central difference looks one pixel further than
+the smoothing."""
+
 _STRIP_PIXELS: Final = 1 << 17
 
 STEEPNESS_PIXELS: Final = 1 << 14
 """Pixels that tell how much a central difference flattens."""
+
+_FAR: Final = 3
+"""How far the derivative of the sixth order looks."""
 
 TEXTURE_SHARE: Final = 0.1
 """A pixel has texture if its squared gradient is above this share of the level's mean. Measured
@@ -70,7 +79,7 @@ class TargetPlanes:
         texture: squared gradient above which a pixel's residual tells of the motion.
         gradient_x, gradient_y: (h, w) float32, per *pixel*.
         valid: (h, w) bool, or None where every interior pixel takes part.
-        steepness: how much steeper the picture is than ``gradient_x`` says, along the gradient.
+        exact: whether the gradient is that of the picture, and not a central difference.
         powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
         powers_y: (h, 5) float64.
         pixels_per_unit: length in pixels of a unit of the normalised coordinates.
@@ -88,7 +97,7 @@ class TargetPlanes:
     gradient_x: Plane
     gradient_y: Plane
     valid: Mask | None
-    steepness: float
+    exact: bool
     powers_x: NDArray[np.float32]
     powers_y: NDArray[np.float64]
     pixels_per_unit: float
@@ -102,6 +111,11 @@ class TargetPlanes:
     def energy(self) -> float:
         """Mean squared gradient."""
         return self.texture / TEXTURE_SHARE
+
+    @cached_property
+    def steepness(self) -> float:
+        """How much steeper the picture is than its central difference says, along the gradient."""
+        return 1.0 if self.exact else _steepness(self.image, self.valid)
 
     def part(self, rows: Rows) -> TargetRows:
         """Some rows of every plane."""
@@ -134,16 +148,17 @@ class PlanesOnDemand(TargetPlanes):
     change: Change | None
 
     def __init__(self, level: Level, bands: Bands) -> None:
-        self._set(level=level, change=None, weight=None, valid=None, mean=0.0)
-        self._set(**_geometry(level.size, REACH + 1, bands))
+        self._set(level=level, change=None, weight=None, valid=None, exact=False, mean=0.0)
+        self._set(**_geometry(level.size, BORDER, bands))
         sample = self.sample()
         image, x, y = (
             np.concatenate(planes)
             for planes in zip(*((s.image, s.gradient_x, s.gradient_y) for s in sample), strict=True)
         )
-        (mean,), (spread,) = (values[:, 0] for values in cv2.meanStdDev(image))
-        texture, steepness = texture_threshold((x, y), None), _steepness(image, x)
-        self._set(mean=float(mean), spread=float(spread), texture=texture, steepness=steepness)
+        steepness = _steepness(image, None)
+        mean, spread = _centred(image, None)
+        texture = texture_threshold((x, y), None)
+        self._set(mean=mean, spread=spread, texture=texture, steepness=steepness)
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
@@ -211,6 +226,11 @@ class PlanesOnDemand(TargetPlanes):
         return self._whole().gradient_y
 
 
+def has_interior(size: Size) -> bool:
+    """Whether a level of (width, height), all of whose pixels are valid, has enough of it left."""
+    return min(size) > 2 * BORDER + 1
+
+
 def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes | None:
     """What a pyramid level contributes as the target, or None where no interior is left.
 
@@ -222,8 +242,8 @@ def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes 
     sampling reconstructs, and odd, so that noise in it does not correlate with the noise of the
     residual at the same pixel.
     """
-    reach = REACH + 1  # the central difference looks one pixel further than the smoothing
-    if min(level.size) <= 2 * reach + 1:
+    reach = BORDER
+    if not has_interior(level.size):
         return None
     valid = within_reach(level.valid)
     if valid is not None and not valid[_interior(level, reach)].any():
@@ -255,8 +275,6 @@ def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes 
         image=image,
         gradient=(along_x, along_y),
         valid=mask,
-        # The edge of a mask is no texture.
-        steepness=_steepness(image, along_x if mask is None else along_x * mask),
     )
 
 
@@ -285,6 +303,7 @@ def planes_of(
         image=_stacked(level.image, bands, reach),
         gradient=(_stacked(gradient[0], bands, reach), _stacked(gradient[1], bands, reach)),
         valid=None if level.valid is None else _stacked(level.valid, bands, reach),
+        exact=True,
         column=None if column is None else _stacked(column, bands, reach),
         weight=None if weight is None else _stacked(weight, bands, reach),
     )
@@ -306,25 +325,23 @@ def _planes(
     image: Plane,
     gradient: tuple[Plane, Plane],
     valid: Mask | None,
-    steepness: float = 1.0,
+    exact: bool = False,
     column: Plane | None = None,
     weight: Plane | None = None,
 ) -> TargetPlanes:
-    mask = None if valid is None else valid.view(np.uint8)
-    (mean,), (spread,) = (values[:, 0] for values in cv2.meanStdDev(image, mask=mask))
-    image -= np.float32(mean)
+    mean, spread = _centred(image, valid)
     return TargetPlanes(
         **_geometry(size, reach, bands),
         image=image,
         column=image if column is None else column - np.float32(mean),
         weight=weight,
-        mean=float(mean),
-        spread=float(spread),
+        mean=mean,
+        spread=spread,
         texture=texture_threshold(gradient, valid),
         gradient_x=gradient[0],
         gradient_y=gradient[1],
         valid=valid,
-        steepness=steepness,
+        exact=exact,
     )
 
 
@@ -350,19 +367,33 @@ def _powers(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return powers
 
 
-def _steepness(image: Plane, along_x: Plane) -> float:
+def _centred(image: Plane, valid: Mask | None) -> tuple[float, float]:
+    """Mean and standard deviation of an image, whose mean is taken off in place."""
+    mask = None if valid is None else valid.view(np.uint8)
+    mean = cv2.mean(image, mask)[0]
+    image -= np.float32(mean)
+    squares = cv2.norm(image, cv2.NORM_L2SQR, mask)
+    pixels = image.size if valid is None else int(np.count_nonzero(valid))
+    return mean, math.sqrt(squares / max(pixels, 1))
+
+
+def _steepness(image: Plane, valid: Mask | None) -> float:
     """<g, g'> / <g, g> with g' the derivative that is right to the sixth order, of some rows.
 
     A central difference makes fine details less steep than they are, and steps too long by as much.
     """
     rows = np.s_[:: max(1, image.size // STEEPNESS_PIXELS), :]
-    image, along_x = image[rows], along_x[rows][:, 3:-3]
-    if along_x.size == 0:
+    image = image[rows]
+    if image.shape[1] <= 2 * _FAR:
         return 1.0
+    inside = slice(_FAR, image.shape[1] - _FAR)
     near, middle, far = (
-        image[:, 3 + n : image.shape[1] - 3 + n] - image[:, 3 - n : image.shape[1] - 3 - n]
-        for n in (1, 2, 3)
+        image[:, inside.start + n : inside.stop + n] - image[:, inside.start - n : inside.stop - n]
+        for n in range(1, _FAR + 1)
     )
+    along_x = 0.5 * near
+    if valid is not None:
+        along_x *= valid[rows][:, inside]  # the edge of a mask is no texture
     exact = (45.0 * near - 9.0 * middle + far) / 60.0
     energy = inner(along_x, along_x)
     return inner(along_x, exact) / energy if energy > 0.0 else 1.0

@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Agreement, Quality
 from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.coordinates import Size, map_points, normalisation
 from align_cli.engine.derivatives import central_differences
 from align_cli.engine.luma import LargeLuma, Luma
 from align_cli.engine.moments import cross_matrix, relight
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.parts import sample_luma
+from align_cli.engine.photometry import Light, polynomial
 from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.robust import OUTLIER, scale_of
@@ -32,7 +34,7 @@ from align_cli.engine.sampling import (
     sample,
     sample_valid,
 )
-from align_cli.engine.targets import TargetPlanes, textured
+from align_cli.engine.targets import TEXTURE_SHARE, TargetPlanes
 
 COARSEST_TEXTURE: Final = 3
 """Textures are compared on levels 1 to this one, and the best counts: which of them shows a texture
@@ -48,6 +50,9 @@ pixels, coarse enough for the noise of a dark photograph to average out."""
 DETAIL_SIGMA: Final = 3.0
 """Standard deviation, in pixels of that level, of the neighbourhood that is taken off."""
 
+_HALF_SIGMA: Final = 0.5 * math.sqrt(DETAIL_SIGMA**2 - 2.0)
+"""Of half size: halving and doubling smooth by a variance of one square pixel each."""
+
 DETAIL_TILE: Final = 12
 """Side, in pixels of that level, of the tiles whose details are compared, about."""
 
@@ -58,6 +63,12 @@ noise."""
 
 LEAST_SIGNAL: Final = 3.0
 """Details that are not this many times as large as the noise of both images do not count."""
+
+MOST_LOOKED_AT: Final = 1 << 13
+"""Pixels, evenly spaced, that tell how much is unexplained."""
+
+MOST_RANKED: Final = 1 << 13
+"""Residuals whose median gives their scale."""
 
 MOST_MEASURED: Final = 1 << 14
 """Of an overlap of more than twice so many pixels every second row is looked at, and so on."""
@@ -166,19 +177,38 @@ def detail_zncc(tiles: TileZncc) -> float:
     return float(zncc[order][np.searchsorted(weights, weights[-1] / 2.0)])
 
 
-def tile_zncc(source: Level, target: Level, warp: Matrix) -> TileZncc:
-    """ZNCC of the details of two levels, and their contrast, tile by tile.
+class Details(NamedTuple):
+    """What differs from its neighbourhood's mean, (h, w) each, on the grid of a target's level.
 
-    Each pixel's own neighbourhood is taken off first.
+    Attributes:
+        source: float32, of the warped source; 0 outside.
+        target: float32, of the target; 0 outside.
+        inside: bool, the pixels that both know.
+    """
+
+    source: Plane
+    target: Plane
+    inside: Mask
+
+
+def details(source: Level, target: Level, warp: Matrix) -> Details:
+    """The details of two levels, each pixel's own neighbourhood taken off.
 
     Args:
         source: a level of the source.
-        target: the same level of the target.
-        warp: (3, 3), target pixel -> source pixel, of this level.
+        target: a level of the target.
+        warp: (3, 3), target pixel -> source pixel, of these levels.
     """
     inside = common(source, target, warp, margin=REACH)
-    images = sample(source.image, warp, target.size), target.image
-    s, t = (detail.astype(np.float64) for detail in details(images, inside))
+    of_source, of_target = details_of(
+        (sample(source.image, warp, target.size), target.image), inside
+    )
+    return Details(of_source, of_target, inside)
+
+
+def tile_zncc(of_both: Details) -> TileZncc:
+    """ZNCC of the details of two levels, and their contrast, tile by tile."""
+    s, t = of_both.source, of_both.target
     products, source_energy, target_energy = (_tile_sums(p) for p in (s * t, s * s, t * t))
     contrast = np.sqrt(source_energy * target_energy)
     textured = contrast > 0.0
@@ -195,30 +225,37 @@ def common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask
     return inside
 
 
-def details(images: Sequence[Plane], inside: Mask) -> list[Plane]:
+def details_of(images: Sequence[Plane], inside: Mask) -> list[Plane]:
     """What differs from its neighbourhood's mean over the pixels inside; 0 outside."""
     known = inside.astype(np.float32)
     share = _blurred(known) + np.finfo(np.float32).tiny
-    details = []
+    found = []
     for image in images:
-        detail = image - _blurred(image * known) / share
-        detail *= known
-        details.append(detail)
-    return details
+        mean = _blurred(image * known)
+        mean /= share
+        np.subtract(image, mean, out=mean)
+        mean *= known
+        found.append(mean)
+    return found
 
 
-def _tile_sums(image: NDArray[np.float64]) -> NDArray[np.float64]:
+def _tile_sums(image: Plane) -> NDArray[np.float64]:
     """(tiles,) sums of an image over tiles of about ``DETAIL_TILE`` pixels on a side."""
     rows, columns = (
         np.arange(0, max(side - DETAIL_TILE // 2, 1), DETAIL_TILE) for side in image.shape
     )
-    sums: NDArray[np.float64] = np.add.reduceat(np.add.reduceat(image, rows, 0), columns, 1)
+    of_rows = np.add.reduceat(image, rows, 0)
+    sums: NDArray[np.float64] = np.add.reduceat(of_rows, columns, 1, dtype=np.float64)
     return sums.ravel()
 
 
 def _blurred(image: Plane) -> Plane:
-    blurred = cv2.GaussianBlur(image, (0, 0), DETAIL_SIGMA, borderType=cv2.BORDER_CONSTANT)
-    return np.asarray(blurred, np.float32)
+    """The Gaussian mean around each pixel, made at half size, which takes a third of the time."""
+    height, width = image.shape
+    half = cv2.GaussianBlur(
+        cv2.pyrDown(image), (0, 0), _HALF_SIGMA, borderType=cv2.BORDER_REFLECT_101
+    )
+    return np.asarray(cv2.pyrUp(half, dstsize=(width, height)), np.float32)
 
 
 def shared_texture(
@@ -250,8 +287,10 @@ def shared_texture(
     image, relit, inside = _warped(source, target, planes, place)
     # What covers a part of one image is no evidence on the rest: leave out what robust weights do.
     residual = np.abs(relit - planes.image)
-    if inside.any():
-        inside &= residual <= OUTLIER * scale_of(residual[inside])
+    known = np.flatnonzero(inside)
+    if known.size:
+        some = known[:: max(1, known.size // MOST_RANKED)]
+        inside &= residual <= OUTLIER * scale_of(residual.ravel().take(some))
     # The central difference of the warped source looks one pixel further.
     inside = cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
     interior = _interior(planes)
@@ -270,12 +309,7 @@ def shared_texture(
 
 
 def unexplained(
-    source: Level,
-    target: Level,
-    planes: TargetPlanes,
-    place: Place,
-    *,
-    noise: tuple[float, float],
+    of_both: Details, target: Level, light: Light, *, noise: tuple[float, float]
 ) -> float:
     """How much of the target's details is neither in the source too nor noise.
 
@@ -285,10 +319,9 @@ def unexplained(
     the pixels with texture, so that less than half of them may show something else.
 
     Args:
-        source: a level of the source.
-        target: the same level of the target.
-        planes: what ``targets.target_planes`` makes of it.
-        place: the warp, target pixel -> source pixel of this level, and the light.
+        of_both: the details of a level of both images.
+        target: that level of the target.
+        light: of its pixels.
         noise: standard deviations of the noise of source and target on this level, in the units of
             either.
 
@@ -296,17 +329,45 @@ def unexplained(
         0 where the images agree but for their noise, about 1.4 for unlike images; NaN where the
         details do not stand out of the noise, so that nothing is known.
     """
-    _, relit, inside = _warped(source, target, planes, place)
-    picked = inside & textured(planes)
-    if not picked.any():
+    picked = _textured(target.image, of_both.inside)
+    if picked.size == 0:
         return math.nan
-    s, t = (detail[picked] for detail in details((relit, planes.image), inside))
-    of_source, of_target = noise[0] * abs(place.light.factor[0]), noise[1]
+    s, t = of_both.source.ravel().take(picked), of_both.target.ravel().take(picked)
+    s *= _factor(light, picked, target.size)
+    of_source, of_target = noise[0] * abs(light.factor[0]), noise[1]
     signal = scale_of(t) ** 2 - of_target**2
     known = of_source**2 + of_target**2
     if not signal > LEAST_SIGNAL**2 * known:
         return math.nan
     return math.sqrt(max(scale_of(s - t) ** 2 - known, 0.0) / signal)
+
+
+def _textured(image: Plane, inside: Mask) -> NDArray[np.intp]:
+    """Flat indices of pixels with texture, all of whose neighbours are inside; not of all such."""
+    width = image.shape[1]
+    around = cv2.erode(
+        inside.view(np.uint8),
+        np.ones((3, 3), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+    picked = np.flatnonzero(around.view(np.bool_))  # four times as fast as of numbers
+    picked = picked[:: max(1, picked.size // MOST_LOOKED_AT)]
+    flat = image.ravel()
+    along_x = flat.take(picked + 1) - flat.take(picked - 1)
+    along_y = flat.take(picked + width) - flat.take(picked - width)
+    energy = along_x * along_x
+    energy += along_y * along_y
+    return picked[energy > TEXTURE_SHARE * energy.mean()] if picked.size else picked
+
+
+def _factor(light: Light, pixels: NDArray[np.intp], size: Size) -> np.float32 | NDArray[np.float32]:
+    """The factor of the light at flat indices of an image of (width, height)."""
+    if not light.varies:
+        return np.float32(light.factor[0])
+    y, x = np.divmod(pixels, size[0])
+    points = map_points(normalisation(size), np.column_stack([x, y]).astype(np.float64))
+    return polynomial(light.factor, points).astype(np.float32)
 
 
 def _warped(
@@ -411,18 +472,14 @@ def _sampled_strips(source: Luma, target: Luma, lengths: NDArray[np.intp]) -> li
 
 def _agreement_sums(both: Comparison, where: Mask) -> NDArray[np.float64]:
     """Sums over the pixels ``where``: 1, s, t, s s, t t, s t, d d, |d|."""
-    s, t, d = (plane * where for plane in (both.source, both.target, both.difference))
-    rows = [
-        s.sum(axis=1),
-        t.sum(axis=1),
-        np.einsum("ij,ij->i", s, s),
-        np.einsum("ij,ij->i", t, t),
-        np.einsum("ij,ij->i", s, t),
-        np.einsum("ij,ij->i", d, d),
-        np.abs(d).sum(axis=1),
-    ]
+    planes = np.empty((where.shape[0], 4, where.shape[1]), np.float32)
+    for number, plane in enumerate((both.source, both.target, both.difference)):
+        np.multiply(plane, where, out=planes[:, number])
+    planes[:, 3] = where
     # Within a row float32 is enough; the variances are differences of the large sums of rows.
-    return np.array([np.count_nonzero(where), *(row.sum(dtype=np.float64) for row in rows)])
+    of_two = np.matmul(planes, planes.transpose(0, 2, 1)).sum(axis=0, dtype=np.float64)
+    (ss, st, _, s_sum), (_, tt, _, t_sum), (_, _, dd, _), (_, _, _, count) = of_two
+    return np.array([count, s_sum, t_sum, ss, tt, st, dd, float(np.abs(planes[:, 2]).sum())])
 
 
 def _agreement(sums: NDArray[np.float64], unit: float) -> Agreement:

@@ -19,6 +19,7 @@ the polish takes the clean picture, whose noise has mostly been taken off.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Final
 
 import cv2
@@ -39,7 +40,7 @@ from align_cli.engine.derivatives import central_differences
 from align_cli.engine.equations import columns
 from align_cli.engine.lucas_kanade import Solved
 from align_cli.engine.moments import cross_matrix, residual_rows
-from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.motion import MODELS, MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD
 from align_cli.engine.pyramid import REACH
 from align_cli.engine.targets import Rows
@@ -47,7 +48,7 @@ from align_cli.engine.targets import Rows
 TILE_PX: Final = 12
 """Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
 
-GROUP_PIXELS: Final = 1 << 13
+GROUP_PIXELS: Final = 1 << 12
 FEWEST_GROUPS: Final = 4
 """Rows of tiles are looked at in groups of so many pixels (a row of tiles at least), of large
 images in no fewer groups than this."""
@@ -114,6 +115,7 @@ def uncertainty_of(
     )
 
 
+@lru_cache
 def _grid(size: Size) -> Points:
     """(n, 2) centres of ``GRID`` by ``GRID`` equal parts of an image."""
     x, y = ((np.arange(GRID) + 0.5) / GRID * side - 0.5 for side in size)
@@ -152,13 +154,18 @@ def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[n
     up = np.diag([2.0**solved.level, 2.0**solved.level, 1.0])
     from_normalised = up @ np.linalg.inv(normalisation(solved.target.size))
     to_normalised = np.linalg.inv(from_normalised)
-    step = 1e-6
-    derivatives = []
-    for p in step * np.eye(model.size):
-        generator = (model.to_matrix(p) - model.to_matrix(-p)) / (2.0 * step)
-        moved = from_normalised @ generator @ to_normalised @ source_to_target
-        derivatives.append((moved - moved[2, 2] * source_to_target).ravel()[:8])
-    return np.array(derivatives).T
+    moved = from_normalised @ _generators(model.name) @ (to_normalised @ source_to_target)
+    changes = moved - moved[:, 2:, 2:] * source_to_target
+    return np.asarray(changes.reshape(model.size, 9)[:, :8].T)
+
+
+@lru_cache
+def _generators(model: str) -> NDArray[np.float64]:
+    """(p, 3, 3): the derivative of the small warp by each of its parameters, at the identity."""
+    to_matrix, step = MODELS[model].to_matrix, 1e-6
+    return np.array(
+        [(to_matrix(p) - to_matrix(-p)) / (2.0 * step) for p in step * np.eye(MODELS[model].size)]
+    )
 
 
 def covariance(solved: Solved) -> NDArray[np.float64] | None:
@@ -196,19 +203,27 @@ def _scores_and_slope(
     """The scores of groups of rows of tiles, (tiles, p + 12), and their share of A."""
     target, settings = solved.target, solved.settings
     band = target.bands.rows
-    wide, kept, cut = [], [], []
-    for rows in groups:
-        first = rows.start // band * band
+    runs: list[NDArray[np.intp]] = []
+    kept: list[int] = []
+    unknown: list[int] = []
+    tops: list[int] = []
+    begun = count = 0
+    for group in groups:
+        first = group.start // band * band
         # One row more on each side, so that the warped source has a gradient in all of them.
-        top, bottom = max(rows.start - 1, first), min(rows.stop + 1, first + band)
-        index = np.arange(top, bottom)
-        inner = (index >= rows.start) & (index < rows.stop)
+        top, bottom = max(group.start - 1, first), min(group.stop + 1, first + band)
+        runs.append(np.arange(top, bottom))
+        kept += range(begun + group.start - top, begun + group.stop - top)
         # Where there is no such row, the gradient of the last one is not known.
-        cut.append(inner & ((index == top) | (index == bottom - 1)))
-        wide.append(index)
-        kept.append(inner)
-    keep = np.concatenate(kept)
-    around = np.concatenate(wide)
+        if top == group.start:
+            unknown.append(begun)
+        if bottom == group.stop:
+            unknown.append(begun + bottom - top - 1)
+        tops += range(count, count + group.stop - group.start, TILE_PX)
+        begun += bottom - top
+        count += group.stop - group.start
+    keep = np.array(kept, np.intp)
+    around = np.concatenate(runs)
     here = target.part(around)
     residual, inside = residual_rows(
         target, solved.source, solved.result.place, around, source_margin=REACH, here=here
@@ -218,7 +233,7 @@ def _scores_and_slope(
         source = here.image + residual
         expected = (*(plane[keep] for plane in central_differences(source)), source[keep])
         known = _eroded(inside)
-        known[np.concatenate(cut)] = False
+        known[unknown] = False
         known = known[keep]
     else:
         expected = tuple(plane[rows] for plane in solved.expected)
@@ -231,15 +246,7 @@ def _scores_and_slope(
     matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
     pull = weight * residual
     pull *= inside
-    heights = [group.stop - group.start for group in groups]
-    starts = np.cumsum([0, *heights[:-1]])
-    tops = np.concatenate(
-        [
-            start + np.arange(0, height, TILE_PX)
-            for start, height in zip(starts, heights, strict=True)
-        ]
-    )
-    return _scores(planes, pull, solved, rows, tops), matrix
+    return _scores(planes, pull, solved, rows, np.array(tops, np.intp)), matrix
 
 
 def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:

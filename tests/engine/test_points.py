@@ -312,7 +312,7 @@ def test_a_sample_is_the_sources_or_unknown_however_near_the_border_it_lies(beyo
     # The first interior pixel comes to lie next to the first that counts, and so at the far end.
     for shift in (REACH - BORDER - beyond, BORDER - REACH + beyond):
         warp = np.array([[1.0, 0.0, shift], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-        values, _ = PointSource(level).sample(warp, points)
+        values, _, _ = PointSource(level).sample(warp, points)
         known = values < KNOWN
         x, y = points.place[:2].astype(np.float64)
         expected = bilinear(level.image.astype(np.float64), x + shift, y)

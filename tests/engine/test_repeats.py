@@ -7,7 +7,7 @@ from align_cli.engine.luma import luma
 from align_cli.engine.noise import noise_level
 from align_cli.engine.pyramid import level_count, pyramid
 from align_cli.engine.repeats import Repeat, autocorrelation, find_repeat
-from align_cli.engine.trust import details
+from align_cli.engine.trust import details_of
 from tests.scenes import pair, render, stripes, textured
 
 
@@ -83,7 +83,7 @@ def test_the_autocorrelation_of_an_image_with_holes_is_that_of_the_sums() -> Non
     mask = holes((31, 23), 5)
     found = autocorrelation(image, 0.0, mask)
     assert found is not None
-    (detail,) = details([image], mask)
+    (detail,) = details_of([image], mask)
     power = float((detail * detail)[mask].mean())
     for y, x in ((3, 4), (6, -5), (0, 9)):
         here = np.s_[: 23 - y, max(0, -x) : 31 - max(0, x)]
@@ -98,9 +98,8 @@ def test_the_autocorrelation_is_that_of_the_sums() -> None:
     found = autocorrelation(image, 0.0)
     assert found is not None
     assert found.shape == (13, 31)
-    from align_cli.engine.trust import details  # noqa: PLC0415
 
-    (detail,) = details([image], np.ones(image.shape, np.bool_))
+    (detail,) = details_of([image], np.ones(image.shape, np.bool_))
     detail = detail.astype(np.float64)
     for y, x in ((0, 3), (5, 0), (7, -4), (12, 15), (12, -15)):
         below = detail[y:, max(x, 0) : 30 + min(x, 0)]

@@ -184,12 +184,11 @@ def test_a_slope_of_next_to_nothing_warns_nobody() -> None:
     assert overlap_mask(warp, (9, 7), (9, 7)).sum() == 8 * 7
 
 
-def test_an_interval_mask_may_take_every_nth_column() -> None:
+def test_an_interval_mask_is_true_within_the_intervals() -> None:
     first, end = np.array([0, 3, 5]), np.array([10, 7, 5])
     whole = interval_mask(first, end, 10)
     assert whole[1].tolist() == [False] * 3 + [True] * 4 + [False] * 3
     assert whole.sum(axis=1).tolist() == [10, 4, 0]
-    assert_array_equal(interval_mask(first, end, 10, 3), whole[:, ::3])
 
 
 def test_outside_the_intervals_a_plane_is_cleared_in_place() -> None:

@@ -19,6 +19,7 @@ from align_cli.engine.trust import (
     DETAIL_TILE,
     LEAST_SIGNAL,
     detail_zncc,
+    details,
     measure,
     residual_image,
     shared_texture,
@@ -215,9 +216,8 @@ def unexplained_of(
     source: np.ndarray, target: np.ndarray, noise: tuple[float, float], light: Light | None = None
 ) -> float:
     levels = Level(source.astype(np.float32), None), Level(target.astype(np.float32), None)
-    planes = target_planes(levels[1])
-    assert planes is not None
-    return unexplained(*levels, planes, Place(np.eye(3), light or Light.uniform()), noise=noise)
+    of_both = details(*levels, np.eye(3))
+    return unexplained(of_both, levels[1], light or Light.uniform(), noise=noise)
 
 
 def test_what_only_the_target_shows_is_unexplained_whatever_the_light() -> None:
@@ -286,7 +286,7 @@ def hole(left: int, top: int) -> np.ndarray:
 
 
 def of_details(source: Level, target: Level, warp: np.ndarray | None = None) -> float:
-    return detail_zncc(tile_zncc(source, target, np.eye(3) if warp is None else warp))
+    return detail_zncc(tile_zncc(details(source, target, np.eye(3) if warp is None else warp)))
 
 
 def test_details_of_an_image_agree_with_themselves_in_any_light() -> None:
@@ -324,8 +324,8 @@ def test_details_are_what_differs_from_the_mean_around(holes: bool) -> None:
     distance = (rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2
     weight = np.exp(-0.5 * distance / DETAIL_SIGMA**2)
     weight /= weight.sum(axis=1, keepdims=True)
-    details = np.zeros((2, *inside.shape))
-    for plane, image in zip(details, (warped, target.image), strict=True):
+    expected_details = np.zeros((2, *inside.shape))
+    for plane, image in zip(expected_details, (warped, target.image), strict=True):
         plane[inside] = image[inside] - weight @ image[inside]
     # ZNCC of each tile, as often as it has contrast; the last tile of a row takes what is left.
     height, width = inside.shape
@@ -335,7 +335,7 @@ def test_details_are_what_differs_from_the_mean_around(holes: bool) -> None:
         for left in lefts:
             bottom = height if top == tops[-1] else top + DETAIL_TILE
             right = width if left == lefts[-1] else left + DETAIL_TILE
-            s, t = (plane[top:bottom, left:right].ravel() for plane in details)
+            s, t = (plane[top:bottom, left:right].ravel() for plane in expected_details)
             contrast = np.sqrt((s @ s) * (t @ t))
             values.append(s @ t / contrast)
             weights.append(np.sqrt(contrast))
