@@ -37,7 +37,7 @@ from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.search import Found, by_majority, search
+from align_cli.engine.search import Found, by_majority, fixed, search
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, blocks, chosen_starts
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads
@@ -246,7 +246,7 @@ class Aligner:
             attempt = self._from(task, begin, given)
             if given:
                 return starts[0], attempt
-            if attempt.beyond_doubt and judge.convinced(attempt.warp, attempt.quality.unexplained):
+            if fixed(attempt) and judge.convinced(attempt.warp, attempt.quality.unexplained):
                 return IDENTITY, attempt
             first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
         views = Views(pair.levels, self._target.levels, self.model)

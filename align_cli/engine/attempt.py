@@ -70,6 +70,11 @@ class Attempt:
         return self.quality.unexplained
 
     @property
+    def uncertainty_px(self) -> float:
+        """How exactly the residuals fix it, mean over the target; NaN if unknown."""
+        return math.nan if self.uncertainty is None else self.uncertainty.mean_px
+
+    @property
     def beyond_doubt(self) -> bool:
         """Whether it is aligned, and the images agree whatever else is asked."""
         return self.outcome.aligned and self.agrees

@@ -20,6 +20,10 @@ AS_GOOD: Final = 0.9
 """A guess is tried if so many times as many tiles agree as do already: it is the end that counts,
 where between two motions as many may agree, but none of them well."""
 
+ALIKE: Final = 1.02
+"""What began further from the images as they lie wins with more than so many times as much: a
+chessboard fits as well when it is turned by 180 degrees."""
+
 LEAST_TILES, LEAST_SHARE = 4.0, 0.2
 """Agreement of fewer tiles, or of a smaller share of those that overlap, may be chance. Measured:
 wrong guesses reached a share of 0.19, right ones in a photograph covered by 40 % began at 0.27."""
@@ -27,6 +31,9 @@ wrong guesses reached a share of 0.19, right ones in a photograph covered by 40 
 PLENTY_OF_TILES: Final = 16.0
 """Where so many agree, and ``ENOUGH_SHARE`` of all, a start is asked for no further guess."""
 
+
+FIXED_PX: Final = 0.1
+"""An answer that is more uncertain may lie between two motions, whatever else agrees."""
 
 LEAST_EXPLAINED: Final = 0.3
 MORE: Final = 1.02
@@ -53,8 +60,17 @@ class Attempt(Protocol):
     def unexplained(self) -> float:
         """How much of the target's details is neither in the source nor noise; NaN if unknown."""
 
+    @property
+    def uncertainty_px(self) -> float:
+        """How exactly the residuals fix it, mean over the target; NaN if unknown."""
+
 
 A = TypeVar("A", bound=Attempt)
+
+
+def fixed(attempt: Attempt) -> bool:
+    """Whether nothing speaks against an attempt, and the residuals leave it little room."""
+    return attempt.beyond_doubt and not attempt.uncertainty_px > FIXED_PX
 
 
 @dataclass(frozen=True)
@@ -68,7 +84,7 @@ class Found(Generic[A]):
     @property
     def convinces(self) -> bool:
         """Whether no other start can do better."""
-        return self.attempt.beyond_doubt and self.judgement.share >= ENOUGH_SHARE
+        return fixed(self.attempt) and self.judgement.share >= ENOUGH_SHARE
 
     @property
     def rank(self) -> tuple[bool, float]:
@@ -76,6 +92,11 @@ class Found(Generic[A]):
         left = self.attempt.unexplained
         well = 1.0 if math.isnan(left) else max(0.0, 1.0 - left)
         return self.attempt.aligned, well * self.judgement.agreement
+
+    def better_than(self, other: Found[A]) -> bool:
+        """Whether it does clearly better than what began nearer to the images as they lie."""
+        (aligned, well), (as_well, as_good) = self.rank, other.rank
+        return aligned > as_well or (aligned == as_well and well > ALIKE * as_good)
 
 
 def search(
@@ -109,7 +130,7 @@ def search(
         tried = attempt(judged)
         ends.append(tried.warp)
         found = Found(tried, start, judge.compared(tried.warp))
-        if best is None or found.rank > best.rank:
+        if best is None or found.better_than(best):
             best = found
         if best.convinces:
             break

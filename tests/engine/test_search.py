@@ -19,6 +19,7 @@ class Attempt:
     aligned: bool = True
     beyond_doubt: bool = True
     unexplained: float = 0.1
+    uncertainty_px: float = 0.01
 
 
 @dataclass
