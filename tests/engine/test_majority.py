@@ -42,10 +42,10 @@ def majority(source: np.ndarray, target: np.ndarray, model: str = "homography") 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_guess_comes_to_rest_on_its_own_motion(name: str, model: str) -> None:
     seen = majority(*images(name), model)
-    for truth, share, size in ((MOST, 0.6, SIZE), (REST, 0.4, (80, SIZE[1]))):
+    for truth, share, size in ((MOST, 0.6, SIZE), (REST, 0.4, (80, 150))):
         settled = seen(inverse(truth) @ shifted(0.7, -0.6))
         assert settled is not None
-        assert corner_error(settled.warp, inverse(truth), size) < 0.5
+        assert corner_error(settled.warp, inverse(truth), size) < 1.0
         assert settled.explained < share + 0.2
     assert seen.explained(inverse(MOST)) > seen.explained(inverse(REST))
 
