@@ -24,7 +24,7 @@ from align_cli.engine.coordinates import Size, inverse, plausible
 from align_cli.engine.errors import ImageError
 from align_cli.engine.judge import Judge
 from align_cli.engine.limits import within_limits
-from align_cli.engine.luma import Luma, check_image, seen
+from align_cli.engine.luma import check_image, seen
 from align_cli.engine.majority import Majority, Settled
 from align_cli.engine.memory import keep_freed_memory
 from align_cli.engine.mirror import allowing_flip
@@ -40,7 +40,7 @@ from align_cli.engine.robust import LOSSES
 from align_cli.engine.search import Found, by_majority, fixed, search
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, blocks, chosen_starts
 from align_cli.engine.target import Target
-from align_cli.engine.threads import Threads
+from align_cli.engine.threads import Threads, at_most
 from align_cli.engine.unlike import View, descend, judged
 
 SPARED_LEVELS: Final = 3
@@ -57,6 +57,7 @@ class Aligner:
             not copied, so leave it as it is while the aligner is used.
         mask: (height, width) bool, the pixels of the target that take part; None for all.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
+            (OpenCV has its own: ``cv2.setNumThreads``.)
         options: the fields of ``align_cli.engine.options.Options``, by name.
 
     Raises:
@@ -74,23 +75,35 @@ class Aligner:
         threads: int | None = None,
         **options: Any,
     ) -> None:
-        chosen = Options(**options)
-        image = seen(target, "target", mask, chosen)
-        self._prepare(Target.kept(image, chosen), chosen, threads)
+        self._prepare(target, mask, Options(**options), threads, changed=True)
 
     @classmethod
-    def _of(cls, image: Luma, options: Options, threads: int | None) -> Aligner:
+    def _of(
+        cls, target: Image, mask: Mask | None, options: Options, threads: int | None
+    ) -> Aligner:
+        """An aligner that is thrown away before anybody changes the target."""
         aligner = cls.__new__(cls)
-        aligner._prepare(Target(image, options), options, threads)
+        aligner._prepare(target, mask, options, threads, changed=False)
         return aligner
 
-    def _prepare(self, target: Target, options: Options, threads: int | None) -> None:
+    def _prepare(
+        self,
+        target: Image,
+        mask: Mask | None,
+        options: Options,
+        threads: int | None,
+        *,
+        changed: bool,
+    ) -> None:
+        """``changed`` says whether the image may be changed while the aligner is used."""
         keep_freed_memory()
         self.options = options
         self.model = MODELS[LARGEST if options.model == AUTO else options.model]
         self.loss = LOSSES[options.loss]
         self.threads = threads
-        self._target = target
+        with at_most(threads):
+            image = seen(target, "target", mask, options)
+            self._target = (Target.kept if changed else Target)(image, options)
 
     @property
     def target_size(self) -> Size:
@@ -123,6 +136,17 @@ class Aligner:
             ImageError: if the source cannot be aligned, its mask does not fit it or marks
                 nothing, or ``init`` is no transform.
         """
+        with at_most(self.threads):
+            return self._aligned(source, mask, init, allow_flip, progress)
+
+    def _aligned(
+        self,
+        source: Image,
+        mask: Mask | None,
+        init: str | Matrix,
+        allow_flip: bool,
+        progress: Progress | None,
+    ) -> Alignment:
         if allow_flip:
             check_image(source, "source")
             return allowing_flip(
@@ -138,7 +162,7 @@ class Aligner:
         if self.options.model == AUTO:
             return self._simplest(source, mask, init, progress)
         starts, begin = chosen_starts(init, self.model, self.target_size)
-        with Threads(self.threads) as threads:
+        with Threads() as threads:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
             start, attempt = self._found(pair, starts, begin, threads, progress)
             descent, place = attempt.descent, attempt.descent.place
@@ -186,7 +210,7 @@ class Aligner:
             begin = next(STARTS[start](views), begin)
         moving = View(pair.source, pair.levels)
         still = View(self._target.image, self._target.levels)
-        with Threads(self.threads) as threads:
+        with Threads() as threads:
             solve = partial(
                 descend,
                 model=self.model,
@@ -463,6 +487,7 @@ def align(
             (3, 3) ``source_to_target`` to start from.
         allow_flip: try the source's mirror image too, where the source cannot be aligned.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
+            (OpenCV has its own: ``cv2.setNumThreads``.)
         limits: what the result is held to, by name: max_shift (pixels), max_rotation (degrees),
             max_scale (a factor), max_shear, min_overlap (a share), min_score (a ZNCC).
 
@@ -498,6 +523,5 @@ def align(
         ignore_alpha=ignore_alpha,
         **limits,
     )
-    # Nobody changes the target meanwhile: it need not be copied.
-    aligner = Aligner._of(seen(target, "target", target_mask, options), options, threads)
+    aligner = Aligner._of(target, target_mask, options, threads)
     return aligner.align(source, mask=source_mask, init=init, allow_flip=allow_flip)

@@ -6,7 +6,9 @@ not matter to the sums, because every strip's own sum comes back in its place.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from functools import partial
 from types import TracebackType
 from typing import Final, TypeVar
@@ -22,13 +24,42 @@ SHORTEST_LIST: Final = 4
 """Strips below which handing work to another thread costs more than it saves."""
 
 
+def _checked(count: int | None) -> int | None:
+    if count is not None and (not isinstance(count, int) or count < 1):
+        raise ValueError(f"threads must be a whole number of at least 1, got {count!r}")
+    return count
+
+
+_most: ContextVar[int | None] = ContextVar("_most", default=None)
+
+
+@contextmanager
+def at_most(count: int | None) -> Iterator[None]:
+    """Every pool that is made inside, by whatever module, has so many threads; None for no limit.
+
+    Raises:
+        ValueError: if it is no whole number of at least 1.
+    """
+    before = _most.set(_checked(count))
+    try:
+        yield
+    finally:
+        _most.reset(before)
+
+
 class Threads:
-    """A pool that is created when first needed and closed by ``with``."""
+    """A pool that is created when first needed and closed by ``with``.
+
+    Args:
+        count: how many threads; None for as many as ``at_most`` says around it, else one for each
+            core, up to ``MOST_THREADS``.
+
+    Raises:
+        ValueError: if it is no whole number of at least 1.
+    """
 
     def __init__(self, count: int | None = None) -> None:
-        if count is not None and (not isinstance(count, int) or count < 1):
-            raise ValueError(f"threads must be a whole number of at least 1, got {count!r}")
-        self.count = count if count is not None else min(available_cores(), MOST_THREADS)
+        self.count = _checked(count) or _most.get() or min(available_cores(), MOST_THREADS)
         self._pool: Workers | None = None
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
@@ -43,7 +74,10 @@ class Threads:
             return [work(item) for item in items[first::shares]]
 
         results: list[Result] = [None] * len(items)  # type: ignore[list-item]
-        others = [self._pool.start(partial(work_share, first)) for first in range(1, shares)]
+        others = [
+            self._pool.start(partial(copy_context().run, work_share, first))
+            for first in range(1, shares)
+        ]
         results[::shares] = work_share(0)
         for first, other in enumerate(others, start=1):
             results[first::shares] = other.result()

@@ -19,6 +19,7 @@ from align_cli.engine.lucas_kanade import CAUTION, Solved
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.pyramid import level_count
 from align_cli.engine.robust import LOSSES
+from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
 from tests.scenes import (
     DTYPES,
@@ -530,3 +531,21 @@ def test_a_target_may_be_changed_once_its_aligner_is_made(monkeypatch: pytest.Mo
     found = aligner.align(images.source)
     assert found.outcome.aligned
     assert_allclose(found.source_to_target, expected.source_to_target, atol=1e-3)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_all_that_is_done_uses_as_many_threads_as_asked_for(
+    threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = set()
+    made = Threads.__init__
+
+    def remembered(self: Threads, count: int | None = None) -> None:
+        made(self, count)
+        counts.add(self.count)
+
+    monkeypatch.setattr(Threads, "__init__", remembered)
+    images = pair("rigid", seed=3, dtype="uint8")
+    Aligner(images.target, model="rigid", threads=threads).align(images.source)
+    align(images.source, images.target, model="rigid", threads=threads)
+    assert counts == {threads}

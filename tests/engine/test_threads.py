@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from align_cli.engine.threads import SHORTEST_LIST, Threads
+from align_cli.engine.threads import SHORTEST_LIST, Threads, at_most
 from align_cli.workers import available_cores
 
 
@@ -52,3 +52,24 @@ def test_the_pool_is_closed_and_may_be_opened_again() -> None:
 
 def test_the_default_is_the_cores_but_no_more_than_four() -> None:
     assert Threads().count == min(available_cores(), 4)
+
+
+def test_a_limit_holds_for_pools_made_inside_on_other_threads_too_and_no_longer() -> None:
+    def counted(_: int) -> int:
+        return Threads().count
+
+    with at_most(3):
+        assert Threads().count == 3
+        with at_most(1):
+            assert Threads().count == 1
+        with at_most(None):
+            assert Threads().count == min(available_cores(), 4)
+        with Threads() as threads:
+            assert threads.map(counted, range(8)) == [3] * 8
+    assert Threads().count == min(available_cores(), 4)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5])
+def test_a_limit_that_is_no_number_of_threads_is_refused(count: int) -> None:
+    with pytest.raises(ValueError, match="threads must be a whole number"), at_most(count):
+        pass
