@@ -22,7 +22,7 @@ from align_cli.engine.attempt import Attempt, Task, attempted
 from align_cli.engine.coarse_to_fine import FIELD_SIDE, Progress
 from align_cli.engine.coordinates import Size, inverse, plausible
 from align_cli.engine.errors import ImageError
-from align_cli.engine.judge import Judge
+from align_cli.engine.judge import ENOUGH_SHARE, Judge
 from align_cli.engine.limits import within_limits
 from align_cli.engine.luma import check_image, seen
 from align_cli.engine.majority import Majority, Settled
@@ -290,9 +290,12 @@ class Aligner:
         )
         if found is None:
             return IDENTITY, self._from(task, begin, False)
-        if not found.convinces:
-            found = self._by_majority(found, guessed, judge, task, views, begin)
-        return found.start, found.attempt
+        if found.convinces:
+            return found.start, found.attempt
+        most = self._by_majority(found, guessed, judge, task, views, begin)
+        if most is found and found.judgement.share >= ENOUGH_SHARE:
+            return found.start, found.attempt.unrivalled(self.model)
+        return most.start, most.attempt
 
     def _by_majority(
         self,

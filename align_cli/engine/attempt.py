@@ -45,7 +45,7 @@ class Task(NamedTuple):
 class Attempt:
     """Where an attempt ended, and what is to be thought of it.
 
-    ``agrees`` says whether the images agree whatever else is asked.
+    ``agrees`` says whether the images agree whatever else is asked, ``evidence`` why.
     """
 
     descent: Descent
@@ -53,6 +53,7 @@ class Attempt:
     uncertainty: Uncertainty | None
     outcome: Outcome
     agrees: bool
+    evidence: verdict.Evidence
 
     @property
     def warp(self) -> Matrix:
@@ -78,6 +79,16 @@ class Attempt:
     def beyond_doubt(self) -> bool:
         """Whether it is aligned, and the images agree whatever else is asked."""
         return self.outcome.aligned and self.agrees
+
+    def unrivalled(self, model: MotionModel) -> Attempt:
+        """The same, where another motion that may fit was looked for in vain."""
+        evidence, last = replace(self.evidence, rivalled=False), self.descent.records[-1]
+        return replace(
+            self,
+            evidence=evidence,
+            outcome=verdict.outcome(evidence, self.quality, last, model=model.name),
+            agrees=verdict.beyond_doubt(evidence, self.quality),
+        )
 
     def better_than(self, first: Attempt) -> bool:
         """Whether a second attempt counts: who tries twice is wrong more often."""
@@ -141,7 +152,8 @@ def attempted(
     if verdict.asks_way_back(evidence, quality):
         evidence = replace(evidence, loop_px=_loop_px(solved, start, place.warp, used))
     outcome = verdict.outcome(evidence, quality, last, model=task.model.name)
-    return Attempt(descent, quality, uncertain, outcome, verdict.beyond_doubt(evidence, quality))
+    agrees = verdict.beyond_doubt(evidence, quality)
+    return Attempt(descent, quality, uncertain, outcome, agrees, evidence)
 
 
 def descended(task: Task, start: Matrix, used: int) -> Descent:

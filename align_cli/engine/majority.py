@@ -83,8 +83,7 @@ class Settled:
 
     Attributes:
         warp: target -> source, at full size.
-        explained: the share of the target's points with texture, of those that the source shows,
-            that are explained strictly.
+        explained: the share of the target's pixels with texture that are explained strictly.
     """
 
     warp: Matrix
@@ -126,6 +125,7 @@ class Majority:
         # In what is not steep a wrong motion leaves no more than noise either.
         least = (NOISE_FACTOR * self._noise / TELLING_PX) ** 2
         self._telling = energy > max(TEXTURE_SHARE * float(energy.mean()), least)
+        self._texture = int(np.count_nonzero(self._telling))
 
     def __call__(self, guess: Matrix) -> Settled | None:
         """Solve a guess, a warp at full size, where the images agree; None where that fails."""
@@ -244,8 +244,7 @@ class Majority:
         # One pixel may be explained by chance, but not most of those around it.
         near, around = (_around(each.astype(np.float32), NEAR_PX) for each in (explained, inside))
         region = near > MOST * around
-        count = int(np.count_nonzero(inside))
-        share = int(np.count_nonzero(explained & region)) / count if count else 0.0
+        share = int(np.count_nonzero(explained & region)) / max(self._texture, 1)
         return _Explained(share, region)
 
 

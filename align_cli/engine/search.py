@@ -163,7 +163,10 @@ def by_majority(
     if settled.explained < LEAST_EXPLAINED or settled.explained <= MORE * explained:
         return best
     tried = attempt(settled)
-    if tried is None or majority.explained(tried.warp) <= MORE * explained:
+    # Where noise or blur leaves it loose, what is explained strictly is no argument.
+    if tried is None or not tried.uncertainty_px <= FIXED_PX:
+        return best
+    if majority.explained(tried.warp) <= MORE * explained:
         return best
     return Found(tried, start, judge.compared(tried.warp))
 

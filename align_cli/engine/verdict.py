@@ -134,6 +134,8 @@ class Evidence:
         tiles: what the target's tiles say; None where nobody asked.
         loop_px: how far the corners end from where they were after aligning there and back, each by
             itself; None where nobody asked.
+        rivalled: whether another motion may fit a part of the images; False where most tiles agree
+            and it was looked for in vain.
     """
 
     status: Status
@@ -144,6 +146,7 @@ class Evidence:
     folded: bool = False
     tiles: TileVotes | None = None
     loop_px: float | None = None
+    rivalled: bool = True
 
 
 @dataclass(frozen=True)
@@ -192,7 +195,8 @@ def clear(evidence: Evidence, quality: Quality) -> bool:
 
 
 def _loose(evidence: Evidence) -> bool:
-    return evidence.uncertainty_px is not None and evidence.uncertainty_px > LOOSE_PX
+    uncertainty = evidence.uncertainty_px
+    return evidence.rivalled and uncertainty is not None and uncertainty > LOOSE_PX
 
 
 def beyond_doubt(evidence: Evidence, quality: Quality) -> bool:
