@@ -25,7 +25,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.judge import ENOUGH_SHARE, Judge
 from align_cli.engine.limits import within_limits
 from align_cli.engine.luma import check_image, seen
-from align_cli.engine.majority import Majority, Settled
+from align_cli.engine.majority import Majority, Settled, practicable
 from align_cli.engine.memory import keep_freed_memory
 from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.model_choice import model_scores, simplest
@@ -290,7 +290,7 @@ class Aligner:
         )
         if found is None:
             return IDENTITY, self._from(task, begin, False)
-        if found.convinces:
+        if found.convinces or not practicable(pair):
             return found.start, found.attempt
         most = self._by_majority(found, guessed, judge, task, views, begin)
         if most is found and found.judgement.share >= ENOUGH_SHARE:

@@ -40,6 +40,13 @@ from align_cli.engine.trust import common
 MOST_PIXELS: Final = 1 << 17
 """Looked at is the finest level of no more pixels."""
 
+TOO_MANY: Final = 8
+"""A tiny source has few levels, and on all of them a large target may have more than so many times
+as many: nothing is looked at then."""
+
+MOST_SOLVED: Final = 1 << 24
+"""Nor is a target of more pixels, of which a part would be held converted."""
+
 WINDOW_PX: Final = 4.0
 """Standard deviation of a pixel's neighbourhood, in pixels of the level."""
 
@@ -105,16 +112,15 @@ class Majority:
         model: the motion model.
         loss: the robust loss.
         photometric: whether the light is solved for.
+
+    Attributes:
+        level: the level that is looked at.
     """
 
     def __init__(self, pair: Pair, *, model: MotionModel, loss: Loss, photometric: bool) -> None:
-        levels = zip(pair.target.levels, pair.levels, strict=False)
-        pixels = [max(math.prod(each.size) for each in both) for both in levels]
         self._pair, self._model, self._loss = pair, model, loss
         self._terms = UNIFORM if photometric else NO_LIGHT
-        self.level = next((n for n, many in enumerate(pixels) if many <= MOST_PIXELS), -1)
-        """The level that is looked at."""
-        self.level %= len(pixels)
+        self.level = _level(pair)
         self._noise = math.hypot(*pair.noise) * left_on(self.level)
         self._target, self._source = pair.target.levels[self.level], pair.levels[self.level]
         self._points = pair.target.points(self.level)
@@ -246,6 +252,20 @@ class Majority:
         region = near > MOST * around
         share = int(np.count_nonzero(explained & region)) / max(self._texture, 1)
         return _Explained(share, region)
+
+
+def practicable(pair: Pair) -> bool:
+    """Whether a pair is small enough on some level, and at full size."""
+    level = pair.target.levels[_level(pair)], pair.levels[_level(pair)]
+    most = max(math.prod(each.size) for each in level)
+    return most <= TOO_MANY * MOST_PIXELS and math.prod(pair.target.size) <= MOST_SOLVED
+
+
+def _level(pair: Pair) -> int:
+    """The finest level of at most ``MOST_PIXELS`` in both images, or the coarsest."""
+    both = list(zip(pair.target.levels, pair.levels, strict=False))
+    pixels = [max(math.prod(each.size) for each in level) for level in both]
+    return next((n for n, many in enumerate(pixels) if many <= MOST_PIXELS), len(pixels) - 1)
 
 
 def _around(image: Plane, sigma: float = WINDOW_PX) -> Plane:

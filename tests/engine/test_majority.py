@@ -7,7 +7,7 @@ from align_cli import align
 from align_cli.engine.coordinates import corner_error, inverse
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import luma
-from align_cli.engine.majority import Majority
+from align_cli.engine.majority import MOST_PIXELS, TOO_MANY, Majority, practicable
 from align_cli.engine.motion import MODELS
 from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
@@ -98,3 +98,14 @@ def test_what_covers_two_fifths_does_not_lead_astray() -> None:
     source[:, :96] = cut(photograph("scan"), (96, 180), 100, 100)
     found = align(source, target, model="homography")
     assert corner_error(found.source_to_target, MOST, SIZE) < 0.5
+
+
+def test_a_large_target_of_a_tiny_source_is_not_looked_at() -> None:
+    image = photograph("poster")
+    tiny = luma(cut(image, (12, 12), 30, 30))
+    for side, small in ((200, True), (1500, False)):
+        target = Target(luma(np.tile(image, (8, 8))[:side, :side]), Options())
+        pair = Pair(tiny, target)
+        assert practicable(pair) is small
+        assert len(pair.levels) == 1
+        assert (side * side > TOO_MANY * MOST_PIXELS) is not small
