@@ -71,7 +71,7 @@ STEEPEST: Final = 1.15
 at noise of 30 grey levels one step less cost 30 % of the accuracy."""
 
 SOME_STRIPS: Final = 4
-SOME_TOLERANCE_PX: Final = 4e-3
+SOME_TOLERANCE_PX: Final = 5e-3
 """Strips of a large level that stand in for its points, and how exact they must be: a step more
 with them takes a quarter of the time of one more with all rows."""
 
@@ -322,7 +322,8 @@ class _LevelSolver:
             as_large = coarser_by(at_level(state.place.warp, self.level), self.size) == 0
             ratio = min(state.ratio, ROWS_RATIO) if self._clear and as_large else 1.0
         else:
-            ratio = 1.0 if settings.ask_field else max(state.ratio, POINTS_RATIO)
+            least = POINTS_RATIO if isinstance(equations, PointEquations) else LEAST_RATIO
+            ratio = 1.0 if settings.ask_field else max(state.ratio, least)
         result = solve_level(
             equations,
             state.place.at_level(self.level),
@@ -341,7 +342,10 @@ class _LevelSolver:
         state.place = place
         state.iterations += result.iterations
         state.scale = result.scale if result.usable else None
-        state.ratio = max(result.ratio, LEAST_RATIO) if result.usable else 1.0
+        if not result.usable:
+            state.ratio = 1.0
+        elif result.iterations > 1:  # one step tells nothing of it
+            state.ratio = max(result.ratio, LEAST_RATIO)
 
 
 def level_record(

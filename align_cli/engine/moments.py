@@ -223,19 +223,14 @@ def _strip_sums(
     r, w, product = scratch.planes(3, here.image.shape)
 
     _residuals(target, here, source, warp, light, rows, out=r, scratch=product)
-    slope: Plane | None = None
-
     inside = _inside(target, here, source, warp, rows, first, end)
     if here.weight is not None:
         np.copyto(w, here.weight)
     elif loss.robust:
         cv2.multiply(r, r, dst=w, scale=1.0 / (loss.constant * scale) ** 2)
-        slope = w[::SLOPE_STEP, ::SLOPE_STEP].copy()
         loss.weigh(w)
-        loss.slope(slope)
     else:
         w.fill(1.0)
-    some = w[::SLOPE_STEP, ::SLOPE_STEP]
     if inside is None:
         clear_outside(w, first, end)
         count = int((end - first).clip(0).sum())
@@ -243,6 +238,8 @@ def _strip_sums(
         np.multiply(w, inside, out=w)
         count = int(np.count_nonzero(inside))
 
+    some = w[::SLOPE_STEP, ::SLOPE_STEP]
+    slope = loss.slope(some) if here.weight is None else some
     powers_x, powers_y = target.powers_x[:, :3], target.powers_y[rows, :3]
     np.multiply(w, r, out=product)
     totals = np.array(
@@ -250,7 +247,7 @@ def _strip_sums(
             w.sum(),
             inner(product, r),
             count,
-            some.sum() if slope is None else (slope * (some > 0.0)).sum(),
+            slope.sum(),
             some.sum(),
         ],
         dtype=np.float64,

@@ -97,12 +97,15 @@ class TargetPoints:
         return self._columns[key]
 
 
-def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
+def target_points(
+    level: Level, most: int = MOST_POINTS, *, bent: bool = False
+) -> TargetPoints | None:
     """The pixels of a pyramid level that tell most, or None where no interior is left.
 
     Args:
         level: the level.
         most: how many, about.
+        bent: whether with ``bends``.
     """
     reach = BORDER
     if not has_interior(level.size):
@@ -122,7 +125,7 @@ def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
         if not valid.any():
             return None
     values = image[rows, columns]
-    return _elected(
+    points = _elected(
         level.size,
         np.arange(reach, reach + width, stride, dtype=np.float32),
         np.arange(reach, reach + height, stride, dtype=np.float32),
@@ -131,6 +134,7 @@ def target_points(level: Level, most: int = MOST_POINTS) -> TargetPoints | None:
         valid,
         cell,
     )
+    return _bent(points, level) if bent else points
 
 
 def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> TargetPoints | None:
@@ -157,6 +161,11 @@ def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> Ta
         valid,
         cell,
     )
+    return _bent(points, level)
+
+
+def _bent(points: TargetPoints, level: Level) -> TargetPoints:
+    """The same with the second differences of the level at them."""
     columns, rows = points.place[:2].astype(np.intp)
     flat, across = level.image.ravel(), level.size[0]
     here = rows * across + columns
@@ -323,16 +332,16 @@ class PointEquations:
     ) -> NormalEquations:
         """The equations at a place."""
         target = self._target
-        r, x, y = self._source.sample(place.warp, target)
-        known = r < KNOWN
-        _relight(r, place.light, target)
-        r -= target.image
+        values, x, y = self._source.sample(place.warp, target)
+        known = values < KNOWN
+        r = _residual(values, place.light, target)
         if target.bends is not None:
             # Linear interpolation is too high where the picture is hollow, by s'' a (1 - a) / 2.
             for bend, along in zip(target.bends, (x, y), strict=True):
                 beyond = along - np.floor(along)
                 r -= bend * (beyond - beyond * beyond)
-        all_known = bool(known.all())
+        count = int(np.count_nonzero(known))
+        all_known = count == known.size
         if not all_known:
             r *= known
         estimate = scale
@@ -344,14 +353,11 @@ class PointEquations:
         if self._loss.robust:
             w = r * np.float32(1.0 / (self._loss.constant * scale))
             w *= w
-            slope = w.copy()
             self._loss.weigh(w)
-            self._loss.slope(slope)
             if not all_known:
                 w *= known
-                slope *= known
         else:
-            slope = w = known.astype(np.float32)
+            w = known.astype(np.float32)
         weight = float(w.sum())
         w_r = w * r
         return NormalEquations(
@@ -359,19 +365,20 @@ class PointEquations:
             matrix=outer(self._columns * w, self._columns) if with_matrix else None,
             weight=weight,
             squares=float(w_r @ r),
-            share=float(np.count_nonzero(known)) / self._most,
+            share=count / self._most,
             scale=scale,
             estimate=estimate,
-            slope=float(slope.sum()) / max(weight, 1.0),
+            slope=float(self._loss.slope(w).sum()) / max(weight, 1.0),
         )
 
 
-def _relight(values: Samples, light: Light, target: TargetPoints) -> None:
-    """Values <- factor * values + offset - target.mean, in place."""
+def _residual(values: Samples, light: Light, target: TargetPoints) -> Samples:
+    """Factor * values + offset - target, (n,) float32."""
     if not light.varies:
-        values *= np.float32(light.factor[0])
-        values += np.float32(light.offset[0] - target.mean)
-        return
-    values *= light.factor.astype(np.float32) @ target.monomials
-    values += light.offset.astype(np.float32) @ target.monomials
-    values -= np.float32(target.mean)
+        # All of it in one pass over the points.
+        factor, offset = float(light.factor[0]), float(light.offset[0]) - target.mean
+        r = cv2.addWeighted(values[None], factor, target.image[None], -1.0, offset)
+        return np.asarray(r[0], np.float32)
+    factors, offsets = (each.astype(np.float32) @ target.monomials for each in light)
+    r = factors * values + offsets - np.float32(target.mean) - target.image
+    return np.asarray(r, np.float32)

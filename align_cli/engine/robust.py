@@ -31,15 +31,15 @@ class Loss(NamedTuple):
         constant: residuals around ``constant`` standard deviations begin to lose weight.
         rho: the loss of u = r / (constant * s), with rho(u) ~ u**2 / 2 for small u.
         weigh: writes the weight of u, given u squared, into its argument, in place.
-        slope: the same for the derivative of u times its weight: how much a residual's pull
-            changes when the residual does.
+        slope: of a weight w the derivative of u w: how much a residual's pull changes when the
+            residual does. 0 where the weight is.
     """
 
     name: str
     constant: float
     rho: Callable[[NDArray[np.float64]], NDArray[np.float64]]
     weigh: Callable[[Plane], None]
-    slope: Callable[[Plane], None]
+    slope: Callable[[Plane], Plane]
 
     @property
     def robust(self) -> bool:
@@ -73,28 +73,27 @@ def _weigh_geman_mcclure(squared: Plane) -> None:
     np.multiply(squared, squared, out=squared)
 
 
-def _slope_huber(squared: Plane) -> None:
-    np.less_equal(squared, 1.0, out=squared)
+def _slope_l2(weight: Plane) -> Plane:
+    return weight
 
 
-def _slope_tukey(squared: Plane) -> None:
-    steep = 1.0 - 5.0 * squared
-    np.subtract(1.0, squared, out=squared)
-    np.maximum(squared, 0.0, out=squared)
-    np.multiply(squared, steep, out=squared)
+def _slope_huber(weight: Plane) -> Plane:
+    return (weight >= 1.0).astype(weight.dtype)
 
 
-def _slope_lorentzian(squared: Plane) -> None:
-    down = 1.0 - squared
-    _weigh_geman_mcclure(squared)
-    np.multiply(squared, down, out=squared)
+def _slope_tukey(weight: Plane) -> Plane:
+    slope = np.sqrt(weight)
+    slope *= -4.0
+    slope += 5.0 * weight
+    return slope
 
 
-def _slope_geman_mcclure(squared: Plane) -> None:
-    down = 1.0 - 3.0 * squared
-    np.add(squared, 1.0, out=squared)
-    np.power(squared, -3.0, out=squared)
-    np.multiply(squared, down, out=squared)
+def _slope_lorentzian(weight: Plane) -> Plane:
+    return 2.0 * weight * weight - weight
+
+
+def _slope_geman_mcclure(weight: Plane) -> Plane:
+    return 4.0 * weight * np.sqrt(weight) - 3.0 * weight
 
 
 def _rho_huber(u: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -108,7 +107,7 @@ def _rho_tukey(u: NDArray[np.float64]) -> NDArray[np.float64]:
 LOSSES: Final[dict[str, Loss]] = {
     loss.name: loss
     for loss in (
-        Loss("l2", np.inf, lambda u: 0.5 * u**2, _weigh_l2, _weigh_l2),
+        Loss("l2", np.inf, lambda u: 0.5 * u**2, _weigh_l2, _slope_l2),
         Loss("huber", 1.345, _rho_huber, _weigh_huber, _slope_huber),
         Loss("tukey", 4.685, _rho_tukey, _weigh_tukey, _slope_tukey),
         Loss(

@@ -12,7 +12,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import LargeLuma, Luma
 from align_cli.engine.noise import noise_level
 from align_cli.engine.options import PRESETS, Options
-from align_cli.engine.points import TargetPoints, points_of, target_points
+from align_cli.engine.points import MOST_POINTS, TargetPoints, points_of, target_points
 from align_cli.engine.pyramid import FullSize, Level, level_count, pyramid
 from align_cli.engine.repeats import Repeat, find_repeat
 from align_cli.engine.row_choice import all_rows, enough_rows
@@ -20,6 +20,10 @@ from align_cli.engine.targets import TargetPlanes, has_interior
 
 MOST_COPIED: Final = 1 << 23
 """Pixels of an image that is copied, so that its owner may change it."""
+
+
+FINEST_POINTS: Final = 1 << 12
+"""Of the level above a full size that has no points: what they leave to do costs a pass over it."""
 
 
 class Target:
@@ -81,8 +85,11 @@ class Target:
             return None
         if level not in self._points:
             rows = self.rows(level) if level == self._last else None
+            # Above a full size that has no points, none may be left to do.
+            finest = level == 1 and isinstance(self.levels[0], FullSize)
+            most = FINEST_POINTS if finest else MOST_POINTS
             self._points[level] = (
-                target_points(self.levels[level])
+                target_points(self.levels[level], most, bent=finest)
                 if rows is None
                 else points_of(rows, self.levels[level])
             )

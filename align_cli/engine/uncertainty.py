@@ -48,7 +48,7 @@ from align_cli.engine.targets import Rows
 TILE_PX: Final = 12
 """Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
 
-GROUP_PIXELS: Final = 1 << 12
+GROUP_PIXELS: Final = 1 << 13
 FEWEST_GROUPS: Final = 4
 """Rows of tiles are looked at in groups of so many pixels (a row of tiles at least), of large
 images in no fewer groups than this."""
@@ -58,6 +58,11 @@ FEWEST_TILES: Final = 24
 
 MOST_PIXELS: Final = 1 << 14
 """Pixels that are looked at on large images, in groups evenly spaced."""
+
+LARGE_PX: Final = 0.1
+MOST_PIXELS_IF_LARGE: Final = 1 << 18
+"""An uncertainty above the first is looked at again with so many pixels: what the noise has of the
+gradients then no longer averages out over the few."""
 
 GRID: Final = 16
 """Points along each side of the target at which its mean is taken; it is largest at a corner."""
@@ -71,18 +76,25 @@ def uncertainty(solved: Solved, target_size: Size, source_size: Size) -> Uncerta
         target_size: (width, height) of the target at full size.
         source_size: the same of the source.
     """
-    small = covariance(solved)
-    if small is None:
-        return None
     warp = at_level(solved.result.place.warp, -solved.level)
     source_to_target = inverse(warp)
     change = _entries_by_parameter(solved, source_to_target)
-    return uncertainty_of(
-        change @ small @ change.T,
-        source_to_target,
-        source_size=source_size,
-        target_size=target_size,
-    )
+
+    def found(most_pixels: int) -> Uncertainty | None:
+        small = covariance(solved, most_pixels)
+        if small is None:
+            return None
+        return uncertainty_of(
+            change @ small @ change.T,
+            source_to_target,
+            source_size=source_size,
+            target_size=target_size,
+        )
+
+    first = found(MOST_PIXELS)
+    if first is not None and first.mean_px < LARGE_PX:
+        return first
+    return found(MOST_PIXELS_IF_LARGE)
 
 
 def uncertainty_of(
@@ -168,8 +180,10 @@ def _generators(model: str) -> NDArray[np.float64]:
     )
 
 
-def covariance(solved: Solved) -> NDArray[np.float64] | None:
+def covariance(solved: Solved, most_pixels: int) -> NDArray[np.float64] | None:
     """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
+
+    Of larger images about ``most_pixels`` are looked at.
 
     None where there are too few tiles, or the equations are singular.
     """
@@ -177,7 +191,7 @@ def covariance(solved: Solved) -> NDArray[np.float64] | None:
     tile_rows = max(GROUP_PIXELS // (TILE_PX * target.shape[1]), 1)
     groups = target.bands.cut(tile_rows * TILE_PX, multiple=TILE_PX)
     step = max(
-        1, min(round(target.shape[0] * target.shape[1] / MOST_PIXELS), len(groups) // FEWEST_GROUPS)
+        1, min(round(target.shape[0] * target.shape[1] / most_pixels), len(groups) // FEWEST_GROUPS)
     )
     picked = groups[step // 2 :: step]
     scores, slope = _scores_and_slope(solved, picked)
@@ -256,10 +270,8 @@ def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]
         return fixed[rows], fixed[rows]
     loss = solved.settings.loss
     squared = np.square(residual / (loss.constant * solved.result.scale), dtype=np.float32)
-    slope = squared.copy()
     loss.weigh(squared)
-    loss.slope(slope)
-    return squared, slope
+    return squared, loss.slope(squared)
 
 
 def _scores(

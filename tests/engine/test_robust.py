@@ -46,8 +46,13 @@ def test_the_slope_is_the_derivative_of_the_pull(loss: Loss) -> None:
     numeric = (pull(u + step) - pull(u - step)) / (2.0 * step)
     for signed in (u, -u):
         squared = (signed**2).astype(np.float32)
-        loss.slope(squared)
-        assert_allclose(squared, numeric, atol=2e-6)
+        loss.weigh(squared)
+        assert_allclose(loss.slope(squared), numeric, atol=2e-6)
+
+
+@every_loss
+def test_where_the_weight_is_nothing_the_slope_is_too(loss: Loss) -> None:
+    assert_allclose(loss.slope(np.zeros(3, np.float32)), 0.0)
 
 
 @every_loss

@@ -29,6 +29,7 @@ from align_cli.report.document import ImageFacts, alignment_document
 from tests.scenes import MODEL_NAMES, Matrix, Size, motion, pair, pixel_grid, render, textured
 
 SIZE = (120, 100)
+ALL_PIXELS = 10**9
 
 every_model = pytest.mark.parametrize("model", MODEL_NAMES)
 sure_presets = pytest.mark.parametrize("preset", ["balanced", "precise"])
@@ -448,7 +449,7 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
 def test_it_is_the_sandwich_of_explicit_jacobian_images(model: str, known_picture: bool) -> None:
     solved = solved_on(0, model, known_picture=known_picture)
     expected = explicit_covariance(solved)
-    found = covariance(solved)
+    found = covariance(solved, ALL_PIXELS)
     assert found is not None
     size = np.sqrt(np.diag(expected))
     atol = 1e-3
@@ -476,14 +477,30 @@ def test_the_entries_follow_a_small_warp_of_the_target(model: str, level: int) -
 
 def test_rows_of_tiles_that_are_left_out_are_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
     solved = solved_on(0, "rigid", size=(160, 240))
-    whole = covariance(solved)
-    monkeypatch.setattr(module, "MOST_PIXELS", 160 * 240 // 2)
+    whole = covariance(solved, ALL_PIXELS)
     monkeypatch.setattr(module, "GROUP_PIXELS", 160 * 24)
-    part = covariance(solved)
+    part = covariance(solved, 160 * 240 // 2)
     assert whole is not None
     assert part is not None
     assert_allclose(np.diag(part), np.diag(whole), rtol=0.8)
     assert np.diag(part).sum() == pytest.approx(np.diag(whole).sum(), rel=0.5)
+    assert np.diag(part).sum() != np.diag(whole).sum()
+
+
+@pytest.mark.parametrize(("large_px", "most"), [(0.0, ALL_PIXELS), (1.0, 160 * 240 // 2)])
+def test_what_seems_large_is_looked_at_again_with_more_pixels(
+    large_px: float, most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved = solved_on(0, "rigid", size=(160, 240))
+    monkeypatch.setattr(module, "MOST_PIXELS", 160 * 240 // 2)
+    monkeypatch.setattr(module, "GROUP_PIXELS", 160 * 24)
+    monkeypatch.setattr(module, "LARGE_PX", large_px)
+    found = module.uncertainty(solved, (160, 240), (160, 240))
+    small = covariance(solved, most)
+    assert found is not None
+    assert small is not None
+    change = module._entries_by_parameter(solved, inverse(solved.result.place.warp))
+    assert_allclose(found.covariance, change @ small @ change.T)
 
 
 def test_of_bands_it_is_that_of_fewer_pixels() -> None:
@@ -499,7 +516,7 @@ def test_of_bands_it_is_that_of_fewer_pixels() -> None:
         planes = target_planes(target, most)
         assert planes is not None
         result = solve_level(equations(planes, source, settings), place, settings)
-        each = covariance(Solved(planes, source, settings, result, 0))
+        each = covariance(Solved(planes, source, settings, result, 0), ALL_PIXELS)
         assert each is not None
         found.append(each.trace() * planes.image.size)
     assert found[1] == pytest.approx(found[0], rel=0.4)
