@@ -17,7 +17,8 @@ all on the same pairs in one run:
 
 EPE is the mean distance over all target pixels, in px, of all pairs: those that a method refuses
 count as it left them. "wrong" counts the answers that imalign calls aligned and that are off by
-more than 1 px. ``--every N`` takes one rotation in N.
+more than 1 px. ``--every N`` takes one rotation in N, ``--only`` some rows, ``--alone`` leaves the
+others out, and ``--failures`` says of each pair that is not within the limit how imalign ended.
 """
 
 from __future__ import annotations
@@ -193,15 +194,16 @@ class Scene:
 class Table:
     """Rows of results, printed as they are finished."""
 
-    def __init__(self) -> None:
+    def __init__(self, methods: Sequence[Method], *, failures: bool = False) -> None:
         self.rows: dict[str, Results] = {}
-        heading = "".join(f"{method.name:>12}{'median':>9}{'ms':>6}" for method in METHODS)
+        self._methods, self._failures = methods, failures
+        heading = "".join(f"{method.name:>12}{'median':>9}{'ms':>6}" for method in methods)
         print(f"{'within':34}{'pairs':>6}{heading}{'refused':>9}{'wrong':>7}", flush=True)
 
     def run(self, row: Row, rng: np.random.Generator) -> Results:
         results = self.rows[row.name] = Results()
         for scene in row.scenes(rng):
-            for method in METHODS:
+            for method in self._methods:
                 # ECC knows no similarity.
                 model = scene.model if scene.model in method.models else "affine"
                 begun = time.perf_counter()
@@ -212,6 +214,13 @@ class Table:
                 if method is METHODS[0]:
                     results.refused += found.refused
                     results.wrong += not found.refused and not error <= WRONG_PX
+                    if self._failures and not error <= row.limit_px:
+                        called = "refused" if found.refused else "aligned"
+                        print(
+                            f"  pair {len(results.errors[method.name])}, {scene.name}: "
+                            f"{error:.3f} px, {called}",
+                            flush=True,
+                        )
         if results.errors:
             self._print(row, results)
         return results
@@ -220,7 +229,7 @@ class Table:
         cells = "".join(
             f"{results.within(method.name, row.limit_px):>12.0%}{results.median(method.name):>9.4f}"
             f"{results.ms(method.name):>6.0f}"
-            for method in METHODS
+            for method in self._methods
         )
         print(
             f"{f'{row.name}, {row.limit_px:g} px':34}{len(results.errors['imalign']):>6}{cells}"
@@ -428,8 +437,9 @@ class Row:
     def goals(self, results: Results) -> list[Goal]:
         within = results.within("imalign", self.limit_px)
         goals = [Goal(f"{self.name}: within {self.limit_px:g} px", within, 1.0, self.least)]
-        if self.beside:
-            best = min(results.median(method.name) for method in METHODS[1:])
+        peers = [method.name for method in METHODS[1:] if method.name in results.errors]
+        if self.beside and peers:
+            best = min(map(results.median, peers))
             share = results.median("imalign") / best
             goals.append(Goal(f"{self.name}: median EPE / best peer", share, 0.8))
         return goals
@@ -485,10 +495,13 @@ def main() -> None:
     options = parser(__doc__, count=20, counted="random pairs for each row, at least")
     options.add_argument("--every", type=int, default=1, metavar="N", help="one rotation in N")
     options.add_argument("--only", default="", help="rows whose name contains this")
+    options.add_argument("--alone", action="store_true", help="imalign, and no other method")
+    options.add_argument("--failures", action="store_true", help="list the pairs not within limits")
     chosen = options.parse_args()
     stages = [Stage.of(name, size) for name, size in PICTURES.items()]
     count = -(-chosen.count // len(stages))
-    table, goals = Table(), []
+    table = Table(METHODS[:1] if chosen.alone else METHODS, failures=chosen.failures)
+    goals: list[Goal] = []
     for row in rows(stages, count, chosen.every):
         if chosen.only in row.name:
             # Anew for each row, so that one run alone is the same.

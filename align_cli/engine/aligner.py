@@ -8,10 +8,11 @@ the source.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property, partial
+from itertools import chain
 from typing import Any, Final
 
 from align_cli.engine import trust, unlike_search
@@ -19,10 +20,12 @@ from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.attempt import Attempt, Task, attempted
 from align_cli.engine.coarse_to_fine import FIELD_SIDE, Progress
-from align_cli.engine.coordinates import Size, inverse
-from align_cli.engine.judge import Judge
+from align_cli.engine.coordinates import Size, inverse, plausible
+from align_cli.engine.errors import ImageError
+from align_cli.engine.judge import ENOUGH_SHARE, Judge
 from align_cli.engine.limits import within_limits
 from align_cli.engine.luma import check_image, seen
+from align_cli.engine.majority import Majority, Settled, practicable
 from align_cli.engine.memory import keep_freed_memory
 from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.model_choice import model_scores, simplest
@@ -34,8 +37,8 @@ from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.search import Found, search
-from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, chosen_starts
+from align_cli.engine.search import Found, by_majority, fixed, search
+from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, blocks, chosen_starts
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
 from align_cli.engine.unlike import descend, judged
@@ -279,20 +282,61 @@ class Aligner:
             attempt = self._from(task, begin, given)
             if given:
                 return starts[0], attempt
-            if attempt.beyond_doubt and judge.convinced(attempt.warp, attempt.quality.unexplained):
+            if fixed(attempt) and judge.convinced(attempt.warp, attempt.quality.unexplained):
                 return IDENTITY, attempt
             first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
         views = Views(pair.levels, self._target.levels, self.model)
+        guessed: list[tuple[str, Matrix]] = []
+
+        def guesses(name: str) -> Iterator[Matrix]:
+            for guess in STARTS[name](views):
+                guessed.append((name, guess))
+                yield guess
+
         found = search(
             first,
             [name for name in starts if name != IDENTITY],
-            guesses=lambda name: STARTS[name](views),
+            guesses=guesses,
             judge=judge,
             attempt=lambda judged: attempted(task, judged.warp, used=judged.used, before=begin),
         )
         if found is None:
             return IDENTITY, self._from(task, begin, False)
-        return found.start, found.attempt
+        if found.convinces or not practicable(pair):
+            return found.start, found.attempt
+        most = self._by_majority(found, guessed, judge, task, views, begin)
+        if most is found and found.judgement.share >= ENOUGH_SHARE:
+            return found.start, found.attempt.unrivalled(self.model)
+        return most.start, most.attempt
+
+    def _by_majority(
+        self,
+        found: Found[Attempt],
+        guessed: Iterable[tuple[str, Matrix]],
+        judge: Judge,
+        task: Task,
+        views: Views,
+        begin: Matrix,
+    ) -> Found[Attempt]:
+        """What the search found, or the motion that most of the target follows."""
+        majority = Majority(
+            task.pair, model=self.model, loss=self.loss, photometric=self.options.photometric
+        )
+        places = (near for near in (found.attempt.warp, begin) if plausible(near, self.target_size))
+        around = ((found.start, guess) for near in places for guess in blocks.guesses(views, near))
+
+        def attempt(settled: Settled) -> Attempt | None:
+            try:
+                among = majority.restricted(settled.warp, self.options)
+                return attempted(
+                    task, settled.warp, used=majority.level + 1, before=begin, among=among
+                )
+            except ImageError:  # too little agrees
+                return None
+
+        return by_majority(
+            found, chain(guessed, around), judge=judge, majority=majority, attempt=attempt
+        )
 
     def _task(self, pair: Pair, threads: Threads, progress: Progress | None) -> Task:
         return Task(pair, self.model, self.loss, self.options, threads, progress)

@@ -45,7 +45,7 @@ class Task(NamedTuple):
 class Attempt:
     """Where an attempt ended, and what is to be thought of it.
 
-    ``agrees`` says whether the images agree whatever else is asked.
+    ``agrees`` says whether the images agree whatever else is asked, ``evidence`` why.
     """
 
     descent: Descent
@@ -53,6 +53,7 @@ class Attempt:
     uncertainty: Uncertainty | None
     outcome: Outcome
     agrees: bool
+    evidence: verdict.Evidence
 
     @property
     def warp(self) -> Matrix:
@@ -70,9 +71,24 @@ class Attempt:
         return self.quality.unexplained
 
     @property
+    def uncertainty_px(self) -> float:
+        """How exactly the residuals fix it, mean over the target; NaN if unknown."""
+        return math.nan if self.uncertainty is None else self.uncertainty.mean_px
+
+    @property
     def beyond_doubt(self) -> bool:
         """Whether it is aligned, and the images agree whatever else is asked."""
         return self.outcome.aligned and self.agrees
+
+    def unrivalled(self, model: MotionModel) -> Attempt:
+        """The same, where another motion that may fit was looked for in vain."""
+        evidence, last = replace(self.evidence, rivalled=False), self.descent.records[-1]
+        return replace(
+            self,
+            evidence=evidence,
+            outcome=verdict.outcome(evidence, self.quality, last, model=model.name),
+            agrees=verdict.beyond_doubt(evidence, self.quality),
+        )
 
     def better_than(self, first: Attempt) -> bool:
         """Whether a second attempt counts: who tries twice is wrong more often."""
@@ -88,6 +104,7 @@ def attempted(
     used: int,
     given: bool = False,
     before: Matrix | None = None,
+    among: Pair | None = None,
 ) -> Attempt:
     """Align a pair from one start, and ask what there is to be asked of the answer.
 
@@ -97,12 +114,15 @@ def attempted(
         used: how many of the finest levels.
         given: whether somebody gave the start.
         before: the warp that the answer must be better than; None for the start.
+        among: the pair without what takes no part in the solving, though it is asked afterwards;
+            None for all of it.
     """
     pair, target = task.pair, task.pair.target
     before = start if before is None else before
-    descent = descended(task, start, used)
+    solved = task if among is None else task._replace(pair=among)
+    descent = descended(solved, start, used)
     if task.options.polish:
-        descent = _polished(task, descent)
+        descent = _polished(solved, descent)
     place, last = descent.place, descent.records[-1]
     quality = trust.measure(
         pair.source,
@@ -130,9 +150,10 @@ def attempted(
     if verdict.asks_tiles(evidence, quality):
         evidence = replace(evidence, tiles=level_evidence.votes(pair, place))
     if verdict.asks_way_back(evidence, quality):
-        evidence = replace(evidence, loop_px=_loop_px(task, start, place.warp, used))
+        evidence = replace(evidence, loop_px=_loop_px(solved, start, place.warp, used))
     outcome = verdict.outcome(evidence, quality, last, model=task.model.name)
-    return Attempt(descent, quality, uncertain, outcome, verdict.beyond_doubt(evidence, quality))
+    agrees = verdict.beyond_doubt(evidence, quality)
+    return Attempt(descent, quality, uncertain, outcome, agrees, evidence)
 
 
 def descended(task: Task, start: Matrix, used: int) -> Descent:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from align_cli.engine.alignment import LevelRecord
-from align_cli.engine.coordinates import Size, at_level
+from align_cli.engine.coordinates import Size, at_level, coarser_by
 from align_cli.engine.equations import LevelEquations
 from align_cli.engine.fine import finely_sampled
 from align_cli.engine.ladder import ladder
@@ -322,7 +322,9 @@ class _LevelSolver:
     ) -> tuple[Place, LevelResult]:
         """Solve from where the descent stands; where that ends nowhere, the place stays."""
         if to_the_end:
-            ratio = min(state.ratio, ROWS_RATIO) if self._clear else 1.0
+            # A source on larger pixels is less steep than the target says: nothing is foretold.
+            as_large = coarser_by(at_level(state.place.warp, self.level), self.size) == 0
+            ratio = min(state.ratio, ROWS_RATIO) if self._clear and as_large else 1.0
         else:
             least = POINTS_RATIO if isinstance(equations, PointEquations) else LEAST_RATIO
             ratio = 1.0 if settings.ask_field else max(state.ratio, least)

@@ -236,7 +236,7 @@ def solve_level(
             solver = Solver(matrix[chosen[:, None], chosen])
         if solver.singular:
             return result(Status.SINGULAR, iteration)
-        step = solver.step(at_place.vector[chosen])
+        solved = step = solver.step(at_place.vector[chosen])
         if np.abs(step).max() < SMALL_STEP:
             solved = step / max(at_place.slope, LEAST_SLOPE)
             step = accelerated(solved, before)
@@ -250,6 +250,9 @@ def solve_level(
             return result(Status.DIVERGED, iteration)
         place = Place(new_warp, new_light)
         step_before, last_step = last_step, corner_step_px(small, size)
+        if step is not solved:
+            alone = from_normalised @ model.to_matrix(solved[: model.size]) @ to_normalised
+            last_step = max(last_step, corner_step_px(alone, size))
         if step_before < np.inf:
             ratio = min(1.0, last_step / step_before)
         next_step = last_step * min(1.0, CAUTION * ratio)

@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import cached_property
+from typing import Final
+
+import numpy as np
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import at_level, like_level
+from align_cli.engine.coordinates import (
+    Size,
+    at_level,
+    corners,
+    inverse,
+    like_level,
+    map_points,
+    plausible,
+)
 from align_cli.engine.luma import Luma
 from align_cli.engine.noise import noise_level
 from align_cli.engine.options import Options
 from align_cli.engine.photometry import Light, first_guess
 from align_cli.engine.points import PointSource
 from align_cli.engine.pyramid import Level, held, level_count, pyramid
+from align_cli.engine.sampling import offset_origin
 from align_cli.engine.target import Target
-from align_cli.engine.trust import Details, TileZncc, details, tile_zncc
+from align_cli.engine.trust import DETAIL_TILE, Details, TileZncc, details, tile_zncc
+
+SMALL_PART: Final = 0.25
+"""Where a source reaches less of a target, no more is looked at."""
 
 
 class Pair:
@@ -79,7 +95,14 @@ class Pair:
         """
         key = level, warp.tobytes()
         if key not in self._tiles:
-            self._tiles[key] = tile_zncc(self.details(warp, level))
+            of_source, there = self.like_level(warp, level)
+            source, target = self.levels[of_source], self.target.levels[level]
+            part = _reached(there, source.size, target.size)
+            self._tiles[key] = tile_zncc(
+                self.details(warp, level)
+                if part is None
+                else _details_of(source, target, there, part)
+            )
         return self._tiles[key]
 
     def light_as_it_is(self) -> Light:
@@ -110,3 +133,30 @@ class Pair:
         source, target = self.source, self.target.image
         gain = light.gain * source.scale / target.scale
         return gain, source.offset + source.scale * light.bias - gain * target.offset
+
+
+def _reached(warp: Matrix, source: Size, target: Size) -> tuple[slice, slice] | None:
+    """Rows and columns of whole tiles of a target, and one more, that a source reaches.
+
+    None where they are more than ``SMALL_PART`` of it.
+    """
+    if not plausible(warp, target):
+        return None
+    seen = map_points(inverse(warp), corners(source))
+    if not (plausible(inverse(warp), source) and np.isfinite(seen).all()):
+        return None
+    tiles = seen / DETAIL_TILE
+    low = np.clip(np.floor(tiles.min(axis=0)) - 1, 0, None) * DETAIL_TILE
+    high = np.clip((np.ceil(tiles.max(axis=0)) + 1) * DETAIL_TILE, 0, target)
+    if not (high > low).all() or np.prod(high - low) > SMALL_PART * math.prod(target):
+        return None
+    (left, top), (right, bottom) = low.astype(int).tolist(), high.astype(int).tolist()
+    return slice(top, bottom), slice(left, right)
+
+
+def _details_of(source: Level, target: Level, warp: Matrix, part: tuple[slice, slice]) -> Details:
+    """``details`` of a part of the target."""
+    rows, columns = part
+    valid = None if target.valid is None else target.valid[part]
+    seen = Level(target.part(part), valid)
+    return details(source, seen, offset_origin(warp, columns.start, rows.start))

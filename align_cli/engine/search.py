@@ -7,16 +7,22 @@ guess to rest on coarse levels and says how much agrees there; and the best goes
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Final, Generic, Protocol, TypeVar
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.judge import ENOUGH_SHARE, Judge, Judgement
+from align_cli.engine.majority import Majority, Settled
 
 AS_GOOD: Final = 0.9
 """A guess is tried if so many times as many tiles agree as do already: it is the end that counts,
 where between two motions as many may agree, but none of them well."""
+
+ALIKE: Final = 1.02
+"""What began further from the images as they lie wins with more than so many times as much: a
+chessboard fits as well when it is turned by 180 degrees."""
 
 LEAST_TILES, LEAST_SHARE = 4.0, 0.2
 """Agreement of fewer tiles, or of a smaller share of those that overlap, may be chance. Measured:
@@ -24,6 +30,15 @@ wrong guesses reached a share of 0.19, right ones in a photograph covered by 40 
 
 PLENTY_OF_TILES: Final = 16.0
 """Where so many agree, and ``ENOUGH_SHARE`` of all, a start is asked for no further guess."""
+
+
+FIXED_PX: Final = 0.1
+"""An answer that is more uncertain may lie between two motions, whatever else agrees."""
+
+LEAST_EXPLAINED: Final = 0.3
+MORE: Final = 1.02
+"""A motion is the majority's if it explains at least the first share, and so many times as much as
+what was found without."""
 
 
 class Attempt(Protocol):
@@ -45,8 +60,17 @@ class Attempt(Protocol):
     def unexplained(self) -> float:
         """How much of the target's details is neither in the source nor noise; NaN if unknown."""
 
+    @property
+    def uncertainty_px(self) -> float:
+        """How exactly the residuals fix it, mean over the target; NaN if unknown."""
+
 
 A = TypeVar("A", bound=Attempt)
+
+
+def fixed(attempt: Attempt) -> bool:
+    """Whether nothing speaks against an attempt, and the residuals leave it little room."""
+    return attempt.beyond_doubt and not attempt.uncertainty_px > FIXED_PX
 
 
 @dataclass(frozen=True)
@@ -60,7 +84,7 @@ class Found(Generic[A]):
     @property
     def convinces(self) -> bool:
         """Whether no other start can do better."""
-        return self.attempt.beyond_doubt and self.judgement.share >= ENOUGH_SHARE
+        return fixed(self.attempt) and self.judgement.share >= ENOUGH_SHARE
 
     @property
     def rank(self) -> tuple[bool, float]:
@@ -68,6 +92,11 @@ class Found(Generic[A]):
         left = self.attempt.unexplained
         well = 1.0 if math.isnan(left) else max(0.0, 1.0 - left)
         return self.attempt.aligned, well * self.judgement.agreement
+
+    def better_than(self, other: Found[A]) -> bool:
+        """Whether it does clearly better than what began nearer to the images as they lie."""
+        (aligned, well), (as_well, as_good) = self.rank, other.rank
+        return aligned > as_well or (aligned == as_well and well > ALIKE * as_good)
 
 
 def search(
@@ -101,11 +130,45 @@ def search(
         tried = attempt(judged)
         ends.append(tried.warp)
         found = Found(tried, start, judge.compared(tried.warp))
-        if best is None or found.rank > best.rank:
+        if best is None or found.better_than(best):
             best = found
         if best.convinces:
             break
     return best
+
+
+def by_majority(
+    best: Found[A],
+    guessed: Iterable[tuple[str, Matrix]],
+    *,
+    judge: Judge,
+    majority: Majority,
+    attempt: Callable[[Settled], A | None],
+) -> Found[A]:
+    """What a search found, or the motion that explains more, solved where the images agree.
+
+    Args:
+        best: what the search found, and what does not convince.
+        guessed: what was guessed, and the name of the start that did.
+        judge: of the guesses.
+        majority: of the pair.
+        attempt: aligns among what agrees with a settled guess; None where too little does.
+    """
+    promising = (each for each in guessed if _no_chance(judge.compared(each[1])))
+    found = majority.best(chain([(best.start, best.attempt.warp)], promising))
+    if found is None:
+        return best
+    start, settled = found
+    explained = majority.explained(best.attempt.warp)
+    if settled.explained < LEAST_EXPLAINED or settled.explained <= MORE * explained:
+        return best
+    tried = attempt(settled)
+    # Where noise or blur leaves it loose, what is explained strictly is no argument.
+    if tried is None or not tried.uncertainty_px <= FIXED_PX:
+        return best
+    if majority.explained(tried.warp) <= MORE * explained:
+        return best
+    return Found(tried, start, judge.compared(tried.warp))
 
 
 def _best(judge: Judge, guesses: Iterator[Matrix]) -> Judgement | None:
@@ -120,6 +183,9 @@ def _best(judge: Judge, guesses: Iterator[Matrix]) -> Judgement | None:
 
 
 def _promising(judged: Judgement, best: Found[A] | None) -> bool:
-    if judged.agreement < LEAST_TILES or judged.share < LEAST_SHARE:
-        return False
-    return best is None or judged.agreement > AS_GOOD * best.judgement.agreement
+    better = best is None or judged.agreement > AS_GOOD * best.judgement.agreement
+    return better and _no_chance(judged)
+
+
+def _no_chance(judged: Judgement) -> bool:
+    return judged.agreement >= LEAST_TILES and judged.share >= LEAST_SHARE

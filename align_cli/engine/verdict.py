@@ -143,6 +143,8 @@ class Evidence:
         loop_px: how far the corners end from where they were after aligning there and back, each by
             itself; None where nobody asked.
         unlike: whether the images were compared by the orientation of their edges.
+        rivalled: whether another motion may fit a part of the images; False where most tiles agree
+            and it was looked for in vain.
     """
 
     status: Status
@@ -154,6 +156,7 @@ class Evidence:
     tiles: TileVotes | None = None
     loop_px: float | None = None
     unlike: bool = False
+    rivalled: bool = True
 
 
 @dataclass(frozen=True)
@@ -202,7 +205,8 @@ def clear(evidence: Evidence, quality: Quality) -> bool:
 
 
 def _loose(evidence: Evidence) -> bool:
-    return evidence.uncertainty_px is not None and evidence.uncertainty_px > LOOSE_PX
+    uncertainty = evidence.uncertainty_px
+    return evidence.rivalled and uncertainty is not None and uncertainty > LOOSE_PX
 
 
 def beyond_doubt(evidence: Evidence, quality: Quality) -> bool:

@@ -1,13 +1,22 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
 
 from align_cli.engine.judge import ENOUGH_SHARE, Judgement
-from align_cli.engine.search import LEAST_SHARE, LEAST_TILES, PLENTY_OF_TILES, Found, search
+from align_cli.engine.majority import Settled
+from align_cli.engine.search import (
+    FIXED_PX,
+    LEAST_SHARE,
+    LEAST_TILES,
+    PLENTY_OF_TILES,
+    Found,
+    by_majority,
+    search,
+)
 from tests.photographs import shifted
 
 Matrix = np.ndarray
@@ -19,6 +28,7 @@ class Attempt:
     aligned: bool = True
     beyond_doubt: bool = True
     unexplained: float = 0.1
+    uncertainty_px: float = 0.01
 
 
 @dataclass
@@ -134,3 +144,74 @@ def test_what_convinces() -> None:
     assert world.found(0.0).convinces
     assert not world.found(0.0, beyond_doubt=False).convinces
     assert not world.found(1.0).convinces
+
+
+def test_what_is_as_good_but_further_away_does_not_win() -> None:
+    world = World({0.0: 60.0, 5.0: 61.0, 7.0: 62.0})
+    found, _ = run(world, world.found(0.0), one=(5.0,), two=(7.0,))
+    assert found is not None
+    assert (found.start, found.attempt.warp[0, 2]) == ("two", 7.0)
+
+
+def test_what_leaves_much_room_does_not_convince() -> None:
+    world = World({0.0: 95.0})
+    assert world.found(0.0).convinces
+    assert world.found(0.0, uncertainty_px=np.nan).convinces
+    assert not world.found(0.0, uncertainty_px=1.1 * FIXED_PX).convinces
+
+
+@dataclass
+class Most:
+    """A majority that brings a guess to the next whole ten, and knows what is explained there."""
+
+    explains: dict[float, float]
+
+    def ten(self, warp: Matrix) -> float:
+        return 10.0 * round(float(warp[0, 2]) / 10.0)
+
+    def explained(self, warp: Matrix) -> float:
+        return self.explains.get(self.ten(warp), 0.0)
+
+    def best(self, guesses: Iterable[tuple[str, Matrix]]) -> tuple[str, Settled] | None:
+        found = [
+            (
+                name,
+                Settled(shifted(10.0 * round(float(warp[0, 2]) / 10.0), 0.0), self.explained(warp)),
+            )
+            for name, warp in guesses
+        ]
+        return max(found, key=lambda each: each[1].explained, default=None)
+
+
+def most(
+    world: World, explains: dict[float, float], *guesses: float, fails: bool = False
+) -> Found[Attempt]:
+    return by_majority(
+        world.found(0.0, aligned=False),
+        [("guessed", shifted(x, 0.0)) for x in guesses],
+        judge=world,
+        majority=Most(explains),
+        attempt=lambda settled: None if fails else Attempt(settled.warp),
+    )
+
+
+def test_the_motion_that_explains_more_wins() -> None:
+    world = World({0.0: 60.0, 19.0: 50.0, 28.0: 50.0})
+    found = most(world, {0.0: 0.4, 20.0: 0.6, 30.0: 0.5}, 19.0, 28.0)
+    assert (found.start, found.attempt.warp[0, 2]) == ("guessed", 20.0)
+
+
+@pytest.mark.parametrize(
+    ("there", "agreement", "fails"),
+    [
+        (0.40, 50.0, False),  # no more than what was found
+        (0.28, 50.0, False),  # too little, though nothing else explains any
+        (0.60, 10.0, False),  # what agrees may be chance
+        (0.60, 50.0, True),  # too little agrees to solve it
+    ],
+)
+def test_what_was_found_stays(there: float, agreement: float, fails: bool) -> None:
+    world = World({0.0: 60.0, 19.0: agreement})
+    here = 0.4 if there != 0.28 else 0.0
+    found = most(world, {0.0: here, 20.0: there}, 19.0, fails=fails)
+    assert (found.start, found.attempt.warp[0, 2]) == ("identity", 0.0)

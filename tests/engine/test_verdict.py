@@ -365,3 +365,13 @@ def test_an_answer_that_may_lie_between_two_motions_is_doubtful(
     )
     assert found.verdict is (Verdict.DOUBTFUL if doubtful else Verdict.ALIGNED)
     assert ("several motions" in found.sentence) == doubtful
+
+
+def test_where_no_rival_was_found_what_is_loose_is_no_doubt() -> None:
+    loose = {"uncertainty_px": 1.1 * LOOSE_PX, "tiles": TileVotes(40, 0.9, 0.0)}
+    seen = replace(quality(), unexplained=0.3)
+    assert end_of(seen, **loose).doubtful
+    assert end_of(seen, **loose, rivalled=False).aligned
+    # What the texture leaves open stays open.
+    loose["uncertainty_px"] = 1.1 * LARGEST_UNCERTAINTY_PX
+    assert not end_of(seen, **loose, rivalled=False).aligned

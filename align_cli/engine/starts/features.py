@@ -16,8 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Points
-from align_cli.engine.coordinates import at_level, plausible, unit
+from align_cli.engine.coordinates import at_level
 from align_cli.engine.pyramid import Level
+from align_cli.engine.starts.motions import FEWEST, motions
 from align_cli.engine.starts.views import Views
 
 MOST_PIXELS: Final = (1 << 17, 1 << 19)
@@ -27,18 +28,9 @@ MOST_FEATURES: Final = 2000
 RATIO: Final = 0.8
 """Lowe 2004: a match counts if the second best is by so much worse."""
 
-NOISE_PX: Final = 1.0
-"""MAGSAC's upper limit of the noise, in pixels of the level."""
-
-FEWEST: Final = 8
-"""Matches that a motion must explain: any four agree with some homography."""
-
 SURE, SURE_SHARE = 40, 0.7
 """Where one motion explains so many matches on the coarser images, and this share of them, the
 finer ones have no say."""
-
-MOTIONS: Final = 2
-"""Where something large moves by itself, most features may be on it."""
 
 DARKEST, BRIGHTEST = 0.5, 99.5
 """Percentiles that become black and white."""
@@ -62,27 +54,11 @@ def guesses(views: Views) -> Iterator[Matrix]:
         if level is None or level in seen or sure:
             continue
         seen.add(level)
+        size = views.target[level].size
         start, end = _matches(views.target[level], views.source[level])
-        for _ in range(MOTIONS):
-            if len(start) < FEWEST:
-                break
-            found, inliers = _homography(start, end)
-            if found is None or inliers.sum() < FEWEST:
-                break
-            sure |= inliers.sum() >= SURE and inliers.mean() >= SURE_SHARE
-            warp = found
-            if not views.model.projective:
-                warp = views.model.from_points(start[inliers], end[inliers])
-            if plausible(unit(warp), views.target[level].size):
-                yield at_level(warp, -level)
-            start, end = start[~inliers], end[~inliers]
-
-
-def _homography(start: Points, end: Points) -> tuple[Matrix | None, NDArray[np.bool_]]:
-    found, inliers = cv2.findHomography(start, end, cv2.USAC_MAGSAC, NOISE_PX, maxIters=5000)
-    if found is None or not np.isfinite(found).all() or found[2, 2] == 0.0:
-        return None, np.zeros(len(start), np.bool_)
-    return np.asarray(found, np.float64), inliers.ravel().astype(np.bool_)
+        for found in motions(views.model, start, end, size):
+            sure |= found.inliers >= SURE and found.share >= SURE_SHARE
+            yield at_level(found.warp, -level)
 
 
 def _matches(target: Level, source: Level) -> tuple[Points, Points]:

@@ -1,4 +1,4 @@
-"""Shifts that phase correlation finds."""
+"""Shifts at which the images agree over what overlaps, and those that phase correlation finds."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import at_level
+from align_cli.engine.starts.overlap import agreement
 from align_cli.engine.starts.phase import correlation, faded, peaks
 from align_cli.engine.starts.views import Views
 
@@ -16,7 +17,9 @@ MOST_PIXELS: Final = 1 << 15
 """Of the level that is looked at. Measured: overlaps of 25 % are found on 20 kilopixels as well as
 on four times as many, in a quarter of the time."""
 
-PEAKS: Final = 4
+PEAKS: Final = 2
+"""That each of the two proposes. Where images differ by more than a shift, phase correlation is the
+sharper one; where little overlaps, it finds one shift less in ten."""
 
 
 def guesses(views: Views) -> Iterator[Matrix]:
@@ -24,12 +27,12 @@ def guesses(views: Views) -> Iterator[Matrix]:
     level = views.reduced(MOST_PIXELS)
     if level is None:
         return
-    source, target = (
-        faded(image.image, image.valid) for image in (views.source[level], views.target[level])
-    )
-    if not (source.any() and target.any()):
+    source, target = views.source[level], views.target[level]
+    s, t = (faded(image.image, image.valid) for image in (source, target))
+    if not (s.any() and t.any()):
         return  # so little takes part that the reduced images show nothing of it
-    for _, x, y in peaks(correlation(source, target), PEAKS):
-        warp = np.eye(3)
-        warp[:2, 2] = x, y
-        yield at_level(warp, -level)
+    for surface in (agreement(source, target), correlation(s, t)):
+        for _, x, y in peaks(surface, PEAKS):
+            warp = np.eye(3)
+            warp[:2, 2] = x, y
+            yield at_level(warp, -level)

@@ -1,0 +1,61 @@
+"""The motions behind pairs of points: MAGSAC (Barath et al. 2019), again without the inliers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Matrix, Points
+from align_cli.engine.coordinates import Size, plausible, unit
+from align_cli.engine.motion import MotionModel
+
+NOISE_PX: Final = 1.0
+"""MAGSAC's upper limit of the noise, in pixels of the level."""
+
+FEWEST: Final = 8
+"""Points that a motion must explain: any four agree with some homography."""
+
+MOTIONS: Final = 2
+"""Where something large moves by itself, most points may be on it."""
+
+
+class Moved(NamedTuple):
+    """A motion, target -> source, how many points it explains, and which share of those left."""
+
+    warp: Matrix
+    inliers: int
+    share: float
+
+
+def motions(model: MotionModel, here: Points, there: Points, size: Size) -> Iterator[Moved]:
+    """Motions of a model that explain points, that of the most first.
+
+    Args:
+        model: the motion model.
+        here: (n, 2) points of the target.
+        there: (n, 2) those of the source that show the same.
+        size: (width, height) of the target.
+    """
+    for _ in range(MOTIONS):
+        if len(here) < FEWEST:
+            return
+        found, inliers = _homography(here, there)
+        if found is None or inliers.sum() < FEWEST:
+            return
+        warp = found
+        if not model.projective:
+            warp = model.from_points(here[inliers], there[inliers])
+        if plausible(unit(warp), size):
+            yield Moved(warp, int(inliers.sum()), float(inliers.mean()))
+        here, there = here[~inliers], there[~inliers]
+
+
+def _homography(here: Points, there: Points) -> tuple[Matrix | None, NDArray[np.bool_]]:
+    found, inliers = cv2.findHomography(here, there, cv2.USAC_MAGSAC, NOISE_PX, maxIters=5000)
+    if found is None or not np.isfinite(found).all() or found[2, 2] == 0.0:
+        return None, np.zeros(len(here), np.bool_)
+    return np.asarray(found, np.float64), inliers.ravel().astype(np.bool_)

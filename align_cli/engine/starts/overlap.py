@@ -1,0 +1,101 @@
+"""How well two images agree at every shift, each time over what then overlaps.
+
+The correlation coefficient over the overlap alone, for all shifts at once by the Fourier transform
+(Padfield 2012). Phase correlation measures against both whole images: where a quarter of them
+overlaps, and what does not is full of texture, its peak drowns. Of few pixels a high coefficient
+may be chance, so that what counts is the coefficient made normal (Fisher 1921) and times the root
+of the number of pixels: in standard deviations, were the images unrelated.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.pyramid import Level
+
+DETAIL_PX: Final = 2.0
+CONTRAST_PX: Final = 8.0
+"""Standard deviations of the neighbourhoods whose mean is taken off, and whose contrast counts as
+1: else a skyline, which agrees with another at many shifts, counts more than all there is below."""
+
+LEAST_CONTRAST: Final = 0.02
+"""Of the mean energy of the details; what has less is mostly noise."""
+
+LEAST_OVERLAP: Final = 0.1
+"""Shifts are looked at that leave this share of the smaller image's pixels."""
+
+LEAST_VARIANCE: Final = 1e-3
+"""Over an overlap an image has at least this share of its largest variance; what is flat agrees
+with everything."""
+
+MOST: Final = 0.999
+"""A larger coefficient counts as this: rounding."""
+
+HILL_PX: Final = 9
+"""Of the shifts within this square the best counts."""
+
+
+def levelled(image: Plane, valid: Mask | None) -> Plane:
+    """An image's details over their local contrast, (height, width); 0 where it is not valid."""
+    known = np.ones(image.shape, np.float32) if valid is None else valid.astype(np.float32)
+    detail = image - _mean(image * known, known, DETAIL_PX)
+    detail *= known
+    energy = _mean(detail * detail, known, CONTRAST_PX)
+    least = LEAST_CONTRAST * float(energy.mean()) + float(np.finfo(np.float32).tiny)
+    return np.asarray(detail / np.sqrt(energy + least), np.float32)
+
+
+def _mean(image: Plane, known: Plane, sigma: float) -> Plane:
+    share = cv2.GaussianBlur(known, (0, 0), sigma) + np.finfo(np.float32).tiny
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma) / share, np.float32)
+
+
+def agreement(one: Level, other: Level) -> Plane:
+    """Fisher's z of the correlation over the overlap, at every shift.
+
+    Args:
+        one: a level of the source.
+        other: the same level of the target; its size may differ.
+
+    Returns:
+        The value at [dy, dx], negative ones from the end, tells of source(x + d) = target(x), as
+        ``phase.correlation`` has it; 0 where too little overlaps.
+    """
+    source, target = (levelled(level.image, level.valid) for level in (one, other))
+    known = one.valid, other.valid
+    rows, columns = (
+        cv2.getOptimalDFTSize(one + other)
+        for one, other in zip(source.shape, target.shape, strict=True)
+    )
+    size = rows, columns
+    masks = (
+        np.ones(image.shape, np.float32) if mask is None else mask.astype(np.float32)
+        for image, mask in zip((source, target), known, strict=True)
+    )
+    of_source, of_target = masks
+    s, s2, m = (np.fft.rfft2(each, size) for each in (source, source**2, of_source))
+    t, t2, n = (np.conj(np.fft.rfft2(each, size)) for each in (target, target**2, of_target))
+
+    def sums(one: NDArray[np.complex128], other: NDArray[np.complex128]) -> NDArray[np.float64]:
+        return np.asarray(np.fft.irfft2(one * other, size), np.float64)
+
+    pixels = np.maximum(sums(m, n), 1.0)
+    of_s, of_t = sums(s, n), sums(m, t)
+    covariance = sums(s, t) - of_s * of_t / pixels
+    variances = sums(s2, n) - of_s**2 / pixels, sums(m, t2) - of_t**2 / pixels
+    root = np.sqrt(_floored(variances[0]) * _floored(variances[1]))
+    z = np.arctanh(np.clip(covariance / root, -MOST, MOST)) * np.sqrt(pixels)
+    z[pixels < LEAST_OVERLAP * min(of_source.sum(), of_target.sum())] = 0.0
+    z = np.asarray(z, np.float32)
+    # The top alone of each hill, which may be wide.
+    return np.where(z < cv2.dilate(z, np.ones((HILL_PX, HILL_PX), np.uint8)), np.float32(0.0), z)
+
+
+def _floored(variance: NDArray[np.float64]) -> NDArray[np.float64]:
+    least = max(LEAST_VARIANCE * float(variance.max()), float(np.finfo(np.float32).tiny))
+    return np.maximum(variance, least)

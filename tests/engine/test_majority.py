@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from align_cli import align
+from align_cli.engine.coordinates import corner_error, inverse
+from align_cli.engine.errors import ImageError
+from align_cli.engine.luma import luma
+from align_cli.engine.majority import MOST_PIXELS, TOO_MANY, Majority, practicable
+from align_cli.engine.motion import MODELS
+from align_cli.engine.options import Options
+from align_cli.engine.pair import Pair
+from align_cli.engine.robust import LOSSES
+from align_cli.engine.target import Target
+from tests.photographs import NAMES, cut, photograph, shifted
+
+SIZE = (240, 180)
+MOST, REST = shifted(-6.0, 4.0), shifted(5.0, -7.0)
+"""Where most of the source, and the rest of it, belongs in the target."""
+
+
+def images(name: str, moving: float = 0.4, noise: float = 2.0) -> tuple[np.ndarray, np.ndarray]:
+    """A source part of which, from the left, moved by itself, and the target."""
+    image = photograph(name)
+    target = cut(image, SIZE, 40, 40, noise=noise)
+    source, other = (
+        cut(image, SIZE, 40 + round(to[0, 2]), 40 + round(to[1, 2]), noise=noise, seed=1)
+        for to in (MOST, REST)
+    )
+    columns = round(moving * SIZE[0])
+    source[:, :columns] = other[:, :columns]
+    return source, target
+
+
+def majority(source: np.ndarray, target: np.ndarray, model: str = "homography") -> Majority:
+    pair = Pair(luma(source), Target(luma(target), Options()))
+    return Majority(pair, model=MODELS[model], loss=LOSSES["tukey"], photometric=True)
+
+
+@pytest.mark.parametrize("model", ["translation", "rigid", "affine", "homography"])
+@pytest.mark.parametrize("name", NAMES)
+def test_a_guess_comes_to_rest_on_its_own_motion(name: str, model: str) -> None:
+    seen = majority(*images(name), model)
+    for truth, share, size in ((MOST, 0.6, SIZE), (REST, 0.4, (80, 150))):
+        settled = seen(inverse(truth) @ shifted(0.7, -0.6))
+        assert settled is not None
+        assert corner_error(settled.warp, inverse(truth), size) < 1.0
+        assert settled.explained < share + 0.2
+    assert seen.explained(inverse(MOST)) > seen.explained(inverse(REST))
+
+
+@pytest.mark.parametrize("noise", [0.0, 2.0, 10.0])
+@pytest.mark.parametrize("name", NAMES)
+def test_between_two_motions_hardly_anything_is_explained(name: str, noise: float) -> None:
+    seen = majority(*images(name, noise=noise))
+    between = inverse(shifted(*(0.5 * (MOST + REST))[:2, 2]))
+    assert seen.explained(between) < 0.5 * seen.explained(inverse(MOST))
+
+
+def test_all_of_a_plain_pair_is_explained_whatever_the_light() -> None:
+    source, target = images("poster", moving=0.0)
+    relit = np.clip(0.6 * source.astype(np.float64) + 40.0, 0, 255).astype(np.uint8)
+    for moved in (source, relit):
+        assert majority(moved, target).explained(inverse(MOST)) > 0.9
+
+
+def test_the_best_guess_explains_most() -> None:
+    seen = majority(*images("poster"))
+    found = seen.best([("rest", inverse(REST)), ("most", inverse(MOST)), ("far", shifted(90, 90))])
+    assert found is not None
+    assert found[0] == "most"
+    assert seen.best([]) is None
+    assert seen.best([("nowhere", shifted(5000.0, 0.0))]) is None
+
+
+def test_only_what_agrees_takes_part() -> None:
+    seen = majority(*images("poster"))
+    valid = seen.restricted(inverse(MOST), Options()).target.image.valid
+    assert valid is not None
+    columns = valid.mean(axis=0)
+    # The moving part's edge lies, in the target, where it is without its own motion.
+    assert columns[120:220].mean() > 0.5
+    assert columns[15:75].mean() < 0.1
+    with pytest.raises(ImageError, match="no pixel"):
+        seen.restricted(shifted(5000.0, 0.0), Options())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_motion_of_most_is_found(name: str) -> None:
+    source, target = images(name)
+    found = align(source, target, model="homography")
+    assert corner_error(found.source_to_target, MOST, SIZE) < 1.0
+
+
+def test_what_covers_two_fifths_does_not_lead_astray() -> None:
+    source, target = images("poster", moving=0.0)
+    source[:, :96] = cut(photograph("scan"), (96, 180), 100, 100)
+    found = align(source, target, model="homography")
+    assert corner_error(found.source_to_target, MOST, SIZE) < 0.5
+
+
+def test_a_large_target_of_a_tiny_source_is_not_looked_at() -> None:
+    image = photograph("poster")
+    tiny = luma(cut(image, (12, 12), 30, 30))
+    for side, small in ((200, True), (1500, False)):
+        target = Target(luma(np.tile(image, (8, 8))[:side, :side]), Options())
+        pair = Pair(tiny, target)
+        assert practicable(pair) is small
+        assert len(pair.levels) == 1
+        assert (side * side > TOO_MANY * MOST_PIXELS) is not small
