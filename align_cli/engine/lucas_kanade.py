@@ -98,7 +98,7 @@ class LevelResult:
     weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
     the squared residual that a light varying over the image would take away, to first order; 0
     where the level did not converge or nobody asked. ``scale`` is the residuals' scale that the
-    weights assumed, and ``ratio`` by how much the last step was shorter than the one before it.
+    weights assumed, and ``ratio`` by how much the last step taken was shorter than the one before it.
     """
 
     place: Place
@@ -209,7 +209,8 @@ def solve_level(
     place = start
     matrix: NDArray[np.float64] | None = None
     before: Taken | None = None
-    last_step = np.inf
+    last_step = taken = np.inf
+    taken_ratio = ratio
     estimate = 0.0
     rmse = np.nan
 
@@ -217,7 +218,9 @@ def solve_level(
         share = 0.0
         if settings.ask_field and status is Status.CONVERGED and matrix is not None:
             share = _field_share(matrix, at_place)
-        return LevelResult(place, status, iterations, last_step, rmse, share, at_place.scale, ratio)
+        return LevelResult(
+            place, status, iterations, last_step, rmse, share, at_place.scale, taken_ratio
+        )
 
     for iteration in range(1, settings.max_iterations + 1):
         at_place = equations.at(
@@ -250,11 +253,13 @@ def solve_level(
             return result(Status.DIVERGED, iteration)
         place = Place(new_warp, new_light)
         step_before, last_step = last_step, corner_step_px(small, size)
+        taken_before, taken = taken, last_step
         if step is not solved:
             alone = from_normalised @ model.to_matrix(solved[: model.size]) @ to_normalised
             last_step = max(last_step, corner_step_px(alone, size))
         if step_before < np.inf:
             ratio = min(1.0, last_step / step_before)
+            taken_ratio = min(1.0, taken / taken_before) if taken_before > 0.0 else ratio
         next_step = last_step * min(1.0, CAUTION * ratio)
         if next_step <= settings.tolerance_px or (
             settings.below_noise and next_step <= NOISE_SHARE * _noise_px(solver, model, size, rmse)
