@@ -98,7 +98,7 @@ class LevelResult:
     weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
     the squared residual that a light varying over the image would take away, to first order; 0
     where the level did not converge or nobody asked. ``scale`` is the residuals' scale that the
-    weights assumed, and ``ratio`` by how much the last step taken was shorter than the one before it.
+    weights assumed, and ``ratio`` by how much the last step taken was shorter than the one before.
     """
 
     place: Place
