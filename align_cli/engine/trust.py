@@ -403,29 +403,23 @@ def measure(
     Of images with more than twice ``MOST_MEASURED`` pixels, evenly spaced rows are looked at; the
     overlap is always counted whole.
     """
-
-    def sums(rows: slice) -> NDArray[np.float64]:
-        before = compare(source, target, start, rows)
-        after = compare(source, target, final, rows)
-        return np.stack(
-            [
-                _agreement_sums(after, after.inside),
-                _agreement_sums(before, before.inside & after.inside),
-            ]
-        )
-
-    def sums_at_start(rows: slice) -> NDArray[np.float64]:
-        before = compare(source, target, start, rows)
-        return _agreement_sums(before, before.inside)
-
-    width, height = target.size
-    first, end = row_intervals(final, np.arange(height, dtype=np.float64), width, source.size, 0.0)
-    lengths = np.maximum(end - first, 0)
     masked = source.valid is not None or target.valid is not None
-    strips = _strips(target, _STRIP_PIXELS) if masked else _sampled_strips(source, target, lengths)
-    after, before = np.sum([sums(rows) for rows in strips], axis=0)
+
+    def strips(lengths: NDArray[np.intp]) -> list[slice]:
+        if masked:
+            return _strips(target, _STRIP_PIXELS, _reached_rows(lengths))
+        return _sampled_strips(source, target, lengths)
+
+    lengths = _covered(source, target, final)
+    after, before = np.zeros((2, 8))
+    for rows in strips(lengths):
+        at_end, at_start = (compare(source, target, warp, rows) for warp in (final, start))
+        after += _agreement_sums(at_end, at_end.inside)
+        before += _agreement_sums(at_start, at_start.inside & at_end.inside)
     if before[0] == 0.0:
-        before = np.sum([sums_at_start(rows) for rows in strips], axis=0)
+        for rows in strips(_covered(source, target, start)):
+            at_start = compare(source, target, start, rows)
+            before += _agreement_sums(at_start, at_start.inside)
     unit = difference_unit(source, target)
     return Quality(
         before=_agreement(before, unit),
@@ -434,14 +428,30 @@ def measure(
         shared_texture=texture,
         unexplained=unexplained,
         # Where masks have a say, all rows were looked at, because nothing else counts it.
-        overlap=float(after[0] if masked else lengths.sum()) / (width * height),
+        overlap=float(after[0] if masked else lengths.sum()) / math.prod(target.size),
     )
 
 
-def _strips(target: Luma, most_pixels: int) -> list[slice]:
+def _covered(source: Luma, target: Luma, warp: Matrix) -> NDArray[np.intp]:
+    """(height,) pixels of each row of the target that the source covers."""
     width, height = target.size
+    rows = np.arange(height, dtype=np.float64)
+    first, end = row_intervals(warp, rows, width, source.size, 0.0)
+    return np.asarray(np.maximum(end - first, 0), np.intp)
+
+
+def _reached_rows(lengths: NDArray[np.intp]) -> range:
+    """From the first row of the target that the source covers to the last."""
+    seen = np.flatnonzero(lengths)
+    return range(int(seen[0]), int(seen[-1]) + 1) if seen.size else range(0)
+
+
+def _strips(target: Luma, most_pixels: int, of_rows: range | None = None) -> list[slice]:
+    """Strips of some rows of the target, None for all, of about so many pixels."""
+    width, height = target.size
+    of_rows = range(height) if of_rows is None else of_rows
     rows = max(1, most_pixels // width)
-    return [slice(top, min(top + rows, height)) for top in range(0, height, rows)]
+    return [slice(top, min(top + rows, of_rows.stop)) for top in of_rows[::rows]]
 
 
 def _sampled_strips(source: Luma, target: Luma, lengths: NDArray[np.intp]) -> list[slice]:
@@ -449,11 +459,11 @@ def _sampled_strips(source: Luma, target: Luma, lengths: NDArray[np.intp]) -> li
 
     ``lengths`` are the pixels of each row that the source covers.
     """
+    reached = _reached_rows(lengths)
     step = max(1, int(lengths.sum()) // MOST_MEASURED)
     if step == 1:
-        return _strips(target, _STRIP_PIXELS)
-    seen = np.flatnonzero(lengths)
-    top, bottom = int(seen[0]), int(seen[-1]) + 1
+        return _strips(target, _STRIP_PIXELS, reached)
+    top, bottom = reached.start, reached.stop
     converted = isinstance(source, LargeLuma) or isinstance(target, LargeLuma)
     # However wide the rows are: it is the places that count.
     places = FEWEST_RUNS * (NEIGHBOURS if converted else 1)

@@ -189,7 +189,9 @@ def test_the_uncertainty_is_that_of_the_errors():
 
 def test_planes_that_say_the_same_twice_know_no_more_than_one():
     solved = solved_on(0, "affine")
-    np.testing.assert_allclose(covariance(solved, 10**9, solved), covariance(solved, 10**9), rtol=1e-9)
+    np.testing.assert_allclose(
+        covariance(solved, 10**9, solved), covariance(solved, 10**9), rtol=1e-9
+    )
 
 
 def test_the_uncertainty_is_told_where_the_source_was_warped_to_before():
