@@ -292,6 +292,7 @@ class _LevelSolver:
         ask_field = state.field_to_try and min(self.size) >= FIELD_SIDE
         if ask_field:
             tolerance_px = min(tolerance_px, FIELD_TOLERANCE_PX)
+        by_noise = to_the_end and self.options.tolerance is None
         for model in rungs:
             settings = LevelSettings(
                 model,
@@ -300,7 +301,8 @@ class _LevelSolver:
                 iterations,
                 tolerance_px,
                 ask_field=ask_field,
-                below_noise=to_the_end and self.options.tolerance is None and self._clear,
+                below_noise=by_noise and self._clear,
+                or_noise=by_noise,
             )
             equations = equations_of(model, FIELD if ask_field else state.light_terms)
             place, result = self._solve(equations, state, settings, to_the_end)

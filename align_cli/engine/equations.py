@@ -31,6 +31,10 @@ edges: taken for outliers, the edges would lose their vote. Measured without noi
 0.0020 px instead of 0.0039."""
 
 
+MOST_NOISE: Final = 0.8
+"""No more of a picture's variance is ever taken for noise: something must be left to fit."""
+
+
 class NormalEquations(NamedTuple):
     """[J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r at a place.
 
@@ -147,3 +151,21 @@ def least_scale(spread: float) -> float:
         spread: standard deviation of the target's level.
     """
     return max(LEAST_SCALE_SHARE * spread, LEAST_SCALE)
+
+
+def noise_to_take_off(noise: float, mean_square: float, spread: float) -> float:
+    """Variance by which the noise of the target pulls its own column.
+
+    The residual holds the target's noise n with a minus, its column with a plus, so the factor's
+    score has a share of its own: E[psi(r) n] = -E[psi'(r)] var(n) (Stein 1981). Left in, it makes
+    the factor too large by var(n) over the variance of the picture: at noise of 30 grey levels on
+    an evenly grey picture the gain came out as 0.4 instead of 1. Both images share in the residual,
+    so no more than half of its variance is taken for the target's noise: fine texture that seems to
+    be noise vanishes from it.
+
+    Args:
+        noise: standard deviation of the target's noise, as measured.
+        mean_square: of the residuals, weighted.
+        spread: standard deviation of the target, noise and all.
+    """
+    return min(noise**2, 0.5 * mean_square, MOST_NOISE * spread**2)

@@ -78,7 +78,10 @@ breathed with every step would keep the last digits of the warp from settling.""
 class LevelSettings:
     """What a level's solve needs to know besides its images.
 
-    ``ask_field``: whether the result's ``field_share`` is wanted.
+    ``ask_field``: whether the result's ``field_share`` is wanted. ``below_noise``: whether steps
+    that are foretold to be below the noise need not be made. ``or_noise``: whether it is at rest,
+    too, if it still moves by less than noise would move it when the iterations are used up: where
+    little but noise is left, steps hardly shrink.
     """
 
     model: MotionModel
@@ -88,6 +91,7 @@ class LevelSettings:
     tolerance_px: float
     ask_field: bool = False
     below_noise: bool = False
+    or_noise: bool = False
 
 
 @dataclass(frozen=True)
@@ -266,7 +270,8 @@ def solve_level(
         ):
             return result(Status.CONVERGED, iteration)
         scale = None if last_step > STEADY_SCALE_PX else at_place.scale
-    return result(Status.ITERATION_LIMIT, settings.max_iterations)
+    at_rest = settings.or_noise and last_step <= _noise_px(solver, model, size, rmse)
+    return result(Status.CONVERGED if at_rest else Status.ITERATION_LIMIT, settings.max_iterations)
 
 
 def _noise_px(solver: Solver, model: MotionModel, size: Size, rmse: float) -> float:

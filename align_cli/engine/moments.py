@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
 from align_cli.engine.coordinates import Size
-from align_cli.engine.equations import NormalEquations, least_scale
+from align_cli.engine.equations import NormalEquations, least_scale, noise_to_take_off
 from align_cli.engine.motion import MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD, Light
 from align_cli.engine.place import Place
@@ -71,6 +71,9 @@ scale."""
 
 NEIGHBOURS: Final = 4
 """Rows of planes that are not held that are looked at together."""
+
+_IMAGE_IMAGE, _ONE_ONE = 7, 9
+"""Places of T T and of 1 among the tables of ``_matrix_tables``."""
 
 _POWERS: Final = np.array(MONOMIALS).T
 
@@ -258,10 +261,17 @@ def _strip_sums(
         np.multiply(plane, product, out=r)
         table[:] = powers_y.T @ times(r, powers_x)
     moments[3] = powers_y.T @ times(product, powers_x)
+    weight, squares, _, slopes, weights = totals
+    if target.noise > 0.0 and here.weight is None and weights > 0.0:
+        pull = slopes / weights * noise_to_take_off(target.noise, squares / weight, target.spread)
+        moments[2] += powers_y.T @ times(w, powers_x) * pull
+    else:
+        pull = 0.0
 
     tables = np.zeros((10, 5, 5))
     if matrix_step:
         tables = _matrix_tables(target, here, rows, w, matrix_step)
+        tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
     return _StripSums(moments, totals, tables)
 
 

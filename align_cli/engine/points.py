@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size, normalisation
-from align_cli.engine.equations import NormalEquations, least_scale
+from align_cli.engine.equations import NormalEquations, least_scale, noise_to_take_off
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.photometry import Light
 from align_cli.engine.place import Place
@@ -67,6 +67,7 @@ class TargetPoints:
         ranked: indices of points with texture, evenly spaced.
         monomials: (6, n) float32, ``MONOMIALS`` of the normalised coordinates.
         pixels_per_unit: length in pixels of a unit of the normalised coordinates.
+        noise: standard deviation of the noise in ``image``; 0 where none is known.
     """
 
     size: Size
@@ -80,6 +81,7 @@ class TargetPoints:
     ranked: NDArray[np.intp]
     monomials: NDArray[np.float32]
     pixels_per_unit: float
+    noise: float = 0.0
     _columns: dict[tuple[str, int], NDArray[np.float32]] = field(default_factory=dict)
 
     def columns(self, model: MotionModel, light_terms: int) -> NDArray[np.float32]:
@@ -98,7 +100,7 @@ class TargetPoints:
 
 
 def target_points(
-    level: Level, most: int = MOST_POINTS, *, bent: bool = False
+    level: Level, most: int = MOST_POINTS, *, bent: bool = False, noise: float = 0.0
 ) -> TargetPoints | None:
     """The pixels of a pyramid level that tell most, or None where no interior is left.
 
@@ -106,6 +108,7 @@ def target_points(
         level: the level.
         most: how many, about.
         bent: whether with ``bends``.
+        noise: standard deviation of the noise of the level.
     """
     reach = BORDER
     if not has_interior(level.size):
@@ -133,6 +136,7 @@ def target_points(
         (x, y),
         valid,
         cell,
+        noise,
     )
     return _bent(points, level) if bent else points
 
@@ -160,6 +164,7 @@ def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> Ta
         (planes.gradient_x[picked], planes.gradient_y[picked]),
         valid,
         cell,
+        planes.noise,
     )
     return _bent(points, level)
 
@@ -195,6 +200,7 @@ def _elected(
     gradient: tuple[Plane, Plane],
     valid: Mask | None,
     cell: int,
+    noise: float,
 ) -> TargetPoints:
     """One of each cell of ``cell`` by ``cell`` candidates: that with the largest gradient."""
     energy = np.square(gradient[0])
@@ -229,6 +235,7 @@ def _elected(
         ranked=textured[:: max(1, textured.size // MOST_RANKED)],
         monomials=np.stack(powers),
         pixels_per_unit=1.0 / float(to_normalised[0, 0]),
+        noise=noise,
     )
 
 
@@ -360,15 +367,27 @@ class PointEquations:
             w = known.astype(np.float32)
         weight = float(w.sum())
         w_r = w * r
+        slope = self._loss.slope(w)
+        vector = outer(self._columns, w_r[None])[:, 0]
+        matrix = outer(self._columns * w, self._columns) if with_matrix else None
+        squares = float(w_r @ r)
+        if target.noise > 0.0 and self.light_terms and weight > 0.0:
+            variance = noise_to_take_off(target.noise, squares / weight, target.spread)
+            monomials = target.monomials[: self.light_terms]
+            pull = monomials * (slope * np.float32(variance))
+            image = slice(self.motion_size, self.motion_size + self.light_terms)
+            vector[image] += pull.sum(axis=1)
+            if matrix is not None:
+                matrix[image, image] -= outer(pull, monomials)
         return NormalEquations(
-            vector=outer(self._columns, w_r[None])[:, 0],
-            matrix=outer(self._columns * w, self._columns) if with_matrix else None,
+            vector=vector,
+            matrix=matrix,
             weight=weight,
-            squares=float(w_r @ r),
+            squares=squares,
             share=count / self._most,
             scale=scale,
             estimate=estimate,
-            slope=float(self._loss.slope(w).sum()) / max(weight, 1.0),
+            slope=float(slope.sum()) / max(weight, 1.0),
         )
 
 

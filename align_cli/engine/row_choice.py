@@ -16,7 +16,7 @@ import numpy as np
 from align_cli.engine.arrays import Matrix, Vector
 from align_cli.engine.bands import Bands
 from align_cli.engine.coordinates import Size
-from align_cli.engine.noise import believed, noise_energy
+from align_cli.engine.noise import believed, left_on, noise_energy
 from align_cli.engine.pyramid import Level
 from align_cli.engine.sampling import row_intervals
 from align_cli.engine.targets import BORDER, TargetPlanes, target_planes
@@ -52,7 +52,7 @@ def all_rows(levels: Sequence[Level], level: int, noise: float) -> TargetPlanes 
         level: which of them.
         noise: standard deviation of the noise of the image.
     """
-    planes = target_planes(levels[level])
+    planes = target_planes(levels[level], noise=noise * left_on(level))
     return believed(planes, noise) if planes is not None and level == 0 else planes
 
 
@@ -73,7 +73,8 @@ def enough_rows(
     if math.prod(image.size) > ENOUGH_PIXELS and level + 1 < len(levels):
         above = row_energies(levels[level + 1])
         signal = level_energy(image, above)
-        planes = target_planes(image, needed_pixels(level, signal, noise, certain_px))
+        most = needed_pixels(level, signal, noise, certain_px)
+        planes = target_planes(image, most, noise=noise * left_on(level))
         if planes is not None and not planes.bands.all_rows and even(planes.bands, above):
             return believed(planes, noise) if level == 0 else planes
     return all_rows(levels, level, noise)

@@ -10,7 +10,7 @@ from typing import Final
 from align_cli.engine.coordinates import Size
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import LargeLuma, Luma
-from align_cli.engine.noise import noise_level
+from align_cli.engine.noise import left_on, noise_level
 from align_cli.engine.options import PRESETS, Options
 from align_cli.engine.points import MOST_POINTS, TargetPoints, points_of, target_points
 from align_cli.engine.pyramid import FullSize, Level, level_count, pyramid
@@ -89,7 +89,9 @@ class Target:
             finest = level == 1 and isinstance(self.levels[0], FullSize)
             most = FINEST_POINTS if finest else MOST_POINTS
             self._points[level] = (
-                target_points(self.levels[level], most, bent=finest)
+                target_points(
+                    self.levels[level], most, bent=finest, noise=self.noise * left_on(level)
+                )
                 if rows is None
                 else points_of(rows, self.levels[level])
             )

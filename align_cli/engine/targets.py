@@ -79,6 +79,7 @@ class TargetPlanes:
         texture: squared gradient above which a pixel's residual tells of the motion.
         gradient_x, gradient_y: (h, w) float32, per *pixel*.
         valid: (h, w) bool, or None where every interior pixel takes part.
+        noise: standard deviation of the noise in ``column``; 0 where it has none, or none is known.
         exact: whether the gradient is that of the picture, and not a central difference.
         powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
         powers_y: (h, 5) float64.
@@ -101,6 +102,7 @@ class TargetPlanes:
     powers_x: NDArray[np.float32]
     powers_y: NDArray[np.float64]
     pixels_per_unit: float
+    noise: float = 0.0
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -142,13 +144,15 @@ class PlanesOnDemand(TargetPlanes):
     Args:
         level: the level, all of whose pixels are valid.
         bands: which rows of its interior.
+        noise: see ``TargetPlanes``.
     """
 
     level: Level
     change: Change | None
 
-    def __init__(self, level: Level, bands: Bands) -> None:
+    def __init__(self, level: Level, bands: Bands, noise: float = 0.0) -> None:
         self._set(level=level, change=None, weight=None, valid=None, exact=False, mean=0.0)
+        self._set(noise=noise)
         self._set(**_geometry(level.size, BORDER, bands))
         sample = self.sample()
         image, x, y = (
@@ -231,12 +235,15 @@ def has_interior(size: Size) -> bool:
     return min(size) > 2 * BORDER + 1
 
 
-def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes | None:
+def target_planes(
+    level: Level, most_pixels: int | None = None, *, noise: float = 0.0
+) -> TargetPlanes | None:
     """What a pyramid level contributes as the target, or None where no interior is left.
 
     Args:
         level: the level.
         most_pixels: look at bands of rows of about so many pixels; None for all rows.
+        noise: standard deviation of the noise of the level.
 
     The gradient is the central difference of the smoothed level: the derivative of what linear
     sampling reconstructs, and odd, so that noise in it does not correlate with the noise of the
@@ -253,7 +260,7 @@ def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes 
     if most_pixels is not None and valid is None:
         bands = Bands.spread(height, width, most_pixels)
     if isinstance(level, FullSize):
-        return PlanesOnDemand(level, bands)
+        return PlanesOnDemand(level, bands, noise)
     image = np.empty((bands.count * bands.rows, width), np.float32)
     along_x, along_y = np.empty_like(image), np.empty_like(image)
 
@@ -275,6 +282,7 @@ def target_planes(level: Level, most_pixels: int | None = None) -> TargetPlanes 
         image=image,
         gradient=(along_x, along_y),
         valid=mask,
+        noise=noise,
     )
 
 
@@ -325,6 +333,7 @@ def _planes(
     image: Plane,
     gradient: tuple[Plane, Plane],
     valid: Mask | None,
+    noise: float = 0.0,
     exact: bool = False,
     column: Plane | None = None,
     weight: Plane | None = None,
@@ -341,6 +350,7 @@ def _planes(
         gradient_x=gradient[0],
         gradient_y=gradient[1],
         valid=valid,
+        noise=noise,
         exact=exact,
     )
 

@@ -37,7 +37,7 @@ from align_cli.engine.coordinates import (
     normalisation,
 )
 from align_cli.engine.derivatives import central_differences
-from align_cli.engine.equations import columns
+from align_cli.engine.equations import columns, noise_to_take_off
 from align_cli.engine.lucas_kanade import Solved
 from align_cli.engine.moments import cross_matrix, residual_rows
 from align_cli.engine.motion import MODELS, MONOMIALS, MotionModel
@@ -276,7 +276,13 @@ def _scores_and_slope(
     matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
     pull = weight * residual
     pull *= inside
-    return _scores(planes, pull, solved, rows, np.array(tops, np.intp)), matrix
+    of_image = planes[2] * pull
+    if target.noise > 0.0 and target.weight is None:
+        # What the noise has of it, as in the equations that were solved.
+        taken_off = noise_to_take_off(target.noise, solved.result.rmse**2, target.spread)
+        of_image += np.float32(taken_off) * slope * inside
+    by_plane = planes[0] * pull, planes[1] * pull, of_image, pull
+    return _scores(by_plane, solved, rows, np.array(tops, np.intp)), matrix
 
 
 def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
@@ -291,22 +297,24 @@ def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]
 
 
 def _scores(
-    first: tuple[Plane, Plane, Plane],
-    pull: Plane,
+    by_plane: Sequence[Plane],
     solved: Solved,
     rows: Rows,
     tops: NDArray[np.intp],
 ) -> NDArray[np.float64]:
-    """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre."""
+    """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre.
+
+    ``by_plane`` are the products of w r with both gradients, the image and 1.
+    """
     model, target = solved.settings.model, solved.target
-    lefts = np.arange(0, pull.shape[1], TILE_PX)
+    shape = by_plane[0].shape
+    lefts = np.arange(0, shape[1], TILE_PX)
     sums = [
         np.add.reduceat(np.add.reduceat(plane, tops, axis=0), lefts, axis=1, dtype=np.float64)
-        for plane in (first[0] * pull, first[1] * pull, first[2] * pull, pull)
+        for plane in by_plane
     ]
     bottoms, rights = (
-        np.append(starts[1:], side) - 1
-        for starts, side in zip((tops, lefts), pull.shape, strict=True)
+        np.append(starts[1:], side) - 1 for starts, side in zip((tops, lefts), shape, strict=True)
     )
     x = 0.5 * (target.powers_x[lefts, 1] + target.powers_x[rights, 1])
     y = 0.5 * (target.powers_y[rows, 1][tops] + target.powers_y[rows, 1][bottoms])

@@ -549,3 +549,12 @@ def test_all_that_is_done_uses_as_many_threads_as_asked_for(
     Aligner(images.target, model="rigid", threads=threads).align(images.source)
     align(images.source, images.target, model="rigid", threads=threads)
     assert counts == {threads}
+
+
+@pytest.mark.parametrize("preset", ["fast", "balanced"])
+@pytest.mark.parametrize("gain", [0.7, 1.3])
+def test_noise_does_not_pull_the_gain(gain: float, preset: str) -> None:
+    # As strong as the picture itself: a plain fit of the one to the other halves the gain.
+    images = pair("translation", seed=4, size=(200, 160), noise=0.1, gain=gain, bias=0.1)
+    found = align(0.4 * images.source, 0.4 * images.target, model="translation", preset=preset)
+    assert found.gain == pytest.approx(gain, rel=0.08)
