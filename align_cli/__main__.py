@@ -26,10 +26,16 @@ def main() -> NoReturn:
     # BLAS starts its threads when it is loaded, and they would spin before they sleep: a tenth of
     # a second of processor time, on the cores that read the pictures. 2^4 cycles are no time.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-    preload(sys.argv[1:])
-    from align_cli.commands.run import run  # noqa: PLC0415  (what takes time begins after preload)
+    try:
+        preload(sys.argv[1:])
+        from align_cli.commands.run import run  # noqa: PLC0415  (what takes time begins after preload)
 
-    leave(run(sys.argv[1:]))
+        code = run(sys.argv[1:])
+    except SystemExit as end:
+        # By ``leave`` too: to take the interpreter apart while libraries still have threads at work
+        # would abort it.
+        code = end.code if isinstance(end.code, int) else 1
+    leave(code)
 
 
 def _occupy_stderr() -> None:

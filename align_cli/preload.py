@@ -13,7 +13,7 @@ in a hundred went wrong).
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Final
 
@@ -32,18 +32,34 @@ def preload(arguments: Sequence[str]) -> None:
     """Begin to load the libraries, if this command line can be expected to need them."""
     files = [each for each in arguments if not each.startswith("-")]
     if len(files) >= 2 and not _NO_WORK.intersection(arguments):
-        Thread(target=load).start()
+        # Before the thread begins: what it imported at the same time as others could be half made.
+        # importlib itself then is a second, empty one, as its first comment warns.
+        import ctypes  # noqa: PLC0415
+
+        Thread(target=load, args=(ctypes.CDLL, libraries())).start()
 
 
-def load() -> None:
-    """Load the libraries; what cannot be loaded is told by the import that needs it."""
-    import ctypes  # noqa: PLC0415
+def libraries() -> list[str]:
+    """Paths of the libraries, in the order in which they are needed."""
     from importlib.util import find_spec  # noqa: PLC0415
     from pathlib import Path  # noqa: PLC0415
 
+    found: list[str] = []
     for package, pattern in LIBRARIES:
-        with contextlib.suppress(OSError, ImportError, ValueError):
+        with contextlib.suppress(ImportError, ValueError):
             spec = find_spec(package)
             for folder in (spec and spec.submodule_search_locations) or ():
-                for library in Path(folder).parent.glob(pattern):
-                    ctypes.CDLL(str(library))
+                found += map(str, Path(folder).parent.glob(pattern))
+    return found
+
+
+def load(loader: Callable[[str], object], paths: Sequence[str]) -> None:
+    """Load the libraries; what cannot be loaded is told by the import that needs it.
+
+    Args:
+        loader: loads one.
+        paths: of them.
+    """
+    for path in paths:
+        with contextlib.suppress(OSError):
+            loader(path)

@@ -234,12 +234,14 @@ class Aligner:
                 attempt=attempt,
                 coarsely=lambda warp, level: solve(moving, still, warp, finest=level),
             )
-        rest, quality, outcome = found.rest, found.quality, found.outcome
-        if by_intensity is not None and outcome.verdict is Verdict.FAILED:
-            return by_intensity
+        rest, quality = found.rest, found.quality
         source_to_target = inverse(rest.warp)
         parameters = describe(source_to_target, self.model, pair.source.size)
-        outcome = within_limits(outcome, self.options, parameters, quality)
+        outcome = within_limits(found.outcome, self.options, parameters, quality)
+        if by_intensity is not None and not outcome.aligned:
+            failed = by_intensity.outcome.verdict is Verdict.FAILED
+            if not (failed and outcome.doubtful):
+                return by_intensity
         return Alignment(
             model=self.model.name,
             source_to_target=source_to_target,
@@ -304,8 +306,8 @@ class Aligner:
             return IDENTITY, self._from(task, begin, False)
         if found.convinces or not practicable(pair):
             return found.start, found.attempt
-        most = self._by_majority(found, guessed, judge, task, views, begin)
-        if most is found and found.judgement.share >= ENOUGH_SHARE:
+        most, rivalled = self._by_majority(found, guessed, judge, task, views, begin)
+        if most is found and not rivalled and found.judgement.share >= ENOUGH_SHARE:
             return found.start, found.attempt.unrivalled(self.model)
         return most.start, most.attempt
 
@@ -317,8 +319,11 @@ class Aligner:
         task: Task,
         views: Views,
         begin: Matrix,
-    ) -> Found[Attempt]:
-        """What the search found, or the motion that most of the target follows."""
+    ) -> tuple[Found[Attempt], bool]:
+        """What the search found, or the motion that most of the target follows.
+
+        Second is whether another motion may fit a part of it.
+        """
         majority = Majority(
             task.pair, model=self.model, loss=self.loss, photometric=self.options.photometric
         )

@@ -324,9 +324,11 @@ class _LevelSolver:
     ) -> tuple[Place, LevelResult]:
         """Solve from where the descent stands; where that ends nowhere, the place stays."""
         if to_the_end:
-            # A source on larger pixels is less steep than the target says: nothing is foretold.
+            # A source on larger pixels is less steep than the target says: steps shrink slowly, and
+            # nothing is foretold.
             as_large = coarser_by(at_level(state.place.warp, self.level), self.size) == 0
             ratio = min(state.ratio, ROWS_RATIO) if self._clear and as_large else 1.0
+            settings = replace(settings, below_noise=settings.below_noise and as_large)
         else:
             least = POINTS_RATIO if isinstance(equations, PointEquations) else LEAST_RATIO
             ratio = 1.0 if settings.ask_field else max(state.ratio, least)

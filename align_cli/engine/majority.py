@@ -51,7 +51,8 @@ WINDOW_PX: Final = 4.0
 """Standard deviation of a pixel's neighbourhood, in pixels of the level."""
 
 ABOVE_NOISE: Final = 4.0
-"""A neighbourhood has something to say if its variance is so many times that of the noise."""
+"""A neighbourhood has something to say if its variance in either image is so many times twice that
+of the image's noise."""
 
 AS_ELSEWHERE: Final = 0.8
 """A neighbourhood agrees if its ZNCC is this share of what the best agree with."""
@@ -121,7 +122,8 @@ class Majority:
         self._pair, self._model, self._loss = pair, model, loss
         self._terms = UNIFORM if photometric else NO_LIGHT
         self.level = _level(pair)
-        self._noise = math.hypot(*pair.noise) * left_on(self.level)
+        left = left_on(self.level)
+        self._of_source, self._of_target = (noise * left for noise in pair.noise)
         self._target, self._source = pair.target.levels[self.level], pair.levels[self.level]
         self._points = pair.target.points(self.level)
         self._seen = PointSource(self._source)
@@ -129,7 +131,7 @@ class Majority:
         energy = along_x**2 + along_y**2
         self._steepness = np.sqrt(energy)
         # In what is not steep a wrong motion leaves no more than noise either.
-        least = (NOISE_FACTOR * self._noise / TELLING_PX) ** 2
+        least = 2.0 * (NOISE_FACTOR * self._of_target / TELLING_PX) ** 2
         self._telling = energy > max(TEXTURE_SHARE * float(energy.mean()), least)
         self._texture = int(np.count_nonzero(self._telling))
 
@@ -174,7 +176,8 @@ class Majority:
         s, t = (image - _around(image) for image in (np.asarray(source, np.float32), target))
         products, of_source, of_target = _around(s * t), _around(s * s), _around(t * t)
         zncc = products / np.sqrt(of_source * of_target + np.finfo(np.float32).tiny)
-        telling = inside & (np.minimum(of_source, of_target) > ABOVE_NOISE * self._noise**2)
+        telling = inside & (of_source > 2.0 * ABOVE_NOISE * self._of_source**2)
+        telling &= of_target > 2.0 * ABOVE_NOISE * self._of_target**2
         if not telling.any():
             return telling
         return np.asarray(telling & (zncc > AS_ELSEWHERE * np.quantile(zncc[telling], BEST)))
@@ -245,7 +248,9 @@ class Majority:
         inside = common(self._source, target, warp, margin=1.0) & self._telling
         factor, offset = (np.float32(terms[0]) for terms in place.light)
         left = np.abs(factor * np.asarray(source, np.float32) + offset - target.image)
-        noise = np.float32(NOISE_FACTOR * self._noise)
+        # In the units of the target, like what is left.
+        of_both = math.hypot(float(factor) * self._of_source, self._of_target)
+        noise = np.float32(NOISE_FACTOR * of_both)
         explained = inside & (left <= noise + np.float32(WITHIN_PX) * self._steepness)
         # One pixel may be explained by chance, but not most of those around it.
         near, around = (_around(each.astype(np.float32), NEAR_PX) for each in (explained, inside))

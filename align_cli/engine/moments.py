@@ -579,7 +579,7 @@ class RowEquations:
             scratch=self._scratch,
             every=self._every,
         )
-        share = sums.count / self._most
+        share = sums.count / self._most if self._most > 0.0 else 0.0
         return NormalEquations(
             sums.vector,
             sums.matrix,

@@ -19,6 +19,7 @@ from align_cli.engine.coordinates import (
     map_points,
     plausible,
 )
+from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import Luma
 from align_cli.engine.noise import noise_level
 from align_cli.engine.options import Options
@@ -31,6 +32,10 @@ from align_cli.engine.trust import DETAIL_TILE, Details, TileZncc, details, tile
 
 SMALL_PART: Final = 0.25
 """Where a source reaches less of a target, no more is looked at."""
+
+
+LEAST_GAIN: Final = 1e-30
+"""What single precision holds the square root of, and both ways."""
 
 
 class Pair:
@@ -109,9 +114,14 @@ class Pair:
         """No change of light, in the units of both planes."""
         # Images of floating point had their mean and spread taken out, each its own.
         source, target = self.source, self.target.image
-        return Light.uniform(
-            target.scale / source.scale, (target.offset - source.offset) / source.scale
-        )
+        gain = target.scale / source.scale
+        if not LEAST_GAIN < gain < 1.0 / LEAST_GAIN:
+            raise ImageError(
+                f"its grey values vary {gain:.0e} times as little as the target's; bring both to "
+                "about the same units",
+                role="source",
+            )
+        return Light.uniform(gain, (target.offset - source.offset) / source.scale)
 
     def first_light(self, warp: Matrix, levels: int) -> Light:
         """The light to begin with: on the coarsest level that has an interior, or as it is.

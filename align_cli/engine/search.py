@@ -144,7 +144,7 @@ def by_majority(
     judge: Judge,
     majority: Majority,
     attempt: Callable[[Settled], A | None],
-) -> Found[A]:
+) -> tuple[Found[A], bool]:
     """What a search found, or the motion that explains more, solved where the images agree.
 
     Args:
@@ -153,22 +153,27 @@ def by_majority(
         judge: of the guesses.
         majority: of the pair.
         attempt: aligns among what agrees with a settled guess; None where too little does.
+
+    Returns:
+        The one that counts, and whether another motion explains more than the first and could not
+        be fixed well enough to count.
     """
     promising = (each for each in guessed if _no_chance(judge.compared(each[1])))
     found = majority.best(chain([(best.start, best.attempt.warp)], promising))
     if found is None:
-        return best
+        return best, False
     start, settled = found
     explained = majority.explained(best.attempt.warp)
     if settled.explained < LEAST_EXPLAINED or settled.explained <= MORE * explained:
-        return best
+        return best, False
+    rival = not judge.same(settled.warp, best.attempt.warp)
     tried = attempt(settled)
     # Where noise or blur leaves it loose, what is explained strictly is no argument.
     if tried is None or not tried.uncertainty_px <= FIXED_PX:
-        return best
+        return best, rival
     if majority.explained(tried.warp) <= MORE * explained:
-        return best
-    return Found(tried, start, judge.compared(tried.warp))
+        return best, rival
+    return Found(tried, start, judge.compared(tried.warp)), False
 
 
 def _best(judge: Judge, guesses: Iterator[Matrix]) -> Judgement | None:

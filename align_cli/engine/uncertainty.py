@@ -18,6 +18,7 @@ the polish takes the clean picture, whose noise has mostly been taken off.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
@@ -104,7 +105,8 @@ def uncertainty(
         )
 
     first = found(MOST_PIXELS)
-    if first is not None and first.mean_px < LARGE_PX:
+    all_seen = math.prod(solved.target.shape) <= MOST_PIXELS
+    if all_seen or (first is not None and first.mean_px < LARGE_PX):
         return first
     return found(MOST_PIXELS_IF_LARGE)
 

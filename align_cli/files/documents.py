@@ -90,7 +90,12 @@ def read_text(path: PathLike) -> str:
 def _stdin() -> bytes:
     if sys.stdin is None:
         raise UnreadableError(STDIN, "stdin is closed", "give a file's name instead of -")
-    return sys.stdin.buffer.read()
+    data = sys.stdin.buffer.read()
+    if not data.strip():
+        raise UnreadableError(
+            STDIN, "is empty, or was read already", "give a file's name instead of -"
+        )
+    return data
 
 
 def _text(value: Any, indent: str) -> str:

@@ -185,7 +185,7 @@ class Most:
 
 def most(
     world: World, explains: dict[float, float], *guesses: float, fails: bool = False
-) -> Found[Attempt]:
+) -> tuple[Found[Attempt], bool]:
     return by_majority(
         world.found(0.0, aligned=False),
         [("guessed", shifted(x, 0.0)) for x in guesses],
@@ -197,21 +197,23 @@ def most(
 
 def test_the_motion_that_explains_more_wins() -> None:
     world = World({0.0: 60.0, 19.0: 50.0, 28.0: 50.0})
-    found = most(world, {0.0: 0.4, 20.0: 0.6, 30.0: 0.5}, 19.0, 28.0)
+    found, rivalled = most(world, {0.0: 0.4, 20.0: 0.6, 30.0: 0.5}, 19.0, 28.0)
     assert (found.start, found.attempt.warp[0, 2]) == ("guessed", 20.0)
+    assert not rivalled
 
 
 @pytest.mark.parametrize(
-    ("there", "agreement", "fails"),
+    ("there", "agreement", "fails", "rivalled"),
     [
-        (0.40, 50.0, False),  # no more than what was found
-        (0.28, 50.0, False),  # too little, though nothing else explains any
-        (0.60, 10.0, False),  # what agrees may be chance
-        (0.60, 50.0, True),  # too little agrees to solve it
+        (0.40, 50.0, False, False),  # no more than what was found
+        (0.28, 50.0, False, False),  # too little, though nothing else explains any
+        (0.60, 10.0, False, False),  # what agrees may be chance
+        (0.60, 50.0, True, True),  # too little agrees to solve it, but it is there
     ],
 )
-def test_what_was_found_stays(there: float, agreement: float, fails: bool) -> None:
+def test_what_was_found_stays(there: float, agreement: float, fails: bool, rivalled: bool) -> None:
     world = World({0.0: 60.0, 19.0: agreement})
     here = 0.4 if there != 0.28 else 0.0
-    found = most(world, {0.0: here, 20.0: there}, 19.0, fails=fails)
+    found, rival = most(world, {0.0: here, 20.0: there}, 19.0, fails=fails)
     assert (found.start, found.attempt.warp[0, 2]) == ("identity", 0.0)
+    assert rival == rivalled

@@ -278,3 +278,11 @@ def test_the_choice_of_a_model_needs_grey_values():
         Options(similarity="colour")
     with pytest.raises(ValueError, match="choose 'gradient'"):
         Options(similarity="mutual-information")
+
+
+@pytest.mark.parametrize("size", [(100, 9), (9, 40)])
+@pytest.mark.parametrize("similarity", ["gradient", "auto"])
+def test_a_strip_too_narrow_to_be_seen_is_refused(size: tuple[int, int], similarity: str) -> None:
+    image = np.random.default_rng(0).integers(0, 256, size[::-1], dtype=np.uint8)
+    found = align(image, 255 - image, model="translation", similarity=similarity)
+    assert not found.outcome.aligned
