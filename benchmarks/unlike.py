@@ -8,7 +8,7 @@ a target's edges repeat was, on one of them: a wall of bricks).
 The same is asked of pairs that lie far apart (windows of 62 % of a photograph: shifted by up to
 30 % of them; turned by any angle; scaled by 0.62 to 1.6 besides), and pairs that cannot be aligned
 must not be called so. elastix (mutual information, benchmarks.elastix) is timed on affine motions,
-which is all it knows.
+it knows no homography.
 
 --subjects compares them on unlike views of one subject: bands of light, stains of a tissue, depth.
 --calibrate prints the figures beside the constants of align_cli.engine.orientation and unlike.

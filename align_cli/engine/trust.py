@@ -18,6 +18,7 @@ from align_cli.engine.alignment import Agreement, Quality
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size, map_points, normalisation
 from align_cli.engine.derivatives import central_differences
+from align_cli.engine.equations import least_scale
 from align_cli.engine.luma import LargeLuma, Luma
 from align_cli.engine.moments import cross_matrix, relight
 from align_cli.engine.motion import MotionModel
@@ -290,7 +291,9 @@ def shared_texture(
     known = np.flatnonzero(inside)
     if known.size:
         some = known[:: max(1, known.size // MOST_RANKED)]
-        inside &= residual <= OUTLIER * scale_of(residual.ravel().take(some))
+        # On a page most residuals are those of paper: nothing at all.
+        scale = max(scale_of(residual.ravel().take(some)), least_scale(planes.spread))
+        inside &= residual <= OUTLIER * scale
     # The central difference of the warped source looks one pixel further.
     inside = cv2.erode(inside.view(np.uint8), np.ones((3, 3), np.uint8)).astype(np.bool_)
     interior = _interior(planes)
