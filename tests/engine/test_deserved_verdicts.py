@@ -138,17 +138,17 @@ def test_pages_of_different_text_fail(model: str) -> None:
 
 
 def screenshot(seed: int) -> np.ndarray:
-    """(400, 600) uint8: a window with a toolbar, a menu and text, without any noise."""
+    """(600, 900) uint8: a window with a toolbar, a menu and text, without any noise."""
     rng = np.random.default_rng(seed)
-    page = np.full((400, 600), 245, np.uint8)
+    page = np.full((600, 900), 245, np.uint8)
     page[:40] = 60
-    page[:, :120] = 225
-    for left in range(20, 580, 45):
+    page[:, :160] = 225
+    for left in range(20, 400, 90):
         cv2.rectangle(page, (left, 10), (left + 24, 30), int(rng.integers(120, 250)), -1)
-    for row in range(70, 390, 22):
-        words = "".join(rng.choice(list("abcdefghijklmnop  "), 34))
+    for row in range(90, 580, 60):
+        words = "".join(rng.choice(list("abcdefghijklmnop  "), 30))
         cv2.putText(page, words[:9], (10, row), cv2.FONT_HERSHEY_PLAIN, 1.0, 40, 1, cv2.LINE_AA)
-        cv2.putText(page, words, (135, row), cv2.FONT_HERSHEY_PLAIN, 1.2, 20, 1, cv2.LINE_AA)
+        cv2.putText(page, words, (200, row), cv2.FONT_HERSHEY_PLAIN, 1.2, 20, 1, cv2.LINE_AA)
     return page
 
 
@@ -157,7 +157,7 @@ def screenshot(seed: int) -> np.ndarray:
 def test_a_cropped_screenshot_without_noise_is_aligned(seed: int, x: int, y: int) -> None:
     # Most residuals are those of blank paper: exactly nothing.
     page = screenshot(seed)
-    source, target = page[: 400 - y, : 600 - x], page[y:, x:]
+    source, target = page[: 600 - y, : 900 - x], page[y:, x:]
     found = align(source, target)
     assert found.outcome.aligned, found.outcome.sentence
     np.testing.assert_allclose(shift_of(found), [-x, -y], atol=0.02)

@@ -94,18 +94,19 @@ def specks(seed: int, size: tuple[int, int]) -> Scene:
     return Scene(np.zeros((0, 4)), blobs)
 
 
-def test_in_noise_the_error_falls_well_below_the_descents() -> None:
+def test_in_noise_the_error_falls_below_the_descents() -> None:
     size = (160, 120)
     errors: dict[str, list[float]] = {"balanced": [], "precise": []}
-    for seed in range(8):
+    for seed in range(32):
         scene, truth = specks(seed, size), motion("similarity", size, 1.0, seed)
         target = render(scene, size, noise=0.1, seed=2 * seed)
         source = render(scene, size, truth, noise=0.1, seed=2 * seed + 1)
         for preset, each in errors.items():
             result = align(source, target, model="similarity", preset=preset, threads=1)
             each.append(corner_error(result.source_to_target, truth, size))
-    assert rms(errors["precise"]) < 0.9 * rms(errors["balanced"])
-    assert rms(errors["precise"]) < 0.14
+    assert rms(errors["precise"]) < 0.95 * rms(errors["balanced"])
+    assert rms(errors["precise"]) < 0.13
+    assert rms(errors["balanced"]) < 0.15  # 0.36 where noise pulls the gain
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
