@@ -31,6 +31,9 @@ edges: taken for outliers, the edges would lose their vote. Measured without noi
 0.0020 px instead of 0.0039."""
 
 
+LEAST_NOISE: Final = 1e-3
+"""Of less than this share of the picture's variance noise would change the gain by as much."""
+
 MOST_NOISE: Final = 0.8
 """No more of a picture's variance is ever taken for noise: something must be left to fit."""
 
@@ -168,4 +171,6 @@ def noise_to_take_off(noise: float, mean_square: float, spread: float) -> float:
         mean_square: of the residuals, weighted.
         spread: standard deviation of the target, noise and all.
     """
+    if noise**2 < LEAST_NOISE * spread**2:
+        return 0.0
     return min(noise**2, 0.5 * mean_square, MOST_NOISE * spread**2)

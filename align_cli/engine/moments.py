@@ -262,11 +262,11 @@ def _strip_sums(
         table[:] = powers_y.T @ times(r, powers_x)
     moments[3] = powers_y.T @ times(product, powers_x)
     weight, squares, _, slopes, weights = totals
+    pull = 0.0
     if target.noise > 0.0 and here.weight is None and weights > 0.0:
         pull = slopes / weights * noise_to_take_off(target.noise, squares / weight, target.spread)
+    if pull != 0.0:
         moments[2] += powers_y.T @ times(w, powers_x) * pull
-    else:
-        pull = 0.0
 
     tables = np.zeros((10, 5, 5))
     if matrix_step:

@@ -371,8 +371,10 @@ class PointEquations:
         vector = outer(self._columns, w_r[None])[:, 0]
         matrix = outer(self._columns * w, self._columns) if with_matrix else None
         squares = float(w_r @ r)
+        variance = 0.0
         if target.noise > 0.0 and self.light_terms and weight > 0.0:
             variance = noise_to_take_off(target.noise, squares / weight, target.spread)
+        if variance > 0.0:
             monomials = target.monomials[: self.light_terms]
             pull = monomials * (slope * np.float32(variance))
             image = slice(self.motion_size, self.motion_size + self.light_terms)
