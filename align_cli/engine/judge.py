@@ -20,7 +20,7 @@ from align_cli.engine.lucas_kanade import LevelSettings, corner_step_px, solve_l
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import left_on
 from align_cli.engine.pair import Pair
-from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light, first_guess
+from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.robust import Loss
@@ -169,5 +169,4 @@ class Judge:
     def _light(self, points: TargetPoints, source: PointSource, warp: Matrix) -> Light:
         if self._terms == NO_LIGHT:
             return self._pair.light_as_it_is()
-        values = source.beside(points, warp, ranked=False)
-        return first_guess(*values) if values[0].size else self._pair.light_as_it_is()
+        return self._pair.light_at(points, source, warp)

@@ -28,7 +28,7 @@ from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import left_on
 from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
-from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light, first_guess
+from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.robust import Loss
@@ -164,9 +164,9 @@ class Majority:
         return result.place if result.usable else None
 
     def _light(self, among: TargetPoints, warp: Matrix) -> Light:
-        values = self._seen.beside(among, warp, ranked=False)
-        known = self._terms != NO_LIGHT and values[0].size > 0
-        return first_guess(*values) if known else self._pair.light_as_it_is()
+        if self._terms == NO_LIGHT:
+            return self._pair.light_as_it_is()
+        return self._pair.light_at(among, self._seen, warp)
 
     def _agreeing(self, there: Matrix) -> Mask:
         """(height, width) bool of the level: where the neighbourhoods of both images agree."""

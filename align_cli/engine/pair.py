@@ -24,7 +24,7 @@ from align_cli.engine.luma import Luma
 from align_cli.engine.noise import noise_level
 from align_cli.engine.options import Options
 from align_cli.engine.photometry import Light, first_guess
-from align_cli.engine.points import PointSource
+from align_cli.engine.points import PointSource, TargetPoints
 from align_cli.engine.pyramid import Level, held, level_count, pyramid
 from align_cli.engine.sampling import offset_origin
 from align_cli.engine.target import Target
@@ -133,10 +133,20 @@ class Pair:
         for level in reversed(range(levels)):
             points = self.target.points(level)
             if points is not None:
-                there = at_level(warp, level)
-                values = PointSource(self.levels[level]).beside(points, there, ranked=False)
-                return first_guess(*values) if values[0].size else self.light_as_it_is()
+                source = PointSource(self.levels[level])
+                return self.light_at(points, source, at_level(warp, level))
         return self.light_as_it_is()
+
+    def light_at(self, points: TargetPoints, source: PointSource, warp: Matrix) -> Light:
+        """The light to begin with, as points of a level have it; as it is where none is in both.
+
+        Args:
+            points: of a level of the target.
+            source: that level of the source.
+            warp: (3, 3), target pixel -> source pixel, of this level.
+        """
+        values = source.beside(points, warp, ranked=False)
+        return first_guess(*values) if values[0].size else self.light_as_it_is()
 
     def full_scale_light(self, light: Light) -> tuple[float, float]:
         """Gain and bias at the centre of the target, from the units of the planes."""

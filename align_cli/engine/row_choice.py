@@ -53,6 +53,10 @@ def all_rows(levels: Sequence[Level], level: int, noise: float) -> TargetPlanes 
         noise: standard deviation of the noise of the image.
     """
     planes = target_planes(levels[level], noise=noise * left_on(level))
+    return _believed(planes, level, noise)
+
+
+def _believed(planes: TargetPlanes | None, level: int, noise: float) -> TargetPlanes | None:
     return believed(planes, noise) if planes is not None and level == 0 else planes
 
 
@@ -75,8 +79,8 @@ def enough_rows(
         signal = level_energy(image, above)
         most = needed_pixels(level, signal, noise, certain_px)
         planes = target_planes(image, most, noise=noise * left_on(level))
-        if planes is not None and not planes.bands.all_rows and even(planes.bands, above):
-            return believed(planes, noise) if level == 0 else planes
+        if planes is not None and (planes.bands.all_rows or even(planes.bands, above)):
+            return _believed(planes, level, noise)
     return all_rows(levels, level, noise)
 
 

@@ -65,8 +65,9 @@ class Target:
     @classmethod
     def kept(cls, image: Luma, options: Options) -> Target:
         """The same, but of an image that its owner may change meanwhile."""
-        large = isinstance(image, LargeLuma) and math.prod(image.size) <= MOST_COPIED
-        return cls(image.copied() if large and isinstance(image, LargeLuma) else image, options)
+        if isinstance(image, LargeLuma) and math.prod(image.size) <= MOST_COPIED:
+            image = image.copied()
+        return cls(image, options)
 
     def known(self, level: int) -> bool:
         """Whether a level has an interior."""

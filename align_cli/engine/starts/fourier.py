@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.motion import MODELS
-from align_cli.engine.starts.phase import TINY, correlation, faded, peaks
+from align_cli.engine.starts.phase import TINY, correlation, peaks
 from align_cli.engine.starts.views import Views
 
 ANGLES: Final = 360
@@ -75,13 +75,11 @@ def guesses(views: Views) -> Iterator[Matrix]:
     """Similarities, or rigid motions, the likeliest first; warps, target -> source, full size."""
     if views.model.size < MODELS["rigid"].size:
         return
-    level = views.reduced(MOST_PIXELS)
-    if level is None:
+    reduced = views.faded(MOST_PIXELS)
+    if reduced is None:
         return
-    source, target = views.source[level], views.target[level]
-    s, t = (faded(image.image, image.valid) for image in (source, target))
-    if not (s.any() and t.any()):
-        return  # so little takes part that the reduced images show nothing of it
+    level, s, t = reduced
+    source = views.source[level]
     found: list[tuple[float, Matrix]] = []
     for angle, scale in turns(s, t, TURNS):
         factor = scale if views.model.size >= MODELS["similarity"].size else 1.0

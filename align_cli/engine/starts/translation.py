@@ -10,7 +10,7 @@ import numpy as np
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import at_level
 from align_cli.engine.starts.overlap import agreement
-from align_cli.engine.starts.phase import correlation, faded, peaks
+from align_cli.engine.starts.phase import correlation, peaks
 from align_cli.engine.starts.views import Views
 
 MOST_PIXELS: Final = 1 << 15
@@ -24,13 +24,11 @@ sharper one; where little overlaps, it finds one shift less in ten."""
 
 def guesses(views: Views) -> Iterator[Matrix]:
     """Shifts of the target, the likeliest first; warps, target -> source, at full size."""
-    level = views.reduced(MOST_PIXELS)
-    if level is None:
+    reduced = views.faded(MOST_PIXELS)
+    if reduced is None:
         return
+    level, s, t = reduced
     source, target = views.source[level], views.target[level]
-    s, t = (faded(image.image, image.valid) for image in (source, target))
-    if not (s.any() and t.any()):
-        return  # so little takes part that the reduced images show nothing of it
     for surface in (agreement(source, target), correlation(s, t)):
         for _, x, y in peaks(surface, PEAKS):
             warp = np.eye(3)

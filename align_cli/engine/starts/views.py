@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from align_cli.engine.arrays import Plane
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.pyramid import Level
+from align_cli.engine.starts.phase import faded
 
 TOO_MANY: Final = 8
 """A large source and a tiny target have few levels in common, all of them large."""
@@ -33,3 +35,14 @@ class Views:
             if pixels <= most_pixels:
                 return level
         return level if pixels <= TOO_MANY * most_pixels else None
+
+    def faded(self, most_pixels: int) -> tuple[int, Plane, Plane] | None:
+        """The level of ``reduced``, and source and target there, fading out towards their borders.
+
+        None where there is no such level, or so little takes part that it shows nothing of it.
+        """
+        level = self.reduced(most_pixels)
+        if level is None:
+            return None
+        s, t = (faded(each[level].image, each[level].valid) for each in (self.source, self.target))
+        return (level, s, t) if s.any() and t.any() else None
