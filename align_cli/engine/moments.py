@@ -57,9 +57,10 @@ MATRIX_PIXELS: Final = 1 << 15
 decided by J^T W r alone, so rows may be left out."""
 
 LARGEST_MATRIX_STEP: Final = 3
-FEWEST_MATRIX_ROWS: Final = 160
+FEWEST_MATRIX_ROWS: Final = 330
 """Of 500 rows, with every third one the matrix is right to 1 %; with every third column it was to
-10 %. Of more rows so many are enough."""
+10 %. Of more rows so many are enough; with half of them one strong horizontal edge more or less
+made it wrong by a third, and every solve took a pass or two longer."""
 
 SLOPE_STEP: Final = 4
 """The slope of the loss is averaged over every so manieth pixel of every so manieth row."""
