@@ -82,7 +82,14 @@ class Attempt:
 
     def unrivalled(self, model: MotionModel) -> Attempt:
         """The same, where another motion that may fit was looked for in vain."""
-        evidence, last = replace(self.evidence, rivalled=False), self.descent.records[-1]
+        return self._judged_again(replace(self.evidence, rivalled=False), model)
+
+    def explaining(self, share: float | None, model: MotionModel) -> Attempt:
+        """The same, where it is known what share of the target's texture it explains strictly."""
+        return self._judged_again(replace(self.evidence, explained=share), model)
+
+    def _judged_again(self, evidence: verdict.Evidence, model: MotionModel) -> Attempt:
+        last = self.descent.records[-1]
         return replace(
             self,
             evidence=evidence,

@@ -13,6 +13,7 @@ from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.target import Target
+from align_cli.engine.verdict import LARGEST_UNEXPLAINED
 from tests.photographs import NAMES, cut, photograph, shifted
 
 SIZE = (240, 180)
@@ -109,3 +110,32 @@ def test_a_large_target_of_a_tiny_source_is_not_looked_at() -> None:
         assert practicable(pair) is small
         assert len(pair.levels) == 1
         assert (side * side > TOO_MANY * MOST_PIXELS) is not small
+
+
+def patched(name: str, share: float) -> tuple[np.ndarray, np.ndarray]:
+    """A pair whose source shows something else in patches of 20 px all over it."""
+    source, target = images(name, moving=0.0)
+    other = cut(photograph("poster" if name == "scan" else "scan"), SIZE, 60, 60, noise=2.0, seed=3)
+    rng = np.random.default_rng(0)
+    for y in range(0, SIZE[1], 20):
+        for x in range(0, SIZE[0], 20):
+            if rng.random() < share:
+                source[y : y + 20, x : x + 20] = other[y : y + 20, x : x + 20]
+    return source, target
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_answer_that_explains_most_is_aligned_though_few_tiles_are_whole(name: str) -> None:
+    source, target = patched(name, 0.4)
+    found = align(source, target, model="homography")
+    assert corner_error(found.source_to_target, MOST, SIZE) < 0.1
+    assert found.quality.unexplained > LARGEST_UNEXPLAINED or found.quality.detail_zncc < 0.5
+    assert found.outcome.aligned
+
+
+def test_little_texture_above_the_noise_tells_nothing() -> None:
+    source, target = images("poster", moving=0.0)
+    assert majority(source, target).tells
+    flat = np.random.default_rng(0).normal(120.0, 10.0, (2, 180, 240))
+    flat[:, 80:90, 100:110] += 90.0
+    assert not majority(*flat.astype(np.uint8)).tells
