@@ -86,10 +86,11 @@ loop is chance. Measured on 2250 pairs: of those with less, all that were called
 to 1 px; of 31 with more, 7 were not, and only one of these closed its loop, at 19 px."""
 
 MOST_EXPLAINED: Final = 0.5
+SOME_EXPLAINED: Final = 0.3
 """An answer that explains so much of the target's texture to within the noise and a fraction of a
 pixel (``align_cli.engine.majority``) is right, whatever the images as a whole agree in: nothing
-else can explain as much. Measured where the uncertainty is small: right answers that other evidence
-left in doubt reach 0.5 to 0.9, wrong ones 0.18."""
+else can explain as much. With the second it is doubtful at least. Measured where the uncertainty is
+small: right answers that other evidence left in doubt reach 0.5 to 0.9, wrong ones 0.18."""
 
 LARGEST_UNLIKE_PX: Final = 0.4
 """The same between orientations of edges, whatever the way back says: where the same edges are
@@ -241,9 +242,13 @@ def beyond_doubt(evidence: Evidence, quality: Quality) -> bool:
     )
 
 
-def _explains_most(evidence: Evidence) -> bool:
+def _explains(evidence: Evidence, share: float) -> bool:
     explained = evidence.explained
-    return explained is not None and explained >= MOST_EXPLAINED
+    return explained is not None and explained >= share
+
+
+def _explains_most(evidence: Evidence) -> bool:
+    return _explains(evidence, MOST_EXPLAINED)
 
 
 def improved(quality: Quality, moved_px: float) -> bool:
@@ -411,7 +416,8 @@ def judge(evidence: Evidence, quality: Quality) -> tuple[Verdict, list[Objection
         against = caveats(evidence, quality)
         return (Verdict.DOUBTFUL if against else Verdict.ALIGNED), against
     fixed = not quality.shared_texture < NO_TEXTURE
-    doubtful = fixed and (_for_it(evidence.tiles) or all(each.mild for each in against))
+    for_it = _for_it(evidence.tiles) or _explains(evidence, SOME_EXPLAINED)
+    doubtful = fixed and (for_it or all(each.mild for each in against))
     return (Verdict.DOUBTFUL if doubtful else Verdict.FAILED), against
 
 

@@ -33,6 +33,7 @@ from align_cli.engine.verdict import (
     SHARE_OF_REPEAT,
     SOME_AHEAD,
     SOME_AT_HOME,
+    SOME_EXPLAINED,
     STOOD_STILL_PX,
     WORSE_BY,
     Evidence,
@@ -405,9 +406,17 @@ def test_who_explains_most_of_the_texture_is_right_whatever_else_is_seen(
     assert not end_of(**against, explained=MOST_EXPLAINED - 1e-6).aligned
 
 
+def test_who_explains_some_is_doubtful_at_least() -> None:
+    against = quality(unexplained=2.0 * LARGEST_UNEXPLAINED)
+    assert end_of(against, explained=SOME_EXPLAINED).verdict is Verdict.DOUBTFUL
+    assert end_of(against, explained=SOME_EXPLAINED - 1e-6).verdict is Verdict.FAILED
+    nothing = quality(texture=NO_TEXTURE - 1e-6)
+    assert end_of(nothing, explained=SOME_EXPLAINED).verdict is Verdict.FAILED
+
+
 def test_who_explains_most_must_still_be_better_than_the_start() -> None:
     worse = quality(0.9, 0.9 - 2.0 * REFUTABLE)
-    assert end_of(worse, explained=1.0).verdict is Verdict.FAILED
+    assert end_of(worse, explained=1.0).verdict is Verdict.DOUBTFUL
 
 
 @pytest.mark.parametrize(
