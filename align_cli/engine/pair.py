@@ -19,6 +19,7 @@ from align_cli.engine.coordinates import (
     map_points,
     plausible,
 )
+from align_cli.engine.details import DETAIL_TILE, Details, TileZncc, details, tile_zncc
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import Luma
 from align_cli.engine.noise import noise_level
@@ -28,7 +29,6 @@ from align_cli.engine.points import PointSource, TargetPoints
 from align_cli.engine.pyramid import Level, held, level_count, pyramid
 from align_cli.engine.sampling import offset_origin
 from align_cli.engine.target import Target
-from align_cli.engine.trust import DETAIL_TILE, Details, TileZncc, details, tile_zncc
 
 SMALL_PART: Final = 0.25
 """Where a source reaches less of a target, no more is looked at."""

@@ -5,11 +5,11 @@ import pytest
 
 from align_cli.engine import pair as pairs
 from align_cli.engine.coordinates import inverse
+from align_cli.engine.details import tile_zncc
 from align_cli.engine.luma import luma
 from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.target import Target
-from align_cli.engine.trust import tile_zncc
 from tests.photographs import cut, photograph, shifted
 
 
