@@ -59,14 +59,18 @@ class Pair:
         self.levels = pyramid(source, count) if levels is None else levels[:count]
         self._details: tuple[tuple[int, bytes], Details] | None = None
         self._tiles: dict[tuple[int, bytes], TileZncc] = {}
+        self._turned: dict[Options, Pair] = {}
 
     def turned(self, options: Options) -> Pair:
-        """The target laid over the source.
+        """The target laid over the source; made once for equal options.
 
         Raises:
             ImageError: if so much of the source is masked that no level has an interior.
         """
-        return Pair(self.target.image, Target(self.source, options), self.target.levels)
+        if options not in self._turned:
+            of_source = Target(self.source, options)
+            self._turned[options] = Pair(self.target.image, of_source, self.target.levels)
+        return self._turned[options]
 
     @cached_property
     def noise(self) -> tuple[float, float]:
