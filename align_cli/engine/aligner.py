@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import Any, Final
 
-from align_cli.engine import trust, unlike_search, verdict
+from align_cli.engine import agreement, unlike_search, verdict
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.attempt import Attempt, Task, attempted
@@ -464,7 +464,7 @@ def residual(
         (height, width) float32 in units of full scale, 0 outside the overlap, and
         (height, width) bool, the overlap; both on the target's grid.
     """
-    return trust.residual_image(
+    return agreement.residual_image(
         seen(source, "source", source_mask, options),
         seen(target, "target", target_mask, options),
         alignment.target_to_source,

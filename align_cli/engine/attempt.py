@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from align_cli.engine import level_evidence, trust, verdict
+from align_cli.engine import agreement, level_evidence, verdict
 from align_cli.engine.alignment import Outcome, Quality, Status, Uncertainty, Verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coarse_to_fine import (
@@ -131,7 +131,7 @@ def attempted(
     if task.options.polish:
         descent = _polished(solved, descent)
     place, last = descent.place, descent.records[-1]
-    quality = trust.measure(
+    quality = agreement.measure(
         pair.source,
         target.image,
         before,

@@ -32,10 +32,9 @@ from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.robust import Loss
-from align_cli.engine.sampling import sample
+from align_cli.engine.sampling import common, sample
 from align_cli.engine.target import Target
 from align_cli.engine.targets import TEXTURE_SHARE
-from align_cli.engine.trust import common
 
 MOST_PIXELS: Final = 1 << 17
 """Looked at is the finest level of no more pixels."""

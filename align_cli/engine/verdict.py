@@ -1,10 +1,10 @@
 """The verdict: all evidence held against each other, and put into words.
 
-What is cheap is measured for every pair (``align_cli.engine.trust``, the uncertainty, whether the
-target repeats itself). Where that leaves no doubt, nothing more is asked. Else the tiles are, and
-where they do not settle it either, the way back, aligned by itself. An answer against which
-something speaks is failed, or doubtful where the tiles are for it all the same; unless it explains
-most of the target's texture by itself.
+What is cheap is measured for every pair (``agreement``, ``level_evidence``, ``uncertainty``,
+``repeats``). Where that leaves no doubt, nothing more is asked. Else the tiles are, and where they
+do not settle it either, the way back, aligned by itself. An answer against which something speaks
+is failed, or doubtful where the tiles are for it all the same; unless it explains most of the
+target's texture by itself.
 """
 
 from __future__ import annotations
