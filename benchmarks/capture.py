@@ -182,7 +182,9 @@ class Scene:
     truth: Floats
 
     def error(self, estimate: Floats, *, by_corners: bool) -> float:
-        """EPE over all target pixels, infinite where one has no place; or the corner error."""
+        """EPE over all target pixels, or the corner error; infinite where one has no place."""
+        if np.linalg.matrix_rank(estimate) < len(estimate):
+            return np.inf
         (height, width), (source_height, source_width) = self.target.shape, self.source.shape
         if by_corners:
             return corner_error(estimate, self.truth, (source_width, source_height))
