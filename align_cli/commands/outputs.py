@@ -194,7 +194,12 @@ def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
             raise click.UsageError(f"the output {path} is the input {taken}; choose another name")
 
 
-def prepare(outputs: Outputs, target: Picture) -> Task[Any] | None:
+def have_full_scale(source: Picture, target: Picture) -> bool:
+    """Whether both have a white of their own: floats, and what is read as such, have none."""
+    return source.full_scale > 1.0 and target.full_scale > 1.0
+
+
+def prepare(outputs: Outputs, source: Picture, target: Picture) -> Task[Any] | None:
     """Have a thread draw the legend of the error map, if there will be one, for write_pictures.
 
     OpenCV unpacks its fonts first, which takes as long as to align small images.
@@ -203,7 +208,8 @@ def prepare(outputs: Outputs, target: Picture) -> Task[Any] | None:
         return None
     from align_cli.report.error_map import draw_legend  # noqa: PLC0415
 
-    return begin(partial(draw_legend, target.width, target.height))
+    of_full_scale = have_full_scale(source, target)
+    return begin(partial(draw_legend, target.width, target.height, of_full_scale=of_full_scale))
 
 
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
@@ -259,7 +265,7 @@ def write_pictures(
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
     from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
-    from align_cli.report.error_map import render  # noqa: PLC0415
+    from align_cli.report.error_map import render, span  # noqa: PLC0415
 
     lost: list[str] = []
 
@@ -280,6 +286,10 @@ def write_pictures(
         if outputs.residual:
             differences[~overlap] = float("nan")
             return encode_array(path, differences)
+        if not have_full_scale(source, target):
+            limits = np.finfo(np.float32)
+            unit = span(target.pixels) / target.full_scale
+            differences /= np.float32(np.clip(unit, limits.tiny, limits.max))
         picture = render(differences, overlap, legend.result() if legend is not None else None)
         del differences, overlap  # encoding takes as much memory again
         return encode_image(path, picture, small=small)

@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+import tifffile
 
 import align_cli
 from align_cli.engine.coordinates import corner_error
@@ -143,6 +144,37 @@ def test_floating_point_images_are_measured_in_their_own_units(
         load(tmp_path / "a_aligned.json")["quality"]["before"]["rmse"], rel=1e-4
     )
     assert before > 10.0
+
+
+@pytest.mark.parametrize(("first", "second"), [("int16", "uint8"), ("uint8", "uint32")])
+def test_there_is_no_full_scale_unless_both_have_one(
+    imalign: Imalign, tmp_path: Path, first: str, second: str
+) -> None:
+    for name, dtype, to_scene in (("a.tif", first, TRUTH), ("b.tif", second, np.eye(3))):
+        tifffile.imwrite(tmp_path / name, np.rint(200.0 * rendered(to_scene)).astype(dtype))
+    result = imalign("-v", "a.tif", "b.tif")
+    assert result.returncode == 0, result.stderr
+    assert "full scale" not in result.stderr
+
+
+def test_the_error_map_of_images_without_a_full_scale_is_in_shares_of_their_range(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    assert imalign("a.png", "b.png", "--init", "identity").returncode == 0
+    usual = read_image(tmp_path / "a_aligned_error.png").pixels
+    for path in pair:
+        pixels = read_image(path).pixels
+        low, high = (float(end(read_image(pair[1]).pixels)) for end in (np.min, np.max))
+        # Then the target's values reach from 3000 to 3000 + 1000 * 255.
+        shown = 3000.0 + 1000.0 * 255.0 * (pixels - low) / (high - low)
+        write_image(path.with_suffix(".tif"), shown.astype(np.float32))
+    assert imalign("a.tif", "b.tif", "--init", "identity").returncode == 0
+    shares = read_image(tmp_path / "a_aligned_error.png").pixels
+    assert (shares[120:] != usual[120:]).any()  # the legend says of what
+    high_low = (high - low) / 255.0
+    brightness = [picture[20:100, 20:140].sum() for picture in (usual, shares)]
+    # Where errors are shares of a smaller range, they are brighter by a little, not saturated.
+    assert brightness[0] < brightness[1] < 2.0 * brightness[0] / high_low
 
 
 def test_quiet_says_nothing(imalign: Imalign, pair: Pair) -> None:
@@ -285,7 +317,7 @@ class TestNotAligned:
     ) -> None:
         said, *stale = imalign("-q", "noise.png", "b.png").stderr.splitlines()
         sentence = load(tmp_path / "noise_aligned.json")["outcome"]["sentence"]
-        assert said == f"not aligned (homography): {sentence}"
+        assert said == f"noise.png -> b.png: not aligned (homography): {sentence}"
         assert stale == ["noise_aligned.png is from an earlier run"]
 
     def test_what_else_may_be_the_cause_is_named(
@@ -323,8 +355,12 @@ class TestDoubtful:
     def test_no_picture_is_written(self, imalign: Imalign, doubtful: None, tmp_path: Path) -> None:
         result = imalign("-m", "translation", "grid.png", "b.png")
         assert result.returncode == 1, result.stderr
-        assert result.stderr.startswith("doubtful (translation): the images may be aligned, but")
-        assert "--accept-doubtful writes it all the same" in result.stderr
+        first, second, third = result.stderr.splitlines()
+        assert first.startswith(
+            "grid.png -> b.png: doubtful (translation): the images may be aligned, but"
+        )
+        assert second == "no image was written; wrote grid_aligned.json"
+        assert third == "--accept-doubtful writes the image all the same"
         assert "or try" not in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
@@ -340,7 +376,7 @@ class TestDoubtful:
     ) -> None:
         result = imalign("-m", "translation", "--accept-doubtful", "grid.png", "b.png")
         assert result.returncode == 0, result.stderr
-        assert result.stderr.startswith("doubtful (translation): shifted 3.0")
+        assert result.stderr.startswith("grid.png -> b.png: doubtful (translation): shifted 3.0")
         assert "repeats itself every 25 px" in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
@@ -370,7 +406,7 @@ class TestDoubtful:
         result = imalign("-q", "-m", "translation", *accepted, "grid.png", "b.png")
         assert result.returncode == (0 if accepted else 1)
         sentence = load(tmp_path / "grid_aligned.json")["outcome"]["sentence"]
-        assert result.stderr == f"doubtful (translation): {sentence}\n"
+        assert result.stderr == f"grid.png -> b.png: doubtful (translation): {sentence}\n"
 
     def test_what_failed_is_not_accepted(
         self, imalign: Imalign, doubtful: None, tmp_path: Path
@@ -491,6 +527,7 @@ class TestUsage:
             (("a.png", "b.png", "-o", "x.png", "--error-map", "x.png"), "x.png"),
             (("a.png", "b.png", "-o", "x.png", "--no-image"), "--no-image"),
             (("a.png", "b.png", "--error-map", "x.png", "--no-error-map"), "--no-error-map"),
+            (("a.png", "b.png", "-q", "-v"), "--quiet and --verbose contradict"),
         ],
     )
     def test_exit_code_2_and_nothing_written(
