@@ -191,7 +191,7 @@ def _apply_to(
     if asked.json_path is not None and asked.json_path not in written:
         text = transform_text(asked.json_path, placed.onto(canvas), "json")
         if asked.json_path == STDOUT:
-            to_stdout(text)
+            to_stdout(text, needed=True)
             written[STDOUT] = path
         else:
             encoded[asked.json_path] = text.encode("utf-8")
@@ -263,8 +263,15 @@ def _output_folder(output: str | None, image_paths: tuple[str, ...]) -> str | No
     several = len(image_paths) > 1 or Path(image_paths[0]).is_dir()
     if not (several or path.is_dir() or output.endswith(("/", os.sep))):
         return None
+    from align_cli.files.encode import BY_SUFFIX  # noqa: PLC0415
     from align_cli.files.errors import unwritable  # noqa: PLC0415
 
+    meant = path.exists() or output.endswith(("/", os.sep))
+    if path.suffix.lower() in BY_SUFFIX and not meant:
+        raise click.UsageError(
+            f"{output} is the name of a picture, and several images need a folder; name one "
+            f"(one that is called so: {output}/)"
+        )
     try:
         path.mkdir(exist_ok=True)
     except FileExistsError as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from align_cli.commands.exit_codes import OutputFault
+from align_cli.commands.exit_codes import ExitCode, OutputFault
 from align_cli.workers import Task, Workers, begin
 
 if TYPE_CHECKING:
@@ -217,17 +217,22 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     from align_cli.files import documents  # noqa: PLC0415
 
     if outputs.json == STDOUT:
-        to_stdout(documents.dumps(document))
+        to_stdout(documents.dumps(document), needed=True)
         return []
     documents.write_json(outputs.json, document)
     return [outputs.json]
 
 
-def to_stdout(text: str, *, advice: str = "give a file's name instead of -") -> None:
+def to_stdout(
+    text: str, *, advice: str = "give a file's name instead of -", needed: bool = False
+) -> None:
     """Write data to stdout; ``advice`` is for people whose stdout takes none.
 
+    ``needed`` is for what a reader must take to its end. Of all else a reader, such as ``head``,
+    may take as much as it likes: where it goes away, the process ends without a word.
+
     Raises:
-        OutputFault: if it is closed or full.
+        OutputFault: if it is closed or full, or the reader of what is needed went away.
     """
     if sys.stdout is None:
         raise OutputFault(f"stdout: it is closed; {advice}")
@@ -236,6 +241,8 @@ def to_stdout(text: str, *, advice: str = "give a file's name instead of -") -> 
     except OSError as error:
         # What is still buffered would fail once more, with a traceback, when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError) and not needed:
+            raise SystemExit(ExitCode.READER_GONE) from error
         raise OutputFault(f"stdout: {error.strerror}; {advice}") from error
 
 

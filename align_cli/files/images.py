@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from align_cli.files import encode, pillow, png, png_encode, pnm, tiff
 from align_cli.files.atomic import write_bytes
+from align_cli.files.documents import STDIN
 from align_cli.files.errors import (
     ContentError,
     PathLike,
@@ -143,6 +144,10 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     except MemoryError as error:
         raise UnreadableError(path, "does not fit into memory", "reduce the picture") from error
     except OSError as error:
+        if os.fspath(path) == STDIN and isinstance(error, FileNotFoundError):
+            raise UnreadableError(
+                path, "is no picture: stdin is read by another name", "give /dev/stdin, or a file"
+            ) from error
         raise unreadable(path, error) from error
     except ValueError as error:
         if "null" in str(error):

@@ -579,6 +579,14 @@ class TestInputs:
         self.check(imalign("a.png", "flat.png"), 3, "flat.png", "flat")
         self.check(imalign("nan.tif", "b.png"), 3, "nan.tif", "finite")
 
+    def test_stdin(self, imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+        for arguments in (("-", "b.png"), ("a.png", "-")):
+            self.check(imalign(*arguments), 3, "-: ", "give /dev/stdin, or a file")
+        script = f"{sys.executable} -m align_cli /dev/stdin b.png < a.png"
+        assert subprocess.run(["bash", "-c", script], cwd=tmp_path, check=False).returncode == 0
+        pair[0].rename(tmp_path / "-")
+        assert imalign("-", "b.png", "-o", "x.png").returncode == 0
+
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     def test_not_permitted(self, imalign: Imalign, pair: Pair) -> None:
         pair[0].chmod(0)

@@ -295,6 +295,23 @@ def test_the_transform_of_a_failed_alignment_is_refused(
     assert not (tmp_path / "x.png").exists()
 
 
+def test_several_images_into_what_is_called_like_a_picture(
+    imalign: Imalign, aligned: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in" / "a.png", pixels(tmp_path / "a.png"))
+    for images in (("a.png", "b.png"), ("in",)):
+        result = imalign("apply", aligned, *images, "-o", "one.png")
+        assert result.returncode == ExitCode.USAGE
+        assert "one.png is the name of a picture, and several images need a folder" in result.stderr
+        assert not (tmp_path / "one.png").exists()
+    # Who writes it as a folder, or has one of this name, means it.
+    assert imalign("apply", aligned, "a.png", "b.png", "-o", "one.png/").returncode == 0
+    assert imalign("apply", aligned, "a.png", "b.png", "-o", "one.png").returncode == 0
+    assert imalign("apply", aligned, "a.png", "b.png", "-o", "v1.2").returncode == 0
+    assert (tmp_path / "one.png" / "b.png").exists()
+
+
 def test_missing_files(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
     assert imalign("apply", "none.json", "a.png").returncode == ExitCode.INPUT
     assert imalign("apply", aligned, "none.png").returncode == ExitCode.INPUT
