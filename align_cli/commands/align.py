@@ -346,6 +346,7 @@ def align(
             init=init,
             similarity=options.similarity,
             photometric=options.photometric,
+            roi=roi,
         )
         click.echo("\n".join(filter(None, [table, lost, first, untried, *others])), err=True)
     elif not outcome.aligned:

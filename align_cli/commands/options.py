@@ -40,10 +40,10 @@ def limit_opt(
     )
 
 
-def finite(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    """Callback: refuse what is no number with a usage error."""
-    if not math.isfinite(value):
-        raise click.BadParameter(f"{value} is not a finite number.", ctx, param)
+def not_infinite(ctx: click.Context, param: click.Parameter, value: float) -> float:
+    """Callback: refuse what is neither a finite number nor NaN with a usage error."""
+    if math.isinf(value):
+        raise click.BadParameter(f"{value} is not a finite number, nor nan.", ctx, param)
     return value
 
 
@@ -98,11 +98,11 @@ transform_output_opt = click.option(
 fill_opt = click.option(
     "--fill",
     type=float,
-    callback=finite,
+    callback=not_infinite,
     default=0.0,
     show_default=True,
     metavar="VALUE",
-    help="Value where the source does not reach, in its own units.",
+    help="Value where the source does not reach, in its own units; nan for floating-point images.",
 )
 interpolation_opt = click.option(
     "--interpolation",

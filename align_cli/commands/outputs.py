@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -137,11 +138,22 @@ def check_fill(fill: float, image: Picture) -> None:
     Raises:
         click.UsageError: saying which they can.
     """
-    most = image.full_scale
-    if image.dtype.startswith("uint") and not (fill.is_integer() and 0.0 <= fill <= most):
+    if image.dtype.startswith("uint"):
+        most = image.full_scale
+        if not (fill.is_integer() and 0.0 <= fill <= most):
+            other = ", or convert it to float32, which has nan" if math.isnan(fill) else ""
+            raise click.UsageError(
+                f"--fill {fill:g}: {image.path} holds whole numbers from 0 to {most:.0f}; "
+                f"choose one of them{other}"
+            )
+        return
+    from numpy import finfo  # noqa: PLC0415  (help stays quick)
+
+    most = float(finfo(image.dtype).max)
+    if abs(fill) > most:  # not so of NaN
         raise click.UsageError(
-            f"--fill {fill:g}: {image.path} holds whole numbers from 0 to {most:.0f}; "
-            "choose one of them"
+            f"--fill {fill:g}: {image.path} holds {image.dtype} numbers up to {most:.3g}; choose "
+            "a smaller one, or nan"
         )
 
 

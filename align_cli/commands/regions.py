@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from align_cli.commands.options import FileName
-from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS
+from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS, ENOUGH_SIDE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,10 +107,12 @@ def read_masks(
 
     Raises:
         UnreadableError: if a mask cannot be read.
-        ImageError: if the target's does not fit it, or the rectangle is not within the target, or
-            they have nothing in common. (That of the source is checked with the source.)
+        ImageError: if the target's does not fit it, or the rectangle is not within the target or
+            too small, or they have nothing in common. (That of the source is checked with the
+            source.)
     """
     from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
+    from align_cli.engine.luma import SMALLEST_SIDE  # noqa: PLC0415
     from align_cli.engine.masks import Region, check_mask, region_mask  # noqa: PLC0415
     from align_cli.files.masks import read_mask  # noqa: PLC0415
 
@@ -120,6 +122,12 @@ def read_masks(
     )
     if roi is not None:
         inside = region_mask(Region(*roi), (target.width, target.height), role="roi")
+        if min(roi[2:]) < SMALLEST_SIDE:
+            raise ImageError(
+                f"a region of {roi[2]}x{roi[3]} px is too small to align; give it {SMALLEST_SIDE} "
+                f"px each way at the least, and {ENOUGH_SIDE} px to be sure",
+                role="roi",
+            )
         if of_target is not None:
             check_mask(of_target, inside.shape, "target")
             inside &= of_target

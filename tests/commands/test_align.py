@@ -260,6 +260,30 @@ def test_fill_marks_what_the_source_does_not_reach(
     assert (read_image(tmp_path / "a_aligned.png").pixels[warped == 255] == 0).mean() > 0.9
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_fill_nan_marks_it_in_images_that_are_floats(
+    imalign: Imalign, pair: Pair, tmp_path: Path, dtype: str
+) -> None:
+    tifffile.imwrite(tmp_path / "f.tif", (200.0 * rendered(TRUTH)).astype(dtype))
+    result = imalign("f.tif", "b.png", "--fill", "nan", "--valid-mask", "mask.png")
+    assert result.returncode == 0, result.stderr
+    warped = read_image(tmp_path / "f_aligned.tif").pixels
+    mask = read_image(tmp_path / "mask.png").pixels > 0
+    assert (np.isnan(warped) == ~mask).all()
+    assert 0 < (~mask).sum() < mask.sum()
+    assert load(tmp_path / "f_aligned.json")["options"]["fill"] is None
+    assert imalign("apply", "f_aligned.json", "f.tif", "--fill", "nan").returncode == 0
+    assert (tmp_path / "f_applied.tif").read_bytes() == (tmp_path / "f_aligned.tif").read_bytes()
+    for fill in ("inf", "1e400"):
+        assert imalign("f.tif", "b.png", "--fill", fill).returncode == 2
+    if dtype != "float64":
+        result = imalign("f.tif", "b.png", "--fill", "-1e39")
+        assert result.returncode == 2
+        assert "f.tif holds float32 numbers up to 3.4e+38" in result.stderr
+    else:
+        assert imalign("f.tif", "b.png", "--fill", "-1e39").returncode == 0
+
+
 def test_init_from_an_earlier_json_is_used(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
     imalign("a.png", "b.png", "--json", "first.json")
     imalign("a.png", "b.png", "--init", "first.json", "--levels", "1", "--json", "second.json")
@@ -508,7 +532,7 @@ class TestUsage:
             (("a.png", "b.png", "--levels", "0"), "--levels"),
             (("a.png", "b.png", "--tolerance", "nan"), "--tolerance"),
             (("a.png", "b.png", "--tolerance", "inf"), "--tolerance"),
-            (("a.png", "b.png", "--fill", "nan"), "--fill"),
+            (("a.png", "b.png", "--fill", "nan"), "to 255; choose one of them, or convert it"),
             (("a.png", "b.png", "--fill", "300"), "from 0 to 255"),
             (("a.png", "b.png", "--similarity", "gradient", "-m", "auto"), "choose one of"),
             (("a.png", "b.png", "--max-shift", "-1"), "--max-shift"),

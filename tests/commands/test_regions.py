@@ -295,7 +295,19 @@ def test_a_region_too_small_to_align(
     imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
     result = imalign("a.png", "b.png", "--roi", "20,20,5,5")
-    refused(result, tmp_path, 3, "b.png", "let more take part")
+    refused(result, tmp_path, 3, "b.png", "--roi 20,20,5,5", "5x5 px is too small", "8 px each way")
+
+
+def test_a_small_region_that_does_not_do_is_told_of_a_larger_one(
+    imalign: Imalign, pair: tuple[Path, Path]
+) -> None:
+    result = imalign("a.png", "b.png", "--roi", "20,20,16,12")
+    assert result.returncode == 1
+    assert "or try a larger --roi: 16x12 px show little" in result.stderr
+    write_image(pair[0], np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), np.uint8))
+    result = imalign("a.png", "b.png", "--roi", "20,20,100,80")
+    assert result.returncode == 1
+    assert "--roi" not in result.stderr
 
 
 @pytest.mark.parametrize("channel", ["1", "7"])
