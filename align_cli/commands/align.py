@@ -253,6 +253,7 @@ def align(
         source, target = read_pair(source_path, target_path, max_megapixels)
         start = read_init(init, (source.width, source.height))
         masks = read_masks(
+            source,
             target,
             source_mask=source_mask,
             target_mask=target_mask,

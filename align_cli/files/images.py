@@ -30,7 +30,7 @@ from align_cli.files.errors import (
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 from align_cli.files.metadata.containers import read_metadata
 from align_cli.files.metadata.record import NOTHING, Metadata
-from align_cli.files.pixels import Indexed, Pixels, full_scale
+from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale
 from align_cli.files.png_chunks import SIGNATURE
 
 __all__ = [
@@ -57,11 +57,14 @@ class Picture:
             Two channels are grey and alpha, three RGB, four RGB and alpha, in that order.
             Floating-point pixels may be NaN or infinite.
         metadata: what the file says beside the pixels.
+        valid: (H, W) bool, False where the file says that its integers are no data (floats are NaN
+            there); None where all are.
     """
 
     path: str
     pixels: Pixels
     metadata: Metadata = NOTHING
+    valid: npt.NDArray[np.bool_] | None = None
 
     @property
     def width(self) -> int:
@@ -89,14 +92,23 @@ class Picture:
         return float(full_scale(self.pixels))
 
 
-_Decode: TypeAlias = Callable[[bytes, float], Pixels]
+_Decode: TypeAlias = Callable[[bytes, float], Decoded]
+
+
+def _pixels_alone(decode: Callable[[bytes, float], Pixels]) -> _Decode:
+    return lambda data, max_megapixels: Decoded(decode(data, max_megapixels))
+
+
+_by_pillow = _pixels_alone(pillow.decode)
 
 # How files that begin with any of these bytes are read.
 _DECODERS: dict[tuple[bytes, ...], _Decode] = {
-    (SIGNATURE,): png.decode,
-    (b"\xff\xd8\xff", b"BM"): pillow.decode,
-    (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decode,
-    tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): pnm.decode,
+    (SIGNATURE,): _pixels_alone(png.decode),
+    (b"\xff\xd8\xff", b"BM"): _by_pillow,
+    (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decoded,
+    tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): _pixels_alone(
+        pnm.decode
+    ),
 }
 # What people have that is not read, by its first bytes, to say more than "not a picture".
 _OTHERS = {
@@ -138,7 +150,7 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     """
     try:
         data, decode = _load(path)
-        pixels = decode(data, max_megapixels)
+        found = decode(data, max_megapixels)
     except ContentError as error:
         raise UnreadableError(path, error.cause, error.advice) from error
     except MemoryError as error:
@@ -153,7 +165,10 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
         if "null" in str(error):
             raise UnreadableError(path, "is not a possible name", "check the name") from error
         raise
-    return Picture(path=os.fspath(path), pixels=pixels, metadata=read_metadata(data))
+    metadata = read_metadata(data)
+    if found.valid is not None:
+        metadata = metadata._replace(lost=(*metadata.lost, "GDAL's no-data value"))
+    return Picture(os.fspath(path), found.pixels, metadata, found.valid)
 
 
 def _load(path: PathLike) -> tuple[bytes, _Decode]:
@@ -175,7 +190,7 @@ def _decoder(start: bytes) -> _Decode:
         if start.startswith(magics):
             return decode
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
-        return pillow.decode
+        return _by_pillow
     if any(magic.startswith(start) for magics in _DECODERS for magic in magics):
         raise ContentError(f"is truncated ({len(start)} bytes)", "copy or download it again")
     for magic, name in _OTHERS.items():

@@ -34,3 +34,17 @@ class Indexed(NamedTuple):
     def like_rgb(self) -> npt.NDArray[np.uint8]:
         """Return an array of the dtype and shape of ``rgb()`` that takes no memory."""
         return np.broadcast_to(self.colours[0], (*self.indices.shape, 3))
+
+
+class Decoded(NamedTuple):
+    """What a decoder makes of a file.
+
+    Attributes:
+        pixels: as in :class:`align_cli.files.images.Picture`.
+        valid: (H, W), False where the file says that its integers are no data; None where all are.
+        indexed: the picture by its palette, where the file has one that is kept.
+    """
+
+    pixels: Pixels
+    valid: npt.NDArray[np.bool_] | None = None
+    indexed: Indexed | None = None

@@ -331,3 +331,37 @@ def test_a_mask_is_no_output(imalign: Imalign, pair: tuple[Path, Path], tmp_path
     result = imalign("a.png", "b.png", "--target-mask", "m.png", "-o", "m.png")
     refused(result, tmp_path, 2, "m.png")
     assert (tmp_path / "m.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("float32", "-10000"), ("int16", "-32767"), ("uint16", "65535")]
+)
+def test_what_the_file_calls_no_data_takes_no_part(
+    imalign: Imalign, tmp_path: Path, dtype: str, value: str
+) -> None:
+    for name, to_scene, side in (("a.tif", TRUTH, np.s_[:, :40]), ("b.tif", np.eye(3), np.s_[85:])):
+        pixels = (5000.0 * rendered(to_scene, (WIDTH, HEIGHT))).astype(dtype)
+        pixels[side] = float(value)
+        for prefix, tags in (("", [(42113, "s", 0, value, True)]), ("plain_", [])):
+            tifffile.imwrite(tmp_path / f"{prefix}{name}", pixels, extratags=tags)
+    options = ("-m", "rigid", "--error-map", "e.npy", "--json", "found.json", "--no-image")
+    result = imalign("a.tif", "b.tif", *options)
+    assert result.returncode == 0, result.stderr
+    document = json.loads((tmp_path / "found.json").read_text())
+    assert corner_error_px(document, TRUTH) < 0.03
+    assert np.isnan(np.load(tmp_path / "e.npy")[85:]).all()
+    # With a mask beside it, both count; and nothing is left where they have nothing in common.
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[:, 30:] = 255
+    write_image(tmp_path / "m.png", mask)
+    result = imalign("a.tif", "b.tif", *options, "--source-mask", "m.png")
+    assert result.returncode == 0, result.stderr
+    if dtype == "uint16":
+        for masked in (("--source-mask", "m.png"), ("--roi", "0,90,160,30")):
+            write_image(tmp_path / "m.png", 255 - mask)
+            result = imalign("a.tif", "b.tif", *masked)
+            refused(result, tmp_path, 3, ".tif", "calls no data (GDAL_NODATA)")
+    # Without the tag the value is a grey value like any other, and the answer another.
+    imalign("plain_a.tif", "plain_b.tif", *options)
+    document = json.loads((tmp_path / "found.json").read_text())
+    assert corner_error_px(document, TRUTH) > 1.0
