@@ -35,6 +35,7 @@ from align_cli.commands.outputs import (
     check_fill,
     check_outputs,
     have_full_scale,
+    kept_palette,
     named_outputs,
     prepare,
     write_json,
@@ -272,7 +273,7 @@ def align(
         given = filter(None, [start_file, source_mask, target_mask])
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
-        check_fill(fill, source)
+        check_fill(fill, source, kept_palette(source, outputs.image, interpolation))
         legend = prepare(outputs, source, target)
 
         from align_cli.engine.aligner import Aligner, residual  # noqa: PLC0415  (help stays quick)

@@ -28,12 +28,15 @@ from align_cli.commands.options import (
 from align_cli.commands.outputs import (
     APPLIED,
     STDOUT,
+    View,
     canvas_in_words,
     check_files,
     check_fill,
+    kept_palette,
     not_carried,
     results_among,
     to_stdout,
+    warped_picture,
 )
 from align_cli.commands.transform_files import read_transform, transform_text
 
@@ -164,10 +167,11 @@ def _apply_to(
     from align_cli.files.images import encode_image, ensure_encodable, read_image  # noqa: PLC0415
     from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
+    from align_cli.files.pixels import shown_pixels  # noqa: PLC0415
 
     picture = read_image(path, max_megapixels=asked.max_megapixels)
-    check_fill(asked.fill, picture)
     output = _output_name(picture, asked.output, folder)
+    check_fill(asked.fill, picture, kept_palette(picture, output, asked.interpolation))
     wanted = (output, asked.valid_mask, asked.json_path)
     check_files([each for each in wanted if each not in (None, STDOUT)], inputs)
     for other, source in written.items():
@@ -176,13 +180,12 @@ def _apply_to(
     ensure_encodable(output, picture.pixels)
     placed = _placed(transform, picture, asked)
     canvas = placed.canvas(asked.canvas, most_pixels=1e6 * asked.max_megapixels)
-    warped = placed.warp(
-        picture.pixels, fill=asked.fill, interpolation=asked.interpolation, canvas=canvas
-    )
+    view = View(asked.interpolation, canvas, asked.fill)
+    warped = warped_picture(placed.warp, picture, output, view)
     data, lost = with_metadata(
         encode_image(output, warped, small=asked.small_files),
         NOTHING if asked.no_metadata else picture.metadata,
-        warped,
+        shown_pixels(warped),
     )
     encoded = {output: data}
     if asked.valid_mask is not None and asked.valid_mask not in written:

@@ -102,14 +102,16 @@ fill_opt = click.option(
     default=0.0,
     show_default=True,
     metavar="VALUE",
-    help="Value where the source does not reach, in its own units; nan for floating-point images.",
+    help="Value where the source does not reach, in its own units; nan for floating-point images, "
+    "the number of a colour where a palette is kept.",
 )
 interpolation_opt = click.option(
     "--interpolation",
     type=click.Choice(INTERPOLATION_NAMES),
     default="linear",
     show_default=True,
-    help="How to resample; nearest for label images, cubic is exact on ramps.",
+    help="How to resample; nearest for label images (a PNG keeps its palette), cubic is exact on "
+    "ramps.",
 )
 canvas_opt = click.option(
     "--canvas",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment
     from align_cli.engine.canvas import Canvas
     from align_cli.files.images import Picture
+    from align_cli.files.pixels import Indexed, Pixels
 
 STDOUT: Final = "-"
 LOOK_WHERE: Final = "look where it leads"
@@ -132,12 +133,42 @@ def results_among(paths: Sequence[str]) -> list[str]:
     return [path for path in paths if is_result(PurePath(path).stem)]
 
 
-def check_fill(fill: float, image: Picture) -> None:
+def kept_palette(image: Picture, path: str | None, interpolation: str) -> Indexed | None:
+    """An image by its palette, where its output keeps that: a PNG of labels, by the nearest.
+
+    Other interpolations make colours that are not in it.
+    """
+    kept = interpolation == "nearest" and path is not None and _suffix(path) == ".png"
+    return image.indexed if kept else None
+
+
+def warped_picture(
+    warp: Callable[..., NDArray[Any]], image: Picture, path: str, view: View
+) -> Pixels | Indexed:
+    """An image as its output at ``path`` shows it; ``warp`` is that of its transform."""
+    how = {"fill": view.fill, "interpolation": view.interpolation, "canvas": view.canvas}
+    indexed = kept_palette(image, path, view.interpolation)
+    if indexed is None:
+        return warp(image.pixels, **how)
+    return indexed._replace(indices=warp(indexed.indices, **how))
+
+
+def check_fill(fill: float, image: Picture, indexed: Indexed | None = None) -> None:
     """Refuse a value that the pixels of an image cannot take: it would be another one.
+
+    ``indexed`` is the image by its palette, where that is kept.
 
     Raises:
         click.UsageError: saying which they can.
     """
+    if indexed is not None:
+        last = len(indexed.colours) - 1
+        if not (fill.is_integer() and 0.0 <= fill <= last):
+            raise click.UsageError(
+                f"--fill {fill:g}: {image.path} keeps its palette, whose colours have the numbers "
+                f"0 to {last}; choose one of them"
+            )
+        return
     if image.dtype.startswith("uint"):
         most = image.full_scale
         if not (fill.is_integer() and 0.0 <= fill <= most):
@@ -284,16 +315,17 @@ def write_pictures(
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
     from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
+    from align_cli.files.pixels import shown_pixels  # noqa: PLC0415
     from align_cli.report.error_map import render, span  # noqa: PLC0415
 
     lost: list[str] = []
 
     def warped(path: str) -> bytes:
-        pixels = alignment.warp(
-            source.pixels, fill=view.fill, interpolation=view.interpolation, canvas=view.canvas
+        picture = warped_picture(alignment.warp, source, path, view)
+        data = encode_image(path, picture, small=small)
+        data, left = with_metadata(
+            data, source.metadata if view.metadata else NOTHING, shown_pixels(picture)
         )
-        data = encode_image(path, pixels, small=small)
-        data, left = with_metadata(data, source.metadata if view.metadata else NOTHING, pixels)
         lost.extend(left)
         return data
 

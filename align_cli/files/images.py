@@ -30,7 +30,7 @@ from align_cli.files.errors import (
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 from align_cli.files.metadata.containers import read_metadata
 from align_cli.files.metadata.record import NOTHING, Metadata
-from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale
+from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, shown_pixels
 from align_cli.files.png_chunks import SIGNATURE
 
 __all__ = [
@@ -59,12 +59,14 @@ class Picture:
         metadata: what the file says beside the pixels.
         valid: (H, W) bool, False where the file says that its integers are no data (floats are NaN
             there); None where all are.
+        indexed: the same picture by its palette, where it is a PNG file with one.
     """
 
     path: str
     pixels: Pixels
     metadata: Metadata = NOTHING
     valid: npt.NDArray[np.bool_] | None = None
+    indexed: Indexed | None = None
 
     @property
     def width(self) -> int:
@@ -103,7 +105,7 @@ _by_pillow = _pixels_alone(pillow.decode)
 
 # How files that begin with any of these bytes are read.
 _DECODERS: dict[tuple[bytes, ...], _Decode] = {
-    (SIGNATURE,): _pixels_alone(png.decode),
+    (SIGNATURE,): png.decoded,
     (b"\xff\xd8\xff", b"BM"): _by_pillow,
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decoded,
     tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): _pixels_alone(
@@ -168,7 +170,7 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     metadata = read_metadata(data)
     if found.valid is not None:
         metadata = metadata._replace(lost=(*metadata.lost, "GDAL's no-data value"))
-    return Picture(os.fspath(path), found.pixels, metadata, found.valid)
+    return Picture(os.fspath(path), found.pixels, metadata, found.valid, found.indexed)
 
 
 def _load(path: PathLike) -> tuple[bytes, _Decode]:
@@ -257,8 +259,7 @@ def encode_image(path: PathLike, picture: Pixels | Indexed, *, small: bool = Fal
     Raises:
         UnwritableError: if the format cannot hold such pixels, or they do not fit into memory.
     """
-    like = picture.like_rgb() if isinstance(picture, Indexed) else picture
-    chosen = _output_format(path, like)
+    chosen = _output_format(path, shown_pixels(picture))
     try:
         if chosen is not encode.PNG:
             pixels = picture.rgb() if isinstance(picture, Indexed) else picture
