@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from align_cli.engine.options import AUTO, ENOUGH_SIDE, INIT_NAMES, INTENSITY
+from align_cli.engine.options import AUTO, ENOUGH_SIDE, GRADIENT, INIT_NAMES, INTENSITY
 
 if TYPE_CHECKING:
     from align_cli.commands.regions import Roi
@@ -40,7 +40,7 @@ def hint(
     left = []
     if roi is not None and min(roi[2:]) < ENOUGH_SIDE:
         left.append(f"a larger --roi: {roi[2]}x{roi[3]} px show little")
-    if not photometric:
+    if not photometric and similarity != GRADIENT:
         left.append("without --no-photometric, if the light may differ")
     if failed and not allow_flip and init in INIT_NAMES:
         left.append("--allow-flip, if one of the images may be mirrored")

@@ -279,6 +279,12 @@ def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:
     if chosen is None:
         cause = f"the suffix {suffix} names no format" if suffix else "has no suffix"
         known = " ".join(encode.BY_SUFFIX)
+        if os.fspath(path) == STDIN:
+            raise UnwritableError(
+                path,
+                "is no picture: stdout is written by another name",
+                "give /dev/stdout, or a file",
+            )
         raise UnwritableError(path, f"{cause} that is written ({known})", f"use {better}")
     reason = chosen.refusal(pixels)
     if reason:

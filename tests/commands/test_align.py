@@ -450,6 +450,9 @@ def test_a_pair_whose_light_differs_is_told_that_the_light_may_be_solved_for(
     refused = imalign("dark.png", "b.png", "--no-photometric")
     assert refused.returncode == 1
     assert "or try without --no-photometric, if the light may differ" in refused.stderr
+    # Edges know no light.
+    said = imalign("dark.png", "b.png", "--no-photometric", "--similarity", "gradient").stderr
+    assert "--no-photometric" not in said
     assert imalign("dark.png", "b.png").returncode == 0
 
 
@@ -633,6 +636,25 @@ class TestOutputs:
         assert result.returncode == 4, result.stderr
         assert "no/x.png" in result.stderr
         assert listing(tmp_path) == {"a.png", "b.png"}
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            (f"{'y' * 260}.png", "the name is too long"),
+            ("loop.png", "a symbolic link that leads back to itself"),
+            ("-", "stdout is written by another name; give /dev/stdout"),
+        ],
+    )
+    def test_a_name_that_cannot_be_written(
+        self, imalign: Imalign, pair: Pair, tmp_path: Path, name: str, words: str
+    ) -> None:
+        (tmp_path / "loop.png").symlink_to("loop.png")
+        for option in ("-o", "--error-map"):
+            result = imalign("a.png", "b.png", option, name)
+            assert result.returncode == 4, result.stderr
+            assert f"Error: {name}: " in result.stderr
+            assert words in result.stderr
+        assert listing(tmp_path) == {"a.png", "b.png", "loop.png"}
 
     def test_format_that_cannot_hold_the_image(
         self, imalign: Imalign, pair: Pair, tmp_path: Path
