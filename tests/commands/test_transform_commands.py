@@ -132,7 +132,14 @@ def test_a_doubtful_one_is_called_so_and_how_to_accept_it_is_said(
 
 
 @pytest.mark.parametrize(
-    "command", ["show t.json", "points t.json p.csv", "convert t.json -", "diff t.json t.json"]
+    "command",
+    [
+        "show t.json",
+        "points t.json p.csv",
+        "convert t.json -",
+        "diff t.json t.json",
+        "apply --help",
+    ],
 )
 def test_a_reader_that_has_enough_ends_it_without_a_word(
     imalign: Imalign, aligned: Path, tmp_path: Path, command: str
