@@ -293,7 +293,8 @@ def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
     more = "let transparent pixels take part too, or " + (
         "give another image" if mask is None else "mark more of it"
     )
-    return f"no pixel is both finite and opaque{where}; {more}"
+    seen = "opaque" if colours.dtype.kind == "u" else "both finite and opaque"
+    return f"no pixel is {seen}{where}; {more}"
 
 
 def _flat(mask: Mask | None, role: str) -> ImageError:

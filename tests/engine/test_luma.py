@@ -152,7 +152,8 @@ def half_nan() -> np.ndarray:
         (np.full((20, 20), np.nan), "no pixel is finite, all are NaN, infinite or no data; check"),
         (np.full((20, 20, 4), np.inf, np.float32), "no pixel is finite, all are NaN"),
         (half_nan(), "no pixel is finite in all of its channels; choose a channel that is"),
-        (np.zeros((20, 20, 4), np.uint8), "no pixel is both finite and opaque"),
+        (np.zeros((20, 20, 4), np.uint8), "no pixel is opaque; let transparent pixels take part"),
+        (np.zeros((20, 20, 4)), "no pixel is both finite and opaque; let transparent pixels"),
     ],
 )
 def test_an_image_that_cannot_be_used_is_refused_with_its_cause(
