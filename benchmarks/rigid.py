@@ -12,11 +12,12 @@ import numpy as np
 from align_cli import align
 from align_cli.engine.coordinates import corner_error
 from benchmarks.arguments import parser
+from benchmarks.goals import Goal, print_goals
 from benchmarks.scenes import PHOTOGRAPHS, pair
 from benchmarks.timing import median_ms
 
 SIZE = (250, 300)
-GOAL_PX, GOAL_MS = 0.005, 10.0
+LIMIT_PX, LIMIT_MS = 0.005, 10.0
 
 
 def about_centre(degrees: float, shift: tuple[float, float]) -> np.ndarray:
@@ -30,8 +31,8 @@ def about_centre(degrees: float, shift: tuple[float, float]) -> np.ndarray:
 def main() -> None:
     rng = np.random.default_rng(parser(__doc__).parse_args().seed)
     heading = f"{'photograph':14}{'angle':>6}{'shift px':>16}{'corner error px':>17}{'ms':>7}"
-    print(f"{heading}  goal     outcome")
-    missed = 0
+    print(f"{heading}  outcome")
+    pairs = off = slow = 0
     for name in PHOTOGRAPHS:
         for degrees in (3, 10, 20):
             length, direction = rng.uniform(5.0, 15.0), rng.uniform(0.0, 2.0 * np.pi)
@@ -41,13 +42,19 @@ def main() -> None:
             found = align(scene.source, scene.target, model="rigid")
             error = corner_error(found.source_to_target, truth, SIZE)
             ms = median_ms(lambda s=scene: align(s.source, s.target, model="rigid"))
-            ok = found.outcome.aligned and error <= GOAL_PX and ms <= GOAL_MS
-            missed += not ok
+            pairs += 1
+            off += not (found.outcome.aligned and error <= LIMIT_PX)
+            slow += ms > LIMIT_MS
             print(
                 f"{name:14}{degrees:>6}{shift[0]:>8.2f}{shift[1]:>8.2f}{error:>17.4f}{ms:>7.1f}"
-                f"  {'reached' if ok else 'MISSED'}  {found.outcome.status.value}"
+                f"  {found.outcome.status.value}"
             )
-    print(f"{missed} of {len(PHOTOGRAPHS) * 3} missed")
+    print_goals(
+        [
+            Goal(f"of {pairs} pairs not aligned to {LIMIT_PX:g} px", off, 0.0),
+            Goal(f"of {pairs} pairs that take more than {LIMIT_MS:g} ms", slow, 0.0),
+        ]
+    )
 
 
 if __name__ == "__main__":

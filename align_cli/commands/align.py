@@ -13,7 +13,6 @@ from align_cli.commands.hints import hint
 from align_cli.commands.inits import Init, init_file, read_init
 from align_cli.commands.inputs import read_pair
 from align_cli.commands.options import (
-    FileName,
     FiniteFloat,
     canvas_opt,
     debug_opt,
@@ -22,6 +21,7 @@ from align_cli.commands.options import (
     limit_opt,
     max_megapixels_opt,
     metadata_opt,
+    path_opt,
     quiet_opt,
     small_files_opt,
     source_arg,
@@ -91,25 +91,19 @@ UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
 @click.command(epilog=EPILOG)
 @source_arg
 @target_arg
-@click.option(
+@path_opt(
     "-o",
     "--output",
-    type=FileName(),
-    metavar="PATH",
     help="Warped source, in its own dtype and channels, on the target's grid.  "
     "[default: <SRC stem>_aligned.png, .tif where the dtype needs it]",
 )
-@click.option(
+@path_opt(
     "--json",
     "json_path",
-    type=FileName(),
-    metavar="PATH",
     help="The transform and all about it; - is stdout.  [default: <SRC stem>_aligned.json]",
 )
-@click.option(
+@path_opt(
     "--error-map",
-    type=FileName(),
-    metavar="PATH",
     help="What still differs: a heat map (.png), or the signed float32 residual itself, NaN "
     "outside the overlap (.tif, .npy).  [default: <SRC stem>_aligned_error.png]",
 )

@@ -11,7 +11,6 @@ import click
 
 from align_cli.commands.exit_codes import InputFault, OutputFault, faults
 from align_cli.commands.options import (
-    FileName,
     canvas_opt,
     debug_opt,
     fill_opt,
@@ -19,6 +18,8 @@ from align_cli.commands.options import (
     inverse_opt,
     max_megapixels_opt,
     metadata_opt,
+    path_arg,
+    path_opt,
     quiet_opt,
     size_opt,
     small_files_opt,
@@ -60,12 +61,10 @@ code is that of the first that cannot."""
 
 @click.command(epilog=EPILOG)
 @transform_arg
-@click.argument("image_paths", metavar="IMAGE...", type=FileName(), nargs=-1, required=True)
-@click.option(
+@path_arg("image_paths", "IMAGE...", nargs=-1, required=True)
+@path_opt(
     "-o",
     "--output",
-    type=FileName(),
-    metavar="PATH",
     help="A file; or, for several images, a folder, in which they keep their names (.png in place "
     "of .jpg).  [default: <IMAGE stem>_applied.png here, .tif where the dtype needs it]",
 )
@@ -82,11 +81,9 @@ code is that of the first that cannot."""
     help="The transform was found on copies of another size: scale it to the size of IMAGE, and "
     "the target likewise, or to --size.",
 )
-@click.option(
+@path_opt(
     "--json",
     "json_path",
-    type=FileName(),
-    metavar="PATH",
     help="Also write the transform to the pixels of the output, whatever its canvas; - is stdout.",
 )
 @small_files_opt

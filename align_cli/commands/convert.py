@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from align_cli.commands.exit_codes import faults
-from align_cli.commands.options import FileName, debug_opt, size_opt, transform_arg
+from align_cli.commands.options import debug_opt, path_arg, size_opt, transform_arg
 from align_cli.commands.transform_files import read_transform, with_size
 from align_cli.commands.transform_outputs import FORMATS_HELP, to_opt, write_transform
 
@@ -24,7 +24,7 @@ GDAL are in docs/conventions.md."""
 
 @click.command(epilog=EPILOG)
 @transform_arg
-@click.argument("output", metavar="OUT", type=FileName())
+@path_arg("output", "OUT")
 @size_opt
 @to_opt
 @debug_opt

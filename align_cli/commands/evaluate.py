@@ -1,11 +1,11 @@
-"""``imalign evaluate TRANSFORM --truth FILE``: how far an estimate is from the truth."""
+"""``imalign evaluate TRANSFORM --truth PATH``: how far an estimate is from the truth."""
 
 from __future__ import annotations
 
 import click
 
 from align_cli.commands.comparing import compare, max_error_opt
-from align_cli.commands.options import FileName, debug_opt, size_opt, transform_arg
+from align_cli.commands.options import debug_opt, path_opt, size_opt, transform_arg
 
 EPILOG = """\b
 Examples:
@@ -18,11 +18,9 @@ the others as for imalign SRC DST."""
 
 @click.command(epilog=EPILOG)
 @transform_arg
-@click.option(
+@path_opt(
     "--truth",
     "truth_path",
-    type=FileName(),
-    metavar="FILE",
     required=True,
     help="The true source_to_target, in any format that imalign convert knows.",
 )

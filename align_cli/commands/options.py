@@ -4,12 +4,34 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 from align_cli.engine.options import CANVAS_NAMES, INTERPOLATION_NAMES, LIMIT_RANGES
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
+
+Given = TypeVar("Given")
+Meant = TypeVar("Meant")
+Decorator = Callable[[Callable[..., None]], Callable[..., None]]
+
+
+def meaning(
+    of: Callable[[Given], Meant],
+) -> Callable[[click.Context, click.Parameter, Given | None], Meant | None]:
+    """A callback that puts what is meant in place of what was given, if anything was.
+
+    Args:
+        of: says what is meant; the text of its ``ValueError`` becomes a usage error.
+    """
+
+    def callback(ctx: click.Context, param: click.Parameter, value: Given | None) -> Meant | None:
+        try:
+            return None if value is None else of(value)
+        except ValueError as error:
+            raise click.BadParameter(str(error), ctx, param) from error
+
+    return callback
 
 
 class FiniteFloat(click.FloatRange):
@@ -27,9 +49,7 @@ class FiniteFloat(click.FloatRange):
         return number
 
 
-def limit_opt(
-    name: str, metavar: str, exceeded: str
-) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def limit_opt(name: str, metavar: str, exceeded: str) -> Decorator:
     """An option that sets a limit to the result: ``exceeded`` says when SRC has failed."""
     least, most = LIMIT_RANGES[name.removeprefix("--").replace("-", "_")]
     return click.option(
@@ -40,10 +60,10 @@ def limit_opt(
     )
 
 
-def not_infinite(ctx: click.Context, param: click.Parameter, value: float) -> float:
-    """Callback: refuse what is neither a finite number nor NaN with a usage error."""
+def not_infinite(value: float) -> float:
+    """The number, if it is a finite one or NaN."""
     if math.isinf(value):
-        raise click.BadParameter(f"{value} is not a finite number, nor nan.", ctx, param)
+        raise ValueError(f"{value} is not a finite number, nor nan.")
     return value
 
 
@@ -59,38 +79,42 @@ class FileName(click.Path):
         return str(value)
 
 
-def size_in_px(
-    ctx: click.Context, param: click.Parameter, value: str | None
-) -> tuple[int, int] | None:
-    """Callback: turn a text such as 640x480 into (width, height), or fail with a usage error."""
-    if value is None:
-        return None
-    width, _, height = value.lower().partition("x")
+def path_arg(name: str, metavar: str, **attributes: Any) -> Decorator:
+    """An argument that names a file."""
+    # No existence check by click: a missing input is exit code 3, not wrong usage.
+    return click.argument(name, metavar=metavar, type=FileName(), **attributes)
+
+
+def path_opt(*names: str, **attributes: Any) -> Decorator:
+    """An option that names a file."""
+    return click.option(*names, metavar="PATH", type=FileName(), **attributes)
+
+
+def size_in_px(text: str) -> tuple[int, int]:
+    """(width, height), of a text such as 640x480."""
+    width, _, height = text.lower().partition("x")
     if not (width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise click.BadParameter(f"{value!r} is not a size such as 640x480.", ctx, param)
+        raise ValueError(f"{text!r} is not a size such as 640x480.")
     return int(width), int(height)
 
 
-# No existence check by click: a missing input is exit code 3, not wrong usage.
-source_arg = click.argument("source_path", metavar="SRC", type=FileName())
-target_arg = click.argument("target_path", metavar="DST", type=FileName())
-first_arg = click.argument("first_path", metavar="A", type=FileName())
-second_arg = click.argument("second_path", metavar="B", type=FileName())
-transform_arg = click.argument("transform_path", metavar="TRANSFORM", type=FileName())
+source_arg = path_arg("source_path", "SRC")
+target_arg = path_arg("target_path", "DST")
+first_arg = path_arg("first_path", "A")
+second_arg = path_arg("second_path", "B")
+transform_arg = path_arg("transform_path", "TRANSFORM")
 
 inverse_opt = click.option("--inverse", is_flag=True, help="Go from the target to the source.")
 size_opt = click.option(
     "--size",
-    callback=size_in_px,
+    callback=meaning(size_in_px),
     metavar="WxH",
     help="Size of the target in pixels; needed where the transform's file does not say it.",
 )
-transform_output_opt = click.option(
+transform_output_opt = path_opt(
     "-o",
     "--output",
-    type=FileName(),
     default="-",
-    metavar="PATH",
     help="Where to write the transform; its name decides the format, see imalign convert --help; "
     "- is stdout, as JSON.  [default: -]",
 )
@@ -98,7 +122,7 @@ transform_output_opt = click.option(
 fill_opt = click.option(
     "--fill",
     type=float,
-    callback=not_infinite,
+    callback=meaning(not_infinite),
     default=0.0,
     show_default=True,
     metavar="VALUE",
@@ -121,10 +145,8 @@ canvas_opt = click.option(
     help="What the output shows: the target's grid; all of the source; both; or the largest "
     "rectangle that both fill.",
 )
-valid_mask_opt = click.option(
+valid_mask_opt = path_opt(
     "--valid-mask",
-    type=FileName(),
-    metavar="PATH",
     help="Also write a picture, 255 where the source reaches and 0 where it does not.",
 )
 small_files_opt = click.option(

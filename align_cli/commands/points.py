@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from align_cli.commands.exit_codes import InputFault, faults
-from align_cli.commands.options import FileName, debug_opt, inverse_opt, quiet_opt, transform_arg
+from align_cli.commands.options import (
+    debug_opt,
+    inverse_opt,
+    path_arg,
+    path_opt,
+    quiet_opt,
+    transform_arg,
+)
 from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
 from align_cli.commands.transform_files import read_transform
 
@@ -26,13 +33,11 @@ Examples:
 
 @click.command(epilog=EPILOG)
 @transform_arg
-@click.argument("csv_path", metavar="CSV", type=FileName())
-@click.option(
+@path_arg("csv_path", "CSV")
+@path_opt(
     "-o",
     "--output",
-    type=FileName(),
     default=STDOUT,
-    metavar="PATH",
     help="Where to write the table; - is stdout.  [default: -]",
 )
 @inverse_opt

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from align_cli.commands.options import FileName
+from align_cli.commands.options import meaning, path_opt
 from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS, ENOUGH_SIDE
 
 if TYPE_CHECKING:
@@ -20,63 +20,48 @@ Roi = tuple[int, int, int, int]
 """First column, first row, width and height, in pixels."""
 
 
-def roi_in_px(ctx: click.Context, param: click.Parameter, value: str | None) -> Roi | None:
-    """Callback: turn a text such as 9,5,64,48 into four numbers, or fail with a usage error."""
-    if value is None:
-        return None
-    parts = [part.strip() for part in value.split(",")]
+def roi_in_px(text: str) -> Roi:
+    """The four numbers of a text such as 9,5,64,48."""
+    parts = [part.strip() for part in text.split(",")]
     if len(parts) != 4 or not all(_is_whole(part) for part in parts):
-        raise click.BadParameter(
-            f"{value!r} is not x,y,w,h: four whole numbers of pixels from 0, such as "
-            "100,50,640,480.",
-            ctx,
-            param,
+        raise ValueError(
+            f"{text!r} is not x,y,w,h: four whole numbers of pixels from 0, such as 100,50,640,480."
         )
     x, y, width, height = map(int, parts)
     if not (width and height):
-        raise click.BadParameter(f"{value!r} is empty; w and h must be at least 1.", ctx, param)
+        raise ValueError(f"{text!r} is empty; w and h must be at least 1.")
     return x, y, width, height
 
 
-def channel_or_name(ctx: click.Context, param: click.Parameter, value: str) -> str | int:
-    """Callback: a name of ``CHANNEL_NAMES``, or the number of a channel; else a usage error."""
-    if value in CHANNEL_NAMES:
-        return value
-    if not _is_whole(value):
-        raise click.BadParameter(
-            f"{value!r} is none of {', '.join(CHANNEL_NAMES)}, and not the number of a channel "
-            "(0, 1, ...).",
-            ctx,
-            param,
+def channel_or_name(text: str) -> str | int:
+    """A name of ``CHANNEL_NAMES``, or the number of a channel."""
+    if text in CHANNEL_NAMES:
+        return text
+    if not _is_whole(text):
+        raise ValueError(
+            f"{text!r} is none of {', '.join(CHANNEL_NAMES)}, and not the number of a channel "
+            "(0, 1, ...)."
         )
-    return int(value)
+    return int(text)
 
 
 def _is_whole(text: str) -> bool:
     return re.fullmatch("[0-9]{1,9}", text) is not None
 
 
-source_mask_opt = click.option(
-    "--source-mask",
-    type=FileName(),
-    metavar="PATH",
-    help="A picture of SRC's size: only where it is not zero SRC takes part.",
-)
-target_mask_opt = click.option(
-    "--target-mask",
-    type=FileName(),
-    metavar="PATH",
-    help="A picture of DST's size: only where it is not zero DST takes part.",
+source_mask_opt, target_mask_opt = (
+    path_opt(name, help=f"A picture of {of}'s size: only where it is not zero {of} takes part.")
+    for name, of in (("--source-mask", "SRC"), ("--target-mask", "DST"))
 )
 roi_opt = click.option(
     "--roi",
-    callback=roi_in_px,
+    callback=meaning(roi_in_px),
     metavar="X,Y,W,H",
     help="Only this rectangle of DST takes part: first column and row, width, height, in pixels.",
 )
 channel_opt = click.option(
     "--channel",
-    callback=channel_or_name,
+    callback=meaning(channel_or_name),
     default=str(DEFAULTS.channel),
     show_default=True,
     metavar="luma|all|N",

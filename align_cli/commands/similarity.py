@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from align_cli.commands.options import meaning
 from align_cli.engine.options import (
     DEFAULTS,
     INSTEAD_OF_IT,
@@ -12,20 +13,18 @@ from align_cli.engine.options import (
 )
 
 
-def known_similarity(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    """Callback: a name of ``SIMILARITY_NAMES``; else a usage error, for one name with a reason."""
-    if value == MUTUAL_INFORMATION:
-        raise click.BadParameter(f"{INSTEAD_OF_IT}.", ctx, param)
-    if value not in SIMILARITY_NAMES:
-        raise click.BadParameter(
-            f"{value!r} is not one of {', '.join(map(repr, SIMILARITY_NAMES))}.", ctx, param
-        )
-    return value
+def known_similarity(name: str) -> str:
+    """A name of ``SIMILARITY_NAMES``; one that is not offered is refused with a reason."""
+    if name == MUTUAL_INFORMATION:
+        raise ValueError(f"{INSTEAD_OF_IT}.")
+    if name not in SIMILARITY_NAMES:
+        raise ValueError(f"{name!r} is not one of {', '.join(map(repr, SIMILARITY_NAMES))}.")
+    return name
 
 
 similarity_opt = click.option(
     "--similarity",
-    callback=known_similarity,
+    callback=meaning(known_similarity),
     metavar=f"[{'|'.join(SIMILARITY_NAMES)}]",
     default=DEFAULTS.similarity,
     show_default=True,

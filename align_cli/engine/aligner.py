@@ -15,7 +15,7 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import Any, Final
 
-from align_cli.engine import trust, unlike_search
+from align_cli.engine import agreement, unlike_search, verdict
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.attempt import Attempt, Task, attempted
@@ -166,6 +166,7 @@ class Aligner:
         with Threads() as threads:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
             start, attempt = self._found(pair, starts, begin, threads, progress)
+            attempt = self._accounted(pair, attempt)
             descent, place = attempt.descent, attempt.descent.place
         gain, bias = pair.full_scale_light(place.light)
         source_to_target = inverse(place.warp)
@@ -324,9 +325,7 @@ class Aligner:
 
         Second is whether another motion may fit a part of it.
         """
-        majority = Majority(
-            task.pair, model=self.model, loss=self.loss, photometric=self.options.photometric
-        )
+        majority = self._majority(task.pair)
         places = (near for near in (found.attempt.warp, begin) if plausible(near, self.target_size))
         around = ((found.start, guess) for near in places for guess in blocks.guesses(views, near))
 
@@ -341,6 +340,19 @@ class Aligner:
 
         return by_majority(
             found, chain(guessed, around), judge=judge, majority=majority, attempt=attempt
+        )
+
+    def _accounted(self, pair: Pair, attempt: Attempt) -> Attempt:
+        """An answer that is in doubt, held to the account of what it explains."""
+        if attempt.aligned or not verdict.asks_explained(attempt.evidence) or not practicable(pair):
+            return attempt
+        majority = self._majority(pair)
+        share = majority.explained(attempt.warp) if majority.tells else None
+        return attempt.explaining(share, self.model)
+
+    def _majority(self, pair: Pair) -> Majority:
+        return Majority(
+            pair, model=self.model, loss=self.loss, photometric=self.options.photometric
         )
 
     def _task(self, pair: Pair, threads: Threads, progress: Progress | None) -> Task:
@@ -452,7 +464,7 @@ def residual(
         (height, width) float32 in units of full scale, 0 outside the overlap, and
         (height, width) bool, the overlap; both on the target's grid.
     """
-    return trust.residual_image(
+    return agreement.residual_image(
         seen(source, "source", source_mask, options),
         seen(target, "target", target_mask, options),
         alignment.target_to_source,

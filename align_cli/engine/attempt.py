@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
-from align_cli.engine import level_evidence, trust, verdict
+from align_cli.engine import agreement, level_evidence, verdict
 from align_cli.engine.alignment import Outcome, Quality, Status, Uncertainty, Verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coarse_to_fine import (
@@ -82,7 +82,14 @@ class Attempt:
 
     def unrivalled(self, model: MotionModel) -> Attempt:
         """The same, where another motion that may fit was looked for in vain."""
-        evidence, last = replace(self.evidence, rivalled=False), self.descent.records[-1]
+        return self._judged_again(replace(self.evidence, rivalled=False), model)
+
+    def explaining(self, share: float | None, model: MotionModel) -> Attempt:
+        """The same, where it is known what share of the target's texture it explains strictly."""
+        return self._judged_again(replace(self.evidence, explained=share), model)
+
+    def _judged_again(self, evidence: verdict.Evidence, model: MotionModel) -> Attempt:
+        last = self.descent.records[-1]
         return replace(
             self,
             evidence=evidence,
@@ -124,7 +131,7 @@ def attempted(
     if task.options.polish:
         descent = _polished(solved, descent)
     place, last = descent.place, descent.records[-1]
-    quality = trust.measure(
+    quality = agreement.measure(
         pair.source,
         target.image,
         before,

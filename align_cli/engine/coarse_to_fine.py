@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
-from align_cli.engine.alignment import LevelRecord
+from align_cli.engine.alignment import LevelRecord, Status
 from align_cli.engine.coordinates import Size, at_level, coarser_by
 from align_cli.engine.equations import LevelEquations
 from align_cli.engine.fine import finely_sampled
@@ -306,6 +306,13 @@ class _LevelSolver:
             )
             equations = equations_of(model, FIELD if ask_field else state.light_terms)
             place, result = self._solve(equations, state, settings, to_the_end)
+            if result.status is Status.DIVERGED and state.light_terms == FIELD:
+                # What covers a part of the image can lead a light that varies out of its range;
+                # of fixed shape it cannot leave it so.
+                state.iterations += result.iterations
+                settings = replace(settings, light_terms=UNIFORM)
+                equations = equations_of(model, UNIFORM)
+                place, result = self._solve(equations, state, settings, to_the_end)
             self._adopt(state, place, result)
         if ask_field:
             state.field_to_try = False

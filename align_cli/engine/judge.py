@@ -15,6 +15,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import at_level, inverse
+from align_cli.engine.details import DETAIL_TILE
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelSettings, corner_step_px, solve_level
 from align_cli.engine.motion import MotionModel
@@ -24,7 +25,6 @@ from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.robust import Loss
-from align_cli.engine.trust import DETAIL_TILE
 
 LEAST_SIDE: Final = 80
 LEVELS: Final = 2

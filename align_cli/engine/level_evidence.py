@@ -1,14 +1,16 @@
 """What the pyramid levels of both images say of an answer, each asked where it can tell.
 
-``align_cli.engine.trust`` compares two levels; here is which levels are compared, for a fine level
-tells more of the alignment, and a coarse one less of the noise, and takes less time.
+``align_cli.engine.details`` and ``texture`` compare two levels; here is which levels are compared,
+for a fine level tells more of the alignment, and a coarse one less of the noise, and takes less
+time.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Final
 
-from align_cli.engine import trust, verdict
+from align_cli.engine import details, texture, verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import coarser_by
 from align_cli.engine.motion import MotionModel
@@ -17,15 +19,31 @@ from align_cli.engine.pair import Pair
 from align_cli.engine.place import Place
 from align_cli.engine.tiles import MOST_TILED_PIXELS, TileVotes, tile_votes
 
+DETAIL_LEVEL: Final = 2
+"""Pyramid level on which details are compared: fine enough to miss when the alignment is off by
+pixels, coarse enough for the noise of a dark photograph to average out."""
+
+COARSEST_TEXTURE: Final = 3
+"""Textures are compared on levels 1 to this one, and the best counts: which of them shows a texture
+through its noise depends on both."""
+
+MOST_COMPARED_PIXELS: Final = 1 << 14
+"""The coarsest of them has no more pixels than so many, where there is such a level."""
+
+FINEST_EXPLAINED: Final = 1
+MOST_EXPLAINED_PIXELS: Final = 1 << 16
+"""Looked at is the finest level from this one on, of no more pixels, whose details stand out of the
+noise."""
+
 
 def detail_zncc(pair: Pair, warp: Matrix) -> float:
-    """``trust.detail_zncc`` on ``trust.DETAIL_LEVEL``, or the coarsest that is small enough."""
+    """``details.detail_zncc`` on ``DETAIL_LEVEL``, or the coarsest that is small enough."""
     target = pair.target
     coarsest = len(target.levels) - 1
-    level = min(trust.DETAIL_LEVEL, coarsest)
-    while level < coarsest and target.pixels(level) > trust.MOST_EXPLAINED_PIXELS:
+    level = min(DETAIL_LEVEL, coarsest)
+    while level < coarsest and target.pixels(level) > MOST_EXPLAINED_PIXELS:
         level += 1
-    return trust.detail_zncc(pair.tile_zncc(warp, level))
+    return details.detail_zncc(pair.tile_zncc(warp, level))
 
 
 def shared_texture(pair: Pair, place: Place, model: MotionModel) -> float:
@@ -33,14 +51,14 @@ def shared_texture(pair: Pair, place: Place, model: MotionModel) -> float:
     target = pair.target
     best = math.nan
     last = len(target.levels) - 1
-    coarsest = min(trust.COARSEST_TEXTURE, last)
-    while coarsest < last and target.pixels(coarsest) > trust.MOST_COMPARED_PIXELS:
+    coarsest = min(COARSEST_TEXTURE, last)
+    while coarsest < last and target.pixels(coarsest) > MOST_COMPARED_PIXELS:
         coarsest += 1
     for level in range(coarsest, 0, -1) or (0,):
         planes = target.all_rows(level)
         if planes is not None:
             of_source, warp = pair.like_level(place.warp, level)
-            share = trust.shared_texture(
+            share = texture.shared_texture(
                 pair.levels[of_source],
                 target.levels[level],
                 planes,
@@ -54,16 +72,16 @@ def shared_texture(pair: Pair, place: Place, model: MotionModel) -> float:
 
 
 def unexplained(pair: Pair, place: Place) -> float:
-    """``trust.unexplained`` of the finest level that tells it."""
+    """``details.unexplained`` of the finest level that tells it."""
     target = pair.target
     of_noise = pair.noise
     # A source of larger pixels cannot show the target's finest details.
     coarser = max(0, coarser_by(place.warp, target.size))
-    finest = min(trust.FINEST_EXPLAINED + coarser, len(pair.levels) - 1)
+    finest = min(FINEST_EXPLAINED + coarser, len(pair.levels) - 1)
     for level in range(finest, len(pair.levels)):
-        if target.pixels(level) <= trust.MOST_EXPLAINED_PIXELS:
+        if target.pixels(level) <= MOST_EXPLAINED_PIXELS:
             of_source, _ = pair.like_level(place.warp, level)
-            found = trust.unexplained(
+            found = details.unexplained(
                 pair.details(place.warp, level),
                 target.levels[level],
                 place.light,

@@ -32,10 +32,9 @@ from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
 from align_cli.engine.robust import Loss
-from align_cli.engine.sampling import sample
+from align_cli.engine.sampling import common, sample
 from align_cli.engine.target import Target
 from align_cli.engine.targets import TEXTURE_SHARE
-from align_cli.engine.trust import common
 
 MOST_PIXELS: Final = 1 << 17
 """Looked at is the finest level of no more pixels."""
@@ -76,6 +75,8 @@ a shift by the second along its gradient would make, in pixels of the level."""
 TELLING_PX: Final = 0.5
 """Points that noise would explain though they were shifted by so much have no say."""
 
+FEWEST_TELLING: Final = 300
+"""Of fewer pixels that have, a share says nothing of the whole."""
 
 NEAR_PX: Final = 2.0
 MOST: Final = 0.75
@@ -208,6 +209,11 @@ class Majority:
         plane = np.where(valid, target.plane, np.float32(0.0))
         masked = Luma(plane, valid, target.offset, target.scale)
         return Pair(self._pair.source, Target(masked, options), self._pair.levels)
+
+    @property
+    def tells(self) -> bool:
+        """Whether enough of the target's texture stands out of the noise to say anything."""
+        return self._texture >= FEWEST_TELLING
 
     def explained(self, warp: Matrix) -> float:
         """The same share as ``Settled`` has it, of a warp as it is."""

@@ -19,6 +19,7 @@ from align_cli.engine.coordinates import (
     map_points,
     plausible,
 )
+from align_cli.engine.details import DETAIL_TILE, Details, TileZncc, details, tile_zncc
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import Luma
 from align_cli.engine.noise import noise_level
@@ -28,7 +29,6 @@ from align_cli.engine.points import PointSource, TargetPoints
 from align_cli.engine.pyramid import Level, held, level_count, pyramid
 from align_cli.engine.sampling import offset_origin
 from align_cli.engine.target import Target
-from align_cli.engine.trust import DETAIL_TILE, Details, TileZncc, details, tile_zncc
 
 SMALL_PART: Final = 0.25
 """Where a source reaches less of a target, no more is looked at."""
@@ -59,14 +59,18 @@ class Pair:
         self.levels = pyramid(source, count) if levels is None else levels[:count]
         self._details: tuple[tuple[int, bytes], Details] | None = None
         self._tiles: dict[tuple[int, bytes], TileZncc] = {}
+        self._turned: dict[Options, Pair] = {}
 
     def turned(self, options: Options) -> Pair:
-        """The target laid over the source.
+        """The target laid over the source; made once for equal options.
 
         Raises:
             ImageError: if so much of the source is masked that no level has an interior.
         """
-        return Pair(self.target.image, Target(self.source, options), self.target.levels)
+        if options not in self._turned:
+            of_source = Target(self.source, options)
+            self._turned[options] = Pair(self.target.image, of_source, self.target.levels)
+        return self._turned[options]
 
     @cached_property
     def noise(self) -> tuple[float, float]:

@@ -16,9 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.details import details_of
 from align_cli.engine.noise import left_on
 from align_cli.engine.pyramid import Level
-from align_cli.engine.trust import details_of
 
 LEAST_LIKENESS: Final = 0.95
 PEAK_SLACK: Final = 0.04

@@ -6,7 +6,7 @@ target it is one interval, known from four inequalities without warping a mask.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import cv2
 import numpy as np
@@ -14,6 +14,9 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size
+
+if TYPE_CHECKING:
+    from align_cli.engine.pyramid import Level
 
 SLACK_PX: Final = 5e-4
 """How far beyond a border a sampled point may lie and still count as inside."""
@@ -172,3 +175,23 @@ def overlap_mask(
         warp, np.arange(height, dtype=np.float64), width, source_size, margin
     )
     return interval_mask(first, end, width)
+
+
+def common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask:
+    """The pixels of a level of the target that are valid in it and in a level of the source.
+
+    Args:
+        source: a level of the source.
+        target: a level of the target.
+        warp: (3, 3), target pixel -> source pixel, of these levels.
+        margin: pixels next to the source's border that do not count.
+
+    Returns:
+        (height, width) bool, of the target's level.
+    """
+    inside = overlap_mask(warp, target.size, source.size, margin=margin)
+    if target.valid is not None:
+        inside &= target.valid
+    if source.valid is not None:
+        inside &= sample_valid(source.valid, warp, target.size)
+    return inside

@@ -17,8 +17,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.pyramid import Level
-from align_cli.engine.sampling import sample
-from align_cli.engine.trust import common
+from align_cli.engine.sampling import common, sample
 
 TILE: Final = 16
 REACH: Final = 4

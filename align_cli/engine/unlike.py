@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine import trust, verdict
+from align_cli.engine import agreement, verdict
 from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.coarse_to_fine import (
@@ -342,7 +342,7 @@ def judged(
     if level + 1 < count and not texture >= verdict.CLEAR_TEXTURE:
         coarser = compared(source, target, level + 1, rest.warp, exact=False)
         texture = float(np.fmax(texture, coarser.shared_texture(model)))
-    measured = trust.measure(
+    measured = agreement.measure(
         source.luma,
         target.luma,
         start,

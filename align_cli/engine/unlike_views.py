@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine import trust
+from align_cli.engine import texture
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.fine import finely_sampled
@@ -25,10 +25,9 @@ from align_cli.engine.points import TargetPoints, points_of
 from align_cli.engine.products import inner
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.repeats import Repeat
-from align_cli.engine.sampling import sample
+from align_cli.engine.sampling import common, sample
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.tiles import TileVotes, votes_of
-from align_cli.engine.trust import common
 from align_cli.engine.unlike_repeats import repeat_of_edges
 
 LEAST_TILE_VARIANCE: Final = 0.02
@@ -157,9 +156,9 @@ class Compared:
         return votes_of(s, t, self.inside, LEAST_TILE_VARIANCE)
 
     def shared_texture(self, model: MotionModel) -> float:
-        """What ``trust.shared_texture`` says of the plane that tells more; NaN if neither does."""
+        """``texture.shared_texture`` of the plane that tells more; NaN if neither does."""
         shares = [
-            trust.shared_texture(s, t, rows, STILL, model)
+            texture.shared_texture(s, t, rows, STILL, model)
             for s, t, rows in zip(self.source, self.target.planes, self.target.rows, strict=False)
         ]
         return max((share for share in shares if not math.isnan(share)), default=math.nan)

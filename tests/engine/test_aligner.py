@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from align_cli.engine import agreement as agreement_module
 from align_cli.engine import attempt as attempt_module
 from align_cli.engine import luma as luma_module
 from align_cli.engine import moments, row_choice
-from align_cli.engine import trust as trust_module
 from align_cli.engine.aligner import SPARED_LEVELS, Aligner, align
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.coarse_to_fine import COARSE_TOLERANCE_PX, LEAST_RATIO
@@ -511,7 +511,7 @@ def test_a_small_source_between_the_bands_is_aligned(
     top: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_choice, "ENOUGH_PIXELS", 1 << 13)
-    monkeypatch.setattr(trust_module, "MOST_MEASURED", 1 << 13)
+    monkeypatch.setattr(agreement_module, "MOST_MEASURED", 1 << 13)
     target = render(textured(2, size=(300, 900)), (300, 900), dtype="uint8", noise=0.01)
     source = target[top : top + 90, 50:170]
     init = np.array([[1.0, 0.0, 51.5], [0.0, 1.0, top - 1.0], [0.0, 0.0, 1.0]])

@@ -8,8 +8,9 @@ from align_cli.engine import coarse_to_fine as module
 from align_cli.engine.alignment import LevelRecord, Status
 from align_cli.engine.coarse_to_fine import FIELD_SHARE, Descent, TargetLevel, coarse_to_fine
 from align_cli.engine.coordinates import at_level
+from align_cli.engine.equations import LevelEquations
 from align_cli.engine.fine import FinelySampled
-from align_cli.engine.lucas_kanade import LevelResult
+from align_cli.engine.lucas_kanade import LevelResult, LevelSettings
 from align_cli.engine.luma import luma
 from align_cli.engine.moments import RowEquations
 from align_cli.engine.motion import MODELS
@@ -205,3 +206,39 @@ def test_a_varying_light_is_kept_only_where_it_was_found_and_explains_more(
     assert descent.place.light is (FOUND.light if kept else START.light)
     assert descent.records[0].status is Status.CONVERGED
     assert descent.solved.settings.light_terms == (FIELD if kept else 1)
+
+
+def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[int] = []
+
+    def solver(
+        equations: LevelEquations, start: Place, settings: LevelSettings, **_: object
+    ) -> LevelResult:
+        tried.append(settings.light_terms)
+        assert equations.light_terms >= settings.light_terms
+        if settings.light_terms == FIELD and isinstance(equations, RowEquations):
+            assert start.light is FOUND.light
+            return LevelResult(start, Status.DIVERGED, 3, 0.01, 0.1, 0.0, 0.1, 0.1)
+        rmse = 0.05 if settings.light_terms == FIELD else 0.1
+        place = FOUND if settings.light_terms == FIELD else start
+        return LevelResult(place, Status.CONVERGED, 3, 0.01, rmse, 0.9, 0.1, 0.1)
+
+    monkeypatch.setattr(module, "solve_level", solver)
+    levels = pyramid(luma(render(textured(), SIZE)), 1)
+    with Threads(1) as threads:
+        descent = coarse_to_fine(
+            targets(levels, (0,)),
+            levels,
+            luma(render(textured(), SIZE)),
+            START,
+            model=MODELS["translation"],
+            loss=LOSSES["l2"],
+            options=Options(),
+            threads=threads,
+            unit=1.0,
+        )
+    assert tried == [1, FIELD, FIELD, 1]
+    assert descent.place.light is FOUND.light
+    assert descent.solved.settings.light_terms == 1
+    assert descent.records[0].status is Status.CONVERGED
+    assert descent.records[0].iterations == 12

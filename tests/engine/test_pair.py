@@ -5,11 +5,11 @@ import pytest
 
 from align_cli.engine import pair as pairs
 from align_cli.engine.coordinates import inverse
+from align_cli.engine.details import tile_zncc
 from align_cli.engine.luma import luma
 from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.target import Target
-from align_cli.engine.trust import tile_zncc
 from tests.photographs import cut, photograph, shifted
 
 
@@ -46,3 +46,12 @@ def test_no_more_of_a_large_target_is_looked_at_than_a_small_source_reaches() ->
     assert (rows.stop - rows.start) * (columns.stop - columns.start) < 0.25 * 400 * 320
     assert pairs._reached(np.eye(3), (390, 310), (400, 320)) is None
     assert pairs._reached(shifted(5000.0, 0.0), (90, 70), (400, 320)) is None
+
+
+def test_the_target_is_laid_over_the_source_once_for_equal_options() -> None:
+    pair = small_on_large(100, 80)
+    turned = pair.turned(Options())
+    assert turned.source is pair.target.image
+    assert turned.target.image is pair.source
+    assert pair.turned(Options()) is turned
+    assert pair.turned(Options(preset="precise")) is not turned

@@ -3,11 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from align_cli.engine.details import details_of
 from align_cli.engine.luma import luma
 from align_cli.engine.noise import noise_level
 from align_cli.engine.pyramid import level_count, pyramid
 from align_cli.engine.repeats import Repeat, autocorrelation, find_repeat
-from align_cli.engine.trust import details_of
 from tests.scenes import pair, render, stripes, textured
 
 

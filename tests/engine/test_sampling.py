@@ -6,9 +6,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
+from align_cli.engine.pyramid import Level
 from align_cli.engine.sampling import (
     SLACK_PX,
     clear_outside,
+    common,
     interval_mask,
     offset_origin,
     overlap_mask,
@@ -196,3 +198,20 @@ def test_outside_the_intervals_a_plane_is_cleared_in_place() -> None:
     first, end = np.array([0, 2, 0, 6]), np.array([6, 5, 6, 0])
     clear_outside(plane, first, end)
     assert plane.tolist() == [[1] * 6, [0, 0, 1, 1, 1, 0], [1] * 6, [0] * 6]
+
+
+def test_common_are_the_pixels_that_both_levels_know() -> None:
+    holes = np.ones((2, 7, 9), np.bool_)
+    holes[0, 3, 4] = holes[1, 1, 2] = False
+    source, target = (Level(np.zeros((7, 9), np.float32), valid) for valid in holes)
+    found = common(source, target, shift(1.5, 0.0), margin=1.0)
+    expected = np.zeros((7, 9), np.bool_)
+    expected[1:6, 0:6] = True  # 1.5 to 6.5, of 1 to 7
+    expected[1, 2] = False
+    expected[3, 2:4] = False  # both have the source's hole among their neighbours
+    assert_array_equal(found, expected)
+    plain = Level(source.image, None)
+    assert_array_equal(
+        common(plain, plain, shift(1.5, 0.0), margin=1.0),
+        overlap_mask(shift(1.5, 0.0), (9, 7), (9, 7), margin=1.0),
+    )

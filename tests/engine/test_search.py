@@ -9,6 +9,7 @@ import pytest
 from align_cli.engine.judge import ENOUGH_SHARE, Judgement
 from align_cli.engine.majority import Settled
 from align_cli.engine.search import (
+    ALIKE,
     FIXED_PX,
     LEAST_SHARE,
     LEAST_TILES,
@@ -147,7 +148,11 @@ def test_what_convinces() -> None:
 
 
 def test_what_is_as_good_but_further_away_does_not_win() -> None:
-    world = World({0.0: 60.0, 5.0: 61.0, 7.0: 62.0})
+    better = 1.0 + 2.0 * (ALIKE - 1.0)
+    world = World({0.0: 60.0, 5.0: 60.0 * (0.5 + 0.5 * ALIKE), 7.0: 60.0 * better})
+    found, _ = run(world, world.found(0.0), one=(5.0,))
+    assert found is not None
+    assert (found.start, world.tried) == ("identity", [5.0])
     found, _ = run(world, world.found(0.0), one=(5.0,), two=(7.0,))
     assert found is not None
     assert (found.start, found.attempt.warp[0, 2]) == ("two", 7.0)

@@ -16,25 +16,28 @@ from align_cli.engine.verdict import (
     CLEAR_UNEXPLAINED,
     CLOSED_LOOP_PX,
     FEWEST_VOTES,
+    LARGEST_EXCUSED_PX,
     LARGEST_LOOP_PX,
     LARGEST_UNCERTAINTY_PX,
     LARGEST_UNEXPLAINED,
     LEAST_AHEAD,
     LEAST_DETAIL_ZNCC,
     LEAST_TEXTURE,
-    LOOSE_PX,
     LOOSE_UNEXPLAINED,
     MILD_DETAIL_ZNCC,
     MILD_TEXTURE,
     MOST_AT_HOME,
+    MOST_EXPLAINED,
     NO_TEXTURE,
     REFUTABLE,
     SHARE_OF_REPEAT,
     SOME_AHEAD,
     SOME_AT_HOME,
+    SOME_EXPLAINED,
     STOOD_STILL_PX,
     WORSE_BY,
     Evidence,
+    asks_explained,
     asks_tiles,
     asks_way_back,
     clear,
@@ -265,7 +268,7 @@ def test_where_tiles_say_nothing_mild_objections_leave_it_open(
         (
             {"uncertainty_px": 1.25},
             Status.SINGULAR,
-            "only to 1.2 px (0.75 px allowed)",
+            "only to 1.2 px (0.3 px allowed)",
         ),
         (
             {"repeat": Repeat((-12.0, 5.0), 0.97), "moved_px": 9.0},
@@ -290,8 +293,10 @@ def test_caveats_have_their_limits() -> None:
     # Little is unexplained, so that it is not another motion that makes it loose.
     clear = quality(**{**CLEAR, "unexplained": LOOSE_UNEXPLAINED})
     assert end_of(clear, uncertainty_px=LARGEST_UNCERTAINTY_PX).aligned
-    assert end_of(clear, uncertainty_px=9.0, loop_px=CLOSED_LOOP_PX).aligned
-    assert not end_of(clear, uncertainty_px=9.0, loop_px=CLOSED_LOOP_PX + 1e-6).aligned
+    most = LARGEST_EXCUSED_PX
+    assert end_of(clear, uncertainty_px=most, loop_px=CLOSED_LOOP_PX).aligned
+    assert not end_of(clear, uncertainty_px=most, loop_px=CLOSED_LOOP_PX + 1e-6).aligned
+    assert not end_of(clear, uncertainty_px=most + 1e-6, loop_px=CLOSED_LOOP_PX).aligned
     near = {"repeat": Repeat((30.0, 40.0), 1.0), "moved_px": SHARE_OF_REPEAT * 50.0}
     assert end_of(quality(**CLEAR), **near, start_given=True).aligned
     assert not end_of(quality(**CLEAR), **near).aligned
@@ -350,28 +355,80 @@ def test_the_way_back_is_asked_where_nothing_else_settles_it(
 @pytest.mark.parametrize(
     ("uncertainty_px", "unexplained", "doubtful"),
     [
-        (LOOSE_PX, 0.3, False),
-        (1.01 * LOOSE_PX, 0.3, True),
-        (1.01 * LOOSE_PX, LOOSE_UNEXPLAINED, False),
-        (1.01 * LOOSE_PX, np.nan, False),
+        (LARGEST_UNCERTAINTY_PX, 0.3, False),
+        (1.01 * LARGEST_UNCERTAINTY_PX, 0.3, True),
+        (1.01 * LARGEST_UNCERTAINTY_PX, LOOSE_UNEXPLAINED, False),
+        (1.01 * LARGEST_UNCERTAINTY_PX, np.nan, False),
     ],
 )
 def test_an_answer_that_may_lie_between_two_motions_is_doubtful(
     uncertainty_px: float, unexplained: float, doubtful: bool
 ) -> None:
-    at_home = TileVotes(votes=100, at_home=0.9, elsewhere=0.05)
     found = end_of(
-        replace(quality(), unexplained=unexplained), uncertainty_px=uncertainty_px, tiles=at_home
+        replace(quality(), unexplained=unexplained),
+        uncertainty_px=uncertainty_px,
+        tiles=TileVotes(votes=100, at_home=0.9, elsewhere=0.05),
+        loop_px=CLOSED_LOOP_PX,
     )
     assert found.verdict is (Verdict.DOUBTFUL if doubtful else Verdict.ALIGNED)
     assert ("several motions" in found.sentence) == doubtful
 
 
 def test_where_no_rival_was_found_what_is_loose_is_no_doubt() -> None:
-    loose = {"uncertainty_px": 1.1 * LOOSE_PX, "tiles": TileVotes(40, 0.9, 0.0)}
+    loose = {
+        "uncertainty_px": 1.1 * LARGEST_UNCERTAINTY_PX,
+        "tiles": TileVotes(40, 0.9, 0.0),
+        "loop_px": CLOSED_LOOP_PX,
+    }
     seen = replace(quality(), unexplained=0.3)
     assert end_of(seen, **loose).doubtful
     assert end_of(seen, **loose, rivalled=False).aligned
     # What the texture leaves open stays open.
-    loose["uncertainty_px"] = 1.1 * LARGEST_UNCERTAINTY_PX
+    loose["loop_px"] += 1e-6
     assert not end_of(seen, **loose, rivalled=False).aligned
+
+
+@pytest.mark.parametrize(
+    "against",
+    [
+        {"what": quality(detail=MILD_DETAIL_ZNCC - 0.3)},
+        {"what": quality(texture=NO_TEXTURE - 0.05)},
+        {"what": quality(unexplained=2.0 * LARGEST_UNEXPLAINED)},
+        {"what": quality(), "tiles": SPLIT},
+        {"what": quality(), "loop_px": np.inf},
+    ],
+)
+def test_who_explains_most_of_the_texture_is_right_whatever_else_is_seen(
+    against: dict[str, Any],
+) -> None:
+    assert not end_of(**against).aligned
+    assert end_of(**against, explained=MOST_EXPLAINED).aligned
+    assert not end_of(**against, explained=MOST_EXPLAINED - 1e-6).aligned
+
+
+def test_who_explains_some_is_doubtful_at_least() -> None:
+    against = quality(unexplained=2.0 * LARGEST_UNEXPLAINED)
+    assert end_of(against, explained=SOME_EXPLAINED).verdict is Verdict.DOUBTFUL
+    assert end_of(against, explained=SOME_EXPLAINED - 1e-6).verdict is Verdict.FAILED
+    nothing = quality(texture=NO_TEXTURE - 1e-6)
+    assert end_of(nothing, explained=SOME_EXPLAINED).verdict is Verdict.FAILED
+
+
+def test_who_explains_most_must_still_be_better_than_the_start() -> None:
+    worse = quality(0.9, 0.9 - 2.0 * REFUTABLE)
+    assert end_of(worse, explained=1.0).verdict is Verdict.DOUBTFUL
+
+
+@pytest.mark.parametrize(
+    ("status", "uncertainty_px", "asked"),
+    [
+        (Status.CONVERGED, LARGEST_UNCERTAINTY_PX, True),
+        (Status.CONVERGED, LARGEST_UNCERTAINTY_PX + 1e-6, False),
+        (Status.CONVERGED, None, False),
+        (Status.ITERATION_LIMIT, LARGEST_UNCERTAINTY_PX, False),
+    ],
+)
+def test_only_an_answer_that_is_not_loose_is_asked_what_it_explains(
+    status: Status, uncertainty_px: float | None, asked: bool
+) -> None:
+    assert asks_explained(Evidence(status, 9.0, uncertainty_px=uncertainty_px)) is asked

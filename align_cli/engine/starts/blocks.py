@@ -16,10 +16,9 @@ import numpy as np
 from align_cli.engine.arrays import Matrix, Plane, Points
 from align_cli.engine.coordinates import at_level, map_points
 from align_cli.engine.pyramid import Level
-from align_cli.engine.sampling import sample
+from align_cli.engine.sampling import common, sample
 from align_cli.engine.starts.motions import motions
 from align_cli.engine.starts.views import Views
-from align_cli.engine.trust import common
 
 MOST_PIXELS: Final = (1 << 15, 1 << 17)
 """Of the levels that are looked at."""
