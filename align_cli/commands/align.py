@@ -34,6 +34,8 @@ from align_cli.commands.outputs import (
     canvas_in_words,
     check_fill,
     check_outputs,
+    have_full_scale,
+    kept_palette,
     named_outputs,
     prepare,
     write_json,
@@ -232,12 +234,9 @@ def align(
 
     Writes the warped image, the transform as JSON and an error map.
     """
-    if output is not None and no_image:
-        raise click.UsageError("--output and --no-image contradict each other; give one of them")
-    if error_map is not None and no_error_map:
-        raise click.UsageError(
-            "--error-map and --no-error-map contradict each other; give one of them"
-        )
+    _refuse_both("--output", output is not None, "--no-image", no_image)
+    _refuse_both("--error-map", error_map is not None, "--no-error-map", no_error_map)
+    _refuse_both("--quiet", quiet, "--verbose", verbose)
     try:
         options = Options(**solver)
     except ValueError as error:  # two of them contradict each other
@@ -249,6 +248,7 @@ def align(
         source, target = read_pair(source_path, target_path, max_megapixels)
         start = read_init(init, (source.width, source.height))
         masks = read_masks(
+            source,
             target,
             source_mask=source_mask,
             target_mask=target_mask,
@@ -267,8 +267,8 @@ def align(
         given = filter(None, [start_file, source_mask, target_mask])
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
-        check_fill(fill, source)
-        legend = prepare(outputs, target)
+        check_fill(fill, source, kept_palette(source, outputs.image, interpolation))
+        legend = prepare(outputs, source, target)
 
         from align_cli.engine.aligner import Aligner, residual  # noqa: PLC0415  (help stays quick)
 
@@ -327,10 +327,14 @@ def align(
     if not quiet:
         where = canvas_in_words(shown) if shown is not None else ""
         written = [path + where if path == outputs.image else path for path in written]
-        has_scale = target.full_scale > 1.0
+        has_scale = have_full_scale(source, target)
         table = level_table(alignment, of_full_scale=has_scale) if verbose else ""
         first, *others = closing_line(
-            alignment, written=written, accepted=accept_doubtful, of_full_scale=has_scale
+            alignment,
+            written=written,
+            pair=(source_path, target_path),
+            accepted=accept_doubtful,
+            of_full_scale=has_scale,
         ).splitlines()
         untried = hint(
             outcome,
@@ -338,14 +342,21 @@ def align(
             init=init,
             similarity=options.similarity,
             photometric=options.photometric,
+            roi=roi,
         )
         click.echo("\n".join(filter(None, [table, lost, first, untried, *others])), err=True)
     elif not outcome.aligned:
-        click.echo(closing_line(alignment, written=()).splitlines()[0], err=True)
+        said = closing_line(alignment, written=(), pair=(source_path, target_path))
+        click.echo(said.splitlines()[0], err=True)
     if not accepted:
         for path in outputs.stale():
             click.echo(f"{path} is from an earlier run", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
+
+
+def _refuse_both(one: str, one_given: bool, other: str, other_given: bool) -> None:
+    if one_given and other_given:
+        raise click.UsageError(f"{one} and {other} contradict each other; give one of them")
 
 
 def _facts(picture: Picture) -> ImageFacts:

@@ -29,12 +29,15 @@ from align_cli.commands.options import (
 from align_cli.commands.outputs import (
     APPLIED,
     STDOUT,
+    View,
     canvas_in_words,
     check_files,
     check_fill,
+    kept_palette,
     not_carried,
     results_among,
     to_stdout,
+    warped_picture,
 )
 from align_cli.commands.transform_files import read_transform, transform_text
 
@@ -161,10 +164,11 @@ def _apply_to(
     from align_cli.files.images import encode_image, ensure_encodable, read_image  # noqa: PLC0415
     from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
+    from align_cli.files.pixels import shown_pixels  # noqa: PLC0415
 
     picture = read_image(path, max_megapixels=asked.max_megapixels)
-    check_fill(asked.fill, picture)
     output = _output_name(picture, asked.output, folder)
+    check_fill(asked.fill, picture, kept_palette(picture, output, asked.interpolation))
     wanted = (output, asked.valid_mask, asked.json_path)
     check_files([each for each in wanted if each not in (None, STDOUT)], inputs)
     for other, source in written.items():
@@ -173,13 +177,12 @@ def _apply_to(
     ensure_encodable(output, picture.pixels)
     placed = _placed(transform, picture, asked)
     canvas = placed.canvas(asked.canvas, most_pixels=1e6 * asked.max_megapixels)
-    warped = placed.warp(
-        picture.pixels, fill=asked.fill, interpolation=asked.interpolation, canvas=canvas
-    )
+    view = View(asked.interpolation, canvas, asked.fill)
+    warped = warped_picture(placed.warp, picture, output, view)
     data, lost = with_metadata(
         encode_image(output, warped, small=asked.small_files),
         NOTHING if asked.no_metadata else picture.metadata,
-        warped,
+        shown_pixels(warped),
     )
     encoded = {output: data}
     if asked.valid_mask is not None and asked.valid_mask not in written:
@@ -188,7 +191,7 @@ def _apply_to(
     if asked.json_path is not None and asked.json_path not in written:
         text = transform_text(asked.json_path, placed.onto(canvas), "json")
         if asked.json_path == STDOUT:
-            to_stdout(text)
+            to_stdout(text, needed=True)
             written[STDOUT] = path
         else:
             encoded[asked.json_path] = text.encode("utf-8")
@@ -260,8 +263,15 @@ def _output_folder(output: str | None, image_paths: tuple[str, ...]) -> str | No
     several = len(image_paths) > 1 or Path(image_paths[0]).is_dir()
     if not (several or path.is_dir() or output.endswith(("/", os.sep))):
         return None
+    from align_cli.files.encode import BY_SUFFIX  # noqa: PLC0415
     from align_cli.files.errors import unwritable  # noqa: PLC0415
 
+    meant = path.exists() or output.endswith(("/", os.sep))
+    if path.suffix.lower() in BY_SUFFIX and not meant:
+        raise click.UsageError(
+            f"{output} is the name of a picture, and several images need a folder; name one "
+            f"(one that is called so: {output}/)"
+        )
     try:
         path.mkdir(exist_ok=True)
     except FileExistsError as error:

@@ -40,7 +40,7 @@ def compare(
         from align_cli.engine.comparison import difference  # noqa: PLC0415  (help stays quick)
         from align_cli.files.documents import dumps  # noqa: PLC0415
 
-        first, failure = (
+        first, objection = (
             read_guess(first_path) if failed_too else (read_transform(first_path), None)
         )
         second = read_transform(second_path)
@@ -59,8 +59,8 @@ def compare(
             "epe_max_px": apart.epe_max_px,
         }
         to_stdout(dumps(record), advice=LOOK_WHERE)
-    if failure is not None:
-        click.echo(f"{first_path}: not aligned: {failure}", err=True)
+    if objection is not None and not objection.usable:
+        click.echo(f"{first_path}: {objection.words}", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
     if max_error is not None and not apart.corner_error_px <= max_error:
         click.echo(

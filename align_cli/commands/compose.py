@@ -25,7 +25,8 @@ def compose(first_path: str, second_path: str, output: str, to: str | None) -> N
     """Put two transforms one after the other: A first, then B.
 
     A leads from an image 1 to an image 2, B from 2 to 3; the result leads from 1 to 3, so that
-    image 1 need be resampled only once. Where both say how sure they are, the result does.
+    image 1 need be resampled only once. Where both say how sure they are, the result does: their
+    errors are taken as independent, which those of a transform and its own inverse are not.
     """
     with faults({"transforms": f"{first_path} and {second_path}"}):
         first, second = read_transform(first_path), read_transform(second_path)

@@ -20,6 +20,7 @@ class ExitCode(enum.IntEnum):
     INSTALLATION = 5
     INTERNAL = 70
     INTERRUPTED = 130
+    READER_GONE = 141
     TERMINATED = 143
 
 
@@ -32,6 +33,7 @@ MEANINGS = {
     ExitCode.INSTALLATION: "the installation is incomplete",
     ExitCode.INTERNAL: "a defect of imalign itself",
     ExitCode.INTERRUPTED: "interrupted",
+    ExitCode.READER_GONE: "the reader of stdout had enough",
     ExitCode.TERMINATED: "terminated",
 }
 

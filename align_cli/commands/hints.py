@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from align_cli.engine.options import AUTO, INIT_NAMES, INTENSITY
+from align_cli.engine.options import AUTO, ENOUGH_SIDE, GRADIENT, INIT_NAMES, INTENSITY
 
 if TYPE_CHECKING:
+    from align_cli.commands.regions import Roi
     from align_cli.engine.alignment import Outcome
 
 
 def hint(
-    outcome: Outcome, *, allow_flip: bool, init: str, similarity: str, photometric: bool
+    outcome: Outcome,
+    *,
+    allow_flip: bool,
+    init: str,
+    similarity: str,
+    photometric: bool,
+    roi: Roi | None = None,
 ) -> str:
     """One line that names what was not tried and may be it; empty where nothing is left to name.
 
@@ -23,6 +30,7 @@ def hint(
         init: the option as it was given; a start that is a transform says whether it mirrors.
         similarity: what was compared.
         photometric: whether gain and bias were solved for.
+        roi: the rectangle of the target that took part, where not all of it did.
     """
     from align_cli.engine.alignment import Status, Verdict  # noqa: PLC0415  (help stays quick)
 
@@ -30,7 +38,9 @@ def hint(
         return ""
     failed = outcome.verdict is Verdict.FAILED
     left = []
-    if not photometric:
+    if roi is not None and min(roi[2:]) < ENOUGH_SIDE:
+        left.append(f"a larger --roi: {roi[2]}x{roi[3]} px show little")
+    if not photometric and similarity != GRADIENT:
         left.append("without --no-photometric, if the light may differ")
     if failed and not allow_flip and init in INIT_NAMES:
         left.append("--allow-flip, if one of the images may be mirrored")

@@ -68,8 +68,14 @@ def read_init(text: str, source_size: Size) -> str | Matrix:
         return text
     path = init_file(text)
     if path is not None:
-        from align_cli.files.transforms import read_transform  # noqa: PLC0415  (help stays quick)
+        from align_cli.files.errors import UnreadableError  # noqa: PLC0415  (help stays quick)
+        from align_cli.files.transforms import read_transform  # noqa: PLC0415
 
+        if path.isidentifier() and not os.path.exists(path):  # noqa: PTH110
+            names = f"{', '.join(INIT_NAMES[:-1])} or {INIT_NAMES[-1]}"
+            raise UnreadableError(
+                path, "there is no such file, and no start of this name", f"--init takes {names}"
+            )
         return read_transform(path)
     from align_cli.engine.motion import about_centre  # noqa: PLC0415
 

@@ -60,10 +60,10 @@ def limit_opt(name: str, metavar: str, exceeded: str) -> Decorator:
     )
 
 
-def finite(value: float) -> float:
-    """The number, if it is one."""
-    if not math.isfinite(value):
-        raise ValueError(f"{value} is not a finite number.")
+def not_infinite(value: float) -> float:
+    """The number, if it is a finite one or NaN."""
+    if math.isinf(value):
+        raise ValueError(f"{value} is not a finite number, nor nan.")
     return value
 
 
@@ -122,18 +122,20 @@ transform_output_opt = path_opt(
 fill_opt = click.option(
     "--fill",
     type=float,
-    callback=meaning(finite),
+    callback=meaning(not_infinite),
     default=0.0,
     show_default=True,
     metavar="VALUE",
-    help="Value where the source does not reach, in its own units.",
+    help="Value where the source does not reach, in its own units; nan for floating-point images, "
+    "the number of a colour where a palette is kept.",
 )
 interpolation_opt = click.option(
     "--interpolation",
     type=click.Choice(INTERPOLATION_NAMES),
     default="linear",
     show_default=True,
-    help="How to resample; nearest for label images, cubic is exact on ramps.",
+    help="How to resample; nearest for label images (a PNG keeps its palette), cubic is exact on "
+    "ramps.",
 )
 canvas_opt = click.option(
     "--canvas",

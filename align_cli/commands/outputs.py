@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
-from align_cli.commands.exit_codes import OutputFault
+from align_cli.commands.exit_codes import ExitCode, OutputFault
 from align_cli.workers import Task, Workers, begin
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment
     from align_cli.engine.canvas import Canvas
     from align_cli.files.images import Picture
+    from align_cli.files.pixels import Indexed, Pixels
 
 STDOUT: Final = "-"
 LOOK_WHERE: Final = "look where it leads"
@@ -131,17 +133,58 @@ def results_among(paths: Sequence[str]) -> list[str]:
     return [path for path in paths if is_result(PurePath(path).stem)]
 
 
-def check_fill(fill: float, image: Picture) -> None:
+def kept_palette(image: Picture, path: str | None, interpolation: str) -> Indexed | None:
+    """An image by its palette, where its output keeps that: a PNG of labels, by the nearest.
+
+    Other interpolations make colours that are not in it.
+    """
+    kept = interpolation == "nearest" and path is not None and _suffix(path) == ".png"
+    return image.indexed if kept else None
+
+
+def warped_picture(
+    warp: Callable[..., NDArray[Any]], image: Picture, path: str, view: View
+) -> Pixels | Indexed:
+    """An image as its output at ``path`` shows it; ``warp`` is that of its transform."""
+    how = {"fill": view.fill, "interpolation": view.interpolation, "canvas": view.canvas}
+    indexed = kept_palette(image, path, view.interpolation)
+    if indexed is None:
+        return warp(image.pixels, **how)
+    return indexed._replace(indices=warp(indexed.indices, **how))
+
+
+def check_fill(fill: float, image: Picture, indexed: Indexed | None = None) -> None:
     """Refuse a value that the pixels of an image cannot take: it would be another one.
+
+    ``indexed`` is the image by its palette, where that is kept.
 
     Raises:
         click.UsageError: saying which they can.
     """
-    most = image.full_scale
-    if image.dtype.startswith("uint") and not (fill.is_integer() and 0.0 <= fill <= most):
+    if indexed is not None:
+        last = len(indexed.colours) - 1
+        if not (fill.is_integer() and 0.0 <= fill <= last):
+            raise click.UsageError(
+                f"--fill {fill:g}: {image.path} keeps its palette, whose colours have the numbers "
+                f"0 to {last}; choose one of them"
+            )
+        return
+    if image.dtype.startswith("uint"):
+        most = image.full_scale
+        if not (fill.is_integer() and 0.0 <= fill <= most):
+            other = ", or convert it to float32, which has nan" if math.isnan(fill) else ""
+            raise click.UsageError(
+                f"--fill {fill:g}: {image.path} holds whole numbers from 0 to {most:.0f}; "
+                f"choose one of them{other}"
+            )
+        return
+    from numpy import finfo  # noqa: PLC0415  (help stays quick)
+
+    most = float(finfo(image.dtype).max)
+    if abs(fill) > most:  # not so of NaN
         raise click.UsageError(
-            f"--fill {fill:g}: {image.path} holds whole numbers from 0 to {most:.0f}; "
-            "choose one of them"
+            f"--fill {fill:g}: {image.path} holds {image.dtype} numbers up to {most:.3g}; choose "
+            "a smaller one, or nan"
         )
 
 
@@ -194,7 +237,12 @@ def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
             raise click.UsageError(f"the output {path} is the input {taken}; choose another name")
 
 
-def prepare(outputs: Outputs, target: Picture) -> Task[Any] | None:
+def have_full_scale(source: Picture, target: Picture) -> bool:
+    """Whether both have a white of their own: floats, and what is read as such, have none."""
+    return source.full_scale > 1.0 and target.full_scale > 1.0
+
+
+def prepare(outputs: Outputs, source: Picture, target: Picture) -> Task[Any] | None:
     """Have a thread draw the legend of the error map, if there will be one, for write_pictures.
 
     OpenCV unpacks its fonts first, which takes as long as to align small images.
@@ -203,7 +251,8 @@ def prepare(outputs: Outputs, target: Picture) -> Task[Any] | None:
         return None
     from align_cli.report.error_map import draw_legend  # noqa: PLC0415
 
-    return begin(partial(draw_legend, target.width, target.height))
+    of_full_scale = have_full_scale(source, target)
+    return begin(partial(draw_legend, target.width, target.height, of_full_scale=of_full_scale))
 
 
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
@@ -211,17 +260,22 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     from align_cli.files import documents  # noqa: PLC0415
 
     if outputs.json == STDOUT:
-        to_stdout(documents.dumps(document))
+        to_stdout(documents.dumps(document), needed=True)
         return []
     documents.write_json(outputs.json, document)
     return [outputs.json]
 
 
-def to_stdout(text: str, *, advice: str = "give a file's name instead of -") -> None:
+def to_stdout(
+    text: str, *, advice: str = "give a file's name instead of -", needed: bool = False
+) -> None:
     """Write data to stdout; ``advice`` is for people whose stdout takes none.
 
+    ``needed`` is for what a reader must take to its end. Of all else a reader, such as ``head``,
+    may take as much as it likes: where it goes away, the process ends without a word.
+
     Raises:
-        OutputFault: if it is closed or full.
+        OutputFault: if it is closed or full, or the reader of what is needed went away.
     """
     if sys.stdout is None:
         raise OutputFault(f"stdout: it is closed; {advice}")
@@ -230,6 +284,8 @@ def to_stdout(text: str, *, advice: str = "give a file's name instead of -") -> 
     except OSError as error:
         # What is still buffered would fail once more, with a traceback, when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError) and not needed:
+            raise SystemExit(ExitCode.READER_GONE) from error
         raise OutputFault(f"stdout: {error.strerror}; {advice}") from error
 
 
@@ -259,16 +315,17 @@ def write_pictures(
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
     from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
-    from align_cli.report.error_map import render  # noqa: PLC0415
+    from align_cli.files.pixels import shown_pixels  # noqa: PLC0415
+    from align_cli.report.error_map import render, span  # noqa: PLC0415
 
     lost: list[str] = []
 
     def warped(path: str) -> bytes:
-        pixels = alignment.warp(
-            source.pixels, fill=view.fill, interpolation=view.interpolation, canvas=view.canvas
+        picture = warped_picture(alignment.warp, source, path, view)
+        data = encode_image(path, picture, small=small)
+        data, left = with_metadata(
+            data, source.metadata if view.metadata else NOTHING, shown_pixels(picture)
         )
-        data = encode_image(path, pixels, small=small)
-        data, left = with_metadata(data, source.metadata if view.metadata else NOTHING, pixels)
         lost.extend(left)
         return data
 
@@ -280,6 +337,10 @@ def write_pictures(
         if outputs.residual:
             differences[~overlap] = float("nan")
             return encode_array(path, differences)
+        if not have_full_scale(source, target):
+            limits = np.finfo(np.float32)
+            unit = span(target.pixels) / target.full_scale
+            differences /= np.float32(np.clip(unit, limits.tiny, limits.max))
         picture = render(differences, overlap, legend.result() if legend is not None else None)
         del differences, overlap  # encoding takes as much memory again
         return encode_image(path, picture, small=small)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from align_cli.commands.options import meaning, path_opt
-from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS
+from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS, ENOUGH_SIDE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -81,6 +81,7 @@ class Masks(NamedTuple):
 
 
 def read_masks(
+    source: Picture,
     target: Picture,
     *,
     source_mask: str | None,
@@ -90,12 +91,16 @@ def read_masks(
 ) -> Masks:
     """Read the masks; that of the target is what its mask and the rectangle have in common.
 
+    Pixels that a picture's file calls no data are left out of both.
+
     Raises:
         UnreadableError: if a mask cannot be read.
-        ImageError: if the target's does not fit it, or the rectangle is not within the target, or
-            they have nothing in common. (That of the source is checked with the source.)
+        ImageError: if there is no data, or a mask does not fit, or the rectangle is not within the
+            target or too small, or they have nothing in common. (The rest of the source's mask is
+            checked with the source.)
     """
     from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
+    from align_cli.engine.luma import SMALLEST_SIDE  # noqa: PLC0415
     from align_cli.engine.masks import Region, check_mask, region_mask  # noqa: PLC0415
     from align_cli.files.masks import read_mask  # noqa: PLC0415
 
@@ -105,6 +110,12 @@ def read_masks(
     )
     if roi is not None:
         inside = region_mask(Region(*roi), (target.width, target.height), role="roi")
+        if min(roi[2:]) < SMALLEST_SIDE:
+            raise ImageError(
+                f"a region of {roi[2]}x{roi[3]} px is too small to align; give it {SMALLEST_SIDE} "
+                f"px each way at the least, and {ENOUGH_SIDE} px to be sure",
+                role="roi",
+            )
         if of_target is not None:
             check_mask(of_target, inside.shape, "target")
             inside &= of_target
@@ -115,7 +126,29 @@ def read_masks(
                     role="roi",
                 )
         of_target = inside
-    return Masks(of_source, of_target)
+    return Masks(_of_data(of_source, source, "source"), _of_data(of_target, target, "target"))
+
+
+def _of_data(
+    mask: npt.NDArray[np.bool_] | None, picture: Picture, role: str
+) -> npt.NDArray[np.bool_] | None:
+    """What of a mask is data; None where there is neither a mask nor what is no data."""
+    from align_cli.engine.errors import ImageError  # noqa: PLC0415
+    from align_cli.engine.masks import check_mask  # noqa: PLC0415
+
+    if picture.valid is None:
+        return mask
+    if mask is not None:
+        check_mask(mask, picture.valid.shape, role)
+    left = picture.valid if mask is None else picture.valid & mask
+    if not left.any():
+        where = "" if mask is None else " where its mask or region lets it take part"
+        raise ImageError(
+            f"every pixel{where} has the value that the file calls no data (GDAL_NODATA); check "
+            "that value" + ("" if mask is None else ", or let more take part"),
+            role=role,
+        )
+    return left
 
 
 def roi_text(roi: Roi | None) -> str:

@@ -20,6 +20,7 @@ CV2_ADVICE = (
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns its exit code. A traceback is shown only with ``--debug``."""
+    stdout = sys.stdout
     try:
         code = cli.main(list(arguments), prog_name="imalign", standalone_mode=False)
     except click.ClickException as error:
@@ -29,6 +30,12 @@ def run(arguments: Sequence[str]) -> int:
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
         return ExitCode.INTERRUPTED
+    except SystemExit as end:
+        # Where nobody reads the help to its end click puts a stand-in in the place of stdout, and
+        # ends with the code of an alignment that failed.
+        if sys.stdout is not stdout and end.code == ExitCode.NOT_ALIGNED:
+            return ExitCode.READER_GONE
+        raise
     except ImportError as error:
         _trace(arguments, error)
         if "cv2" in (error.name or "") or "cv2" in _traceback(error):

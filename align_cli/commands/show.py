@@ -23,10 +23,11 @@ def show(transform_path: str) -> None:
     of the source; where its size is not known, about pixel (0, 0).
     """
     with faults({}):
-        transform, failure = read_guess(transform_path)
+        transform, objection = read_guess(transform_path)
 
         from align_cli.report.summary import transform_in_words  # noqa: PLC0415
     lines = [transform_in_words(transform)]
-    if failure is not None:
-        lines.append(f"NOT ALIGNED: {failure}")
+    if objection is not None:
+        verdict, _, why = objection.words.partition(":")
+        lines.append(f"{verdict.upper()}:{why}")
     to_stdout("\n".join(lines) + "\n", advice=LOOK_WHERE)

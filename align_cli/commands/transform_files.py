@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from align_cli.files.errors import PathLike, UnreadableError
 
 if TYPE_CHECKING:
     from align_cli.engine.coordinates import Size
     from align_cli.engine.transform import Transform
+    from align_cli.files.transform_formats.stored import StoredTransform
+
+ACCEPT: Final = "to use it all the same, align the images again with --accept-doubtful"
 
 
 def read_transform(path: PathLike) -> Transform:
@@ -19,20 +22,38 @@ def read_transform(path: PathLike) -> Transform:
 
     Raises:
         UnreadableError: if it cannot be read, holds no transform, one that is singular or folds
-            the source, or the best guess of an alignment that failed.
+            the source, or the best guess of an alignment that failed, or that is doubtful and
+            was not accepted.
     """
-    transform, failure = read_guess(path)
-    if failure is not None:
-        raise UnreadableError(
-            path,
-            f"is of an alignment that failed ({failure.rstrip('.')})",
-            "align the images again",
-        )
-    return transform
+    transform, verdict = read_guess(path)
+    if verdict is None or verdict.usable:
+        return transform
+    why = verdict.sentence.rstrip(".")
+    if verdict.doubtful:
+        raise UnreadableError(path, f"is of a doubtful alignment ({why})", ACCEPT)
+    raise UnreadableError(path, f"is of an alignment that failed ({why})", "align the images again")
 
 
-def read_guess(path: PathLike) -> tuple[Transform, str | None]:
-    """Read a transform, be it of an alignment that failed; second is why it did, or None.
+class Objection(NamedTuple):
+    """What speaks against the alignment that a file tells of.
+
+    ``usable`` is a doubtful one that somebody accepted.
+    """
+
+    sentence: str
+    doubtful: bool
+    usable: bool
+
+    @property
+    def words(self) -> str:
+        """All of it in a line, after whose it is."""
+        if not self.doubtful:
+            return f"not aligned: {self.sentence}"
+        return f"doubtful: {self.sentence}; " + ("it was accepted" if self.usable else ACCEPT)
+
+
+def read_guess(path: PathLike) -> tuple[Transform, Objection | None]:
+    """Read a transform, whatever speaks against it; second is what does, or None.
 
     Raises:
         UnreadableError: as ``read_transform``.
@@ -58,7 +79,15 @@ def read_guess(path: PathLike) -> tuple[Transform, str | None]:
         )
     except ImageError as error:
         raise UnreadableError(path, error.cause, "check its numbers") from error
-    return transform, stored.failure
+    return transform, _objection(stored)
+
+
+def _objection(stored: StoredTransform) -> Objection | None:
+    if stored.doubt is not None:
+        return Objection(stored.doubt, doubtful=True, usable=stored.failure is None)
+    if stored.failure is not None:
+        return Objection(stored.failure, doubtful=False, usable=False)
+    return None
 
 
 def transform_text(path: PathLike, transform: Transform, to: str | None = None) -> str:

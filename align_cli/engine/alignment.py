@@ -187,8 +187,8 @@ class Alignment:
             ``align_cli.engine.motion.describe``.
         outcome: how the solve ended. Check ``outcome.aligned`` before using the transform.
         quality: agreement before and after, and overlap.
-        uncertainty: how far it is likely to be off; None where it is not aligned, or where there
-            is too little to tell.
+        uncertainty: how far it is likely to be off, where it is aligned or doubtful; None where it
+            failed, or where there is too little to tell.
         gain, bias: the light: ``source ~ gain * target + bias``, bias in units of full scale.
         levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
             the preset "precise" full size once more.

@@ -273,11 +273,28 @@ def _valid(colours: Image, alpha: Image | None, mask: Mask | None, role: str) ->
     if valid.all():
         return None
     if not valid.any():
-        where = " where the mask lets it take part; mark more of it"
-        if mask is None:
-            where = "; let transparent pixels take part too, or give another image"
-        raise ImageError(f"no pixel is both finite and opaque{where}", role=role)
+        raise ImageError(_why_none(colours, alpha, mask), role=role)
     return valid
+
+
+def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
+    """Why no pixel takes part, and what to try."""
+    where = "" if mask is None else " where the mask lets it take part"
+    inside = colours if mask is None else colours[mask]
+    finite = np.isfinite(inside)
+    if not finite.any():
+        more = "mark more of it" if mask is not None else "check how it was made"
+        return f"no pixel is finite{where}, all are NaN, infinite or no data; {more}"
+    if not finite.all(axis=-1).any():
+        return (
+            f"no pixel is finite in all of its channels{where}; choose a channel that is by its "
+            "number"
+        )
+    more = "let transparent pixels take part too, or " + (
+        "give another image" if mask is None else "mark more of it"
+    )
+    seen = "opaque" if colours.dtype.kind == "u" else "both finite and opaque"
+    return f"no pixel is {seen}{where}; {more}"
 
 
 def _flat(mask: Mask | None, role: str) -> ImageError:
@@ -287,7 +304,8 @@ def _flat(mask: Mask | None, role: str) -> ImageError:
             role=role,
         )
     return ImageError(
-        "the image is flat where the mask lets it take part; mark a larger region", role=role
+        "the image is flat where its mask or region lets it take part; mark a larger one",
+        role=role,
     )
 
 

@@ -136,7 +136,9 @@ class Transform:
     def then(self, second: Transform) -> Transform:
         """This transform first, ``second`` after it: from this one's source to its target.
 
-        The covariance is known where both are, their errors taken as independent.
+        The covariance is known where both are, their errors taken as independent: that holds for
+        alignments of different images. It does not for a transform and its own inverse, whose
+        errors cancel, nor for two that were found with the same noise; it then says too much.
 
         Raises:
             ImageError: if this one's target and the other's source differ in size.

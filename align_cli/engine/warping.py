@@ -48,14 +48,14 @@ def warp_image(
         target_size: (width, height) of the result.
         source_size: (width, height) the image must have.
         fill: value of the pixels that the image does not reach, in the image's own units;
-            integers are clamped to their dtype's range.
+            integers are clamped to their dtype's range. NaN for floating-point images alone.
         interpolation: "nearest" (for labels: no value that was not there), "linear", "cubic" (Keys,
             exact on ramps and parabolas) or "lanczos" (three lobes). An image too narrow for a
             kernel is sampled linearly.
 
     Raises:
         ImageError: if the image is not of the source's size, or a side is above 32766 px.
-        ValueError: if there is no such interpolation.
+        ValueError: if there is no such interpolation, or ``fill`` is NaN for integers.
     """
     if interpolation not in INTERPOLATION_NAMES:
         raise ValueError(
@@ -63,6 +63,11 @@ def warp_image(
             + ", ".join(INTERPOLATION_NAMES)
         )
     check_kind(image, "image")
+    if image.dtype.kind == "u" and np.isnan(fill):
+        raise ValueError(
+            f"fill is NaN, which {image.dtype.name} does not have; choose a number, or convert the "
+            "image to a floating-point one"
+        )
     height, width = image.shape[:2]
     if (width, height) != source_size:
         raise ImageError(

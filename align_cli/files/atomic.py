@@ -112,9 +112,13 @@ def same_file(first: PathLike, second: PathLike) -> bool:
 
     True through symbolic links, hard links, relative names, and names that differ in case on a
     file system that ignores case. Files need not exist. Always false for what is not a regular
-    file: nothing is lost by reading and writing one terminal, or by writing /dev/null twice.
+    file: nothing is lost by reading and writing one terminal, or by writing /dev/null twice; and
+    for a name that cannot be one, which reading or writing it tells better.
     """
-    modes = [_mode(path) for path in (first, second)]
+    try:
+        modes = [_mode(path) for path in (first, second)]
+    except OSError:  # too long, a link to itself, a folder that may not be searched
+        return False
     if any(mode is not None and not stat.S_ISREG(mode) for mode in modes):
         return False
     if None not in modes:

@@ -79,7 +79,9 @@ def read_text(path: PathLike) -> str:
     except OSError as error:
         raise unreadable(path, error) from error
     except UnicodeDecodeError as error:
-        raise UnreadableError(path, "is not a text file in UTF-8", "check the name") from error
+        raise UnreadableError(
+            path, "is not a text file in UTF-8", "check the name, and the order of the files"
+        ) from error
     except ValueError as error:  # a NUL in the name
         raise UnreadableError(path, "is not a possible name", "check the name") from error
     if not text.strip():

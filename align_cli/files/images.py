@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from align_cli.files import encode, pillow, png, png_encode, pnm, tiff
 from align_cli.files.atomic import write_bytes
+from align_cli.files.documents import STDIN
 from align_cli.files.errors import (
     ContentError,
     PathLike,
@@ -29,7 +30,7 @@ from align_cli.files.errors import (
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 from align_cli.files.metadata.containers import read_metadata
 from align_cli.files.metadata.record import NOTHING, Metadata
-from align_cli.files.pixels import Indexed, Pixels, full_scale
+from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, shown_pixels
 from align_cli.files.png_chunks import SIGNATURE
 
 __all__ = [
@@ -56,11 +57,16 @@ class Picture:
             Two channels are grey and alpha, three RGB, four RGB and alpha, in that order.
             Floating-point pixels may be NaN or infinite.
         metadata: what the file says beside the pixels.
+        valid: (H, W) bool, False where the file says that its integers are no data (floats are NaN
+            there); None where all are.
+        indexed: the same picture by its palette, where it is a PNG file with one.
     """
 
     path: str
     pixels: Pixels
     metadata: Metadata = NOTHING
+    valid: npt.NDArray[np.bool_] | None = None
+    indexed: Indexed | None = None
 
     @property
     def width(self) -> int:
@@ -88,14 +94,23 @@ class Picture:
         return float(full_scale(self.pixels))
 
 
-_Decode: TypeAlias = Callable[[bytes, float], Pixels]
+_Decode: TypeAlias = Callable[[bytes, float], Decoded]
+
+
+def _pixels_alone(decode: Callable[[bytes, float], Pixels]) -> _Decode:
+    return lambda data, max_megapixels: Decoded(decode(data, max_megapixels))
+
+
+_by_pillow = _pixels_alone(pillow.decode)
 
 # How files that begin with any of these bytes are read.
 _DECODERS: dict[tuple[bytes, ...], _Decode] = {
-    (SIGNATURE,): png.decode,
-    (b"\xff\xd8\xff", b"BM"): pillow.decode,
-    (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decode,
-    tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): pnm.decode,
+    (SIGNATURE,): png.decoded,
+    (b"\xff\xd8\xff", b"BM"): _by_pillow,
+    (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decoded,
+    tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): _pixels_alone(
+        pnm.decode
+    ),
 }
 # What people have that is not read, by its first bytes, to say more than "not a picture".
 _OTHERS = {
@@ -137,18 +152,25 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     """
     try:
         data, decode = _load(path)
-        pixels = decode(data, max_megapixels)
+        found = decode(data, max_megapixels)
     except ContentError as error:
         raise UnreadableError(path, error.cause, error.advice) from error
     except MemoryError as error:
         raise UnreadableError(path, "does not fit into memory", "reduce the picture") from error
     except OSError as error:
+        if os.fspath(path) == STDIN and isinstance(error, FileNotFoundError):
+            raise UnreadableError(
+                path, "is no picture: stdin is read by another name", "give /dev/stdin, or a file"
+            ) from error
         raise unreadable(path, error) from error
     except ValueError as error:
         if "null" in str(error):
             raise UnreadableError(path, "is not a possible name", "check the name") from error
         raise
-    return Picture(path=os.fspath(path), pixels=pixels, metadata=read_metadata(data))
+    metadata = read_metadata(data)
+    if found.valid is not None:
+        metadata = metadata._replace(lost=(*metadata.lost, "GDAL's no-data value"))
+    return Picture(os.fspath(path), found.pixels, metadata, found.valid, found.indexed)
 
 
 def _load(path: PathLike) -> tuple[bytes, _Decode]:
@@ -170,7 +192,7 @@ def _decoder(start: bytes) -> _Decode:
         if start.startswith(magics):
             return decode
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
-        return pillow.decode
+        return _by_pillow
     if any(magic.startswith(start) for magics in _DECODERS for magic in magics):
         raise ContentError(f"is truncated ({len(start)} bytes)", "copy or download it again")
     for magic, name in _OTHERS.items():
@@ -237,8 +259,7 @@ def encode_image(path: PathLike, picture: Pixels | Indexed, *, small: bool = Fal
     Raises:
         UnwritableError: if the format cannot hold such pixels, or they do not fit into memory.
     """
-    like = picture.like_rgb() if isinstance(picture, Indexed) else picture
-    chosen = _output_format(path, like)
+    chosen = _output_format(path, shown_pixels(picture))
     try:
         if chosen is not encode.PNG:
             pixels = picture.rgb() if isinstance(picture, Indexed) else picture
@@ -258,6 +279,12 @@ def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:
     if chosen is None:
         cause = f"the suffix {suffix} names no format" if suffix else "has no suffix"
         known = " ".join(encode.BY_SUFFIX)
+        if os.fspath(path) == STDIN:
+            raise UnwritableError(
+                path,
+                "is no picture: stdout is written by another name",
+                "give /dev/stdout, or a file",
+            )
         raise UnwritableError(path, f"{cause} that is written ({known})", f"use {better}")
     reason = chosen.refusal(pixels)
     if reason:

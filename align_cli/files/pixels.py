@@ -21,16 +21,35 @@ class Indexed(NamedTuple):
 
     Attributes:
         indices: (H, W) uint8, into ``colours``.
-        colours: (N, 3) uint8 RGB, N up to 256.
+        colours: (N, 3) uint8 RGB, or (N, 4) RGBA; N up to 256.
     """
 
     indices: npt.NDArray[np.uint8]
     colours: npt.NDArray[np.uint8]
 
     def rgb(self) -> npt.NDArray[np.uint8]:
-        """Return the (H, W, 3) uint8 picture itself."""
+        """Return the (H, W, 3) uint8 picture itself, (H, W, 4) where the palette has alpha."""
         return self.colours[self.indices]
 
     def like_rgb(self) -> npt.NDArray[np.uint8]:
         """Return an array of the dtype and shape of ``rgb()`` that takes no memory."""
-        return np.broadcast_to(self.colours[0], (*self.indices.shape, 3))
+        return np.broadcast_to(self.colours[0], (*self.indices.shape, self.colours.shape[1]))
+
+
+def shown_pixels(picture: Pixels | Indexed) -> Pixels:
+    """Return pixels, or an array of the dtype and shape of what a palette shows."""
+    return picture.like_rgb() if isinstance(picture, Indexed) else picture
+
+
+class Decoded(NamedTuple):
+    """What a decoder makes of a file.
+
+    Attributes:
+        pixels: as in :class:`align_cli.files.images.Picture`.
+        valid: (H, W), False where the file says that its integers are no data; None where all are.
+        indexed: the picture by its palette, where the file has one that is kept.
+    """
+
+    pixels: Pixels
+    valid: npt.NDArray[np.bool_] | None = None
+    indexed: Indexed | None = None

@@ -15,11 +15,12 @@ import zlib
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from align_cli.files.errors import ContentError, damaged, truncated
 from align_cli.files.limits import check_size
 from align_cli.files.orientation import exif_orientation, turn_upright
-from align_cli.files.pixels import Pixels, full_scale
+from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale
 from align_cli.files.png_chunks import (
     END,
     GREY,
@@ -64,7 +65,12 @@ class _Chunks(NamedTuple):
 
 
 def decode(data: bytes, max_megapixels: float) -> Pixels:
-    """Return the upright picture in PNG ``data``.
+    """Return the upright picture in PNG ``data``: the pixels of what ``decoded`` returns."""
+    return decoded(data, max_megapixels).pixels
+
+
+def decoded(data: bytes, max_megapixels: float) -> Decoded:
+    """Return the upright picture in PNG ``data``, and by its palette where it has one.
 
     Returns:
         (H, W), (H, W, 2) grey and alpha, (H, W, 3) or (H, W, 4), uint8 or uint16. Depths below
@@ -75,13 +81,19 @@ def decode(data: bytes, max_megapixels: float) -> Pixels:
         ContentError: if it is truncated, damaged, animated, empty or too large.
     """
     chunks = _split(data, max_megapixels)
-    header = chunks.header
-    decoded = _by_opencv(chunks)
+    header, orientation = chunks.header, exif_orientation(chunks.exif)
+    if header.colour == PALETTE:
+        colours = _colours(chunks)
+        indices = np.asarray(turn_upright(_indices(chunks), orientation), np.uint8)
+        used = max(len(chunks.palette) // 3, int(indices.max()) + 1)
+        indexed = Indexed(indices, colours[:used])
+        return Decoded(indexed.rgb(), indexed=indexed)
+    pixels = _by_opencv(chunks)
     if header.colour == GREY_ALPHA:
-        decoded = decoded[..., [0, 3]]  # OpenCV hands out grey and alpha as BGRA
+        pixels = pixels[..., [0, 3]]  # OpenCV hands out grey and alpha as BGRA
     elif header.colour == GREY and len(chunks.transparency) == 2:
-        decoded = _with_key_as_alpha(decoded, header, chunks.transparency)
-    return turn_upright(decoded, exif_orientation(chunks.exif))
+        pixels = _with_key_as_alpha(pixels, header, chunks.transparency)
+    return Decoded(turn_upright(pixels, orientation))
 
 
 def _split(data: bytes, max_megapixels: float) -> _Chunks:
@@ -156,7 +168,7 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
 
     minimal = chunks.minimal
     if minimal is None:
-        before = start(chunks.header) + _palette_chunks(chunks)
+        before = start(chunks.header) + _key_chunk(chunks)
         minimal = b"".join([before, *chunks.pixels, END])
     flags = cv2.IMREAD_UNCHANGED
     if chunks.header.colour == RGB and not chunks.transparency:
@@ -174,17 +186,33 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
     return decoded
 
 
-def _palette_chunks(chunks: _Chunks) -> bytes:
-    """Return the PLTE and tRNS chunks that matter for decoding, in a form libpng accepts."""
-    header = chunks.header
-    if header.colour == PALETTE:
-        if not chunks.palette or len(chunks.palette) % 3:
-            raise damaged("no palette")
-        palette = chunks.palette[: 3 << header.depth]
-        made = chunk(b"PLTE", palette)
-        alpha = chunks.transparency[: len(palette) // 3]
-        return made + chunk(b"tRNS", alpha) if alpha else made
-    if header.colour == RGB and len(chunks.transparency) == 6:
+def _indices(chunks: _Chunks) -> npt.NDArray[np.uint8]:
+    """Return (H, W) indices into the palette: a picture of greys has the same pixels."""
+    header = chunks.header._replace(colour=GREY)
+    greys = _by_opencv(chunks._replace(header=header, transparency=b""))
+    # Depths below 8 are widened to the full range of uint8.
+    return np.asarray(greys // (255 // (2**header.depth - 1)), np.uint8)
+
+
+def _colours(chunks: _Chunks) -> npt.NDArray[np.uint8]:
+    """Return the (N, 3) palette, (N, 4) where the file gives alpha; N is what the depth allows.
+
+    What the file leaves out is opaque black, as libpng has it.
+    """
+    if not chunks.palette or len(chunks.palette) % 3:
+        raise damaged("no palette")
+    count = 1 << chunks.header.depth
+    given = np.frombuffer(chunks.palette[: 3 * count], np.uint8).reshape(-1, 3)
+    colours = np.full((count, 4), (0, 0, 0, 255), np.uint8)
+    colours[: len(given), :3] = given
+    alpha = np.frombuffer(chunks.transparency[: len(given)], np.uint8)
+    colours[: len(alpha), 3] = alpha
+    return colours if len(alpha) else np.ascontiguousarray(colours[:, :3])
+
+
+def _key_chunk(chunks: _Chunks) -> bytes:
+    """Return the tRNS chunk of a picture of which one colour is transparent."""
+    if chunks.header.colour == RGB and len(chunks.transparency) == 6:
         return chunk(b"tRNS", chunks.transparency)
     return b""
 

@@ -81,7 +81,9 @@ def encode(picture: Pixels | Indexed, *, small: bool = False) -> bytes:
     """
     palette = b""
     if isinstance(picture, Indexed):
-        palette = chunk(b"PLTE", picture.colours.tobytes())
+        palette = chunk(b"PLTE", picture.colours[:, :3].tobytes())
+        if picture.colours.shape[1] == 4:
+            palette += chunk(b"tRNS", picture.colours[:, 3].tobytes())
         picture = picture.indices
     height, width = picture.shape[:2]
     channels = 1 if picture.ndim == 2 else picture.shape[2]

@@ -15,8 +15,9 @@ import numpy.typing as npt
 
 from align_cli.files.errors import ContentError, damaged, truncated
 from align_cli.files.limits import check_size
+from align_cli.files.nodata import declared, set_apart
 from align_cli.files.orientation import UPRIGHT, turn_upright
-from align_cli.files.pixels import Pixels
+from align_cli.files.pixels import Decoded, Pixels
 from align_cli.files.quiet import no_warnings, silent_opencv
 
 if TYPE_CHECKING:
@@ -47,14 +48,20 @@ _KEPT = ("uint8", "uint16", "float32", "float64")
 
 
 def decode(data: bytes, max_megapixels: float) -> Pixels:
-    """Return the upright picture in TIFF ``data``.
+    """Return the upright picture in TIFF ``data``: the pixels of what ``decoded`` returns."""
+    return decoded(data, max_megapixels).pixels
+
+
+def decoded(data: bytes, max_megapixels: float) -> Decoded:
+    """Return the upright picture in TIFF ``data``, and which of its pixels are data.
 
     Returns:
         (H, W) or (H, W, C). uint8, uint16, float32 and float64 are kept. One bit per pixel
         becomes uint8, 0 and 255; float16, int8 and int16 become float32 of the same values;
         int32 and uint32 float64. Planes become channels, and so do several pages when ImageJ or
         OME metadata say that they are the channels of one picture. Palettes become RGB; greys
-        of which 0 is white are inverted (unsigned integers only).
+        of which 0 is white are inverted (unsigned integers only). GDAL's no-data value becomes
+        NaN, in uint8 and uint16 it is set apart.
 
     Raises:
         ContentError: if it is truncated, damaged, too large, holds several pictures, or pixels
@@ -73,7 +80,7 @@ def decode(data: bytes, max_megapixels: float) -> Pixels:
             raise damaged("its directory or its pixels cannot be decoded") from error
 
 
-def _decode_file(file: tifffile.TiffFile, data: bytes, max_megapixels: float) -> Pixels:
+def _decode_file(file: tifffile.TiffFile, data: bytes, max_megapixels: float) -> Decoded:
     pages = [page for page in _pages(file) if not (page.is_reduced or page.is_mask)]
     if not pages:
         raise damaged("no page")
@@ -93,7 +100,17 @@ def _decode_file(file: tifffile.TiffFile, data: bytes, max_megapixels: float) ->
     else:
         pixels = _opencv_pixels(page, data)
         orientation = UPRIGHT  # OpenCV has applied it
-    return turn_upright(_to_kept_dtype(pixels), orientation)
+    return set_apart(turn_upright(_to_kept_dtype(pixels), orientation), _no_data(page))
+
+
+def _no_data(page: Any) -> float | None:
+    """Return the value of pixels that are no data, as they are by now."""
+    value = declared(page)
+    if value is None or int(page.photometric) == _PALETTE:
+        return None
+    if int(page.photometric) == _WHITE_IS_ZERO and page.dtype.kind == "u":
+        return float(np.iinfo(page.dtype).max) - value
+    return value
 
 
 def _pages(file: tifffile.TiffFile) -> list[Any]:

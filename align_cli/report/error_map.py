@@ -15,13 +15,24 @@ from align_cli.report import error_scale, legend
 STRIP_PIXELS: Final = 1 << 16
 
 
-def draw_legend(width: int, height: int) -> NDArray[np.uint8]:
+def draw_legend(width: int, height: int, *, of_full_scale: bool = True) -> NDArray[np.uint8]:
     """Draw what stands below a map of ``width`` x ``height`` pixels, for ``render``.
 
-    It depends on nothing else, so it can be drawn before there is a residual.
+    It depends on nothing else, so it can be drawn before there is a residual. Where there is no
+    full scale, errors are called shares of the target's ``span``.
     """
     key = legend.Legend.of(width, height)
-    return legend.draw(key, max(width, key.width))
+    title = legend.TITLE if of_full_scale else legend.TITLE_OF_RANGE
+    return legend.draw(key, max(width, key.width), title)
+
+
+def span(pixels: NDArray[Any]) -> float:
+    """How far the finite values of an image lie apart, alpha left out; 1 where they do not."""
+    colours = pixels[..., :-1] if pixels.ndim == 3 and pixels.shape[2] in (2, 4) else pixels
+    if colours.dtype.kind == "f":
+        colours = colours[np.isfinite(colours)]
+    low, high = (float(end) for end in (np.min(colours), np.max(colours)))
+    return high - low if high > low else 1.0
 
 
 def render(
@@ -33,7 +44,7 @@ def render(
 
     Args:
         residual: (height, width) float32, ``warped - target`` in units of full scale
-            (1.0 = white).
+            (1.0 = white), or of another unit that the legend says.
         overlap: (height, width) bool, True where both images show something. Elsewhere, and
             where the residual is not finite, the map is hatched in grey.
         strip: the legend, if it has been drawn.

@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from align_cli.report import error_scale
 
 TITLE: Final = "|warped - target| in % of full scale, square-root scale"
+TITLE_OF_RANGE: Final = "|warped - target| in % of target's range, square root"
+"""Where the images have no full scale."""
+
 OUTSIDE: Final = "no overlap"
 
 # Every length of the strip is a multiple of the text's size. 12 px is the smallest that reads
@@ -58,7 +61,7 @@ class Legend(NamedTuple):
         return round(length * self.text)
 
 
-def draw(legend: Legend, width: int) -> NDArray[np.uint8]:
+def draw(legend: Legend, width: int, title: str = TITLE) -> NDArray[np.uint8]:
     """Draw the strip: (legend.height, width) of ``COLOURS``, ``width >= legend.width``.
 
     OpenCV unpacks its fonts on the first text of every thread, which takes some 20 ms.
@@ -66,7 +69,7 @@ def draw(legend: Legend, width: int) -> NDArray[np.uint8]:
     strip = np.full((legend.height, width), error_scale.PAPER, np.uint8)
     ink = np.zeros_like(strip)
     px = legend.px
-    _write(ink, TITLE, px(MARGIN), px(TITLE_BASELINE), legend.text)
+    _write(ink, title, px(MARGIN), px(TITLE_BASELINE), legend.text)
 
     left, length, bottom = px(MARGIN), px(BAR_LENGTH), px(BAR_TOP + BAR_HEIGHT)
     bar = np.rint(np.linspace(0, error_scale.LAST_LEVEL, length)).astype(np.uint8)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from align_cli.engine.options import INTENSITY
+from align_cli.files.errors import printable
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment, Uncertainty
@@ -20,6 +21,9 @@ SMALLEST_PERSPECTIVE: Final = 1e-7
 # Rendered images without noise get less; nobody can use it.
 LEAST_SIGMA_PX: Final = 1e-4
 
+PLAIN: Final = (1e-3, 1e6)
+"""Measures from the first to below the second are given with four decimals."""
+
 Parameters = Mapping[str, "float | tuple[float, float]"]
 
 
@@ -27,6 +31,7 @@ def closing_line(
     alignment: Alignment,
     *,
     written: Sequence[str],
+    pair: tuple[str, str] | None = None,
     accepted: bool = False,
     of_full_scale: bool = True,
 ) -> str:
@@ -40,21 +45,25 @@ def closing_line(
     Args:
         alignment: the finished alignment.
         written: paths of the files that were written, as people should see them.
+        pair: paths of the source and the target. What is not simply aligned begins with them, for
+            in the log of many runs nothing else tells which it was.
         accepted: whether a doubtful result is used all the same.
-        of_full_scale: whether the target has a full scale, which floating-point images have not.
+        of_full_scale: whether both images have a full scale, which floating-point ones have not.
 
     Returns:
         Lines without a newline at the end.
     """
     files, outcome, model = ", ".join(written), alignment.outcome, alignment.model
+    who = "" if pair is None or outcome.aligned else f"{' -> '.join(map(printable, pair))}: "
     if not (outcome.aligned or (outcome.doubtful and accepted)):
         name = "doubtful" if outcome.doubtful else "not aligned"
-        lines = [f"{name} ({model}): {outcome.sentence}", "no image was written"]
-        lines[1] += "; --accept-doubtful writes it all the same" if outcome.doubtful else ""
+        lines = [f"{who}{name} ({model}): {outcome.sentence}", "no image was written"]
         lines[1] += f"; wrote {files}" if files else ""
+        if outcome.doubtful:
+            lines.append("--accept-doubtful writes the image all the same")
         return "\n".join(lines)
     lines = [
-        f"{outcome.verdict.value} ({model}): {'mirrored, ' if alignment.mirrored else ''}"
+        f"{who}{outcome.verdict.value} ({model}): {'mirrored, ' if alignment.mirrored else ''}"
         + motion_in_words(alignment.parameters)
         + uncertainty_in_words(alignment.uncertainty),
         agreement_in_words(alignment, of_full_scale=of_full_scale),
@@ -101,13 +110,17 @@ def level_table(alignment: Alignment, *, of_full_scale: bool = True) -> str:
     lines = ["level       size  iterations  last step px      rmse  status"]
     for record in alignment.levels:
         size = f"{record.width}x{record.height}"
+        rmse = f"{record.rmse:.5f}" if of_full_scale else _measure(record.rmse)
         lines.append(
             f"{record.level:>5} {size:>10} {record.iterations:>11} {record.last_step_px:>13.5f} "
-            f"{record.rmse:>9.5f}  {record.status.value}"
+            f"{rmse:>9}  {record.status.value}"
         )
     if alignment.similarity == INTENSITY:
         unit = " of full scale" if of_full_scale else ""
-        lines.append(f"gain {alignment.gain:.4f}, bias {alignment.bias:+.4f}{unit}")
+        measure = _number if of_full_scale else _measure
+        sign = "-" if alignment.bias < 0.0 else "+"
+        bias = f"{sign}{measure(abs(alignment.bias))}"
+        lines.append(f"gain {measure(alignment.gain)}, bias {bias}{unit}")
     return "\n".join(lines)
 
 
@@ -132,12 +145,12 @@ def motion_in_words(parameters: Parameters) -> str:
 
 def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> str:
     """Say the agreement before and after, and the share of the target that is covered."""
-    unit = " of full scale" if of_full_scale else ""
+    measure, unit = (_number, " of full scale") if of_full_scale else (_measure, "")
     quality = alignment.quality
     before, after = quality.before, quality.after
     return (
         f"ZNCC {_number(before.zncc)} -> {_number(after.zncc)}, "
-        f"RMSE {_number(before.rmse)} -> {_number(after.rmse)}{unit}, "
+        f"RMSE {measure(before.rmse)} -> {measure(after.rmse)}{unit}, "
         f"overlap {_percent(quality.overlap)}"
     )
 
@@ -201,6 +214,12 @@ def _ratio(scale: float) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else NOT_MEASURABLE
+
+
+def _measure(value: float) -> str:
+    """A number in the units of images, which may be of any size where they have no full scale."""
+    usual = value == 0.0 or PLAIN[0] <= abs(value) < PLAIN[1] or not math.isfinite(value)
+    return _number(value) if usual else f"{value:.4g}"
 
 
 def _percent(share: float) -> str:

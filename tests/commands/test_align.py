@@ -11,6 +11,7 @@ from pathlib import Path
 import jsonschema
 import numpy as np
 import pytest
+import tifffile
 
 import align_cli
 from align_cli.engine.coordinates import corner_error
@@ -145,6 +146,37 @@ def test_floating_point_images_are_measured_in_their_own_units(
     assert before > 10.0
 
 
+@pytest.mark.parametrize(("first", "second"), [("int16", "uint8"), ("uint8", "uint32")])
+def test_there_is_no_full_scale_unless_both_have_one(
+    imalign: Imalign, tmp_path: Path, first: str, second: str
+) -> None:
+    for name, dtype, to_scene in (("a.tif", first, TRUTH), ("b.tif", second, np.eye(3))):
+        tifffile.imwrite(tmp_path / name, np.rint(200.0 * rendered(to_scene)).astype(dtype))
+    result = imalign("-v", "a.tif", "b.tif")
+    assert result.returncode == 0, result.stderr
+    assert "full scale" not in result.stderr
+
+
+def test_the_error_map_of_images_without_a_full_scale_is_in_shares_of_their_range(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    assert imalign("a.png", "b.png", "--init", "identity").returncode == 0
+    usual = read_image(tmp_path / "a_aligned_error.png").pixels
+    for path in pair:
+        pixels = read_image(path).pixels
+        low, high = (float(end(read_image(pair[1]).pixels)) for end in (np.min, np.max))
+        # Then the target's values reach from 3000 to 3000 + 1000 * 255.
+        shown = 3000.0 + 1000.0 * 255.0 * (pixels - low) / (high - low)
+        write_image(path.with_suffix(".tif"), shown.astype(np.float32))
+    assert imalign("a.tif", "b.tif", "--init", "identity").returncode == 0
+    shares = read_image(tmp_path / "a_aligned_error.png").pixels
+    assert (shares[120:] != usual[120:]).any()  # the legend says of what
+    high_low = (high - low) / 255.0
+    brightness = [picture[20:100, 20:140].sum() for picture in (usual, shares)]
+    # Where errors are shares of a smaller range, they are brighter by a little, not saturated.
+    assert brightness[0] < brightness[1] < 2.0 * brightness[0] / high_low
+
+
 def test_quiet_says_nothing(imalign: Imalign, pair: Pair) -> None:
     result = imalign("-q", "a.png", "b.png")
     assert (result.returncode, result.stdout, result.stderr) == (0, "", "")
@@ -228,6 +260,30 @@ def test_fill_marks_what_the_source_does_not_reach(
     assert (read_image(tmp_path / "a_aligned.png").pixels[warped == 255] == 0).mean() > 0.9
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int16"])
+def test_fill_nan_marks_it_in_images_that_are_floats(
+    imalign: Imalign, pair: Pair, tmp_path: Path, dtype: str
+) -> None:
+    tifffile.imwrite(tmp_path / "f.tif", (200.0 * rendered(TRUTH)).astype(dtype))
+    result = imalign("f.tif", "b.png", "--fill", "nan", "--valid-mask", "mask.png")
+    assert result.returncode == 0, result.stderr
+    warped = read_image(tmp_path / "f_aligned.tif").pixels
+    mask = read_image(tmp_path / "mask.png").pixels > 0
+    assert (np.isnan(warped) == ~mask).all()
+    assert 0 < (~mask).sum() < mask.sum()
+    assert load(tmp_path / "f_aligned.json")["options"]["fill"] is None
+    assert imalign("apply", "f_aligned.json", "f.tif", "--fill", "nan").returncode == 0
+    assert (tmp_path / "f_applied.tif").read_bytes() == (tmp_path / "f_aligned.tif").read_bytes()
+    for fill in ("inf", "1e400"):
+        assert imalign("f.tif", "b.png", "--fill", fill).returncode == 2
+    if dtype != "float64":
+        result = imalign("f.tif", "b.png", "--fill", "-1e39")
+        assert result.returncode == 2
+        assert "f.tif holds float32 numbers up to 3.4e+38" in result.stderr
+    else:
+        assert imalign("f.tif", "b.png", "--fill", "-1e39").returncode == 0
+
+
 def test_init_from_an_earlier_json_is_used(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
     imalign("a.png", "b.png", "--json", "first.json")
     imalign("a.png", "b.png", "--init", "first.json", "--levels", "1", "--json", "second.json")
@@ -285,7 +341,7 @@ class TestNotAligned:
     ) -> None:
         said, *stale = imalign("-q", "noise.png", "b.png").stderr.splitlines()
         sentence = load(tmp_path / "noise_aligned.json")["outcome"]["sentence"]
-        assert said == f"not aligned (homography): {sentence}"
+        assert said == f"noise.png -> b.png: not aligned (homography): {sentence}"
         assert stale == ["noise_aligned.png is from an earlier run"]
 
     def test_what_else_may_be_the_cause_is_named(
@@ -323,8 +379,12 @@ class TestDoubtful:
     def test_no_picture_is_written(self, imalign: Imalign, doubtful: None, tmp_path: Path) -> None:
         result = imalign("-m", "translation", "grid.png", "b.png")
         assert result.returncode == 1, result.stderr
-        assert result.stderr.startswith("doubtful (translation): the images may be aligned, but")
-        assert "--accept-doubtful writes it all the same" in result.stderr
+        first, second, third = result.stderr.splitlines()
+        assert first.startswith(
+            "grid.png -> b.png: doubtful (translation): the images may be aligned, but"
+        )
+        assert second == "no image was written; wrote grid_aligned.json"
+        assert third == "--accept-doubtful writes the image all the same"
         assert "or try" not in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
@@ -340,7 +400,7 @@ class TestDoubtful:
     ) -> None:
         result = imalign("-m", "translation", "--accept-doubtful", "grid.png", "b.png")
         assert result.returncode == 0, result.stderr
-        assert result.stderr.startswith("doubtful (translation): shifted 3.0")
+        assert result.stderr.startswith("grid.png -> b.png: doubtful (translation): shifted 3.0")
         assert "repeats itself every 25 px" in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
@@ -370,7 +430,7 @@ class TestDoubtful:
         result = imalign("-q", "-m", "translation", *accepted, "grid.png", "b.png")
         assert result.returncode == (0 if accepted else 1)
         sentence = load(tmp_path / "grid_aligned.json")["outcome"]["sentence"]
-        assert result.stderr == f"doubtful (translation): {sentence}\n"
+        assert result.stderr == f"grid.png -> b.png: doubtful (translation): {sentence}\n"
 
     def test_what_failed_is_not_accepted(
         self, imalign: Imalign, doubtful: None, tmp_path: Path
@@ -390,6 +450,9 @@ def test_a_pair_whose_light_differs_is_told_that_the_light_may_be_solved_for(
     refused = imalign("dark.png", "b.png", "--no-photometric")
     assert refused.returncode == 1
     assert "or try without --no-photometric, if the light may differ" in refused.stderr
+    # Edges know no light.
+    said = imalign("dark.png", "b.png", "--no-photometric", "--similarity", "gradient").stderr
+    assert "--no-photometric" not in said
     assert imalign("dark.png", "b.png").returncode == 0
 
 
@@ -472,7 +535,7 @@ class TestUsage:
             (("a.png", "b.png", "--levels", "0"), "--levels"),
             (("a.png", "b.png", "--tolerance", "nan"), "--tolerance"),
             (("a.png", "b.png", "--tolerance", "inf"), "--tolerance"),
-            (("a.png", "b.png", "--fill", "nan"), "--fill"),
+            (("a.png", "b.png", "--fill", "nan"), "to 255; choose one of them, or convert it"),
             (("a.png", "b.png", "--fill", "300"), "from 0 to 255"),
             (("a.png", "b.png", "--similarity", "gradient", "-m", "auto"), "choose one of"),
             (("a.png", "b.png", "--max-shift", "-1"), "--max-shift"),
@@ -491,6 +554,7 @@ class TestUsage:
             (("a.png", "b.png", "-o", "x.png", "--error-map", "x.png"), "x.png"),
             (("a.png", "b.png", "-o", "x.png", "--no-image"), "--no-image"),
             (("a.png", "b.png", "--error-map", "x.png", "--no-error-map"), "--no-error-map"),
+            (("a.png", "b.png", "-q", "-v"), "--quiet and --verbose contradict"),
         ],
     )
     def test_exit_code_2_and_nothing_written(
@@ -542,6 +606,14 @@ class TestInputs:
         self.check(imalign("a.png", "flat.png"), 3, "flat.png", "flat")
         self.check(imalign("nan.tif", "b.png"), 3, "nan.tif", "finite")
 
+    def test_stdin(self, imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+        for arguments in (("-", "b.png"), ("a.png", "-")):
+            self.check(imalign(*arguments), 3, "-: ", "give /dev/stdin, or a file")
+        script = f"{sys.executable} -m align_cli /dev/stdin b.png < a.png"
+        assert subprocess.run(["bash", "-c", script], cwd=tmp_path, check=False).returncode == 0
+        pair[0].rename(tmp_path / "-")
+        assert imalign("-", "b.png", "-o", "x.png").returncode == 0
+
     @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
     def test_not_permitted(self, imalign: Imalign, pair: Pair) -> None:
         pair[0].chmod(0)
@@ -564,6 +636,25 @@ class TestOutputs:
         assert result.returncode == 4, result.stderr
         assert "no/x.png" in result.stderr
         assert listing(tmp_path) == {"a.png", "b.png"}
+
+    @pytest.mark.parametrize(
+        ("name", "words"),
+        [
+            (f"{'y' * 260}.png", "the name is too long"),
+            ("loop.png", "a symbolic link that leads back to itself"),
+            ("-", "stdout is written by another name; give /dev/stdout"),
+        ],
+    )
+    def test_a_name_that_cannot_be_written(
+        self, imalign: Imalign, pair: Pair, tmp_path: Path, name: str, words: str
+    ) -> None:
+        (tmp_path / "loop.png").symlink_to("loop.png")
+        for option in ("-o", "--error-map"):
+            result = imalign("a.png", "b.png", option, name)
+            assert result.returncode == 4, result.stderr
+            assert f"Error: {name}: " in result.stderr
+            assert words in result.stderr
+        assert listing(tmp_path) == {"a.png", "b.png", "loop.png"}
 
     def test_format_that_cannot_hold_the_image(
         self, imalign: Imalign, pair: Pair, tmp_path: Path

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from align_cli import read_transform
 from align_cli.commands.exit_codes import ExitCode
 from align_cli.files.images import read_image, write_image
 from tests.commands.conftest import TRUTH, Imalign, rendered
@@ -73,6 +74,52 @@ def test_labels_by_nearest(imalign: Imalign, aligned: Path, tmp_path: Path) -> N
     write_image(tmp_path / "labels.png", labels)
     imalign("apply", aligned, "labels.png", "--interpolation", "nearest", "-o", "out.png")
     assert set(np.unique(pixels(tmp_path / "out.png"))) == {0, 3, 50, 1000}
+
+
+@pytest.mark.parametrize("alpha", [False, True])
+def test_labels_with_a_palette_keep_it_and_their_numbers(
+    imalign: Imalign, aligned: Path, tmp_path: Path, alpha: bool
+) -> None:
+    numbers = np.random.default_rng(2).choice([0, 3, 20], (120, 160)).astype(np.uint8)
+    labels = Image.fromarray(numbers, "P")
+    palette = np.random.default_rng(3).integers(0, 256, 63).tolist()
+    labels.putpalette(palette)
+    labels.save(tmp_path / "labels.png", **({"transparency": 0} if alpha else {}))
+    nearest = ("--interpolation", "nearest")
+    for fill in (0, 7):
+        result = imalign("apply", aligned, "labels.png", *nearest, "--fill", fill)
+        assert result.returncode == 0, result.stderr
+        with Image.open(tmp_path / "labels_applied.png") as seen:
+            assert seen.mode == "P"
+            assert seen.getpalette()[:63] == palette
+            assert ("transparency" in seen.info) == alpha
+            found = np.asarray(seen)
+        expected = read_transform(aligned).warp(numbers, interpolation="nearest", fill=fill)
+        np.testing.assert_array_equal(found, expected)
+        assert (found == fill).any()
+    for fill in (21, -1, 0.5):
+        result = imalign("apply", aligned, "labels.png", *nearest, "--fill", fill)
+        assert result.returncode == ExitCode.USAGE
+        assert "whose colours have the numbers 0 to 20" in result.stderr
+    # Colours are mixed by any other interpolation, and other formats hold no palette here.
+    for arguments, name in (((), "x.png"), (nearest, "x.tif")):
+        result = imalign("apply", aligned, "labels.png", *arguments, "--fill", 200, "-o", name)
+        assert result.returncode == 0, result.stderr
+        assert read_image(tmp_path / name).channels == (4 if alpha else 3)
+
+
+def test_a_source_with_a_palette_becomes_the_same_file_by_align_and_by_apply(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    with Image.open(pair[0]) as grey:
+        grey.convert("RGB").quantize(64).save(tmp_path / "a.png")
+    nearest = ("--interpolation", "nearest")
+    assert imalign("a.png", "b.png", *nearest).returncode == 0
+    assert imalign("apply", "a_aligned.json", "a.png", *nearest).returncode == 0
+    first, second = (tmp_path / f"a_{name}.png" for name in ("aligned", "applied"))
+    assert first.read_bytes() == second.read_bytes()
+    with Image.open(first) as seen:
+        assert seen.mode == "P"
 
 
 def test_inverse_goes_from_the_target_to_the_source(
@@ -293,6 +340,23 @@ def test_the_transform_of_a_failed_alignment_is_refused(
     assert result.returncode == ExitCode.INPUT
     assert "it led away" in result.stderr
     assert not (tmp_path / "x.png").exists()
+
+
+def test_several_images_into_what_is_called_like_a_picture(
+    imalign: Imalign, aligned: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    write_image(tmp_path / "in" / "a.png", pixels(tmp_path / "a.png"))
+    for images in (("a.png", "b.png"), ("in",)):
+        result = imalign("apply", aligned, *images, "-o", "one.png")
+        assert result.returncode == ExitCode.USAGE
+        assert "one.png is the name of a picture, and several images need a folder" in result.stderr
+        assert not (tmp_path / "one.png").exists()
+    # Who writes it as a folder, or has one of this name, means it.
+    assert imalign("apply", aligned, "a.png", "b.png", "-o", "one.png/").returncode == 0
+    assert imalign("apply", aligned, "a.png", "b.png", "-o", "one.png").returncode == 0
+    assert imalign("apply", aligned, "a.png", "b.png", "-o", "v1.2").returncode == 0
+    assert (tmp_path / "one.png" / "b.png").exists()
 
 
 def test_missing_files(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:

@@ -93,7 +93,11 @@ def test_the_command_says_where_it_began(
     assert imalign("a.png", "b.png", "--init", "1,2,3,0").returncode == 2
     missing = imalign("a.png", "b.png", "--init", "orb")
     assert missing.returncode == 3
-    assert "orb" in missing.stderr
+    assert missing.stderr.startswith("Error: orb: there is no such file, and no start of this name")
+    assert "auto, identity, translation, fourier or features" in missing.stderr
+    missing = imalign("a.png", "b.png", "--init", "none.json")
+    assert missing.returncode == 3
+    assert "none.json: there is no such file; check the name" in missing.stderr
 
 
 def test_a_mirrored_source_is_laid_over_where_that_is_allowed(

@@ -295,7 +295,19 @@ def test_a_region_too_small_to_align(
     imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
     result = imalign("a.png", "b.png", "--roi", "20,20,5,5")
-    refused(result, tmp_path, 3, "b.png", "let more take part")
+    refused(result, tmp_path, 3, "b.png", "--roi 20,20,5,5", "5x5 px is too small", "8 px each way")
+
+
+def test_a_small_region_that_does_not_do_is_told_of_a_larger_one(
+    imalign: Imalign, pair: tuple[Path, Path]
+) -> None:
+    result = imalign("a.png", "b.png", "--roi", "20,20,16,12")
+    assert result.returncode == 1
+    assert "or try a larger --roi: 16x12 px show little" in result.stderr
+    write_image(pair[0], np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), np.uint8))
+    result = imalign("a.png", "b.png", "--roi", "20,20,100,80")
+    assert result.returncode == 1
+    assert "--roi" not in result.stderr
 
 
 @pytest.mark.parametrize("channel", ["1", "7"])
@@ -319,3 +331,37 @@ def test_a_mask_is_no_output(imalign: Imalign, pair: tuple[Path, Path], tmp_path
     result = imalign("a.png", "b.png", "--target-mask", "m.png", "-o", "m.png")
     refused(result, tmp_path, 2, "m.png")
     assert (tmp_path / "m.png").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"), [("float32", "-10000"), ("int16", "-32767"), ("uint16", "65535")]
+)
+def test_what_the_file_calls_no_data_takes_no_part(
+    imalign: Imalign, tmp_path: Path, dtype: str, value: str
+) -> None:
+    for name, to_scene, side in (("a.tif", TRUTH, np.s_[:, :40]), ("b.tif", np.eye(3), np.s_[85:])):
+        pixels = (5000.0 * rendered(to_scene, (WIDTH, HEIGHT))).astype(dtype)
+        pixels[side] = float(value)
+        for prefix, tags in (("", [(42113, "s", 0, value, True)]), ("plain_", [])):
+            tifffile.imwrite(tmp_path / f"{prefix}{name}", pixels, extratags=tags)
+    options = ("-m", "rigid", "--error-map", "e.npy", "--json", "found.json", "--no-image")
+    result = imalign("a.tif", "b.tif", *options)
+    assert result.returncode == 0, result.stderr
+    document = json.loads((tmp_path / "found.json").read_text())
+    assert corner_error_px(document, TRUTH) < 0.03
+    assert np.isnan(np.load(tmp_path / "e.npy")[85:]).all()
+    # With a mask beside it, both count; and nothing is left where they have nothing in common.
+    mask = np.zeros((HEIGHT, WIDTH), np.uint8)
+    mask[:, 30:] = 255
+    write_image(tmp_path / "m.png", mask)
+    result = imalign("a.tif", "b.tif", *options, "--source-mask", "m.png")
+    assert result.returncode == 0, result.stderr
+    if dtype == "uint16":
+        for masked in (("--source-mask", "m.png"), ("--roi", "0,90,160,30")):
+            write_image(tmp_path / "m.png", 255 - mask)
+            result = imalign("a.tif", "b.tif", *masked)
+            refused(result, tmp_path, 3, ".tif", "calls no data (GDAL_NODATA)")
+    # Without the tag the value is a grey value like any other, and the answer another.
+    imalign("plain_a.tif", "plain_b.tif", *options)
+    document = json.loads((tmp_path / "found.json").read_text())
+    assert corner_error_px(document, TRUTH) > 1.0

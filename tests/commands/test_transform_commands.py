@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -98,6 +99,66 @@ def test_show_says_it_in_words(imalign: Imalign, aligned: Path, tmp_path: Path) 
     document["outcome"] = {"status": "diverged", "aligned": False, "sentence": "it led away"}
     write_json(tmp_path / "failed.json", document)
     assert "NOT ALIGNED: it led away" in imalign("show", "failed.json").stdout
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_doubtful_one_is_called_so_and_how_to_accept_it_is_said(
+    imalign: Imalign, aligned: Path, tmp_path: Path, accepted: bool
+) -> None:
+    document = json.loads(aligned.read_text())
+    document["outcome"] = {
+        "status": "ambiguous", "verdict": "doubtful", "aligned": False, "sentence": "two places fit"
+    }  # fmt: skip
+    document["options"]["accept_doubtful"] = accepted
+    write_json(tmp_path / "doubtful.json", document)
+    accept = "to use it all the same, align the images again with --accept-doubtful"
+    shown = imalign("show", "doubtful.json").stdout.splitlines()[-1]
+    measured = imalign("evaluate", "doubtful.json", "--truth", aligned)
+    applied = imalign("apply", "doubtful.json", "a.png")
+    said = shown + measured.stderr + applied.stderr
+    assert "failed" not in said
+    assert "aligned:" not in said.lower()
+    if accepted:
+        assert shown == "DOUBTFUL: two places fit; it was accepted"
+        assert (measured.returncode, applied.returncode) == (0, 0)
+        return
+    assert shown == f"DOUBTFUL: two places fit; {accept}"
+    assert measured.returncode == ExitCode.NOT_ALIGNED
+    assert measured.stderr == f"doubtful.json: doubtful: two places fit; {accept}\n"
+    assert applied.returncode == ExitCode.INPUT
+    assert applied.stderr == (
+        f"Error: doubtful.json: is of a doubtful alignment (two places fit); {accept}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "show t.json",
+        "points t.json p.csv",
+        "convert t.json -",
+        "diff t.json t.json",
+        "apply --help",
+    ],
+)
+def test_a_reader_that_has_enough_ends_it_without_a_word(
+    imalign: Imalign, aligned: Path, tmp_path: Path, command: str
+) -> None:
+    aligned.rename(tmp_path / "t.json")
+    (tmp_path / "p.csv").write_text("x,y\n" + "1,2\n" * 9)
+    # Nobody will ever read it.
+    reading, writing = os.pipe()
+    os.close(reading)
+    result = subprocess.run(
+        [sys.executable, "-m", "align_cli", *command.split()],
+        cwd=tmp_path,
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (ExitCode.READER_GONE, "")
 
 
 def test_convert_by_name_and_by_option(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:

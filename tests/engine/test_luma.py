@@ -126,6 +126,13 @@ def test_floats_keep_their_signal_wherever_they_lie(offset: float, scale: float)
     assert found.plane.std() == pytest.approx(1.0, rel=1e-3)
 
 
+def half_nan() -> np.ndarray:
+    """Three channels, each of which has numbers where another has none."""
+    image = np.ones((20, 20, 3))
+    image[:10, :, 0] = image[10:, :, 1] = np.nan
+    return image
+
+
 @pytest.mark.parametrize(
     ("image", "cause"),
     [
@@ -142,8 +149,11 @@ def test_floats_keep_their_signal_wherever_they_lie(offset: float, scale: float)
         (np.zeros((20, 20)), "the image is flat"),
         (np.full((20, 20), 3.3), "the image is flat"),
         (np.full((20, 20, 3), 7, np.uint8), "the image is flat"),
-        (np.full((20, 20), np.nan), "no pixel is both finite and opaque"),
-        (np.zeros((20, 20, 4), np.uint8), "no pixel is both finite and opaque"),
+        (np.full((20, 20), np.nan), "no pixel is finite, all are NaN, infinite or no data; check"),
+        (np.full((20, 20, 4), np.inf, np.float32), "no pixel is finite, all are NaN"),
+        (half_nan(), "no pixel is finite in all of its channels; choose a channel that is"),
+        (np.zeros((20, 20, 4), np.uint8), "no pixel is opaque; let transparent pixels take part"),
+        (np.zeros((20, 20, 4)), "no pixel is both finite and opaque; let transparent pixels"),
     ],
 )
 def test_an_image_that_cannot_be_used_is_refused_with_its_cause(

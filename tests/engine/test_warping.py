@@ -206,3 +206,14 @@ def test_channels_together_are_warped_as_each_alone(dtype: str, channels: int) -
         for channel in range(channels):
             alone = warp_image(image[..., channel], warp, target_size=SIZE, source_size=SIZE)
             assert_array_equal(warped[..., channel][inside], alone[inside])
+
+
+def test_fill_nan_is_for_floats() -> None:
+    moved = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    sizes = {"target_size": (20, 10), "source_size": (20, 10)}
+    warped = warp_image(np.ones((10, 20)), moved, fill=np.nan, **sizes)
+    assert np.isnan(warped[:, -2:]).all()
+    assert (warped[:, :-2] == 1.0).all()
+    for dtype in ("uint8", "uint16"):
+        with pytest.raises(ValueError, match=f"NaN, which {dtype} does not have"):
+            warp_image(np.ones((10, 20), dtype), moved, fill=np.nan, **sizes)

@@ -210,6 +210,28 @@ def test_what_of_a_tiff_belongs_to_its_own_grid_is_lost() -> None:
     assert read_metadata(file.getvalue()).lost == ("ImageJ's or OME's description",)
 
 
+@pytest.mark.parametrize(
+    ("metadata", "lost"),
+    [
+        ({}, ()),
+        ({"axes": "YX"}, ()),
+        ({"axes": "YX", "camera": "left"}, ("tifffile's description",)),
+    ],
+)
+def test_what_tifffile_writes_of_the_shape_is_no_loss(
+    metadata: dict[str, str], lost: tuple[str, ...]
+) -> None:
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((8, 9), np.uint8), metadata=metadata)
+    assert b'{"shape": [8, 9]' in file.getvalue()
+    read = read_metadata(file.getvalue())
+    assert read.lost == lost
+    assert b"shape" not in read.exif
+    file = io.BytesIO()
+    tifffile.imwrite(file, np.zeros((8, 9), np.uint8), description='{"mine": 1}', metadata=None)
+    assert b'{"mine": 1}' in read_metadata(file.getvalue()).exif
+
+
 def test_pixels_per_cm_are_inches_times_that() -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, RGB, resolution=(100, 50), resolutionunit="CENTIMETER", metadata=None)

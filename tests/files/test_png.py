@@ -245,3 +245,38 @@ def test_odd_palettes_do_not_print(palette, capfd):
     extra = chunk(b"PLTE", palette) + chunk(b"tRNS", bytes(300))
     assert decode(hand_made(3, 3, 2, PALETTE, b"\0\0" * 3, extra)).shape == (3, 3, 4)
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("interlace", [0, 1])
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_the_numbers_of_a_palette_are_kept(depth, interlace):
+    count = min(1 << depth, 100)
+    rng = np.random.default_rng(depth)
+    numbers = rng.integers(0, count, (9, 8), dtype=np.uint8)
+    numbers[0, 0] = count - 1
+    colours = rng.integers(0, 256, (count, 3), dtype=np.uint8)
+
+    def packed(part):
+        bits = np.unpackbits(part[..., None], axis=2)[..., 8 - depth :]
+        rows = np.packbits(bits.reshape(len(part), -1), axis=1)
+        return b"".join(b"\0" + row.tobytes() for row in rows)
+
+    passes = [np.s_[:, :]]
+    if interlace:
+        starts = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4))
+        starts += ((2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))
+        passes = [np.s_[y::down, x::right] for y, x, down, right in starts]
+    rows = b"".join(packed(numbers[each]) for each in passes if numbers[each].size)
+    before = chunk(b"PLTE", colours.tobytes())
+    found = png.decoded(hand_made(8, 9, depth, PALETTE, rows, before, interlace), 1.0)
+    np.testing.assert_array_equal(found.indexed.indices, numbers)
+    np.testing.assert_array_equal(found.indexed.colours, colours)
+    np.testing.assert_array_equal(found.pixels, colours[numbers])
+    assert found.pixels.flags.c_contiguous
+
+
+def test_a_number_beyond_the_palette_is_black():
+    rows = b"\0" + bytes([0, 1, 7])
+    found = png.decoded(hand_made(3, 1, 8, PALETTE, rows, chunk(b"PLTE", bytes(range(6)))), 1.0)
+    exactly(found.pixels, [[[0, 1, 2], [3, 4, 5], [0, 0, 0]]])
+    assert len(found.indexed.colours) == 8

@@ -117,6 +117,18 @@ def test_a_palette_is_kept_and_its_numbers_are(small, monkeypatch):
         np.testing.assert_array_equal(np.asarray(seen), picture.indices)
 
 
+def test_a_palette_with_alpha_is_kept():
+    rng = np.random.default_rng(0)
+    picture = Indexed(
+        rng.integers(0, 5, (11, 30), dtype=np.uint8), rng.integers(0, 256, (5, 4), dtype=np.uint8)
+    )
+    data = png_encode.encode(picture)
+    with Image.open(io.BytesIO(data)) as seen:
+        assert seen.mode == "P"
+        np.testing.assert_array_equal(np.asarray(seen), picture.indices)
+        np.testing.assert_array_equal(np.asarray(seen.convert("RGBA")), picture.rgb())
+
+
 @pytest.mark.parametrize("small", [False, True])
 def test_the_number_of_cores_changes_no_byte(small, monkeypatch):
     monkeypatch.setattr(png_encode, "STRIP_BYTES", 1000)

@@ -82,6 +82,26 @@ def test_floating_point_images_have_no_full_scale() -> None:
     assert "RMSE 0.0810 -> 0.0123, overlap 93.4 %" in words
 
 
+@pytest.mark.parametrize(
+    ("rmse", "words"),
+    [(4e-30, "4e-30"), (0.01234, "0.0123"), (177.43, "177.4300"), (5.25e28, "5.25e+28")],
+)
+def test_a_difference_of_any_size_shows_its_digits(rmse: float, words: str) -> None:
+    end = Agreement(zncc=0.99, rmse=rmse, mae=rmse)
+    said = closing_line(finished(after=end), written=[], of_full_scale=False)
+    assert f"RMSE 0.0810 -> {words}, overlap" in said
+
+
+def test_the_pair_is_named_where_it_is_not_simply_aligned() -> None:
+    pair = ("in/a b.png", "target\n.tif")
+    who = "in/a b.png -> target\\n.tif: "
+    for outcome, accepted in ((LOST, False), (DOUBTFUL, False), (DOUBTFUL, True)):
+        words = closing_line(finished(outcome=outcome), written=[], pair=pair, accepted=accepted)
+        verdict = "doubtful" if outcome.doubtful else "not aligned"
+        assert words.startswith(f"{who}{verdict} (similarity): ")
+    assert closing_line(finished(), written=[], pair=pair).startswith("aligned (similarity)")
+
+
 def test_nothing_written_is_not_mentioned() -> None:
     assert "wrote" not in closing_line(finished(), written=[])
 
@@ -149,7 +169,8 @@ def test_a_doubtful_one_names_no_numbers_until_it_is_accepted() -> None:
     words = closing_line(finished(outcome=DOUBTFUL), written=["a_aligned.json"])
     assert words == (
         "doubtful (similarity): It may be, but.\n"
-        "no image was written; --accept-doubtful writes it all the same; wrote a_aligned.json"
+        "no image was written; wrote a_aligned.json\n"
+        "--accept-doubtful writes the image all the same"
     )
     words = closing_line(finished(outcome=DOUBTFUL), written=["a_aligned.png"], accepted=True)
     first, second, third, last = words.splitlines()

@@ -51,7 +51,11 @@ def starting_warp(source_to_target: Matrix, model: MotionModel, target_size: Siz
             "the starting transform must be a finite (3, 3) matrix, last entry not 0", role="init"
         )
     if abs(np.linalg.det(matrix / np.abs(matrix).max())) < np.finfo(np.float64).eps:
-        raise ImageError("the starting transform is singular", role="init")
+        raise ImageError(
+            "the starting transform is singular, or leads so far away that it is next to that; "
+            "check its numbers",
+            role="init",
+        )
     warp: Matrix = np.linalg.inv(matrix).astype(np.float64)
     if warp[2, 2] == 0.0 or not plausible(unit(warp), target_size):
         raise ImageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 
 from align_cli.files.metadata import ifd
@@ -13,7 +14,9 @@ _X_RESOLUTION, _Y_RESOLUTION, _UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2
 _GEOREFERENCE = (33550, 33922, 34264, 34735)
 _BYTE, _SHORT, _RATIONAL, _UNDEFINED = 1, 3, 5, 7
 # Descriptions that say how the pixels are stored, which is no longer so.
-_OF_STORAGE = (b"ImageJ=", b"<?xml", b"{")
+_OF_STORAGE = (b"ImageJ=", b"<?xml")
+_SHAPED = re.compile(rb'\{"shape": \[[0-9, ]+\](?:, "axes": "[A-Z]+")?(.*)\}\0*', re.DOTALL)
+"""What tifffile writes unless it is told not to, and whatever its user added to it."""
 _BIG = (b"II+\0", b"MM\0+")
 _MOST = (1 << 32) - (1 << 16)
 """Bytes that offsets of 32 bits reach, with some room for tags."""
@@ -31,6 +34,10 @@ def read(data: bytes) -> Metadata:
     if description.startswith(_OF_STORAGE):
         del directory.values[_DESCRIPTION]
         lost.append("ImageJ's or OME's description")
+    elif shaped := _SHAPED.fullmatch(description):
+        del directory.values[_DESCRIPTION]
+        if shaped[1]:
+            lost.append("tifffile's description")
     if any(tag in directory.values for tag in _GEOREFERENCE):
         lost.append("GeoTIFF's georeference, which belongs to the source's grid")
     kept, notes = ifd.descriptive(directory)

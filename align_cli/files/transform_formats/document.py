@@ -25,10 +25,7 @@ _FAMILIES = {name.rpartition("/")[0] + "/": name for name in _KNOWN}
 def _parse(path: PathLike, text: str) -> StoredTransform:
     document = parse_json(path, text)
     _check_schema(path, document)
-    outcome = document.get("outcome")
-    failure = None
-    if isinstance(outcome, dict) and outcome.get("aligned") is not True:
-        failure = _failure(outcome, document.get("options"))
+    failure, doubt = _objections(document.get("outcome"), document.get("options"))
     uncertainty = document.get("uncertainty")
     covariance = uncertainty.get("covariance") if isinstance(uncertainty, dict) else None
     model = document.get("model")
@@ -42,17 +39,19 @@ def _parse(path: PathLike, text: str) -> StoredTransform:
         target_size=_size(document.get("target")),
         covariance=_covariance(path, covariance),
         failure=failure,
+        doubt=doubt,
     )
 
 
-def _failure(outcome: dict[str, Any], options: Any) -> str | None:
-    """Why an alignment cannot be used; None for a doubtful one that somebody accepted."""
+def _objections(outcome: Any, options: Any) -> tuple[str | None, str | None]:
+    """Why an alignment cannot be used, and why it is doubtful; None each where it is not so."""
+    if not isinstance(outcome, dict) or outcome.get("aligned") is True:
+        return None, None
     sentence = str(outcome.get("sentence", outcome.get("status", "it failed")))
     if outcome.get("verdict") != "doubtful":
-        return sentence
-    if isinstance(options, dict) and options.get("accept_doubtful") is True:
-        return None
-    return f"{sentence}; aligned with --accept-doubtful it can be used"
+        return sentence, None
+    accepted = isinstance(options, dict) and options.get("accept_doubtful") is True
+    return None if accepted else sentence, sentence
 
 
 def _check_schema(path: PathLike, document: dict[str, Any]) -> None:

@@ -27,7 +27,9 @@ class StoredTransform:
         model: name of the motion model.
         source_size, target_size: (width, height) in pixels.
         covariance: (8, 8) float64 of the first eight entries of ``source_to_target``.
-        failure: why the alignment that the file tells of failed; None where it did not.
+        failure: why the alignment that the file tells of cannot be used; None where it can.
+        doubt: why it is doubtful; None where it is not. Somebody accepted it where there is no
+            ``failure``.
         facts: more that only JSON holds: parameters, uncertainty.
     """
 
@@ -39,6 +41,7 @@ class StoredTransform:
     target_size: Size | None = None
     covariance: npt.NDArray[np.float64] | None = None
     failure: str | None = None
+    doubt: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
