@@ -31,7 +31,7 @@ from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.model_choice import model_scores, simplest
 from align_cli.engine.motion import LARGEST, MODELS, describe
 from align_cli.engine.noise import left_on
-from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, Options
+from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LIMIT_RANGES, Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
@@ -370,7 +370,20 @@ class Aligner:
     def _simplest(
         self, source: Image, mask: Mask | None, init: str | Matrix, progress: Progress | None
     ) -> Alignment:
-        """Align by the simplest model that explains the images."""
+        """Align by the simplest model that explains the images; then it is held to the limits.
+
+        A limit that had a say in the choice would lead to a model that hides what exceeds it.
+        """
+        free = self._with(**dict.fromkeys(LIMIT_RANGES))
+        found = free._explaining(source, mask, init, progress)
+        outcome = within_limits(found.outcome, self.options, found.parameters, found.quality)
+        vouched = outcome.aligned or outcome.doubtful
+        return replace(found, outcome=outcome, uncertainty=found.uncertainty if vouched else None)
+
+    def _explaining(
+        self, source: Image, mask: Mask | None, init: str | Matrix, progress: Progress | None
+    ) -> Alignment:
+        """The alignment by the simplest model that explains the images, whatever the limits."""
         largest = self._with_model(LARGEST).align(source, mask=mask, init=init, progress=progress)
         if largest.outcome.verdict is Verdict.FAILED:
             # Too little texture for so many parameters may be enough for fewer.

@@ -104,6 +104,20 @@ def test_limits_hold_for_an_alignment() -> None:
     assert align(images.source, images.target, model="rigid", max_rotation=20).outcome.aligned
 
 
+def test_a_limit_has_no_say_in_the_choice_of_the_model() -> None:
+    truth = turned(0.4)
+    images = pair(truth, size=SIZE, noise=0.01)
+    chosen = align(images.source, images.target, model="auto")
+    assert chosen.outcome.aligned
+    assert chosen.model == "rigid"
+    # A shift alone fits well enough to be called aligned, and would hide the turn.
+    assert align(images.source, images.target, model="translation").outcome.aligned
+    found = align(images.source, images.target, model="auto", max_rotation=0.2)
+    assert found.model == "rigid"
+    assert found.outcome.status is Status.LIMIT_EXCEEDED
+    assert found.uncertainty is None
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
