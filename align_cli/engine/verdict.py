@@ -136,6 +136,12 @@ _SENTENCES: Final = {
 }
 """For people, where the solver itself found no answer."""
 
+_CIRCLES: Final = (
+    "the images may be aligned, but they do not come to rest (the last level still moved by "
+    "{step:.3g} px a step when its iterations were used up): look at the result before you use it, "
+    "or give a simpler motion model, or more iterations"
+)
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -421,6 +427,13 @@ def judge(evidence: Evidence, quality: Quality) -> tuple[Verdict, list[Objection
     return (Verdict.DOUBTFUL if doubtful else Verdict.FAILED), against
 
 
+def _circles(evidence: Evidence, quality: Quality, last: LevelRecord) -> bool:
+    """Whether the last steps went round in a small circle, as in strong noise."""
+    restless = evidence.status is Status.ITERATION_LIMIT
+    small = last.last_step_px <= LARGEST_UNCERTAINTY_PX
+    return restless and small and not objections(evidence, quality)
+
+
 def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: str) -> Outcome:
     """The verdict with its reasons, and one sentence for people."""
     if evidence.status is not Status.CONVERGED:
@@ -430,6 +443,9 @@ def outcome(evidence: Evidence, quality: Quality, last: LevelRecord, *, model: s
             simpler="" if model == MODEL_NAMES[0] else "a simpler one, ",
             overlap=quality.overlap,
         )
+        if _circles(evidence, quality, last):
+            circles = _CIRCLES.format(step=last.last_step_px)
+            return Outcome(evidence.status, circles, (circles,), doubtful=True)
         return Outcome(evidence.status, sentence, (sentence,))
     verdict, against = judge(evidence, quality)
     if verdict is Verdict.ALIGNED:

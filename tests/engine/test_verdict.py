@@ -113,12 +113,33 @@ def test_converged_and_better_is_aligned() -> None:
 def test_what_did_not_come_to_rest_has_failed_with_its_cause_and_a_way_out(
     status: Status, words: str
 ) -> None:
-    end = end_of(quality(overlap=0.06), status=status)
+    end = end_of(quality(detail=0.1, overlap=0.06), status=status)
     assert end.status is status
     assert end.verdict is Verdict.FAILED
     assert words in end.sentence
     assert "model" in end.sentence or "simpler one" in end.sentence
     assert len(end.reasons) == 1
+
+
+@pytest.mark.parametrize(
+    ("what", "step_px", "verdict"),
+    [
+        (quality(), LARGEST_UNCERTAINTY_PX, Verdict.DOUBTFUL),
+        (quality(), LARGEST_UNCERTAINTY_PX + 1e-6, Verdict.FAILED),
+        (quality(texture=LEAST_TEXTURE - 1e-6), 0.01, Verdict.FAILED),
+        (quality(0.9, 0.8), 0.01, Verdict.FAILED),
+    ],
+)
+def test_who_goes_round_in_a_small_circle_where_all_agrees_is_doubtful(
+    what: Quality, step_px: float, verdict: Verdict
+) -> None:
+    status = Status.ITERATION_LIMIT
+    last = LevelRecord(0, 100, 80, 7, step_px, 0.01, status)
+    end = outcome(Evidence(status, 9.0), what, last, model="affine")
+    assert end.verdict is verdict
+    assert end.status is status
+    assert f"moved by {step_px:.3g} px a step" in end.sentence
+    assert "more iterations" in end.sentence
 
 
 def test_too_little_texture_is_blamed_on_what_the_source_covers() -> None:
