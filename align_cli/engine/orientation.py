@@ -117,16 +117,15 @@ class PlaneEquations:
     """The normal equations of several planes that move together: the sums of theirs.
 
     Args:
-        planes: the equations of each plane, of one size and one motion model.
-        scale: standard deviation of the residuals of all of them; None for each plane's own,
-            estimated at every place.
+        planes: the equations of each plane, of one size and one motion model; the residuals' scale
+            is each plane's own.
     """
 
     mean = 0.0
     light_terms = 0
 
-    def __init__(self, planes: Sequence[LevelEquations], scale: float | None = None) -> None:
-        self._planes, self._scale = planes, scale
+    def __init__(self, planes: Sequence[LevelEquations]) -> None:
+        self._planes = planes
         self.size, self.motion_size = planes[0].size, planes[0].motion_size
         self.spread = float(np.mean([plane.spread for plane in planes]))
 
@@ -134,7 +133,6 @@ class PlaneEquations:
         self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
         """The equations at a place; those of the light are left out."""
-        scale = self._scale if scale is None else scale
         sums = [
             plane.at(place, scale, at_least=at_least, with_matrix=with_matrix)
             for plane in self._planes

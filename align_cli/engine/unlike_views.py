@@ -15,6 +15,7 @@ from align_cli.engine import trust
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.fine import finely_sampled
+from align_cli.engine.lucas_kanade import SMALLEST_OVERLAP
 from align_cli.engine.luma import Luma
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import noise_energy, noise_level
@@ -134,6 +135,11 @@ class Compared:
     target: Still
     inside: Mask
     share: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether both are known in so much that a motion can be solved for."""
+        return self.share >= SMALLEST_OVERLAP and len(self.target.rows) == len(self.source)
 
     @cached_property
     def agreement(self) -> float:
