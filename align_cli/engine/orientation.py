@@ -81,15 +81,25 @@ def tensor_pyramid(levels: Sequence[Level], noise_energies: Sequence[float]) -> 
     return found
 
 
-def orientation_planes(found: Tensors, turn: Matrix | None = None) -> tuple[Level, Level]:
-    """The planes (c, s) of a level, as levels with the same valid pixels.
+def orientation_planes(found: Tensors) -> tuple[Level, Level]:
+    """The planes (c, s) of a level, as levels with the same valid pixels."""
+    return planes_of_smoothed(smoothed(found))
+
+
+def smoothed(found: Tensors) -> Tensors:
+    """G*T of the structure tensors T of a level."""
+    xx, xy, yy = (_smoothed(plane) for plane in found.planes)
+    return Tensors((xx, xy, yy), found.noise, found.valid)
+
+
+def planes_of_smoothed(found: Tensors, turn: Matrix | None = None) -> tuple[Level, Level]:
+    """The planes (c, s) of smoothed tensors, whose planes are overwritten.
 
     Args:
-        found: the structure tensors of the level.
+        found: what ``smoothed`` returns, as it is or warped.
         turn: (2, 2) Jacobian of the warp under which they are seen; None for none.
     """
-    xx, xy, yy = (_smoothed(plane) for plane in found.planes)
-    noise = found.noise
+    (xx, xy, yy), noise = found.planes, found.noise
     if turn is not None:
         (a, b), (c, d) = turn.astype(np.float32)
         xx, xy, yy = (

@@ -8,11 +8,11 @@ Orientations of edges are noisy, and so are their gradients: in J_T^T W J_T most
 nine parts in ten, and Gauss-Newton steps fall short by as much. How the score J_T^T w r really
 changes with a motion of the source is
 
-    A = J_T^T Psi J_S        Psi the slopes of the robust loss's pull
+    A = J_T^T W J_S
 
-whose two noises know nothing of each other. With A steps are Newton's: two or three are enough.
-Where the images do not lie right A knows nothing, and may have any sign; so no motion counts for
-less than a share of what J_T^T W J_T has of it.
+times the slope of the loss's pull; its two noises know nothing of each other. With A steps are
+about Newton's: two or three are enough. Where the images do not lie right A knows nothing, and may
+have any sign; so no motion counts for less than a share of what J_T^T W J_T has of it.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from align_cli.engine.moments import (
     FEWEST_MATRIX_ROWS,
     LARGEST_MATRIX_STEP,
     MATRIX_PIXELS,
+    SLOPE_STEP,
     Scratch,
     assemble_vector,
     cross_matrix,
@@ -50,7 +51,7 @@ class _Sums(NamedTuple):
     """Of a strip of one plane: see ``moments.Sums``."""
 
     moments: NDArray[np.float64]  # (2, 3, 3): M(gx w r), M(gy w r)
-    totals: Vector  # sums of w and w r r
+    totals: Vector  # sums of w and w r r, slopes and weights of some pixels
     matrices: NDArray[np.float64] | None  # (2, p, p): see ``StillEquations._matrices``
 
 
@@ -117,7 +118,7 @@ class StillEquations:
         moments = np.zeros((4, 3, 3))
         moments[:2] = np.sum([each.moments for each in sums], axis=0)
         vector = assemble_vector(moments, self._model, self._rows[0].pixels_per_unit)
-        weight, squares = np.sum([each.totals for each in sums], axis=0).tolist()
+        weight, squares, slopes, weights = np.sum([each.totals for each in sums], axis=0).tolist()
         matrices = [each.matrices for each in sums if each.matrices is not None]
         if matrices:
             self.matrix = self._bold(*(np.sum(matrices, axis=0) * step))
@@ -129,7 +130,7 @@ class StillEquations:
             share=1.0,
             scale=scale,
             estimate=estimate,
-            slope=1.0,
+            slope=slopes / weights if weights > 0.0 else 1.0,
         )
 
     def _strip_sums(self, which: int, rows: slice, *, scale: float, matrix_step: int) -> _Sums:
@@ -145,7 +146,10 @@ class StillEquations:
         if self._known is not None:
             w *= self._known[rows]
         np.multiply(w, r, out=product)
-        totals = np.array([w.sum(), inner(product, r)], np.float64)
+        some = w[::SLOPE_STEP, ::SLOPE_STEP]
+        totals = np.array(
+            [w.sum(), inner(product, r), self._loss.slope(some).sum(), some.sum()], np.float64
+        )
         powers_x, powers_y = target.powers_x[:, :3], target.powers_y[rows, :3]
         moments = np.empty((2, 3, 3))
         for table, gradient in zip(moments, (here.gradient_x, here.gradient_y), strict=True):
@@ -160,7 +164,7 @@ class StillEquations:
     def _matrices(
         self, here: TargetRows, which: int, rows: slice, w: Plane, step: int
     ) -> NDArray[np.float64]:
-        """(2, p, p): J_T^T W' J_S, how the score changes, and J_T^T W J_T, of some rows."""
+        """(2, p, p): J_T^T W J_S and J_T^T W J_T, of some rows."""
         target, source = self._rows[which], self._source[which]
         (left, top), width = target.origin, target.shape[1]
         picked = np.s_[-rows.start % step :: step]
@@ -176,8 +180,8 @@ class StillEquations:
         weight = w[picked]
         return np.stack(
             [
-                cross_matrix(of_target, other, each, target, self._model, of_planes)
-                for other, each in ((of_source, self._loss.slope(weight)), (of_target, weight))
+                cross_matrix(of_target, other, weight, target, self._model, of_planes)
+                for other in (of_source, of_target)
             ]
         )
 

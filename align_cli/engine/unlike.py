@@ -29,6 +29,7 @@ from align_cli.engine.coarse_to_fine import (
 from align_cli.engine.coordinates import Size, at_level, inverse, plausible, unit
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import (
+    CAUTION,
     LevelResult,
     LevelSettings,
     Solved,
@@ -73,8 +74,9 @@ most."""
 MOST_STEPS: Final = 12
 """Steps with all rows of the last level, at most."""
 
-FIRST_RATIO: Final = 0.3
-"""By how much the second of these steps is expected to be shorter than the first."""
+FIRST_RATIO: Final = 0.15
+"""By how much the second of these steps is expected to be shorter than the first. They are about
+Newton's: what ``lucas_kanade.CAUTION`` is for is taken off again."""
 
 STEADY_PX: Final = 1.0
 """After a step that moved no corner by more the matrix is kept."""
@@ -285,7 +287,7 @@ class _LevelSolver:
             if there is not None and there.both.agreement > here.both.agreement - SLACK:
                 here = there
                 if step_before < math.inf:
-                    ratio = min(1.0, result.last_step_px / step_before)
+                    ratio = min(1.0, result.last_step_px / step_before) / CAUTION
                 step_before = result.last_step_px
                 matrix = equations.matrix if step_before < STEADY_PX else None
                 continue
@@ -295,7 +297,7 @@ class _LevelSolver:
                 least_shared *= LESS_BOLD
             else:
                 break
-            ratio, step_before, matrix = 1.0, math.inf, None
+            ratio, step_before, matrix = FIRST_RATIO, math.inf, None
         return _LevelRest(here, result)
 
     def _warp(self, here: _There, result: LevelResult) -> Matrix:
