@@ -212,14 +212,14 @@ class Aligner:
                 descend, model=self.model, loss=self.loss, options=self.options, threads=threads
             )
 
-            def attempt(start: str, warp: Matrix) -> unlike_search.Attempt:
-                rest = solve(moving, still, warp, progress=progress)
+            def attempt(start: str, warp: Matrix, used: int | None) -> unlike_search.Attempt:
+                rest = solve(moving, still, warp, progress=progress, used=used)
                 judgement = judged(
                     moving,
                     still,
                     begin,
                     rest,
-                    lambda: solve(still, moving, inverse(warp)),
+                    lambda: solve(still, moving, inverse(warp), used=used),
                     model=self.model,
                     start_given=start == GIVEN,
                     repeat=self._target.repeat or still.repeat,
@@ -233,7 +233,9 @@ class Aligner:
                 begin,
                 model=self.model,
                 attempt=attempt,
-                coarsely=lambda warp, level: solve(moving, still, warp, finest=level),
+                coarsely=lambda warp, level, used: solve(
+                    moving, still, warp, finest=level, used=used
+                ),
             )
         rest, quality = found.rest, found.quality
         source_to_target = inverse(rest.warp)

@@ -81,15 +81,25 @@ def tensor_pyramid(levels: Sequence[Level], noise_energies: Sequence[float]) -> 
     return found
 
 
-def orientation_planes(found: Tensors, turn: Matrix | None = None) -> tuple[Level, Level]:
-    """The planes (c, s) of a level, as levels with the same valid pixels.
+def orientation_planes(found: Tensors) -> tuple[Level, Level]:
+    """The planes (c, s) of a level, as levels with the same valid pixels."""
+    return planes_of_smoothed(smoothed(found))
+
+
+def smoothed(found: Tensors) -> Tensors:
+    """G*T of the structure tensors T of a level."""
+    xx, xy, yy = (_smoothed(plane) for plane in found.planes)
+    return Tensors((xx, xy, yy), found.noise, found.valid)
+
+
+def planes_of_smoothed(found: Tensors, turn: Matrix | None = None) -> tuple[Level, Level]:
+    """The planes (c, s) of smoothed tensors, whose planes are overwritten.
 
     Args:
-        found: the structure tensors of the level.
+        found: what ``smoothed`` returns, as it is or warped.
         turn: (2, 2) Jacobian of the warp under which they are seen; None for none.
     """
-    xx, xy, yy = (_smoothed(plane) for plane in found.planes)
-    noise = found.noise
+    (xx, xy, yy), noise = found.planes, found.noise
     if turn is not None:
         (a, b), (c, d) = turn.astype(np.float32)
         xx, xy, yy = (
@@ -117,16 +127,15 @@ class PlaneEquations:
     """The normal equations of several planes that move together: the sums of theirs.
 
     Args:
-        planes: the equations of each plane, of one size and one motion model.
-        scale: standard deviation of the residuals of all of them; None for each plane's own,
-            estimated at every place.
+        planes: the equations of each plane, of one size and one motion model; the residuals' scale
+            is each plane's own.
     """
 
     mean = 0.0
     light_terms = 0
 
-    def __init__(self, planes: Sequence[LevelEquations], scale: float | None = None) -> None:
-        self._planes, self._scale = planes, scale
+    def __init__(self, planes: Sequence[LevelEquations]) -> None:
+        self._planes = planes
         self.size, self.motion_size = planes[0].size, planes[0].motion_size
         self.spread = float(np.mean([plane.spread for plane in planes]))
 
@@ -134,7 +143,6 @@ class PlaneEquations:
         self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
         """The equations at a place; those of the light are left out."""
-        scale = self._scale if scale is None else scale
         sums = [
             plane.at(place, scale, at_least=at_least, with_matrix=with_matrix)
             for plane in self._planes

@@ -12,12 +12,11 @@ The source is warped first because a turned picture turns its orientations too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from align_cli.engine import agreement, verdict
 from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Uncertainty
@@ -28,17 +27,16 @@ from align_cli.engine.coarse_to_fine import (
     level_record,
 )
 from align_cli.engine.coordinates import Size, at_level, inverse, plausible, unit
-from align_cli.engine.equations import least_scale
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import (
-    SMALLEST_OVERLAP,
+    CAUTION,
     LevelResult,
     LevelSettings,
     Solved,
     corner_step_px,
     solve_level,
 )
-from align_cli.engine.moments import RowEquations, Scratch
+from align_cli.engine.moments import Scratch
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
 from align_cli.engine.orientation import PlaneEquations
@@ -46,8 +44,9 @@ from align_cli.engine.photometry import NO_LIGHT
 from align_cli.engine.points import PointEquations, PointSource
 from align_cli.engine.pyramid import Level
 from align_cli.engine.repeats import Repeat
-from align_cli.engine.robust import Loss, scale_of
-from align_cli.engine.targets import TargetPlanes, textured
+from align_cli.engine.robust import Loss
+from align_cli.engine.still import StillEquations
+from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
 from align_cli.engine.unlike_views import STILL, Compared, View, compared
@@ -72,8 +71,28 @@ pairs that cannot be aligned 95 in 100 to 0.27 at most, halves of a wall of bric
 textures, there or on the next level: of right answers 95 in 100 reach 0.41, wrong ones 0.34 at
 most."""
 
-SCALE_STEP: Final = 4
-"""Of the last level every so manieth pixel, both ways, tells the residuals' scale."""
+MOST_STEPS: Final = 12
+"""Steps with all rows of the last level, at most."""
+
+FIRST_RATIO: Final = 0.15
+"""By how much the second of these steps is expected to be shorter than the first. They are about
+Newton's: what ``lucas_kanade.CAUTION`` is for is taken off again."""
+
+STEADY_PX: Final = 1.0
+"""After a step that moved no corner by more the matrix is kept."""
+
+LEAST_SHARED: Final = 0.05
+LESS_BOLD: Final = 4.0
+"""See ``StillEquations``; and so many times that after a step that led astray."""
+
+SLACK: Final = 1e-3
+"""What the agreement may lose by a step: what weighs each pixel by its residual ends elsewhere than
+what weighs all alike."""
+
+NOT_ENOUGH: Final = LevelResult(
+    STILL, Status.TOO_LITTLE_OVERLAP, 1, math.inf, math.nan, 0.0, 0.0, 1.0
+)
+"""Where nothing can be solved for."""
 
 
 @dataclass(frozen=True)
@@ -107,6 +126,7 @@ def descend(
     threads: Threads,
     progress: Progress | None = None,
     finest: int | None = None,
+    used: int | None = None,
 ) -> Rest:
     """Solve every level from ``start``, the warp target -> source, coarsest first.
 
@@ -120,8 +140,11 @@ def descend(
         threads: where to work.
         progress: called with each level's record.
         finest: end on this level, without all its rows; None for the last one, with them.
+        used: how many of the finest levels; None for all.
     """
     count = min(len(source.levels), len(target.levels))
+    if used is not None:
+        count = min(count, used)
     if options.levels is not None:
         count = min(count, options.levels)
     sizes = zip(target.levels[0].size, source.levels[0].size, strict=True)
@@ -144,10 +167,11 @@ def descend(
             final=level == last and not ends_coarse,
         )
         *stiffer, rung = ladder(model, solver.size, coarsest=not records)
+        begin = solver.begin(warp)
         for stiff in stiffer:
-            warp = solver.rest(warp, stiff, rounds=1).warp
-        at_rest = solver.rest(warp, rung, rounds=ROUNDS)
-        warp = at_rest.warp
+            begin = solver.with_points(begin, stiff, rounds=1).there
+        at_rest = solver.rest(begin, rung, near=bool(records))
+        warp = at_rest.there.warp
         records.append(
             level_record(level, solver.size, at_rest.result, solver.iterations, unit=1.0)
         )
@@ -156,13 +180,19 @@ def descend(
     return Rest(warp, tuple(records), at_rest.solved)
 
 
-@dataclass(frozen=True)
-class _LevelRest:
-    """Where a level's rounds ended: the warp at full size, and ``Rest.solved``."""
+class _There(NamedTuple):
+    """A warp at full size, and both images of a level there."""
 
     warp: Matrix
+    both: Compared
+
+
+class _LevelRest(NamedTuple):
+    """Where a level's rounds or steps ended; ``solved`` as in ``Rest``."""
+
+    there: _There
     result: LevelResult
-    solved: tuple[Solved, ...]
+    solved: tuple[Solved, ...] = ()
 
 
 class _LevelSolver:
@@ -194,95 +224,124 @@ class _LevelSolver:
         self.size = target.levels[level].size
         self.iterations = 0
 
-    def rest(self, warp: Matrix, model: MotionModel, *, rounds: int) -> _LevelRest:
-        """Rounds of solving and warping anew from a warp at full size, until little is left."""
-        both = self._compared(warp)
-        # The last level's first round is a start for those with all its rows.
-        for turn in range(rounds + self.final):
-            whole = self.final and turn > 0
-            settings = self._settings(model, whole=whole)
-            result = _solve(both, settings, self.threads, whole=whole)
+    def begin(self, warp: Matrix) -> _There:
+        """A place to begin at, a warp at full size."""
+        both = compared(self.source, self.target, self.level, warp, exact=self.final)
+        return _There(warp, both)
+
+    def rest(self, begin: _There, model: MotionModel, *, near: bool) -> _LevelRest:
+        """Where the level comes to rest; ``near`` says whether it begins where another ended."""
+        if not self.final:
+            return self.with_points(begin, model, rounds=ROUNDS)
+        if not near:
+            begin = self.with_points(begin, model, rounds=1).there
+        return self._with_all_rows(begin, model, pointed=not near)
+
+    def with_points(self, begin: _There, model: MotionModel, *, rounds: int) -> _LevelRest:
+        """Rounds of solving at the chosen points and warping anew, until little is left."""
+        here, settings = begin, self._settings(model, MOST_ON_THE_WAY, ON_THE_WAY_PX)
+        for _ in range(rounds):
+            result = _at_points(here.both, settings)
             self.iterations += result.iterations
-            if not result.usable:
+            there = self._moved(here, result)
+            better = there is not None and there.both.agreement > here.both.agreement
+            if there is None or not better:
                 break
-            moved = unit(warp @ at_level(result.place.warp, -self.level))
-            if not plausible(moved, self.target.levels[0].size):
+            here = there
+            if corner_step_px(result.place.warp, self.size) < SETTLED_PX:
                 break
-            there = self._compared(moved)
-            better = there.agreement > both.agreement
-            if better:
-                warp, both = moved, there
-            settled = corner_step_px(result.place.warp, self.size) < SETTLED_PX
-            if (settled or not better) and whole == self.final:
-                break
-        solved = _solved(both, result, settings, self.level) if whole else ()
-        return _LevelRest(warp, result, solved)
+        return _LevelRest(here, result)
 
-    def _compared(self, warp: Matrix) -> Compared:
-        return compared(self.source, self.target, self.level, warp, exact=self.final)
+    def _with_all_rows(self, begin: _There, model: MotionModel, *, pointed: bool) -> _LevelRest:
+        """Steps with all rows, the source warped anew after each.
 
-    def _settings(self, model: MotionModel, *, whole: bool) -> LevelSettings:
-        tolerance = self.options.tolerance_px * 0.5**self.level
-        return LevelSettings(
-            model,
-            self.loss,
-            NO_LIGHT,
-            self.options.max_iterations if whole else MOST_ON_THE_WAY,
-            tolerance if whole else max(tolerance, ON_THE_WAY_PX),
-            below_noise=whole and self.options.tolerance is None,
-        )
+        Where one leads astray the chosen points, which see further, come first, if they did not
+        yet; else the next is less bold.
+        """
+        here, scratch = begin, Scratch()
+        settings = replace(self._settings(model, 1), below_noise=self.options.tolerance is None)
+        ratio, step_before, least_shared = FIRST_RATIO, math.inf, LEAST_SHARED
+        result, matrix = NOT_ENOUGH, None
+        for _ in range(min(MOST_STEPS, self.options.max_iterations)):
+            if not here.both.enough:
+                return _LevelRest(here, NOT_ENOUGH)
+            rows = [_seen(plane, here.both.inside) for plane in here.both.target.rows]
+            equations = StillEquations(
+                rows,
+                [plane.image for plane in here.both.source],
+                model,
+                self.loss,
+                threads=self.threads,
+                scratch=scratch,
+                least_shared=least_shared,
+                matrix=matrix,
+            )
+            result = solve_level(equations, STILL, settings, ratio=ratio)
+            self.iterations += 1
+            if result.status is Status.CONVERGED:
+                # Less than the noise is left: both images need not be made again.
+                solved = _solved(rows, here.both.source, result, settings, self.level)
+                end = here._replace(warp=self._warp(here, result))
+                return _LevelRest(end, result, solved)
+            there = self._moved(here, result)
+            if there is not None and there.both.agreement > here.both.agreement - SLACK:
+                here = there
+                if step_before < math.inf:
+                    ratio = min(1.0, result.last_step_px / step_before) / CAUTION
+                step_before = result.last_step_px
+                matrix = equations.matrix if step_before < STEADY_PX else None
+                continue
+            if not pointed:
+                here, pointed = self.with_points(here, model, rounds=1).there, True
+            elif least_shared < 1.0:
+                least_shared *= LESS_BOLD
+            else:
+                break
+            ratio, step_before, matrix = FIRST_RATIO, math.inf, None
+        return _LevelRest(here, result)
+
+    def _warp(self, here: _There, result: LevelResult) -> Matrix:
+        """The warp at full size after a result."""
+        return unit(here.warp @ at_level(result.place.warp, -self.level))
+
+    def _moved(self, here: _There, result: LevelResult) -> _There | None:
+        """Both images after a result; None where that is of no use."""
+        warp = self._warp(here, result)
+        if not (result.usable and plausible(warp, self.target.levels[0].size)):
+            return None
+        return self.begin(warp)
+
+    def _settings(self, model: MotionModel, most: int, tolerance_px: float = 0.0) -> LevelSettings:
+        tolerance = max(self.options.tolerance_px * 0.5**self.level, tolerance_px)
+        return LevelSettings(model, self.loss, NO_LIGHT, most, tolerance)
 
 
 def _solved(
-    both: Compared, result: LevelResult, settings: LevelSettings, level: int
+    rows: Sequence[TargetPlanes],
+    sources: Sequence[Level],
+    result: LevelResult,
+    settings: LevelSettings,
+    level: int,
 ) -> tuple[Solved, ...]:
     """Both planes at rest: the source has been warped all the way."""
     at_rest = replace(result, place=STILL)
     return tuple(
-        Solved(_seen(rows, both.inside), Level(source.image, None), settings, at_rest, level)
-        for rows, source in zip(both.target.rows, both.source, strict=True)
+        Solved(plane, Level(source.image, None), settings, at_rest, level)
+        for plane, source in zip(rows, sources, strict=True)
     )
 
 
-def _solve(
-    both: Compared, settings: LevelSettings, threads: Threads, *, whole: bool
-) -> LevelResult:
-    """What is left between the planes: at their points, or with all rows."""
-    if both.share < SMALLEST_OVERLAP or len(both.target.points) < len(both.source):
-        return LevelResult(STILL, Status.TOO_LITTLE_OVERLAP, 1, np.inf, np.nan, 0.0, 0.0, 1.0)
-    equations = _row_equations(both, settings, threads) if whole else _at_points(both, settings)
-    return solve_level(equations, STILL, settings)
-
-
-def _at_points(both: Compared, settings: LevelSettings) -> PlaneEquations:
-    return PlaneEquations(
+def _at_points(both: Compared, settings: LevelSettings) -> LevelResult:
+    """What is left between the planes, at their points."""
+    if not both.enough or len(both.target.points) < len(both.source):
+        return NOT_ENOUGH
+    equations = PlaneEquations(
         [
             PointEquations(points, PointSource(source), settings.model, settings.loss, NO_LIGHT)
             for points, source in zip(both.target.points, both.source, strict=True)
         ]
     )
-
-
-def _row_equations(both: Compared, settings: LevelSettings, threads: Threads) -> PlaneEquations:
-    scratch = Scratch()
-    rows = [_seen(each, both.inside) for each in both.target.rows]
-    residuals = [_still_residuals(*each) for each in zip(rows, both.source, strict=True)]
-    # What is left between the planes is known, so they need not say at every step where.
-    scale = max(scale_of(np.concatenate(residuals)), least_scale(max(r.spread for r in rows)))
-    return PlaneEquations(
-        [
-            RowEquations(
-                plane,
-                Level(source.image, None),
-                settings.model,
-                settings.loss,
-                threads=threads,
-                scratch=scratch,
-            )
-            for plane, source in zip(rows, both.source, strict=True)
-        ],
-        scale,
-    )
+    return solve_level(equations, STILL, settings)
 
 
 def _seen(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
@@ -292,18 +351,6 @@ def _seen(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
     (x, y), (height, width) = rows.origin, rows.shape
     known = np.ascontiguousarray(inside[y : y + height, x : x + width])
     return replace(rows, valid=known if rows.valid is None else known & rows.valid)
-
-
-def _still_residuals(rows: TargetPlanes, source: Level) -> NDArray[np.float32]:
-    """Residuals of some of a plane's pixels with texture, the source as it lies."""
-    (x, y), (height, width) = rows.origin, rows.shape
-    picked = np.s_[::SCALE_STEP, ::SCALE_STEP]
-    known = textured(rows, picked)
-    if rows.valid is not None:
-        known &= rows.valid[picked]
-    here = source.image[y : y + height, x : x + width][picked]
-    difference = here - rows.image[picked] - np.float32(rows.mean)
-    return np.asarray(difference[known], np.float32)
 
 
 def judged(

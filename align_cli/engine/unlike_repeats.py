@@ -78,11 +78,12 @@ def _products(images: Sequence[Plane], down: int, across: int) -> Plane:
     rows, columns = (
         cv2.getOptimalDFTSize(side + most) for side, most in ((height, down), (width, across))
     )
-    power = np.zeros((rows, columns, 2), np.float32)
+    power = np.zeros((rows, columns), np.float32)
+    padded = np.zeros((rows, columns), np.float32)
     for image in images:
-        padded = np.zeros((rows, columns), np.float32)
         padded[:height, :width] = image
-        spectrum = cv2.dft(padded, flags=cv2.DFT_COMPLEX_OUTPUT, nonzeroRows=height)
+        # Packed, as OpenCV does for real images: half the work.
+        spectrum = cv2.dft(padded, nonzeroRows=height)
         power += cv2.mulSpectrums(spectrum, spectrum, 0, conjB=True)
     sums = cv2.dft(power, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)
     return np.concatenate([sums[: down + 1, -across:], sums[: down + 1, : across + 1]], axis=1)

@@ -8,7 +8,7 @@ one after which most of them agree goes on to full size.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,8 @@ import numpy as np
 
 from align_cli.engine.alignment import Outcome, Quality, Uncertainty, Verdict
 from align_cli.engine.arrays import Matrix, Plane
+from align_cli.engine.coordinates import inverse
+from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.orientation import Tensors
 from align_cli.engine.pyramid import Level
@@ -31,6 +33,14 @@ LEAST_ENERGY: Final = 1e-2
 
 WORTH_TRYING: Final = 0.25
 """A guess whose orientations agree less, on a coarse level, is not tried at full size."""
+
+SAME_PX: Final = 1.0
+"""Guesses that come to rest so near to the end of an attempt, in pixels of that level, are no other
+place."""
+
+CLEARLY: Final = 1.1
+"""Of doubtful answers one that began further from the images as they lie counts if so many times as
+much agrees: a wall of bricks fits as well when it is turned by 180 degrees."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +61,10 @@ def found(
     begin: Matrix,
     *,
     model: MotionModel,
-    attempt: Callable[[str, Matrix], Attempt],
-    coarsely: Callable[[Matrix, int], Rest],
+    attempt: Callable[[str, Matrix, int | None], Attempt],
+    coarsely: Callable[[Matrix, int, int | None], Rest],
 ) -> Attempt:
-    """The first attempt that is aligned; if none is, one that is doubtful, or the first.
+    """The first attempt that is aligned; else the doubtful one in which most agrees; or the first.
 
     Args:
         source: the image that moves.
@@ -62,33 +72,61 @@ def found(
         starts: names, in the order in which they are tried.
         begin: where the first of them begins, a warp target -> source, if it proposes nothing.
         model: the motion model.
-        attempt: aligns from a start, to the end.
+        attempt: aligns from a start, with so many of the finest levels, to the end.
         coarsely: the same down to a level, and no verdict.
     """
     tried: list[Attempt] = []
     level = _judged_on(source, target)
     views: Views | None = None
-    for start in starts:
-        if start in (IDENTITY, GIVEN):
-            tried.append(attempt(start, begin))
-        else:
-            views = views or Views(edge_levels(source), edge_levels(target), model)
-            best, most = None, 0.0
-            for guess in STARTS[start](views):
-                warp = coarsely(guess, level).warp
+
+    def best_of(guesses: Iterable[Matrix]) -> Matrix | None:
+        """Where the guess after which most agrees comes to rest; None where none is worth it."""
+        best, most = None, 0.0
+        for guess in guesses:
+            # A few dozen pixels of a dark sky lead anywhere.
+            for used in (None, level + 1):
+                warp = coarsely(guess, level, used).warp
                 there = compared(source, target, level, warp, exact=False)
                 # A wrong guess may agree where little overlaps.
                 if there.agreement > WORTH_TRYING and there.agreement * there.share > most:
                     best, most = warp, there.agreement * there.share
-            if best is None:
-                continue
-            tried.append(attempt(start, best))
+        return best
+
+    def near(warp: Matrix, other: Matrix) -> bool:
+        """Whether they are one place as far as can be seen on the level."""
+        return corner_step_px(inverse(other) @ warp, target.luma.size) < SAME_PX * 2.0**level
+
+    for start in starts:
+        if start in (IDENTITY, GIVEN):
+            tried.append(attempt(start, begin, None))
+            if tried[-1].outcome.aligned:
+                return tried[-1]
+            guesses: Iterable[Matrix] = (begin,)
+        else:
+            views = views or Views(edge_levels(source), edge_levels(target), model)
+            guesses = STARTS[start](views)
+        best = best_of(guesses)
+        if best is None or any(near(best, each.rest.warp) for each in tried):
+            continue
+        tried.append(attempt(start, best, level + 1))
         if tried[-1].outcome.aligned:
             return tried[-1]
     if not tried:
-        return attempt(IDENTITY, begin)
-    doubtful = (each for each in tried if each.outcome.verdict is Verdict.DOUBTFUL)
-    return next(doubtful, tried[0])
+        return attempt(IDENTITY, begin, None)
+    chosen = tried[0]
+    for each in tried[1:]:
+        if _better(each, chosen):
+            chosen = each
+    return chosen
+
+
+def _better(attempt: Attempt, first: Attempt) -> bool:
+    """Whether an attempt that is not aligned counts more than one that began nearer."""
+    if attempt.outcome.verdict is not Verdict.DOUBTFUL:
+        return False
+    if first.outcome.verdict is not Verdict.DOUBTFUL:
+        return True
+    return attempt.quality.detail_zncc > CLEARLY * first.quality.detail_zncc
 
 
 def edge_levels(view: View) -> list[Level]:

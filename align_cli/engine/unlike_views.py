@@ -8,24 +8,33 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine import texture
-from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.fine import finely_sampled
+from align_cli.engine.lucas_kanade import SMALLEST_OVERLAP
 from align_cli.engine.luma import Luma
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import noise_energy, noise_level
-from align_cli.engine.orientation import Tensors, orientation_planes, tensor_pyramid, tensors
+from align_cli.engine.orientation import (
+    Tensors,
+    orientation_planes,
+    planes_of_smoothed,
+    smoothed,
+    tensor_pyramid,
+    tensors,
+)
 from align_cli.engine.photometry import Light
 from align_cli.engine.place import Place
 from align_cli.engine.points import TargetPoints, points_of
 from align_cli.engine.products import inner
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.repeats import Repeat
-from align_cli.engine.sampling import common, sample
+from align_cli.engine.sampling import common, resample
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.tiles import TileVotes, votes_of
 from align_cli.engine.unlike_repeats import repeat_of_edges
@@ -35,6 +44,9 @@ LEAST_TILE_VARIANCE: Final = 0.02
 
 REPEAT_LEVEL: Final = 1
 """Level on which an image's edges are held against themselves."""
+
+ENOUGH_PIXELS: Final = 1 << 16
+"""How many, about, tell how well two images agree."""
 
 STILL: Final = Place(np.eye(3), Light.uniform(1.0, 0.0))
 """Where the source lies once it has been warped: no motion, no light."""
@@ -91,6 +103,7 @@ class View:
         self.tensors = tensor_pyramid(levels, self.noise_energies)
         self._still: dict[tuple[int, bool], Still] = {}
         self._fine: dict[int, Level] = {}
+        self._smoothed: dict[int, Image] = {}
 
     @cached_property
     def repeat(self) -> Repeat | None:
@@ -105,13 +118,24 @@ class View:
             self._fine[level] = finely_sampled(self.levels[level], below)
         return self._fine[level]
 
+    def smoothed(self, level: int) -> Image:
+        """The tensors of a level, smoothed, (height, width, 3)."""
+        if level not in self._smoothed:
+            self._smoothed[level] = cv2.merge(smoothed(self.tensors[level]).planes)
+        return self._smoothed[level]
+
     def still(self, level: int, *, exact: bool) -> Still:
         """Its planes on a level: with the finer levels' edges, or exactly those of the level."""
         key = level, exact
 
         def make() -> tuple[Level, Level]:
-            own = tensors(self.levels[level], self.noise_energies[level])
-            return orientation_planes(own if exact else self.tensors[level])
+            # Full size has no finer levels.
+            own = exact and level > 0
+            return orientation_planes(
+                tensors(self.levels[level], self.noise_energies[level])
+                if own
+                else self.tensors[level]
+            )
 
         if key not in self._still:
             self._still[key] = Still(make)
@@ -134,16 +158,25 @@ class Compared:
     inside: Mask
     share: float
 
+    @property
+    def enough(self) -> bool:
+        """Whether both are known in so much that a motion can be solved for."""
+        return self.share >= SMALLEST_OVERLAP and len(self.target.rows) == len(self.source)
+
     @cached_property
     def agreement(self) -> float:
-        """In [-1, 1]: 1 where all edges run alike, about 0 where they do as chance will have it."""
-        known = self.inside.astype(np.float32)
+        """In [-1, 1]: 1 where all edges run alike, about 0 where they do as chance will have it.
+
+        Of large levels some rows tell it.
+        """
+        rows = np.s_[:: max(1, self.inside.size // ENOUGH_PIXELS)]
+        known = self.inside[rows].astype(np.float32)
         products = source = 0.0
         for s, t in zip(self.source, self.target.planes, strict=True):
-            inside = s.image * known
-            products += inner(inside, t.image)
+            inside = s.image[rows] * known
+            products += inner(inside, t.image[rows])
             source += inner(inside, inside)
-        energy = source * inner(known, self.target.energy)
+        energy = source * inner(known, self.target.energy[rows])
         return products / math.sqrt(energy) if energy > 0.0 else 0.0
 
     @property
@@ -186,13 +219,10 @@ def compared(source: View, target: View, level: int, warp: Matrix, *, exact: boo
         planes = orientation_planes(tensors(Level(image, valid), noise))
     else:
         own = source.tensors[level]
-        xx, xy, yy = (_sampled(plane, there, size) for plane in own.planes)
-        planes = orientation_planes(Tensors((xx, xy, yy), own.noise, valid), turn)
+        warped = resample(source.smoothed(level), there, size, replicate=True)
+        xx, xy, yy = (np.asarray(plane, np.float32) for plane in cv2.split(warped))
+        planes = planes_of_smoothed(Tensors((xx, xy, yy), own.noise, valid), turn)
     return Compared(planes, target.still(level, exact=exact), inside, share)
-
-
-def _sampled(plane: Plane, warp: Matrix, size: Size) -> Plane:
-    return np.asarray(sample(plane, warp, size, replicate=True), np.float32)
 
 
 def _pixels(level: Level) -> float:

@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 from align_cli import Aligner, align
 from align_cli.engine.luma import luma
 from align_cli.engine.options import Options
-from align_cli.engine.orientation import orientation_planes, tensors
+from align_cli.engine.orientation import (
+    orientation_planes,
+    planes_of_smoothed,
+    smoothed,
+    tensors,
+)
 from align_cli.engine.pyramid import Level, level_count, pyramid
 from align_cli.engine.uncertainty import covariance, uncertainty
 from align_cli.engine.unlike_repeats import repeat_of_edges
@@ -173,6 +178,25 @@ def test_a_target_of_bricks_is_aligned_only_from_a_start_that_is_given():
     assert np.abs(given.source_to_target[:2, 2] - [4.0, -3.0]).max() < 0.3
 
 
+def discs(width: int, height: int) -> Image:
+    """Discs of many sizes, in rows, as coins lie in a tray."""
+    y, x = np.mgrid[:height, :width]
+    radii = np.random.default_rng(2).uniform(7.0, 16.0, (height // 36 + 1, width // 36 + 1))
+    distance = np.hypot(x % 36 - 18.0, y % 36 - 18.0)
+    image = np.where(distance < radii[y // 36, x // 36], 190.0, 60.0)
+    return np.asarray(np.rint(cv2.GaussianBlur(image, (0, 0), 1.0)), np.uint8)
+
+
+def test_of_doubtful_places_the_one_in_which_most_agrees_is_given():
+    picture = discs(480, 400)
+    target = cut(picture, (360, 300), 20, 20)
+    source = negative(cut(picture, (360, 300), 92, 56, seed=1))
+    found = align(source, target, similarity="gradient", model="rigid")
+    assert found.outcome.doubtful, found.outcome.sentence
+    assert found.start != "identity"
+    assert corner_error(found.source_to_target, shifted(72.0, 36.0)) < 0.5
+
+
 def test_the_uncertainty_is_that_of_the_errors():
     picture = photograph("poster")
     target = cut(picture, SIZE, 20, 30, noise=8.0)
@@ -259,7 +283,7 @@ def test_orientations_turn_with_the_picture():
     angle = np.deg2rad(25.0)
     # Seen through a warp that turns by the angle, the ramp x runs along (cos, -sin).
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    c, s = orientation_planes(tensors(Level(x, None), 0.0), turn)
+    c, s = planes_of_smoothed(smoothed(tensors(Level(x, None), 0.0)), turn)
     assert c.image[15, 20] == pytest.approx(np.cos(2 * angle), abs=2e-3)
     assert s.image[15, 20] == pytest.approx(-np.sin(2 * angle), abs=2e-3)
 
