@@ -280,13 +280,23 @@ def to_stdout(
     if sys.stdout is None:
         raise OutputFault(f"stdout: it is closed; {advice}")
     try:
-        click.echo(text, nl=False)
+        _write_whole(text)
     except OSError as error:
         # What is still buffered would fail once more, with a traceback, when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError) and not needed:
             raise SystemExit(ExitCode.READER_GONE) from error
         raise OutputFault(f"stdout: {error.strerror}; {advice}") from error
+
+
+def _write_whole(text: str) -> None:
+    """Write all of a text to stdout: unbuffered (PYTHONUNBUFFERED), one write may take a part."""
+    stream = sys.stdout
+    stream.flush()
+    left = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
+    while left:
+        left = left[stream.buffer.write(left) :]
+    stream.buffer.flush()
 
 
 def write_pictures(
@@ -340,7 +350,8 @@ def write_pictures(
         if not have_full_scale(source, target):
             limits = np.finfo(np.float32)
             unit = span(target.pixels) / target.full_scale
-            differences /= np.float32(np.clip(unit, limits.tiny, limits.max))
+            with np.errstate(over="ignore"):  # sources that dwarf the target end at the last colour
+                differences /= np.float32(np.clip(unit, limits.tiny, limits.max))
         picture = render(differences, overlap, legend.result() if legend is not None else None)
         del differences, overlap  # encoding takes as much memory again
         return encode_image(path, picture, small=small)

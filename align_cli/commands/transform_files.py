@@ -31,7 +31,7 @@ def read_transform(path: PathLike) -> Transform:
     why = verdict.sentence.rstrip(".")
     if verdict.doubtful:
         raise UnreadableError(path, f"is of a doubtful alignment ({why})", ACCEPT)
-    raise UnreadableError(path, f"is of an alignment that failed ({why})", "align the images again")
+    raise _failed(path, why)
 
 
 class Objection(NamedTuple):
@@ -78,8 +78,15 @@ def read_guess(path: PathLike) -> tuple[Transform, Objection | None]:
             **sizes,
         )
     except ImageError as error:
+        if stored.failure is not None and stored.doubt is None:
+            raise _failed(path, stored.failure) from error
         raise UnreadableError(path, error.cause, "check its numbers") from error
     return transform, _objection(stored)
+
+
+def _failed(path: PathLike, why: str) -> UnreadableError:
+    what = f"is of an alignment that failed ({why.rstrip('.')})"
+    return UnreadableError(path, what, "align the images again")
 
 
 def _objection(stored: StoredTransform) -> Objection | None:

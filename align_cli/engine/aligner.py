@@ -387,7 +387,8 @@ class Aligner:
     ) -> Alignment:
         """The alignment by the simplest model that explains the images, whatever the limits."""
         largest = self._with_model(LARGEST).align(source, mask=mask, init=init, progress=progress)
-        if largest.outcome.verdict is Verdict.FAILED:
+        restless = largest.outcome.status is Status.ITERATION_LIMIT
+        if restless or largest.outcome.verdict is Verdict.FAILED:
             # Too little texture for so many parameters may be enough for fewer.
             for name in tuple(MODELS)[-2::-1]:
                 found = self._with_model(name).align(source, mask=mask, init=init)

@@ -79,7 +79,14 @@ FIRST_RATIO: Final = 0.15
 Newton's: what ``lucas_kanade.CAUTION`` is for is taken off again."""
 
 STEADY_PX: Final = 1.0
-"""After a step that moved no corner by more the matrix is kept."""
+"""After a step that moved no corner by more the matrix is kept; only such a step is the last."""
+
+SHORTER: Final = 0.7
+"""A step that is not shorter than so many times the one before goes to and fro: the next is less
+bold, and has a matrix of its own."""
+
+ROUNDING_PX: Final = 1e-4
+"""Steps do not become shorter than this, whatever tolerance is asked for: pixels are float32."""
 
 LEAST_SHARED: Final = 0.05
 LESS_BOLD: Final = 4.0
@@ -259,7 +266,9 @@ class _LevelSolver:
         yet; else the next is less bold.
         """
         here, scratch = begin, Scratch()
-        settings = replace(self._settings(model, 1), below_noise=self.options.tolerance is None)
+        settings = replace(
+            self._settings(model, 1, ROUNDING_PX), below_noise=self.options.tolerance is None
+        )
         ratio, step_before, least_shared = FIRST_RATIO, math.inf, LEAST_SHARED
         result, matrix = NOT_ENOUGH, None
         for _ in range(min(MOST_STEPS, self.options.max_iterations)):
@@ -278,7 +287,7 @@ class _LevelSolver:
             )
             result = solve_level(equations, STILL, settings, ratio=ratio)
             self.iterations += 1
-            if result.status is Status.CONVERGED:
+            if result.status is Status.CONVERGED and result.last_step_px < STEADY_PX:
                 # Less than the noise is left: both images need not be made again.
                 solved = _solved(rows, here.both.source, result, settings, self.level)
                 end = here._replace(warp=self._warp(here, result))
@@ -288,8 +297,11 @@ class _LevelSolver:
                 here = there
                 if step_before < math.inf:
                     ratio = min(1.0, result.last_step_px / step_before) / CAUTION
+                to_and_fro = result.last_step_px > SHORTER * step_before
                 step_before = result.last_step_px
                 matrix = equations.matrix if step_before < STEADY_PX else None
+                if to_and_fro:
+                    least_shared, matrix = min(1.0, LESS_BOLD * least_shared), None
                 continue
             if not pointed:
                 here, pointed = self.with_points(here, model, rounds=1).there, True

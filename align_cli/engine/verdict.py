@@ -428,9 +428,9 @@ def judge(evidence: Evidence, quality: Quality) -> tuple[Verdict, list[Objection
 
 
 def _circles(evidence: Evidence, quality: Quality, last: LevelRecord) -> bool:
-    """Whether the last steps went round in a small circle, as in strong noise."""
+    """Whether it still moved a little, as where the last steps go round in a circle in noise."""
     restless = evidence.status is Status.ITERATION_LIMIT
-    small = last.last_step_px <= LARGEST_UNCERTAINTY_PX
+    small = last.last_step_px * 2.0**last.level <= LARGEST_UNCERTAINTY_PX
     return restless and small and not objections(evidence, quality)
 
 

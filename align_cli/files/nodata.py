@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -33,18 +34,19 @@ def declared(page: Any) -> float | None:
 def set_apart(pixels: Pixels, value: float | None) -> Decoded:
     """Return pixels with their no-data value made NaN, or beside the mask of those that are data.
 
-    Floats become NaN in every channel that holds the value, in place. Integers stay as they are;
-    such a pixel is no data where all of its channels but alpha hold it: one may by chance.
+    Floats become NaN in every channel but alpha that holds the value, in place. Integers stay as
+    they are; such a pixel is no data where all of its channels but alpha hold it: one may by
+    chance.
     """
     if value is None:
         return Decoded(pixels)
     if pixels.dtype.kind == "f":
         pixels = np.require(pixels, requirements="W")
-        pixels[_equal(pixels, value)] = np.nan
+    alpha = pixels.ndim == 3 and pixels.shape[2] in _ALPHA_CHANNELS
+    colours = pixels[..., :-1] if alpha else pixels
+    if pixels.dtype.kind == "f":
+        colours[_equal(colours, value)] = np.nan
         return Decoded(pixels)
-    colours = pixels
-    if pixels.ndim == 3 and pixels.shape[2] in _ALPHA_CHANNELS:
-        colours = pixels[..., :-1]
     held = colours == value
     missing = held if held.ndim == 2 else held.all(axis=2)
     return Decoded(pixels, ~missing if missing.any() else None)
@@ -52,7 +54,7 @@ def set_apart(pixels: Pixels, value: float | None) -> Decoded:
 
 def _equal(pixels: Pixels, value: float) -> npt.NDArray[np.bool_]:
     least, share = _ROUNDED
-    if pixels.dtype == np.float64 or not abs(value) >= least:
+    if pixels.dtype == np.float64 or not least <= abs(value) < math.inf:
         return np.asarray(pixels == pixels.dtype.type(value))
     with np.errstate(over="ignore"):
         return np.asarray(np.abs(pixels / value - 1.0) <= share)

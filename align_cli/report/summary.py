@@ -119,7 +119,7 @@ def level_table(alignment: Alignment, *, of_full_scale: bool = True) -> str:
         unit = " of full scale" if of_full_scale else ""
         measure = _number if of_full_scale else _measure
         sign = "-" if alignment.bias < 0.0 else "+"
-        bias = f"{sign}{measure(abs(alignment.bias))}"
+        bias = f"{sign if math.isfinite(alignment.bias) else ''}{measure(abs(alignment.bias))}"
         lines.append(f"gain {measure(alignment.gain)}, bias {bias}{unit}")
     return "\n".join(lines)
 

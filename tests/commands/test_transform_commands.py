@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import resource
 import subprocess
 import sys
 from pathlib import Path
@@ -159,6 +160,27 @@ def test_a_reader_that_has_enough_ends_it_without_a_word(
     )
     os.close(writing)
     assert (result.returncode, result.stderr) == (ExitCode.READER_GONE, "")
+
+
+def test_a_stdout_that_takes_a_part_is_a_fault_though_it_is_not_buffered(
+    imalign: Imalign, aligned: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "p.csv").write_text("x,y\n" + "1,2\n" * 5000)
+    limit = 4096
+    with (tmp_path / "out.csv").open("wb") as out:
+        result = subprocess.run(
+            [sys.executable, "-m", "align_cli", "points", aligned.name, "p.csv"],
+            cwd=tmp_path,
+            stdout=out,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit)),
+        )
+    assert result.returncode == ExitCode.OUTPUT
+    assert "stdout: File too large" in result.stderr
+    assert (tmp_path / "out.csv").stat().st_size == limit
 
 
 def test_convert_by_name_and_by_option(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -18,6 +19,7 @@ from align_cli.engine.polish import MARGIN_PX, SETTLED_PX, polish
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.sampling import overlap_mask
 from align_cli.engine.threads import Threads
+from tests.photographs import photograph
 from tests.scenes import (
     MODEL_NAMES,
     Matrix,
@@ -324,3 +326,26 @@ def test_the_callers_planes_stay_as_they_were() -> None:
     assert_array_equal(images.source, before[0])
     assert_array_equal(images.target, before[1])
     assert_allclose(valid, holes(20, 30))
+
+
+@pytest.mark.parametrize("scale", [0.5, 2.0])
+def test_pixels_of_another_size_are_polished_whatever_the_preset(scale: float) -> None:
+    # What one image blurs the other shows: most of the edges are outliers to the descent.
+    image = photograph("exposure")
+    size = image.shape[1::-1]
+    small = cv2.resize(image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA)
+    source, target = (small, image) if scale == 2.0 else (image, small)
+    to_target = np.diag([scale, scale, 1.0])
+    to_target[:2, 2] = 0.5 * (scale - 1.0)
+    found = [
+        align(source, target, model="similarity", init=to_target, preset=preset)
+        for preset in ("balanced", "precise")
+    ]
+    assert size[0] > 200
+    assert_array_equal(found[0].source_to_target, found[1].source_to_target)
+    assert corner_error(found[0].source_to_target, to_target, source.shape[1::-1]) < 0.05
+    same = [
+        align(target, target.copy(), model="similarity", preset=preset)
+        for preset in ("balanced", "precise")
+    ]
+    assert len(same[0].levels) < len(same[1].levels)

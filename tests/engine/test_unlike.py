@@ -318,3 +318,26 @@ def test_of_a_narrow_strip_the_answer_is_right_or_none(
         found = align(source, target, model=model, similarity=similarity)
         if found.outcome.aligned:
             np.testing.assert_allclose(found.source_to_target[:2, 2], [2.0, 3.0], atol=0.3)
+
+
+def test_steps_that_go_to_and_fro_become_less_bold() -> None:
+    # A piece so small that the steps of both ways would end in a circle.
+    image = cv2.resize(photograph("poster"), (320, 240), interpolation=cv2.INTER_AREA)
+    size = image.shape[1::-1]
+    truth = np.eye(3)
+    truth[:2] = cv2.getRotationMatrix2D((size[0] / 2.0, size[1] / 2.0), 7.0, 1.0)
+    truth[:2, 2] += 3.3, -2.1
+    turned = cv2.warpAffine(
+        image, truth[:2], size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101
+    )
+    piece = np.s_[150:214, 40:104]
+    found = align(negative(turned)[piece], image[piece], similarity="gradient", model="rigid")
+    assert found.outcome.aligned
+    assert found.levels[-1].iterations < 12
+
+
+def test_a_tolerance_below_the_rounding_of_pixels_is_reached() -> None:
+    source, target, truth = moved_pair(negative)
+    found = align(source, target, similarity="gradient", model="translation", tolerance=1e-9)
+    assert found.outcome.aligned
+    assert corner_error(found.source_to_target, truth) < 0.1

@@ -108,3 +108,23 @@ def test_where_0_is_white_the_value_is_turned_round_with_the_pixels(tmp_path: Pa
     np.testing.assert_array_equal(found.pixels, 255 - pixels)
     assert found.valid is not None
     assert np.argwhere(~found.valid).tolist() == [[4, 4]]
+
+
+def test_of_floats_alpha_is_no_data_to_leave_out(tmp_path: Path) -> None:
+    pixels = np.full((9, 11, 4), 0.5, np.float32)
+    pixels[3, 2] = 0.0
+    tag = [(42113, "s", 0, "0", True)]
+    tifffile.imwrite(tmp_path / "a.tif", pixels, photometric="rgb", extrasamples=[2], extratags=tag)
+    found = read_image(tmp_path / "a.tif").pixels
+    assert np.isnan(found[3, 2, :3]).all()
+    assert found[3, 2, 3] == 0.0
+    assert np.count_nonzero(np.isnan(found)) == 3
+
+
+def test_infinity_may_be_the_value(tmp_path: Path) -> None:
+    pixels = bands_of("float32")[0]
+    pixels[4, 4] = np.inf
+    tag = [(42113, "s", 0, "inf", True)]
+    tifffile.imwrite(tmp_path / "a.tif", pixels, extratags=tag)
+    found = read_image(tmp_path / "a.tif").pixels
+    assert np.argwhere(np.isnan(found)).tolist() == [[4, 4]]

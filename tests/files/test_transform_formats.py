@@ -338,6 +338,7 @@ FOLDED = {
         (json.dumps(CONTRADICTION), "not each other's inverse"),
         (json.dumps(FAILED), r"of an alignment that failed \(the steps led away\)"),
         (json.dumps(FOLDED), "folds the source"),
+        (json.dumps({**FAILED, **FOLDED, "schema": FAILED["schema"]}), "alignment that failed"),
         (json.dumps({**FOLDED, "source_to_target": [[1, 0, 1]] * 3}), "singular"),
         (json.dumps({**CONTRADICTION, "uncertainty": {"covariance": [[1]]}}), "covariance"),
         (json.dumps({"schema": "imalign/transform/2"}), "knows imalign/transform/1"),
