@@ -122,6 +122,18 @@ def strips(planes: TargetPlanes) -> list[slice]:
     return planes.bands.groups(STRIP_PIXELS // max(planes.shape[1], 1))
 
 
+def rows_apart(shape: tuple[int, int], every: int = 1) -> int:
+    """How many rows there are to each that the Gauss-Newton matrix is made from.
+
+    Args:
+        shape: (rows, columns) of the planes.
+        every: how many strips there are to each that is looked at.
+    """
+    height, width = shape
+    largest = max(LARGEST_MATRIX_STEP, height // (every * FEWEST_MATRIX_ROWS))
+    return min(max(1, height * width // MATRIX_PIXELS), largest)
+
+
 def residual_sums(
     target: TargetPlanes,
     source: Level,
@@ -154,12 +166,11 @@ def residual_sums(
         scratch: buffers.
         every: how many strips there are to each that is looked at.
     """
-    height, width = target.shape
+    width = target.shape[1]
     warp = offset_origin(place.warp, *target.origin)
     first, end = row_intervals(warp, target.bands.y, width, source.size, source_margin)
     lengths = np.maximum(end - first, 0)
-    largest_step = max(LARGEST_MATRIX_STEP, height // (every * FEWEST_MATRIX_ROWS))
-    matrix_step = min(max(1, height * width // MATRIX_PIXELS), largest_step)
+    matrix_step = rows_apart(target.shape, every)
 
     def strip_sums(rows: slice) -> _StripSums | None:
         if not lengths[rows].any():

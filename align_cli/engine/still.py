@@ -27,13 +27,11 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Plane, Vector
 from align_cli.engine.equations import NormalEquations, least_scale
 from align_cli.engine.moments import (
-    FEWEST_MATRIX_ROWS,
-    LARGEST_MATRIX_STEP,
-    MATRIX_PIXELS,
     SLOPE_STEP,
     Scratch,
     assemble_vector,
     cross_matrix,
+    rows_apart,
     strips,
 )
 from align_cli.engine.motion import MotionModel
@@ -102,11 +100,8 @@ class StillEquations:
         """The equations where the planes lie: ``place`` must be no motion and no light."""
         estimate = self._scale() if scale is None else scale
         scale = max(estimate, at_least)
-        height, width = self._rows[0].shape
-        largest = max(LARGEST_MATRIX_STEP, height // FEWEST_MATRIX_ROWS)
-        step = min(max(1, height * width // MATRIX_PIXELS), largest)
-        if self.matrix is not None or not with_matrix:
-            step = 0
+        own_matrix = with_matrix and self.matrix is None
+        step = rows_apart(self._rows[0].shape) if own_matrix else 0
         parts = [
             (which, rows) for rows in strips(self._rows[0]) for which in range(len(self._rows))
         ]

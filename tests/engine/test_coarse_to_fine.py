@@ -164,6 +164,23 @@ def test_of_a_large_level_some_strips_stand_in_for_the_points(
         assert_allclose(place.warp, np.eye(3), atol=2e-3)
 
 
+def one_level() -> Descent:
+    """A descent of one level, from ``START``."""
+    levels = pyramid(luma(render(textured(), SIZE)), 1)
+    with Threads(1) as threads:
+        return coarse_to_fine(
+            targets(levels, (0,)),
+            levels,
+            luma(render(textured(), SIZE)),
+            START,
+            model=MODELS["translation"],
+            loss=LOSSES["l2"],
+            options=Options(),
+            threads=threads,
+            unit=1.0,
+        )
+
+
 @pytest.mark.parametrize(
     ("share", "status", "rmse", "kept"),
     [
@@ -187,19 +204,7 @@ def test_a_varying_light_is_kept_only_where_it_was_found_and_explains_more(
         return LevelResult(START, Status.CONVERGED, 3, 0.01, 0.1, share, 0.1, 0.1)
 
     monkeypatch.setattr(module, "solve_level", solver)
-    levels = pyramid(luma(render(textured(), SIZE)), 1)
-    with Threads(1) as threads:
-        descent = coarse_to_fine(
-            targets(levels, (0,)),
-            levels,
-            luma(render(textured(), SIZE)),
-            START,
-            model=MODELS["translation"],
-            loss=LOSSES["l2"],
-            options=Options(),
-            threads=threads,
-            unit=1.0,
-        )
+    descent = one_level()
     # The rows are not asked again.
     rows = FIELD if kept else 1
     assert tried == ([1, FIELD, rows] if share > FIELD_SHARE else [1, rows])
@@ -224,19 +229,7 @@ def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.Monk
         return LevelResult(place, Status.CONVERGED, 3, 0.01, rmse, 0.9, 0.1, 0.1)
 
     monkeypatch.setattr(module, "solve_level", solver)
-    levels = pyramid(luma(render(textured(), SIZE)), 1)
-    with Threads(1) as threads:
-        descent = coarse_to_fine(
-            targets(levels, (0,)),
-            levels,
-            luma(render(textured(), SIZE)),
-            START,
-            model=MODELS["translation"],
-            loss=LOSSES["l2"],
-            options=Options(),
-            threads=threads,
-            unit=1.0,
-        )
+    descent = one_level()
     assert tried == [1, FIELD, FIELD, 1]
     assert descent.place.light is FOUND.light
     assert descent.solved.settings.light_terms == 1
