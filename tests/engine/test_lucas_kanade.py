@@ -353,7 +353,7 @@ def test_steps_below_the_noise_are_not_made() -> None:
     found = {}
     for below_noise in (False, True):
         settings = LevelSettings(
-            MODELS["affine"], LOSSES["tukey"], UNIFORM, 50, 1e-6, below_noise=below_noise
+            MODELS["affine"], LOSSES["tukey"], UNIFORM, 200, 1e-6, below_noise=below_noise
         )
         with Threads(1) as threads:
             equations = RowEquations(
