@@ -1,0 +1,152 @@
+"""Where the target has texture that can tell a displacement: the tiles of the field.
+
+The structure tensor (Förstner and Gülch 1987) of a tile, less what noise has of it, is the
+information that the tile has on its place. A tile can tell where the displacement that noise alone
+would leave is small along both axes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.derivatives import central_differences
+from align_cli.engine.displacements.level_pair import LevelPair
+
+SIDE: Final = 16
+"""Side of a tile in pixels of its level."""
+
+STRIDE: Final = 4
+"""Tiles lie at multiples of so many pixels."""
+
+TELLS_PX: Final = 0.25
+"""A tile can tell where noise alone would displace it by no larger a standard deviation, in pixels
+of its level: four of them lie within the pixel up to which it counts as stationary."""
+
+
+@dataclass(frozen=True, eq=False)
+class Tiles:
+    """Tiles of a level that can tell where they lie.
+
+    Attributes:
+        corner: (n, 2) int, x and y of their top left pixels.
+        side: in pixels of the level.
+        textured: the share of the overlap, by area, that has texture enough.
+    """
+
+    corner: NDArray[np.intp]
+    side: int
+    textured: float
+
+    def __len__(self) -> int:
+        return len(self.corner)
+
+
+def side_for(inside: Mask) -> int:
+    """The side of tiles of an overlap: smaller where it is so small that few would fit."""
+    rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
+    if not rows.size:
+        return SIDE
+    smaller = min(np.ptp(rows), np.ptp(columns)) + 1
+    return int(np.clip(smaller // 6 // STRIDE * STRIDE, 2 * STRIDE, SIDE))
+
+
+def textured_tiles(pair: LevelPair, *, most: int, margin: int = 1) -> Tiles:
+    """Tiles spread over the overlap of a level, wherever its texture can tell.
+
+    The overlap is cut into at most ``most`` blocks; of each the tile that can tell best is taken,
+    so that every part counts by its area and none by its contrast.
+
+    Args:
+        pair: both images on the level.
+        most: how many tiles at most.
+        margin: pixels around a tile that must be inside too.
+    """
+    side = side_for(pair.inside)
+    least = _least_information(pair, side, margin)
+    textured = least > 0.0
+    share = float(np.count_nonzero(textured)) / max(float(np.count_nonzero(np.isfinite(least))), 1.0)
+    if not textured.any():
+        return Tiles(np.empty((0, 2), np.intp), side, 0.0)
+    block = max(side, int(np.ceil(np.sqrt(np.count_nonzero(pair.inside) / most)))) // STRIDE
+    corner, strength = _best_of_blocks(least, max(block, 1))
+    return Tiles(_apart(corner, strength, side)[:most], side, share)
+
+
+def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
+    """What each tile knows along the direction of which it knows least, beyond what it needs.
+
+    (rows, columns) float32 on a grid of ``STRIDE`` pixels, of tiles by their top left corners; -inf
+    where a tile is not inside, negative where it cannot tell.
+    """
+    inside = pair.inside
+    if margin:
+        around = np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)
+        inside = cv2.erode(
+            inside.view(np.uint8), around, borderType=cv2.BORDER_CONSTANT, borderValue=0
+        ).view(np.bool_)
+    height, width = (extent // STRIDE for extent in inside.shape)
+    tensor = [np.zeros((height, width), np.float32) for _ in range(3)]
+    for plane in pair.target:
+        x, y = central_differences(plane)
+        for total, product in zip(tensor, (x * x, x * y, y * y), strict=True):
+            total += _cells(product)
+    cells = side // STRIDE
+    if min(height, width) < cells:
+        return np.full((0, 0), -np.inf, np.float32)
+    xx, xy, yy = (_windows(each, cells) * np.float32(side**2) for each in tensor)
+    least = 0.5 * (xx + yy) - np.sqrt((0.5 * (xx - yy)) ** 2 + xy**2)
+    # Twice what noise has of it: of a few pixels it varies by about as much.
+    least -= np.float32(2.0 * side**2 * pair.slope_noise * len(pair.target))
+    least -= np.float32(pair.noise / TELLS_PX**2)
+    known = _windows(_cells(inside.astype(np.float32)), cells) > 1.0 - 1e-3 / side**2
+    return np.where(known, least, np.float32(-np.inf))
+
+
+def _cells(plane: Plane) -> Plane:
+    """Means over cells of ``STRIDE`` pixels a side."""
+    height, width = (extent // STRIDE for extent in plane.shape)
+    whole = plane[: height * STRIDE, : width * STRIDE]
+    small = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.float32).reshape(height, width)
+
+
+def _windows(cells: Plane, side: int) -> Plane:
+    """Means over windows of ``side`` by ``side`` cells, by their top left one."""
+    height, width = cells.shape
+    means = cv2.boxFilter(cells, -1, (side, side), anchor=(0, 0), borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(means, np.float32)[: height - side + 1, : width - side + 1]
+
+
+def _best_of_blocks(least: Plane, block: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
+    """Of each block of windows the best that can tell: (n, 2) corners in pixels, and how well."""
+    rows, columns = (-(-extent // block) for extent in least.shape)
+    padded = np.full((rows * block, columns * block), -np.inf, np.float32)
+    padded[: least.shape[0], : least.shape[1]] = least
+    blocks = padded.reshape(rows, block, columns, block).swapaxes(1, 2).reshape(-1, block * block)
+    best = blocks.argmax(axis=1)
+    strength = blocks[np.arange(len(best)), best]
+    row, column = np.divmod(np.arange(len(best)), columns)
+    y, x = row * block + best // block, column * block + best % block
+    kept = strength > 0.0
+    return STRIDE * np.column_stack([x, y])[kept].astype(np.intp), strength[kept]
+
+
+def _apart(
+    corner: NDArray[np.intp], strength: NDArray[np.float32], side: int
+) -> NDArray[np.intp]:
+    """Without those that overlap a stronger one."""
+    order = np.argsort(-strength, kind="stable")
+    corner = corner[order]
+    free = np.ones(len(corner), np.bool_)
+    kept = []
+    for index, place in enumerate(corner):
+        if free[index]:
+            kept.append(index)
+            free &= np.abs(corner - place).max(axis=1) >= side
+    return corner[kept]

@@ -1,0 +1,140 @@
+"""Search windows: is a tile's best place the one where it stands, or where does it fit better?
+
+Around each tile the warped source is searched exhaustively, by ZNCC (``TM_CCOEFF_NORMED``, over all
+planes at once). If the images were unrelated, the best place would be anywhere in the window; how
+often it is the middle by accident is measured at windows displaced from where the tile stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask
+from align_cli.engine.displacements.field import LEAST_CORRELATION
+from align_cli.engine.displacements.level_pair import LevelPair
+from align_cli.engine.displacements.tiles import Tiles
+from align_cli.engine.sampling import sample
+
+REACH: Final = 10
+"""How far a window reaches beyond its tile each way, in pixels of the level."""
+
+STATIONARY: Final = 1
+"""A tile is stationary if its best place lies within so many pixels of where it stands."""
+
+AHEAD: Final = 0.1
+"""A tile has found its match where no other place comes nearer to it than this in ZNCC."""
+
+NEIGHBOURS: Final = 3
+"""Places within so many pixels of the best belong to the same peak."""
+
+FEWEST_PLACES: Final = 25
+"""A window that has fewer places, clipped at the borders, is not asked."""
+
+
+@dataclass(frozen=True, eq=False)
+class WindowSearch:
+    """What the search windows of n tiles found, in pixels of the level.
+
+    Attributes:
+        asked: (n,) bool, whether the tile's window could be searched.
+        offset: (n, 2) int, x and y of the best place less where the window's middle is.
+        peak: (n,) ZNCC there.
+        stationary: (n,) bool, whether the best place is the middle.
+        distinct: (n,) bool, whether no other place comes near to the best, which agrees enough and
+            is not at the window's rim: the tile has found its match.
+        chance: mean over the asked tiles of the chance that any place in the window is the middle.
+    """
+
+    asked: NDArray[np.bool_]
+    offset: NDArray[np.intp]
+    peak: NDArray[np.float64]
+    stationary: NDArray[np.bool_]
+    distinct: NDArray[np.bool_]
+    chance: float
+
+
+class Windows:
+    """Searches windows of one level.
+
+    Args:
+        pair: both images on the level.
+    """
+
+    def __init__(self, pair: LevelPair) -> None:
+        height, width = pair.inside.shape
+        size = (width, height)
+        planes = [sample(plane, pair.warp, size, replicate=True) for plane in pair.source]
+        self._warped = cv2.merge(planes) if len(planes) > 1 else planes[0]
+        self._target = cv2.merge(pair.target) if len(planes) > 1 else pair.target[0]
+        self._inside = pair.inside
+        self._whole: dict[int, Mask] = {}
+
+    def search(
+        self, tiles: Tiles, displaced: tuple[int, int] = (0, 0), reach: int = REACH
+    ) -> WindowSearch:
+        """Search the windows of all tiles, displaced by so many pixels from where they stand."""
+        count, side = len(tiles), tiles.side
+        whole = self._whole_tiles(side)
+        asked, stationary, distinct = (np.zeros(count, np.bool_) for _ in range(3))
+        offset, peak, chances = np.zeros((count, 2), np.intp), np.zeros(count), []
+        for index, (x, y) in enumerate(tiles.corner.tolist()):
+            left, top = x + displaced[0], y + displaced[1]
+            if not (0 <= top < whole.shape[0] and 0 <= left < whole.shape[1]) or not whole[top, left]:
+                continue
+            rows = slice(max(0, top - reach), min(whole.shape[0], top + reach + 1))
+            columns = slice(max(0, left - reach), min(whole.shape[1], left + reach + 1))
+            places = whole[rows, columns]
+            many = int(np.count_nonzero(places))
+            if many < FEWEST_PLACES:
+                continue
+            score = cv2.matchTemplate(
+                self._warped[rows.start : rows.stop + side - 1, columns.start : columns.stop + side - 1],
+                self._target[y : y + side, x : x + side],
+                cv2.TM_CCOEFF_NORMED,
+            )
+            score[~(places & np.isfinite(score))] = -1.0
+            asked[index] = True
+            chances.append(min(1.0, (2 * STATIONARY + 1) ** 2 / many))
+            best = int(score.argmax())
+            row, column = divmod(best, score.shape[1])
+            peak[index] = score[row, column]
+            offset[index] = column + columns.start - left, row + rows.start - top
+            stationary[index] = np.abs(offset[index]).max() <= STATIONARY
+            if peak[index] < LEAST_CORRELATION:
+                continue
+            near = np.s_[
+                max(0, row - NEIGHBOURS) : row + NEIGHBOURS + 1,
+                max(0, column - NEIGHBOURS) : column + NEIGHBOURS + 1,
+            ]
+            score[near] = -1.0
+            distinct[index] = (
+                score.max() < peak[index] - AHEAD and np.abs(offset[index]).max() < reach
+            )
+        return WindowSearch(
+            asked,
+            offset,
+            peak,
+            stationary & asked,
+            distinct,
+            float(np.mean(chances)) if chances else 1.0,
+        )
+
+    def _whole_tiles(self, side: int) -> Mask:
+        """(height, width) bool: the top left corners of tiles all of whose pixels are inside."""
+        if side not in self._whole:
+            kernel = np.ones((side, side), np.uint8)
+            eroded = cv2.erode(
+                self._inside.view(np.uint8),
+                kernel,
+                anchor=(0, 0),
+                borderType=cv2.BORDER_CONSTANT,
+                borderValue=0,
+            )
+            height, width = self._inside.shape
+            self._whole[side] = eroded.view(np.bool_)[: height - side + 1, : width - side + 1]
+        return self._whole[side]
