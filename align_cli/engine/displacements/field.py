@@ -13,7 +13,7 @@ them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -64,6 +64,10 @@ class DisplacementField:
 
     def __len__(self) -> int:
         return len(self.position)
+
+    def among(self, known: NDArray[np.bool_]) -> DisplacementField:
+        """The same, where only some (n,) of the matches are believed."""
+        return replace(self, matched=self.matched & known)
 
 
 def displacement_field(

@@ -13,6 +13,10 @@ from align_cli.engine.noise import left_on, noise_energy
 from align_cli.engine.pair import Pair
 from align_cli.engine.pyramid import REACH
 from align_cli.engine.sampling import common
+from align_cli.engine.unlike_views import View, compared
+
+ORIENTATION_NOISE: Final = 0.05
+"""Power density of what differs between orientation planes of unlike images."""
 
 ROUNDING: Final = 1e-3
 """Noise of an image that seems to have none, in shares of its planes' range: 8 bits round by
@@ -65,4 +69,28 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
         inside=common(source, target, there, margin=float(REACH)),
         noise=(of_source**2 * 0.25**number + of_target**2 * 0.25**level),
         slope_noise=0.5 * noise_energy(level, of_target),
+    )
+
+
+def of_orientation(source: View, target: View, warp: Matrix, level: int) -> LevelPair:
+    """Orientations of the edges of two images on a level, the source warped before they are taken.
+
+    Args:
+        source: the image that moves.
+        target: the image that stays.
+        warp: (3, 3), target pixel -> source pixel, at full size.
+        level: of both pyramids.
+    """
+    both = compared(source, target, level, warp, exact=False)
+    inside = both.inside.copy()
+    inside[:REACH] = inside[-REACH:] = False
+    inside[:, :REACH] = inside[:, -REACH:] = False
+    return LevelPair(
+        level=level,
+        source=[np.asarray(plane.image, np.float32) for plane in both.source],
+        target=[np.asarray(plane.image, np.float32) for plane in both.target.planes],
+        warp=np.eye(3),
+        inside=inside,
+        noise=ORIENTATION_NOISE,
+        slope_noise=0.0,
     )

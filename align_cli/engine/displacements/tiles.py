@@ -7,7 +7,7 @@ would leave is small along both axes.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
@@ -45,6 +45,11 @@ class Tiles:
 
     def __len__(self) -> int:
         return len(self.corner)
+
+    def some(self, count: int) -> Tiles:
+        """So many of them, evenly spaced."""
+        picked = np.linspace(0, len(self) - 1, count).astype(np.intp)
+        return replace(self, corner=self.corner[picked])
 
 
 def side_for(inside: Mask) -> int:
