@@ -81,6 +81,13 @@ def displacement_field(
         begin: (n, 2) displacements to begin with, in pixels of the level; None for none.
     """
     side, size = tiles.side, len(tiles)
+    if not size:
+        return DisplacementField(
+            *(np.empty(shape) for shape in ((0, 2), (0, 2), (0, 2, 2), (0,))),
+            matched=np.empty(0, np.bool_),
+            side=side * 2.0**pair.level,
+            level=pair.level,
+        )
     within = np.arange(side)
     x = tiles.corner[:, 0, None, None] + within
     y = tiles.corner[:, 1, None, None] + within[:, None]

@@ -9,18 +9,24 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.noise import left_on, noise_energy
+from align_cli.engine.noise import noise_energy, noise_of_plane, second_differences
 from align_cli.engine.pair import Pair
-from align_cli.engine.pyramid import REACH
+from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.sampling import common
 from align_cli.engine.unlike_views import View, compared
 
 ORIENTATION_NOISE: Final = 0.05
 """Power density of what differs between orientation planes of unlike images."""
 
-ROUNDING: Final = 1e-3
-"""Noise of an image that seems to have none, in shares of its planes' range: 8 bits round by
-0.0011 of it."""
+LEAST_NOISE: Final = 1e-3
+"""Noise of an image that seems to have none, in shares of the range that nine tenths of its values
+have: 8 bits round by 0.0011 of all of theirs."""
+
+RANKED_ROWS: Final = 64
+"""Rows and columns, evenly spaced, whose values give the range."""
+
+LEAST_GAIN: Final = 1e-3
+"""A source of less contrast than this share of the target's counts as if it had so much."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +42,6 @@ class LevelPair:
         noise: power density of the noise of both images, in squared units of the target a square
             pixel of the level: what a mean over many pixels has of it.
         slope_noise: what noise adds to a pixel's squared slope along an axis of the target.
-        coarser: by how many levels the source's pixels are larger than the target's.
     """
 
     level: int
@@ -59,17 +64,39 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
     """
     number, there = pair.like_level(warp, level)
     source, target = pair.levels[number], pair.target.levels[level]
-    of_source, of_target = (max(each, ROUNDING) for each in pair.noise)
-    of_source /= max(abs(gain), ROUNDING)
+    of_source, of_target = (
+        power_density(each, of, known)
+        for each, of, known in zip((source, target), (number, level), pair.noise, strict=True)
+    )
     return LevelPair(
         level=level,
         source=(np.asarray(source.image, np.float32),),
         target=(np.asarray(target.image, np.float32),),
         warp=there,
         inside=common(source, target, there, margin=float(REACH)),
-        noise=(of_source**2 * 0.25**number + of_target**2 * 0.25**level),
-        slope_noise=0.5 * noise_energy(level, of_target),
+        noise=of_source / max(abs(gain), LEAST_GAIN) ** 2 * 0.25 ** (number - level) + of_target,
+        slope_noise=0.5 * of_target * 4.0**level * noise_energy(level, 1.0),
     )
+
+
+def power_density(image: Level, level: int, noise: float) -> float:
+    """Power density of the noise on a level, in squared units of the image a square pixel of it.
+
+    White noise of full size keeps its density when it is smoothed and halved. But what full size
+    shows of noise may be a raw mosaic, a screen or fine texture, that smoothing takes away: the
+    level itself is measured too, and the smaller counts.
+
+    Args:
+        image: the level.
+        level: its number.
+        noise: standard deviation of the noise of full size.
+    """
+    plane = np.asarray(image.image, np.float32)
+    rows = plane[:: max(1, plane.shape[0] // RANKED_ROWS)]
+    low, high = np.quantile(rows[:, :: max(1, rows.shape[1] // RANKED_ROWS)], (0.05, 0.95))
+    least = LEAST_NOISE * float(high - low)
+    measured = noise_of_plane(plane) / second_differences(level)
+    return float(max(min(noise * 0.5**level, measured), least * 0.5**level)) ** 2
 
 
 def of_orientation(source: View, target: View, warp: Matrix, level: int) -> LevelPair:
