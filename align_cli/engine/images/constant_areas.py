@@ -1,0 +1,144 @@
+"""Areas that show nothing: undeclared nodata, slide mounts, letterbox bars, the dark around a lens.
+
+Such an area reaches the image's border, has one value up to the noise of the sensor, and nearly
+nothing of the image lies beyond that value. Paper, clipped sky and the night sky are the same to
+whoever sees one image: ``fixed_pattern`` tells them by the pair.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.images.isolated_pixels import contrast_of
+from align_cli.engine.robust import scale_of
+
+END_OF_BORDER: Final = 0.02
+"""Quantile of the border's values where the search for an area's level begins, and from the other
+end. An area may take so little of the border; what is defective there takes less."""
+
+TOLERANCE: Final = 4.0
+"""Standard deviations of an area's noise that a pixel may differ from its level."""
+
+LEAST_TOLERANCE: Final = 0.01
+"""The same as a share of the picture's contrast, a grey level or two: what compression and a
+pixel's rounding leave in areas without noise."""
+
+MOST_TOLERANCE: Final = 0.25
+"""The same at most: an area whose noise fills a quarter of the contrast does not stand apart from
+the picture. White noise alone would have 0.86."""
+
+MOST_BEYOND: Final = 0.01
+"""Share of the image that may lie beyond the level of an area; of a letterboxed picture 0.003 were
+darker than its bars."""
+
+RUN: Final = 16
+"""Pixels along the border whose mean tells whether an area is constant or only smooth."""
+
+MOST_VARIATION: Final = 0.5
+"""Standard deviation of the means of runs, as a share of the area's noise or the least tolerance.
+White noise alone has 1 / sqrt(RUN) = 0.25; shadows and skies have 0.8 to 3."""
+
+_ROUNDS: Final = 8
+_CLEANING_SIDE: Final = 3
+
+
+def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None = None) -> Mask:
+    """Connected areas of constant extreme value that reach the border, and declared nodata.
+
+    Args:
+        plane: (height, width) float32, finite, in any unit.
+        nodata: the value, in the plane's unit, that the file declares to be no measurement: its
+            pixels count wherever they lie. None where it declares none.
+        valid: (height, width) bool, or None where every pixel is valid. Invalid pixels do not
+            count.
+
+    Returns:
+        (height, width) bool, True on the areas.
+    """
+    areas = np.zeros(plane.shape, np.uint8)
+    for level, tolerance in _levels(plane, valid):
+        near = np.asarray(cv2.inRange(plane, level - tolerance, level + tolerance), np.uint8)
+        if valid is not None:
+            near[~valid] = 0
+        # A pixel belongs where most around it do: noise makes no holes and specks no bridges.
+        near = np.asarray(cv2.medianBlur(near, _CLEANING_SIDE), np.uint8)
+        areas |= _reaching_border(near)
+    if nodata is not None:
+        areas |= (plane == np.float32(nodata)).view(np.uint8)
+    found = areas > 0
+    if valid is not None:
+        found &= valid
+    return found
+
+
+def _levels(plane: Plane, valid: Mask | None) -> list[tuple[float, float]]:
+    """Level and tolerance of the lowest and of the highest constant area along the border."""
+    border = _border(plane)
+    if valid is not None:
+        border = border[_border(valid)]
+    if border.size < RUN:
+        return []
+    contrast = contrast_of(plane)
+    some = plane[::4, ::4] if valid is None else plane[::4, ::4][valid[::4, ::4]]
+    levels = []
+    for lower in (True, False):
+        found = _level(border, contrast, lower=lower)
+        if found is None:
+            continue
+        level, tolerance = found
+        beyond = some < level - tolerance if lower else some > level + tolerance
+        if beyond.mean() <= MOST_BEYOND:
+            levels.append(found)
+    if len(levels) == 2 and abs(levels[1][0] - levels[0][0]) <= levels[0][1] + levels[1][1]:
+        return levels[:1]
+    return levels
+
+
+def _border(plane: NDArray[Any]) -> NDArray[Any]:
+    """The outermost pixels once around, (n,)."""
+    return np.concatenate([plane[0], plane[1:-1, -1], plane[-1, ::-1], plane[-2:0:-1, 0]])
+
+
+def _level(border: Plane, contrast: float, *, lower: bool) -> tuple[float, float] | None:
+    """Level and tolerance of the area at one end of the border's values, or None.
+
+    The level climbs to the middle of the values within the tolerance, the tolerance shrinks to
+    their noise.
+    """
+    least, most = LEAST_TOLERANCE * contrast, MOST_TOLERANCE * contrast
+    level = float(np.quantile(border, END_OF_BORDER if lower else 1.0 - END_OF_BORDER))
+    tolerance = most
+    for _ in range(_ROUNDS):
+        inside = np.abs(border - level) <= tolerance
+        values = border[inside]
+        level = float(np.median(values))
+        # Not its median: where noise is clipped at black, half of the values are the level.
+        noise = float(np.sqrt(np.square(values - np.float32(level)).mean()))
+        tolerance = min(max(TOLERANCE * noise, least), most)
+    if TOLERANCE * noise > most:
+        return None
+    runs = border[: border.size // RUN * RUN].reshape(-1, RUN)
+    whole = (np.abs(runs - level) <= tolerance).mean(axis=1) > 0.9
+    if whole.sum() < 2:
+        return None
+    means = np.median(runs[whole], axis=1)
+    variation = scale_of(means - np.median(means))
+    if variation > MOST_VARIATION * max(noise, least / TOLERANCE):
+        return None
+    return level, tolerance
+
+
+def _reaching_border(near: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """(height, width) uint8, 255 on the components of ``near`` that have a pixel on the border."""
+    count, labels = cv2.connectedComponents(near, connectivity=4)
+    keep: NDArray[np.uint8] = np.zeros(count, np.uint8)
+    keep[_border(labels)] = 255
+    keep[0] = 0
+    if keep[1:].all():
+        return near
+    return np.asarray(keep[labels])

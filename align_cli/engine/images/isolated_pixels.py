@@ -1,0 +1,150 @@
+"""Hot, cold and saturated pixels: spots narrower than any optics would draw them.
+
+A point of the scene is spread by the optics: around its brightest pixel stand dimmer ones, and a
+point bright enough to saturate shows its wings above the noise. A defect of the sensor is as bright
+at its edge as in its middle and ends there. So a spot counts as a defect where its dimmest pixel
+stands far above whatever the ring of pixels around it does.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.robust import scale_of
+
+LARGEST_SPOT: Final = 3
+"""Side in pixels of the largest spot. The median of 5x5 pixels still tells what lies below it."""
+
+DEVIATIONS: Final = 6.0
+"""Robust standard deviations by which a pixel of a spot differs from its median. Of white noise one
+pixel in a thousand million does."""
+
+LEAST_CONTRAST: Final = 0.02
+"""The same as a share of the picture's contrast: pictures drawn by a program have no noise, and
+what hardly shows misleads nobody."""
+
+RING: Final = 0.15
+"""Root mean square of the ring around a spot, as a share of the spot's dimmest pixel. Stars of
+sigma 0.8 px have 0.33 and more. On 400 drawn hot pixels: with 0.2, 0.15 and 0.1 395, 395 and 394
+are found; on drawn stars of sigma 0.8 to 2 px, 2,250 of them, some saturated, 38, 12 and no pixels;
+of the pixels of 45 photographs in the median 36, 7 and 0 in a million."""
+
+FLAT_TOP: Final = 0.5
+"""The dimmest pixel of a spot has so much of its brightest one. Without it 33 pixels of 150 stars
+of sigma 1 px count as defects, with it none."""
+
+_CONTRAST_STEP: Final = 4
+_NOISE_STEP: Final = 2
+_MEDIAN_SIDE: Final = 5
+
+_Indices = NDArray[np.intp]
+
+
+def contrast_of(plane: Plane) -> float:
+    """Difference of the 1st and the 99th percentile of every fourth pixel of every fourth row.
+
+    So no spot, however bright, changes it.
+    """
+    some = np.sort(plane[::_CONTRAST_STEP, ::_CONTRAST_STEP], axis=None)
+    return float(some[(99 * some.size) // 100] - some[some.size // 100])
+
+
+def isolated_pixels(plane: Plane, valid: Mask | None = None) -> Mask:
+    """Spots of at most 3x3 pixels whose edges are sharper than optics draw them.
+
+    Args:
+        plane: (height, width) float32, finite, in any unit.
+        valid: (height, width) bool, or None where every pixel is valid. Spots that touch invalid
+            pixels do not count.
+
+    Returns:
+        (height, width) bool, True on the spots.
+    """
+    found = np.zeros(plane.shape, np.bool_)
+    median = cv2.medianBlur(plane, _MEDIAN_SIDE)
+    excess = np.asarray(cv2.absdiff(plane, median), np.float32)
+    noise = scale_of(excess[::_NOISE_STEP, ::_NOISE_STEP].ravel())
+    least = max(DEVIATIONS * noise, LEAST_CONTRAST * contrast_of(plane))
+    strong = (excess > np.float32(least)).view(np.uint8)
+    if not cv2.countNonZero(strong):
+        return found
+    count, numbered = cv2.connectedComponents(strong, connectivity=8)
+    labels = np.asarray(numbered, np.int32)
+    ids, y, x = _small_components(labels, strong, count)
+    if not ids.size:
+        return found
+    first = np.flatnonzero(np.diff(ids, prepend=-1))
+    narrow = np.ones(first.size, np.bool_)
+    for along in (x, y):
+        reach = np.maximum.reduceat(along, first) - np.minimum.reduceat(along, first)
+        narrow &= reach < LARGEST_SPOT
+    difference = plane[y, x] - median[y, x]
+    lowest, highest = np.minimum.reduceat(difference, first), np.maximum.reduceat(difference, first)
+    # Where signs differ it is texture, and the dimmest has no height at all.
+    height = np.maximum(np.maximum(lowest, -highest), np.float32(0.0))
+    tallest = np.maximum(np.abs(lowest), np.abs(highest))
+    spots = np.flatnonzero(narrow & (height >= FLAT_TOP * tallest))
+    if not spots.size:
+        return found
+    corner = np.minimum.reduceat(y, first)[spots] - 1, np.minimum.reduceat(x, first)[spots] - 1
+    sizes = np.diff(first, append=ids.size)
+    background = np.asarray(np.add.reduceat(median[y, x], first) / sizes, np.float32)[spots]
+    ring = _ring_deviation(plane, labels, valid, ids[first][spots], corner, background)
+    defect = np.zeros(first.size, np.bool_)
+    defect[spots] = ring < RING * height[spots]
+    chosen = np.repeat(defect, sizes)
+    found[y[chosen], x[chosen]] = True
+    return found
+
+
+def _small_components(
+    labels: NDArray[np.int32], strong: NDArray[np.uint8], count: int
+) -> tuple[_Indices, _Indices, _Indices]:
+    """Labels, rows and columns of the pixels of components of few pixels, sorted by label."""
+    places = cv2.findNonZero(strong).reshape(-1, 2)
+    x, y = places[:, 0].astype(np.intp), places[:, 1].astype(np.intp)
+    ids = labels[y, x].astype(np.intp)
+    small = (np.bincount(ids, minlength=count) <= LARGEST_SPOT**2)[ids]
+    ids, y, x = ids[small], y[small], x[small]
+    order = np.argsort(ids, kind="stable")
+    return ids[order], y[order], x[order]
+
+
+def _ring_deviation(
+    plane: Plane,
+    labels: NDArray[np.int32],
+    valid: Mask | None,
+    ids: _Indices,
+    corner: tuple[_Indices, _Indices],
+    background: NDArray[np.float32],
+) -> NDArray[np.float32]:
+    """Root mean square about the background of the pixels that touch each spot, (n,).
+
+    Args:
+        plane: the image.
+        labels: (height, width), the spot that each pixel belongs to.
+        valid: where the image is known, or None.
+        ids: (n,) the spots.
+        corner: rows and columns, (n,) each, of the upper left pixel of a window of 5x5 pixels that
+            holds spot and ring; it may lie one pixel outside of the image.
+        background: (n,) what lies below the spot.
+    """
+    height, width = plane.shape
+    side = np.arange(LARGEST_SPOT + 2)
+    y, x = corner[0][:, None, None] + side[:, None], corner[1][:, None, None] + side
+    inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+    y, x = np.clip(y, 0, height - 1), np.clip(x, 0, width - 1)
+    spot = (labels[y, x] == ids[:, None, None]) & inside
+    padded = np.pad(spot, ((0, 0), (1, 1), (1, 1)))
+    rows = padded[:, :-2] | padded[:, 1:-1] | padded[:, 2:]
+    ring = (rows[:, :, :-2] | rows[:, :, 1:-1] | rows[:, :, 2:]) & inside & ~spot
+    off = np.where(ring, plane[y, x] - background[:, None, None], np.float32(0.0))
+    deviation = np.sqrt(np.square(off).sum(axis=(1, 2)) / ring.sum(axis=(1, 2)))
+    if valid is not None:
+        deviation[((ring | spot) & ~valid[y, x]).any(axis=(1, 2))] = np.inf
+    return np.asarray(deviation, np.float32)
