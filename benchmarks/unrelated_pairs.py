@@ -106,7 +106,7 @@ def _jpeg(rng: np.random.Generator) -> Pair:
 # Text.
 
 
-def _page(size: Size, face: str, step: int, rng: np.random.Generator) -> Floats:
+def page(size: Size, face: str, step: int, rng: np.random.Generator) -> Floats:
     """Lines of words at every ``step`` pixels; the face is of 0.7 of that."""
     font, points = cv2.FontFace(face), round(0.7 * step)
     paper = np.full((size[1], size[0]), PAPER, np.uint8)
@@ -124,7 +124,7 @@ def _page(size: Size, face: str, step: int, rng: np.random.Generator) -> Floats:
 def _pages(rng: np.random.Generator) -> Pair:
     """Two pages of one book: the same type, lines and left margin, other words."""
     size, face, step = random_size(rng), str(rng.choice(FACES)), int(rng.integers(12, 31))
-    return _exposed(_page(size, face, step, rng), _page(size, face, step, rng), rng)
+    return _exposed(page(size, face, step, rng), page(size, face, step, rng), rng)
 
 
 @cache
