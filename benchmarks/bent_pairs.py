@@ -269,12 +269,11 @@ def sunburst(rng: np.random.Generator) -> BentPair:
 TOO_SIMPLE = tuple(MODELS)[1:-1]
 """Between translation and homography."""
 
-SMOOTH: dict[str, Kind] = {
+INSUFFICIENT: dict[str, Kind] = {
     **{f"homography as {model}": too_simple(model) for model in TOO_SIMPLE},
     "lens": lens,
-    "curled paper": paper,
-    "defocus": defocus,
 }
+OTHERS: dict[str, Kind] = {"curled paper": paper, "defocus": defocus}
 PLANES: dict[str, Kind] = {f"parallax {px:g} px": two_planes(px) for px in (5.0, 10.0, 20.0)}
 EXACT: dict[str, Kind] = {
     **{f"5 to 50 tiles, {model}": small(model) for model in MODELS},
