@@ -30,7 +30,8 @@ class Settings:
 def chosen(image, limit=0.7, *, most=9):
     if image.ndim == 3 or image.shape[-1] == 4 or image.std() < 6.0:
         local = 99
-    return image.clip(0, max(limit, 0.01))
+    least = max(limit, 0.01)
+    return image.clip(least, 200)
 '''
 
 
@@ -51,7 +52,8 @@ def test_literals_by_where_they_stand(found: dict[str, Constant]) -> None:
         "chosen.limit=": ("0.7",),
         "chosen.most=": ("9",),
         "chosen.image.std() < 6.0": ("6.0",),
-        "chosen.image.clip(0, max(limit, 0.01))": ("0.01",),
+        "chosen.max(limit, 0.01)": ("0.01",),
+        "chosen.image.clip(least, 200)": ("200",),
     }
 
 
