@@ -99,10 +99,6 @@ def measure(
     target: Luma,
     start: Matrix,
     final: Matrix,
-    *,
-    detail: float,
-    texture: float,
-    unexplained: float,
 ) -> Quality:
     """Agreement under the warps ``start`` and ``final``, on the pixels that both reach.
 
@@ -130,12 +126,14 @@ def measure(
     return Quality(
         before=_agreement(before, unit),
         after=_agreement(after, unit),
-        detail_zncc=detail,
-        shared_texture=texture,
-        unexplained=unexplained,
         # Where masks have a say, all rows were looked at, because nothing else counts it.
         overlap=float(after[0] if masked else lengths.sum()) / math.prod(target.size),
     )
+
+
+def overlap(source: Luma, target: Luma, warp: Matrix) -> float:
+    """The share of the target's pixels that the source covers, masks left out of account."""
+    return float(_covered(source, target, warp).sum()) / math.prod(target.size)
 
 
 def _covered(source: Luma, target: Luma, warp: Matrix) -> NDArray[np.intp]:

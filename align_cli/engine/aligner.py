@@ -15,15 +15,14 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import Any, Final
 
-from align_cli.engine import agreement, unlike_search, verdict
+from align_cli.engine import agreement, unlike_search
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.attempt import Attempt, Task, attempted
 from align_cli.engine.coarse_to_fine import FIELD_SIDE, Progress
 from align_cli.engine.coordinates import Size, inverse, plausible
 from align_cli.engine.errors import ImageError
-from align_cli.engine.judge import ENOUGH_SHARE, Judge
-from align_cli.engine.limits import within_limits
+from align_cli.engine.judge import Judge
 from align_cli.engine.luma import check_image, seen
 from align_cli.engine.majority import Majority, Settled, practicable
 from align_cli.engine.memory import keep_freed_memory
@@ -37,12 +36,13 @@ from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.search import Found, by_majority, fixed, search
+from align_cli.engine.search import Found, by_majority, search
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, blocks, chosen_starts
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
-from align_cli.engine.unlike import descend, judged
+from align_cli.engine.unlike import assessed, descend
 from align_cli.engine.unlike_views import View
+from align_cli.engine.verdict.limits import within_limits
 
 SPARED_LEVELS: Final = 3
 """Where all levels together fail, a second attempt does without so many of the coarsest. Something
@@ -166,7 +166,6 @@ class Aligner:
         with Threads() as threads:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
             start, attempt = self._found(pair, starts, begin, threads, progress)
-            attempt = self._accounted(pair, attempt)
             descent, place = attempt.descent, attempt.descent.place
         gain, bias = pair.full_scale_light(place.light)
         source_to_target = inverse(place.warp)
@@ -180,13 +179,16 @@ class Aligner:
             parameters=parameters,
             outcome=outcome,
             quality=attempt.quality,
-            uncertainty=attempt.uncertainty if outcome.aligned or outcome.doubtful else None,
+            uncertainty=attempt.assessment.uncertainty
+            if outcome.aligned or outcome.doubtful
+            else None,
             gain=gain,
             bias=bias,
             levels=descent.records,
             start=start,
             source_size=size,
             target_size=self.target_size,
+            displacements=attempt.assessment.displacements,
         )
 
     def _unlike(
@@ -214,17 +216,17 @@ class Aligner:
 
             def attempt(start: str, warp: Matrix, used: int | None) -> unlike_search.Attempt:
                 rest = solve(moving, still, warp, progress=progress, used=used)
-                judgement = judged(
+                quality, assessment = assessed(
                     moving,
                     still,
                     begin,
                     rest,
-                    lambda: solve(still, moving, inverse(warp), used=used),
                     model=self.model,
+                    options=self.options,
                     start_given=start == GIVEN,
                     repeat=self._target.repeat or still.repeat,
                 )
-                return unlike_search.Attempt(start, rest, *judgement)
+                return unlike_search.Attempt(start, rest, quality, assessment)
 
             found = unlike_search.found(
                 moving,
@@ -252,7 +254,9 @@ class Aligner:
             parameters=parameters,
             outcome=outcome,
             quality=quality,
-            uncertainty=found.uncertainty if outcome.aligned or outcome.doubtful else None,
+            uncertainty=found.assessment.uncertainty
+            if outcome.aligned or outcome.doubtful
+            else None,
             gain=math.nan,
             bias=math.nan,
             levels=rest.records,
@@ -260,6 +264,7 @@ class Aligner:
             source_size=pair.source.size,
             target_size=self.target_size,
             similarity=GRADIENT,
+            displacements=found.assessment.displacements,
         )
 
     @cached_property
@@ -287,7 +292,7 @@ class Aligner:
             attempt = self._from(task, begin, given)
             if given:
                 return starts[0], attempt
-            if fixed(attempt) and judge.convinced(attempt.warp, attempt.quality.unexplained):
+            if attempt.settled:
                 return IDENTITY, attempt
             first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
         views = Views(pair.levels, self._target.levels, self.model)
@@ -307,11 +312,9 @@ class Aligner:
         )
         if found is None:
             return IDENTITY, self._from(task, begin, False)
-        if found.convinces or not practicable(pair):
+        if found.attempt.settled or not practicable(pair):
             return found.start, found.attempt
-        most, rivalled = self._by_majority(found, guessed, judge, task, views, begin)
-        if most is found and not rivalled and found.judgement.share >= ENOUGH_SHARE:
-            return found.start, found.attempt.unrivalled(self.model)
+        most = self._by_majority(found, guessed, judge, task, views, begin)
         return most.start, most.attempt
 
     def _by_majority(
@@ -322,11 +325,8 @@ class Aligner:
         task: Task,
         views: Views,
         begin: Matrix,
-    ) -> tuple[Found[Attempt], bool]:
-        """What the search found, or the motion that most of the target follows.
-
-        Second is whether another motion may fit a part of it.
-        """
+    ) -> Found[Attempt]:
+        """What the search found, or the motion that most of the target follows."""
         majority = self._majority(task.pair)
         places = (near for near in (found.attempt.warp, begin) if plausible(near, self.target_size))
         around = ((found.start, guess) for near in places for guess in blocks.guesses(views, near))
@@ -343,14 +343,6 @@ class Aligner:
         return by_majority(
             found, chain(guessed, around), judge=judge, majority=majority, attempt=attempt
         )
-
-    def _accounted(self, pair: Pair, attempt: Attempt) -> Attempt:
-        """An answer that is in doubt, held to the account of what it explains."""
-        if attempt.aligned or not verdict.asks_explained(attempt.evidence) or not practicable(pair):
-            return attempt
-        majority = self._majority(pair)
-        share = majority.explained(attempt.warp) if majority.tells else None
-        return attempt.explaining(share, self.model)
 
     def _majority(self, pair: Pair) -> Majority:
         return Majority(
@@ -506,7 +498,7 @@ def align(
     init: str | Matrix = AUTO,
     allow_flip: bool = False,
     threads: int | None = None,
-    **limits: float | None,
+    **limits: Any,
 ) -> Alignment:
     """Find the transform that lays ``source`` over ``target``.
 
@@ -537,7 +529,8 @@ def align(
         threads: how many to use; None for one for each core, at most 4. Does not change results.
             (OpenCV has its own: ``cv2.setNumThreads``.)
         limits: what the result is held to, by name: max_shift (pixels), max_rotation (degrees),
-            max_scale (a factor), max_shear, min_overlap (a share), min_score (a ZNCC).
+            max_scale (a factor), max_shear, min_overlap (a share), min_score (a ZNCC),
+            accept_residual (pixels); and keep_fixed_pattern.
 
     Returns:
         The alignment, whatever its outcome: check ``outcome.aligned``.

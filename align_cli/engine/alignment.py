@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,9 @@ from align_cli.engine.options import INTENSITY
 from align_cli.engine.sampling import overlap_mask
 from align_cli.engine.warping import warp_image
 
+if TYPE_CHECKING:
+    from align_cli.engine.displacements.records import Displacements
+
 
 class Status(str, enum.Enum):
     """How a solve ended. Only ``CONVERGED`` is a success; no member is an exception."""
@@ -33,8 +37,10 @@ class Status(str, enum.Enum):
     SINGULAR = "singular"
     DIVERGED = "diverged"
     TOO_LITTLE_OVERLAP = "too_little_overlap"
-    NOT_IMPROVED = "not_improved"
     NO_AGREEMENT = "no_agreement"
+    SECOND_MOTION = "second_motion"
+    MODEL_TOO_SIMPLE = "model_too_simple"
+    UNCERTAIN = "uncertain"
     AMBIGUOUS = "ambiguous"
     LIMIT_EXCEEDED = "limit_exceeded"
 
@@ -101,21 +107,10 @@ class Quality:
     ``before`` is with the images as they lie, or with the transform that was given. ``after`` is
     measured over the final overlap, ``before`` over those of its pixels that it reaches too (over
     its own overlap where the two share none), so that the pair of numbers compares like with like.
-    ``detail_zncc`` is the ZNCC at the end of what differs
-    from its own neighbourhood, at about a quarter of full size, the median over small tiles:
-    images of different things may share a bright top and a dark bottom, but not their details.
-    ``shared_texture`` is the share of the texture that both images have in common, along the motion
-    of the model along which they have least: about 0 where some motion leaves the picture as it is
-    (stripes along themselves), so that only noise could tell where it stopped. ``unexplained`` is
-    how much of the target's details, at half of full size or less, is neither in the warped source
-    nor noise: 0 at best, NaN where the noise leaves no details to look at.
     """
 
     before: Agreement
     after: Agreement
-    detail_zncc: float
-    shared_texture: float
-    unexplained: float
     overlap: float
 
 
@@ -199,8 +194,10 @@ class Alignment:
         model_scores: what each motion model is worth, where the model was chosen among them, from
             the fewest parameters to the most; empty where it was given.
         similarity: what was compared in the end, "intensity" or "gradient". With the latter each
-            ``zncc`` and ``detail_zncc`` is of the orientations of edges, and there is no light:
+            ``zncc`` is of the orientations of edges, and there is no light:
             ``gain`` and ``bias`` are NaN.
+        displacements: where the images still differ in place, as tiles of the target tell it; None
+            where no tile could tell, or the solver found no answer.
     """
 
     model: str
@@ -219,6 +216,7 @@ class Alignment:
     mirrored: bool = False
     model_scores: tuple[ModelScore, ...] = ()
     similarity: str = INTENSITY
+    displacements: Displacements | None = None
 
     @property
     def overlap_polygon(self) -> Points:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from align_cli.engine import agreement, level_evidence, verdict
-from align_cli.engine.alignment import Outcome, Quality, Status, Uncertainty, Verdict
+from align_cli.engine import agreement
+from align_cli.engine.alignment import Outcome, Quality, Status, Verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coarse_to_fine import (
     Descent,
@@ -17,6 +17,7 @@ from align_cli.engine.coarse_to_fine import (
     level_record,
 )
 from align_cli.engine.coordinates import coarser_by, inverse, plausible
+from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.errors import ImageError
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.motion import MotionModel
@@ -28,6 +29,7 @@ from align_cli.engine.robust import Loss
 from align_cli.engine.row_choice import spans
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
+from align_cli.engine.verdict.assessment import Answer, Assessment, assess
 
 MOST_POLISHED: Final = 1 << 20
 """A target of no more pixels is polished, whatever the preset, where the source shows it on pixels
@@ -48,17 +50,11 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Attempt:
-    """Where an attempt ended, and what is to be thought of it.
-
-    ``agrees`` says whether the images agree whatever else is asked, ``evidence`` why.
-    """
+    """Where an attempt ended, and what is to be thought of it."""
 
     descent: Descent
     quality: Quality
-    uncertainty: Uncertainty | None
-    outcome: Outcome
-    agrees: bool
-    evidence: verdict.Evidence
+    assessment: Assessment
 
     @property
     def warp(self) -> Matrix:
@@ -66,46 +62,24 @@ class Attempt:
         return self.descent.place.warp
 
     @property
+    def outcome(self) -> Outcome:
+        """The verdict."""
+        return self.assessment.outcome
+
+    @property
     def aligned(self) -> bool:
         """What the verdict says."""
         return self.outcome.aligned
 
     @property
-    def unexplained(self) -> float:
-        """How much of the target's details is neither in the source nor noise; NaN if unknown."""
-        return self.quality.unexplained
-
-    @property
-    def uncertainty_px(self) -> float:
-        """How exactly the residuals fix it, mean over the target; NaN if unknown."""
-        return math.nan if self.uncertainty is None else self.uncertainty.mean_px
-
-    @property
-    def beyond_doubt(self) -> bool:
-        """Whether it is aligned, and the images agree whatever else is asked."""
-        return self.outcome.aligned and self.agrees
-
-    def unrivalled(self, model: MotionModel) -> Attempt:
-        """The same, where another motion that may fit was looked for in vain."""
-        return self._judged_again(replace(self.evidence, rivalled=False), model)
-
-    def explaining(self, share: float | None, model: MotionModel) -> Attempt:
-        """The same, where it is known what share of the target's texture it explains strictly."""
-        return self._judged_again(replace(self.evidence, explained=share), model)
-
-    def _judged_again(self, evidence: verdict.Evidence, model: MotionModel) -> Attempt:
-        last = self.descent.records[-1]
-        return replace(
-            self,
-            evidence=evidence,
-            outcome=verdict.outcome(evidence, self.quality, last, model=model.name),
-            agrees=verdict.beyond_doubt(evidence, self.quality),
-        )
+    def settled(self) -> bool:
+        """Whether most of the textured area follows beyond doubt: no other can do better."""
+        return self.assessment.settled
 
     def better_than(self, first: Attempt) -> bool:
-        """Whether a second attempt counts: who tries twice is wrong more often."""
+        """Whether a second attempt counts."""
         if self.outcome.aligned:
-            return self.agrees
+            return not first.outcome.aligned
         return self.outcome.doubtful and first.outcome.verdict is Verdict.FAILED
 
 
@@ -117,6 +91,7 @@ def attempted(
     given: bool = False,
     before: Matrix | None = None,
     among: Pair | None = None,
+    all_tiles: bool = False,
 ) -> Attempt:
     """Align a pair from one start, and ask what there is to be asked of the answer.
 
@@ -128,6 +103,7 @@ def attempted(
         before: the warp that the answer must be better than; None for the start.
         among: the pair without what takes no part in the solving, though it is asked afterwards;
             None for all of it.
+        all_tiles: ask all tiles of the target.
     """
     pair, target = task.pair, task.pair.target
     before = start if before is None else before
@@ -135,37 +111,38 @@ def attempted(
     descent = descended(solved, start, used)
     if task.options.polish or _of_other_size(pair, descent.place.warp):
         descent = _polished(solved, descent)
+    place = descent.place
+    assessment = _assessed(task, descent, before, given=given, all_tiles=all_tiles)
+    quality = agreement.measure(pair.source, target.image, before, place.warp)
+    return Attempt(descent, quality, assessment)
+
+
+def _assessed(
+    task: Task, descent: Descent, before: Matrix, *, given: bool, all_tiles: bool
+) -> Assessment:
+    """What is to be thought of where a descent ended."""
+    pair, target, options = task.pair, task.pair.target, task.options
     place, last = descent.place, descent.records[-1]
-    quality = agreement.measure(
-        pair.source,
-        target.image,
-        before,
+    noise = None
+    if last.status is Status.CONVERGED:
+        noise = uncertainty(descent.solved, target.size, pair.source.size)
+    answer = Answer(
+        task.model,
         place.warp,
-        detail=level_evidence.detail_zncc(pair, place.warp),
-        texture=level_evidence.shared_texture(pair, place, task.model),
-        unexplained=level_evidence.unexplained(pair, place),
-    )
-    uncertain = None
-    evidence = verdict.Evidence(
-        status=last.status,
+        last,
+        overlap=agreement.overlap(pair.source, target.image, place.warp),
+        noise=noise,
         moved_px=corner_step_px(inverse(before) @ place.warp, target.size),
         start_given=given,
+        parameters=task.model.size,
     )
-    if last.status is Status.CONVERGED:
-        uncertain = uncertainty(descent.solved, target.size, pair.source.size)
-        evidence = replace(
-            evidence,
-            uncertainty_px=None if uncertain is None else uncertain.mean_px,
-            repeat=target.repeat,
-            folded=not plausible(inverse(place.warp), pair.source.size),
-        )
-    if verdict.asks_tiles(evidence, quality):
-        evidence = replace(evidence, tiles=level_evidence.votes(pair, place))
-    if verdict.asks_way_back(evidence, quality):
-        evidence = replace(evidence, loop_px=_loop_px(solved, start, place.warp, used))
-    outcome = verdict.outcome(evidence, quality, last, model=task.model.name)
-    agrees = verdict.beyond_doubt(evidence, quality)
-    return Attempt(descent, quality, uncertain, outcome, agrees, evidence)
+    return assess(
+        IntensityView(pair, place.light.gain),
+        answer,
+        repeat=target.repeat,
+        accept_residual=options.accept_residual,
+        all_tiles=all_tiles,
+    )
 
 
 def descended(task: Task, start: Matrix, used: int) -> Descent:
@@ -233,22 +210,3 @@ def _polished(task: Task, descent: Descent) -> Descent:
     if task.progress is not None:
         task.progress(record)
     return Descent(result.place, (*descent.records, record), solved)
-
-
-def _loop_px(task: Task, start: Matrix, warp: Matrix, used: int) -> float:
-    """How far the corners end from where they were, there and back, in target pixels.
-
-    Back is an alignment of its own, of the target to the source, from the same start. Only
-    where that comes to no rest does it begin at the answer, and must then stay there.
-    """
-    pair = task.pair
-    try:
-        back = pair.turned(task.options)
-    except ImageError:  # so full of holes that it cannot be a target
-        return math.inf
-    backward = task._replace(pair=back, progress=None)
-    for begin in (start, warp):
-        found = descended(backward, inverse(begin), min(used, len(back.levels)))
-        if found.records[-1].status is Status.CONVERGED:
-            return corner_step_px(found.place.warp @ warp, pair.target.size)
-    return math.inf

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Plane
 
@@ -34,3 +35,18 @@ def inner_differences(image: Plane, out: tuple[Plane, Plane] | None = None) -> t
     cv2.addWeighted(middle[:, 2:], 0.5, middle[:, :-2], -0.5, 0.0, dst=out[0])
     cv2.addWeighted(image[2:, 1:-1], 0.5, image[:-2, 1:-1], -0.5, 0.0, dst=out[1])
     return out
+
+
+def differences_at(image: Plane, x: NDArray[np.intp], y: NDArray[np.intp]) -> tuple[Plane, Plane]:
+    """The central differences at some pixels, one-sided at the image's borders.
+
+    Args:
+        image: (height, width) float32.
+        x: columns.
+        y: rows, of a shape that goes with that of ``x``.
+    """
+    height, width = image.shape
+    left, right = np.maximum(x - 1, 0), np.minimum(x + 1, width - 1)
+    above, below = np.maximum(y - 1, 0), np.minimum(y + 1, height - 1)
+    half = np.float32(0.5)
+    return half * (image[y, right] - image[y, left]), half * (image[below, x] - image[above, x])

@@ -15,12 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.coordinates import Size, map_points, normalisation
-from align_cli.engine.photometry import Light, polynomial
 from align_cli.engine.pyramid import REACH, Level
-from align_cli.engine.robust import scale_of
 from align_cli.engine.sampling import common, sample
-from align_cli.engine.targets import TEXTURE_SHARE
 
 DETAIL_SIGMA: Final = 3.0
 """Standard deviation, in pixels of the level, of the neighbourhood that is taken off."""
@@ -30,12 +26,6 @@ _HALF_SIGMA: Final = 0.5 * math.sqrt(DETAIL_SIGMA**2 - 2.0)
 
 DETAIL_TILE: Final = 12
 """Side, in pixels of the level, of the tiles whose details are compared, about."""
-
-LEAST_SIGNAL: Final = 3.0
-"""Details that are not this many times as large as the noise of both images do not count."""
-
-MOST_LOOKED_AT: Final = 1 << 13
-"""Pixels, evenly spaced, that tell how much is unexplained."""
 
 
 class Details(NamedTuple):
@@ -100,87 +90,6 @@ def tile_zncc(of_both: Details) -> TileZncc:
     contrast = np.sqrt(source_energy * target_energy)
     textured = contrast > 0.0
     return TileZncc(products[textured] / contrast[textured], contrast[textured])
-
-
-def detail_zncc(tiles: TileZncc) -> float:
-    """ZNCC of the details of two levels: the median over tiles, weighted by their contrast.
-
-    What covers less than half of the contrast, a hand or a passing car, does not move the median.
-
-    Args:
-        tiles: of a level of both images.
-
-    Returns:
-        In [-1, 1]; NaN where the images share no detail at all.
-    """
-    zncc, contrast = tiles
-    if zncc.size == 0:
-        return math.nan
-    order = np.argsort(zncc)
-    weights = np.cumsum(np.sqrt(contrast)[order])
-    return float(zncc[order][np.searchsorted(weights, weights[-1] / 2.0)])
-
-
-def unexplained(
-    of_both: Details, target: Level, light: Light, *, noise: tuple[float, float]
-) -> float:
-    """How much of the target's details is neither in the source too nor noise.
-
-    Coarse shapes may agree where nothing else does: a wave of a hundred pixels fits its neighbour.
-    With d the details of the relit source less those of the target, its standard deviation, less
-    what noise alone would leave, over the target's without noise. Both are taken from medians over
-    the pixels with texture, so that less than half of them may show something else.
-
-    Args:
-        of_both: the details of a level of both images.
-        target: that level of the target.
-        light: of its pixels.
-        noise: standard deviations of the noise of source and target on this level, in the units of
-            either.
-
-    Returns:
-        0 where the images agree but for their noise, about 1.4 for unlike images; NaN where the
-        details do not stand out of the noise, so that nothing is known.
-    """
-    picked = _textured(target.image, of_both.inside)
-    if picked.size == 0:
-        return math.nan
-    s, t = of_both.source.ravel().take(picked), of_both.target.ravel().take(picked)
-    s *= _factor(light, picked, target.size)
-    of_source, of_target = noise[0] * abs(light.factor[0]), noise[1]
-    signal = scale_of(t) ** 2 - of_target**2
-    known = of_source**2 + of_target**2
-    if not signal > LEAST_SIGNAL**2 * known:
-        return math.nan
-    return math.sqrt(max(scale_of(s - t) ** 2 - known, 0.0) / signal)
-
-
-def _textured(image: Plane, inside: Mask) -> NDArray[np.intp]:
-    """Flat indices of pixels with texture, all of whose neighbours are inside; not of all such."""
-    width = image.shape[1]
-    around = cv2.erode(
-        inside.view(np.uint8),
-        np.ones((3, 3), np.uint8),
-        borderType=cv2.BORDER_CONSTANT,
-        borderValue=0,
-    )
-    picked = np.flatnonzero(around.view(np.bool_))  # four times as fast as of numbers
-    picked = picked[:: max(1, picked.size // MOST_LOOKED_AT)]
-    flat = image.ravel()
-    along_x = flat.take(picked + 1) - flat.take(picked - 1)
-    along_y = flat.take(picked + width) - flat.take(picked - width)
-    energy = along_x * along_x
-    energy += along_y * along_y
-    return picked[energy > TEXTURE_SHARE * energy.mean()] if picked.size else picked
-
-
-def _factor(light: Light, pixels: NDArray[np.intp], size: Size) -> np.float32 | NDArray[np.float32]:
-    """The factor of the light at flat indices of an image of (width, height)."""
-    if not light.varies:
-        return np.float32(light.factor[0])
-    y, x = np.divmod(pixels, size[0])
-    points = map_points(normalisation(size), np.column_stack([x, y]).astype(np.float64))
-    return polynomial(light.factor, points).astype(np.float32)
 
 
 def _tile_sums(image: Plane) -> NDArray[np.float64]:

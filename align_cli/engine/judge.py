@@ -52,9 +52,6 @@ ENOUGH_SHARE: Final = 0.8
 """Where this share of all tiles agrees, nothing else can agree in more. Measured: right answers
 between like images reach 0.84 and more, one between two motions 0.76."""
 
-LITTLE_UNEXPLAINED: Final = 0.25
-"""Right answers between like images leave up to 0.23 of the details unexplained."""
-
 SAME_PX: Final = 1.5
 """Guesses with corners no further apart, in pixels of the fine level, end in the same place."""
 
@@ -121,14 +118,6 @@ class Judge:
     def compared(self, warp: Matrix) -> Judgement:
         """What speaks for a warp as it is."""
         return self._compared(warp, self._fine)
-
-    def convinced(self, warp: Matrix, unexplained: float) -> bool:
-        """Whether no other warp can do better; ``unexplained`` is that of ``Quality``.
-
-        On a coarse level, which takes a quarter of the time, unless something is unexplained.
-        """
-        level = self._fine if unexplained > LITTLE_UNEXPLAINED else self._level
-        return self._compared(warp, level).share >= ENOUGH_SHARE
 
     def same(self, warp: Matrix, other: Matrix) -> bool:
         """Whether two warps are one guess: to the solver, from the fine level on."""

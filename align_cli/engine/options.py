@@ -115,6 +115,10 @@ class Options:
         max_shear: the largest shear.
         min_overlap: the share of the target that the source must cover.
         min_score: the ZNCC that must be reached.
+        accept_residual: what is still systematically left between the images may be so many pixels
+            although a richer motion model explains it; None for 1.
+        keep_fixed_pattern: whether what stays with the sensor takes part all the same: hot pixels,
+            edges of compressed blocks, constant areas at the same pixels of both images.
         channel: what both images are seen by, one of ``CHANNEL_NAMES`` or the number of a channel
             from 0.
         ignore_alpha: whether transparent pixels take part too.
@@ -138,6 +142,8 @@ class Options:
     max_shear: float | None = None
     min_overlap: float | None = None
     min_score: float | None = None
+    accept_residual: float | None = None
+    keep_fixed_pattern: bool = False
     channel: str | int = LUMA_CHANNEL
     ignore_alpha: bool = False
 
@@ -166,6 +172,10 @@ class Options:
         _check_count("max_iterations", self.max_iterations)
         if self.tolerance is not None and not 0.0 < self.tolerance < math.inf:
             raise ValueError(f"tolerance must be above 0 px and finite, got {self.tolerance}")
+        if self.accept_residual is not None and not 0.0 <= self.accept_residual < math.inf:
+            raise ValueError(
+                f"accept_residual must be at least 0 px and finite, got {self.accept_residual}"
+            )
         for name, (least, most) in LIMIT_RANGES.items():
             limit = getattr(self, name)
             if limit is not None and not (least <= limit <= most and limit < math.inf):

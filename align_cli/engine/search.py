@@ -6,7 +6,6 @@ guess to rest on coarse levels and says how much agrees there; and the best goes
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -32,9 +31,6 @@ PLENTY_OF_TILES: Final = 16.0
 """Where so many agree, and ``ENOUGH_SHARE`` of all, a start is asked for no further guess."""
 
 
-FIXED_PX: Final = 0.1
-"""An answer that is more uncertain may lie between two motions, whatever else agrees."""
-
 LEAST_EXPLAINED: Final = 0.3
 MORE: Final = 1.02
 """A motion is the majority's if it explains at least the first share, and so many times as much as
@@ -53,24 +49,11 @@ class Attempt(Protocol):
         """What the verdict says."""
 
     @property
-    def beyond_doubt(self) -> bool:
-        """Aligned, and nothing speaks against it."""
-
-    @property
-    def unexplained(self) -> float:
-        """How much of the target's details is neither in the source nor noise; NaN if unknown."""
-
-    @property
-    def uncertainty_px(self) -> float:
-        """How exactly the residuals fix it, mean over the target; NaN if unknown."""
+    def settled(self) -> bool:
+        """Aligned, and most of the textured area follows beyond doubt."""
 
 
 A = TypeVar("A", bound=Attempt)
-
-
-def fixed(attempt: Attempt) -> bool:
-    """Whether nothing speaks against an attempt, and the residuals leave it little room."""
-    return attempt.beyond_doubt and not attempt.uncertainty_px > FIXED_PX
 
 
 @dataclass(frozen=True)
@@ -82,16 +65,9 @@ class Found(Generic[A]):
     judgement: Judgement
 
     @property
-    def convinces(self) -> bool:
-        """Whether no other start can do better."""
-        return fixed(self.attempt) and self.judgement.share >= ENOUGH_SHARE
-
-    @property
     def rank(self) -> tuple[bool, float]:
-        """Larger is better: whether it is aligned, then how many tiles agree, and how well."""
-        left = self.attempt.unexplained
-        well = 1.0 if math.isnan(left) else max(0.0, 1.0 - left)
-        return self.attempt.aligned, well * self.judgement.agreement
+        """Larger is better: whether it is aligned, then how many tiles agree."""
+        return self.attempt.aligned, self.judgement.agreement
 
     def better_than(self, other: Found[A]) -> bool:
         """Whether it does clearly better than what began nearer to the images as they lie."""
@@ -132,7 +108,7 @@ def search(
         found = Found(tried, start, judge.compared(tried.warp))
         if best is None or found.better_than(best):
             best = found
-        if best.convinces:
+        if best.attempt.settled:
             break
     return best
 
@@ -144,36 +120,30 @@ def by_majority(
     judge: Judge,
     majority: Majority,
     attempt: Callable[[Settled], A | None],
-) -> tuple[Found[A], bool]:
+) -> Found[A]:
     """What a search found, or the motion that explains more, solved where the images agree.
 
     Args:
-        best: what the search found, and what does not convince.
+        best: what the search found, and what does not settle it.
         guessed: what was guessed, and the name of the start that did.
         judge: of the guesses.
         majority: of the pair.
         attempt: aligns among what agrees with a settled guess; None where too little does.
-
-    Returns:
-        The one that counts, and whether another motion explains more than the first and could not
-        be fixed well enough to count.
     """
     promising = (each for each in guessed if _no_chance(judge.compared(each[1])))
     found = majority.best(chain([(best.start, best.attempt.warp)], promising))
     if found is None:
-        return best, False
+        return best
     start, settled = found
     explained = majority.explained(best.attempt.warp)
     if settled.explained < LEAST_EXPLAINED or settled.explained <= MORE * explained:
-        return best, False
-    rival = not judge.same(settled.warp, best.attempt.warp)
+        return best
     tried = attempt(settled)
-    # Where noise or blur leaves it loose, what is explained strictly is no argument.
-    if tried is None or not tried.uncertainty_px <= FIXED_PX:
-        return best, rival
+    if tried is None or not tried.aligned:
+        return best
     if majority.explained(tried.warp) <= MORE * explained:
-        return best, rival
-    return Found(tried, start, judge.compared(tried.warp)), False
+        return best
+    return Found(tried, start, judge.compared(tried.warp))
 
 
 def _best(judge: Judge, guesses: Iterator[Matrix]) -> Judgement | None:

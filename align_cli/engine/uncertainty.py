@@ -180,13 +180,13 @@ def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[n
     up = np.diag([2.0**solved.level, 2.0**solved.level, 1.0])
     from_normalised = up @ np.linalg.inv(normalisation(solved.target.size))
     to_normalised = np.linalg.inv(from_normalised)
-    moved = from_normalised @ _generators(model.name) @ (to_normalised @ source_to_target)
+    moved = from_normalised @ generators(model.name) @ (to_normalised @ source_to_target)
     changes = moved - moved[:, 2:, 2:] * source_to_target
     return np.asarray(changes.reshape(model.size, 9)[:, :8].T)
 
 
 @lru_cache
-def _generators(model: str) -> NDArray[np.float64]:
+def generators(model: str) -> NDArray[np.float64]:
     """(p, 3, 3): the derivative of the small warp by each of its parameters, at the identity."""
     to_matrix, step = MODELS[model].to_matrix, 1e-6
     return np.array(

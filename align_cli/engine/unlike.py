@@ -12,14 +12,14 @@ The source is warped first because a turned picture turns its orientations too.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from align_cli.engine import agreement, verdict
-from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Uncertainty
+from align_cli.engine import agreement
+from align_cli.engine.alignment import LevelRecord, Quality, Status, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.coarse_to_fine import (
     MOST_ON_THE_WAY,
@@ -27,6 +27,7 @@ from align_cli.engine.coarse_to_fine import (
     level_record,
 )
 from align_cli.engine.coordinates import Size, at_level, inverse, plausible, unit
+from align_cli.engine.displacements.views import OrientationView
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import (
     CAUTION,
@@ -50,6 +51,7 @@ from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
 from align_cli.engine.unlike_views import STILL, Compared, View, compared
+from align_cli.engine.verdict.assessment import Answer, Assessment, assess
 
 COARSEST_SIDE: Final = 24
 """Shorter side of the coarsest level: on smaller ones a few edges point anywhere."""
@@ -65,11 +67,7 @@ ON_THE_WAY_PX: Final = 0.1
 """Tolerance of the steps of a round that others follow, in pixels of the level."""
 
 EVIDENCE_LEVEL: Final = 1
-"""Level on which orientations are held against each other. Measured on ten photographs at noise of
-5 grey levels (``benchmarks.unlike --calibrate``): right answers agree to 0.61 or more there, of the
-pairs that cannot be aligned 95 in 100 to 0.27 at most, halves of a wall of bricks to 0.67. Shared
-textures, there or on the next level: of right answers 95 in 100 reach 0.41, wrong ones 0.34 at
-most."""
+"""Level on which it is measured how well orientations agree."""
 
 MOST_STEPS: Final = 12
 """Steps with all rows of the last level, at most."""
@@ -365,18 +363,19 @@ def _seen(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
     return replace(rows, valid=known if rows.valid is None else known & rows.valid)
 
 
-def judged(
+def assessed(
     source: View,
     target: View,
     start: Matrix,
     rest: Rest,
-    back: Callable[[], Rest],
     *,
     model: MotionModel,
+    options: Options,
     start_given: bool,
     repeat: Repeat | None,
-) -> tuple[Quality, Uncertainty | None, Outcome]:
-    """Quality, uncertainty and outcome of a descent, the evidence taken from orientations.
+    all_tiles: bool = False,
+) -> tuple[Quality, Assessment]:
+    """Quality and assessment of a descent, the evidence taken from orientations.
 
     ``zncc`` is that of the orientation planes, before and after; the differences and the overlap
     are those of the images.
@@ -386,49 +385,38 @@ def judged(
         target: the image that stays.
         start: where the descent began.
         rest: where it ended.
-        back: aligns the target to the source; asked in doubt.
         model: the motion model.
+        options: of them what is accepted counts here.
         start_given: whether somebody gave the start.
         repeat: the shortest shift under which the target looks like itself.
+        all_tiles: ask all tiles of the target.
     """
-    size, last = target.luma.size, rest.records[-1]
-    count = min(len(source.levels), len(target.levels))
-    level = min(EVIDENCE_LEVEL, count - 1)
+    size = target.luma.size
+    level = min(EVIDENCE_LEVEL, len(source.levels) - 1, len(target.levels) - 1)
     before, after = (
-        compared(source, target, level, warp, exact=False) for warp in (start, rest.warp)
+        compared(source, target, level, warp, exact=False).agreement for warp in (start, rest.warp)
     )
-    texture = after.shared_texture(model)
-    if level + 1 < count and not texture >= verdict.CLEAR_TEXTURE:
-        coarser = compared(source, target, level + 1, rest.warp, exact=False)
-        texture = float(np.fmax(texture, coarser.shared_texture(model)))
-    measured = agreement.measure(
-        source.luma,
-        target.luma,
-        start,
-        rest.warp,
-        detail=after.agreement,
-        texture=texture,
-        unexplained=math.nan,
-    )
+    measured = agreement.measure(source.luma, target.luma, start, rest.warp)
     quality = replace(
         measured,
-        before=replace(measured.before, zncc=before.agreement),
-        after=replace(measured.after, zncc=after.agreement),
+        before=replace(measured.before, zncc=before),
+        after=replace(measured.after, zncc=after),
     )
-    uncertain = rest.uncertainty(size, source.luma.size)
-    evidence = verdict.Evidence(
-        status=last.status,
-        uncertainty_px=None if uncertain is None else uncertain.mean_px,
+    answer = Answer(
+        model,
+        rest.warp,
+        rest.records[-1],
+        overlap=quality.overlap,
+        noise=rest.uncertainty(size, source.luma.size),
         moved_px=corner_step_px(inverse(start) @ rest.warp, size),
         start_given=start_given,
-        repeat=repeat,
-        folded=not plausible(inverse(rest.warp), source.luma.size),
-        tiles=after.tile_votes,
-        unlike=True,
+        parameters=model.size,
     )
-    if verdict.asks_way_back(evidence, quality):
-        returned = back()
-        closed = returned.records[-1].status is Status.CONVERGED
-        loop_px = corner_step_px(returned.warp @ rest.warp, size) if closed else math.inf
-        evidence = replace(evidence, loop_px=loop_px)
-    return quality, uncertain, verdict.outcome(evidence, quality, last, model=model.name)
+    assessment = assess(
+        OrientationView(source, target),
+        answer,
+        repeat=repeat,
+        accept_residual=options.accept_residual,
+        all_tiles=all_tiles,
+    )
+    return quality, assessment

@@ -14,7 +14,7 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine.alignment import Outcome, Quality, Uncertainty, Verdict
+from align_cli.engine.alignment import Outcome, Quality, Verdict
 from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.coordinates import inverse
 from align_cli.engine.lucas_kanade import corner_step_px
@@ -24,6 +24,7 @@ from align_cli.engine.pyramid import Level
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views
 from align_cli.engine.unlike import Rest
 from align_cli.engine.unlike_views import View, compared
+from align_cli.engine.verdict.assessment import Assessment
 
 LEAST_SIDE: Final = 64
 """Guesses are judged on the coarsest level whose shorter side is as long in both images."""
@@ -50,8 +51,12 @@ class Attempt:
     start: str
     rest: Rest
     quality: Quality
-    uncertainty: Uncertainty | None
-    outcome: Outcome
+    assessment: Assessment
+
+    @property
+    def outcome(self) -> Outcome:
+        """The verdict."""
+        return self.assessment.outcome
 
 
 def found(
@@ -126,7 +131,7 @@ def _better(attempt: Attempt, first: Attempt) -> bool:
         return False
     if first.outcome.verdict is not Verdict.DOUBTFUL:
         return True
-    return attempt.quality.detail_zncc > CLEARLY * first.quality.detail_zncc
+    return attempt.quality.after.zncc > CLEARLY * first.quality.after.zncc
 
 
 def edge_levels(view: View) -> list[Level]:

@@ -12,13 +12,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine import texture
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.fine import finely_sampled
 from align_cli.engine.lucas_kanade import SMALLEST_OVERLAP
 from align_cli.engine.luma import Luma
-from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import noise_energy, noise_level
 from align_cli.engine.orientation import (
     Tensors,
@@ -36,7 +34,6 @@ from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.sampling import common, resample
 from align_cli.engine.targets import TargetPlanes, target_planes
-from align_cli.engine.tiles import TileVotes, votes_of
 from align_cli.engine.unlike_repeats import repeat_of_edges
 
 LEAST_TILE_VARIANCE: Final = 0.02
@@ -178,23 +175,6 @@ class Compared:
             source += inner(inside, inside)
         energy = source * inner(known, self.target.energy[rows])
         return products / math.sqrt(energy) if energy > 0.0 else 0.0
-
-    @property
-    def tile_votes(self) -> TileVotes:
-        """What the target's tiles say."""
-        s, t = (
-            np.dstack([plane.image for plane in planes])
-            for planes in (self.source, self.target.planes)
-        )
-        return votes_of(s, t, self.inside, LEAST_TILE_VARIANCE)
-
-    def shared_texture(self, model: MotionModel) -> float:
-        """``texture.shared_texture`` of the plane that tells more; NaN if neither does."""
-        shares = [
-            texture.shared_texture(s, t, rows, STILL, model)
-            for s, t, rows in zip(self.source, self.target.planes, self.target.rows, strict=False)
-        ]
-        return max((share for share in shares if not math.isnan(share)), default=math.nan)
 
 
 def compared(source: View, target: View, level: int, warp: Matrix, *, exact: bool) -> Compared:

@@ -14,7 +14,6 @@ from functools import cached_property
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.displacements.false_alarms import (
@@ -213,10 +212,9 @@ def gathered(
         return made[level]
 
     tests *= len(levels)
-    finest = at(levels[0])
-    allowed = allowed_px(finest.pair.inside, levels[0])
+    first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
+    allowed = allowed_px(at(first).pair.inside, first)
     if not (periodic or all_tiles):
-        first = _first(levels, allowed)
         settled = _settled(at(first), allowed, parameters, tests)
         if settled is not None:
             return settled
@@ -242,7 +240,7 @@ def displacements(side: int) -> list[tuple[int, int]]:
     """Where windows are displaced to, (x, y) in pixels of the level, for tiles of a side."""
     steps = [round(sign * far * side) for far in DISPLACED for sign in (1, -1)]
     along = [*((step, 0) for step in steps), *((0, step) for step in steps)]
-    return along + [*((step, step) for step in steps), *((step, -step) for step in steps)]
+    return [*along, *((step, step) for step in steps), *((step, -step) for step in steps)]
 
 
 def _levels(view: PairView) -> Sequence[int]:
@@ -256,9 +254,7 @@ def _first(levels: Sequence[int], allowed: float) -> int:
     return max((level for level in levels if 2.0**level <= allowed), default=levels[0])
 
 
-def _settled(
-    level: LevelEvidence, allowed: float, parameters: int, tests: int
-) -> Evidence | None:
+def _settled(level: LevelEvidence, allowed: float, parameters: int, tests: int) -> Evidence | None:
     """The evidence of stage one; None where it does not settle whether the images agree."""
     field, count = level.near, len(level.tiles)
     length = np.hypot(*field.displacement.T)

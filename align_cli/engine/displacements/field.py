@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.coordinates import map_points
+from align_cli.engine.derivatives import differences_at
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
 
@@ -34,6 +35,12 @@ nothing."""
 LEAST_CORRELATION: Final = 0.5
 """A tile whose best place agrees less has found no match. Measured on tiles of unrelated
 photographs at their best place within 10 px: half reach 0.45."""
+
+FITTED: Final = 4
+"""Gain, bias and displacement of a tile, taken off the number of its pixels."""
+
+SINGULAR: Final = 1e-9
+"""Share of its trace that is added to a structure tensor before it is inverted."""
 
 BLIND: Final = 1e6
 """Variance, in squared pixels, along a direction of which a tile knows nothing."""
@@ -82,44 +89,52 @@ def displacement_field(
     """
     side, size = tiles.side, len(tiles)
     if not size:
+        nothing = np.empty((0, 2))
+        scale = 2.0**pair.level
         return DisplacementField(
-            *(np.empty(shape) for shape in ((0, 2), (0, 2), (0, 2, 2), (0,))),
+            position=nothing,
+            displacement=nothing,
+            covariance=np.empty((0, 2, 2)),
+            correlation=np.empty(0),
             matched=np.empty(0, np.bool_),
-            side=side * 2.0**pair.level,
+            side=scale * side,
             level=pair.level,
         )
     within = np.arange(side)
     x = tiles.corner[:, 0, None, None] + within
     y = tiles.corner[:, 1, None, None] + within[:, None]
     target = [_normalised(plane[y, x]) for plane in pair.target]
-    slopes = [_slopes(plane, x, y) for plane in pair.target]
-    information = sum(_tensor(s, s) for s in slopes) + np.zeros((size, 2, 2))
-    inverse = np.linalg.inv(information + 1e-9 * np.trace(information, axis1=1, axis2=2)[:, None, None] * np.eye(2) + 1e-30 * np.eye(2))
+    sampled = _Sampled(pair, tiles)
+    slopes = [differences_at(plane, x, y) for plane in pair.target]
+    inverse = _inverse(np.sum([_tensor(slope, slope) for slope in slopes], axis=0))
     start = np.zeros((size, 2)) if begin is None else np.asarray(begin, np.float64)
     moved, last = start.copy(), np.full(size, np.inf)
     for _ in range(STEPS):
-        residual, _, _, _ = _residuals(pair, target, x, y, moved)
-        pull = sum(
-            np.stack([(g * r).sum(axis=(1, 2)) for g in slope], axis=1)
-            for slope, r in zip(slopes, residual, strict=True)
+        residual, _, _, _ = _residuals(sampled(moved), target)
+        pull = np.sum(
+            [
+                np.stack([(g * r).sum(axis=(1, 2)) for g in slope], axis=1)
+                for slope, r in zip(slopes, residual, strict=True)
+            ],
+            axis=0,
         )
         step = -np.einsum("nij,nj->ni", inverse, pull)
         moved = np.clip(moved + step, start - REACH_PX, start + REACH_PX)
         last = np.abs(step).max(axis=1)
-    residual, source, correlation, gain = _residuals(pair, target, x, y, moved)
-    shared = sum(
-        _tensor(slope, _slopes_of(patch / gain[:, None, None]))
-        for slope, patch in zip(slopes, source, strict=True)
-    ) + np.zeros((size, 2, 2))
-    variance = sum((r * r).sum(axis=(1, 2)) for r in residual) / (
-        len(residual) * side * side - 4.0
-    ) + np.zeros(size)
+    residual, source, correlation, gain = _residuals(sampled(moved), target)
+    over = 1.0 / gain[:, None, None]
+    shared = over * np.sum(
+        [_tensor(slope, _slopes_of(each)) for slope, each in zip(slopes, source, strict=True)],
+        axis=0,
+    )
+    squares = np.sum([np.square(r, dtype=np.float64).sum(axis=(1, 2)) for r in residual], axis=0)
+    variance = squares / (len(residual) * side * side - FITTED)
     covariance = _covariance(shared, np.maximum(variance * _correlated(residual), pair.noise))
     found = (correlation > LEAST_CORRELATION) & (last < 0.5)
     found &= np.abs(moved - start).max(axis=1) < REACH_PX
     scale = 2.0**pair.level
     return DisplacementField(
-        position=scale * (tiles.corner + 0.5 * (side - 1.0)),
+        position=scale * (tiles.corner.astype(np.float64) + 0.5 * (side - 1.0)),
         displacement=scale * moved,
         covariance=scale**2 * covariance,
         correlation=correlation,
@@ -131,22 +146,11 @@ def displacement_field(
 
 def _normalised(patch: NDArray[np.float32]) -> NDArray[np.float32]:
     """Patches (n, side, side) without their means."""
-    return patch - patch.mean(axis=(1, 2), keepdims=True)
-
-
-def _slopes(
-    plane: NDArray[np.float32], x: NDArray[np.intp], y: NDArray[np.intp]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Central differences of a plane along x and y, at the pixels of the tiles."""
-    height, width = plane.shape
-    left, right = np.maximum(x - 1, 0), np.minimum(x + 1, width - 1)
-    above, below = np.maximum(y - 1, 0), np.minimum(y + 1, height - 1)
-    half = np.float32(0.5)
-    return half * (plane[y, right] - plane[y, left]), half * (plane[below, x] - plane[above, x])
+    return np.asarray(patch - patch.mean(axis=(1, 2), keepdims=True), np.float32)
 
 
 def _slopes_of(patch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """The same of patches by themselves; 0 at their rims."""
+    """Central differences of patches (n, side, side) by themselves; 0 at their rims."""
     along_x, along_y = np.zeros_like(patch), np.zeros_like(patch)
     along_x[:, 1:-1, 1:-1] = 0.5 * (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2])
     along_y[:, 1:-1, 1:-1] = 0.5 * (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1])
@@ -165,36 +169,56 @@ def _tensor(
     return 0.5 * (products + products.swapaxes(1, 2))
 
 
-def _residuals(
-    pair: LevelPair,
-    target: list[NDArray[np.float32]],
-    x: NDArray[np.intp],
-    y: NDArray[np.intp],
-    moved: NDArray[np.float64],
-) -> tuple[list[NDArray[np.float32]], list[NDArray[np.float32]], NDArray[np.float64], NDArray[np.float64]]:
-    """Residuals in the target's units, source patches, ZNCC and gain at displacements."""
-    shape = np.broadcast_shapes(x.shape, y.shape)
-    points = np.stack(
-        [
-            np.broadcast_to(x + moved[:, 0, None, None], shape),
-            np.broadcast_to(y + moved[:, 1, None, None], shape),
-        ],
-        axis=-1,
-    )
-    mapped = map_points(pair.warp, points.reshape(-1, 2)).astype(np.float32)
-    maps = mapped.reshape(shape[0] * shape[1], shape[2], 2)
-    source = [
-        _normalised(
-            np.asarray(
-                cv2.remap(plane, maps, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
-                np.float32,
-            ).reshape(shape)
+class _Sampled:
+    """The source at the pixels of tiles, displaced by a fraction of them."""
+
+    def __init__(self, pair: LevelPair, tiles: Tiles) -> None:
+        side, count = tiles.side, len(tiles)
+        self._planes = pair.source
+        self._shape = count, side, side
+        within = np.stack(np.meshgrid(np.arange(side), np.arange(side)), axis=-1)
+        points = (tiles.corner[:, None, None] + within).reshape(-1, 2).astype(np.float64)
+        mapped = map_points(pair.warp, points).reshape(count, side * side, 2)
+        self._at = mapped[..., 0].copy(), mapped[..., 1].copy()
+        # Over a pixel or two the warp is linear.
+        middle = tiles.corner.astype(np.float64) + 0.5 * (side - 1.0)
+        here = map_points(pair.warp, middle)
+        along = [map_points(pair.warp, middle + step) - here for step in np.eye(2)]
+        self._change = np.stack(along, axis=1)
+
+    def __call__(self, moved: NDArray[np.float64]) -> list[NDArray[np.float32]]:
+        """Patches, (n, side, side) of each plane, at displacements (n, 2) of the target's level."""
+        count, side, _ = self._shape
+        by = np.einsum("ni,nij->nj", moved, self._change)
+        x, y = (
+            (self._at[axis] + by[:, axis, None]).astype(np.float32).reshape(count, side * side)
+            for axis in (0, 1)
         )
-        for plane in pair.source
-    ]
+        return [
+            np.asarray(
+                cv2.remap(plane, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE),
+                np.float32,
+            ).reshape(self._shape)
+            for plane in self._planes
+        ]
+
+
+def _residuals(
+    patches: list[NDArray[np.float32]], target: list[NDArray[np.float32]]
+) -> tuple[
+    list[NDArray[np.float32]],
+    list[NDArray[np.float32]],
+    NDArray[np.float64],
+    NDArray[np.float64],
+]:
+    """Residuals in the target's units, source patches without their means, ZNCC and gain."""
+    source = [_normalised(patch) for patch in patches]
     product, of_source, of_target = (
-        sum(np.einsum("nij,nij->n", a, b, dtype=np.float64) for a, b in zip(one, other, strict=True))
-        for one, other in ((source, target), (source, source), (target, target))
+        np.sum(
+            [np.einsum("nij,nij->n", *both, dtype=np.float64) for both in zip(*pair, strict=True)],
+            axis=0,
+        )
+        for pair in ((source, target), (source, source), (target, target))
     )
     correlation = product / np.sqrt(of_source * of_target + 1e-30)
     # The geometric mean of both regressions: noise in either image does not bend it.
@@ -215,6 +239,13 @@ def _correlated(residual: list[NDArray[np.float32]]) -> float:
         means += float(np.square(cells.mean(axis=(2, 4))).mean())
         alone += float(np.square(r).mean())
     return float(np.clip(cell**2 * means / max(alone, 1e-30), 1.0, cell**2))
+
+
+def _inverse(tensor: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Inverses of (n, 2, 2) structure tensors; finite where one is singular."""
+    trace = np.trace(tensor, axis1=1, axis2=2)[:, None, None]
+    least = SINGULAR * trace + np.finfo(np.float32).tiny
+    return np.asarray(np.linalg.inv(tensor + least * np.eye(2)))
 
 
 def _covariance(

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.derivatives import central_differences
+from align_cli.engine.derivatives import inner_differences
 from align_cli.engine.displacements.level_pair import LevelPair
 
 SIDE: Final = 16
@@ -75,7 +75,9 @@ def textured_tiles(pair: LevelPair, *, most: int, margin: int = 1) -> Tiles:
     side = side_for(pair.inside)
     least = _least_information(pair, side, margin)
     textured = least > 0.0
-    share = float(np.count_nonzero(textured)) / max(float(np.count_nonzero(np.isfinite(least))), 1.0)
+    share = float(np.count_nonzero(textured)) / max(
+        float(np.count_nonzero(np.isfinite(least))), 1.0
+    )
     if not textured.any():
         return Tiles(np.empty((0, 2), np.intp), side, 0.0)
     block = max(side, int(np.ceil(np.sqrt(np.count_nonzero(pair.inside) / most)))) // STRIDE
@@ -98,9 +100,11 @@ def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
     height, width = (extent // STRIDE for extent in inside.shape)
     tensor = [np.zeros((height, width), np.float32) for _ in range(3)]
     for plane in pair.target:
-        x, y = central_differences(plane)
-        for total, product in zip(tensor, (x * x, x * y, y * y), strict=True):
-            total += _cells(product)
+        x, y = (np.pad(slope, 1) for slope in inner_differences(plane))
+        tensor = [
+            total + _cells(product)
+            for total, product in zip(tensor, (x * x, x * y, y * y), strict=True)
+        ]
     cells = side // STRIDE
     if min(height, width) < cells:
         return np.full((0, 0), -np.inf, np.float32)
@@ -142,9 +146,7 @@ def _best_of_blocks(least: Plane, block: int) -> tuple[NDArray[np.intp], NDArray
     return STRIDE * np.column_stack([x, y])[kept].astype(np.intp), strength[kept]
 
 
-def _apart(
-    corner: NDArray[np.intp], strength: NDArray[np.float32], side: int
-) -> NDArray[np.intp]:
+def _apart(corner: NDArray[np.intp], strength: NDArray[np.float32], side: int) -> NDArray[np.intp]:
     """Without those that overlap a stronger one."""
     order = np.argsort(-strength, kind="stable")
     corner = corner[order]

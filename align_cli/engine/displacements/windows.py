@@ -84,7 +84,10 @@ class Windows:
         offset, peak, chances = np.zeros((count, 2), np.intp), np.zeros(count), []
         for index, (x, y) in enumerate(tiles.corner.tolist()):
             left, top = x + displaced[0], y + displaced[1]
-            if not (0 <= top < whole.shape[0] and 0 <= left < whole.shape[1]) or not whole[top, left]:
+            if (
+                not (0 <= top < whole.shape[0] and 0 <= left < whole.shape[1])
+                or not whole[top, left]
+            ):
                 continue
             rows = slice(max(0, top - reach), min(whole.shape[0], top + reach + 1))
             columns = slice(max(0, left - reach), min(whole.shape[1], left + reach + 1))
@@ -93,7 +96,9 @@ class Windows:
             if many < FEWEST_PLACES:
                 continue
             score = cv2.matchTemplate(
-                self._warped[rows.start : rows.stop + side - 1, columns.start : columns.stop + side - 1],
+                self._warped[
+                    rows.start : rows.stop + side - 1, columns.start : columns.stop + side - 1
+                ],
                 self._target[y : y + side, x : x + side],
                 cv2.TM_CCOEFF_NORMED,
             )

@@ -1,0 +1,58 @@
+"""The figures of a displacement field that people and scripts read."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from align_cli.engine.displacements.evidence import SIGMAS, Evidence
+from align_cli.engine.displacements.records import Displacements, SecondMotion
+
+if TYPE_CHECKING:
+    from align_cli.engine.verdict.sufficiency import Remaining
+
+
+def summarised(evidence: Evidence, left: Remaining) -> Displacements:
+    """What the displacement field of an answer says.
+
+    Args:
+        evidence: for the answer.
+        left: what is systematic of it.
+    """
+    field = evidence.field
+    known = field.matched
+    length = np.hypot(*field.displacement[known].T)
+    sigma = np.sqrt(np.trace(field.covariance[known], axis1=1, axis2=2))
+    certain = np.maximum(length - SIGMAS * sigma, 0.0)
+    largest, at = math.nan, (math.nan, math.nan)
+    if length.size:
+        index = int(certain.argmax())
+        largest = float(length[index])
+        x, y = field.position[known][index].tolist()
+        at = x, y
+    half, one, two = (
+        float((length <= px).mean()) if length.size else math.nan for px in (0.5, 1.0, 2.0)
+    )
+    second = left.second
+    return Displacements(
+        field=field,
+        tiles=evidence.tiles,
+        sampled=evidence.asked,
+        stationary=evidence.stationary,
+        log10_false_alarms=evidence.log10_false_alarms,
+        median_px=float(np.median(length)) if length.size else math.nan,
+        p95_px=float(np.quantile(length, 0.95)) if length.size else math.nan,
+        largest_px=largest,
+        largest_at_px=at,
+        within_half_px=half,
+        within_1_px=one,
+        within_2_px=two,
+        systematic_px=left.px,
+        systematic_at_px=left.at_px,
+        explained_by=left.explained_by,
+        second_motion=None
+        if second is None
+        else SecondMotion(second.share, second.shift_px, second.centre, second.place),
+    )

@@ -1,0 +1,225 @@
+"""One answer, assessed: the evidence, what is left, how sure, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty
+from align_cli.engine.arrays import Matrix
+from align_cli.engine.coordinates import inverse, plausible
+from align_cli.engine.displacements import summary
+from align_cli.engine.displacements.evidence import Evidence, gathered
+from align_cli.engine.displacements.records import Displacements
+from align_cli.engine.displacements.second_motion import place_of
+from align_cli.engine.displacements.views import PairView
+from align_cli.engine.motion import MotionModel
+from align_cli.engine.repeats import Repeat
+from align_cli.engine.verdict import messages
+from align_cli.engine.verdict.messages import Objection
+from align_cli.engine.verdict.sufficiency import TOLD_PX, Remaining, matches_of, remaining
+from align_cli.engine.verdict.uncertainty import with_scatter
+
+EVIDENCE: Final = -2.0
+"""log10 of the false alarms up to which images show the same thing. Of 2,000 unrelated pairs fewer
+than one in a hundred reach it, of 200 that are aligned one in a hundred do not
+(``benchmarks.evidence``, ``benchmarks.verdict``)."""
+
+SOME_EVIDENCE: Final = -1.0
+"""With less evidence than this an answer is failed, not doubtful."""
+
+MAJORITY: Final = 0.5
+"""Of the tiles that find a match anywhere so many must lie where they fit. Measured on 33 real
+pairs: right answers 0.53 to 1.00, but for the ends of two focus stacks; wrong ones 0.00."""
+
+RESTLESS_PX: Final = 0.3
+"""A solver that is stopped while its last step moved no corner by more has an answer."""
+
+SHARE_OF_REPEAT: Final = 0.4
+"""Where a target repeats itself, only an initial transform that was given tells which answer was
+meant: the one nearest to it, no corner further than this share of the period. Half of it is half
+way to the next."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the solver found.
+
+    Attributes:
+        model: the motion model.
+        warp: (3, 3), target pixel -> source pixel, at full size.
+        last: how its last level ended.
+        overlap: the share of the target that the source covers.
+        noise: the uncertainty that noise leaves; None where the solver could not tell.
+        moved_px: how far the corners went from where it began.
+        start_given: whether somebody gave that.
+        parameters: how many were fitted to these images.
+    """
+
+    model: MotionModel
+    warp: Matrix
+    last: LevelRecord
+    overlap: float
+    noise: Uncertainty | None
+    moved_px: float
+    start_given: bool
+    parameters: int
+
+
+@dataclass(frozen=True, eq=False)
+class Assessment:
+    """What is to be thought of an answer.
+
+    Attributes:
+        outcome: the verdict with its reasons.
+        displacements: where the images still differ in place; None where no tile can tell, or
+            nothing was solved.
+        uncertainty: how far the answer is likely to be off; None where there is too little to tell.
+        settled: whether most of the textured area follows it beyond doubt: no other can do better.
+        log10_false_alarms: the evidence.
+    """
+
+    outcome: Outcome
+    displacements: Displacements | None = None
+    uncertainty: Uncertainty | None = None
+    settled: bool = False
+    log10_false_alarms: float = math.inf
+
+
+def assess(
+    view: PairView,
+    answer: Answer,
+    *,
+    repeat: Repeat | None,
+    tests: int = 1,
+    accept_residual: float | None = None,
+    all_tiles: bool = False,
+) -> Assessment:
+    """Assess an answer.
+
+    Args:
+        view: both images.
+        answer: what the solver found, or what somebody gave.
+        repeat: the shortest shift under which the target looks like itself.
+        tests: how many answers were tried.
+        accept_residual: what a richer model may still move, px; None for ``TOLD_PX``.
+        all_tiles: ask all tiles of the target.
+    """
+    last = answer.last
+    restless = last.status is Status.ITERATION_LIMIT
+    circles = restless and last.last_step_px * 2.0**last.level <= RESTLESS_PX
+    if last.status is not Status.CONVERGED and not circles:
+        return Assessment(messages.unsolved(last, model=answer.model.name, overlap=answer.overlap))
+    evidence = gathered(
+        view,
+        answer.warp,
+        parameters=answer.parameters,
+        tests=tests,
+        periodic=repeat is not None,
+        all_tiles=all_tiles,
+    )
+    if evidence is None:
+        words = f"{_textureless(view)} has no texture that stands out of its noise"
+        found = [Objection(Status.SINGULAR, words, refutes=True)]
+        return Assessment(messages.outcome(found, model=answer.model.name))
+    left = remaining(answer.model, evidence, answer.warp, view.target_size, view.source_size)
+    matches = matches_of(evidence)
+    uncertainty = with_scatter(
+        answer.noise,
+        answer.model,
+        matches,
+        left.fit,
+        answer.warp,
+        source_size=view.source_size,
+        target_size=view.target_size,
+    )
+    objections = _of_agreement(evidence)
+    if not any(each.refutes for each in objections):
+        objections += _of_model(answer, evidence, left, uncertainty, view, accept_residual)
+        objections += _of_place(answer, repeat, view)
+    if circles:
+        step = last.last_step_px
+        words = f"the solver did not converge within its iterations (last step {step:.3g} px)"
+        objections.append(Objection(Status.ITERATION_LIMIT, words))
+    return Assessment(
+        outcome=messages.outcome(objections, model=answer.model.name),
+        displacements=summary.summarised(evidence, left),
+        uncertainty=uncertainty,
+        settled=evidence.settled and not objections,
+        log10_false_alarms=evidence.log10_false_alarms,
+    )
+
+
+def _of_agreement(evidence: Evidence) -> list[Objection]:
+    """Do they show the same thing, and does most of it follow?"""
+    found = []
+    weak = evidence.log10_false_alarms
+    if weak > EVIDENCE:
+        words = (
+            f"only {evidence.stationary} of {evidence.asked} textured tiles of the target fit best "
+            "where they lie, which may be an accident (number of false alarms "
+            f"{10.0 ** min(weak, 3.0):.2g}, {10.0**EVIDENCE:g} allowed)"
+        )
+        found.append(Objection(Status.NO_AGREEMENT, words, refutes=weak > SOME_EVIDENCE))
+    if evidence.matches and evidence.following < MAJORITY:
+        words = (
+            f"only {evidence.following:.0%} of the texture that finds a match in the source lies "
+            f"within {evidence.allowed_px:.2g} px of it"
+        )
+        found.append(Objection(Status.SECOND_MOTION, words))
+    return found
+
+
+def _of_model(
+    answer: Answer,
+    evidence: Evidence,
+    left: Remaining,
+    uncertainty: Uncertainty | None,
+    view: PairView,
+    accept_residual: float | None,
+) -> list[Objection]:
+    """Is the model sufficient, and does the texture fix it?"""
+    found = []
+    most = TOLD_PX if accept_residual is None else max(TOLD_PX, accept_residual)
+    if left.explained_by is not None and left.px > most:
+        where = place_of(np.array([left.at_px]), view.target_size)
+        model = answer.model.name
+        by = (
+            f"another {model}"
+            if left.explained_by == model
+            else f"a model of kind {left.explained_by}"
+        )
+        words = f"the images are still up to {left.px:.3g} px apart {where}, which {by} explains"
+        found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
+    if uncertainty is not None and uncertainty.mean_px > evidence.allowed_px:
+        words = (
+            f"the texture fixes the transform only to {uncertainty.mean_px:.2g} px "
+            f"({evidence.allowed_px:.2g} px allowed)"
+        )
+        found.append(Objection(Status.UNCERTAIN, words))
+    return found
+
+
+def _of_place(answer: Answer, repeat: Repeat | None, view: PairView) -> list[Objection]:
+    """Is another place as good, and is the transform possible?"""
+    found = []
+    if repeat is not None and not (
+        answer.start_given and answer.moved_px <= SHARE_OF_REPEAT * repeat.length_px
+    ):
+        x, y = repeat.shift_px
+        words = (
+            f"the target repeats itself every {repeat.length_px:.3g} px (x {x:+.3g}, y {y:+.3g}), "
+            "so that the source fits in other places as well"
+        )
+        found.append(Objection(Status.AMBIGUOUS, words))
+    if not plausible(inverse(answer.warp), view.source_size):
+        words = "the horizon of the transform crosses the source"
+        found.append(Objection(Status.DIVERGED, words))
+    return found
+
+
+def _textureless(view: PairView) -> str:
+    return "what the source covers of the target"

@@ -1,0 +1,98 @@
+"""The words of a verdict: the cause, what was measured, and what to try."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from align_cli.engine.alignment import LevelRecord, Outcome, Status
+from align_cli.engine.options import MODEL_NAMES
+
+ADVICE: Final = "give an initial transform nearer to the answer (--init), or another motion model"
+
+MASKS: Final = "leave out what does not move with the scene (--roi, --source-mask, --target-mask)"
+
+_ADVICE: Final = {
+    Status.NO_AGREEMENT: (
+        "they may show different things, or start too far apart for this solver: " + ADVICE
+    ),
+    Status.SINGULAR: "give a simpler motion model, or pictures with more texture",
+    Status.AMBIGUOUS: "give an initial transform near to the answer that is meant (--init)",
+    Status.SECOND_MOTION: MASKS,
+    Status.MODEL_TOO_SIMPLE: "give a richer motion model (-m), or allow it (--accept-residual PX)",
+    Status.UNCERTAIN: "give a simpler motion model (-m)",
+    Status.DIVERGED: "give a simpler motion model, or an initial transform nearer to the answer",
+    Status.ITERATION_LIMIT: "give a simpler motion model, or more iterations (--max-iterations)",
+}
+"""What to try, by the first of the objections."""
+
+_SENTENCES: Final = {
+    Status.ITERATION_LIMIT: (
+        "the solver did not converge within its iterations (last step {step:.3g} px); the images "
+        "may show different things, or start too far apart: " + ADVICE + ", or more iterations "
+        "(--max-iterations)"
+    ),
+    Status.SINGULAR: (
+        "what the source covers of the target ({overlap:.0%}) has too little texture to fix every "
+        "parameter of the {model} model: {simpler}give an initial transform nearer to the answer, "
+        "or pictures with more texture"
+    ),
+    Status.DIVERGED: (
+        "the solver diverged; the images may show different things, or start too far apart: "
+        + ADVICE
+    ),
+    Status.TOO_LITTLE_OVERLAP: (
+        "the source covers too little of the target ({overlap:.0%}): " + ADVICE
+    ),
+}
+"""Where the solver itself found no answer."""
+
+
+@dataclass(frozen=True)
+class Objection:
+    """What speaks against an answer.
+
+    Attributes:
+        status: its kind.
+        words: with what was measured and what is needed.
+        refutes: whether the answer is failed by it, and not only doubtful.
+    """
+
+    status: Status
+    words: str
+    refutes: bool = False
+
+
+def unsolved(last: LevelRecord, *, model: str, overlap: float) -> Outcome:
+    """The outcome where the solver found no answer; ``last`` is how its last level ended."""
+    simpler = "" if model == MODEL_NAMES[0] else "give a simpler one, "
+    sentence = _SENTENCES[last.status].format(
+        step=last.last_step_px, model=model, simpler=simpler, overlap=overlap
+    )
+    return Outcome(last.status, sentence, (sentence,))
+
+
+def outcome(objections: list[Objection], *, model: str) -> Outcome:
+    """Aligned, doubtful or failed: what speaks against an answer, the gravest first, in words."""
+    if not objections:
+        return Outcome(Status.CONVERGED, "the images are aligned")
+    gravest = sorted(objections, key=lambda each: not each.refutes)
+    reasons = tuple(each.words for each in gravest)
+    first = gravest[0]
+    advice = _advice(first.status, model)
+    if first.refutes:
+        return Outcome(first.status, f"{reasons[0]}: {advice}", reasons)
+    sentence = (
+        f"the images may be aligned, but {'; '.join(reasons)}: look at the result before you use "
+        f"it, or {advice}"
+    )
+    return Outcome(first.status, sentence, reasons, doubtful=True)
+
+
+def _advice(status: Status, model: str) -> str:
+    advice = _ADVICE[status]
+    if model == MODEL_NAMES[0]:  # there is none simpler than a translation
+        advice = advice.replace("give a simpler motion model, or ", "").replace(
+            "give a simpler motion model (-m)", ADVICE
+        )
+    return advice
