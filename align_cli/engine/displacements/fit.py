@@ -1,0 +1,311 @@
+"""Robust least-squares fits of vector fields to the displacements of tiles.
+
+A field is linear in its parameters p: d(x) = A(x) p, where A(x) is a (2, p) matrix of polynomials
+in the normalised coordinates of ``align_cli.engine.coordinates``. The motion models, linearised at
+the identity, are such fields, and so is a polynomial of any degree for each component.
+
+A tile's displacement scatters by more than its own covariance C tells (what the field does not
+describe, what the tile's texture hides). What is beyond it is taken as a variance s^2 that all
+tiles share, so a tile counts by V = C + s^2 I: unlike one factor for all covariances, that does
+not let the few sharpest tiles decide alone. s is that with which half of the tiles lie within the
+median of the chi-square distribution. Iteratively reweighted least squares with Tukey's loss
+(Holland and Welsch 1977), begun at the least sum of lengths, which outliers do not move far.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Points, Vector
+from align_cli.engine.coordinates import Size, map_points, normalisation
+from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.robust import OUTLIER
+
+Floats = NDArray[np.float64]
+
+MEDIAN_SQUARED: Final = 2.0 * math.log(2.0)
+"""Median of the chi-square distribution with two degrees of freedom."""
+
+LEAST_SIGMA_PX: Final = 0.01
+"""No tile is taken to be sharper: sub-pixel steps by interpolation have errors of their own."""
+
+ROUNDS: Final = 50
+"""Reweighted solves at most; they end when no weight changes by more than ``SETTLED``."""
+
+SETTLED: Final = 1e-3
+
+LENGTH_ROUNDS: Final = 8
+"""Of them those that look for the least sum of lengths, where Tukey's weights begin."""
+
+
+@dataclass(frozen=True, eq=False)
+class Matches:
+    """Tiles that found a match; of several levels, if need be, one after the other.
+
+    Attributes:
+        position: (n, 2) float64, x and y of the tiles' centres, px of the target.
+        displacement: (n, 2) float64, px.
+        covariance: (n, 2, 2) float64 of the displacement, px^2.
+        side: (n,) float64, of each tile, px.
+        reach: (n,) float64, how far each tile was looked for along either axis, px.
+    """
+
+    position: Points
+    displacement: Points
+    covariance: Floats
+    side: Vector
+    reach: Vector
+
+    def __len__(self) -> int:
+        return len(self.position)
+
+    def __getitem__(self, tiles: Mask) -> Matches:
+        """Some of them, (n,) bool."""
+        return Matches(
+            self.position[tiles],
+            self.displacement[tiles],
+            self.covariance[tiles],
+            self.side[tiles],
+            self.reach[tiles],
+        )
+
+    @property
+    def area(self) -> Vector:
+        """(n,) px^2."""
+        return np.square(self.side)
+
+
+@dataclass(frozen=True, eq=False)
+class Basis:
+    """The vector fields that are fitted.
+
+    Attributes:
+        powers: m pairs (i, j): the monomials x^i y^j in normalised coordinates.
+        along_x: (p, m) float64; row k holds the coefficients of the x component of the field that
+            a unit of parameter k makes.
+        along_y: the same for the y component.
+    """
+
+    powers: tuple[tuple[int, int], ...]
+    along_x: Floats
+    along_y: Floats
+
+    @property
+    def size(self) -> int:
+        """Number of parameters."""
+        return len(self.along_x)
+
+    def at(self, points: Points, size: Size) -> Floats:
+        """(n, 2, p) pixels by which a unit of each parameter moves (n, 2) points in pixels.
+
+        ``size`` is the (width, height) whose normalised coordinates are used.
+        """
+        to_normalised = normalisation(size)
+        x, y = map_points(to_normalised, points).T
+        monomials = np.stack([x**i * y**j for i, j in self.powers], axis=1)
+        rows = np.stack([monomials @ self.along_x.T, monomials @ self.along_y.T], axis=1)
+        return np.asarray(rows / to_normalised[0, 0], np.float64)
+
+
+    def of(self, parameters: Vector, points: Points, size: Size) -> Points:
+        """(n, 2) px, the field with these parameters at (n, 2) points."""
+        return np.asarray(self.at(points, size) @ parameters)
+
+    def variance(self, fit: Fit, points: Points, size: Size) -> Vector:
+        """(n,) px^2, expected squared length of the error of a fitted field at (n, 2) points."""
+        if not np.isfinite(fit.covariance).all():
+            return np.full(len(points), np.inf)
+        rows = self.at(points, size)
+        return np.asarray(((rows @ fit.covariance) * rows).sum(axis=(1, 2)))
+
+
+def of_model(model: MotionModel) -> Basis:
+    """The motion model, linearised at the identity."""
+    return Basis(MONOMIALS, model.jacobian_x, model.jacobian_y)
+
+
+def polynomial(degree: int) -> Basis:
+    """All monomials x^i y^j with i + j <= degree, for each component."""
+    powers = tuple((i, j) for i in range(degree + 1) for j in range(degree + 1 - i))
+    unit, zero = np.eye(len(powers)), np.zeros((len(powers), len(powers)))
+    return Basis(powers, np.vstack([unit, zero]), np.vstack([zero, unit]))
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A field fitted to the displacements of n tiles.
+
+    Attributes:
+        parameters: (p,) float64.
+        covariance: (p, p) float64 of the parameters; infinite where the tiles do not fix them.
+        residual: (n, 2) float64, displacement less field, in px.
+        variance: (n, 2, 2) float64, each tile's covariance and the scatter, in px^2.
+        weight: (n,) float64 in [0, 1], Tukey's: 0 where a tile does not follow.
+        scatter_px: standard deviation along an axis beyond the tiles' own covariances.
+    """
+
+    parameters: Vector
+    covariance: Floats
+    residual: Points
+    variance: Floats
+    weight: Vector
+    scatter_px: float
+
+    @property
+    def effective(self) -> float:
+        """How many tiles carry the fit: (sum w)^2 / sum w^2."""
+        squares = float(self.weight @ self.weight)
+        return float(self.weight.sum()) ** 2 / squares if squares > 0.0 else 0.0
+
+    @property
+    def squares(self) -> float:
+        """Weighted sum of the squared residuals in units of their variance."""
+        return float(self.weight @ squared_lengths(self.residual, self.variance))
+
+
+def fitted(
+    model: MotionModel, position: Points, displacement: Points, covariance: Floats, size: Size
+) -> Fit:
+    """Fit a motion model, linearised at the identity, to displacements.
+
+    Args:
+        model: the motion model.
+        position: (n, 2) float64, where the tiles stand, px of the target.
+        displacement: (n, 2) float64, px.
+        covariance: (n, 2, 2) float64 of the displacements, px^2.
+        size: (width, height) of the target.
+    """
+    return robust_fit(of_model(model).at(position, size), displacement, covariance)
+
+
+def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
+    """Fit displacements by Tukey's loss.
+
+    Args:
+        rows: (n, 2, p) float64, the field at each tile by a unit of each parameter, px.
+        displacement: (n, 2) float64, px.
+        covariance: (n, 2, 2) float64, px^2.
+    """
+    free = rows.shape[2] / 2.0
+    # In the axes of a tile's covariance every variance is a number for each axis.
+    spread, axes = np.linalg.eigh(covariance)
+    turned = axes.transpose(0, 2, 1)
+    design, moved = turned @ rows, np.einsum("nij,nj->ni", turned, displacement)
+    spread = np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2
+    weight, scatter = np.ones(len(rows)), 0.0
+    for step in range(ROUNDS):
+        variance = spread + scatter**2
+        parameters = _solved(design, moved, weight[:, None] / variance)[0]
+        squares = np.square(moved - design @ parameters)
+        scatter = _scatter(squares, spread, free)
+        squared = (squares / (spread + scatter**2)).sum(axis=1)
+        previous = weight
+        weight = 1.0 / np.sqrt(squared + 1.0) if step < LENGTH_ROUNDS else tukey_weight(squared)
+        if step > LENGTH_ROUNDS and np.abs(weight - previous).max(initial=0.0) < SETTLED:
+            break
+    start = Fit(
+        np.zeros(rows.shape[2]),
+        np.zeros((rows.shape[2], rows.shape[2])),
+        displacement,
+        with_scatter(covariance, scatter),
+        weight,
+        scatter,
+    )
+    return refit(rows, displacement, start)
+
+
+def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
+    """Least squares with the variances and weights of another fit to the same tiles."""
+    spread, axes = np.linalg.eigh(like.variance)
+    turned = axes.transpose(0, 2, 1)
+    design, moved = turned @ rows, np.einsum("nij,nj->ni", turned, displacement)
+    precision = like.weight[:, None] / spread
+    parameters, bread = _solved(design, moved, precision)
+    # Sandwich: a tile of weight w has a residual of variance V, not V / w.
+    weighted = (precision * np.sqrt(spread)).reshape(-1, 1) * design.reshape(spread.size, -1)
+    half = weighted @ np.where(np.isfinite(bread), bread, 0.0)
+    covariance = np.where(np.isfinite(bread), half.T @ half, np.inf)
+    residual = displacement - rows @ parameters
+    return replace(like, parameters=parameters, covariance=covariance, residual=residual)
+
+
+def left_out(rows: Floats, fit: Fit) -> Points:
+    """(n, 2) residual of each tile, px, from the field fitted to all others with the same weights.
+
+    Exact for least squares: (I - H)^-1 r, with H the tile's own block of the hat matrix.
+    """
+    precision = fit.weight[:, None, None] * np.linalg.inv(fit.variance)
+    weighted = precision @ rows
+    matrix = np.tensordot(weighted, rows, axes=([0, 1], [0, 1]))
+    own = rows @ np.linalg.pinv(matrix) @ weighted.transpose(0, 2, 1)
+    # A tile that alone fixes a parameter has a singular block: nothing predicts it.
+    others = np.eye(2) - own + np.finfo(np.float64).eps * np.eye(2)
+    return np.asarray(np.linalg.solve(others, fit.residual[:, :, None])[:, :, 0])
+
+
+def tukey_weight(squared: Vector) -> Vector:
+    """Tukey's weight of squared lengths in units of their variance."""
+    return np.asarray(np.maximum(1.0 - squared / OUTLIER**2, 0.0) ** 2, np.float64)
+
+
+def with_scatter(covariance: Floats, scatter_px: float) -> Floats:
+    """The covariances, (n, 2, 2), and the variance that all tiles share."""
+    return covariance + (scatter_px**2 + LEAST_SIGMA_PX**2) * np.eye(2)
+
+
+def squared_lengths(residual: Points, variance: Floats) -> Vector:
+    """r^T V^-1 r of (n, 2) residuals and their (n, 2, 2) variances."""
+    return np.asarray(np.einsum("ni,nij,nj->n", residual, np.linalg.inv(variance), residual))
+
+
+def common_scatter(residual: Points, covariance: Floats) -> float:
+    """The standard deviation, px, beyond their covariances with which half lie within the median.
+
+    Args:
+        residual: (n, 2) float64, px.
+        covariance: (n, 2, 2) float64, px^2.
+    """
+    spread, axes = np.linalg.eigh(covariance)
+    squares = np.square(np.einsum("nij,ni->nj", axes, residual))
+    return _scatter(squares, np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2, 0.0)
+
+
+def _scatter(squares: Floats, spread: Floats, free: float) -> float:
+    """The same of (n, 2) squared residuals and variances along the axes of each covariance.
+
+    ``free`` is the number of tiles that a fit can lay exactly on itself: so many of the smallest
+    residuals say nothing.
+    """
+    n = len(squares)
+    if n <= free + 1.0:
+        return 0.0
+    # Of each tile the s^2 with which it lies at the median: the larger root of a quadratic.
+    linear = spread.sum(axis=1) - squares.sum(axis=1) / MEDIAN_SQUARED
+    constant = spread.prod(axis=1) - (squares * spread[:, ::-1]).sum(axis=1) / MEDIAN_SQUARED
+    root = 0.5 * (np.sqrt(np.maximum(linear**2 - 4.0 * constant, 0.0)) - linear)
+    middle = min(n - 1, int((n + free) / 2.0))
+    return math.sqrt(max(float(np.partition(root, middle)[middle]), 0.0))
+
+
+def _solved(design: Floats, moved: Points, precision: Floats) -> tuple[Vector, Floats]:
+    """Least squares: (p,) parameters, and the inverse of the normal matrix, (p, p).
+
+    Of (n, 2, p) rows and (n, 2) displacements with (n, 2) weights. Where the tiles do not fix all
+    parameters the shortest solution is taken, and the inverse is infinite.
+    """
+    size = design.shape[2]
+    flat = design.reshape(-1, size)
+    weighted = flat * precision.reshape(-1, 1)
+    matrix, vector = weighted.T @ flat, weighted.T @ moved.reshape(-1)
+    scale = np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
+    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
+    known = values > size * np.finfo(np.float64).eps * max(float(values[-1]), 1.0)
+    inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
+    bread = (vectors * inverse) @ vectors.T / np.outer(scale, scale)
+    parameters = bread @ vector
+    return parameters, bread if known.all() else np.full_like(bread, np.inf)

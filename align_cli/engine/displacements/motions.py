@@ -1,0 +1,165 @@
+"""Groups of tiles that share a motion, found among any number of wrong matches.
+
+A tile with a wrong match finds it anywhere in its window. Were all matches wrong, the number of
+other tiles displaced to within r px of a tile's own displacement would follow from the chance that
+a disc of radius r has in a window; the number of false alarms is the tail of that law times the
+discs tried (Desolneux, Moisan and Morel 2000). The disc with the fewest begins a group: its motion
+is fitted, the tiles that are compatible with the motion join, and what is left is asked again.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.arrays import Mask, Points
+from align_cli.engine.coordinates import Size
+from align_cli.engine.displacements.fit import (
+    Basis,
+    Fit,
+    Matches,
+    left_out,
+    polynomial,
+    refit,
+    robust_fit,
+    squared_lengths,
+    tukey_weight,
+    with_scatter,
+)
+from align_cli.engine.displacements.nested import CHANCE, log10_chance
+
+RADII: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
+"""Of the discs that are tried, in sides of a tile: 0.5 to 4 px of its level."""
+
+MOST_MOTIONS: Final = 4
+"""Groups looked for: the main motion, and others."""
+
+GROWTHS: Final = 10
+"""Rounds at most in which a group's motion and its tiles are found in turn."""
+
+FEWEST: Final = 3
+"""Tiles of a group: two share a motion with any third that happens to lie near."""
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Tiles that share a motion.
+
+    Attributes:
+        tiles: (n,) bool, which they are.
+        basis: a translation, or one with linear terms.
+        fit: of the motion, to those tiles.
+        log10_false_alarms: of so many tiles in a disc, where the group began.
+    """
+
+    tiles: Mask
+    basis: Basis
+    fit: Fit
+    log10_false_alarms: float
+
+    def displacement(self, points: Points, size: Size) -> Points:
+        """(n, 2) px, of the motion, at (n, 2) points."""
+        return self.basis.of(self.fit.parameters, points, size)
+
+    def residual(self, matches: Matches, size: Size) -> Points:
+        """(n, 2) px: displacement less motion; of the group's own tiles, by the others' motion."""
+        residual = matches.displacement - self.displacement(matches.position, size)
+        own = self.basis.at(matches.position[self.tiles], size)
+        residual[self.tiles] = left_out(own, self.fit)
+        return residual
+
+
+def motions(matches: Matches, size: Size) -> list[Group]:
+    """Groups of tiles with a motion of their own, those with the fewest false alarms first.
+
+    Args:
+        matches: the tiles that found a match.
+        size: (width, height) of the target.
+    """
+    free = np.ones(len(matches), np.bool_)
+    groups: list[Group] = []
+    while len(groups) < MOST_MOTIONS and np.count_nonzero(free) >= FEWEST:
+        disc, false_alarms = densest(matches, free)
+        if false_alarms > math.log10(CHANCE):
+            break
+        group = _grown(disc, false_alarms, free, matches, size)
+        if np.count_nonzero(group.tiles) < FEWEST:
+            break
+        groups.append(group)
+        free &= ~group.tiles
+    return groups
+
+
+def densest(matches: Matches, free: Mask) -> tuple[Mask, float]:
+    """The disc of displacements with the fewest false alarms: its tiles, and log10 of them.
+
+    Args:
+        matches: n tiles.
+        free: (n,) bool, those that are asked.
+    """
+    indices = np.flatnonzero(free)
+    moved, window = matches.displacement[indices], np.square(2.0 * matches.reach[indices])
+    apart = np.hypot(*(moved[:, None] - moved).transpose(2, 0, 1))
+    tests = math.log10(len(indices) * len(RADII))
+    tiles, fewest = np.zeros(len(free), np.bool_), 0.0
+    for radius in RADII:
+        px = radius * np.maximum.outer(matches.side[indices], matches.side[indices])
+        within = apart <= px
+        expected = np.minimum(math.pi * px**2 / window, 1.0).mean(axis=1)
+        others = within.sum(axis=1) - 1
+        tails = [
+            log10_tail_bound(int(k), len(indices) - 1, float(p))
+            for k, p in zip(others, expected, strict=True)
+        ]
+        best = int(np.argmin(tails))
+        if tests + tails[best] < fewest:
+            fewest = tests + tails[best]
+            tiles[:] = False
+            tiles[indices[within[best]]] = True
+    return tiles, fewest
+
+
+def log10_tail_bound(k: int, n: int, p: float) -> float:
+    """An upper bound of log10 P(X >= k), X the successes of n trials with chances of mean p.
+
+    Hoeffding 1963, theorem 1: unlike the binomial tail it holds for windows of unequal size.
+    """
+    if k <= n * p:
+        return 0.0
+    share = k / n
+    divergence = share * math.log(share / p)
+    if k < n:
+        divergence += (1.0 - share) * math.log((1.0 - share) / (1.0 - p))
+    return -n * divergence / math.log(10.0)
+
+
+def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size: Size) -> Group:
+    """The group around some tiles: its motion, and all free tiles that are compatible with it."""
+    basis, fit = _motion(matches[tiles], size)
+    for _ in range(GROWTHS):
+        left = matches.displacement - basis.of(fit.parameters, matches.position, size)
+        unsure = 0.5 * basis.variance(fit, matches.position, size)
+        variance = with_scatter(matches.covariance, fit.scatter_px)
+        variance += unsure[:, None, None] * np.eye(2)
+        joined = free & (tukey_weight(squared_lengths(left, variance)) > 0.0)
+        if not joined.any() or (joined == tiles).all():
+            break
+        tiles = joined
+        basis, fit = _motion(matches[tiles], size)
+    return Group(tiles, basis, fit, false_alarms)
+
+
+def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
+    """A translation, with linear terms where they are there beyond chance."""
+    constant, linear = polynomial(0), polynomial(1)
+    rows = constant.at(matches.position, size)
+    if len(matches) >= linear.size:
+        rich = robust_fit(
+            linear.at(matches.position, size), matches.displacement, matches.covariance
+        )
+        if log10_chance(refit(rows, matches.displacement, rich), rich) < math.log10(CHANCE):
+            return linear, rich
+    return constant, robust_fit(rows, matches.displacement, matches.covariance)

@@ -1,0 +1,44 @@
+"""Whether the richer of two nested fields describes displacements beyond chance: an F test.
+
+The variance that it compares with is what the tiles scatter by, not what they claim.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from align_cli.engine.displacements.fit import Fit
+
+CHANCE: Final = 1e-3
+"""What chance alone would make seem so more rarely counts as found."""
+
+
+def log10_f_tail(ratio: float, above: float, below: float) -> float:
+    """log10 of the chance that an F variable exceeds ``ratio``, by Paulson's normal approximation.
+
+    Paulson 1942, "An approximate normalization of the analysis of variance distribution".
+
+    Args:
+        ratio: of the mean squares, not negative.
+        above, below: degrees of freedom of the numerator and of the denominator.
+    """
+    a, b = 2.0 / (9.0 * above), 2.0 / (9.0 * below)
+    root = ratio ** (1.0 / 3.0)
+    z = ((1.0 - b) * root - (1.0 - a)) / math.sqrt(b * root * root + a)
+    if z < 30.0:
+        return math.log10(0.5 * math.erfc(z / math.sqrt(2.0)))
+    return -(0.5 * z * z + math.log(z * math.sqrt(2.0 * math.pi))) / math.log(10.0)
+
+
+def log10_chance(simple: Fit, rich: Fit) -> float:
+    """log10 of the chance of so much better a fit, were the simpler of two nested fields true.
+
+    Both with the weights and variances of the richer.
+    """
+    above = len(rich.parameters) - len(simple.parameters)
+    below = 2.0 * float(rich.weight.sum()) - len(rich.parameters)
+    if below < 2.0 or rich.squares <= 0.0:
+        return 0.0
+    gain = max(simple.squares - rich.squares, 0.0)
+    return log10_f_tail(gain / above / (rich.squares / below), above, below)

@@ -1,0 +1,190 @@
+"""What an answer leaves behind: explained by a richer model, or smooth, and how far at most.
+
+Both are read from a finished displacement field. A motion model is nested in the next richer one,
+so an F test tells whether the richer one describes the displacements beyond chance. A smooth
+remainder (a lens, curled paper) is a cubic field, which no motion model has.
+
+The largest displacement lies in the corners of the overlap, where texture may be missing. Both
+kinds of field are read there too, but the cubic only where its own standard error is small enough
+for what is told; where that is not so, nothing is said.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.arrays import Mask, Matrix, Points, Vector
+from align_cli.engine.coordinates import Size, map_points, normalisation, unit
+from align_cli.engine.displacements.fit import Fit, Matches, of_model, polynomial, refit, robust_fit
+from align_cli.engine.displacements.nested import CHANCE, log10_chance
+from align_cli.engine.motion import LARGEST, MODELS, MotionModel
+
+EXACT_ROUNDS: Final = 3
+"""Solves of a linearised model, each about the last. Corners moved by 20 px of 352: one is up to
+ONE px off there, two TWO, three THREE."""
+
+CUBIC: Final = 3
+"""Degree of the smooth field: a lens moves pixels by the third power of their distance."""
+
+TOLD_WITHIN: Final = (0.15, 0.3)
+"""A share of the length, or pixels: how exactly a remainder is to be told, nine times in ten."""
+
+NINE_IN_TEN: Final = 1.645
+"""Standard deviations of the normal law that hold nine of ten."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """What a richer model says of a remainder.
+
+    Attributes:
+        model: the simplest one that no richer one improves upon beyond chance.
+        largest_px: how far it would still move the overlap at most.
+        at: (x, y) of that place in the target.
+        sigma_px: standard error of the displacement there.
+        log10_chance: that of so much better a fit where the answer's own model suffices.
+    """
+
+    model: str
+    largest_px: float
+    at: tuple[float, float]
+    sigma_px: float
+    log10_chance: float
+
+
+@dataclass(frozen=True, eq=False)
+class Smooth:
+    """A smooth field through the displacements.
+
+    Attributes:
+        fit: of the field to the tiles.
+        largest_px: length of the field at most, where tiles carry it.
+        at: (x, y) of that place in the target.
+        mean_px, rms_px: of the length, over those places.
+        carried: (m,) bool, which of the places asked for they are.
+    """
+
+    fit: Fit
+    largest_px: float
+    at: tuple[float, float]
+    mean_px: float
+    rms_px: float
+    carried: Mask
+
+
+def fitted_transform(
+    model: MotionModel, matches: Matches, size: Size, like: Fit | None = None
+) -> tuple[Matrix, Fit]:
+    """The member of a model that moves the tiles as they are displaced, not linearised.
+
+    Args:
+        model: the motion model.
+        matches: the tiles.
+        size: (width, height) of the target.
+        like: a fit whose weights and variances are taken; None for those of this one.
+
+    Returns:
+        (3, 3), pixel of the target -> where the warped source has it, and the fit.
+    """
+    to_normalised = normalisation(size)
+    basis, transform = of_model(model), np.eye(3)
+    for _ in range(EXACT_ROUNDS):
+        moved = map_points(transform, matches.position)
+        rows, left = basis.at(moved, size), matches.position + matches.displacement - moved
+        fit = robust_fit(rows, left, matches.covariance) if like is None else refit(rows, left, like)
+        step = np.linalg.solve(to_normalised, model.to_matrix(fit.parameters) @ to_normalised)
+        transform = unit(step @ transform)
+    return transform, fit
+
+
+def explained_by_richer(
+    model: MotionModel, matches: Matches, size: Size, within: Points
+) -> Explained | None:
+    """The simplest richer model, up to homography, that explains the displacements beyond chance.
+
+    Args:
+        model: that of the answer.
+        matches: the tiles that found a match.
+        size: (width, height) of the target.
+        within: (m, 2) float64, places of the overlap, px of the target, its corners among them.
+
+    Returns:
+        None where no richer model explains more than chance does.
+    """
+    chosen, chance = _sufficient(model, matches, size)
+    if chosen is model:
+        return None
+    transform, fit = fitted_transform(chosen, matches, size)
+    length = np.hypot(*(map_points(transform, within) - within).T)
+    largest = int(np.nanargmax(length))
+    variance = of_model(chosen).variance(fit, within[[largest]], size)
+    return Explained(
+        chosen.name,
+        float(length[largest]),
+        (float(within[largest, 0]), float(within[largest, 1])),
+        math.sqrt(float(variance[0])),
+        chance,
+    )
+
+
+def _sufficient(
+    model: MotionModel, matches: Matches, size: Size
+) -> tuple[MotionModel, float]:
+    """The simplest model from that one on that no richer one improves upon beyond chance.
+
+    Also log10 of the chance that the best of the richer improves upon ``model`` as much as it does.
+    """
+    models = [other for other in MODELS.values() if other.size >= model.size]
+    largest = fitted_transform(MODELS[LARGEST], matches, size)[1]
+    # All with the same weights, so that their sums of squares can be compared.
+    fits = [fitted_transform(other, matches, size, like=largest)[1] for other in models]
+    level = math.log10(CHANCE / max(len(models) - 1, 1))
+    first = 0.0
+    for number, simple in enumerate(models):
+        richer = fits[number + 1 :]
+        chance = min((log10_chance(fits[number], rich) for rich in richer), default=0.0)
+        first = chance if number == 0 else first
+        if chance > level:
+            return simple, first
+    return models[-1], first
+
+
+def smooth_remainder(
+    matches: Matches, size: Size, within: Points, degree: int = CUBIC
+) -> Smooth | None:
+    """A smooth field through the displacements, and its length where tiles carry it.
+
+    Args:
+        matches: the tiles that found a match.
+        size: (width, height) of the target.
+        within: (m, 2) float64, places of the overlap, px of the target, its corners among them.
+        degree: of the polynomials in x and y.
+
+    Returns:
+        None where no place is carried.
+    """
+    basis = polynomial(degree)
+    fit = robust_fit(basis.at(matches.position, size), matches.displacement, matches.covariance)
+    length = np.hypot(*basis.of(fit.parameters, within, size).T)
+    carried = _certain(length, basis.variance(fit, within, size))
+    if not carried.any():
+        return None
+    largest = int(np.where(carried, length, -1.0).argmax())
+    return Smooth(
+        fit,
+        float(length[largest]),
+        (float(within[largest, 0]), float(within[largest, 1])),
+        float(length[carried].mean()),
+        float(np.sqrt(np.square(length[carried]).mean())),
+        carried,
+    )
+
+
+def _certain(length: Vector, variance: Vector) -> Mask:
+    """Where a length, (m,) px, is known as exactly as it is to be told."""
+    share, pixels = TOLD_WITHIN
+    return np.asarray(NINE_IN_TEN * np.sqrt(variance) <= np.maximum(share * length, pixels))
