@@ -7,6 +7,7 @@ predicts each tile better from the others: the motion of its neighbours' group, 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -28,6 +29,7 @@ from align_cli.engine.displacements.fit import (
     with_scatter,
 )
 from align_cli.engine.displacements.motions import Group, log10_tail_bound, motions
+from align_cli.engine.displacements.nested import CHANCE
 from align_cli.engine.displacements.remainder import CUBIC
 from align_cli.engine.robust import LOSSES, OUTLIER
 
@@ -105,7 +107,7 @@ def second_motion(matches: Matches, size: Size) -> SecondMotion | None:
         return None
     kind, best = predicts_better(matches, size, pairs)
     pair = pairs[best]
-    if kind is Remainder.SMOOTH:
+    if kind is not Remainder.PIECEWISE or _by_chance(matches.position, pair) > math.log10(CHANCE):
         return None
     tiles, area = pair.follows[1], matches.area
     at = matches.position[tiles]
@@ -124,8 +126,12 @@ def second_motion(matches: Matches, size: Size) -> SecondMotion | None:
 
 def _pair(matches: Matches, size: Size, one: Group, other: Group) -> Pair:
     length = np.hypot(*matches.displacement.T)
-    main, second = sorted((one, other), key=lambda group: float(np.median(length[group.tiles])))
-    of_main, of_second = (group.displacement(matches.position, size) for group in (main, second))
+    main, second = sorted(
+        (one, other), key=lambda group: float(np.median(length[group.tiles]))
+    )
+    of_main, of_second = (
+        group.displacement(matches.position, size) for group in (main, second)
+    )
     half = 0.5 * np.hypot(*(of_second - of_main).T)
     follows = [
         np.hypot(*(matches.displacement - motion).T) < half for motion in (of_main, of_second)
@@ -133,7 +139,9 @@ def _pair(matches: Matches, size: Size, one: Group, other: Group) -> Pair:
     return Pair(main, second, np.stack(follows), float(2.0 * half[second.tiles].mean()))
 
 
-def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tuple[Remainder, int]:
+def predicts_better(
+    matches: Matches, size: Size, pairs: Sequence[Pair]
+) -> tuple[Remainder, int]:
     """What predicts each tile best from the others: one motion, a smooth field or two motions.
 
     Tukey's loss of the residual that each tile has when it is left out, all in units of the
