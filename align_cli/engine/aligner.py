@@ -18,17 +18,18 @@ from typing import Any, Final
 from align_cli.engine import agreement, unlike_search
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.attempt import Attempt, Task, attempted
+from align_cli.engine.attempt import Attempt, Task, attempted, stays
 from align_cli.engine.coarse_to_fine import FIELD_SIDE, Progress
 from align_cli.engine.coordinates import Size, inverse, plausible
 from align_cli.engine.errors import ImageError
+from align_cli.engine.images.fixed_pattern import fixed_pattern, without_fixed_pattern
 from align_cli.engine.judge import Judge
-from align_cli.engine.luma import check_image, seen
+from align_cli.engine.luma import Luma, check_image, seen
 from align_cli.engine.majority import Majority, Settled, practicable
 from align_cli.engine.memory import keep_freed_memory
 from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.model_choice import model_scores, simplest
-from align_cli.engine.motion import LARGEST, MODELS, describe
+from align_cli.engine.motion import LARGEST, MODELS, describe, nearest
 from align_cli.engine.noise import left_on
 from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LIMIT_RANGES, Options
 from align_cli.engine.pair import Pair
@@ -166,14 +167,19 @@ class Aligner:
         with Threads() as threads:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
             start, attempt = self._found(pair, starts, begin, threads, progress)
+            attempt = self._with_fewer_parameters(pair, attempt, threads)
+            cleaned = self._without_fixed_pattern(pair, attempt, starts, begin, threads)
+            if cleaned is not None:
+                start, attempt = cleaned
             descent, place = attempt.descent, attempt.descent.place
         gain, bias = pair.full_scale_light(place.light)
         source_to_target = inverse(place.warp)
         size = pair.source.size
-        parameters = describe(source_to_target, self.model, size)
+        model = attempt.model
+        parameters = describe(source_to_target, model, size)
         outcome = within_limits(attempt.outcome, self.options, parameters, attempt.quality)
         return Alignment(
-            model=self.model.name,
+            model=model.name,
             source_to_target=source_to_target,
             target_to_source=place.warp,
             parameters=parameters,
@@ -190,6 +196,58 @@ class Aligner:
             target_size=self.target_size,
             displacements=attempt.assessment.displacements,
         )
+
+    def _with_fewer_parameters(self, pair: Pair, attempt: Attempt, threads: Threads) -> Attempt:
+        """An answer that the texture does not fix, by the richest simpler model that it does fix."""
+        if attempt.outcome.status is not Status.UNCERTAIN:
+            return attempt
+        richer_first = sorted(MODELS.values(), key=lambda model: -model.size)
+        for model in (each for each in richer_first if each.size < self.model.size):
+            task = self._task(pair, threads, None)._replace(model=model)
+            begin = nearest(model, attempt.warp, self.target_size)
+            simpler = attempted(task, begin, used=1 + SPARED_LEVELS)
+            if simpler.aligned:
+                return simpler.instead_of(self.model)
+        return attempt
+
+    def _without_fixed_pattern(
+        self,
+        pair: Pair,
+        attempt: Attempt,
+        starts: Sequence[str],
+        begin: Matrix,
+        threads: Threads,
+    ) -> tuple[str, Attempt] | None:
+        """The answer without what belongs to the sensor, where another motion has evidence then.
+
+        None where nothing does, or the scene moves as it did with it.
+        """
+        if self.options.keep_fixed_pattern or pair.source.size != self.target_size:
+            return None
+        if attempt.settled and not stays(attempt.warp, attempt.assessment.displacements):
+            return None
+        source, target = pair.source, self._target.image
+        pattern = fixed_pattern(
+            source.plane,
+            target.plane,
+            source_valid=source.valid,
+            target_valid=target.valid,
+        )
+        if pattern.empty:
+            return None
+        of_source, of_target = (
+            replace(image, plane=plane, valid=valid)
+            for image in (_held(source), _held(target))
+            for plane, valid in [without_fixed_pattern(image.plane, image.valid, pattern)]
+        )
+        try:
+            cleaned = Pair(of_source, Target(of_target, self.options))
+            start, second = self._found(cleaned, starts, begin, threads, None)
+        except ImageError:  # nothing is left
+            return None
+        if not second.aligned or not second.moves_away_from(attempt):
+            return None
+        return start, second.without(pattern)
 
     def _unlike(
         self,
@@ -447,6 +505,11 @@ class Aligner:
         )
         enough = levels > SPARED_LEVELS + 1
         return self.options.levels is None and enough and not settled
+
+
+def _held(image: Luma) -> Luma:
+    """The same, its plane converted: of a large image that is done where it is looked at."""
+    return Luma(image.plane, image.valid, image.offset, image.scale)
 
 
 def residual(

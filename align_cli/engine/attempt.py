@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
+
+import numpy as np
 
 from align_cli.engine import agreement
 from align_cli.engine.alignment import Outcome, Quality, Status, Verdict
@@ -16,9 +18,11 @@ from align_cli.engine.coarse_to_fine import (
     coarse_to_fine,
     level_record,
 )
-from align_cli.engine.coordinates import coarser_by, inverse, plausible
+from align_cli.engine.coordinates import coarser_by, inverse, map_points, plausible
+from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.errors import ImageError
+from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
@@ -35,6 +39,16 @@ MOST_POLISHED: Final = 1 << 20
 """A target of no more pixels is polished, whatever the preset, where the source shows it on pixels
 half or twice as large, or beyond: what one of them blurs are outliers to the descent, and edges are
 most of them. Measured on rocket.jpg, noise of 2 grey levels: 0.05 px, polished 0.02."""
+
+
+SAME_PX: Final = 0.1
+SIGMAS: Final = 3.0
+"""Answers lie elsewhere where a corner is further from the other's than the first and so many of
+its standard deviations: taking off the steps of a block grid moves an unmoved pair by 0.03 px."""
+
+STAYING: Final = 0.1
+"""Share of the tiles with a match that must stay at their raw pixels before what stays with the
+sensor is looked for: one in ten outvotes nothing."""
 
 
 class Task(NamedTuple):
@@ -55,6 +69,7 @@ class Attempt:
     descent: Descent
     quality: Quality
     assessment: Assessment
+    model: MotionModel
 
     @property
     def warp(self) -> Matrix:
@@ -75,6 +90,31 @@ class Attempt:
     def settled(self) -> bool:
         """Whether most of the textured area follows beyond doubt: no other can do better."""
         return self.assessment.settled
+
+    def instead_of(self, model: MotionModel) -> Attempt:
+        """The same, with the word that it was solved in place of a richer model."""
+        sentence = (
+            f"the images are aligned; this texture does not fix every parameter of the {model.name} "
+            f"model, so a model with fewer was used ({self.model.name})"
+        )
+        outcome = replace(self.outcome, sentence=sentence)
+        return replace(self, assessment=replace(self.assessment, outcome=outcome))
+
+    def without(self, pattern: FixedPattern) -> Attempt:
+        """The same, with the word of what was left out."""
+        told = self.assessment.displacements
+        if told is not None:
+            told = replace(told, fixed_pattern=record_of(pattern))
+        return replace(self, assessment=replace(self.assessment, displacements=told))
+
+    def moves_away_from(self, other: Attempt) -> bool:
+        """Whether it lies elsewhere than another, by more than it is uncertain."""
+        sure = self.assessment.uncertainty
+        least = SAME_PX + (0.0 if sure is None else SIGMAS * sure.max_px)
+        if other.outcome.verdict is Verdict.FAILED:
+            return True
+        size = self.descent.solved.target.size
+        return corner_step_px(inverse(other.warp) @ self.warp, size) > least
 
     def better_than(self, first: Attempt) -> bool:
         """Whether a second attempt counts."""
@@ -114,7 +154,7 @@ def attempted(
     place = descent.place
     assessment = _assessed(task, descent, before, given=given, all_tiles=all_tiles)
     quality = agreement.measure(pair.source, target.image, before, place.warp)
-    return Attempt(descent, quality, assessment)
+    return Attempt(descent, quality, assessment, task.model)
 
 
 def _assessed(
@@ -210,3 +250,18 @@ def _polished(task: Task, descent: Descent) -> Descent:
     if task.progress is not None:
         task.progress(record)
     return Descent(result.place, (*descent.records, record), solved)
+
+
+def stays(warp: Matrix, told: Displacements | None) -> bool:
+    """Whether tiles that found a match are found at their own raw pixel, to one, in the source.
+
+    Args:
+        warp: (3, 3), target pixel -> source pixel.
+        told: where the tiles lie; None where nothing is known.
+    """
+    if told is None:
+        return True
+    field = told.field
+    there = field.position + field.displacement
+    moved = np.hypot(*(map_points(warp, there) - field.position).T)
+    return bool((moved[field.matched] < 1.0).mean() > STAYING) if field.matched.any() else True

@@ -46,7 +46,7 @@ from align_cli.engine.pyramid import Level
 from align_cli.engine.robust import Loss
 from align_cli.engine.targets import TargetPlanes
 
-SMALLEST_OVERLAP: Final = 0.1
+SMALLEST_OVERLAP: Final = 0.02
 """Share of the target, or of a smaller source, that must be in both on a level."""
 
 SMALL_STEP: Final = 0.02

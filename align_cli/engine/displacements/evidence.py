@@ -22,6 +22,7 @@ from align_cli.engine.displacements.false_alarms import (
     log10_false_alarms,
     measured_chance,
 )
+from align_cli.engine.displacements.far_matches import far_motion
 from align_cli.engine.displacements.field import DisplacementField, displacement_field
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles, textured_tiles
@@ -44,6 +45,9 @@ FEWEST_ASKED: Final = 5
 
 MOST_DISPLACED: Final = 48
 """Tiles that are asked at displaced windows, evenly spaced."""
+
+MOST_SEARCHED: Final = 1 << 18
+"""Pixels of a level all of which may be searched for tiles that find no match nearby."""
 
 MOST_BY_ACCIDENT: Final = 0.25
 """Where the chance is not measured, it is taken to be this. Measured on 60 pairs of pages, bricks
@@ -79,6 +83,10 @@ class Evidence:
         allowed_px: what is allowed.
         silent: the share of the tiles that found no match within reach.
         settled: whether most of the textured area follows, beyond doubt.
+        told_by: the level that the field is of.
+        away: share of the asked tiles that share another motion, further away than the field
+            reaches.
+        away_px: (x, y) of that motion, where they are found less where they stand, on average.
     """
 
     field: DisplacementField
@@ -92,6 +100,9 @@ class Evidence:
     allowed_px: float
     silent: float
     settled: bool
+    told_by: LevelEvidence
+    away: float = 0.0
+    away_px: tuple[float, float] = (math.nan, math.nan)
 
     @property
     def matches(self) -> int:
@@ -100,8 +111,9 @@ class Evidence:
 
     @property
     def following(self) -> float:
-        """The share of the tiles with a match that lie within what is allowed."""
-        return int(np.count_nonzero(self.follows)) / max(self.matches, 1)
+        """The share of the tiles with a match anywhere that lie within what is allowed."""
+        away = self.away * len(self.field)
+        return int(np.count_nonzero(self.follows)) / max(self.matches + away, 1.0)
 
 
 class LevelEvidence:
@@ -280,6 +292,7 @@ def _settled(level: LevelEvidence, allowed: float, parameters: int, tests: int) 
         allowed_px=allowed,
         silent=1.0 - float(field.matched.mean()),
         settled=True,
+        told_by=level,
     )
 
 
@@ -290,6 +303,15 @@ def _told(
     stationary, asked = best.counts
     field = telling.field
     distinct = telling.search.distinct & field.matched
+    follows = distinct & _near_enough(field, allowed)
+    lost = telling.search.asked & ~field.matched
+    away, away_px = 0.0, (math.nan, math.nan)
+    small = telling.pair.inside.size <= MOST_SEARCHED
+    if small and np.count_nonzero(lost) > np.count_nonzero(follows):
+        share, motion = far_motion(telling.windows, telling.tiles.among(lost), telling.pair.level)
+        if motion is not None:
+            away = share * int(np.count_nonzero(lost)) / len(field)
+            away_px = motion
     return Evidence(
         field=field,
         reach_px=_reach_px(telling),
@@ -298,10 +320,13 @@ def _told(
         stationary=stationary,
         log10_false_alarms=best.log10_false_alarms(parameters, tests),
         distinct=distinct,
-        follows=distinct & _near_enough(field, allowed),
+        follows=follows,
         allowed_px=allowed,
         silent=1.0 - float(field.matched.mean()),
         settled=False,
+        told_by=telling,
+        away=away,
+        away_px=away_px,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from align_cli.engine.displacements.field import DisplacementField
+from align_cli.engine.images import fixed_pattern
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,17 @@ class FixedPattern:
 
     kinds: tuple[str, ...]
     share: float
+
+
+def record_of(pattern: fixed_pattern.FixedPattern) -> FixedPattern:
+    """What people are told of a fixed pattern."""
+    kinds = {
+        "isolated pixels": pattern.isolated,
+        "8x8 block edges": pattern.grid,
+        "constant areas": pattern.areas,
+    }
+    present = tuple(kind for kind, found in kinds.items() if found is not None)
+    return FixedPattern(present, pattern.share)
 
 
 @dataclass(frozen=True, eq=False)

@@ -126,12 +126,8 @@ def second_motion(matches: Matches, size: Size) -> SecondMotion | None:
 
 def _pair(matches: Matches, size: Size, one: Group, other: Group) -> Pair:
     length = np.hypot(*matches.displacement.T)
-    main, second = sorted(
-        (one, other), key=lambda group: float(np.median(length[group.tiles]))
-    )
-    of_main, of_second = (
-        group.displacement(matches.position, size) for group in (main, second)
-    )
+    main, second = sorted((one, other), key=lambda group: float(np.median(length[group.tiles])))
+    of_main, of_second = (group.displacement(matches.position, size) for group in (main, second))
     half = 0.5 * np.hypot(*(of_second - of_main).T)
     follows = [
         np.hypot(*(matches.displacement - motion).T) < half for motion in (of_main, of_second)
@@ -139,9 +135,7 @@ def _pair(matches: Matches, size: Size, one: Group, other: Group) -> Pair:
     return Pair(main, second, np.stack(follows), float(2.0 * half[second.tiles].mean()))
 
 
-def predicts_better(
-    matches: Matches, size: Size, pairs: Sequence[Pair]
-) -> tuple[Remainder, int]:
+def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tuple[Remainder, int]:
     """What predicts each tile best from the others: one motion, a smooth field or two motions.
 
     Tukey's loss of the residual that each tile has when it is left out, all in units of the

@@ -46,6 +46,10 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.corner)
 
+    def among(self, picked: Mask) -> Tiles:
+        """Those that are picked, (n,) bool."""
+        return replace(self, corner=self.corner[picked])
+
     def some(self, count: int) -> Tiles:
         """So many of them, evenly spaced."""
         picked = np.linspace(0, len(self) - 1, count).astype(np.intp)

@@ -74,6 +74,12 @@ class Windows:
         self._inside = pair.inside
         self._whole: dict[int, Mask] = {}
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Height and width of the level."""
+        height, width = self._inside.shape
+        return height, width
+
     def search(
         self, tiles: Tiles, displaced: tuple[int, int] = (0, 0), reach: int = REACH
     ) -> WindowSearch:

@@ -13,6 +13,7 @@ from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements import summary
 from align_cli.engine.displacements.evidence import Evidence, gathered
+from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.records import Displacements
 from align_cli.engine.displacements.second_motion import place_of
 from align_cli.engine.displacements.views import PairView
@@ -164,7 +165,7 @@ def _of_agreement(evidence: Evidence) -> list[Objection]:
             f"{10.0 ** min(weak, 3.0):.2g}, {10.0**EVIDENCE:g} allowed)"
         )
         found.append(Objection(Status.NO_AGREEMENT, words, refutes=weak > SOME_EVIDENCE))
-    if evidence.matches and evidence.following < MAJORITY:
+    if (evidence.matches or evidence.away) and evidence.following < MAJORITY:
         words = (
             f"only {evidence.following:.0%} of the texture that finds a match in the source lies "
             f"within {evidence.allowed_px:.2g} px of it"
@@ -194,7 +195,11 @@ def _of_model(
         )
         words = f"the images are still up to {left.px:.3g} px apart {where}, which {by} explains"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
-    if uncertainty is not None and uncertainty.mean_px > evidence.allowed_px:
+    level = evidence.told_by
+    if len(blind_directions(level.pair, level.tiles, answer.model)):
+        words = f"the texture does not fix every parameter of the {answer.model.name} model"
+        found.append(Objection(Status.UNCERTAIN, words))
+    elif uncertainty is not None and uncertainty.mean_px > evidence.allowed_px:
         words = (
             f"the texture fixes the transform only to {uncertainty.mean_px:.2g} px "
             f"({evidence.allowed_px:.2g} px allowed)"

@@ -133,7 +133,7 @@ def _own(model: MotionModel, transform: Matrix, fit: Fit, within: Points, size: 
     if not certain[at]:
         return Remaining(0.0, (math.nan, math.nan), None, None, fit)
     place = (float(within[at, 0]), float(within[at, 1]))
-    told = model.name if length[at] > TOLD_PX else None
+    told = model.name if float(length.mean()) > TOLD_PX else None
     return Remaining(float(length[at]), place, told, None, fit)
 
 

@@ -1,0 +1,54 @@
+"""Where the tiles went that find no match near where they stand: the whole overlap is searched.
+
+One tile finds a good place somewhere in a large picture by accident; many that find it by the same
+displacement do not.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.displacements.fit import Matches
+from align_cli.engine.displacements.motions import motions
+from align_cli.engine.displacements.tiles import Tiles
+from align_cli.engine.displacements.windows import Windows
+
+MOST_ASKED: Final = 40
+"""Tiles that are asked, evenly spaced: a search takes milliseconds."""
+
+
+def far_motion(
+    windows: Windows, tiles: Tiles, level: int
+) -> tuple[float, tuple[float, float] | None]:
+    """The motion that most of some tiles share, wherever in the overlap they are found.
+
+    Args:
+        windows: of a level.
+        tiles: those that find no match near where they stand.
+        level: its number.
+
+    Returns:
+        The share of these tiles that follow it, and the mean (x, y) of their displacements in px of
+        full size; 0 and None where no motion is shared beyond chance.
+    """
+    some = tiles.some(min(len(tiles), MOST_ASKED))
+    height, width = windows.shape
+    found = windows.search(some, reach=max(height, width))
+    known = found.asked & found.distinct
+    count = int(np.count_nonzero(known))
+    scale = 2.0**level
+    matches = Matches(
+        position=scale * (some.corner[known] + 0.5 * (some.side - 1.0)),
+        displacement=scale * found.offset[known].astype(np.float64),
+        covariance=np.tile(scale**2 * np.eye(2), (count, 1, 1)),
+        side=np.full(count, scale * some.side),
+        reach=np.full(count, 0.5 * scale * max(height, width)),
+    )
+    groups = motions(matches, (round(scale * width), round(scale * height)))
+    if not groups:
+        return 0.0, None
+    largest = max(groups, key=lambda group: int(np.count_nonzero(group.tiles))).tiles
+    x, y = matches.displacement[largest].mean(axis=0).tolist()
+    return int(np.count_nonzero(largest)) / len(some), (x, y)
