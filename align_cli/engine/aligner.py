@@ -224,7 +224,8 @@ class Aligner:
         """
         if self.options.keep_fixed_pattern or pair.source.size != self.target_size:
             return None
-        if attempt.settled and not stays(attempt.warp, attempt.assessment.displacements):
+        assessment = attempt.assessment
+        if assessment.nearly_all and not stays(attempt.warp, assessment.displacements):
             return None
         source, target = pair.source, self._target.image
         pattern = fixed_pattern(

@@ -42,7 +42,7 @@ most of them. Measured on rocket.jpg, noise of 2 grey levels: 0.05 px, polished 
 
 
 SAME_PX: Final = 0.1
-SIGMAS: Final = 3.0
+SIGMAS: Final = 1.0
 """Answers lie elsewhere where a corner is further from the other's than the first and so many of
 its standard deviations: taking off the steps of a block grid moves an unmoved pair by 0.03 px."""
 

@@ -81,6 +81,7 @@ class Evidence:
         distinct: (n,) bool, the tiles that have found a match which no other place comes near to.
         follows: (n,) bool, those of them that lie within what is allowed.
         allowed_px: what is allowed.
+        nearly_all: whether all but a few tiles lie where they fit best.
         silent: the share of the tiles that found no match within reach.
         settled: whether most of the textured area follows, beyond doubt.
         told_by: the level that the field is of.
@@ -101,6 +102,7 @@ class Evidence:
     silent: float
     settled: bool
     told_by: LevelEvidence
+    nearly_all: bool = False
     away: float = 0.0
     away_px: tuple[float, float] = (math.nan, math.nan)
 
@@ -227,16 +229,15 @@ def gathered(
     first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
     allowed = allowed_px(at(first).pair.inside, first)
     if not (periodic or all_tiles):
-        settled = _settled(at(first), allowed, parameters, tests)
+        finer = [at(level) for level in levels if level < first]
+        settled = _settled(at(first), finer, allowed, parameters, tests)
         if settled is not None:
             return settled
     asked = [at(level) for level in levels if len(at(level).tiles)]
     if not asked:
         return None
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
-    most_matched = max(each.matched for each in asked)
-    telling = next((each for each in asked if each.matched >= 0.5 * most_matched), asked[0])
-    return _told(telling, best, allowed, parameters, tests)
+    return _told(_telling(asked), best, allowed, parameters, tests)
 
 
 def allowed_px(inside: Mask, level: int) -> float:
@@ -266,8 +267,32 @@ def _first(levels: Sequence[int], allowed: float) -> int:
     return max((level for level in levels if 2.0**level <= allowed), default=levels[0])
 
 
-def _settled(level: LevelEvidence, allowed: float, parameters: int, tests: int) -> Evidence | None:
-    """The evidence of stage one; None where it does not settle whether the images agree."""
+def _telling(levels: Sequence[LevelEvidence]) -> LevelEvidence:
+    """The finest level on which the texture of at least half as much area as on any finds a match.
+
+    Args:
+        levels: finest first.
+    """
+    most = max(each.matched for each in levels)
+    return next(each for each in levels if each.matched >= 0.5 * most)
+
+
+def _settled(
+    level: LevelEvidence,
+    finer: Sequence[LevelEvidence],
+    allowed: float,
+    parameters: int,
+    tests: int,
+) -> Evidence | None:
+    """The evidence of stage one; None where it does not settle whether the images agree.
+
+    Args:
+        level: the level that is looked at.
+        finer: the finer ones, asked where tiles of that level do not follow.
+        allowed: what may be left of a displacement, px.
+        parameters: of the model.
+        tests: how many answers were tried.
+    """
     field, count = level.near, len(level.tiles)
     length = np.hypot(*field.displacement.T)
     here = field.matched & (length <= 2.0**level.pair.level)
@@ -279,10 +304,12 @@ def _settled(level: LevelEvidence, allowed: float, parameters: int, tests: int) 
         return None
     distinct = here
     if k < NEARLY_ALL * count:
+        level = _telling([*finer, level])
         field, distinct = level.field, level.search.distinct & level.field.matched
     return Evidence(
         field=field,
         reach_px=_reach_px(level),
+        nearly_all=k >= NEARLY_ALL * count,
         tiles=count,
         asked=count,
         stationary=k,

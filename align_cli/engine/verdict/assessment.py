@@ -80,6 +80,7 @@ class Assessment:
             nothing was solved.
         uncertainty: how far the answer is likely to be off; None where there is too little to tell.
         settled: whether most of the textured area follows it beyond doubt: no other can do better.
+        nearly_all: whether all but a few tiles do.
         log10_false_alarms: the evidence.
     """
 
@@ -87,6 +88,7 @@ class Assessment:
     displacements: Displacements | None = None
     uncertainty: Uncertainty | None = None
     settled: bool = False
+    nearly_all: bool = False
     log10_false_alarms: float = math.inf
 
 
@@ -150,6 +152,7 @@ def assess(
         displacements=summary.summarised(evidence, left),
         uncertainty=uncertainty,
         settled=evidence.settled and not objections,
+        nearly_all=evidence.nearly_all and not objections,
         log10_false_alarms=evidence.log10_false_alarms,
     )
 
