@@ -11,12 +11,20 @@ common logarithm of the fewest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import numpy as np
 
 from align_cli.engine.aligner import align
+from align_cli.engine.coordinates import inverse
+from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.errors import ImageError
+from align_cli.engine.luma import seen
+from align_cli.engine.options import Options
+from align_cli.engine.pair import Pair
+from align_cli.engine.target import Target
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.scenes import Floats, random_motion
@@ -32,9 +40,22 @@ DEFAULT_COUNT = 200
 
 def log10_false_alarms(source: Image, target: Image, source_to_target: Floats, model: str) -> float:
     """The evidence that the source, so laid over the target, shows the same thing."""
-    from align_cli.engine.displacements.evidence import evidence  # noqa: PLC0415
-
-    return float(evidence(source, target, source_to_target, model=model).log10_false_alarms)
+    options = Options(model=model)
+    of_source, of_target = (
+        seen(image, role, None, options) for image, role in ((source, "source"), (target, "target"))
+    )
+    try:
+        pair = Pair(of_source, Target(of_target, options))
+    except ImageError:
+        return math.inf
+    evidence = gathered(
+        IntensityView(pair, gain=1.0),
+        inverse(source_to_target),
+        parameters=0,
+        tests=1,
+        periodic=pair.target.repeat is not None,
+    )
+    return math.inf if evidence is None else evidence.log10_false_alarms
 
 
 def transforms(pair: Pair, rng: np.random.Generator, *, solved: bool) -> Iterator[Floats]:

@@ -21,6 +21,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite, nan
 
+import math
 import numpy as np
 from scipy import ndimage
 
@@ -77,13 +78,15 @@ class Told:
 
 
 def told(found: Alignment) -> Told:
-    displacements = getattr(found, "displacements", None)
-    second = getattr(displacements, "second_motion", None)
+    told = found.displacements
+    if told is None:
+        return Told(0.0, None, None, None)
+    second = told.second_motion
     return Told(
-        getattr(displacements, "systematic_px", None) or 0.0,
-        getattr(displacements, "explained_by", None),
-        getattr(second, "shift_px", None),
-        getattr(second, "share", None),
+        0.0 if math.isnan(told.systematic_px) else told.systematic_px,
+        told.explained_by,
+        None if second is None else second.shift_px,
+        None if second is None else second.share,
     )
 
 
