@@ -36,15 +36,19 @@ MOST_BEYOND: Final = 0.01
 """Share of the image that may lie beyond the level of an area; of a letterboxed picture 0.003 were
 darker than its bars."""
 
-RUN: Final = 16
-"""Pixels along the border whose mean tells whether an area is constant or only smooth."""
+RUNS: Final = 64
+"""Runs of pixels that the border is cut into: their means tell whether an area is constant or only
+smooth."""
+
+SHORTEST_RUN: Final = 8
+"""Pixels of a run at least."""
 
 MOST_VARIATION: Final = 0.5
 """Standard deviation of the means of runs, as a share of the area's noise or the least tolerance.
-White noise alone has 1 / sqrt(RUN) = 0.25; shadows and skies have 0.8 to 3."""
+Runs of 16 pixels of white noise have 0.25; shadows and skies have 0.8 to 3."""
 
 _ROUNDS: Final = 8
-_CLEANING_SIDE: Final = 3
+_SMOOTHING: Final = 3, 3
 
 
 def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None = None) -> Mask:
@@ -61,12 +65,13 @@ def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None
         (height, width) bool, True on the areas.
     """
     areas = np.zeros(plane.shape, np.uint8)
-    for level, tolerance in _levels(plane, valid):
-        near = np.asarray(cv2.inRange(plane, level - tolerance, level + tolerance), np.uint8)
+    levels = _levels(plane, valid)
+    # The outline must not tremble with the noise, where the area's edge is soft.
+    smooth = cv2.blur(plane, _SMOOTHING, borderType=cv2.BORDER_REPLICATE) if levels else plane
+    for level, tolerance in levels:
+        near = np.asarray(cv2.inRange(smooth, level - tolerance, level + tolerance), np.uint8)
         if valid is not None:
             near[~valid] = 0
-        # A pixel belongs where most around it do: noise makes no holes and specks no bridges.
-        near = np.asarray(cv2.medianBlur(near, _CLEANING_SIDE), np.uint8)
         areas |= _reaching_border(near)
     if nodata is not None:
         areas |= (plane == np.float32(nodata)).view(np.uint8)
@@ -81,7 +86,7 @@ def _levels(plane: Plane, valid: Mask | None) -> list[tuple[float, float]]:
     border = _border(plane)
     if valid is not None:
         border = border[_border(valid)]
-    if border.size < RUN:
+    if border.size < 2 * SHORTEST_RUN:
         return []
     contrast = contrast_of(plane)
     some = plane[::4, ::4] if valid is None else plane[::4, ::4][valid[::4, ::4]]
@@ -122,7 +127,8 @@ def _level(border: Plane, contrast: float, *, lower: bool) -> tuple[float, float
         tolerance = min(max(TOLERANCE * noise, least), most)
     if TOLERANCE * noise > most:
         return None
-    runs = border[: border.size // RUN * RUN].reshape(-1, RUN)
+    length = max(SHORTEST_RUN, border.size // RUNS)
+    runs = border[: border.size // length * length].reshape(-1, length)
     whole = (np.abs(runs - level) <= tolerance).mean(axis=1) > 0.9
     if whole.sum() < 2:
         return None

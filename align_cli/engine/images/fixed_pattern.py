@@ -179,7 +179,9 @@ def _common_areas(source: Mask, target: Mask) -> Mask | None:
     fixed[0] = False
     if not fixed.any():
         return None
-    fixed &= np.bincount(labels.ravel(), minlength=count) >= LEAST_AREA * labels.size
+    interior = np.bincount(labels[(of_source & of_target) > 0], minlength=count)
+    # A mosaic's dark pixels stay, too, but they are an area's outline without the area.
+    fixed &= interior >= np.maximum(length, LEAST_AREA * labels.size)
     areas = fixed[labels]
     return areas if areas.any() else None
 
