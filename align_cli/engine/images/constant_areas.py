@@ -7,14 +7,14 @@ whoever sees one image: ``fixed_pattern`` tells them by the pair.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.images.isolated_pixels import contrast_of
+from align_cli.engine.images.isolated_pixels import STEP, contrast_of
 from align_cli.engine.robust import scale_of
 
 END_OF_BORDER: Final = 0.02
@@ -48,7 +48,17 @@ MOST_VARIATION: Final = 0.5
 Runs of 16 pixels of white noise have 0.25; shadows and skies have 0.8 to 3."""
 
 _ROUNDS: Final = 8
+_WHOLE: Final = 0.9
 _SMOOTHING: Final = 3, 3
+
+
+class _Level(NamedTuple):
+    """The value of an area, what its pixels may differ from it, their noise, and which end."""
+
+    value: float
+    tolerance: float
+    noise: float
+    lower: bool
 
 
 def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None = None) -> Mask:
@@ -68,8 +78,8 @@ def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None
     levels = _levels(plane, valid)
     # The outline must not tremble with the noise, where the area's edge is soft.
     smooth = cv2.blur(plane, _SMOOTHING, borderType=cv2.BORDER_REPLICATE) if levels else plane
-    for level, tolerance in levels:
-        near = np.asarray(cv2.inRange(smooth, level - tolerance, level + tolerance), np.uint8)
+    for value, tolerance, _, _ in levels:
+        near = np.asarray(cv2.inRange(smooth, value - tolerance, value + tolerance), np.uint8)
         if valid is not None:
             near[~valid] = 0
         areas |= _reaching_border(near)
@@ -81,27 +91,26 @@ def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None
     return found
 
 
-def _levels(plane: Plane, valid: Mask | None) -> list[tuple[float, float]]:
-    """Level and tolerance of the lowest and of the highest constant area along the border."""
+def _levels(plane: Plane, valid: Mask | None) -> list[_Level]:
+    """The darkest and the brightest constant area along the border."""
     border = _border(plane)
     if valid is not None:
         border = border[_border(valid)]
     if border.size < 2 * SHORTEST_RUN:
         return []
-    contrast = contrast_of(plane)
-    some = plane[::4, ::4] if valid is None else plane[::4, ::4][valid[::4, ::4]]
-    levels = []
-    for lower in (True, False):
-        found = _level(border, contrast, lower=lower)
-        if found is None:
-            continue
-        level, tolerance = found
-        beyond = some < level - tolerance if lower else some > level + tolerance
-        if beyond.mean() <= MOST_BEYOND:
-            levels.append(found)
-    if len(levels) == 2 and abs(levels[1][0] - levels[0][0]) <= levels[0][1] + levels[1][1]:
-        return levels[:1]
-    return levels
+    some = plane[::STEP, ::STEP] if valid is None else plane[::STEP, ::STEP][valid[::STEP, ::STEP]]
+    found = [level for lower in (True, False) if (level := _level(border, some, lower=lower))]
+    if not found:
+        return []
+    # Nodata far from the picture makes all of the picture look constant: what is more nearly
+    # constant goes first, and the other has to stand apart from the rest.
+    first = min(found, key=lambda level: level.noise)
+    rest = [values[np.abs(values - first.value) > first.tolerance] for values in (border, some)]
+    other = None
+    if rest[0].size >= 2 * SHORTEST_RUN and rest[1].size:
+        border[np.abs(border - first.value) <= first.tolerance] = np.nan
+        other = _level(border, rest[1], lower=not first.lower)
+    return [first] if other is None else [first, other]
 
 
 def _border(plane: NDArray[Any]) -> NDArray[Any]:
@@ -109,34 +118,40 @@ def _border(plane: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([plane[0], plane[1:-1, -1], plane[-1, ::-1], plane[-2:0:-1, 0]])
 
 
-def _level(border: Plane, contrast: float, *, lower: bool) -> tuple[float, float] | None:
-    """Level and tolerance of the area at one end of the border's values, or None.
+def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
+    """The area at one end of the border's values, or None.
 
     The level climbs to the middle of the values within the tolerance, the tolerance shrinks to
     their noise.
+
+    Args:
+        border: (n,) once around the image; NaN where it is known to belong to another area.
+        some: values of pixels all over the image.
+        lower: whether the area is the darkest, or else the brightest.
     """
+    contrast = contrast_of(some)
     least, most = LEAST_TOLERANCE * contrast, MOST_TOLERANCE * contrast
-    level = float(np.quantile(border, END_OF_BORDER if lower else 1.0 - END_OF_BORDER))
+    value = float(np.nanquantile(border, END_OF_BORDER if lower else 1.0 - END_OF_BORDER))
     tolerance = most
     for _ in range(_ROUNDS):
-        inside = np.abs(border - level) <= tolerance
-        values = border[inside]
-        level = float(np.median(values))
+        values = border[np.abs(border - value) <= tolerance]
+        value = float(np.median(values))
         # Not its median: where noise is clipped at black, half of the values are the level.
-        noise = float(np.sqrt(np.square(values - np.float32(level)).mean()))
+        noise = float(np.sqrt(np.square(values - np.float32(value)).mean()))
         tolerance = min(max(TOLERANCE * noise, least), most)
-    if TOLERANCE * noise > most:
+    beyond = some < value - tolerance if lower else some > value + tolerance
+    if TOLERANCE * noise > most or beyond.mean() > MOST_BEYOND:
         return None
     length = max(SHORTEST_RUN, border.size // RUNS)
     runs = border[: border.size // length * length].reshape(-1, length)
-    whole = (np.abs(runs - level) <= tolerance).mean(axis=1) > 0.9
-    if whole.sum() < 2:
+    means = runs[(np.abs(runs - value) <= tolerance).mean(axis=1) > _WHOLE].mean(axis=1)
+    means = means[np.isfinite(means)]
+    if means.size < 2:
         return None
-    means = np.median(runs[whole], axis=1)
     variation = scale_of(means - np.median(means))
-    if variation > MOST_VARIATION * max(noise, least / TOLERANCE):
+    if variation > MOST_VARIATION * max(noise, least):
         return None
-    return level, tolerance
+    return _Level(value, tolerance, noise, lower)
 
 
 def _reaching_border(near: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import log
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.arrays import Mask, Plane, Vector
 from align_cli.engine.images.block_grid import BlockGrid, block_grid, without_block_edges
 from align_cli.engine.images.constant_areas import constant_areas
 from align_cli.engine.images.isolated_pixels import isolated_pixels
@@ -25,13 +25,23 @@ CHANCE: Final = 1e-3
 """Spots count where so many common pixels, or more, of two unrelated sets are less likely."""
 
 COMMON_OUTLINE: Final = 0.9
-"""Share of an area's outline that both images have at the same pixels. Mounts, bars, rims and round
-fields of view under noise have 0.98 to 1; paper, sky and dark of 45 photographs and scans moved by
-one pixel 0.3 to 0.7, by three pixels 0.0 to 0.3."""
+"""Share of an area's outline that both images have near the same pixels. Mounts, bars, rims and
+round fields of view under noise have 0.99 to 1; paper, sky and dark moved by 5 pixels 0.1 to
+0.75."""
+
+NEAR: Final = 2
+"""Pixels that an outline may differ: noise and the scene shift it where the area's edge is soft."""
+
+STILL: Final = 0.25
+"""Pixels that an outline may move as a whole. Round fields of view, their edges blurred by up to
+6 pixels, noise of 1 to 4 grey levels, with JPEG and without, moved 0.2 at most while the scene
+moved 13; paper, sky and dark moved by (0.3, 0.2) pixels 0.35 and more, by a pixel 0.9 and more."""
+
+LITTLE: Final = 0.05
+"""Share of the information on a motion that is added to that along either axis."""
 
 LEAST_AREA: Final = 1e-3
-"""Share of the image that an area takes at least: outlines of fewer pixels agree by chance (in one
-of 45 photographs moved by one pixel 44 pixels by 0.84)."""
+"""Share of the image that an area takes at least: short outlines agree by chance."""
 
 WIDEST_RIM: Final = 16
 """Pixels that the edge of an area may be wide."""
@@ -42,6 +52,7 @@ by less than this share of its height."""
 
 _NEIGHBOURS: Final = np.ones((3, 3), np.uint8)
 _SPOT_SIDE: Final = 5
+_MASK_SMOOTHING: Final = 5, 5
 
 
 @dataclass(frozen=True)
@@ -161,34 +172,86 @@ def _common_grid(source: Plane, target: Plane) -> BlockGrid | None:
 
 
 def _common_areas(source: Mask, target: Mask) -> Mask | None:
-    """The parts of two areas whose outline, too, is the same in both.
+    """The parts of two areas whose outline stands still, too.
 
     Paper lies under both images wherever neither has a letter, but its outline is that of the
     letters, and moves with them.
     """
-    common = (source & target).view(np.uint8)
+    common = source & target
     if not common.any():
         return None
-    # Beyond the image's border an area goes on.
-    of_source, of_target = _inside(source), _inside(target)
-    count, labels = cv2.connectedComponents(common, connectivity=4)
-    outline = labels[common > (of_source & of_target)]
-    agreed = labels[common > (of_source | of_target)]
+    count, numbered = cv2.connectedComponents(common.view(np.uint8), connectivity=4)
+    labels = np.asarray(numbered, np.int32)
+    inside = _eroded(common, 1)
+    y, x = np.nonzero(common & ~inside)
+    outline = labels[y, x]
     length = np.bincount(outline, minlength=count)
-    fixed = np.bincount(agreed, minlength=count) >= COMMON_OUTLINE * np.maximum(length, 1)
+    interior = np.bincount(labels[inside], minlength=count)
+    # A mosaic's dark pixels stay, too, but they are an area's outline without the area.
+    fixed = (length > 0) & (interior >= np.maximum(length, LEAST_AREA * labels.size))
     fixed[0] = False
     if not fixed.any():
         return None
-    interior = np.bincount(labels[(of_source & of_target) > 0], minlength=count)
-    # A mosaic's dark pixels stay, too, but they are an area's outline without the area.
-    fixed &= interior >= np.maximum(length, LEAST_AREA * labels.size)
+    near = ~(_eroded(source, 1 + NEAR) | _eroded(target, 1 + NEAR))[y, x]
+    agreed = np.bincount(outline, near, minlength=count)
+    fixed &= agreed >= COMMON_OUTLINE * length
+    fixed &= _outline_motion(source, target, (x, y), outline, count) <= STILL
     areas = fixed[labels]
     return areas if areas.any() else None
 
 
-def _inside(area: Mask) -> NDArray[np.uint8]:
-    """1 on the pixels of an area that no pixel outside of it touches."""
-    return np.asarray(cv2.erode(area.view(np.uint8), _NEIGHBOURS), np.uint8)
+def _eroded(area: Mask, pixels: int) -> Mask:
+    """An area without what lies so near to its outline; beyond the image's border it goes on."""
+    square = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
+    return cv2.erode(area.view(np.uint8), square).astype(np.bool_)
+
+
+def _outline_motion(
+    source: Mask,
+    target: Mask,
+    outline: tuple[NDArray[np.intp], NDArray[np.intp]],
+    labels: NDArray[np.int32],
+    count: int,
+) -> Vector:
+    """Pixels by which the outline of each component moves from one mask to the other, (count,).
+
+    A step of Lucas and Kanade between the masks: noise moves an outline to and fro, a motion moves
+    all of it.
+
+    Args:
+        source: (height, width) bool.
+        target: the same.
+        outline: x and y of the pixels next to the outline, (n,) each.
+        labels: (n,) the component of each.
+        count: how many labels there are.
+    """
+    x, y = outline
+    height, width = source.shape
+    before, after = (
+        cv2.boxFilter(
+            mask.view(np.uint8), cv2.CV_32F, _MASK_SMOOTHING, borderType=cv2.BORDER_REPLICATE
+        )
+        for mask in (source, target)
+    )
+    # Only the difference of the masks is needed where they are looked at, and their mean's slope.
+    left, right = np.maximum(x - 1, 0), np.minimum(x + 1, width - 1)
+    above, below = np.maximum(y - 1, 0), np.minimum(y + 1, height - 1)
+    slope_x = sum(mask[y, right] - mask[y, left] for mask in (before, after)) / 4.0
+    slope_y = sum(mask[below, x] - mask[above, x] for mask in (before, after)) / 4.0
+    change = before[y, x] - after[y, x]
+
+    def total(values: NDArray[Any]) -> Vector:
+        return np.asarray(np.bincount(labels, values, minlength=count), np.float64)
+
+    xx, xy, yy = total(slope_x**2), total(slope_x * slope_y), total(slope_y**2)
+    right_x, right_y = total(slope_x * change), total(slope_y * change)
+    # A straight outline says nothing of a motion along itself.
+    known_little = LITTLE * (xx + yy)
+    xx, yy = xx + known_little, yy + known_little
+    determinant = np.maximum(xx * yy - xy * xy, np.finfo(np.float64).tiny)
+    motion_x = (yy * right_x - xy * right_y) / determinant
+    motion_y = (xx * right_y - xy * right_x) / determinant
+    return np.asarray(np.hypot(motion_x, motion_y), np.float64)
 
 
 def _edges(source: Plane, target: Plane, areas: Mask) -> Mask:

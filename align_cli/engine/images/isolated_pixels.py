@@ -43,7 +43,9 @@ EXCEPTIONS: Final = 0.01
 """Share of the pixels that may stand out so far. Where more do, in texture, a defect has to stand
 out further: a sensor with more defects than this is replaced."""
 
-_STEP: Final = 4
+STEP: Final = 4
+"""Every fourth pixel of every fourth row tells contrast and noise."""
+
 _MEDIAN_SIDE: Final = 5
 _MOST_IN_RING: Final = (LARGEST_SPOT + 2) ** 2 - LARGEST_SPOT**2
 _ABOVE: Final = (0, -1), (-1, -1), (-1, 0), (-1, 1)
@@ -52,12 +54,9 @@ _ABOVE: Final = (0, -1), (-1, -1), (-1, 0), (-1, 1)
 _Indices = NDArray[np.intp]
 
 
-def contrast_of(plane: Plane) -> float:
-    """Difference of the 1st and the 99th percentile of every fourth pixel of every fourth row.
-
-    So no spot, however bright, changes it.
-    """
-    some = np.sort(plane[::_STEP, ::_STEP], axis=None)
+def contrast_of(values: Plane) -> float:
+    """Difference of the 1st and the 99th percentile: no spot, however bright, changes it."""
+    some = np.sort(values, axis=None)
     return float(some[(99 * some.size) // 100] - some[some.size // 100])
 
 
@@ -75,10 +74,12 @@ def isolated_pixels(plane: Plane, valid: Mask | None = None) -> Mask:
     found = np.zeros(plane.shape, np.bool_)
     median = np.asarray(cv2.medianBlur(plane, _MEDIAN_SIDE), np.float32)
     excess = np.asarray(cv2.absdiff(plane, median), np.float32)
-    some = np.sort(excess[::_STEP, ::_STEP], axis=None)
+    some = np.sort(excess[::STEP, ::STEP], axis=None)
     exceptional = float(some[int((1.0 - EXCEPTIONS) * some.size)])
     noise = float(some[some.size // 2]) / NORMAL_MEDIAN
-    least = max(DEVIATIONS * noise, LEAST_CONTRAST * contrast_of(plane), exceptional)
+    least = max(
+        DEVIATIONS * noise, LEAST_CONTRAST * contrast_of(plane[::STEP, ::STEP]), exceptional
+    )
     strong = (excess > np.float32(least)).view(np.uint8)
     if not cv2.countNonZero(strong):
         return found
