@@ -53,12 +53,10 @@ _SMOOTHING: Final = 3, 3
 
 
 class _Level(NamedTuple):
-    """The value of an area, what its pixels may differ from it, their noise, and which end."""
+    """The value of an area, and what its pixels may differ from it."""
 
     value: float
     tolerance: float
-    noise: float
-    lower: bool
 
 
 def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None = None) -> Mask:
@@ -74,43 +72,32 @@ def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None
     Returns:
         (height, width) bool, True on the areas.
     """
+    declared, known = None, valid
+    if nodata is not None:
+        declared = plane == np.float32(nodata)
+        known = ~declared if valid is None else valid & ~declared
     areas = np.zeros(plane.shape, np.uint8)
-    levels = _levels(plane, valid)
+    levels = _levels(plane, known)
     # The outline must not tremble with the noise, where the area's edge is soft.
     smooth = cv2.blur(plane, _SMOOTHING, borderType=cv2.BORDER_REPLICATE) if levels else plane
-    for value, tolerance, _, _ in levels:
+    for value, tolerance in levels:
         near = np.asarray(cv2.inRange(smooth, value - tolerance, value + tolerance), np.uint8)
-        if valid is not None:
-            near[~valid] = 0
+        if known is not None:
+            near[~known] = 0
         areas |= _reaching_border(near)
-    if nodata is not None:
-        areas |= (plane == np.float32(nodata)).view(np.uint8)
-    found = areas > 0
-    if valid is not None:
-        found &= valid
+    found: Mask = areas > 0
+    if declared is not None:
+        found |= declared if valid is None else declared & valid
     return found
 
 
-def _levels(plane: Plane, valid: Mask | None) -> list[_Level]:
+def _levels(plane: Plane, known: Mask | None) -> list[_Level]:
     """The darkest and the brightest constant area along the border."""
-    border = _border(plane)
-    if valid is not None:
-        border = border[_border(valid)]
-    if border.size < 2 * SHORTEST_RUN:
-        return []
-    some = plane[::STEP, ::STEP] if valid is None else plane[::STEP, ::STEP][valid[::STEP, ::STEP]]
-    found = [level for lower in (True, False) if (level := _level(border, some, lower=lower))]
-    if not found:
-        return []
-    # Nodata far from the picture makes all of the picture look constant: what is more nearly
-    # constant goes first, and the other has to stand apart from the rest.
-    first = min(found, key=lambda level: level.noise)
-    rest = [values[np.abs(values - first.value) > first.tolerance] for values in (border, some)]
-    other = None
-    if rest[0].size >= 2 * SHORTEST_RUN and rest[1].size:
-        border[np.abs(border - first.value) <= first.tolerance] = np.nan
-        other = _level(border, rest[1], lower=not first.lower)
-    return [first] if other is None else [first, other]
+    border, some = _border(plane), plane[::STEP, ::STEP]
+    if known is not None:
+        border[~_border(known)] = np.nan
+        some = some[known[::STEP, ::STEP]]
+    return [level for lower in (True, False) if (level := _level(border, some, lower=lower))]
 
 
 def _border(plane: NDArray[Any]) -> NDArray[Any]:
@@ -125,13 +112,16 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
     their noise.
 
     Args:
-        border: (n,) once around the image; NaN where it is known to belong to another area.
+        border: (n,) once around the image; NaN where it is invalid.
         some: values of pixels all over the image.
         lower: whether the area is the darkest, or else the brightest.
     """
+    if not some.size or np.isfinite(border).sum() < 2 * SHORTEST_RUN:
+        return None
     contrast = contrast_of(some)
     least, most = LEAST_TOLERANCE * contrast, MOST_TOLERANCE * contrast
-    value = float(np.nanquantile(border, END_OF_BORDER if lower else 1.0 - END_OF_BORDER))
+    end = END_OF_BORDER if lower else 1.0 - END_OF_BORDER
+    value = float(np.nanquantile(border, end, method="nearest"))
     tolerance = most
     for _ in range(_ROUNDS):
         values = border[np.abs(border - value) <= tolerance]
@@ -142,6 +132,10 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
     beyond = some < value - tolerance if lower else some > value + tolerance
     if TOLERANCE * noise > most or beyond.mean() > MOST_BEYOND:
         return None
+    # What is left must be a picture: beside nodata of -9999, all of a picture looks constant.
+    rest = some[np.abs(some - value) > tolerance]
+    if not rest.size or TOLERANCE * noise > contrast_of(rest):
+        return None
     length = max(SHORTEST_RUN, border.size // RUNS)
     runs = border[: border.size // length * length].reshape(-1, length)
     means = runs[(np.abs(runs - value) <= tolerance).mean(axis=1) > _WHOLE].mean(axis=1)
@@ -151,7 +145,7 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
     variation = scale_of(means - np.median(means))
     if variation > MOST_VARIATION * max(noise, least):
         return None
-    return _Level(value, tolerance, noise, lower)
+    return _Level(value, tolerance)
 
 
 def _reaching_border(near: NDArray[np.uint8]) -> NDArray[np.uint8]:
