@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.images.isolated_pixels import STEP, contrast_of
-from align_cli.engine.robust import scale_of
 
 END_OF_BORDER: Final = 0.02
 """Quantile of the border's values where the search for an area's level begins, and from the other
@@ -36,19 +35,10 @@ MOST_BEYOND: Final = 0.01
 """Share of the image that may lie beyond the level of an area; of a letterboxed picture 0.003 were
 darker than its bars."""
 
-RUNS: Final = 64
-"""Runs of pixels that the border is cut into: their means tell whether an area is constant or only
-smooth."""
-
-SHORTEST_RUN: Final = 8
-"""Pixels of a run at least."""
-
-MOST_VARIATION: Final = 0.5
-"""Standard deviation of the means of runs, as a share of the area's noise or the least tolerance.
-Runs of 16 pixels of white noise have 0.25; shadows and skies have 0.8 to 3."""
+FEWEST_PIXELS: Final = 16
+"""Valid pixels that the border has at least."""
 
 _ROUNDS: Final = 8
-_WHOLE: Final = 0.9
 _SMOOTHING: Final = 3, 3
 
 
@@ -116,7 +106,7 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
         some: values of pixels all over the image.
         lower: whether the area is the darkest, or else the brightest.
     """
-    if not some.size or np.isfinite(border).sum() < 2 * SHORTEST_RUN:
+    if not some.size or np.isfinite(border).sum() < FEWEST_PIXELS:
         return None
     contrast = contrast_of(some)
     least, most = LEAST_TOLERANCE * contrast, MOST_TOLERANCE * contrast
@@ -135,15 +125,6 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
     # What is left must be a picture: beside nodata of -9999, all of a picture looks constant.
     rest = some[np.abs(some - value) > tolerance]
     if not rest.size or TOLERANCE * noise > contrast_of(rest):
-        return None
-    length = max(SHORTEST_RUN, border.size // RUNS)
-    runs = border[: border.size // length * length].reshape(-1, length)
-    means = runs[(np.abs(runs - value) <= tolerance).mean(axis=1) > _WHOLE].mean(axis=1)
-    means = means[np.isfinite(means)]
-    if means.size < 2:
-        return None
-    variation = scale_of(means - np.median(means))
-    if variation > MOST_VARIATION * max(noise, least):
         return None
     return _Level(value, tolerance)
 

@@ -56,9 +56,25 @@ def test_of_two_areas_the_one_that_stays_is_common() -> None:
 def test_specks_and_mosaics_are_no_areas() -> None:
     specks = np.random.default_rng(0).random(X.shape) < 0.05
     assert common_areas(specks, specks) is None
-    mosaic = (X % 2 == 0) | (Y % 2 == 0)
-    assert common_areas(mosaic, mosaic) is None
+    for period in (2, 4):
+        mosaic = (X % period != 0) | (Y % period != 0)
+        assert common_areas(mosaic, mosaic) is None
     assert common_areas(specks, np.zeros_like(specks)) is None
+
+
+def test_outlines_that_have_nothing_to_do_with_one_another_are_not_common() -> None:
+    fields = []
+    for seed in range(2):
+        noise = np.random.default_rng(seed).normal(size=X.shape)
+        fields.append(cv2.GaussianBlur(noise, (0, 0), 3.0) < 0.1)
+    assert common_areas(*fields) is None
+
+
+def test_a_slanting_outline_that_moves_is_the_scenes() -> None:
+    ellipse, moved = (
+        (X - 100 + Y - 80 - 2 * t) ** 2 + 9 * (X - 100 - Y + 80) ** 2 > 6000 for t in (0, 0.2)
+    )
+    assert common_areas(ellipse, moved) is None
 
 
 @pytest.mark.parametrize(("soft", "least", "most"), [(0.0, 1, 1), (1.0, 2, 5), (3.0, 6, 12)])

@@ -103,6 +103,17 @@ def test_invalid_pixels_do_not_count() -> None:
     image[~valid] = 0.0
     assert not constant_areas(image, None, valid).any()
     assert constant_areas(image).any()
+    image[:, 24:60] = 0.0
+    found = constant_areas(image, None, valid)
+    assert not (found & ~valid).any()
+
+
+def test_what_does_not_reach_the_border_does_not_count() -> None:
+    image = taken(np.where(mask("mount"), 245.0, scene()), 2.0)
+    image[100:140, 100:180] = 245.0
+    found = constant_areas(image)
+    assert found[:20].all()
+    assert not found[60:180, 60:260].any()
 
 
 def test_the_unit_does_not_matter() -> None:

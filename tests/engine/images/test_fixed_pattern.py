@@ -13,6 +13,7 @@ from numpy.testing import assert_array_equal
 
 from align_cli.engine.images.fixed_pattern import FixedPattern, fixed_pattern
 from align_cli.engine.images.fixed_pattern import without_fixed_pattern as without
+from align_cli.engine.images.isolated_pixels import isolated_pixels
 from align_cli.files.images import read_image
 from tests.engine.images.test_block_grid import compressed
 from tests.engine.images.test_constant_areas import agreement, mask, taken
@@ -83,10 +84,26 @@ def test_a_few_common_pixels_among_many_are_chance() -> None:
         image.ravel()[random.choice(image.size, 400, replace=False)] = 4000.0
         images.append(image)
     assert fixed_pattern(*images).isolated is None
-    for image in images:
-        image[100, 100] = 300.0
-        image[97:104, 97:104] = np.where(np.eye(7)[3:4] * np.eye(7)[:, 3:4], 4000.0, 300.0)
+    for image in images:  # two more than chance has are no reason either
+        for x in (100, 120, 140, 160):
+            image[97:104, x - 3 : x + 4] = 300.0
+            image[100, x] = 4000.0
+    common = isolated_pixels(images[0]) & isolated_pixels(images[1])
+    assert common.sum() > 400 * 400 / common.size
     assert fixed_pattern(*images).isolated is None
+
+
+def test_spots_become_what_lies_around_them() -> None:
+    images = [np.random.default_rng(seed).normal(300.0, 15.0, (200, 300)) for seed in (1, 2)]
+    for image in images:
+        for y, x in np.ndindex(7, 7):
+            image[20 * y + 10 : 20 * y + 13, 30 * x + 10 : 30 * x + 13] = 65535.0
+    source, target = (image.astype(np.float32) for image in images)
+    found = fixed_pattern(source, target)
+    assert found.isolated is not None
+    assert found.isolated.sum() == 9 * 49
+    clean = without(source, None, found)[0]
+    assert clean[found.isolated].mean() == pytest.approx(300.0, abs=2.0)
 
 
 @pytest.mark.parametrize("motion", [(3, 2), (8, 8)])
