@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from align_cli.engine.images.common_areas import common_areas, edges_of
+from align_cli.engine.images.common_areas import _outline_motion, common_areas, edges_of
 
 Y, X = np.mgrid[:160, :200].astype(np.float64)
 
@@ -70,11 +70,17 @@ def test_outlines_that_have_nothing_to_do_with_one_another_are_not_common() -> N
     assert common_areas(*fields) is None
 
 
-def test_a_slanting_outline_that_moves_is_the_scenes() -> None:
-    ellipse, moved = (
-        (X - 100 + Y - 80 - 2 * t) ** 2 + 9 * (X - 100 - Y + 80) ** 2 > 6000 for t in (0.0, 0.6)
-    )
-    assert common_areas(ellipse, moved) is None
+@pytest.mark.parametrize("motion", [(0.6, 0.0), (0.0, 0.6), (0.5, 0.5), (0.5, -0.5)])
+def test_a_slanting_outline_tells_how_far_it_moved(motion: tuple[float, float]) -> None:
+    def ellipse(x: float, y: float) -> np.ndarray:
+        along, across = (X - 100 - x) + (Y - 80 - y), (X - 100 - x) - (Y - 80 - y)
+        return along**2 + 5.0 * across**2 > 8000.0
+
+    source, target = ellipse(0.0, 0.0), ellipse(*motion)
+    assert common_areas(source, target) is None
+    y, x = np.nonzero(source & cv2.dilate((~source).view(np.uint8), np.ones((3, 3))).astype(bool))
+    found = _outline_motion(source, target, (x, y), np.zeros(x.size, np.int32), 1)
+    assert found[0] == pytest.approx(np.hypot(*motion), rel=0.3)
 
 
 @pytest.mark.parametrize(("soft", "least", "most"), [(0.0, 1, 1), (1.0, 2, 5), (3.0, 6, 12)])
