@@ -7,15 +7,14 @@ whoever sees one image: ``fixed_pattern`` tells them by the pair.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.images.isolated_pixels import contrast_of
-from align_cli.engine.robust import scale_of
+from align_cli.engine.images.isolated_pixels import STEP, contrast_of
 
 END_OF_BORDER: Final = 0.02
 """Quantile of the border's values where the search for an area's level begins, and from the other
@@ -36,15 +35,18 @@ MOST_BEYOND: Final = 0.01
 """Share of the image that may lie beyond the level of an area; of a letterboxed picture 0.003 were
 darker than its bars."""
 
-RUN: Final = 16
-"""Pixels along the border whose mean tells whether an area is constant or only smooth."""
-
-MOST_VARIATION: Final = 0.5
-"""Standard deviation of the means of runs, as a share of the area's noise or the least tolerance.
-White noise alone has 1 / sqrt(RUN) = 0.25; shadows and skies have 0.8 to 3."""
+FEWEST_PIXELS: Final = 16
+"""Valid pixels that the border has at least."""
 
 _ROUNDS: Final = 8
-_CLEANING_SIDE: Final = 3
+_SMOOTHING: Final = 3, 3
+
+
+class _Level(NamedTuple):
+    """The value of an area, and what its pixels may differ from it."""
+
+    value: float
+    tolerance: float
 
 
 def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None = None) -> Mask:
@@ -60,43 +62,32 @@ def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None
     Returns:
         (height, width) bool, True on the areas.
     """
-    areas = np.zeros(plane.shape, np.uint8)
-    for level, tolerance in _levels(plane, valid):
-        near = np.asarray(cv2.inRange(plane, level - tolerance, level + tolerance), np.uint8)
-        if valid is not None:
-            near[~valid] = 0
-        # A pixel belongs where most around it do: noise makes no holes and specks no bridges.
-        near = np.asarray(cv2.medianBlur(near, _CLEANING_SIDE), np.uint8)
-        areas |= _reaching_border(near)
+    declared, known = None, valid
     if nodata is not None:
-        areas |= (plane == np.float32(nodata)).view(np.uint8)
-    found = areas > 0
-    if valid is not None:
-        found &= valid
+        declared = plane == np.float32(nodata)
+        known = ~declared if valid is None else valid & ~declared
+    areas = np.zeros(plane.shape, np.uint8)
+    levels = _levels(plane, known)
+    # The outline must not tremble with the noise, where the area's edge is soft.
+    smooth = cv2.blur(plane, _SMOOTHING, borderType=cv2.BORDER_REPLICATE) if levels else plane
+    for value, tolerance in levels:
+        near = np.asarray(cv2.inRange(smooth, value - tolerance, value + tolerance), np.uint8)
+        if known is not None:
+            near[~known] = 0
+        areas |= _reaching_border(near)
+    found: Mask = areas > 0
+    if declared is not None:
+        found |= declared if valid is None else declared & valid
     return found
 
 
-def _levels(plane: Plane, valid: Mask | None) -> list[tuple[float, float]]:
-    """Level and tolerance of the lowest and of the highest constant area along the border."""
-    border = _border(plane)
-    if valid is not None:
-        border = border[_border(valid)]
-    if border.size < RUN:
-        return []
-    contrast = contrast_of(plane)
-    some = plane[::4, ::4] if valid is None else plane[::4, ::4][valid[::4, ::4]]
-    levels = []
-    for lower in (True, False):
-        found = _level(border, contrast, lower=lower)
-        if found is None:
-            continue
-        level, tolerance = found
-        beyond = some < level - tolerance if lower else some > level + tolerance
-        if beyond.mean() <= MOST_BEYOND:
-            levels.append(found)
-    if len(levels) == 2 and abs(levels[1][0] - levels[0][0]) <= levels[0][1] + levels[1][1]:
-        return levels[:1]
-    return levels
+def _levels(plane: Plane, known: Mask | None) -> list[_Level]:
+    """The darkest and the brightest constant area along the border."""
+    border, some = _border(plane), plane[::STEP, ::STEP]
+    if known is not None:
+        border[~_border(known)] = np.nan
+        some = some[known[::STEP, ::STEP]]
+    return [level for lower in (True, False) if (level := _level(border, some, lower=lower))]
 
 
 def _border(plane: NDArray[Any]) -> NDArray[Any]:
@@ -104,33 +95,38 @@ def _border(plane: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([plane[0], plane[1:-1, -1], plane[-1, ::-1], plane[-2:0:-1, 0]])
 
 
-def _level(border: Plane, contrast: float, *, lower: bool) -> tuple[float, float] | None:
-    """Level and tolerance of the area at one end of the border's values, or None.
+def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
+    """The area at one end of the border's values, or None.
 
     The level climbs to the middle of the values within the tolerance, the tolerance shrinks to
     their noise.
+
+    Args:
+        border: (n,) once around the image; NaN where it is invalid.
+        some: values of pixels all over the image.
+        lower: whether the area is the darkest, or else the brightest.
     """
+    if not some.size or np.isfinite(border).sum() < FEWEST_PIXELS:
+        return None
+    contrast = contrast_of(some)
     least, most = LEAST_TOLERANCE * contrast, MOST_TOLERANCE * contrast
-    level = float(np.quantile(border, END_OF_BORDER if lower else 1.0 - END_OF_BORDER))
+    end = END_OF_BORDER if lower else 1.0 - END_OF_BORDER
+    value = float(np.nanquantile(border, end, method="nearest"))
     tolerance = most
     for _ in range(_ROUNDS):
-        inside = np.abs(border - level) <= tolerance
-        values = border[inside]
-        level = float(np.median(values))
+        values = border[np.abs(border - value) <= tolerance]
+        value = float(np.median(values))
         # Not its median: where noise is clipped at black, half of the values are the level.
-        noise = float(np.sqrt(np.square(values - np.float32(level)).mean()))
+        noise = float(np.sqrt(np.square(values - np.float32(value)).mean()))
         tolerance = min(max(TOLERANCE * noise, least), most)
-    if TOLERANCE * noise > most:
+    beyond = some < value - tolerance if lower else some > value + tolerance
+    if TOLERANCE * noise > most or beyond.mean() > MOST_BEYOND:
         return None
-    runs = border[: border.size // RUN * RUN].reshape(-1, RUN)
-    whole = (np.abs(runs - level) <= tolerance).mean(axis=1) > 0.9
-    if whole.sum() < 2:
+    # What is left must be a picture: beside nodata of -9999, all of a picture looks constant.
+    rest = some[np.abs(some - value) > tolerance]
+    if not rest.size or TOLERANCE * noise > contrast_of(rest):
         return None
-    means = np.median(runs[whole], axis=1)
-    variation = scale_of(means - np.median(means))
-    if variation > MOST_VARIATION * max(noise, least / TOLERANCE):
-        return None
-    return level, tolerance
+    return _Level(value, tolerance)
 
 
 def _reaching_border(near: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -12,35 +12,17 @@ from dataclasses import dataclass
 from math import log
 from typing import Final
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.images.block_grid import BlockGrid, block_grid, without_block_edges
+from align_cli.engine.images.common_areas import common_areas, edges_of
 from align_cli.engine.images.constant_areas import constant_areas
 from align_cli.engine.images.isolated_pixels import isolated_pixels
 
 CHANCE: Final = 1e-3
 """Spots count where so many common pixels, or more, of two unrelated sets are less likely."""
 
-COMMON_OUTLINE: Final = 0.9
-"""Share of an area's outline that both images have at the same pixels. Mounts, bars, rims and round
-fields of view under noise have 0.98 to 1; paper, sky and dark of 45 photographs and scans moved by
-one pixel 0.3 to 0.7, by three pixels 0.0 to 0.3."""
-
-LEAST_AREA: Final = 1e-3
-"""Share of the image that an area takes at least: outlines of fewer pixels agree by chance (in one
-of 45 photographs moved by one pixel 44 pixels by 0.84)."""
-
-WIDEST_RIM: Final = 16
-"""Pixels that the edge of an area may be wide."""
-
-EDGE_LEFT: Final = 0.05
-"""An area's edge has ended where the mean of the image around it changes from one pixel to the next
-by less than this share of its height."""
-
-_NEIGHBOURS: Final = np.ones((3, 3), np.uint8)
 _SPOT_SIDE: Final = 5
 
 
@@ -97,12 +79,12 @@ def fixed_pattern(
     areas = constant_areas(target, target_nodata, target_valid)
     common = None
     if areas.any():
-        common = _common_areas(constant_areas(source, source_nodata, source_valid), areas)
+        common = common_areas(constant_areas(source, source_nodata, source_valid), areas)
     return FixedPattern(
         _common_spots(source, target, source_valid, target_valid),
         _common_grid(source, target),
         common,
-        None if common is None else _edges(source, target, common),
+        None if common is None else edges_of(source, target, common),
     )
 
 
@@ -158,69 +140,6 @@ def _common_grid(source: Plane, target: Plane) -> BlockGrid | None:
     if of_target is None or of_source is None or of_source.phase != of_target.phase:
         return None
     return min(of_source, of_target, key=lambda grid: grid.strength)
-
-
-def _common_areas(source: Mask, target: Mask) -> Mask | None:
-    """The parts of two areas whose outline, too, is the same in both.
-
-    Paper lies under both images wherever neither has a letter, but its outline is that of the
-    letters, and moves with them.
-    """
-    common = (source & target).view(np.uint8)
-    if not common.any():
-        return None
-    # Beyond the image's border an area goes on.
-    of_source, of_target = _inside(source), _inside(target)
-    count, labels = cv2.connectedComponents(common, connectivity=4)
-    outline = labels[common > (of_source & of_target)]
-    agreed = labels[common > (of_source | of_target)]
-    length = np.bincount(outline, minlength=count)
-    fixed = np.bincount(agreed, minlength=count) >= COMMON_OUTLINE * np.maximum(length, 1)
-    fixed[0] = False
-    if not fixed.any():
-        return None
-    fixed &= np.bincount(labels.ravel(), minlength=count) >= LEAST_AREA * labels.size
-    areas = fixed[labels]
-    return areas if areas.any() else None
-
-
-def _inside(area: Mask) -> NDArray[np.uint8]:
-    """1 on the pixels of an area that no pixel outside of it touches."""
-    return np.asarray(cv2.erode(area.view(np.uint8), _NEIGHBOURS), np.uint8)
-
-
-def _edges(source: Plane, target: Plane, areas: Mask) -> Mask:
-    """What lies around areas, as far as their edge reaches in either image.
-
-    The scene around an area has texture, but the mean of many pixels has little of it left.
-    """
-    grown: NDArray[np.uint8] = areas.view(np.uint8)
-    shells = []
-    means: list[tuple[float, ...]] = []
-    before = _means((source, target), grown)
-    for _ in range(WIDEST_RIM + 2):
-        wider = np.asarray(cv2.dilate(grown, _NEIGHBOURS), np.uint8)
-        shells.append(wider)
-        shell = wider - grown
-        if not shell.any():
-            break
-        means.append(_means((source, target), shell))
-        grown = wider
-        if len(means) > 1 and _flat(before, means[-2], means[-1]):
-            break
-    return (shells[max(len(means) - 2, 0)] > 0) & ~areas
-
-
-def _means(planes: tuple[Plane, ...], mask: NDArray[np.uint8]) -> tuple[float, ...]:
-    return tuple(cv2.mean(plane, mask)[0] for plane in planes)
-
-
-def _flat(area: tuple[float, ...], last: tuple[float, ...], now: tuple[float, ...]) -> bool:
-    """Whether the means of a shell differ little from those of the shell before it."""
-    return all(
-        abs(outer - inner) <= EDGE_LEFT * abs(outer - level)
-        for level, inner, outer in zip(area, last, now, strict=True)
-    )
 
 
 def _without_spots(plane: Plane, spots: Mask) -> Plane:
