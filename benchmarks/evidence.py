@@ -23,7 +23,7 @@ from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import seen
 from align_cli.engine.options import Options
-from align_cli.engine.pair import Pair
+from align_cli.engine import pair as pairs
 from align_cli.engine.target import Target
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
@@ -45,15 +45,15 @@ def log10_false_alarms(source: Image, target: Image, source_to_target: Floats, m
         seen(image, role, None, options) for image, role in ((source, "source"), (target, "target"))
     )
     try:
-        pair = Pair(of_source, Target(of_target, options))
+        both = pairs.Pair(of_source, Target(of_target, options))
     except ImageError:
         return math.inf
     evidence = gathered(
-        IntensityView(pair, gain=1.0),
+        IntensityView(both, gain=1.0),
         inverse(source_to_target),
         parameters=0,
         tests=1,
-        periodic=pair.target.repeat is not None,
+        periodic=both.target.repeat is not None,
     )
     return math.inf if evidence is None else evidence.log10_false_alarms
 

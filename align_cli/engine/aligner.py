@@ -206,7 +206,9 @@ class Aligner:
             task = self._task(pair, threads, None)._replace(model=model)
             begin = nearest(model, attempt.warp, self.target_size)
             simpler = attempted(task, begin, used=1 + SPARED_LEVELS)
-            if simpler.aligned:
+            # It must leave no more behind: as many tiles have to follow it.
+            evidence = simpler.assessment.log10_false_alarms
+            if simpler.aligned and evidence <= attempt.assessment.log10_false_alarms:
                 return simpler.instead_of(self.model)
         return attempt
 

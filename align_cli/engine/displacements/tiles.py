@@ -21,10 +21,13 @@ from align_cli.engine.displacements.level_pair import LevelPair
 SIDE: Final = 16
 """Side of a tile in pixels of its level."""
 
+FEW: Final = 16
+"""Where texture is so sparse that there are fewer tiles, half their side makes more of it."""
+
 STRIDE: Final = 4
 """Tiles lie at multiples of so many pixels."""
 
-TELLS_PX: Final = 0.25
+TELLS_PX: Final = 1.0
 """A tile can tell where noise alone would displace it by no larger a standard deviation, in pixels
 of its level: four of them lie within the pixel up to which it counts as stationary."""
 
@@ -77,11 +80,20 @@ def textured_tiles(pair: LevelPair, *, most: int, margin: int = 1) -> Tiles:
         margin: pixels around a tile that must be inside too.
     """
     side = side_for(pair.inside)
+    found = _tiles_of_side(pair, side, most, margin)
+    half = side // 2 // STRIDE * STRIDE
+    if len(found) < FEW and half >= 2 * STRIDE:
+        smaller = _tiles_of_side(pair, half, most, margin)
+        found = smaller if len(smaller) > len(found) else found
+    return found
+
+
+def _tiles_of_side(pair: LevelPair, side: int, most: int, margin: int) -> Tiles:
+    """``textured_tiles`` with tiles of a side."""
     least = _least_information(pair, side, margin)
     textured = least > 0.0
-    share = float(np.count_nonzero(textured)) / max(
-        float(np.count_nonzero(np.isfinite(least))), 1.0
-    )
+    known = int(np.count_nonzero(np.isfinite(least)))
+    share = int(np.count_nonzero(textured)) / max(known, 1)
     if not textured.any():
         return Tiles(np.empty((0, 2), np.intp), side, 0.0)
     block = max(side, int(np.ceil(np.sqrt(np.count_nonzero(pair.inside) / most)))) // STRIDE
