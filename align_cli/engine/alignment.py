@@ -8,6 +8,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,9 @@ from align_cli.engine.canvas import (
 from align_cli.engine.options import INTENSITY
 from align_cli.engine.sampling import overlap_mask
 from align_cli.engine.warping import warp_image
+
+if TYPE_CHECKING:
+    from align_cli.engine.displacements.records import Displacements
 
 
 class Status(str, enum.Enum):
@@ -201,6 +205,7 @@ class Alignment:
         similarity: what was compared in the end, "intensity" or "gradient". With the latter each
             ``zncc`` and ``detail_zncc`` is of the orientations of edges, and there is no light:
             ``gain`` and ``bias`` are NaN.
+        displacements: where the images still differ in place; None where nothing could be asked.
     """
 
     model: str
@@ -219,6 +224,7 @@ class Alignment:
     mirrored: bool = False
     model_scores: tuple[ModelScore, ...] = ()
     similarity: str = INTENSITY
+    displacements: Displacements | None = None
 
     @property
     def overlap_polygon(self) -> Points:
