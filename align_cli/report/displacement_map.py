@@ -47,7 +47,7 @@ ENOUGH_PIXELS: Final = 1 << 20
 
 TITLE: Final = "displacement in px of the target, square-root scale"
 TITLE_OF_ARROWS: Final = "displacement in px; arrows {times} times as long"
-NO_OVERLAP, NO_TEXTURE, NO_MATCH = legend.OUTSIDE, "no texture", "no match found"
+NO_OVERLAP, NO_TEXTURE, NO_MATCH = legend.OUTSIDE, "no texture", "no match"
 
 # In units of the legend's text: below the bar a second row of samples.
 SAMPLES_TOP, SAMPLES_LEFT, HEIGHT = 5.9, (0.9, 9.4, 17.9), 7.9
