@@ -28,7 +28,7 @@ from align_cli.engine.target import Target
 from align_cli.engine.threads import at_most
 from align_cli.engine.transform import Transform
 
-MOST_TILES: Final = 5000
+MOST_TILES: Final = 2000
 """All that there are, up to so many."""
 
 

@@ -33,8 +33,12 @@ MOST_ENLARGED: Final = 8
 """A target whose longer side is shorter than the first is drawn on so many times as many pixels
 that it is not, up to the second: arrows need room."""
 
-ROOM: Final = 1.3
+ROOM: Final = 1.15
 """Arrows are drawn where tiles lie at least so far apart, in units of the legend's text."""
+
+LEAST_CELL: Final = 0.6
+"""A cell is as large as its tile, but no smaller than this share of how far tiles lie apart: those
+of large images would be dots."""
 
 STANDARD: Final = (1, 2, 5)
 """Arrows are enlarged by one of these times a power of ten."""
@@ -161,53 +165,70 @@ def render(
     height, width = overlap.shape
     zoom = int(np.clip(LARGE_PX // max(height, width), 1, MOST_ENLARGED))
     key = Legend.of(zoom * width, zoom * height)
-    times = _times(field, key, zoom)
+    spacing = _spacing(field)
+    times = _times(field, spacing) if zoom * spacing >= ROOM * key.text else None
     strip = displacement_scale.COLOURS[_legend(key, max(zoom * width, key.width), times)]
     picture = np.full((zoom * height + len(strip), strip.shape[1], 3), 255, np.uint8)
     picture[zoom * height :] = strip
     shown = np.ascontiguousarray(_background(target, overlap, zoom, key))
-    drawing = _Drawing(shown, zoom, max(1, key.text // 12))
-    for index in np.flatnonzero(~field.matched).tolist():
-        drawing.cross_out(field, index)
-    matched = np.flatnonzero(field.matched)
-    length = np.hypot(*field.displacement[matched].T)
-    colours = displacement_scale.COLOURS[displacement_scale.levels(length)]
-    for index, colour in zip(matched.tolist(), colours, strict=True):
-        drawing.cell(field, index, colour)
-    if times is not None:
-        # The longest first, so that no short one is hidden.
-        for index in matched[np.argsort(-length, kind="stable")].tolist():
-            drawing.arrow(field, index, times)
+    side = max(field.side, LEAST_CELL * spacing)
+    _draw(_Drawing(shown, zoom, side, max(1, key.text // 12)), field, times)
     picture[: zoom * height, : zoom * width] = shown
     return picture
 
 
+def _draw(drawing: _Drawing, field: DisplacementField, times: int | None) -> None:
+    """Draw all tiles; arrows so many times as long as their displacements, None for no arrows."""
+    for position in field.position[~field.matched]:
+        drawing.cross_out(position)
+    length = np.hypot(*field.displacement[field.matched].T)
+    order = np.flatnonzero(field.matched)[np.argsort(length, kind="stable")]
+    position, displacement = field.position[order], field.displacement[order]
+    colours = displacement_scale.COLOURS[displacement_scale.levels(np.sort(length))]
+    for at, colour in zip(position, colours, strict=True):
+        drawing.cell(at, colour)
+    if times is not None:
+        # The longest first, so that no short one is hidden.
+        for at, moved in zip(position[::-1], displacement[::-1], strict=True):
+            drawing.arrow(at, times * moved)
+
+
 class _Drawing(NamedTuple):
-    """A picture of ``zoom`` times the target's size, (rows, columns, 3) uint8, to be drawn on."""
+    """A picture to be drawn on; places and lengths are in pixels of the target.
+
+    Attributes:
+        shown: (rows, columns, 3) uint8, ``zoom`` times the target's size.
+        zoom: see there.
+        side: of a cell.
+        line: thickness of lines, in pixels of the picture.
+    """
 
     shown: NDArray[np.uint8]
     zoom: int
+    side: float
     line: int
 
-    def cell(self, field: DisplacementField, index: int, colour: NDArray[np.uint8]) -> None:
-        """Fill a tile."""
-        (left, top), (right, bottom) = self._corners(field, index)
+    def cell(self, position: NDArray[np.float64], colour: NDArray[np.uint8]) -> None:
+        """Fill the square around a place."""
+        (left, top), (right, bottom) = self._corners(position)
         self.shown[top:bottom, left:right] = colour
 
-    def cross_out(self, field: DisplacementField, index: int) -> None:
-        """Outline a tile, with a cross in it."""
-        (left, top), (right, bottom) = self._corners(field, index)
-        crossed_out(self.shown, left, top, right - 1, bottom - 1, error_scale.COLOURS[CROSS])
+    def cross_out(self, position: NDArray[np.float64]) -> None:
+        """Outline the square around a place, with a cross in it."""
+        (left, top), (right, bottom) = self._corners(position)
+        grey = error_scale.COLOURS[CROSS]
+        crossed_out(self.shown, left, top, right - 1, bottom - 1, grey, self.line)
 
-    def arrow(self, field: DisplacementField, index: int, times: float) -> None:
-        """Draw an arrow from a tile's centre, so many times as long as its displacement."""
-        begin = self._at(field.position[index])
-        end = self._at(field.position[index] + times * field.displacement[index])
-        reach = float(np.hypot(*(end - begin)))
+    def arrow(self, begin: NDArray[np.float64], length: NDArray[np.float64]) -> None:
+        """Draw an arrow from a place."""
+        reach = self.zoom * float(np.hypot(*length))
         if reach < 2.0 * self.line:
             return
         tip = min(0.5, 5.0 * self.line / reach)
-        first, last = (np.rint(16.0 * point).astype(int).tolist() for point in (begin, end))
+        first, last = (
+            np.rint(16.0 * self._at(point)).astype(int).tolist()
+            for point in (begin, begin + length)
+        )
         for colour, line in ((RIM, self.line + 2), (ARROW, self.line)):
             cv2.arrowedLine(self.shown, first, last, colour, line, cv2.LINE_AA, 4, tip)
 
@@ -215,13 +236,11 @@ class _Drawing(NamedTuple):
         """Where the picture shows a point of the target."""
         return self.zoom * (point + 0.5) - 0.5
 
-    def _corners(
-        self, field: DisplacementField, index: int
-    ) -> tuple[tuple[int, int], tuple[int, int]]:
-        """First column and row of a tile in the picture, and those after its last."""
+    def _corners(self, position: NDArray[np.float64]) -> tuple[tuple[int, int], tuple[int, int]]:
+        """First column and row of a square in the picture, and those after its last."""
         low, high = (
-            np.rint(self._at(field.position[index] + half) + 0.5).astype(int)
-            for half in (-0.5 * field.side, 0.5 * field.side)
+            np.rint(self._at(position + half) + 0.5).astype(int)
+            for half in (-0.5 * self.side, 0.5 * self.side)
         )
         size = self.shown.shape[1], self.shown.shape[0]
         (left, top), (right, bottom) = (np.clip(each, 0, size).tolist() for each in (low, high))
@@ -229,13 +248,19 @@ class _Drawing(NamedTuple):
 
 
 def crossed_out(
-    image: NDArray[np.uint8], left: int, top: int, right: int, bottom: int, grey: Any
+    image: NDArray[np.uint8],
+    left: int,
+    top: int,
+    right: int,
+    bottom: int,
+    grey: Any,
+    line: int = 1,
 ) -> None:
     """Draw a rectangle and its diagonals; all four sides are within the image's."""
     value = np.atleast_1d(grey).tolist()
-    cv2.rectangle(image, (left, top), (right, bottom), value, 1)
-    cv2.line(image, (left, top), (right, bottom), value, 1)
-    cv2.line(image, (left, bottom), (right, top), value, 1)
+    cv2.rectangle(image, (left, top), (right, bottom), value, line)
+    cv2.line(image, (left, top), (right, bottom), value, line)
+    cv2.line(image, (left, bottom), (right, top), value, line)
 
 
 def _background(
@@ -274,15 +299,13 @@ def _has_alpha(target: NDArray[Any]) -> int:
     return int(target.shape[2] in (2, 4))
 
 
-def _times(field: DisplacementField, key: Legend, zoom: int) -> int | None:
-    """How many times as long the arrows are; None where there is no room for any."""
-    if zoom * _spacing(field) < ROOM * key.text:
-        return None
+def _times(field: DisplacementField, spacing: float) -> int:
+    """How many times as long arrows are: nine of ten then reach no further than the next tile."""
     length = np.hypot(*field.displacement[field.matched].T)
     longest = float(np.percentile(length, 90)) if len(length) else 0.0
-    most = _spacing(field) / max(longest, 1e-9)
+    most = min(spacing / max(longest, 1e-9), MOST_TIMES)
     times = [digit * 10**power for power in range(4) for digit in STANDARD]
-    return max((each for each in times if each <= min(most, MOST_TIMES)), default=1)
+    return max((each for each in times if each <= most), default=1)
 
 
 def _spacing(field: DisplacementField) -> float:

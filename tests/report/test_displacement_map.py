@@ -157,6 +157,14 @@ def test_arrows_are_enlarged_by_the_factor_that_the_legend_says(
     assert drawn == pytest.approx(length * times, abs=4.0)
 
 
+def test_tiles_that_lie_far_apart_have_larger_cells_than_themselves() -> None:
+    tiles = [(49.5 + 100.0 * n, 149.5, 0.0, 0.0) for n in range(8)]
+    picture = shown(mid_grey(), field(*tiles, side=8.0))
+    coloured = np.ptp(picture[149, :100], axis=-1) > 0
+    assert coloured.sum() == 60
+    assert np.flatnonzero(coloured).mean() == 49.5
+
+
 def test_tiles_without_room_have_no_arrows() -> None:
     tiles = [(8.0 + 8.0 * n, 150.0, 0.0, 3.0) for n in range(100)]
     picture = shown(mid_grey(), field(*tiles, side=8.0))
