@@ -203,9 +203,10 @@ class Alignment:
         model_scores: what each motion model is worth, where the model was chosen among them, from
             the fewest parameters to the most; empty where it was given.
         similarity: what was compared in the end, "intensity" or "gradient". With the latter each
-            ``zncc`` and ``detail_zncc`` is of the orientations of edges, and there is no light:
+            ``zncc`` is of the orientations of edges, and there is no light:
             ``gain`` and ``bias`` are NaN.
-        displacements: where the images still differ in place; None where nothing could be asked.
+        displacements: where the images still differ in place, as tiles of the target tell it; None
+            where no tile could tell, or the solver found no answer.
     """
 
     model: str
