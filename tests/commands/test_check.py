@@ -235,6 +235,21 @@ def test_images_of_another_size_are_refused(imalign: Imalign, pair: Pair, tmp_pa
         assert "c.png: a_aligned.json belongs to an image of 160x120 px" in result.stderr
 
 
+def test_source_and_target_in_the_wrong_order_are_told_so(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    target = read_image(pair[1]).pixels
+    write_image(tmp_path / "b.png", np.ascontiguousarray(target[:, :130]))
+    assert imalign("a.png", "b.png", "--no-image", "--no-error-map", "-q").returncode == 0
+    assert imalign("check", "a_aligned.json", "a.png", "b.png").returncode == 0
+    result = imalign("check", "a_aligned.json", "b.png", "a.png")
+    assert result.returncode == 3
+    assert "b.png: a_aligned.json belongs to an image of 160x120 px, this one has 130x120 px" in (
+        result.stderr
+    )
+    assert "are SRC and DST the other way round?" in result.stderr
+
+
 def test_verbose_adds_the_figures(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
     said = imalign("check", saved(tmp_path), "a.png", "b.png", "-v").stderr
     assert said.startswith("tiles: ")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import jsonschema
 import numpy as np
 import pytest
@@ -97,8 +98,8 @@ def test_whoever_wants_none_has_none_and_asks_for_no_more(
 def test_a_failed_alignment_has_one_too_where_there_is_something_to_show(
     run: Run, tmp_path: Path, tells: bool
 ) -> None:
-    noise = np.random.default_rng(0).integers(0, 255, (120, 160)).astype(np.uint8)
-    write_image(tmp_path / "a.png", noise)
+    noise = cv2.GaussianBlur(np.random.default_rng(0).normal(0.0, 1.0, (120, 160)), (0, 0), 3.0)
+    write_image(tmp_path / "a.png", np.clip(128.0 + 400.0 * noise, 0, 255).astype(np.uint8))
     (tmp_path / "map.png").write_text("of an earlier run")
     result = run("a.png", "b.png", "-m", "translation", "--displacement-map", "map.png")
     assert result.exit_code == 1, result.output
