@@ -181,7 +181,7 @@ displacement_map_opt = path_opt(
 accept_doubtful_opt = click.option(
     "--accept-doubtful",
     is_flag=True,
-    help="Write the pictures of a doubtful result too, and exit with 0.",
+    help="Take a doubtful result too: write its pictures, and exit with 0.",
 )
 accept_residual_opt = click.option(
     "--accept-residual",
