@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Uncertainty,
         Verdict,
     )
+    from align_cli.engine.check import check
     from align_cli.engine.errors import ImageError
     from align_cli.engine.transform import Transform
 
@@ -39,6 +40,7 @@ __all__ = [
     "Verdict",
     "__version__",
     "align",
+    "check",
     "read_transform",
 ]
 
@@ -53,6 +55,7 @@ _HOMES = {
     "Transform": "align_cli.engine.transform",
     "Uncertainty": "align_cli.engine.alignment",
     "Verdict": "align_cli.engine.alignment",
+    "check": "align_cli.engine.check",
     "read_transform": "align_cli.commands.transform_files",
 }
 

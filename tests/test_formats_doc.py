@@ -13,6 +13,7 @@ from align_cli.files.encode import FORMATS, Format
 from align_cli.files.errors import UnreadableError, UnwritableError
 from align_cli.files.images import read_image, write_image
 from align_cli.files.metadata.containers import CARRIED
+from align_cli.report.displacement_map import COLUMNS
 
 DOC = Path(__file__).resolve().parents[1] / "docs" / "formats.md"
 WRITTEN = ("uint8", "uint16", "float32", "float64")
@@ -83,6 +84,11 @@ def read_table(folder: Path) -> str:
 
 def table_after(mark: str) -> str:
     return DOC.read_text("utf-8").split(f"<!-- {mark} -->\n\n")[1].split("\n\n")[0]
+
+
+def test_the_columns_of_a_displacement_map() -> None:
+    rows = table_after("columns").splitlines()[2:]
+    assert tuple(each.split("|")[1].strip() for each in rows) == COLUMNS
 
 
 def test_what_is_written(tmp_path: Path) -> None:

@@ -14,15 +14,20 @@ from align_cli.commands.inits import Init, init_file, read_init
 from align_cli.commands.inputs import read_pair
 from align_cli.commands.options import (
     FiniteFloat,
+    accept_doubtful_opt,
+    accept_residual_opt,
     canvas_opt,
     debug_opt,
+    displacement_map_opt,
     fill_opt,
     interpolation_opt,
+    keep_fixed_pattern_opt,
     limit_opt,
     max_megapixels_opt,
     metadata_opt,
     path_opt,
     quiet_opt,
+    refuse_both,
     small_files_opt,
     source_arg,
     target_arg,
@@ -38,10 +43,13 @@ from align_cli.commands.outputs import (
     kept_palette,
     named_outputs,
     prepare,
+    say_what_is_missing,
+    write_displacement_map,
     write_json,
     write_pictures,
 )
 from align_cli.commands.progress import level_bar
+from align_cli.commands.records import options_record
 from align_cli.commands.regions import (
     Roi,
     channel_opt,
@@ -64,10 +72,11 @@ from align_cli.engine.options import (
     START_NAMES,
     Options,
 )
-from align_cli.report.document import ImageFacts, alignment_document
-from align_cli.report.summary import closing_line, level_table
+from align_cli.report.document import alignment_document, image_facts
+from align_cli.report.summary import closing_line, displacement_figures, level_table
 
 if TYPE_CHECKING:
+    from align_cli.engine.alignment import Alignment
     from align_cli.files.images import Picture
 
 EPILOG = (
@@ -82,10 +91,6 @@ EPILOG = (
     + "\n\nAfter exit code 1 the JSON says why, and no image and no error map are written. An "
     "output file is complete or absent; whatever a path held before stays until then."
 )
-
-
-UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
-"""Options whose names in the JSON say their unit."""
 
 
 @click.command(epilog=EPILOG)
@@ -107,6 +112,7 @@ UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
     help="What still differs: a heat map (.png), or the signed float32 residual itself, NaN "
     "outside the overlap (.tif, .npy).  [default: <SRC stem>_aligned_error.png]",
 )
+@displacement_map_opt
 @click.option("--no-image", is_flag=True, help="Do not write the warped image.")
 @click.option("--no-error-map", is_flag=True, help="Do not write the error map.")
 @click.option(
@@ -189,11 +195,9 @@ UNITS = {"tolerance": "px", "max_shift": "px", "max_rotation": "deg"}
 @limit_opt("--max-shear", "RATIO", "it is sheared by more")
 @limit_opt("--min-overlap", "SHARE", "it covers less of DST, 0 to 1")
 @limit_opt("--min-score", "ZNCC", "the images correlate less, -1 to 1")
-@click.option(
-    "--accept-doubtful",
-    is_flag=True,
-    help="Write the pictures of a doubtful result too, and exit with 0.",
-)
+@accept_doubtful_opt
+@accept_residual_opt
+@keep_fixed_pattern_opt
 @interpolation_opt
 @canvas_opt
 @valid_mask_opt
@@ -211,6 +215,7 @@ def align(
     output: str | None,
     json_path: str | None,
     error_map: str | None,
+    displacement_map: str | None,
     no_image: bool,
     no_error_map: bool,
     init: str,
@@ -234,13 +239,10 @@ def align(
 
     Writes the warped image, the transform as JSON and an error map.
     """
-    _refuse_both("--output", output is not None, "--no-image", no_image)
-    _refuse_both("--error-map", error_map is not None, "--no-error-map", no_error_map)
-    _refuse_both("--quiet", quiet, "--verbose", verbose)
-    try:
-        options = Options(**solver)
-    except ValueError as error:  # two of them contradict each other
-        raise click.UsageError(str(error)) from error
+    refuse_both("--output", output is not None, "--no-image", no_image)
+    refuse_both("--error-map", error_map is not None, "--no-error-map", no_error_map)
+    refuse_both("--quiet", quiet, "--verbose", verbose)
+    options = _engine_options(solver)
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
     seen = {"source mask": source_mask or "", "target mask": target_mask or roi_text(roi)}
@@ -261,6 +263,7 @@ def align(
             json=json_path,
             error_map=error_map,
             valid_mask=valid_mask,
+            displacement_map=displacement_map,
             with_image=not no_image,
             with_error_map=not no_error_map,
         )
@@ -280,6 +283,7 @@ def align(
                 init=start,
                 allow_flip=allow_flip,
                 progress=advance,
+                **({"all_tiles": True} if displacement_map is not None else {}),
             )
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
@@ -288,10 +292,10 @@ def align(
         document = alignment_document(
             alignment,
             canvas=view.canvas,
-            source=_facts(source),
-            target=_facts(target),
+            source=image_facts(source),
+            target=image_facts(target),
             options={
-                **_options_record(options, init),
+                **options_record(options, init),
                 **regions_record(source_mask, target_mask, roi),
                 "allow_flip": allow_flip,
                 "accept_doubtful": accept_doubtful,
@@ -301,6 +305,15 @@ def align(
             },
         )
         del aligner  # and the pyramid it holds, which is larger than the pictures
+        left = partial(
+            residual,
+            source.pixels,
+            target.pixels,
+            alignment,
+            source_mask=masks.source,
+            target_mask=masks.target,
+            options=options,
+        )
         written: list[str] = []
         lost = ""
         if accepted:
@@ -309,33 +322,26 @@ def align(
                 alignment,
                 source,
                 target,
-                residual=partial(
-                    residual,
-                    source.pixels,
-                    target.pixels,
-                    alignment,
-                    source_mask=masks.source,
-                    target_mask=masks.target,
-                    options=options,
-                ),
+                residual=left,
                 legend=legend,
                 view=view,
                 small=small_files,
             )
+        written += write_displacement_map(
+            outputs, alignment, target, residual=left, small=small_files
+        )
         # Last, so that a JSON which says "aligned" has its pictures beside it.
         written += write_json(outputs, document)
     if not quiet:
         where = canvas_in_words(shown) if shown is not None else ""
-        written = [path + where if path == outputs.image else path for path in written]
-        has_scale = have_full_scale(source, target)
-        table = level_table(alignment, of_full_scale=has_scale) if verbose else ""
-        first, *others = closing_line(
+        named = [path + where if path == outputs.image else path for path in written]
+        said = closing_line(
             alignment,
-            written=written,
+            written=named,
             pair=(source_path, target_path),
             accepted=accept_doubtful,
-            of_full_scale=has_scale,
-        ).splitlines()
+            of_full_scale=have_full_scale(source, target),
+        )
         untried = hint(
             outcome,
             allow_flip=allow_flip,
@@ -344,28 +350,35 @@ def align(
             photometric=options.photometric,
             roi=roi,
         )
+        table = _table(alignment, source, target) if verbose else ""
+        first, *others = said.splitlines()
         click.echo("\n".join(filter(None, [table, lost, first, untried, *others])), err=True)
     elif not outcome.aligned:
         said = closing_line(alignment, written=(), pair=(source_path, target_path))
         click.echo(said.splitlines()[0], err=True)
+    say_what_is_missing(outputs, alignment)
     if not accepted:
-        for path in outputs.stale():
+        for path in outputs.stale(written):
             click.echo(f"{path} is from an earlier run", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
 
 
-def _refuse_both(one: str, one_given: bool, other: str, other_given: bool) -> None:
-    if one_given and other_given:
-        raise click.UsageError(f"{one} and {other} contradict each other; give one of them")
+def _engine_options(solver: dict[str, Any]) -> Options:
+    """The engine's options, of those of the command.
+
+    Raises:
+        click.UsageError: if two of them contradict each other.
+    """
+    for name in ("accept_residual", "keep_fixed_pattern"):
+        if solver[name] is None or solver[name] is False:
+            del solver[name]  # the default
+    try:
+        return Options(**solver)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
 
 
-def _facts(picture: Picture) -> ImageFacts:
-    return ImageFacts(picture.path, picture.width, picture.height, picture.channels, picture.dtype)
-
-
-def _options_record(options: Options, init: str) -> dict[str, Any]:
-    record = asdict(options)
-    for name, unit in UNITS.items():
-        record[f"{name}_{unit}"] = record.pop(name)
-    record["tolerance_px"] = options.tolerance_px
-    return {**record, "init": init}
+def _table(alignment: Alignment, source: Picture, target: Picture) -> str:
+    """What ``--verbose`` adds: what happened on each level, and what the tiles tell."""
+    levels = level_table(alignment, of_full_scale=have_full_scale(source, target))
+    return "\n".join(filter(None, [levels, displacement_figures(alignment)]))

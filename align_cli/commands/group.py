@@ -14,6 +14,7 @@ from align_cli.version import __version__
 COMMANDS = (
     "align",
     "apply",
+    "check",
     "compose",
     "convert",
     "diff",

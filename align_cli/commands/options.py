@@ -34,6 +34,16 @@ def meaning(
     return callback
 
 
+def refuse_both(one: str, one_given: bool, other: str, other_given: bool) -> None:
+    """Refuse two options that contradict each other.
+
+    Raises:
+        click.UsageError: if both are given.
+    """
+    if one_given and other_given:
+        raise click.UsageError(f"{one} and {other} contradict each other; give one of them")
+
+
 class FiniteFloat(click.FloatRange):
     """A number, within limits, that is neither infinite nor NaN (which no limit keeps out)."""
 
@@ -161,6 +171,29 @@ metadata_opt = click.option(
 )
 quiet_opt = click.option(
     "-q", "--quiet", is_flag=True, help="Say nothing but what fails, or is in doubt, and why."
+)
+displacement_map_opt = path_opt(
+    "--displacement-map",
+    help="Where the images still differ in place, and by how much: a picture with a cell and an "
+    "arrow for each tile of DST (.png), or the numbers (.csv, .json, .npy). Also written where "
+    "SRC is not aligned: it shows why.",
+)
+accept_doubtful_opt = click.option(
+    "--accept-doubtful",
+    is_flag=True,
+    help="Take a doubtful result too: write its pictures, and exit with 0.",
+)
+accept_residual_opt = click.option(
+    "--accept-residual",
+    type=FiniteFloat(min=0.0),
+    metavar="PX",
+    help="Accept that a richer model would still move something by so many pixels.  [default: 1]",
+)
+keep_fixed_pattern_opt = click.option(
+    "--keep-fixed-pattern",
+    is_flag=True,
+    help="Let what stays with the sensor (isolated pixels, 8x8 blocks, constant areas) take part "
+    "although the scene moves.",
 )
 max_megapixels_opt = click.option(
     "--max-megapixels",

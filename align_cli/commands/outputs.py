@@ -45,20 +45,25 @@ class Outputs(NamedTuple):
     """Paths of the results; None where one is not wanted, "-" for stdout (JSON only)."""
 
     image: str | None
-    json: str
+    json: str | None
     error_map: str | None
     valid_mask: str | None = None
+    displacement_map: str | None = None
 
     @property
     def files(self) -> list[str]:
         """Those that are files, and not stdout."""
-        wanted = (self.json, self.image, self.error_map, self.valid_mask)
+        wanted = (self.json, *self._pictures)
         return [path for path in wanted if path is not None and path != STDOUT]
 
-    def stale(self) -> list[str]:
+    def stale(self, written: Sequence[str]) -> list[str]:
         """Pictures of an earlier run that this one, which failed, leaves where they are."""
-        pictures = (self.image, self.error_map, self.valid_mask)
-        return [path for path in pictures if path is not None and Path(path).is_file()]
+        left = [path for path in self._pictures if path is not None and path not in written]
+        return [path for path in left if Path(path).is_file()]
+
+    @property
+    def _pictures(self) -> tuple[str | None, ...]:
+        return self.image, self.error_map, self.valid_mask, self.displacement_map
 
     @property
     def residual(self) -> bool:
@@ -105,6 +110,7 @@ def named_outputs(
     json: str | None,
     error_map: str | None,
     valid_mask: str | None,
+    displacement_map: str | None,
     with_image: bool,
     with_error_map: bool,
 ) -> Outputs:
@@ -119,6 +125,7 @@ def named_outputs(
         json=json or f"{stem}{ALIGNED}.json",
         error_map=error_map if with_error_map else None,
         valid_mask=valid_mask,
+        displacement_map=displacement_map,
     )
 
 
@@ -204,6 +211,10 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         ensure_encodable(outputs.valid_mask, _picture_like()[..., 0])
     if outputs.error_map is not None and not outputs.residual:
         ensure_encodable(outputs.error_map, _picture_like())
+    if outputs.displacement_map is not None:
+        from align_cli.report.displacement_map import check_name  # noqa: PLC0415
+
+        check_name(outputs.displacement_map)
 
 
 def check_files(paths: Sequence[str], inputs: Sequence[str]) -> None:
@@ -259,6 +270,8 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     """Write the document; returns the files written, none where it went to stdout."""
     from align_cli.files import documents  # noqa: PLC0415
 
+    if outputs.json is None:
+        return []
     if outputs.json == STDOUT:
         to_stdout(documents.dumps(document), needed=True)
         return []
@@ -369,6 +382,43 @@ def write_pictures(
     for path, data in encoded:
         write_bytes(path, data)
     return [path for path, _ in encoded], not_carried(outputs.image, lost)
+
+
+def write_displacement_map(
+    outputs: Outputs,
+    alignment: Alignment,
+    target: Picture,
+    *,
+    residual: Callable[[], tuple[NDArray[np.float32], NDArray[np.bool_]]],
+    small: bool,
+) -> list[str]:
+    """Write the displacement map, where it is wanted and there is something to show.
+
+    ``residual`` is as for ``write_pictures``; a picture shows where the images overlap. Returns the
+    files written.
+    """
+    path, displacements = outputs.displacement_map, alignment.displacements
+    if path is None or displacements is None:
+        return []
+    from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+    from align_cli.report.displacement_map import encode, render  # noqa: PLC0415
+
+    def picture() -> NDArray[np.uint8]:
+        _, overlap = residual()
+        return render(target.pixels, overlap, displacements.field)
+
+    write_bytes(path, encode(path, displacements.field, picture, small=small))
+    return [path]
+
+
+def say_what_is_missing(outputs: Outputs, alignment: Alignment) -> None:
+    """Say on stderr that a displacement map was asked for and there is none."""
+    if outputs.displacement_map is not None and alignment.displacements is None:
+        click.echo(
+            f"{outputs.displacement_map}: not written, for no place of the target could be asked "
+            "where it lies in the source",
+            err=True,
+        )
 
 
 def canvas_in_words(canvas: Canvas) -> str:

@@ -58,19 +58,39 @@ def read_guess(path: PathLike) -> tuple[Transform, Objection | None]:
     Raises:
         UnreadableError: as ``read_transform``.
     """
-    from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
-    from align_cli.engine.motion import MODELS  # noqa: PLC0415
-    from align_cli.engine.transform import Transform  # noqa: PLC0415
+    from align_cli.files.transforms import read_stored  # noqa: PLC0415  (help stays quick)
+
+    stored = read_stored(path)
+    return _transform(path, stored), _objection(stored)
+
+
+def read_with_model(path: PathLike) -> tuple[Transform, str | None]:
+    """Read a transform, whatever speaks against it; second is the motion model it is said to be of.
+
+    That is None where the file names none.
+
+    Raises:
+        UnreadableError: as ``read_transform``.
+    """
+    from align_cli.engine.motion import MODELS  # noqa: PLC0415  (help stays quick)
     from align_cli.files.transforms import read_stored  # noqa: PLC0415
 
     stored = read_stored(path)
+    return _transform(path, stored), stored.model if stored.model in MODELS else None
+
+
+def _transform(path: PathLike, stored: StoredTransform) -> Transform:
+    from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
+    from align_cli.engine.motion import MODELS  # noqa: PLC0415
+    from align_cli.engine.transform import Transform  # noqa: PLC0415
+
     sizes = {"source_size": stored.source_size, "target_size": stored.target_size}
     try:
         if stored.source_to_target is None:
             pairs = stored.pairs
             assert pairs is not None
-            return Transform.from_points(pairs[:, :2], pairs[:, 2:], **sizes), None
-        transform = Transform.from_matrix(
+            return Transform.from_points(pairs[:, :2], pairs[:, 2:], **sizes)
+        return Transform.from_matrix(
             stored.source_to_target,
             target_to_source=stored.target_to_source,
             model=stored.model if stored.model in MODELS else None,
@@ -81,7 +101,6 @@ def read_guess(path: PathLike) -> tuple[Transform, Objection | None]:
         if stored.failure is not None and stored.doubt is None:
             raise _failed(path, stored.failure) from error
         raise UnreadableError(path, error.cause, "check its numbers") from error
-    return transform, _objection(stored)
 
 
 def _failed(path: PathLike, why: str) -> UnreadableError:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-ALIGNMENT = "imalign/alignment/1"
+ALIGNMENT = "imalign/alignment/2"
 """The value of ``"schema"`` in an alignment: kind and version of the document."""
 
+EARLIER_ALIGNMENTS = ("imalign/alignment/1",)
+"""Versions that are not written any more, and still read."""
 
 TRANSFORM = "imalign/transform/1"
 """The same in a transform without the story of how it was found."""
@@ -18,9 +20,13 @@ CONVENTIONS = (
 )
 
 
-def alignment_schema() -> dict[str, Any]:
-    """Return the JSON Schema (2020-12) of the alignment document, a new dict at each call."""
-    return _schema(ALIGNMENT)
+def alignment_schema(version: str = ALIGNMENT) -> dict[str, Any]:
+    """Return the JSON Schema (2020-12) of the alignment document, a new dict at each call.
+
+    Args:
+        version: ``ALIGNMENT``, or one of ``EARLIER_ALIGNMENTS``.
+    """
+    return _schema(version)
 
 
 def transform_schema() -> dict[str, Any]:

@@ -6,7 +6,7 @@ No times and no dates: the same inputs and options give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from align_cli.files.schema import ALIGNMENT, CONVENTIONS
@@ -15,6 +15,8 @@ from align_cli.version import __version__
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Agreement, Alignment, Uncertainty
     from align_cli.engine.canvas import Canvas
+    from align_cli.engine.displacements.records import Displacements
+    from align_cli.files.images import Picture
 
 
 class ImageFacts(NamedTuple):
@@ -25,6 +27,11 @@ class ImageFacts(NamedTuple):
     height: int
     channels: int
     dtype: str
+
+
+def image_facts(picture: Picture) -> ImageFacts:
+    """What the document says of a picture."""
+    return ImageFacts(picture.path, picture.width, picture.height, picture.channels, picture.dtype)
 
 
 def alignment_document(
@@ -63,11 +70,9 @@ def alignment_document(
         "quality": {
             "before": _agreement(quality.before),
             "after": _agreement(quality.after),
-            "detail_zncc": quality.detail_zncc,
-            "shared_texture": quality.shared_texture,
-            "unexplained": quality.unexplained,
             "overlap": quality.overlap,
         },
+        "displacements": displacements_record(alignment.displacements),
         "uncertainty": uncertainty_record(alignment.uncertainty),
         "gain": alignment.gain,
         "bias": alignment.bias,
@@ -118,6 +123,20 @@ def uncertainty_record(uncertainty: Uncertainty | None) -> dict[str, Any] | None
         "max_px": uncertainty.max_px,
         "covariance": uncertainty.covariance.tolist(),
     }
+
+
+def displacements_record(displacements: Displacements | None) -> dict[str, Any] | None:
+    """Where the images still differ in place, as the document holds it: all but the tiles."""
+    if displacements is None:
+        return None
+    record = {
+        field.name: getattr(displacements, field.name)
+        for field in fields(displacements)
+        if field.name != "field"
+    }
+    for name in ("second_motion", "fixed_pattern"):
+        record[name] = None if record[name] is None else asdict(record[name])
+    return record
 
 
 def _agreement(agreement: Agreement) -> dict[str, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import cv2
@@ -25,7 +26,7 @@ VIEWED_AT_PX: Final = 1000
 WIDTH, HEIGHT = 26.5, 5.8
 MARGIN, TITLE_BASELINE, BAR_TOP, TICK_BASELINE = 0.9, 1.7, 2.4, 4.9
 BAR_LENGTH, BAR_HEIGHT, TICK_LENGTH = 15.5, 1.1, 0.35
-SWATCH_LEFT, SWATCH_WIDTH, SWATCH_TEXT = 18.2, 2.0, 20.7
+SWATCH_LEFT, SWATCH_WIDTH, SWATCH_TEXT = 18.2, 2.0, 2.5
 
 FRAME = error_scale.PAPER + 8
 
@@ -66,37 +67,76 @@ def draw(legend: Legend, width: int, title: str = TITLE) -> NDArray[np.uint8]:
 
     OpenCV unpacks its fonts on the first text of every thread, which takes some 20 ms.
     """
-    strip = np.full((legend.height, width), error_scale.PAPER, np.uint8)
-    ink = np.zeros_like(strip)
-    px = legend.px
-    _write(ink, title, px(MARGIN), px(TITLE_BASELINE), legend.text)
+    strip = Strip(legend, width)
+    strip.write(title, MARGIN, TITLE_BASELINE)
+    errors = np.array([error_scale.TICKS_PERCENT], np.float32) / 100
+    strip.bar(
+        [
+            (level, f"{percent}+" if error >= error_scale.LAST_ERROR else f"{percent}")
+            for level, percent, error in zip(
+                error_scale.levels(errors)[0].tolist(),
+                error_scale.TICKS_PERCENT,
+                errors[0].tolist(),
+                strict=True,
+            )
+        ]
+    )
+    hatched(strip.swatch(SWATCH_LEFT, BAR_TOP, OUTSIDE), legend)
+    return strip.finished()
 
-    left, length, bottom = px(MARGIN), px(BAR_LENGTH), px(BAR_TOP + BAR_HEIGHT)
-    bar = np.rint(np.linspace(0, error_scale.LAST_LEVEL, length)).astype(np.uint8)
-    rows = slice(px(BAR_TOP), bottom)
-    strip[rows, left : left + length] = bar
-    for percent in error_scale.TICKS_PERCENT:
-        error = np.full((1, 1), percent / 100, np.float32)
-        x = left + round(
-            float(error_scale.levels(error)[0, 0]) / error_scale.LAST_LEVEL * (length - 1)
-        )
-        strip[bottom : bottom + px(TICK_LENGTH), x : x + max(1, legend.text // 16)] = (
-            error_scale.INK
-        )
-        last = percent / 100 >= error_scale.LAST_ERROR
-        label = f"{percent}+" if last else f"{percent}"
-        _write(ink, label, x, px(TICK_BASELINE), legend.text, centred=True)
 
-    swatch = strip[rows, px(SWATCH_LEFT) : px(SWATCH_LEFT + SWATCH_WIDTH)]
-    swatch[:] = FRAME
-    line = max(1, legend.text // 16)
-    inner = swatch[line:-line, line:-line]
-    inner[:] = error_scale.hatching(inner.shape[0], inner.shape[1], legend.stripe)
-    _write(ink, OUTSIDE, px(SWATCH_TEXT), bottom - px(0.2), legend.text)
-    steps = error_scale.INK - error_scale.PAPER
-    greys = error_scale.PAPER + (ink.astype(np.uint16) * steps + 127) // 255
-    np.copyto(strip, greys.astype(np.uint8), where=ink > 0)
-    return strip
+class Strip:
+    """A strip that is being drawn, in ``COLOURS`` or any table that is laid out like it.
+
+    Args:
+        legend: sizes.
+        width: in pixels.
+        height: in units of the text's size.
+    """
+
+    def __init__(self, legend: Legend, width: int, height: float = HEIGHT) -> None:
+        self._legend = legend
+        self._levels = np.full((legend.px(height), width), error_scale.PAPER, np.uint8)
+        self._ink = np.zeros_like(self._levels)
+
+    def write(self, text: str, left: float, baseline: float) -> None:
+        """Write a line; lengths are in units of the text's size."""
+        px = self._legend.px
+        _write(self._ink, text, px(left), px(baseline), self._legend.text)
+
+    def bar(self, ticks: Iterable[tuple[int, str]]) -> None:
+        """Draw the bar of colours, with ticks at some of their levels."""
+        px, text = self._legend.px, self._legend.text
+        left, length, bottom = px(MARGIN), px(BAR_LENGTH), px(BAR_TOP + BAR_HEIGHT)
+        bar = np.rint(np.linspace(0, error_scale.LAST_LEVEL, length)).astype(np.uint8)
+        self._levels[px(BAR_TOP) : bottom, left : left + length] = bar
+        for level, label in ticks:
+            x = left + round(level / error_scale.LAST_LEVEL * (length - 1))
+            mark = np.s_[bottom : bottom + px(TICK_LENGTH), x : x + max(1, text // 16)]
+            self._levels[mark] = error_scale.INK
+            _write(self._ink, label, x, px(TICK_BASELINE), text, centred=True)
+
+    def swatch(self, left: float, top: float, text: str) -> NDArray[np.uint8]:
+        """Draw a framed sample with its meaning beside it; returns what is inside, to be filled."""
+        px = self._legend.px
+        rows = slice(px(top), px(top + BAR_HEIGHT))
+        frame = self._levels[rows, px(left) : px(left + SWATCH_WIDTH)]
+        frame[:] = FRAME
+        line = max(1, self._legend.text // 16)
+        self.write(text, left + SWATCH_TEXT, top + BAR_HEIGHT - 0.2)
+        return frame[line:-line, line:-line]
+
+    def finished(self) -> NDArray[np.uint8]:
+        """The strip, (height, width) of ``COLOURS``."""
+        steps = error_scale.INK - error_scale.PAPER
+        greys = error_scale.PAPER + (self._ink.astype(np.uint16) * steps + 127) // 255
+        np.copyto(self._levels, greys.astype(np.uint8), where=self._ink > 0)
+        return self._levels
+
+
+def hatched(inside: NDArray[np.uint8], legend: Legend) -> None:
+    """Fill a swatch with the stripes that mean "outside"."""
+    inside[:] = error_scale.hatching(inside.shape[0], inside.shape[1], legend.stripe)
 
 
 @functools.cache

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 from align_cli.engine.options import INTENSITY
 from align_cli.files.errors import printable
+from align_cli.report.places import place_in_words
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment, Uncertainty
+    from align_cli.engine.displacements.records import Displacements, FixedPattern, SecondMotion
     from align_cli.engine.transform import Transform
 
 NOT_MEASURABLE: Final = "not measurable"
@@ -20,6 +22,17 @@ SMALLEST_PERSPECTIVE: Final = 1e-7
 
 # Rendered images without noise get less; nobody can use it.
 LEAST_SIGMA_PX: Final = 1e-4
+
+WORTH_TELLING_PX: Final = 1.0
+"""A systematic remainder up to this is within what a reader takes for aligned."""
+
+WITH_ARTICLE: Final = {
+    "translation": "a translation",
+    "rigid": "a rigid motion",
+    "similarity": "a similarity",
+    "affine": "an affine transform",
+    "homography": "a homography",
+}
 
 PLAIN: Final = (1e-3, 1e6)
 """Measures from the first to below the second are given with four decimals."""
@@ -34,13 +47,14 @@ def closing_line(
     pair: tuple[str, str] | None = None,
     accepted: bool = False,
     of_full_scale: bool = True,
+    checked: bool = False,
 ) -> str:
     """Say in a few lines what became of an alignment.
 
-    Where it is aligned: what the source went through, how well the two images agree, and the
-    files; where it is doubtful and accepted all the same, what speaks against it as well. Where it
-    is neither: why, and that there is no image. Its transform is then not put into words, for
-    somebody might believe it.
+    Where it is aligned: what the source went through, how well the two images agree, what of them
+    differs in place, and the files; where it is doubtful and accepted all the same, what speaks
+    against it as well. Where it is neither: why, and that there is no image. Its transform is then
+    not put into words, for somebody might believe it.
 
     Args:
         alignment: the finished alignment.
@@ -49,6 +63,7 @@ def closing_line(
             in the log of many runs nothing else tells which it was.
         accepted: whether a doubtful result is used all the same.
         of_full_scale: whether both images have a full scale, which floating-point ones have not.
+        checked: whether the transform was only checked, so that there is no image in any case.
 
     Returns:
         Lines without a newline at the end.
@@ -57,16 +72,18 @@ def closing_line(
     who = "" if pair is None or outcome.aligned else f"{' -> '.join(map(printable, pair))}: "
     if not (outcome.aligned or (outcome.doubtful and accepted)):
         name = "doubtful" if outcome.doubtful else "not aligned"
-        lines = [f"{who}{name} ({model}): {outcome.sentence}", "no image was written"]
-        lines[1] += f"; wrote {files}" if files else ""
+        wrote = [f"wrote {files}"] if files else []
+        ends = wrote if checked else ["; ".join(["no image was written", *wrote])]
         if outcome.doubtful:
-            lines.append("--accept-doubtful writes the image all the same")
-        return "\n".join(lines)
+            does = "takes it" if checked else "writes the image"
+            ends.append(f"--accept-doubtful {does} all the same")
+        return "\n".join([f"{who}{name} ({model}): {outcome.sentence}", *ends])
     lines = [
         f"{who}{outcome.verdict.value} ({model}): {'mirrored, ' if alignment.mirrored else ''}"
         + motion_in_words(alignment.parameters)
         + uncertainty_in_words(alignment.uncertainty),
         agreement_in_words(alignment, of_full_scale=of_full_scale),
+        *displacements_in_words(alignment),
     ]
     if not outcome.aligned:
         lines.append(outcome.sentence)
@@ -155,18 +172,97 @@ def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> s
     )
 
 
+def displacements_in_words(alignment: Alignment) -> list[str]:
+    """Say, a line each, how many places lie right, what does not, and what was left out."""
+    told = alignment.displacements
+    if told is None:
+        return []
+    lines = [
+        _near(told),
+        _systematic(told, alignment.target_size),
+        _second_motion(told.second_motion),
+        _fixed_pattern(told.fixed_pattern),
+    ]
+    return [line for line in lines if line]
+
+
+def displacement_figures(alignment: Alignment) -> str:
+    """The figures of the displacement field, in a line or two; empty where there are none."""
+    told = alignment.displacements
+    if told is None:
+        return ""
+    matched, asked = int(told.field.matched.sum()), len(told.field)
+    lines = [
+        f"tiles: {told.tiles} textured, {told.sampled} asked, {told.stationary} stationary, "
+        f"log10 of false alarms {_figure(told.log10_false_alarms)}"
+    ]
+    if matched:
+        shares = (told.within_half_px, told.within_1_px, told.within_2_px)
+        lines.append(
+            f"displacements of the {matched} of {asked} that found a match: median "
+            f"{_figure(told.median_px)} px, 95 % {_figure(told.p95_px)} px, largest "
+            f"{_figure(told.largest_px)} px at {_point(told.largest_at_px)}; within 0.5, 1, 2 px "
+            f"{', '.join(map(_percent, shares))}"
+        )
+    return "\n".join(lines)
+
+
+def _near(told: Displacements) -> str:
+    matched, asked = int(told.field.matched.sum()), len(told.field)
+    if not (matched and math.isfinite(told.within_1_px)):
+        return ""
+    near = round(told.within_1_px * matched)
+    return f"{near} of {asked} textured tiles lie within 1 px (median {told.median_px:.2f} px)"
+
+
+def _systematic(told: Displacements, size: tuple[int, int]) -> str:
+    if not told.systematic_px > WORTH_TELLING_PX:
+        return ""
+    where = place_in_words(told.systematic_at_px, size)
+    off = f"up to {told.systematic_px:.1f} px off{f' {where}' if where else ''}"
+    if told.explained_by is None:
+        return f"{off}, which no homography explains (lens, paper)"
+    return f"{off}; {WITH_ARTICLE[told.explained_by]} explains it"
+
+
+def _second_motion(motion: SecondMotion | None) -> str:
+    if motion is None:
+        return ""
+    where = f", {motion.where}," if motion.where else ""
+    return (
+        f"{_share(motion.share)} of the texture{where} does not move with the rest "
+        f"({', '.join(_directions(motion.shift_px, 1))})"
+    )
+
+
+def _fixed_pattern(pattern: FixedPattern | None) -> str:
+    if pattern is None:
+        return ""
+    return (
+        f"{_share(pattern.share)} of the image stays with the sensor ({', '.join(pattern.kinds)}) "
+        "and was left out; --keep-fixed-pattern keeps it"
+    )
+
+
 def _shift(shift: float | tuple[float, float] | None) -> str:
     if not isinstance(shift, Sequence):
         return ""
     x, y = shift
     if not (math.isfinite(x) and math.isfinite(y)):
         return f"shift {NOT_MEASURABLE}"
-    parts = [
-        f"{abs(size):.2f} px {positive if size > 0 else negative}"
-        for size, positive, negative in ((x, "right", "left"), (y, "down", "up"))
-        if float(f"{size:.2f}")
-    ]
+    parts = _directions((x, y), 2)
     return "shifted " + " and ".join(parts) if parts else ""
+
+
+def _directions(shift: tuple[float, float], digits: int) -> list[str]:
+    """How far along x and along y, without what does not show in so many digits."""
+    return [
+        f"{abs(size):.{digits}f} px {positive if size > 0 else negative}"
+        for size, (positive, negative) in zip(
+            shift, (("right", "left"), ("down", "up")), strict=True
+        )
+        if float(f"{size:.{digits}f}")
+    ]
 
 
 def _turn(angle: float | tuple[float, float] | None) -> str:
@@ -220,6 +316,20 @@ def _measure(value: float) -> str:
     """A number in the units of images, which may be of any size where they have no full scale."""
     usual = value == 0.0 or PLAIN[0] <= abs(value) < PLAIN[1] or not math.isfinite(value)
     return _number(value) if usual else f"{value:.4g}"
+
+
+def _figure(value: float) -> str:
+    return f"{value:.3g}" if math.isfinite(value) else NOT_MEASURABLE
+
+
+def _point(point: tuple[float, float]) -> str:
+    return f"({point[0]:.0f}, {point[1]:.0f})" if all(map(math.isfinite, point)) else NOT_MEASURABLE
+
+
+def _share(share: float) -> str:
+    """Per cent in two digits or so: "18 %", "0.3 %"."""
+    percent = 100.0 * share
+    return f"{percent:.0f} %" if percent >= 1.0 else f"{percent:.1g} %"
 
 
 def _percent(share: float) -> str:

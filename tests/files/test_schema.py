@@ -4,7 +4,7 @@ import jsonschema
 import pytest
 
 from align_cli.engine.alignment import Status
-from align_cli.files.schema import ALIGNMENT, alignment_schema
+from align_cli.files.schema import ALIGNMENT, EARLIER_ALIGNMENTS, alignment_schema
 
 AGREEMENT = {"zncc": 0.5, "rmse": 0.1, "mae": 0.05}
 PICTURE = {"path": "a.png", "width": 4, "height": 3, "channels": 3, "dtype": "uint8"}
@@ -41,6 +41,8 @@ DOCUMENT = {
         "init": "auto",
         "allow_flip": False,
         "accept_doubtful": False,
+        "accept_residual_px": 3.5,
+        "keep_fixed_pattern": True,
         "channel": 3,
         "ignore_alpha": False,
         "source_mask": None,
@@ -71,10 +73,30 @@ DOCUMENT = {
     "quality": {
         "before": AGREEMENT,
         "after": AGREEMENT,
-        "shared_texture": 0.9,
-        "unexplained": 0.1,
-        "detail_zncc": 0.4,
         "overlap": 0.9,
+    },
+    "displacements": {
+        "tiles": 130,
+        "sampled": 110,
+        "stationary": 96,
+        "log10_false_alarms": -42.5,
+        "median_px": 0.08,
+        "p95_px": 0.4,
+        "largest_px": 5.1,
+        "largest_at_px": [310.5, 20.0],
+        "within_half_px": 0.9,
+        "within_1_px": 0.95,
+        "within_2_px": 1.0,
+        "systematic_px": 4.2,
+        "systematic_at_px": [300.0, 280.0],
+        "explained_by": "homography",
+        "second_motion": {
+            "share": 0.18,
+            "shift_px": [12.0, -0.4],
+            "centre_px": [150.0, 30.0],
+            "where": "at the top",
+        },
+        "fixed_pattern": {"kinds": ["isolated pixels"], "share": 0.003},
     },
     "uncertainty": {
         "corners_px": [0.01, 0.02, 0.03, 0.02],
@@ -120,9 +142,16 @@ def test_a_full_document_is_valid(validator):
     "path",
     [
         *(f"quality.{when}.{what}" for when in ("before", "after") for what in AGREEMENT),
-        "quality.detail_zncc",
-        "quality.unexplained",
         "quality.overlap",
+        "displacements",
+        "displacements.log10_false_alarms",
+        "displacements.median_px",
+        "displacements.largest_at_px.0",
+        "displacements.systematic_px",
+        "displacements.explained_by",
+        "displacements.second_motion",
+        "displacements.fixed_pattern",
+        "options.accept_residual_px",
         "gain",
         "bias",
         "levels.0.last_step_px",
@@ -163,7 +192,14 @@ def test_every_other_ending_is_not_aligned(validator, status, verdict):
 @pytest.mark.parametrize(
     ("path", "value"),
     [
-        ("schema", "imalign/alignment/2"),
+        ("schema", "imalign/alignment/1"),
+        ("schema", "imalign/alignment/3"),
+        ("displacements.within_1_px", 1.5),
+        ("displacements.tiles", -1),
+        ("displacements.explained_by", "auto"),
+        ("displacements.second_motion.share", None),
+        ("displacements.fixed_pattern.kinds", ["isolated pixels", ""]),
+        ("options.accept_residual_px", -0.1),
         ("tool.name", "other"),
         ("source.dtype", "int16"),
         ("source.width", 0),
@@ -251,6 +287,12 @@ def test_missing_and_unknown_keys_are_invalid(validator, place):
     document = copy.deepcopy(DOCUMENT)
     at_place(document)["unknown"] = 1
     assert not validator.is_valid(document)
+
+
+def test_the_schema_of_an_earlier_version_is_still_published():
+    for version in EARLIER_ALIGNMENTS:
+        assert alignment_schema(version)["properties"]["schema"]["const"] == version
+        assert version != ALIGNMENT
 
 
 def test_each_call_gives_a_new_dict():

@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
+from dataclasses import fields, replace
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -14,7 +17,17 @@ from align_cli.engine.alignment import (
     Status,
     Uncertainty,
 )
-from align_cli.report.summary import closing_line, motion_in_words
+from align_cli.engine.displacements.field import DisplacementField
+from align_cli.engine.displacements.records import Displacements, FixedPattern, SecondMotion
+from align_cli.files.documents import dumps
+from align_cli.files.schema import alignment_schema
+from align_cli.report.document import displacements_record
+from align_cli.report.summary import (
+    closing_line,
+    displacement_figures,
+    displacements_in_words,
+    motion_in_words,
+)
 
 START = Agreement(zncc=0.8123, rmse=0.081, mae=0.05)
 END = Agreement(zncc=0.99312, rmse=0.0123, mae=0.008)
@@ -184,3 +197,140 @@ def test_a_failed_one_cannot_be_accepted() -> None:
     assert closing_line(finished(outcome=LOST), written=[], accepted=True) == closing_line(
         finished(outcome=LOST), written=[]
     )
+
+
+def told(**changes: object) -> Displacements:
+    """Of 110 tiles 100 found a match, 96 of them within 1 px; the target is 400x300."""
+    figures: dict[str, object] = {
+        "tiles": 130,
+        "sampled": 110,
+        "stationary": 98,
+        "log10_false_alarms": -41.37,
+        "median_px": 0.084,
+        "p95_px": 0.91,
+        "largest_px": 5.13,
+        "largest_at_px": (310.5, 20.0),
+        "within_half_px": 0.9,
+        "within_1_px": 0.96,
+        "within_2_px": 1.0,
+        "systematic_px": 0.3,
+        "systematic_at_px": (390.0, 290.0),
+    }
+    field = DisplacementField(
+        position=np.zeros((110, 2)),
+        displacement=np.zeros((110, 2)),
+        covariance=np.zeros((110, 2, 2)),
+        correlation=np.ones(110),
+        matched=np.arange(110) < 100,
+        side=16.0,
+        level=0,
+    )
+    return Displacements(field=field, **{**figures, **changes})  # type: ignore[arg-type]
+
+
+def lines(**changes: object) -> list[str]:
+    return displacements_in_words(replace(finished(), displacements=told(**changes)))
+
+
+def test_how_many_places_lie_right() -> None:
+    assert lines() == ["96 of 110 textured tiles lie within 1 px (median 0.08 px)"]
+    assert displacements_in_words(finished()) == []
+
+
+def test_where_no_tile_found_a_match_nothing_is_said_of_them() -> None:
+    assert lines(median_px=math.nan, within_1_px=math.nan, systematic_px=math.nan) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (
+            {"systematic_px": 4.21, "explained_by": "homography"},
+            "up to 4.2 px off in the lower right; a homography explains it",
+        ),
+        (
+            {"systematic_px": 1.06, "explained_by": "affine", "systematic_at_px": (200.0, 0.0)},
+            "up to 1.1 px off at the top; an affine transform explains it",
+        ),
+        (
+            {"systematic_px": 4.21},
+            "up to 4.2 px off in the lower right, which no homography explains (lens, paper)",
+        ),
+        (
+            {"second_motion": SecondMotion(0.178, (12.0, -0.4), (200.0, 20.0), "at the top")},
+            "18 % of the texture, at the top, does not move with the rest "
+            "(12.0 px right, 0.4 px up)",
+        ),
+        (
+            {"second_motion": SecondMotion(0.3, (-3.0, 0.02), (200.0, 20.0), "")},
+            "30 % of the texture does not move with the rest (3.0 px left)",
+        ),
+        (
+            {"fixed_pattern": FixedPattern(("isolated pixels", "8x8 block edges"), 0.0031)},
+            "0.3 % of the image stays with the sensor (isolated pixels, 8x8 block edges) and was "
+            "left out; --keep-fixed-pattern keeps it",
+        ),
+    ],
+)
+def test_what_does_not_follow_is_told(changes: dict[str, object], words: str) -> None:
+    assert lines(**changes)[1:] == [words]
+
+
+def test_a_remainder_of_a_pixel_is_not_told() -> None:
+    assert len(lines(systematic_px=1.0, explained_by="affine")) == 1
+
+
+def test_the_closing_line_holds_it_where_the_transform_is_used_and_only_there() -> None:
+    words = "96 of 110 textured tiles"
+    maybe = Outcome(Status.NO_AGREEMENT, "Half of it fits.", ("half",), doubtful=True)
+    for outcome, accepted, there in (
+        (FOUND, False, True),
+        (maybe, True, True),
+        (maybe, False, False),
+        (LOST, False, False),
+    ):
+        found = replace(finished(outcome=outcome), displacements=told())
+        assert (words in closing_line(found, written=[], accepted=accepted)) is there
+
+
+def test_a_transform_that_was_only_checked_has_no_image_to_speak_of() -> None:
+    maybe = Outcome(Status.NO_AGREEMENT, "Half of it fits.", ("half",), doubtful=True)
+    said = closing_line(finished(outcome=maybe), written=["where.png"], checked=True)
+    assert said.splitlines() == [
+        "doubtful (similarity): Half of it fits.",
+        "wrote where.png",
+        "--accept-doubtful takes it all the same",
+    ]
+    assert closing_line(finished(outcome=LOST), written=[], checked=True) == (
+        "not aligned (similarity): The estimate ran away; try --model rigid."
+    )
+
+
+def test_the_figures_for_whoever_wants_more() -> None:
+    assert displacement_figures(finished()) == ""
+    assert displacement_figures(replace(finished(), displacements=told())) == (
+        "tiles: 130 textured, 110 asked, 98 stationary, log10 of false alarms -41.4\n"
+        "displacements of the 100 of 110 that found a match: median 0.084 px, 95 % 0.91 px, "
+        "largest 5.13 px at (310, 20); within 0.5, 1, 2 px 90.0 %, 96.0 %, 100.0 %"
+    )
+
+
+def test_the_document_holds_all_but_the_tiles_under_the_same_names() -> None:
+    record = displacements_record(
+        told(
+            explained_by="affine",
+            second_motion=SecondMotion(0.18, (12.0, -0.4), (200.0, 20.0), "at the top"),
+            fixed_pattern=FixedPattern(("isolated pixels",), 0.003),
+        )
+    )
+    assert record is not None
+    document = json.loads(dumps(record))
+    schema = alignment_schema()
+    jsonschema.validate(
+        document, {**schema["properties"]["displacements"], "$defs": schema["$defs"]}
+    )
+    names = {field.name for field in fields(Displacements)} - {"field"}
+    assert set(document) == names
+    assert document["largest_at_px"] == [310.5, 20.0]
+    assert document["second_motion"]["shift_px"] == [12.0, -0.4]
+    assert displacements_record(None) is None

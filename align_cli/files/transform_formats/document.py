@@ -8,7 +8,7 @@ import numpy as np
 
 from align_cli.files.documents import dumps, parse_json
 from align_cli.files.errors import PathLike, UnreadableError
-from align_cli.files.schema import ALIGNMENT, CONVENTIONS, TRANSFORM
+from align_cli.files.schema import ALIGNMENT, CONVENTIONS, EARLIER_ALIGNMENTS, TRANSFORM
 from align_cli.files.transform_formats.stored import (
     Matrix,
     Size,
@@ -18,8 +18,9 @@ from align_cli.files.transform_formats.stored import (
 )
 from align_cli.version import __version__
 
-_KNOWN = (ALIGNMENT, TRANSFORM)
-_FAMILIES = {name.rpartition("/")[0] + "/": name for name in _KNOWN}
+_WRITTEN = (ALIGNMENT, TRANSFORM)
+_KNOWN = (*_WRITTEN, *EARLIER_ALIGNMENTS)
+_FAMILIES = {name.rpartition("/")[0] + "/": name for name in _WRITTEN}
 
 
 def _parse(path: PathLike, text: str) -> StoredTransform:

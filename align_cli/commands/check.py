@@ -1,0 +1,245 @@
+"""``imalign check TRANSFORM SRC DST``: does a transform from anywhere lay SRC over DST?"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from align_cli.commands.exit_codes import ExitCode, InputFault, faults
+from align_cli.commands.inputs import read_pair
+from align_cli.commands.options import (
+    accept_doubtful_opt,
+    accept_residual_opt,
+    debug_opt,
+    displacement_map_opt,
+    keep_fixed_pattern_opt,
+    max_megapixels_opt,
+    path_opt,
+    quiet_opt,
+    refuse_both,
+    small_files_opt,
+    source_arg,
+    target_arg,
+    transform_arg,
+)
+from align_cli.commands.outputs import (
+    Outputs,
+    View,
+    check_outputs,
+    have_full_scale,
+    prepare,
+    say_what_is_missing,
+    write_displacement_map,
+    write_json,
+    write_pictures,
+)
+from align_cli.commands.records import options_record
+from align_cli.commands.regions import (
+    Roi,
+    channel_opt,
+    ignore_alpha_opt,
+    read_masks,
+    regions_record,
+    roi_opt,
+    roi_text,
+    source_mask_opt,
+    target_mask_opt,
+)
+from align_cli.commands.similarity import similarity_opt
+from align_cli.commands.transform_files import read_with_model
+from align_cli.engine.options import DEFAULTS, MODEL_NAMES, Options
+from align_cli.report.document import alignment_document, image_facts
+from align_cli.report.summary import closing_line, displacement_figures
+
+if TYPE_CHECKING:
+    from align_cli.engine.transform import Transform
+    from align_cli.files.images import Picture
+
+EPILOG = """\b
+Examples:
+  imalign check scan_aligned.json scan.png original.png
+  imalign check transform.tfm scan.png original.png --displacement-map where.png
+  imalign check --json - matrix.txt scan.png original.png | jq .displacements.p95_px
+
+Exit codes: 0 aligned (or doubtful, with --accept-doubtful); 1 not aligned, or that is doubtful;
+the others as for imalign SRC DST."""
+
+
+@click.command(epilog=EPILOG)
+@transform_arg
+@source_arg
+@target_arg
+@path_opt("--json", "json_path", help="What was found, as imalign SRC DST writes it; - is stdout.")
+@displacement_map_opt
+@path_opt(
+    "--error-map",
+    help="What still differs in grey values: a heat map (.png), or the signed float32 residual "
+    "(.tif, .npy).",
+)
+@click.option(
+    "-m",
+    "--model",
+    type=click.Choice(MODEL_NAMES),
+    help="The motion model to judge against: what a richer one would still move counts against "
+    f"TRANSFORM.  [default: the one that TRANSFORM's file names, else {DEFAULTS.model}]",
+)
+@similarity_opt
+@source_mask_opt
+@target_mask_opt
+@roi_opt
+@ignore_alpha_opt
+@channel_opt
+@accept_doubtful_opt
+@accept_residual_opt
+@keep_fixed_pattern_opt
+@small_files_opt
+@max_megapixels_opt
+@quiet_opt
+@click.option("-v", "--verbose", is_flag=True, help="Also say what the tiles tell, in figures.")
+@debug_opt
+def check(
+    *,
+    transform_path: str,
+    source_path: str,
+    target_path: str,
+    json_path: str | None,
+    displacement_map: str | None,
+    error_map: str | None,
+    model: str | None,
+    source_mask: str | None,
+    target_mask: str | None,
+    roi: Roi | None,
+    accept_doubtful: bool,
+    accept_residual: float | None,
+    keep_fixed_pattern: bool,
+    small_files: bool,
+    max_megapixels: float,
+    quiet: bool,
+    verbose: bool,
+    **seen_by: Any,
+) -> None:
+    """Say whether TRANSFORM lays SRC over DST, and where it does not.
+
+    TRANSFORM is of any format that imalign convert knows, and may come from any program. Nothing
+    is fitted, and no image written: each textured place of DST is asked where it lies in the
+    warped SRC.
+    """
+    refuse_both("--quiet", quiet, "--verbose", verbose)
+    roles = {"source": source_path, "target": target_path, "transform": transform_path}
+    seen = {"source mask": source_mask or "", "target mask": target_mask or roi_text(roi)}
+    with faults({**roles, **seen, "roi": f"{target_path}, {roi_text(roi)}"}):
+        transform, named = read_with_model(transform_path)
+        source, target = read_pair(source_path, target_path, max_megapixels)
+        _check_sizes(transform_path, transform, source, target)
+        masks = read_masks(
+            source,
+            target,
+            source_mask=source_mask,
+            target_mask=target_mask,
+            roi=roi,
+            max_megapixels=max_megapixels,
+        )
+        outputs = Outputs(
+            image=None, json=json_path, error_map=error_map, displacement_map=displacement_map
+        )
+        given = filter(None, [transform_path, source_mask, target_mask])
+        check_outputs(outputs, [source_path, target_path, *given], source)
+        legend = prepare(outputs, source, target)
+        options = Options(model=model or named or DEFAULTS.model, **seen_by)
+
+        from align_cli.engine import check as engine  # noqa: PLC0415  (help stays quick)
+        from align_cli.engine.aligner import residual  # noqa: PLC0415
+
+        alignment = engine.check(
+            source.pixels,
+            target.pixels,
+            transform,
+            model=options.model,
+            similarity=options.similarity,
+            source_mask=masks.source,
+            target_mask=masks.target,
+            channel=options.channel,
+            ignore_alpha=options.ignore_alpha,
+            accept_residual=accept_residual,
+            keep_fixed_pattern=keep_fixed_pattern,
+        )
+        outcome = alignment.outcome
+        accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
+        left = partial(
+            residual,
+            source.pixels,
+            target.pixels,
+            alignment,
+            source_mask=masks.source,
+            target_mask=masks.target,
+            options=options,
+        )
+        # Whatever the verdict: unlike a warped image, neither can be taken for a result.
+        written, _ = write_pictures(
+            outputs,
+            alignment,
+            source,
+            target,
+            residual=left,
+            legend=legend,
+            view=View("linear", None, 0.0),
+            small=small_files,
+        )
+        written += write_displacement_map(
+            outputs, alignment, target, residual=left, small=small_files
+        )
+        document = alignment_document(
+            alignment,
+            source=image_facts(source),
+            target=image_facts(target),
+            options={
+                **options_record(options, transform_path),
+                **regions_record(source_mask, target_mask, roi),
+                "accept_residual_px": accept_residual,
+                "keep_fixed_pattern": keep_fixed_pattern,
+                "allow_flip": False,
+                "accept_doubtful": accept_doubtful,
+                "interpolation": "linear",
+                "canvas": "target",
+                "fill": 0.0,
+            },
+        )
+        written += write_json(outputs, document)
+    said = closing_line(
+        alignment,
+        written=written,
+        pair=(source_path, target_path),
+        accepted=accept_doubtful,
+        of_full_scale=have_full_scale(source, target),
+        checked=True,
+    )
+    if not quiet:
+        figures = displacement_figures(alignment) if verbose else ""
+        click.echo("\n".join(filter(None, [figures, said])), err=True)
+    elif not outcome.aligned:
+        click.echo(said.splitlines()[0], err=True)
+    say_what_is_missing(outputs, alignment)
+    if not accepted:
+        raise SystemExit(ExitCode.NOT_ALIGNED)
+
+
+def _check_sizes(path: str, transform: Transform, source: Picture, target: Picture) -> None:
+    """Refuse images that are not of the sizes that the transform is between."""
+    for picture, size, other in (
+        (source, transform.source_size, transform.target_size),
+        (target, transform.target_size, transform.source_size),
+    ):
+        own = picture.width, picture.height
+        if size in (None, own):
+            continue
+        advice = (
+            "are SRC and DST the other way round?"
+            if own == other
+            else "imalign apply --rescale takes it to another size"
+        )
+        raise InputFault(
+            f"{picture.path}: {path} belongs to an image of {size[0]}x{size[1]} px, this one has "
+            f"{own[0]}x{own[1]} px; {advice}"
+        )
