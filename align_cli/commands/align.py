@@ -283,7 +283,7 @@ def align(
                 init=start,
                 allow_flip=allow_flip,
                 progress=advance,
-                **({"all_tiles": True} if displacement_map is not None else {}),
+                all_tiles=displacement_map is not None,
             )
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)

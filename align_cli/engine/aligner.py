@@ -19,12 +19,14 @@ from align_cli.engine import agreement, unlike_search
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.attempt import Attempt, Task, attempted, stays
+from align_cli.engine.cleaned import cleaned
 from align_cli.engine.coarse_to_fine import FIELD_SIDE, Progress
 from align_cli.engine.coordinates import Size, inverse, plausible
+from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
 from align_cli.engine.errors import ImageError
-from align_cli.engine.images.fixed_pattern import fixed_pattern, without_fixed_pattern
 from align_cli.engine.judge import Judge
-from align_cli.engine.luma import Luma, check_image, seen
+from align_cli.engine.luma import check_image, seen
 from align_cli.engine.majority import Majority, Settled, practicable
 from align_cli.engine.memory import keep_freed_memory
 from align_cli.engine.mirror import allowing_flip
@@ -43,6 +45,7 @@ from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
 from align_cli.engine.unlike import assessed, descend
 from align_cli.engine.unlike_views import View
+from align_cli.engine.verdict.assessment import Assessment
 from align_cli.engine.verdict.limits import within_limits
 
 SPARED_LEVELS: Final = 3
@@ -119,6 +122,7 @@ class Aligner:
         mask: Mask | None = None,
         init: str | Matrix = AUTO,
         allow_flip: bool = False,
+        all_tiles: bool = False,
         progress: Progress | None = None,
     ) -> Alignment:
         """Align one source to the target.
@@ -129,6 +133,8 @@ class Aligner:
             init: "auto", the name of a start ("identity", "translation", "fourier",
                 "features"), or (3, 3) ``source_to_target`` to start from.
             allow_flip: try the source's mirror image too, where the source cannot be aligned.
+            all_tiles: ask all tiles of the target how far they lie from where they fit, not only
+                as many as the verdict needs: for looking at.
             progress: called with each level's record when it is finished.
 
         Returns:
@@ -139,7 +145,8 @@ class Aligner:
                 nothing, or ``init`` is no transform.
         """
         with at_most(self.threads):
-            return self._aligned(source, mask, init, allow_flip, progress)
+            found = self._aligned(source, mask, init, allow_flip, progress)
+            return self._with_all_tiles(found, source, mask) if all_tiles else found
 
     def _aligned(
         self,
@@ -197,6 +204,23 @@ class Aligner:
             displacements=attempt.assessment.displacements,
         )
 
+    def _with_all_tiles(self, found: Alignment, source: Image, mask: Mask | None) -> Alignment:
+        """The same, with the displacements of all tiles of the target."""
+        if found.displacements is None or found.mirrored:
+            return found
+        pair = Pair(seen(source, "source", mask, self.options), self._target)
+        kept = found.displacements.fixed_pattern
+        without = cleaned(pair, self.options) if kept is not None else None
+        pair = pair if without is None else without[0]
+        view: PairView = IntensityView(pair, found.gain)
+        if found.similarity == GRADIENT:
+            view = OrientationView(View(pair.source, pair.levels), self._view)
+        evidence = gathered(view, found.target_to_source, parameters=0, tests=1, all_tiles=True)
+        if evidence is None:
+            return found
+        field = evidence.field
+        return replace(found, displacements=replace(found.displacements, field=field))
+
     def _with_fewer_parameters(self, pair: Pair, attempt: Attempt, threads: Threads) -> Attempt:
         """An answer that the texture does not fix, by the richest simpler model that it does fix."""
         if attempt.outcome.status is not Status.UNCERTAIN:
@@ -224,33 +248,35 @@ class Aligner:
 
         None where nothing does, or the scene moves as it did with it.
         """
-        if self.options.keep_fixed_pattern or pair.source.size != self.target_size:
-            return None
         assessment = attempt.assessment
         if assessment.nearly_all and not stays(attempt.warp, assessment.displacements):
             return None
-        source, target = pair.source, self._target.image
-        pattern = fixed_pattern(
-            source.plane,
-            target.plane,
-            source_valid=source.valid,
-            target_valid=target.valid,
-        )
-        if pattern.empty:
+        without = cleaned(pair, self.options)
+        if without is None:
             return None
-        of_source, of_target = (
-            replace(image, plane=plane, valid=valid)
-            for image in (_held(source), _held(target))
-            for plane, valid in [without_fixed_pattern(image.plane, image.valid, pattern)]
-        )
-        try:
-            cleaned = Pair(of_source, Target(of_target, self.options))
-            start, second = self._found(cleaned, starts, begin, threads, None)
-        except ImageError:  # nothing is left
-            return None
+        start, second = self._found(without[0], starts, begin, threads, None)
         if not second.aligned or not second.moves_away_from(attempt):
             return None
-        return start, second.without(pattern)
+        return start, second.without(without[1])
+
+    @classmethod
+    def finds_another(
+        cls, pair: Pair, warp: Matrix, assessment: Assessment, options: Options
+    ) -> bool:
+        """Whether another motion than a warp has evidence without what stays with the sensor."""
+        outcome = assessment.outcome
+        if not (outcome.aligned or outcome.doubtful) or not stays(warp, assessment.displacements):
+            return False
+        without = cleaned(pair, options)
+        if without is None:
+            return False
+        aligner = cls.__new__(cls)
+        aligner.options, aligner._target, aligner.threads = options, without[0].target, None
+        aligner.model, aligner.loss = MODELS[options.model], LOSSES[options.loss]
+        starts, begin = chosen_starts(AUTO, aligner.model, aligner.target_size)
+        with Threads() as threads:
+            _, second = aligner._found(without[0], starts, begin, threads, None)
+        return second.aligned and second.lies_away_from(warp)
 
     def _unlike(
         self,
@@ -508,11 +534,6 @@ class Aligner:
         )
         enough = levels > SPARED_LEVELS + 1
         return self.options.levels is None and enough and not settled
-
-
-def _held(image: Luma) -> Luma:
-    """The same, its plane converted: of a large image that is done where it is looked at."""
-    return Luma(image.plane, image.valid, image.offset, image.scale)
 
 
 def residual(

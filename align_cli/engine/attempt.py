@@ -18,7 +18,7 @@ from align_cli.engine.coarse_to_fine import (
     coarse_to_fine,
     level_record,
 )
-from align_cli.engine.coordinates import coarser_by, inverse, map_points, plausible
+from align_cli.engine.coordinates import Size, coarser_by, inverse, map_points, plausible
 from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.errors import ImageError
@@ -70,6 +70,7 @@ class Attempt:
     quality: Quality
     assessment: Assessment
     model: MotionModel
+    size: Size
 
     @property
     def warp(self) -> Matrix:
@@ -109,12 +110,15 @@ class Attempt:
 
     def moves_away_from(self, other: Attempt) -> bool:
         """Whether it lies elsewhere than another, by more than it is uncertain."""
+        failed = other.outcome.verdict is Verdict.FAILED
+        return failed or self.lies_away_from(other.warp)
+
+    def lies_away_from(self, warp: Matrix) -> bool:
+        """Whether it lies elsewhere than a warp, by more than it is uncertain."""
         sure = self.assessment.uncertainty
         least = SAME_PX + (0.0 if sure is None else SIGMAS * sure.max_px)
-        if other.outcome.verdict is Verdict.FAILED:
-            return True
-        size = self.descent.solved.target.size
-        return corner_step_px(inverse(other.warp) @ self.warp, size) > least
+        there = inverse(warp) @ self.warp
+        return corner_step_px(there, self.size) > least
 
     def better_than(self, first: Attempt) -> bool:
         """Whether a second attempt counts."""
@@ -154,7 +158,7 @@ def attempted(
     place = descent.place
     assessment = _assessed(task, descent, before, given=given, all_tiles=all_tiles)
     quality = agreement.measure(pair.source, target.image, before, place.warp)
-    return Attempt(descent, quality, assessment, task.model)
+    return Attempt(descent, quality, assessment, task.model, target.size)
 
 
 def _assessed(

@@ -3,33 +3,31 @@
 from __future__ import annotations
 
 import math
-from typing import Final
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from align_cli.engine import agreement, level_evidence
-from align_cli.engine.alignment import Alignment, Outcome, Status
+from align_cli.engine import agreement
+from align_cli.engine.aligner import Aligner
+from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.arrays import Image, Mask, Matrix
 from align_cli.engine.coordinates import inverse, plausible
-from align_cli.engine.displacements.field import DisplacementField, displacement_field
-from align_cli.engine.displacements.level_pair import of_intensity
-from align_cli.engine.displacements.records import Displacements
-from align_cli.engine.displacements.tiles import textured_tiles
+from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import check_image, seen
 from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.motion import MODELS, MotionModel, describe
-from align_cli.engine.options import DEFAULTS, INTENSITY, LUMA_CHANNEL, Options
+from align_cli.engine.options import DEFAULTS, GRADIENT, INTENSITY, LUMA_CHANNEL, Options
 from align_cli.engine.pair import Pair
-from align_cli.engine.place import Place
 from align_cli.engine.starts import GIVEN
 from align_cli.engine.target import Target
 from align_cli.engine.threads import at_most
 from align_cli.engine.transform import Transform
-
-MOST_TILES: Final = 2000
-"""All that there are, up to so many."""
+from align_cli.engine.unlike_views import View
+from align_cli.engine.verdict import messages
+from align_cli.engine.verdict.assessment import Answer, Assessment, assess
+from align_cli.engine.verdict.messages import Objection
 
 
 def check(
@@ -73,7 +71,12 @@ def check(
         ValueError: if an option has no sense.
     """
     options = Options(
-        model=model, similarity=similarity, channel=channel, ignore_alpha=ignore_alpha
+        model=model,
+        similarity=similarity,
+        channel=channel,
+        ignore_alpha=ignore_alpha,
+        accept_residual=accept_residual,
+        keep_fixed_pattern=keep_fixed_pattern,
     )
     given = transform if isinstance(transform, Transform) else Transform.from_matrix(transform)
     described = MODELS[max(model, given.model, key=list(MODELS).index)]
@@ -83,93 +86,83 @@ def check(
 
         def checked(image: Image, mask: Mask | None, start: str | Matrix) -> Alignment:
             pair = Pair(seen(image, "source", mask, options), of_target)
-            return _checked(pair, np.asarray(start, np.float64), MODELS[model], described)
+            return _checked(pair, np.asarray(start, np.float64), described, options)
 
         return allowing_flip(checked, source, source_mask, given.source_to_target)
 
 
 def _checked(
-    pair: Pair, source_to_target: Matrix, model: MotionModel, described: MotionModel
+    pair: Pair, source_to_target: Matrix, described: MotionModel, options: Options
 ) -> Alignment:
     """A transform that does not mirror; ``described`` is the model that puts it into words."""
-    warp, light = inverse(source_to_target), pair.light_as_it_is()
     if not plausible(source_to_target, pair.source.size):
         raise ImageError("it folds the source: its horizon crosses it", role="transform")
-    place = Place(warp, light)
-    quality = agreement.measure(
-        pair.source,
-        pair.target.image,
-        np.eye(3),
-        warp,
-        detail=level_evidence.detail_zncc(pair, warp),
-        texture=level_evidence.shared_texture(pair, place, model),
-        unexplained=level_evidence.unexplained(pair, place),
-    )
-    displacements = _displacements(pair, warp, light.gain)
-    gain, bias = pair.full_scale_light(light)
+    warp = inverse(source_to_target)
+    gain, bias, similarity = math.nan, math.nan, GRADIENT
+    by_intensity = None
+    if options.similarity != GRADIENT:
+        light = pair.first_light(warp, len(pair.levels))
+        by_intensity = _assessed(IntensityView(pair, light.gain), pair, warp, options)
+        if options.similarity == INTENSITY or by_intensity.outcome.aligned:
+            gain, bias = pair.full_scale_light(light)
+            similarity = INTENSITY
+    assessment = by_intensity
+    if assessment is None or similarity == GRADIENT:
+        source, target = (
+            View(image, levels)
+            for image, levels in (
+                (pair.source, pair.levels),
+                (pair.target.image, pair.target.levels),
+            )
+        )
+        assessment = _assessed(OrientationView(source, target), pair, warp, options)
+    outcome = assessment.outcome
+    vouched = outcome.aligned or outcome.doubtful
     return Alignment(
-        model=model.name,
+        model=options.model,
         source_to_target=source_to_target,
         target_to_source=warp,
         parameters=describe(source_to_target, described, pair.source.size),
-        outcome=_outcome(displacements, pair),
-        quality=quality,
-        uncertainty=None,
+        outcome=outcome,
+        quality=agreement.measure(pair.source, pair.target.image, np.eye(3), warp),
+        uncertainty=assessment.uncertainty if vouched else None,
         gain=gain,
         bias=bias,
         levels=(),
         start=GIVEN,
         source_size=pair.source.size,
         target_size=pair.target.size,
-        displacements=displacements,
+        similarity=similarity,
+        displacements=assessment.displacements,
     )
 
 
-def _displacements(pair: Pair, warp: Matrix, gain: float) -> Displacements:
-    """Of the finest level whose texture can tell over most of the overlap, or as much as any."""
-    levels = [(of_intensity(pair, warp, level, gain), level) for level in range(len(pair.levels))]
-    tiles = [textured_tiles(level_pair, most=MOST_TILES) for level_pair, _ in levels]
-    telling = [number for number, each in enumerate(tiles) if each.textured > 0.5]
-    number = telling[0] if telling else int(np.argmax([len(each) for each in tiles]))
-    field = displacement_field(levels[number][0], tiles[number])
-    return _summary(field)
-
-
-def _summary(field: DisplacementField) -> Displacements:
-    length = np.hypot(*field.displacement[field.matched].T)
-    at = field.position[field.matched]
-    some = len(length) > 0
-    within = [float(np.mean(length <= px)) if some else math.nan for px in (0.5, 1.0, 2.0)]
-    largest = int(length.argmax()) if some else -1
-    where = (float(at[largest, 0]), float(at[largest, 1])) if some else (math.nan, math.nan)
-    return Displacements(
-        field=field,
-        tiles=len(field),
-        sampled=len(field),
-        stationary=int(np.count_nonzero(length <= 2.0**field.level)),
-        log10_false_alarms=math.nan,
-        median_px=float(np.median(length)) if some else math.nan,
-        p95_px=float(np.percentile(length, 95)) if some else math.nan,
-        largest_px=float(length[largest]) if some else math.nan,
-        largest_at_px=where,
-        within_half_px=within[0],
-        within_1_px=within[1],
-        within_2_px=within[2],
-        systematic_px=math.nan,
-        systematic_at_px=(math.nan, math.nan),
+def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Assessment:
+    """What is to be thought of a warp target -> source to which nothing was fitted."""
+    width, height = pair.target.size
+    answer = Answer(
+        MODELS[options.model],
+        warp,
+        LevelRecord(0, width, height, 0, 0.0, math.nan, Status.CONVERGED),
+        overlap=agreement.overlap(pair.source, pair.target.image, warp),
+        noise=None,
+        moved_px=0.0,
+        start_given=True,
+        parameters=0,
     )
-
-
-def _outcome(displacements: Displacements, pair: Pair) -> Outcome:
-    """Aligned where at least half of the tiles that found a match lie near enough."""
-    matched, tiles = np.count_nonzero(displacements.field.matched), len(displacements.field)
-    if 2 * matched < tiles or not tiles:
-        why = f"{matched} of {tiles} textured tiles find a match where they lie"
-        return Outcome(Status.NO_AGREEMENT, f"{why}; the images differ there", (why,))
-    near = max(2.0, 0.0015 * math.hypot(*pair.target.size))
-    length = np.hypot(*displacements.field.displacement[displacements.field.matched].T)
-    share = float(np.mean(length <= near))
-    if share < 0.5:
-        why = f"{100.0 * share:.0f} % of the tiles lie within {near:.1f} px"
-        return Outcome(Status.NO_AGREEMENT, f"{why}; look at it", (why,), doubtful=True)
-    return Outcome(Status.CONVERGED, "the images lie on one another under this transform")
+    assessment = assess(
+        view,
+        answer,
+        repeat=pair.target.repeat,
+        accept_residual=options.accept_residual,
+        all_tiles=True,
+    )
+    if options.similarity == INTENSITY and Aligner.finds_another(pair, warp, assessment, options):
+        objection = Objection(
+            Status.SECOND_MOTION,
+            "what agrees may belong to the sensor (hot pixels, block edges, constant areas at the "
+            "same pixels of both images), and without it another motion has the evidence",
+        )
+        outcome = messages.outcome([objection], model=options.model)
+        return replace(assessment, outcome=outcome)
+    return assessment

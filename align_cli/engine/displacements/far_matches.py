@@ -40,7 +40,7 @@ def far_motion(
     count = int(np.count_nonzero(known))
     scale = 2.0**level
     matches = Matches(
-        position=scale * (some.corner[known] + 0.5 * (some.side - 1.0)),
+        position=scale * (some.corner[known].astype(np.float64) + 0.5 * (some.side - 1.0)),
         displacement=scale * found.offset[known].astype(np.float64),
         covariance=np.tile(scale**2 * np.eye(2), (count, 1, 1)),
         side=np.full(count, scale * some.side),

@@ -1,0 +1,53 @@
+"""A pair of images without what stays with the sensor."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from align_cli.engine.errors import ImageError
+from align_cli.engine.images.fixed_pattern import (
+    FixedPattern,
+    fixed_pattern,
+    without_fixed_pattern,
+)
+from align_cli.engine.luma import Luma
+from align_cli.engine.options import Options
+from align_cli.engine.pair import Pair
+from align_cli.engine.target import Target
+
+
+def cleaned(pair: Pair, options: Options) -> tuple[Pair, FixedPattern] | None:
+    """The pair without what stands at the same raw pixels of both images, and what that is.
+
+    Args:
+        pair: source and target.
+        options: of the alignment.
+
+    Returns:
+        None where the images differ in size, nothing stays, or nothing is left without it.
+    """
+    if options.keep_fixed_pattern or pair.source.size != pair.target.size:
+        return None
+    source, target = _held(pair.source), _held(pair.target.image)
+    pattern = fixed_pattern(
+        source.plane,
+        target.plane,
+        source_valid=source.valid,
+        target_valid=target.valid,
+    )
+    if pattern.empty:
+        return None
+    of_source, of_target = (
+        replace(image, plane=plane, valid=valid)
+        for image in (source, target)
+        for plane, valid in [without_fixed_pattern(image.plane, image.valid, pattern)]
+    )
+    try:
+        return Pair(of_source, Target(of_target, options)), pattern
+    except ImageError:
+        return None
+
+
+def _held(image: Luma) -> Luma:
+    """The same, its plane converted: of a large image that is done where it is looked at."""
+    return Luma(image.plane, image.valid, image.offset, image.scale)
