@@ -369,9 +369,6 @@ def _engine_options(solver: dict[str, Any]) -> Options:
     Raises:
         click.UsageError: if two of them contradict each other.
     """
-    for name in ("accept_residual", "keep_fixed_pattern"):
-        if solver[name] is None or solver[name] is False:
-            del solver[name]  # the default
     try:
         return Options(**solver)
     except ValueError as error:

@@ -147,7 +147,12 @@ def check(
         given = filter(None, [transform_path, source_mask, target_mask])
         check_outputs(outputs, [source_path, target_path, *given], source)
         legend = prepare(outputs, source, target)
-        options = Options(model=model or named or DEFAULTS.model, **seen_by)
+        options = Options(
+            model=model or named or DEFAULTS.model,
+            accept_residual=accept_residual,
+            keep_fixed_pattern=keep_fixed_pattern,
+            **seen_by,
+        )
 
         from align_cli.engine import check as engine  # noqa: PLC0415  (help stays quick)
         from align_cli.engine.aligner import residual  # noqa: PLC0415
@@ -197,8 +202,6 @@ def check(
             options={
                 **options_record(options, transform_path),
                 **regions_record(source_mask, target_mask, roi),
-                "accept_residual_px": accept_residual,
-                "keep_fixed_pattern": keep_fixed_pattern,
                 "allow_flip": False,
                 "accept_doubtful": accept_doubtful,
                 "interpolation": "linear",

@@ -20,7 +20,6 @@ def options_record(options: Options, init: str) -> dict[str, Any]:
     """The engine's options as the document holds them; ``init`` is the start as it was given."""
     record = asdict(options)
     for name, unit in UNITS.items():
-        record[f"{name}_{unit}"] = record.pop(name, None)
-    record.setdefault("keep_fixed_pattern", False)
+        record[f"{name}_{unit}"] = record.pop(name)
     record["tolerance_px"] = options.tolerance_px
     return {**record, "init": init}

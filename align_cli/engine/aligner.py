@@ -222,7 +222,7 @@ class Aligner:
         return replace(found, displacements=replace(found.displacements, field=field))
 
     def _with_fewer_parameters(self, pair: Pair, attempt: Attempt, threads: Threads) -> Attempt:
-        """An answer that the texture does not fix, by the richest simpler model that it does fix."""
+        """What the texture does not fix, by the richest simpler model that it does fix."""
         if attempt.outcome.status is not Status.UNCERTAIN:
             return attempt
         richer_first = sorted(MODELS.values(), key=lambda model: -model.size)
@@ -230,9 +230,7 @@ class Aligner:
             task = self._task(pair, threads, None)._replace(model=model)
             begin = nearest(model, attempt.warp, self.target_size)
             simpler = attempted(task, begin, used=1 + SPARED_LEVELS)
-            # It must leave no more behind: as many tiles have to follow it.
-            evidence = simpler.assessment.log10_false_alarms
-            if simpler.aligned and evidence <= attempt.assessment.log10_false_alarms:
+            if simpler.aligned and simpler.leaves_no_more_than(attempt):
                 return simpler.instead_of(self.model)
         return attempt
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final
 
 from align_cli.engine.options import INTENSITY
 from align_cli.files.errors import printable
-from align_cli.report.places import place_in_words
 
 if TYPE_CHECKING:
     from align_cli.engine.alignment import Alignment, Uncertainty
@@ -218,8 +217,12 @@ def _near(told: Displacements) -> str:
 def _systematic(told: Displacements, size: tuple[int, int]) -> str:
     if not told.systematic_px > WORTH_TELLING_PX:
         return ""
-    where = place_in_words(told.systematic_at_px, size)
-    off = f"up to {told.systematic_px:.1f} px off{f' {where}' if where else ''}"
+    import numpy as np  # noqa: PLC0415  (help stays quick)
+
+    from align_cli.engine.displacements.second_motion import place_of  # noqa: PLC0415
+
+    where = place_of(np.array([told.systematic_at_px]), size)
+    off = f"up to {told.systematic_px:.1f} px off {where}"
     if told.explained_by is None:
         return f"{off}, which no homography explains (lens, paper)"
     return f"{off}; {WITH_ARTICLE[told.explained_by]} explains it"

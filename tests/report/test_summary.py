@@ -52,9 +52,6 @@ def finished(
         quality=Quality(
             before=before,
             after=after,
-            detail_zncc=0.9,
-            shared_texture=0.8,
-            unexplained=0.1,
             overlap=0.934,
         ),
         uncertainty=uncertainty,

@@ -88,7 +88,7 @@ class Evidence:
         nearly_all: whether all but a few tiles lie where they fit best.
         silent: the share of the tiles that found no match within reach.
         settled: whether most of the textured area follows, beyond doubt.
-        told_by: the level that the field is of.
+        coarse: the coarsest level whose pixel is no larger than what is allowed.
         away: share of the asked tiles that share another motion, further away than the field
             reaches.
         away_px: (x, y) of that motion, where they are found less where they stand, on average.
@@ -105,7 +105,7 @@ class Evidence:
     allowed_px: float
     silent: float
     settled: bool
-    told_by: LevelEvidence
+    coarse: LevelEvidence
     nearly_all: bool = False
     away: float = 0.0
     away_px: tuple[float, float] = (math.nan, math.nan)
@@ -234,14 +234,15 @@ def gathered(
     allowed = allowed_px(at(first).pair.inside, first)
     if not (periodic or all_tiles):
         finer = [at(level) for level in levels if level < first]
-        settled = _settled(at(first), finer, allowed, parameters, tests)
-        if settled is not None:
-            return settled
+        for level in (at(first), *reversed(finer)):
+            settled = _settled(level, [*finer, at(first)], allowed, parameters, tests)
+            if settled is not None:
+                return settled
     asked = [at(level) for level in levels if len(at(level).tiles)]
     if not asked:
         return None
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
-    return _told(_telling(asked), best, allowed, parameters, tests)
+    return _told(_telling(asked), best, at(first), allowed, parameters, tests)
 
 
 def allowed_px(inside: Mask, level: int) -> float:
@@ -283,7 +284,7 @@ def _telling(levels: Sequence[LevelEvidence]) -> LevelEvidence:
 
 def _settled(
     level: LevelEvidence,
-    finer: Sequence[LevelEvidence],
+    levels: Sequence[LevelEvidence],
     allowed: float,
     parameters: int,
     tests: int,
@@ -292,7 +293,7 @@ def _settled(
 
     Args:
         level: the level that is looked at.
-        finer: the finer ones, asked where tiles of that level do not follow.
+        levels: finest first, those that are asked where tiles of that level do not follow.
         allowed: what may be left of a displacement, px.
         parameters: of the model.
         tests: how many answers were tried.
@@ -308,7 +309,7 @@ def _settled(
         return None
     distinct = here
     if k < NEARLY_ALL * count:
-        level = _telling([*finer, level])
+        level = _telling(levels)
         field, distinct = level.field, level.search.distinct & level.field.matched
     return Evidence(
         field=field,
@@ -323,12 +324,17 @@ def _settled(
         allowed_px=allowed,
         silent=1.0 - float(field.matched.mean()),
         settled=True,
-        told_by=level,
+        coarse=levels[-1],
     )
 
 
 def _told(
-    telling: LevelEvidence, best: LevelEvidence, allowed: float, parameters: int, tests: int
+    telling: LevelEvidence,
+    best: LevelEvidence,
+    coarse: LevelEvidence,
+    allowed: float,
+    parameters: int,
+    tests: int,
 ) -> Evidence:
     """The evidence of stage two."""
     stationary, asked = best.counts
@@ -355,7 +361,7 @@ def _told(
         allowed_px=allowed,
         silent=1.0 - float(field.matched.mean()),
         settled=False,
-        told_by=telling,
+        coarse=coarse,
         away=away,
         away_px=away_px,
     )

@@ -105,7 +105,11 @@ def displacement_field(
     y = tiles.corner[:, 1, None, None] + within[:, None]
     target = [_normalised(plane[y, x]) for plane in pair.target]
     sampled = _Sampled(pair, tiles)
-    slopes = [differences_at(plane, x, y) for plane in pair.target]
+    # The mean of a patch is taken off, so that of its derivatives is too.
+    slopes = [
+        (_normalised(along_x), _normalised(along_y))
+        for along_x, along_y in (differences_at(plane, x, y) for plane in pair.target)
+    ]
     inverse = _inverse(np.sum([_tensor(slope, slope) for slope in slopes], axis=0))
     start = np.zeros((size, 2)) if begin is None else np.asarray(begin, np.float64)
     moved, last = start.copy(), np.full(size, np.inf)
@@ -154,7 +158,7 @@ def _slopes_of(patch: NDArray[np.float32]) -> tuple[NDArray[np.float32], NDArray
     along_x, along_y = np.zeros_like(patch), np.zeros_like(patch)
     along_x[:, 1:-1, 1:-1] = 0.5 * (patch[:, 1:-1, 2:] - patch[:, 1:-1, :-2])
     along_y[:, 1:-1, 1:-1] = 0.5 * (patch[:, 2:, 1:-1] - patch[:, :-2, 1:-1])
-    return along_x, along_y
+    return _normalised(along_x), _normalised(along_y)
 
 
 def _tensor(

@@ -33,7 +33,7 @@ def blind_directions(pair: LevelPair, tiles: Tiles, model: MotionModel) -> NDArr
     """The directions of a model's parameters that nothing but noise tells.
 
     Args:
-        pair: both images on a level.
+        pair: both images on a level, coarse enough for edges to be smooth.
         tiles: of its target.
         model: the motion model.
 

@@ -198,7 +198,7 @@ def _of_model(
         )
         words = f"the images are still up to {left.px:.3g} px apart {where}, which {by} explains"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
-    level = evidence.told_by
+    level = evidence.coarse
     if len(blind_directions(level.pair, level.tiles, answer.model)):
         words = f"the texture does not fix every parameter of the {answer.model.name} model"
         found.append(Objection(Status.UNCERTAIN, words))
