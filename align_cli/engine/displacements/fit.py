@@ -111,7 +111,6 @@ class Basis:
         rows = np.stack([monomials @ self.along_x.T, monomials @ self.along_y.T], axis=1)
         return np.asarray(rows / to_normalised[0, 0], np.float64)
 
-
     def of(self, parameters: Vector, points: Points, size: Size) -> Points:
         """(n, 2) px, the field with these parameters at (n, 2) points."""
         return np.asarray(self.at(points, size) @ parameters)

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine.arrays import Mask, Points
+from align_cli.engine.arrays import Mask, Points, Vector
 from align_cli.engine.coordinates import Size
 from align_cli.engine.displacements.fit import (
     Basis,
@@ -82,7 +82,7 @@ def motions(matches: Matches, size: Size) -> list[Group]:
     free = np.ones(len(matches), np.bool_)
     groups: list[Group] = []
     while len(groups) < MOST_MOTIONS and np.count_nonzero(free) >= FEWEST:
-        disc, false_alarms = densest(matches, free)
+        disc, false_alarms = densest(matches, free, _from_groups(matches, size, groups))
         if false_alarms > math.log10(CHANCE):
             break
         group = _grown(disc, false_alarms, free, matches, size)
@@ -93,26 +93,31 @@ def motions(matches: Matches, size: Size) -> list[Group]:
     return groups
 
 
-def densest(matches: Matches, free: Mask) -> tuple[Mask, float]:
+def densest(matches: Matches, free: Mask, aside: Vector) -> tuple[Mask, float]:
     """The disc of displacements with the fewest false alarms: its tiles, and log10 of them.
 
     Args:
         matches: n tiles.
         free: (n,) bool, those that are asked.
+        aside: (n,) px from the nearest motion that others follow; infinite if there is none. Tiles
+            that follow such a motion badly lie around it, more densely than in their windows; so
+            a tile's chance is that of the disc in a larger disc, about that motion and no larger
+            than to reach the tile.
     """
     indices = np.flatnonzero(free)
-    moved, window = matches.displacement[indices], np.square(2.0 * matches.reach[indices])
+    moved, side = matches.displacement[indices], matches.side[indices]
+    window = np.square(2.0 * matches.reach[indices])
     apart = np.hypot(*(moved[:, None] - moved).transpose(2, 0, 1))
     tests = math.log10(len(indices) * len(RADII))
     tiles, fewest = np.zeros(len(free), np.bool_), 0.0
     for radius in RADII:
-        px = radius * np.maximum.outer(matches.side[indices], matches.side[indices])
-        within = apart <= px
-        expected = np.minimum(math.pi * px**2 / window, 1.0).mean(axis=1)
-        others = within.sum(axis=1) - 1
+        px = radius * side
+        around = np.minimum(window, math.pi * np.square(aside[indices]))
+        chance = np.minimum(math.pi * px**2 / around, 1.0)
+        within = apart <= px[:, None]
         tails = [
-            log10_tail_bound(int(k), len(indices) - 1, float(p))
-            for k, p in zip(others, expected, strict=True)
+            log10_tail_bound(int(k) - 1, len(indices) - 1, float(p))
+            for k, p in zip(within.sum(axis=1), chance, strict=True)
         ]
         best = int(np.argmin(tails))
         if tests + tails[best] < fewest:
@@ -120,6 +125,15 @@ def densest(matches: Matches, free: Mask) -> tuple[Mask, float]:
             tiles[:] = False
             tiles[indices[within[best]]] = True
     return tiles, fewest
+
+
+def _from_groups(matches: Matches, size: Size, groups: list[Group]) -> Vector:
+    """(n,) px from the nearest of the groups' motions; infinite if there are none."""
+    nearest = np.full(len(matches), np.inf)
+    for group in groups:
+        left = matches.displacement - group.displacement(matches.position, size)
+        np.minimum(nearest, np.hypot(*left.T), out=nearest)
+    return np.maximum(nearest, np.finfo(np.float64).tiny)
 
 
 def log10_tail_bound(k: int, n: int, p: float) -> float:
@@ -141,7 +155,8 @@ def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size:
     basis, fit = _motion(matches[tiles], size)
     for _ in range(GROWTHS):
         left = matches.displacement - basis.of(fit.parameters, matches.position, size)
-        unsure = 0.5 * basis.variance(fit, matches.position, size)
+        # Of a motion with as many terms as tiles nothing is known elsewhere.
+        unsure = 0.5 * np.minimum(basis.variance(fit, matches.position, size), 1e12)
         variance = with_scatter(matches.covariance, fit.scatter_px)
         variance += unsure[:, None, None] * np.eye(2)
         joined = free & (tukey_weight(squared_lengths(left, variance)) > 0.0)

@@ -95,7 +95,9 @@ def fitted_transform(
     for _ in range(EXACT_ROUNDS):
         moved = map_points(transform, matches.position)
         rows, left = basis.at(moved, size), matches.position + matches.displacement - moved
-        fit = robust_fit(rows, left, matches.covariance) if like is None else refit(rows, left, like)
+        fit = (
+            robust_fit(rows, left, matches.covariance) if like is None else refit(rows, left, like)
+        )
         step = np.linalg.solve(to_normalised, model.to_matrix(fit.parameters) @ to_normalised)
         transform = unit(step @ transform)
     return transform, fit
@@ -131,9 +133,7 @@ def explained_by_richer(
     )
 
 
-def _sufficient(
-    model: MotionModel, matches: Matches, size: Size
-) -> tuple[MotionModel, float]:
+def _sufficient(model: MotionModel, matches: Matches, size: Size) -> tuple[MotionModel, float]:
     """The simplest model from that one on that no richer one improves upon beyond chance.
 
     Also log10 of the chance that the best of the richer improves upon ``model`` as much as it does.
