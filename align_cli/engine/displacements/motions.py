@@ -133,7 +133,7 @@ def _from_groups(matches: Matches, size: Size, groups: list[Group]) -> Vector:
     for group in groups:
         left = matches.displacement - group.displacement(matches.position, size)
         np.minimum(nearest, np.hypot(*left.T), out=nearest)
-    return np.maximum(nearest, np.finfo(np.float64).tiny)
+    return np.asarray(np.maximum(nearest, np.finfo(np.float64).tiny))
 
 
 def log10_tail_bound(k: int, n: int, p: float) -> float:

@@ -91,21 +91,30 @@ def second_motion(matches: Matches, size: Size) -> SecondMotion | None:
         matches: the tiles that found a match, all of one level.
         size: (width, height) of the target.
     """
-    for remaining in (matches, _without_smooth(matches, size)):
-        pairs = [
-            _pair(remaining, size, *both) for both in combinations(motions(remaining, size), 2)
-        ]
-        if not pairs:
-            return None
-        kind, best = predicts_better(remaining, size, pairs)
-        if kind is Remainder.PIECEWISE:
-            return _told(remaining, size, pairs[best])
-    return None
+    remainder, pair = _best_pair(matches, size)
+    if remainder is Remainder.SMOOTH:
+        matches = _without_smooth(matches, size)
+        remainder, pair = _best_pair(matches, size)
+    if pair is None or remainder is Remainder.SMOOTH:
+        return None
+    return _told(matches, size, pair)
+
+
+def _best_pair(matches: Matches, size: Size) -> tuple[Remainder | None, Pair | None]:
+    """The two motions that predict tiles best, and whether they do so better than a smooth field.
+
+    Nothing where no two motions are found.
+    """
+    pairs = [_pair(matches, size, *both) for both in combinations(motions(matches, size), 2)]
+    if not pairs:
+        return None, None
+    remainder, best = predicts_better(matches, size, pairs)
+    return remainder, pairs[best]
 
 
 def _without_smooth(matches: Matches, size: Size) -> Matches:
-    basis = polynomial(CUBIC)
-    rows = basis.at(matches.position, size)
+    """What is left of the displacements without a smooth field through them."""
+    rows = polynomial(CUBIC).at(matches.position, size)
     fit = robust_fit(rows, matches.displacement, matches.covariance)
     return replace(matches, displacement=fit.residual)
 
@@ -166,7 +175,7 @@ def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tupl
 
 def _left_out_of_pair(matches: Matches, size: Size, pair: Pair) -> Points:
     """(n, 2) px: displacement less the motion that most of a tile's neighbours follow."""
-    neighbours = _neighbours(matches.position, pair.follows.any(axis=0))
+    neighbours = _neighbours(matches.position, pair.follows[0] | pair.follows[1])
     votes = pair.follows[:, neighbours].sum(axis=2)
     of_main, of_second = (group.residual(matches, size) for group in (pair.main, pair.second))
     return np.where((votes[1] > votes[0])[:, None], of_second, of_main)
