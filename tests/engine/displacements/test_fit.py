@@ -104,6 +104,18 @@ def test_a_tile_counts_along_the_axis_that_it_knows() -> None:
     assert_allclose(of_model(model).of(fit.parameters, position, SIZE)[0], [1.0, 2.0], atol=1e-4)
 
 
+def test_a_tile_follows_if_it_lies_off_along_the_axis_that_it_does_not_know() -> None:
+    # Ellipses along a diagonal, 3 px by 0.1 px; two tiles 2 px off, one along it, one across.
+    tiles = matches(still, 40, seed=4)
+    tiles.covariance[:] = 0.5 * np.array([[9.01, 8.99], [8.99, 9.01]])
+    tiles.displacement[:] = drawn(tiles.covariance, np.random.default_rng(1))
+    tiles.displacement[0] = np.array([2.0, 2.0]) / np.sqrt(2.0)
+    tiles.displacement[1] = np.array([2.0, -2.0]) / np.sqrt(2.0)
+    fit = fit_of(MODELS["rigid"], tiles)
+    assert fit.weight[0] > 0.9
+    assert fit.weight[1] == 0.0
+
+
 def test_the_scatter_beyond_the_covariances_is_found() -> None:
     found = [
         fit_of(MODELS["rigid"], matches(still, 200, seed=seed, scatter=0.4)).scatter_px

@@ -55,6 +55,14 @@ def test_every_tile_of_two_planes_is_put_to_its_plane(wrong: float) -> None:
     assert near.log10_false_alarms < -10.0
 
 
+def test_a_tile_belongs_to_one_group() -> None:
+    # Motions so near that tiles of either are compatible with both.
+    tiles = matches(lambda position: planes(position, (3.0, 0.0)), 150, sigma=0.5)
+    groups = motions(tiles, SIZE)
+    assert len(groups) > 1
+    assert np.sum([group.tiles for group in groups], axis=0).max() == 1
+
+
 def test_a_motion_has_linear_terms_only_where_they_are_there() -> None:
     def turned(position: Floats) -> Floats:
         return 0.01 * (position - 120.0)[:, ::-1] * (-1.0, 1.0) + (3.0, 0.0)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 from scipy import stats
 
 from align_cli.engine.displacements.fit import of_model, polynomial, refit, robust_fit
@@ -23,6 +24,9 @@ def test_the_far_tail_is_finite_falls_and_promises_no_more_than_the_exact_one() 
     tails = [log10_f_tail(ratio, 2, 1e4) for ratio in ratios]
     assert np.isfinite(tails).all()
     assert (np.diff(tails) < 0.0).all()
+    # Where the logarithm of the error function ends and its expansion begins.
+    close = [log10_f_tail(ratio, 2, 1e4) for ratio in np.linspace(700.0, 1100.0, 401)]
+    assert_allclose(np.diff(close), np.gradient(close)[1:], rtol=0.05)
     exact = stats.f.logsf(ratios[:3], 2, 1e4) / np.log(10.0)
     assert (tails[:3] >= exact).all()
     assert (tails[:3] <= 0.4 * exact).all()

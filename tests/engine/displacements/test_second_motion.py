@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from align_cli.engine.displacements import second_motion as second_motion_module
 from align_cli.engine.displacements.second_motion import place_of, second_motion
 from tests.engine.displacements.fields import (
     SIZE,
@@ -97,6 +98,15 @@ def test_a_second_motion_is_found_behind_a_lens() -> None:
     assert second is not None
     assert second.length_px == pytest.approx(np.hypot(*shift), rel=0.25)
     assert second.place == "in the upper left"
+
+
+def test_neighbours_are_the_nearest_others_that_are_asked() -> None:
+    position = np.stack([np.arange(12.0), np.zeros(12)], axis=1)
+    asked = np.arange(12) != 1
+    nearest = second_motion_module._neighbours(position, asked)
+    assert nearest.shape == (12, second_motion_module.NEIGHBOURS)
+    assert set(nearest[0]) == {2, 3, 4, 5, 6}
+    assert set(nearest[6]) == {5, 7, 4, 8, 3}
 
 
 @pytest.mark.parametrize("count", [0, 1, 3])
