@@ -22,6 +22,7 @@ from align_cli.engine.displacements.fit import (
     Fit,
     Matches,
     left_out,
+    of_model,
     polynomial,
     refit,
     robust_fit,
@@ -30,9 +31,14 @@ from align_cli.engine.displacements.fit import (
     with_scatter,
 )
 from align_cli.engine.displacements.nested import CHANCE, log10_chance
+from align_cli.engine.motion import LARGEST, MODELS
 
 RADII: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 """Of the discs that are tried, in sides of a tile: 0.5 to 4 px of its level."""
+
+MOTIONS: Final = (polynomial(0), polynomial(1), of_model(MODELS[LARGEST]))
+"""What a group's motion may be. An answer that lies between two planes leaves a motion of its own
+model on either."""
 
 MOST_MOTIONS: Final = 4
 """Groups looked for: the main motion, and others."""
@@ -50,7 +56,7 @@ class Group:
 
     Attributes:
         tiles: (n,) bool, which they are.
-        basis: a translation, or one with linear terms.
+        basis: one of ``MOTIONS``.
         fit: of the motion, to those tiles.
         log10_false_alarms: of so many tiles in a disc, where the group began.
     """
@@ -168,13 +174,18 @@ def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size:
 
 
 def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
-    """A translation, with linear terms where they are there beyond chance."""
-    constant, linear = polynomial(0), polynomial(1)
-    rows = constant.at(matches.position, size)
-    if len(matches) >= linear.size:
-        rich = robust_fit(
-            linear.at(matches.position, size), matches.displacement, matches.covariance
-        )
-        if log10_chance(refit(rows, matches.displacement, rich), rich) < math.log10(CHANCE):
-            return linear, rich
-    return constant, robust_fit(rows, matches.displacement, matches.covariance)
+    """The simplest of ``MOTIONS`` that no richer one improves upon beyond chance."""
+    fits = []
+    for basis in MOTIONS:
+        if len(matches) < basis.size and fits:
+            break
+        rows = basis.at(matches.position, size)
+        fits.append((basis, rows, robust_fit(rows, matches.displacement, matches.covariance)))
+    for number, (basis, rows, fit) in enumerate(fits):
+        richer = [rich for _, _, rich in fits[number + 1 :]]
+        if all(
+            log10_chance(refit(rows, matches.displacement, rich), rich) >= math.log10(CHANCE)
+            for rich in richer
+        ):
+            return basis, fit
+    raise AssertionError  # the last has none richer
