@@ -18,8 +18,10 @@ import numpy as np
 from align_cli.engine.arrays import Mask, Points, Vector
 from align_cli.engine.coordinates import Size
 from align_cli.engine.displacements.fit import (
+    LEAST_SIGMA_PX,
     Basis,
     Fit,
+    Floats,
     Matches,
     left_out,
     of_model,
@@ -42,6 +44,9 @@ model on either."""
 
 MOST_MOTIONS: Final = 4
 """Groups looked for: the main motion, and others."""
+
+STARTS: Final = 16
+"""Neighbourhoods in which a group may begin, evenly spread over the tiles."""
 
 GROWTHS: Final = 10
 """Rounds at most in which a group's motion and its tiles are found in turn."""
@@ -78,20 +83,25 @@ class Group:
         return residual
 
 
-def motions(matches: Matches, size: Size) -> list[Group]:
+def motions(matches: Matches, size: Size, *, neighbours: bool = False) -> list[Group]:
     """Groups of tiles with a motion of their own, those with the fewest false alarms first.
 
     Args:
         matches: the tiles that found a match.
         size: (width, height) of the target.
+        neighbours: whether a group begins with neighbours in the picture, whose displacements may
+            vary from tile to tile, rather than with like displacements.
     """
     free = np.ones(len(matches), np.bool_)
     groups: list[Group] = []
     while len(groups) < MOST_MOTIONS and np.count_nonzero(free) >= FEWEST:
-        disc, false_alarms = densest(matches, free, _from_groups(matches, size, groups))
+        aside = _from_groups(matches, size, groups)
+        tiles, false_alarms = (
+            nearby(matches, free, aside, size) if neighbours else densest(matches, free, aside)
+        )
         if false_alarms > math.log10(CHANCE):
             break
-        group = _grown(disc, false_alarms, free, matches, size)
+        group = _grown(tiles, false_alarms, free, matches, size)
         if np.count_nonzero(group.tiles) < FEWEST:
             break
         groups.append(group)
@@ -156,6 +166,42 @@ def log10_tail_bound(k: int, n: int, p: float) -> float:
     return -n * divergence / math.log(10.0)
 
 
+def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mask, float]:
+    """The tiles that follow the motion of some neighbourhood best, and log10 of the false alarms.
+
+    An answer between two planes leaves on either a displacement that varies, so that like
+    displacements belong to tiles of both; neighbours in the picture mostly lie on one. The motion
+    of a few neighbours, with linear terms, is fitted, then that of the tiles that follow it, a
+    homography: as in AC-RANSAC (Moisan and Stival 2004), those within the distance that has the
+    fewest false alarms.
+
+    Args:
+        matches: n tiles.
+        free: (n,) bool, those that are asked.
+        aside: (n,) px from the nearest motion that others follow, as in ``densest``.
+        size: (width, height) of the target.
+    """
+    around = np.minimum(np.square(2.0 * matches.reach), math.pi * np.square(aside))
+    indices = np.flatnonzero(free)
+    linear, richest = MOTIONS[1:]
+    tests = math.log10(max(len(indices), 1) * STARTS)
+    tiles, fewest = np.zeros(len(free), np.bool_), 0.0
+    for first in indices[:: max(1, len(indices) // STARTS)]:
+        apart = np.hypot(*(matches.position[indices] - matches.position[first]).T)
+        core = np.zeros(len(free), np.bool_)
+        core[indices[np.argsort(apart, kind="stable")[: 2 * linear.size]]] = True
+        for basis in (linear, richest):
+            some = matches[core]
+            if len(some) < basis.size:
+                break
+            fit = robust_fit(basis.at(some.position, size), some.displacement, some.covariance)
+            left = matches.displacement - basis.of(fit.parameters, matches.position, size)
+            core, tail = _core(np.hypot(*left.T), around, free, basis.size // 2)
+            if tests + tail < fewest:
+                tiles, fewest = core, tests + tail
+    return tiles, fewest
+
+
 def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size: Size) -> Group:
     """The group around some tiles: its motion, and all free tiles that are compatible with it."""
     basis, fit = _motion(matches[tiles], size)
@@ -173,9 +219,30 @@ def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size:
     return Group(tiles, basis, fit, false_alarms)
 
 
+def _core(length: Vector, around: Vector, free: Mask, fitted: int) -> tuple[Mask, float]:
+    """The free tiles within the distance from a motion that has the fewest false alarms.
+
+    Also log10 of them. ``around`` is the area, (n,) px^2, in which each tile might lie by
+    accident; ``fitted`` tiles are as near as they are because the motion was fitted.
+    """
+    indices = np.flatnonzero(free)
+    order = indices[np.argsort(length[indices], kind="stable")]
+    count = np.arange(1, len(order) + 1)
+    disc = math.pi * np.square(np.maximum(length[order], LEAST_SIGMA_PX))
+    chance = np.minimum(disc * np.cumsum(1.0 / around[order]) / count, 1.0)
+    tails = [
+        log10_tail_bound(int(k) - fitted, max(len(order) - fitted, 1), float(p))
+        for k, p in zip(count, chance, strict=True)
+    ]
+    most = int(np.argmin(tails))
+    core = np.zeros(len(free), np.bool_)
+    core[order[: most + 1]] = True
+    return core, tails[most]
+
+
 def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
     """The simplest of ``MOTIONS`` that no richer one improves upon beyond chance."""
-    fits = []
+    fits: list[tuple[Basis, Floats, Fit]] = []
     for basis in MOTIONS:
         if len(matches) < basis.size and fits:
             break

@@ -27,7 +27,7 @@ from align_cli.engine.displacements.fit import (
     squared_lengths,
     with_scatter,
 )
-from align_cli.engine.displacements.motions import Group, motions
+from align_cli.engine.displacements.motions import FEWEST, Group, motions
 from align_cli.engine.displacements.remainder import CUBIC
 from align_cli.engine.robust import LOSSES, OUTLIER
 
@@ -105,7 +105,9 @@ def _best_pair(matches: Matches, size: Size) -> tuple[Remainder | None, Pair | N
 
     Nothing where no two motions are found.
     """
-    pairs = [_pair(matches, size, *both) for both in combinations(motions(matches, size), 2)]
+    found = motions(matches, size), motions(matches, size, neighbours=True)
+    pairs = [_pair(matches, size, *both) for groups in found for both in combinations(groups, 2)]
+    pairs = [pair for pair in pairs if np.count_nonzero(pair.follows[1]) >= FEWEST]
     if not pairs:
         return None, None
     remainder, best = predicts_better(matches, size, pairs)

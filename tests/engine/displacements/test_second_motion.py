@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 
 from align_cli.engine.displacements import second_motion as second_motion_module
+from align_cli.engine.displacements.fit import of_model
 from align_cli.engine.displacements.second_motion import place_of, second_motion
+from align_cli.engine.motion import MODELS
 from tests.engine.displacements.fields import (
     SIZE,
     Field,
@@ -42,6 +44,28 @@ def test_two_planes_are_told_by_shift_share_and_place(
     assert second.place == "at the bottom"
     assert second.centre[1] == pytest.approx((1.0 - share / 2.0) * SIZE[1], abs=15.0)
     assert second.log10_false_alarms < -3.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_planes_are_told_where_the_answer_lies_between_them(seed: int) -> None:
+    shift = (0.0, 5.0)
+    planes = band(0.4, shift)
+
+    def field(position: Floats) -> Floats:
+        # What the homography that fits both planes best leaves: less than 3 px on either.
+        basis = of_model(MODELS["homography"])
+        dense = spread(2000, np.random.default_rng(9))
+        between = np.linalg.lstsq(
+            basis.at(dense, SIZE).reshape(-1, 8), planes(dense).ravel(), rcond=None
+        )[0]
+        return planes(position) - basis.of(between, position, SIZE)
+
+    tiles = matches(field, 150, seed=seed, sigma=0.05)
+    second = second_motion(tiles, SIZE)
+    assert second is not None
+    assert second.length_px == pytest.approx(5.0, abs=0.5)
+    assert abs(second.shift_px[1]) == pytest.approx(5.0, abs=0.5)
+    assert min(abs(second.share - 0.4), abs(second.share - 0.6)) < 0.1
 
 
 def test_its_tiles_are_named() -> None:
