@@ -107,11 +107,30 @@ def _best_pair(matches: Matches, size: Size) -> tuple[Remainder | None, Pair | N
     """
     found = motions(matches, size), motions(matches, size, neighbours=True)
     pairs = [_pair(matches, size, *both) for groups in found for both in combinations(groups, 2)]
-    pairs = [pair for pair in pairs if np.count_nonzero(pair.follows[1]) >= FEWEST]
+    pairs = [
+        pair
+        for pair in pairs
+        if np.count_nonzero(pair.follows[1]) >= FEWEST and _steps(matches, size, pair)
+    ]
     if not pairs:
         return None, None
     remainder, best = predicts_better(matches, size, pairs)
     return remainder, pairs[best]
+
+
+def _steps(matches: Matches, size: Size, pair: Pair) -> bool:
+    """Whether the motions differ where their tiles meet, by half as much as elsewhere at least.
+
+    Curled paper is described by two motions as well, but they join without a step.
+    """
+    follows = pair.follows[0] | pair.follows[1]
+    neighbours = _neighbours(matches.position, follows)
+    meets = pair.follows[1] & pair.follows[0][neighbours].any(axis=1)
+    if not meets.any():
+        return True
+    apart = pair.second.displacement(matches.position, size)
+    apart = np.hypot(*(apart - pair.main.displacement(matches.position, size)).T)
+    return bool(np.median(apart[meets]) >= 0.5 * apart[pair.follows[1]].mean())
 
 
 def _without_smooth(matches: Matches, size: Size) -> Matches:
