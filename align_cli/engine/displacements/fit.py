@@ -9,7 +9,8 @@ describe, what the tile's texture hides). What is beyond it is taken as a varian
 tiles share, so a tile counts by V = C + s^2 I: unlike one factor for all covariances, that does
 not let the few sharpest tiles decide alone. s is that with which half of the tiles lie within the
 median of the chi-square distribution. Iteratively reweighted least squares with Tukey's loss
-(Holland and Welsch 1977), begun at the least sum of lengths, which outliers do not move far.
+(Holland and Welsch 1977), begun at least squares: to begin at the least sum of lengths instead led
+to the same fits, with 30 and with 45 % of wrong matches.
 """
 
 from __future__ import annotations
@@ -38,9 +39,6 @@ ROUNDS: Final = 50
 """Reweighted solves at most; they end when no weight changes by more than ``SETTLED``."""
 
 SETTLED: Final = 1e-3
-
-LENGTH_ROUNDS: Final = 8
-"""Of them those that look for the least sum of lengths, where Tukey's weights begin."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,15 +195,14 @@ def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
     design, moved = turned @ rows, np.einsum("nij,nj->ni", turned, displacement)
     spread = np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2
     weight, scatter = np.ones(len(rows)), 0.0
-    for step in range(ROUNDS):
+    for _ in range(ROUNDS):
         variance = spread + scatter**2
         parameters = _solved(design, moved, weight[:, None] / variance)[0]
         squares = np.square(moved - design @ parameters)
         scatter = _scatter(squares, spread, free)
         squared = (squares / (spread + scatter**2)).sum(axis=1)
-        previous = weight
-        weight = 1.0 / np.sqrt(squared + 1.0) if step < LENGTH_ROUNDS else tukey_weight(squared)
-        if step > LENGTH_ROUNDS and np.abs(weight - previous).max(initial=0.0) < SETTLED:
+        previous, weight = weight, tukey_weight(squared)
+        if np.abs(weight - previous).max(initial=0.0) < SETTLED:
             break
     start = Fit(
         np.zeros(rows.shape[2]),
@@ -226,7 +223,7 @@ def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
     precision = like.weight[:, None] / spread
     parameters, bread = _solved(design, moved, precision)
     # Sandwich: a tile of weight w has a residual of variance V, not V / w.
-    weighted = (precision * np.sqrt(spread)).reshape(-1, 1) * design.reshape(spread.size, -1)
+    weighted = (precision * np.sqrt(spread)).reshape(-1, 1) * design.reshape(-1, design.shape[2])
     half = weighted @ np.where(np.isfinite(bread), bread, 0.0)
     covariance = np.where(np.isfinite(bread), half.T @ half, np.inf)
     residual = displacement - rows @ parameters

@@ -15,13 +15,16 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine.arrays import Mask, Points
+from align_cli.engine.arrays import Mask, Points, Vector
 from align_cli.engine.coordinates import Size
 from align_cli.engine.displacements.fit import (
+    LEAST_SIGMA_PX,
     Basis,
     Fit,
+    Floats,
     Matches,
     left_out,
+    of_model,
     polynomial,
     refit,
     robust_fit,
@@ -30,12 +33,20 @@ from align_cli.engine.displacements.fit import (
     with_scatter,
 )
 from align_cli.engine.displacements.nested import CHANCE, log10_chance
+from align_cli.engine.motion import LARGEST, MODELS
 
 RADII: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 """Of the discs that are tried, in sides of a tile: 0.5 to 4 px of its level."""
 
+MOTIONS: Final = (polynomial(0), polynomial(1), of_model(MODELS[LARGEST]))
+"""What a group's motion may be. An answer that lies between two planes leaves a motion of its own
+model on either."""
+
 MOST_MOTIONS: Final = 4
 """Groups looked for: the main motion, and others."""
+
+STARTS: Final = 16
+"""Neighbourhoods in which a group may begin, evenly spread over the tiles."""
 
 GROWTHS: Final = 10
 """Rounds at most in which a group's motion and its tiles are found in turn."""
@@ -50,7 +61,7 @@ class Group:
 
     Attributes:
         tiles: (n,) bool, which they are.
-        basis: a translation, or one with linear terms.
+        basis: one of ``MOTIONS``.
         fit: of the motion, to those tiles.
         log10_false_alarms: of so many tiles in a disc, where the group began.
     """
@@ -72,20 +83,25 @@ class Group:
         return residual
 
 
-def motions(matches: Matches, size: Size) -> list[Group]:
+def motions(matches: Matches, size: Size, *, neighbours: bool = False) -> list[Group]:
     """Groups of tiles with a motion of their own, those with the fewest false alarms first.
 
     Args:
         matches: the tiles that found a match.
         size: (width, height) of the target.
+        neighbours: whether a group begins with neighbours in the picture, whose displacements may
+            vary from tile to tile, rather than with like displacements.
     """
     free = np.ones(len(matches), np.bool_)
     groups: list[Group] = []
     while len(groups) < MOST_MOTIONS and np.count_nonzero(free) >= FEWEST:
-        disc, false_alarms = densest(matches, free)
+        aside = _from_groups(matches, size, groups)
+        tiles, false_alarms = (
+            nearby(matches, free, aside, size) if neighbours else densest(matches, free, aside)
+        )
         if false_alarms > math.log10(CHANCE):
             break
-        group = _grown(disc, false_alarms, free, matches, size)
+        group = _grown(tiles, false_alarms, free, matches, size)
         if np.count_nonzero(group.tiles) < FEWEST:
             break
         groups.append(group)
@@ -93,26 +109,31 @@ def motions(matches: Matches, size: Size) -> list[Group]:
     return groups
 
 
-def densest(matches: Matches, free: Mask) -> tuple[Mask, float]:
+def densest(matches: Matches, free: Mask, aside: Vector) -> tuple[Mask, float]:
     """The disc of displacements with the fewest false alarms: its tiles, and log10 of them.
 
     Args:
         matches: n tiles.
         free: (n,) bool, those that are asked.
+        aside: (n,) px from the nearest motion that others follow; infinite if there is none. Tiles
+            that follow such a motion badly lie around it, more densely than in their windows; so
+            a tile's chance is that of the disc in a larger disc, about that motion and no larger
+            than to reach the tile.
     """
     indices = np.flatnonzero(free)
-    moved, window = matches.displacement[indices], np.square(2.0 * matches.reach[indices])
+    moved, side = matches.displacement[indices], matches.side[indices]
+    window = np.square(2.0 * matches.reach[indices])
     apart = np.hypot(*(moved[:, None] - moved).transpose(2, 0, 1))
     tests = math.log10(len(indices) * len(RADII))
     tiles, fewest = np.zeros(len(free), np.bool_), 0.0
     for radius in RADII:
-        px = radius * np.maximum.outer(matches.side[indices], matches.side[indices])
-        within = apart <= px
-        expected = np.minimum(math.pi * px**2 / window, 1.0).mean(axis=1)
-        others = within.sum(axis=1) - 1
+        px = radius * side
+        around = np.minimum(window, math.pi * np.square(aside[indices]))
+        chance = np.minimum(math.pi * px**2 / around, 1.0)
+        within = apart <= px[:, None]
         tails = [
-            log10_tail_bound(int(k), len(indices) - 1, float(p))
-            for k, p in zip(others, expected, strict=True)
+            log10_tail_bound(int(k) - 1, len(indices) - 1, float(p))
+            for k, p in zip(within.sum(axis=1), chance, strict=True)
         ]
         best = int(np.argmin(tails))
         if tests + tails[best] < fewest:
@@ -120,6 +141,15 @@ def densest(matches: Matches, free: Mask) -> tuple[Mask, float]:
             tiles[:] = False
             tiles[indices[within[best]]] = True
     return tiles, fewest
+
+
+def _from_groups(matches: Matches, size: Size, groups: list[Group]) -> Vector:
+    """(n,) px from the nearest of the groups' motions; infinite if there are none."""
+    nearest = np.full(len(matches), np.inf)
+    for group in groups:
+        left = matches.displacement - group.displacement(matches.position, size)
+        np.minimum(nearest, np.hypot(*left.T), out=nearest)
+    return np.asarray(np.maximum(nearest, np.finfo(np.float64).tiny))
 
 
 def log10_tail_bound(k: int, n: int, p: float) -> float:
@@ -136,12 +166,49 @@ def log10_tail_bound(k: int, n: int, p: float) -> float:
     return -n * divergence / math.log(10.0)
 
 
+def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mask, float]:
+    """The tiles that follow the motion of some neighbourhood best, and log10 of the false alarms.
+
+    An answer between two planes leaves on either a displacement that varies, so that like
+    displacements belong to tiles of both; neighbours in the picture mostly lie on one. The motion
+    of a few neighbours, with linear terms, is fitted, then that of the tiles that follow it, a
+    homography: as in AC-RANSAC (Moisan and Stival 2004), those within the distance that has the
+    fewest false alarms.
+
+    Args:
+        matches: n tiles.
+        free: (n,) bool, those that are asked.
+        aside: (n,) px from the nearest motion that others follow, as in ``densest``.
+        size: (width, height) of the target.
+    """
+    around = np.minimum(np.square(2.0 * matches.reach), math.pi * np.square(aside))
+    indices = np.flatnonzero(free)
+    linear, richest = MOTIONS[1:]
+    tests = math.log10(max(len(indices), 1) * STARTS)
+    tiles, fewest = np.zeros(len(free), np.bool_), 0.0
+    for first in indices[:: max(1, len(indices) // STARTS)]:
+        apart = np.hypot(*(matches.position[indices] - matches.position[first]).T)
+        core = np.zeros(len(free), np.bool_)
+        core[indices[np.argsort(apart, kind="stable")[: 2 * linear.size]]] = True
+        for basis in (linear, richest):
+            some = matches[core]
+            if len(some) < basis.size:
+                break
+            fit = robust_fit(basis.at(some.position, size), some.displacement, some.covariance)
+            left = matches.displacement - basis.of(fit.parameters, matches.position, size)
+            core, tail = _core(np.hypot(*left.T), around, free, basis.size // 2)
+            if tests + tail < fewest:
+                tiles, fewest = core, tests + tail
+    return tiles, fewest
+
+
 def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size: Size) -> Group:
     """The group around some tiles: its motion, and all free tiles that are compatible with it."""
     basis, fit = _motion(matches[tiles], size)
     for _ in range(GROWTHS):
         left = matches.displacement - basis.of(fit.parameters, matches.position, size)
-        unsure = 0.5 * basis.variance(fit, matches.position, size)
+        # Of a motion with as many terms as tiles nothing is known elsewhere.
+        unsure = 0.5 * np.minimum(basis.variance(fit, matches.position, size), 1e12)
         variance = with_scatter(matches.covariance, fit.scatter_px)
         variance += unsure[:, None, None] * np.eye(2)
         joined = free & (tukey_weight(squared_lengths(left, variance)) > 0.0)
@@ -152,14 +219,40 @@ def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size:
     return Group(tiles, basis, fit, false_alarms)
 
 
+def _core(length: Vector, around: Vector, free: Mask, fitted: int) -> tuple[Mask, float]:
+    """The free tiles within the distance from a motion that has the fewest false alarms.
+
+    Also log10 of them. ``around`` is the area, (n,) px^2, in which each tile might lie by
+    accident; ``fitted`` tiles are as near as they are because the motion was fitted.
+    """
+    indices = np.flatnonzero(free)
+    order = indices[np.argsort(length[indices], kind="stable")]
+    count = np.arange(1, len(order) + 1)
+    disc = math.pi * np.square(np.maximum(length[order], LEAST_SIGMA_PX))
+    chance = np.minimum(disc * np.cumsum(1.0 / around[order]) / count, 1.0)
+    tails = [
+        log10_tail_bound(int(k) - fitted, max(len(order) - fitted, 1), float(p))
+        for k, p in zip(count, chance, strict=True)
+    ]
+    most = int(np.argmin(tails))
+    core = np.zeros(len(free), np.bool_)
+    core[order[: most + 1]] = True
+    return core, tails[most]
+
+
 def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
-    """A translation, with linear terms where they are there beyond chance."""
-    constant, linear = polynomial(0), polynomial(1)
-    rows = constant.at(matches.position, size)
-    if len(matches) >= linear.size:
-        rich = robust_fit(
-            linear.at(matches.position, size), matches.displacement, matches.covariance
-        )
-        if log10_chance(refit(rows, matches.displacement, rich), rich) < math.log10(CHANCE):
-            return linear, rich
-    return constant, robust_fit(rows, matches.displacement, matches.covariance)
+    """The simplest of ``MOTIONS`` that no richer one improves upon beyond chance."""
+    fits: list[tuple[Basis, Floats, Fit]] = []
+    for basis in MOTIONS:
+        if len(matches) < basis.size and fits:
+            break
+        rows = basis.at(matches.position, size)
+        fits.append((basis, rows, robust_fit(rows, matches.displacement, matches.covariance)))
+    for number, (basis, rows, fit) in enumerate(fits):
+        richer = [rich for _, _, rich in fits[number + 1 :]]
+        if all(
+            log10_chance(refit(rows, matches.displacement, rich), rich) >= math.log10(CHANCE)
+            for rich in richer
+        ):
+            return basis, fit
+    raise AssertionError  # the last has none richer

