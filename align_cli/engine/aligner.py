@@ -249,11 +249,11 @@ class Aligner:
         assessment = attempt.assessment
         if assessment.nearly_all and not stays(attempt.warp, assessment.displacements):
             return None
-        without = cleaned(pair, self.options)
+        without = cleaned(pair, self.options, nearly_all=assessment.nearly_all)
         if without is None:
             return None
         start, second = self._found(without[0], starts, begin, threads, None)
-        if not second.aligned or not second.moves_away_from(attempt):
+        if not second.aligned or (attempt.aligned and not second.moves_away_from(attempt)):
             return None
         return start, second.without(without[1])
 

@@ -8,6 +8,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.images.fixed_pattern import (
     FixedPattern,
     fixed_pattern,
+    suspected,
     without_fixed_pattern,
 )
 from align_cli.engine.luma import Luma
@@ -16,12 +17,16 @@ from align_cli.engine.pair import Pair
 from align_cli.engine.target import Target
 
 
-def cleaned(pair: Pair, options: Options) -> tuple[Pair, FixedPattern] | None:
+def cleaned(
+    pair: Pair, options: Options, *, nearly_all: bool = False
+) -> tuple[Pair, FixedPattern] | None:
     """The pair without what stands at the same raw pixels of both images, and what that is.
 
     Args:
         pair: source and target.
         options: of the alignment.
+        nearly_all: whether nearly all of the texture is known to lie where it fits: then areas,
+            whose insides do not, are no matter, and spots or block edges would show anywhere.
 
     Returns:
         None where the images differ in size, nothing stays, or nothing is left without it.
@@ -29,12 +34,10 @@ def cleaned(pair: Pair, options: Options) -> tuple[Pair, FixedPattern] | None:
     if options.keep_fixed_pattern or pair.source.size != pair.target.size:
         return None
     source, target = _held(pair.source), _held(pair.target.image)
-    pattern = fixed_pattern(
-        source.plane,
-        target.plane,
-        source_valid=source.valid,
-        target_valid=target.valid,
-    )
+    planes = source.plane, target.plane
+    if nearly_all and not suspected(*planes, source_valid=source.valid, target_valid=target.valid):
+        return None
+    pattern = fixed_pattern(*planes, source_valid=source.valid, target_valid=target.valid)
     if pattern.empty:
         return None
     of_source, of_target = (

@@ -28,6 +28,9 @@ from align_cli.engine.displacements.tiles import Tiles
 STEPS: Final = 4
 """Gauss-Newton steps: from 1 px away the last is below 0.01 px in nine of ten tiles."""
 
+SMALL_PX: Final = 0.01
+"""Steps end where the longest is shorter, in pixels of the level."""
+
 REACH_PX: Final = 1.5
 """A step leads no further from where a tile began, in pixels of its level: beyond, the slope says
 nothing."""
@@ -125,6 +128,8 @@ def displacement_field(
         step = -np.einsum("nij,nj->ni", inverse, pull)
         moved = np.clip(moved + step, start - REACH_PX, start + REACH_PX)
         last = np.abs(step).max(axis=1)
+        if last.max() < SMALL_PX:
+            break
     residual, source, correlation, gain = _residuals(sampled(moved), target)
     over = 1.0 / gain[:, None, None]
     shared = over * np.sum(

@@ -25,7 +25,7 @@ LEAST_SHARE: Final = 0.007
 on the level that is looked at first, homography: sunbursts 0.0019 and 0.0033, of 92 pairs that are
 right the least 0.016."""
 
-EVERY: Final = 2
+EVERY: Final = 4
 """So manieth pixel of a tile, along both axes, is looked at."""
 
 

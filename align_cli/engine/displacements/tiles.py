@@ -166,10 +166,10 @@ def _apart(corner: NDArray[np.intp], strength: NDArray[np.float32], side: int) -
     """Without those that overlap a stronger one."""
     order = np.argsort(-strength, kind="stable")
     corner = corner[order]
+    apart = np.abs(corner[:, None] - corner).max(axis=2)
+    weaker = np.triu(apart < side, 1)
     free = np.ones(len(corner), np.bool_)
-    kept = []
-    for index, place in enumerate(corner):
+    for index in np.flatnonzero(weaker.any(axis=1)):
         if free[index]:
-            kept.append(index)
-            free &= np.abs(corner - place).max(axis=1) >= side
-    return corner[kept]
+            free &= ~weaker[index]
+    return corner[free]

@@ -8,17 +8,25 @@ another motion has evidence without it.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from math import log
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.images.block_grid import BlockGrid, block_grid, without_block_edges
 from align_cli.engine.images.common_areas import common_areas, edges_of
 from align_cli.engine.images.constant_areas import constant_areas
 from align_cli.engine.images.isolated_pixels import isolated_pixels
+
+SAMPLED: Final = 3
+STRIP_ROWS: Final = 24
+"""Strips of so many rows that are looked at before all are."""
+
+MOST_OF_IMAGE: Final = 0.5
+"""Share of an image from which on constant areas are what it shows."""
 
 CHANCE: Final = 1e-3
 """Spots count where so many common pixels, or more, of two unrelated sets are less likely."""
@@ -55,6 +63,34 @@ class FixedPattern:
         return float(np.logical_or.reduce(masks).mean()) if masks else 0.0
 
 
+def suspected(
+    source: Plane,
+    target: Plane,
+    *,
+    source_valid: Mask | None = None,
+    target_valid: Mask | None = None,
+) -> bool:
+    """Whether strips of two images show spots or block edges that both have.
+
+    In a tenth of the time that ``fixed_pattern`` takes: what is in none of ``SAMPLED`` strips of
+    rows is too little to mislead anybody.
+
+    Args:
+        source: (height, width) float32, finite, in any unit.
+        target: the same.
+        source_valid: (height, width) bool, or None where every pixel is valid.
+        target_valid: the same.
+    """
+    if source.shape != target.shape:
+        return False
+    rows = _strips(target.shape[0])
+    some = [None if each is None else each[rows] for each in (source_valid, target_valid)]
+    return (
+        _common_spots(source[rows], target[rows], *some) is not None
+        or _common_grid(source[rows], target[rows]) is not None
+    )
+
+
 def fixed_pattern(
     source: Plane,
     target: Plane,
@@ -80,6 +116,9 @@ def fixed_pattern(
     common = None
     if areas.any():
         common = common_areas(constant_areas(source, source_nodata, source_valid), areas)
+    # What most of an image consists of is its content: paper, a dark sky.
+    if common is not None and common.mean() > MOST_OF_IMAGE:
+        common = None
     return FixedPattern(
         _common_spots(source, target, source_valid, target_valid),
         _common_grid(source, target),
@@ -115,22 +154,25 @@ def without_fixed_pattern(
 def _common_spots(
     source: Plane, target: Plane, source_valid: Mask | None, target_valid: Mask | None
 ) -> Mask | None:
-    """Isolated pixels at the same place of both, if they are more than chance would have."""
+    """Isolated pixels of either, if more of them stand at the same place than chance would have.
+
+    Then one that only one image shows clearly is in the other too.
+    """
     of_target = isolated_pixels(target, target_valid)
-    count_target = np.count_nonzero(of_target)
-    if not count_target:
+    count = int(np.count_nonzero(of_target))
+    if not count:
         return None
-    common = isolated_pixels(source, source_valid)
-    expected = count_target * np.count_nonzero(common) / common.size
-    common &= of_target
-    return common if _unlikely(int(np.count_nonzero(common)), expected) else None
+    of_source = isolated_pixels(source, source_valid)
+    both = int(np.count_nonzero(of_source & of_target))
+    expected = count * int(np.count_nonzero(of_source)) / of_target.size
+    return of_source | of_target if _unlikely(both, expected) else None
 
 
 def _unlikely(count: int, expected: float) -> bool:
     """Whether chance reaches this count less often than ``CHANCE`` (Chernoff's bound, Poisson)."""
     if count <= expected:
         return False
-    return count - expected + count * log(expected / count) < log(CHANCE)
+    return count - expected + count * math.log(expected / count) < math.log(CHANCE)
 
 
 def _common_grid(source: Plane, target: Plane) -> BlockGrid | None:
@@ -153,3 +195,11 @@ def _without_spots(plane: Plane, spots: Mask) -> Plane:
     clean = plane.copy()
     clean[y, x] = np.nanmedian(around.reshape(y.size, -1), axis=1)
     return clean
+
+
+def _strips(height: int) -> NDArray[np.intp]:
+    """Rows of strips, evenly spaced; a multiple of a block high, so that they keep its phase."""
+    if height <= SAMPLED * STRIP_ROWS:
+        return np.arange(height)
+    tops = np.linspace(0, height - STRIP_ROWS, SAMPLED).astype(np.intp) // 8 * 8
+    return (tops[:, None] + np.arange(STRIP_ROWS)).ravel()
