@@ -45,7 +45,7 @@ from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
 from align_cli.engine.unlike import assessed, descend
 from align_cli.engine.unlike_views import View
-from align_cli.engine.verdict.assessment import Assessment
+from align_cli.engine.verdict.assessment import SOME_EVIDENCE, Assessment
 from align_cli.engine.verdict.limits import within_limits
 
 SPARED_LEVELS: Final = 3
@@ -246,16 +246,15 @@ class Aligner:
 
         None where nothing does, or the scene moves as it did with it.
         """
-        assessment = attempt.assessment
-        if assessment.nearly_all and not stays(attempt.warp, assessment.displacements):
-            return None
-        without = cleaned(pair, self.options, nearly_all=assessment.nearly_all)
+        without = cleaned(pair, self.options, quickly=attempt.assessment.nearly_all)
         if without is None:
             return None
         start, second = self._found(without[0], starts, begin, threads, None)
-        if not second.aligned or (attempt.aligned and not second.moves_away_from(attempt)):
-            return None
-        return start, second.without(without[1])
+        if second.aligned and not (attempt.aligned and not second.moves_away_from(attempt)):
+            return start, second.without(without[1])
+        if attempt.aligned and not second.aligned and _refuted(without[0], attempt):
+            return start, attempt.resting_on(without[1])
+        return None
 
     @classmethod
     def finds_another(
@@ -532,6 +531,19 @@ class Aligner:
         )
         enough = levels > SPARED_LEVELS + 1
         return self.options.levels is None and enough and not settled
+
+
+def _refuted(pair: Pair, attempt: Attempt) -> bool:
+    """Whether what is left of a pair without a fixed pattern could tell, and does not follow."""
+    evidence = gathered(
+        IntensityView(pair, attempt.descent.place.light.gain),
+        attempt.warp,
+        parameters=attempt.model.size,
+        tests=1,
+    )
+    if evidence is None or evidence.log10_false_alarms <= SOME_EVIDENCE:
+        return False
+    return 2 * evidence.stationary < evidence.asked
 
 
 def residual(

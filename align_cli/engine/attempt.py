@@ -33,7 +33,9 @@ from align_cli.engine.robust import Loss
 from align_cli.engine.row_choice import spans
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
+from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.assessment import Answer, Assessment, assess
+from align_cli.engine.verdict.messages import Objection
 
 MOST_POLISHED: Final = 1 << 20
 """A target of no more pixels is polished, whatever the preset, where the source shows it on pixels
@@ -118,6 +120,18 @@ class Attempt:
         if told is not None:
             told = replace(told, fixed_pattern=record_of(pattern))
         return replace(self, assessment=replace(self.assessment, displacements=told))
+
+    def resting_on(self, pattern: FixedPattern) -> Attempt:
+        """The same, doubtful: what agrees may belong to the sensor, and nothing else follows."""
+        kinds = ", ".join(record_of(pattern).kinds)
+        objection = Objection(
+            Status.SECOND_MOTION,
+            f"what agrees may belong to the sensor ({kinds} at the same pixels of both images), "
+            "and the rest of the texture does not follow",
+        )
+        outcome = messages.outcome([objection], model=self.model.name)
+        doubted = replace(self.assessment, outcome=outcome, settled=False, nearly_all=False)
+        return replace(self, assessment=doubted)
 
     def moves_away_from(self, other: Attempt) -> bool:
         """Whether it lies elsewhere than another, by more than it is uncertain."""

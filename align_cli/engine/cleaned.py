@@ -18,15 +18,14 @@ from align_cli.engine.target import Target
 
 
 def cleaned(
-    pair: Pair, options: Options, *, nearly_all: bool = False
+    pair: Pair, options: Options, *, quickly: bool = False
 ) -> tuple[Pair, FixedPattern] | None:
     """The pair without what stands at the same raw pixels of both images, and what that is.
 
     Args:
         pair: source and target.
         options: of the alignment.
-        nearly_all: whether nearly all of the texture is known to lie where it fits: then areas,
-            whose insides do not, are no matter, and spots or block edges would show anywhere.
+        quickly: look at parts of the images first, and at all of them only if those show anything.
 
     Returns:
         None where the images differ in size, nothing stays, or nothing is left without it.
@@ -35,7 +34,7 @@ def cleaned(
         return None
     source, target = _held(pair.source), _held(pair.target.image)
     planes = source.plane, target.plane
-    if nearly_all and not suspected(*planes, source_valid=source.valid, target_valid=target.valid):
+    if quickly and not suspected(*planes, source_valid=source.valid, target_valid=target.valid):
         return None
     pattern = fixed_pattern(*planes, source_valid=source.valid, target_valid=target.valid)
     if pattern.empty:
