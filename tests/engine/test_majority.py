@@ -110,8 +110,18 @@ def test_only_what_agrees_takes_part() -> None:
 def test_the_motion_of_most_is_found(name: str) -> None:
     source, target = images(name)
     found = align(source, target, model="homography")
-    assert found.outcome.aligned
+    assert found.outcome.aligned or found.outcome.doubtful
     assert corner_error(found.source_to_target, MOST, SIZE) < LIMIT_PX
+
+
+HALF = pytest.mark.xfail(
+    strict=True, reason="7 of the 14 tiles that can tell lie on what moves by itself: doubtful"
+)
+
+
+@pytest.mark.parametrize("name", ["poster", "scan", pytest.param("exposure", marks=HALF)])
+def test_where_two_fifths_move_by_themselves_the_rest_is_aligned(name: str) -> None:
+    assert align(*images(name), model="homography").outcome.aligned
 
 
 def test_what_covers_two_fifths_does_not_lead_astray() -> None:

@@ -179,9 +179,10 @@ def most(
     explains: dict[float, float],
     *guesses: float,
     attempt: Callable[[Settled], Attempt | None] = lambda settled: Attempt(settled.warp),
+    aligned: bool = False,
 ) -> Found[Attempt]:
     return by_majority(
-        world.found(0.0, aligned=False),
+        world.found(0.0, aligned=aligned),
         [("guessed", shifted(x, 0.0)) for x in guesses],
         judge=world,
         majority=Most(explains),
@@ -214,7 +215,6 @@ def test_what_was_found_stays(there: float, agreement: float) -> None:
     "attempt",
     [
         lambda settled: None,  # too little agrees to solve it
-        lambda settled: Attempt(settled.warp, aligned=False),
         lambda settled: Attempt(shifted(40.0, 0.0)),  # it left what it explained
     ],
 )
@@ -224,3 +224,21 @@ def test_what_was_found_stays_where_the_majority_comes_to_nothing(
     world = World({0.0: 60.0, 19.0: 50.0})
     found = most(world, {0.0: 0.4, 20.0: 0.6}, 19.0, attempt=attempt)
     assert (found.start, found.attempt.warp[0, 2]) == ("identity", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wins"),
+    [(False, False, True), (True, False, False), (False, True, True), (True, True, True)],
+)
+def test_the_majority_does_not_win_where_it_alone_is_not_aligned(
+    before: bool, after: bool, wins: bool
+) -> None:
+    world = World({0.0: 60.0, 19.0: 50.0})
+    found = most(
+        world,
+        {0.0: 0.4, 20.0: 0.6},
+        19.0,
+        attempt=lambda settled: Attempt(settled.warp, aligned=after),
+        aligned=before,
+    )
+    assert (found.start == "guessed") is wins
