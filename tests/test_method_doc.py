@@ -233,6 +233,10 @@ def constant(cell: str) -> float | tuple[float, ...]:
 CONSTANTS = {row[0].strip("`"): constant(row[1]) for row in table("| constant | value |")}
 ENGINE = sorted(info.name for info in pkgutil.walk_packages(engine.__path__, f"{engine.__name__}."))
 NOT_CHOSEN = {
+    "displacements.covariance": {"NEWTON_STEPS", "ONE_SIGMA"},
+    "displacements.false_alarms": {"LEAST"},
+    "displacements.fit": {"MEDIAN_SQUARED"},
+    "displacements.remainder": {"NINE_IN_TEN"},
     "luma": {"ALPHA_CHANNELS", "MOST_CV2_CHANNELS"},
     "mirror": {"LEFT_AND_RIGHT"},
     "noise": {"SECOND_DIFFERENCES"},

@@ -75,9 +75,6 @@ a shift by the second along its gradient would make, in pixels of the level."""
 TELLING_PX: Final = 0.5
 """Points that noise would explain though they were shifted by so much have no say."""
 
-FEWEST_TELLING: Final = 300
-"""Of fewer pixels that have, a share says nothing of the whole."""
-
 NEAR_PX: Final = 2.0
 MOST: Final = 0.75
 """And it counts if this share is explained of the points around it, within about so many pixels."""
@@ -209,11 +206,6 @@ class Majority:
         plane = np.where(valid, target.plane, np.float32(0.0))
         masked = Luma(plane, valid, target.offset, target.scale)
         return Pair(self._pair.source, Target(masked, options), self._pair.levels)
-
-    @property
-    def tells(self) -> bool:
-        """Whether enough of the target's texture stands out of the noise to say anything."""
-        return self._texture >= FEWEST_TELLING
 
     def explained(self, warp: Matrix) -> float:
         """The same share as ``Settled`` has it, of a warp as it is."""

@@ -139,7 +139,7 @@ def by_majority(
     if settled.explained < LEAST_EXPLAINED or settled.explained <= MORE * explained:
         return best
     tried = attempt(settled)
-    if tried is None or not tried.aligned:
+    if tried is None or tried.aligned < best.attempt.aligned:
         return best
     if majority.explained(tried.warp) <= MORE * explained:
         return best

@@ -91,21 +91,23 @@ class RecoveryCheck:
 
     ``fixed_px`` is to how many pixels the texture of the image fixes the model at all, whoever
     solves for it: the Cramer-Rao bound at ``GREY_LEVEL`` of noise, infinite where it leaves a
-    direction open.
+    direction open. ``doubtful`` is whether the answer was called so.
     """
 
     model: str
     status: Status
     error_px: float
     fixed_px: float = 0.0
+    doubtful: bool = False
 
     @property
     def passed(self) -> bool:
         """True where the solver found the known warp.
 
-        Of an image that repeats itself it rightly says that other places fit as well.
+        Of an image that repeats itself it rightly says that other places fit as well, or that its
+        tiles may fit by accident.
         """
-        found = self.status in (Status.CONVERGED, Status.AMBIGUOUS)
+        found = self.doubtful or self.status in (Status.CONVERGED, Status.AMBIGUOUS)
         return found and self.error_px <= LARGEST_ERROR_PX
 
     @property
@@ -320,7 +322,8 @@ def recovery_checks(image: Image) -> list[RecoveryCheck]:
         found = aligner.align(image, init=IDENTITY)
         error = corner_error(found.source_to_target, truth, (width, height))
         fixed = fixed_px(pair, model) * width / pair.level.size[0]
-        checks.append(RecoveryCheck(model.name, found.outcome.status, error, fixed))
+        outcome = found.outcome
+        checks.append(RecoveryCheck(model.name, outcome.status, error, fixed, outcome.doubtful))
     return checks
 
 

@@ -370,8 +370,8 @@ class TestDoubtful:
     @pytest.fixture
     def doubtful(self, tmp_path: Path) -> None:
         x, y = np.meshgrid(np.arange(200.0), np.arange(150.0))
-        for name, shift in (("grid.png", 3.0), ("b.png", 0.0)):
-            waves = np.sin((x + shift) / 4.0) + np.sin((y + shift) / 4.0)
+        for name, shift in (("grid.png", 3.3), ("b.png", 0.0)):
+            waves = np.sin((x + shift) / 3.5) + np.sin((y + shift) / 3.5)
             noise = np.random.default_rng(int(shift)).normal(0.0, 2.0, waves.shape)
             pixels = np.rint(128.0 + 45.0 * waves + noise).astype(np.uint8)
             write_image(tmp_path / name, pixels)
@@ -400,8 +400,8 @@ class TestDoubtful:
     ) -> None:
         result = imalign("-m", "translation", "--accept-doubtful", "grid.png", "b.png")
         assert result.returncode == 0, result.stderr
-        assert result.stderr.startswith("grid.png -> b.png: doubtful (translation): shifted 3.0")
-        assert "repeats itself every 25 px" in result.stderr
+        assert result.stderr.startswith("grid.png -> b.png: doubtful (translation): shifted 3.3")
+        assert "repeats itself every 22 px" in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
         assert document["options"]["accept_doubtful"] is True

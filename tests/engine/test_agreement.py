@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine import agreement as agreement_module
 from align_cli.engine import luma as luma_module
 from align_cli.engine.agreement import measure, residual_image
-from align_cli.engine.alignment import Agreement, Quality
+from align_cli.engine.alignment import Agreement
 from align_cli.engine.luma import Luma, luma
 from align_cli.engine.sampling import overlap_mask, sample
 from tests.scenes import motion, render, textured
@@ -17,10 +17,6 @@ SIZE = (64, 50)
 
 def shift(x: float, y: float) -> np.ndarray:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-
-
-def measured(source: Luma, target: Luma, start: np.ndarray, final: np.ndarray) -> Quality:
-    return measure(source, target, start, final, detail=0.7, texture=0.6, unexplained=0.2)
 
 
 def agreement(s: np.ndarray, t: np.ndarray) -> tuple[float, float, float]:
@@ -70,12 +66,9 @@ def test_agreement_is_what_numpy_says(
     monkeypatch.setattr(agreement_module, "_STRIP_PIXELS", strip)
     source, target = lumas(dtype, holes)
     start, final = shift(9.0, 4.0), motion("affine", SIZE, 4.0, 2)
-    result = measured(source, target, start, final)
+    result = measure(source, target, start, final)
     warped, inside = pixels(source, target, final)
     assert result.overlap == pytest.approx(inside.mean(), abs=1e-12)
-    assert result.detail_zncc == 0.7
-    assert result.shared_texture == 0.6
-    assert result.unexplained == 0.2
     assert found(result.after) == pytest.approx(
         agreement(warped[inside], whole(target)[inside]), abs=1e-5
     )
@@ -91,7 +84,7 @@ def test_agreement_is_what_numpy_says(
 def test_before_is_measured_alone_where_nothing_is_common() -> None:
     source, target = lumas("uint8")
     start, final = shift(40.0, 0.0), shift(-40.0, 0.0)
-    result = measured(source, target, start, final)
+    result = measure(source, target, start, final)
     warped, at_start = pixels(source, target, start)
     assert found(result.before) == pytest.approx(
         agreement(warped[at_start], whole(target)[at_start]), abs=1e-5
@@ -100,7 +93,7 @@ def test_before_is_measured_alone_where_nothing_is_common() -> None:
 
 def test_without_overlap_nothing_is_known() -> None:
     source, target = lumas("uint8")
-    result = measured(source, target, shift(500.0, 0.0), shift(500.0, 0.0))
+    result = measure(source, target, shift(500.0, 0.0), shift(500.0, 0.0))
     assert np.isnan([*found(result.before), *found(result.after)]).all()
     assert result.overlap == 0.0
 
@@ -110,7 +103,7 @@ def test_where_one_side_is_flat_there_is_no_correlation() -> None:
     plane[:, 10:] = 200
     flat_left, other = luma(plane), luma(render(textured(), (20, 20), dtype="uint8"))
     # Only the left half of the source, which is black, is laid over the target.
-    result = measured(flat_left, other, shift(-11.0, 0.0), shift(-11.0, 0.0))
+    result = measure(flat_left, other, shift(-11.0, 0.0), shift(-11.0, 0.0))
     assert np.isnan(result.after.zncc)
     assert result.after.mae == pytest.approx(whole(other)[:, 11:].mean(), abs=1e-6)
 
@@ -118,7 +111,7 @@ def test_where_one_side_is_flat_there_is_no_correlation() -> None:
 def test_correlation_is_blind_to_light_and_error_is_not() -> None:
     target = render(textured(), SIZE)
     source = 0.5 * target + 0.2
-    result = measured(luma(source), luma(target), np.eye(3), np.eye(3))
+    result = measure(luma(source), luma(target), np.eye(3), np.eye(3))
     assert result.after.zncc == pytest.approx(1.0, abs=1e-6)
     assert result.after.mae == pytest.approx(float(np.abs(source - target).mean()), rel=1e-4)
 
@@ -130,13 +123,13 @@ def test_of_large_images_evenly_spaced_rows_tell(
 ) -> None:
     source, target = lumas("uint8", holes) if holes else tuple(map(luma, grey_pair()))
     start, final = shift(2.0, 1.0), motion("rigid", SIZE, 6.0, 2)
-    whole = measured(source, target, start, final)
+    whole = measure(source, target, start, final)
     monkeypatch.setattr(agreement_module, "MOST_MEASURED", SIZE[0] * SIZE[1] // 4)
     monkeypatch.setattr(agreement_module, "_STRIP_PIXELS", 9 * SIZE[0])
     if large:
         monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
         source, target = map(luma, grey_pair())
-    part = measured(source, target, start, final)
+    part = measure(source, target, start, final)
     assert part.overlap == whole.overlap
     # Neighbouring rows, of an image that is not held converted, say less than others.
     rel = 0.25 if large else 0.15
@@ -176,6 +169,6 @@ def test_of_wide_images_places_all_over_are_looked_at(size: tuple[int, int], dty
     picture[height // 2 - 20 : height // 2 + 20] = 100
     image = picture.astype(dtype)
     source = luma(image + np.asarray(5, dtype))
-    found = measured(source, luma(image), np.eye(3), np.eye(3))
+    found = measure(source, luma(image), np.eye(3), np.eye(3))
     assert found.after.zncc > 0.99
     assert found.overlap == 1.0

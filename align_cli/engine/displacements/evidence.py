@@ -88,7 +88,7 @@ class Evidence:
         nearly_all: whether all but a few tiles lie where they fit best.
         silent: the share of the tiles that found no match within reach.
         settled: whether most of the textured area follows, beyond doubt.
-        coarse: the coarsest level whose pixel is no larger than what is allowed.
+        coarse: the coarsest level with tiles whose pixel is no larger than what is allowed.
         away: share of the asked tiles that share another motion, further away than the field
             reaches.
         away_px: (x, y) of that motion, where they are found less where they stand, on average.
@@ -232,17 +232,19 @@ def gathered(
     tests *= len(levels)
     first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
     allowed = allowed_px(at(first).pair.inside, first)
+    fine = [at(level) for level in levels if level <= first]
+    # A coarse level of a small or narrow overlap has no room for tiles.
+    coarse = next((level for level in reversed(fine) if len(level.tiles)), fine[-1])
     if not (periodic or all_tiles):
-        finer = [at(level) for level in levels if level < first]
-        for level in (at(first), *reversed(finer)):
-            settled = _settled(level, [*finer, at(first)], allowed, parameters, tests)
+        for level in reversed(fine):
+            settled = _settled(level, fine, coarse, allowed, parameters, tests)
             if settled is not None:
                 return settled
     asked = [at(level) for level in levels if len(at(level).tiles)]
     if not asked:
         return None
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
-    return _told(_telling(asked), best, at(first), allowed, parameters, tests)
+    return _told(_telling(asked), best, coarse, allowed, parameters, tests)
 
 
 def allowed_px(inside: Mask, level: int) -> float:
@@ -285,6 +287,7 @@ def _telling(levels: Sequence[LevelEvidence]) -> LevelEvidence:
 def _settled(
     level: LevelEvidence,
     levels: Sequence[LevelEvidence],
+    coarse: LevelEvidence,
     allowed: float,
     parameters: int,
     tests: int,
@@ -294,6 +297,7 @@ def _settled(
     Args:
         level: the level that is looked at.
         levels: finest first, those that are asked where tiles of that level do not follow.
+        coarse: the coarsest of them with tiles.
         allowed: what may be left of a displacement, px.
         parameters: of the model.
         tests: how many answers were tried.
@@ -324,7 +328,7 @@ def _settled(
         allowed_px=allowed,
         silent=1.0 - float(field.matched.mean()),
         settled=True,
-        coarse=levels[-1],
+        coarse=coarse,
     )
 
 

@@ -5,9 +5,9 @@ import pytest
 
 from align_cli import align
 from align_cli.engine.alignment import Agreement, Outcome, Quality, Status, Verdict
-from align_cli.engine.limits import LIMITS, exceeded, within_limits
 from align_cli.engine.motion import MODELS, describe
 from align_cli.engine.options import LIMIT_RANGES, Options
+from align_cli.engine.verdict.limits import LIMITS, exceeded, within_limits
 from tests.scenes import about, pair
 
 SIZE = (120, 80)
@@ -15,7 +15,7 @@ SIZE = (120, 80)
 
 def quality(zncc: float = 0.9, overlap: float = 0.7) -> Quality:
     agreement = Agreement(zncc, 0.1, 0.1)
-    return Quality(agreement, agreement, 0.9, 0.9, 0.1, overlap)
+    return Quality(agreement, agreement, overlap)
 
 
 def parameters(matrix: np.ndarray, model: str = "affine") -> dict:

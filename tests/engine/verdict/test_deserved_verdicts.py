@@ -13,7 +13,7 @@ from align_cli.engine.alignment import Alignment, Status, Verdict
 from align_cli.files.images import read_image
 from tests.scenes import render, textured
 
-SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
+SAMPLES = Path(__file__).resolve().parents[3] / "sample_data"
 
 
 def photograph(name: str = "poster_target") -> np.ndarray:
@@ -58,6 +58,41 @@ def test_unless_a_start_says_it() -> None:
     found = align(source, target, model="translation", init=start)
     assert found.outcome.aligned
     np.testing.assert_allclose(shift_of(found), [47.0, 2.0], atol=0.1)
+
+
+BY_PERIOD = pytest.mark.xfail(
+    strict=True,
+    reason="a displaced window lies one period off, so that all tiles may fit by accident: failed",
+)
+PERIODS = (20.0, 22.0, pytest.param(24.0, marks=BY_PERIOD), pytest.param(25.0, marks=BY_PERIOD))
+
+
+@pytest.mark.parametrize("period", PERIODS)
+def test_a_grid_of_any_period_is_doubtful_and_aligned_from_a_given_start(period: float) -> None:
+    source, target = (
+        exposed(grid(3.0, 2.0, period=period), 1),
+        exposed(grid(0.0, 0.0, period=period), 2),
+    )
+    found = align(source, target, model="translation")
+    assert found.outcome.status is Status.AMBIGUOUS
+    start = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, 1.0], [0.0, 0.0, 1.0]])
+    assert align(source, target, model="translation", init=start).outcome.aligned
+
+
+@pytest.mark.xfail(strict=True, reason="a period of 8 px is not recognised, a ninth overlaps")
+def test_no_place_far_away_on_a_fine_grid_is_aligned() -> None:
+    x, y = np.meshgrid(np.arange(480.0), np.arange(360.0))
+    source, target = (
+        exposed(
+            128.0
+            + 45.0 * np.sin(2.0 * np.pi / 8.0 * (x + shift))
+            + 45.0 * np.sin(2.0 * np.pi / 8.0 * (y + shift)),
+            round(shift),
+        )
+        for shift in (3.0, 0.0)
+    )
+    found = align(source, target, model="translation")
+    assert not found.outcome.aligned or np.abs(shift_of(found) - 3.0).max() < 1.0
 
 
 @pytest.mark.parametrize("blank", ["source", "target"])
