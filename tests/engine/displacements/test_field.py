@@ -202,6 +202,33 @@ def test_other_content_is_no_match() -> None:
     assert not asked(level_pair(-image, image))[1].matched.any()
 
 
+@pytest.mark.parametrize(("noise", "matched"), [(0.7, True), (6.0, False)])
+def test_what_agrees_little_is_no_match(noise: float, matched: bool) -> None:
+    image = drawn(SCENE, SIZE)
+    tiles = textured_tiles(level_pair(image, image), most=60)
+    field = displacement_field(level_pair(noisy(image, noise, 1), image, noise=noise**2), tiles)
+    assert (np.median(field.correlation) > 0.7) == matched
+    assert (field.matched.mean() > 0.9) if matched else (field.matched.mean() < 0.1)
+
+
+@pytest.mark.parametrize(("x", "matched"), [(1.4, True), (1.7, False)])
+def test_a_match_lies_within_the_reach_of_the_steps(x: float, matched: bool) -> None:
+    source, target = drawn(SCENE, SIZE, shift(-x, 0.0)), drawn(SCENE, SIZE)
+    _, field = asked(level_pair(source, target))
+    assert field.matched.mean() > 0.9 if matched else not field.matched.any()
+
+
+def test_a_second_plane_like_the_first_tells_as_much_again() -> None:
+    clean = drawn(SCENE, SIZE)
+    blocks = np.kron(np.random.default_rng(3).normal(0.0, 0.2, (48, 64)), np.ones((4, 4)))
+    source = (clean + blocks).astype(np.float32)
+    tiles = textured_tiles(level_pair(clean, clean), most=60)
+    one = displacement_field(level_pair(source, clean, noise=1e-9), tiles)
+    two = displacement_field(level_pair([source] * 2, [clean] * 2, noise=1e-9), tiles)
+    assert_allclose(two.displacement, one.displacement, atol=1e-4)
+    assert_allclose(two.covariance, 0.5 * one.covariance, rtol=0.02)
+
+
 def test_from_further_than_a_step_leads_it_must_begin_nearer() -> None:
     by = np.array([5.3, -4.2])
     source, target = drawn(SCENE, SIZE, shift(-by[0], -by[1])), drawn(SCENE, SIZE)
@@ -215,6 +242,11 @@ def test_from_further_than_a_step_leads_it_must_begin_nearer() -> None:
     found = displacement_field(pair, tiles, np.tile(np.round(by), (len(tiles), 1)))
     assert found.matched.all()
     assert_allclose(np.median(found.displacement, axis=0), by, atol=0.01)
+    fine = speckle(1, spread=1.1)
+    sharp = level_pair(drawn(fine, SIZE, shift(-5.3, 4.2)), drawn(fine, SIZE), inside=inside)
+    some = textured_tiles(sharp, most=80)
+    found = displacement_field(sharp, some, np.tile(np.round(by), (len(some), 1)))
+    assert found.matched.mean() > 0.95
     begin = np.tile(np.round(by), (len(tiles), 1))
     begin[::2] += [40.0, 0.0]
     half = displacement_field(pair, tiles, begin)

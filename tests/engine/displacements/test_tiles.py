@@ -75,6 +75,9 @@ def test_tiles_need_a_margin_of_pixels_that_are_inside() -> None:
     far = textured_tiles(level_pair(image, image, inside=inside), most=500, margin=5)
     assert near.corner.min(axis=0).tolist() == [60, 40]
     assert (near.corner.max(axis=0) + near.side).tolist() == [172, 152]
+    whole = textured_tiles(level_pair(image, image), most=500, margin=5)
+    assert whole.corner.min() >= 5
+    assert (whole.corner.max(axis=0) + whole.side <= [WIDTH - 5, HEIGHT - 5]).all()
     assert (far.corner.min(axis=0) >= [65, 45]).all()
     assert (far.corner.max(axis=0) + far.side <= [167, 147]).all()
 
@@ -102,6 +105,18 @@ def test_every_part_counts_by_its_area_and_none_by_its_contrast() -> None:
     faint[90:106, 120:136] *= 30.0
     (corner,) = tiles_of(faint, most=1).corner
     assert np.abs(corner - [120, 90]).max() <= SIDE
+
+
+def test_the_slopes_of_a_pixel_are_counted_where_it_is() -> None:
+    # Of a dot they lie at the pixels around it; the first tile that has them all is taken.
+    image = np.zeros((HEIGHT, WIDTH), np.float32)
+    image[62, 118] = 100.0
+    (corner,) = tiles_of(image, most=1).corner
+    assert corner.tolist() == [104, 48]
+    image = np.zeros((HEIGHT, WIDTH), np.float32)
+    image[63, 119] = 100.0
+    (corner,) = tiles_of(image, most=1).corner
+    assert corner.tolist() == [108, 52]
 
 
 def test_half_of_the_picture_without_texture_has_no_tiles() -> None:

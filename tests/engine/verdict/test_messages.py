@@ -1,0 +1,119 @@
+"""A verdict's words: the cause, what was measured, and something to try that can be tried."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from align_cli.engine.alignment import LevelRecord, Outcome, Status, Verdict
+from align_cli.engine.options import MODEL_NAMES
+from align_cli.engine.verdict import messages
+from align_cli.engine.verdict.messages import Objection
+
+OBJECTIONS = (
+    Status.NO_AGREEMENT,
+    Status.SINGULAR,
+    Status.AMBIGUOUS,
+    Status.SECOND_MOTION,
+    Status.MODEL_TOO_SIMPLE,
+    Status.UNCERTAIN,
+    Status.DIVERGED,
+    Status.ITERATION_LIMIT,
+)
+UNSOLVED = (
+    Status.ITERATION_LIMIT,
+    Status.SINGULAR,
+    Status.DIVERGED,
+    Status.TOO_LITTLE_OVERLAP,
+)
+OPTIONS = {
+    Status.NO_AGREEMENT: "--init",
+    Status.AMBIGUOUS: "--init",
+    Status.SECOND_MOTION: "--source-mask",
+    Status.MODEL_TOO_SIMPLE: "--accept-residual",
+    Status.UNCERTAIN: "-m",
+    Status.ITERATION_LIMIT: "--max-iterations",
+}
+SIMPLEST = MODEL_NAMES[0]
+
+
+def test_every_status_is_said_by_somebody() -> None:
+    # Converged is no objection, and limits have words of their own.
+    said = {*OBJECTIONS, *UNSOLVED, Status.CONVERGED, Status.LIMIT_EXCEEDED}
+    assert said == set(Status)
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("status", OBJECTIONS)
+@pytest.mark.parametrize("refutes", [True, False])
+def test_every_objection_has_advice(status: Status, model: str, refutes: bool) -> None:
+    found = messages.outcome([Objection(status, "this is 3 px", refutes)], model=model)
+    assert found.status is status
+    assert found.verdict is (Verdict.FAILED if refutes else Verdict.DOUBTFUL)
+    assert found.reasons == ("this is 3 px",)
+    assert "this is 3 px" in found.sentence
+    advice = found.sentence.split("or " if not refutes else ": ", 1)[1]
+    assert len(advice) > 20
+    assert "give " in found.sentence or "leave out " in found.sentence
+    assert "{" not in found.sentence
+    if model != SIMPLEST:
+        assert OPTIONS.get(status, "") in found.sentence
+
+
+@pytest.mark.parametrize("status", OBJECTIONS)
+@pytest.mark.parametrize("refutes", [True, False])
+def test_nothing_simpler_than_a_translation_is_proposed(status: Status, refutes: bool) -> None:
+    found = messages.outcome([Objection(status, "this", refutes)], model=SIMPLEST)
+    assert "simpler" not in found.sentence
+    richer = messages.outcome([Objection(status, "this", refutes)], model="rigid")
+    simpler = (Status.SINGULAR, Status.UNCERTAIN, Status.DIVERGED, Status.ITERATION_LIMIT)
+    assert ("simpler" in richer.sentence) == (status in simpler)
+
+
+def ended(status: Status) -> LevelRecord:
+    return LevelRecord(0, 320, 240, 100, 0.5678, math.nan, status)
+
+
+@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("status", UNSOLVED)
+def test_what_was_not_solved_has_failed_with_its_cause(status: Status, model: str) -> None:
+    found = messages.unsolved(ended(status), model=model, overlap=0.0731)
+    assert found.status is status
+    assert found.verdict is Verdict.FAILED
+    assert found.reasons == (found.sentence,)
+    assert "{" not in found.sentence
+    assert "--init" in found.sentence or "initial transform" in found.sentence
+    shows = {
+        Status.ITERATION_LIMIT: "last step 0.568 px",
+        Status.SINGULAR: f"every parameter of the {model} model",
+        Status.DIVERGED: "diverged",
+        Status.TOO_LITTLE_OVERLAP: "(7%)",
+    }
+    assert shows[status] in found.sentence
+    assert ("simpler" in found.sentence) == (status is Status.SINGULAR and model != SIMPLEST)
+
+
+def test_nothing_against_it_is_aligned() -> None:
+    found = messages.outcome([], model="affine")
+    assert found == Outcome(Status.CONVERGED, "the images are aligned")
+    assert found.verdict is Verdict.ALIGNED
+
+
+def test_the_gravest_comes_first_and_all_are_said() -> None:
+    mild = Objection(Status.AMBIGUOUS, "it repeats itself")
+    other = Objection(Status.UNCERTAIN, "it is loose")
+    grave = Objection(Status.NO_AGREEMENT, "nothing agrees", refutes=True)
+    found = messages.outcome([mild, grave, other], model="affine")
+    assert found.status is Status.NO_AGREEMENT
+    assert found.verdict is Verdict.FAILED
+    assert found.reasons == ("nothing agrees", "it repeats itself", "it is loose")
+    assert found.sentence.startswith("nothing agrees: ")
+    doubtful = messages.outcome([mild, other], model="affine")
+    assert doubtful.status is Status.AMBIGUOUS
+    assert doubtful.verdict is Verdict.DOUBTFUL
+    assert doubtful.sentence.startswith(
+        "the images may be aligned, but it repeats itself; it is loose: look at the result"
+    )
+    swapped = messages.outcome([other, mild], model="affine")
+    assert swapped.status is Status.UNCERTAIN
