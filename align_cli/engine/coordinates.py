@@ -101,14 +101,19 @@ def plausible(warp: Matrix, size: Size) -> bool:
     return math.isfinite(determinant) and determinant > 0.0 and least > LEAST_DENOMINATOR * i
 
 
+def area_at_centre(warp: Matrix, size: Size) -> float:
+    """The area that a warp makes of a pixel at the centre of an image of ``size``."""
+    x, y = ((side - 1.0) / 2.0 for side in size)
+    weight = float(warp[2] @ [x, y, 1.0])
+    return abs(float(np.linalg.det(warp)) / weight**3)  # the Jacobian's determinant there
+
+
 def coarser_by(warp: Matrix, size: Size) -> int:
     """By how many pyramid levels the pixels of the image that a warp leads to are larger.
 
     At the centre of an image of ``size``, rounded; negative where they are smaller.
     """
-    x, y = ((side - 1.0) / 2.0 for side in size)
-    weight = float(warp[2] @ [x, y, 1.0])
-    area = abs(float(np.linalg.det(warp)) / weight**3)  # the Jacobian's determinant there
+    area = area_at_centre(warp, size)
     return round(-0.5 * math.log2(area)) if 0.0 < area < math.inf else 0
 
 

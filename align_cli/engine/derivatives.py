@@ -38,7 +38,7 @@ def inner_differences(image: Plane, out: tuple[Plane, Plane] | None = None) -> t
 
 
 def differences_at(image: Plane, x: NDArray[np.intp], y: NDArray[np.intp]) -> tuple[Plane, Plane]:
-    """The central differences at some pixels, one-sided at the image's borders.
+    """The central differences at some pixels, those of a repeated border at the borders.
 
     Args:
         image: (height, width) float32.

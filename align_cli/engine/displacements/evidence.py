@@ -43,6 +43,10 @@ DISPLACED: Final = (1.5, 2.25, 3.0, 4.25)
 FEWEST_ASKED: Final = 5
 """A displaced window that fewer tiles can be asked at says nothing."""
 
+SAMPLED_TILES: Final = 10
+SAMPLED_AT: Final = 2.25
+"""So many tiles, displaced by so many sides, tell in stage one whether a picture repeats itself."""
+
 MOST_DISPLACED: Final = 48
 """Tiles that are asked at displaced windows, evenly spaced."""
 
@@ -175,12 +179,21 @@ class LevelEvidence:
         stationary, asked = [], []
         for displaced in displacements(self.tiles.side):
             search = self.windows.search(some, displaced)
-            if np.count_nonzero(search.asked) >= FEWEST_ASKED:
-                stationary.append(np.count_nonzero(search.stationary))
-                asked.append(np.count_nonzero(search.asked))
+            count = int(np.count_nonzero(search.asked))
+            if count >= FEWEST_ASKED:
+                stationary.append(search.agreeing)
+                asked.append(count)
         return measured_chance(
             np.array(stationary, np.intp), np.array(asked, np.intp), self.search.chance
         )
+
+    @property
+    def repeats(self) -> bool:
+        """Whether tiles find a common place where they are displaced to, as a pattern's would."""
+        some = self.tiles.some(min(len(self.tiles), SAMPLED_TILES))
+        step = round(SAMPLED_AT * self.tiles.side)
+        searches = (self.windows.search(some, at) for at in ((step, 0), (0, step)))
+        return any(each.agreeing > max(np.count_nonzero(each.stationary), 1) for each in searches)
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -309,7 +322,7 @@ def _settled(
     fitted = (parameters + 1) // 2
     tail = log10_binomial_tail(k - fitted, count - fitted, MOST_BY_ACCIDENT)
     false_alarms = math.log10(tests) + tail
-    if false_alarms > SETTLING or 2 * k <= count:
+    if false_alarms > SETTLING or 2 * k <= count or level.repeats:
         return None
     distinct = here
     if k < NEARLY_ALL * count:

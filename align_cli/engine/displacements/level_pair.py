@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.coordinates import area_at_centre
 from align_cli.engine.noise import noise_energy, noise_of_plane, second_differences
 from align_cli.engine.pair import Pair
 from align_cli.engine.pyramid import REACH, Level
@@ -68,13 +69,15 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
         power_density(each, of, known)
         for each, of, known in zip((source, target), (number, level), pair.noise, strict=True)
     )
+    # Of a pixel of the target's level the source has so many of its own.
+    area = max(area_at_centre(there, target.size), float(np.finfo(np.float32).tiny))
     return LevelPair(
         level=level,
         source=(np.asarray(source.image, np.float32),),
         target=(np.asarray(target.image, np.float32),),
         warp=there,
         inside=common(source, target, there, margin=float(REACH)),
-        noise=of_source / max(abs(gain), LEAST_GAIN) ** 2 * 0.25 ** (number - level) + of_target,
+        noise=of_source / max(abs(gain), LEAST_GAIN) ** 2 / area + of_target,
         slope_noise=0.5 * of_target * 4.0**level * noise_energy(level, 1.0),
     )
 

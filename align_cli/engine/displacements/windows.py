@@ -7,6 +7,7 @@ often it is the middle by accident is measured at windows displaced from where t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask
+from align_cli.engine.displacements.false_alarms import log10_binomial_tail
 from align_cli.engine.displacements.field import LEAST_CORRELATION
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
@@ -31,6 +33,10 @@ AHEAD: Final = 0.1
 
 NEIGHBOURS: Final = 3
 """Places within so many pixels of the best belong to the same peak."""
+
+ACCIDENT: Final = -2.0
+"""log10 of the number of places of a window where so many unrelated tiles would agree, up to which
+it is no accident."""
 
 FEWEST_PLACES: Final = 25
 """A window that has fewer places, clipped at the borders, is not asked."""
@@ -56,6 +62,29 @@ class WindowSearch:
     stationary: NDArray[np.bool_]
     distinct: NDArray[np.bool_]
     chance: float
+
+    @property
+    def agreeing(self) -> int:
+        """How many tiles agree on where they are found, or are stationary if that is an accident.
+
+        Pictures that repeat themselves, pages in one type, walls, lattices, lay their pattern on
+        itself wherever they are displaced to, if not in the middle of the window. An answer that
+        somebody looked for has found such a place too.
+        """
+        stationary = int(np.count_nonzero(self.stationary))
+        offset = self.offset[self.asked]
+        if not len(offset):
+            return stationary
+        low = offset.min(axis=0)
+        counts = np.zeros(np.ptp(offset, axis=0)[::-1] + 1, np.float32)
+        np.add.at(counts, tuple((offset - low).T[::-1]), 1.0)
+        side = 2 * STATIONARY + 1
+        near = cv2.boxFilter(
+            counts, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
+        )
+        most = round(float(near.max()))
+        accident = log10_binomial_tail(most, len(offset), self.chance) - math.log10(self.chance)
+        return max(stationary, most) if accident < ACCIDENT else stationary
 
 
 class Windows:

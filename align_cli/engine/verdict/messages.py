@@ -92,7 +92,7 @@ def outcome(objections: list[Objection], *, model: str) -> Outcome:
 def _advice(status: Status, model: str) -> str:
     advice = _ADVICE[status]
     if model == MODEL_NAMES[0]:  # there is none simpler than a translation
-        advice = advice.replace("give a simpler motion model, or ", "").replace(
+        advice = advice.replace("give a simpler motion model, or ", "give ").replace(
             "give a simpler motion model (-m)", ADVICE
         )
     return advice

@@ -1,92 +1,119 @@
-"""What people are told of an answer: the cause, what was measured, and what to try."""
+"""A verdict's words: the cause, what was measured, and something to try that can be tried."""
 
 from __future__ import annotations
+
+import math
 
 import pytest
 
 from align_cli.engine.alignment import LevelRecord, Outcome, Status, Verdict
 from align_cli.engine.options import MODEL_NAMES
-from align_cli.engine.verdict.messages import Objection, outcome, unsolved
+from align_cli.engine.verdict import messages
+from align_cli.engine.verdict.messages import Objection
 
-OBJECTIONS = [
-    status
-    for status in Status
-    if status not in (Status.CONVERGED, Status.TOO_LITTLE_OVERLAP, Status.LIMIT_EXCEEDED)
-]
-
-
-def end_of(status: Status, *, model: str = "affine") -> Outcome:
-    last = LevelRecord(0, 100, 80, 7, 0.123, 0.01, status)
-    return unsolved(last, model=model, overlap=0.06)
-
-
-def test_where_nothing_speaks_against_it_it_is_aligned() -> None:
-    end = outcome([], model="affine")
-    assert end == Outcome(Status.CONVERGED, "the images are aligned")
-    assert end.verdict is Verdict.ALIGNED
-
-
-@pytest.mark.parametrize(
-    ("status", "words"),
-    [
-        (Status.ITERATION_LIMIT, "last step 0.123 px"),
-        (Status.SINGULAR, "what the source covers of the target (6%) has too little texture"),
-        (Status.DIVERGED, "the solver diverged"),
-        (Status.TOO_LITTLE_OVERLAP, "covers too little of the target (6%)"),
-    ],
+OBJECTIONS = (
+    Status.NO_AGREEMENT,
+    Status.SINGULAR,
+    Status.AMBIGUOUS,
+    Status.SECOND_MOTION,
+    Status.MODEL_TOO_SIMPLE,
+    Status.UNCERTAIN,
+    Status.DIVERGED,
+    Status.ITERATION_LIMIT,
 )
-def test_what_the_solver_did_not_solve_has_failed_with_its_cause_and_a_way_out(
-    status: Status, words: str
-) -> None:
-    end = end_of(status)
-    assert (end.status, end.verdict) == (status, Verdict.FAILED)
-    assert words in end.sentence
-    assert "motion model" in end.sentence or "a simpler one" in end.sentence
-    assert end.reasons == (end.sentence,)
+UNSOLVED = (
+    Status.ITERATION_LIMIT,
+    Status.SINGULAR,
+    Status.DIVERGED,
+    Status.TOO_LITTLE_OVERLAP,
+)
+OPTIONS = {
+    Status.NO_AGREEMENT: "--init",
+    Status.AMBIGUOUS: "--init",
+    Status.SECOND_MOTION: "--source-mask",
+    Status.MODEL_TOO_SIMPLE: "--accept-residual",
+    Status.UNCERTAIN: "-m",
+    Status.ITERATION_LIMIT: "--max-iterations",
+}
+SIMPLEST = MODEL_NAMES[0]
+
+
+def test_every_status_is_said_by_somebody() -> None:
+    # Converged is no objection, and limits have words of their own.
+    said = {*OBJECTIONS, *UNSOLVED, Status.CONVERGED, Status.LIMIT_EXCEEDED}
+    assert said == set(Status)
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
-def test_nothing_is_simpler_than_a_translation(model: str) -> None:
-    simpler = model != "translation"
-    assert ("a simpler one" in end_of(Status.SINGULAR, model=model).sentence) is simpler
-    for status in OBJECTIONS:
-        for refutes in (False, True):
-            said = outcome([Objection(status, "words", refutes)], model=model).sentence
-            assert simpler or "simpler" not in said
+@pytest.mark.parametrize("status", OBJECTIONS)
+@pytest.mark.parametrize("refutes", [True, False])
+def test_every_objection_has_advice(status: Status, model: str, refutes: bool) -> None:
+    found = messages.outcome([Objection(status, "this is 3 px", refutes)], model=model)
+    assert found.status is status
+    assert found.verdict is (Verdict.FAILED if refutes else Verdict.DOUBTFUL)
+    assert found.reasons == ("this is 3 px",)
+    assert "this is 3 px" in found.sentence
+    advice = found.sentence.split("or " if not refutes else ": ", 1)[1]
+    assert len(advice) > 20
+    assert "give " in found.sentence or "leave out " in found.sentence
+    assert "{" not in found.sentence
+    if model != SIMPLEST:
+        assert OPTIONS.get(status, "") in found.sentence
 
 
 @pytest.mark.parametrize("status", OBJECTIONS)
-def test_what_speaks_against_an_answer_leaves_it_open_or_refutes_it(status: Status) -> None:
-    doubtful = outcome([Objection(status, "it is 3 px off")], model="affine")
-    assert (doubtful.status, doubtful.verdict) == (status, Verdict.DOUBTFUL)
-    assert doubtful.sentence.startswith("the images may be aligned, but it is 3 px off: look at")
-    failed = outcome([Objection(status, "it is 3 px off", refutes=True)], model="affine")
-    assert (failed.status, failed.verdict) == (status, Verdict.FAILED)
-    assert failed.sentence.startswith("it is 3 px off: ")
-    assert "aligned" not in failed.sentence
-    # Both name something to try.
-    for end in (doubtful, failed):
-        assert end.reasons == ("it is 3 px off",)
-        assert any(word in end.sentence for word in ("--", "pictures with more texture", "model"))
+@pytest.mark.parametrize("refutes", [True, False])
+def test_nothing_simpler_than_a_translation_is_proposed(status: Status, refutes: bool) -> None:
+    found = messages.outcome([Objection(status, "this", refutes)], model=SIMPLEST)
+    assert "simpler" not in found.sentence
+    richer = messages.outcome([Objection(status, "this", refutes)], model="rigid")
+    simpler = (Status.SINGULAR, Status.UNCERTAIN, Status.DIVERGED, Status.ITERATION_LIMIT)
+    assert ("simpler" in richer.sentence) == (status in simpler)
 
 
-def test_all_that_is_doubtful_is_said() -> None:
-    three = [
-        Objection(Status.SECOND_MOTION, "one"),
-        Objection(Status.UNCERTAIN, "two"),
-        Objection(Status.AMBIGUOUS, "three"),
-    ]
-    end = outcome(three, model="affine")
-    assert end.status is Status.SECOND_MOTION
-    assert end.reasons == ("one", "two", "three")
-    assert "one; two; three" in end.sentence
+def ended(status: Status) -> LevelRecord:
+    return LevelRecord(0, 320, 240, 100, 0.5678, math.nan, status)
 
 
-def test_what_refutes_goes_before_what_is_doubtful() -> None:
-    end = outcome(
-        [Objection(Status.UNCERTAIN, "doubt"), Objection(Status.NO_AGREEMENT, "proof", True)],
-        model="affine",
+@pytest.mark.parametrize("model", MODEL_NAMES)
+@pytest.mark.parametrize("status", UNSOLVED)
+def test_what_was_not_solved_has_failed_with_its_cause(status: Status, model: str) -> None:
+    found = messages.unsolved(ended(status), model=model, overlap=0.0731)
+    assert found.status is status
+    assert found.verdict is Verdict.FAILED
+    assert found.reasons == (found.sentence,)
+    assert "{" not in found.sentence
+    assert "--init" in found.sentence or "initial transform" in found.sentence
+    shows = {
+        Status.ITERATION_LIMIT: "last step 0.568 px",
+        Status.SINGULAR: f"every parameter of the {model} model",
+        Status.DIVERGED: "diverged",
+        Status.TOO_LITTLE_OVERLAP: "(7%)",
+    }
+    assert shows[status] in found.sentence
+    assert ("simpler" in found.sentence) == (status is Status.SINGULAR and model != SIMPLEST)
+
+
+def test_nothing_against_it_is_aligned() -> None:
+    found = messages.outcome([], model="affine")
+    assert found == Outcome(Status.CONVERGED, "the images are aligned")
+    assert found.verdict is Verdict.ALIGNED
+
+
+def test_the_gravest_comes_first_and_all_are_said() -> None:
+    mild = Objection(Status.AMBIGUOUS, "it repeats itself")
+    other = Objection(Status.UNCERTAIN, "it is loose")
+    grave = Objection(Status.NO_AGREEMENT, "nothing agrees", refutes=True)
+    found = messages.outcome([mild, grave, other], model="affine")
+    assert found.status is Status.NO_AGREEMENT
+    assert found.verdict is Verdict.FAILED
+    assert found.reasons == ("nothing agrees", "it repeats itself", "it is loose")
+    assert found.sentence.startswith("nothing agrees: ")
+    doubtful = messages.outcome([mild, other], model="affine")
+    assert doubtful.status is Status.AMBIGUOUS
+    assert doubtful.verdict is Verdict.DOUBTFUL
+    assert doubtful.sentence.startswith(
+        "the images may be aligned, but it repeats itself; it is loose: look at the result"
     )
-    assert (end.status, end.verdict) == (Status.NO_AGREEMENT, Verdict.FAILED)
-    assert end.reasons == ("proof", "doubt")
-    assert end.sentence.startswith("proof: ")
+    swapped = messages.outcome([other, mild], model="affine")
+    assert swapped.status is Status.UNCERTAIN

@@ -1,0 +1,284 @@
+"""The evidence for an answer: right pairs settle it, unrelated ones do not, whatever they show."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from align_cli.engine.displacements.evidence import (
+    ALLOWED_PX,
+    ALLOWED_SHARE,
+    MOST_TILES,
+    Evidence,
+    allowed_px,
+    displacements,
+    gathered,
+)
+from align_cli.engine.displacements.views import OrientationView
+from align_cli.engine.unlike_views import View
+from tests.engine.displacements.pairs import (
+    FINE_SIZE,
+    as_luma,
+    drawn,
+    noisy,
+    pair_of,
+    shift,
+    speckle,
+    text_page,
+    view,
+)
+
+WIDTH, HEIGHT = FINE_SIZE
+SETTINGS = {"parameters": 8, "tests": 1}
+
+
+@cache
+def scene(
+    seed: int = 1, x: float = 0.0, y: float = 0.0, *, spread: float = 3.0, noise: float = 0.05
+) -> np.ndarray:
+    """Found (x, y) from where it stands in ``scene(seed)``; each call has noise of its own."""
+    clean = drawn(speckle(seed, spread=spread), FINE_SIZE, shift(-x, -y))
+    return noisy(clean, noise, round(1000 * seed + 100 * x + 10 * y) % 997)
+
+
+def asked(source: np.ndarray, target: np.ndarray, **settings: object) -> Evidence:
+    found = gathered(view(source, target), np.eye(3), **{**SETTINGS, **settings})
+    assert found is not None
+    return found
+
+
+def again(image: np.ndarray, noise: float = 0.05) -> np.ndarray:
+    return noisy(image, noise, 77)
+
+
+@pytest.mark.parametrize("by", [(0.0, 0.0), (0.4, -0.3), (1.0, 0.5)])
+def test_a_right_answer_is_settled(by: tuple[float, float]) -> None:
+    found = asked(scene(1, *by), again(scene()))
+    assert found.settled
+    assert found.nearly_all
+    assert found.log10_false_alarms < -5.0
+    assert found.stationary == found.asked == found.tiles
+    assert found.following == 1.0
+    assert found.matches == len(found.field)
+    assert found.silent == 0.0
+    assert found.away == 0.0
+    assert found.allowed_px == ALLOWED_PX
+    assert_allclose(np.median(found.field.displacement, axis=0), by, atol=0.05)
+
+
+@pytest.mark.parametrize("by", [(3.0, 0.0), (0.0, -3.0), (-2.5, 2.5), (0.0, 6.0)])
+def test_three_pixels_off_is_not(by: tuple[float, float]) -> None:
+    found = asked(scene(1, *by), again(scene()))
+    assert not found.settled
+    assert found.following < 0.1
+    # They do show the same thing: on a coarser level their tiles lie within a pixel.
+    assert found.log10_false_alarms < -2.0
+    assert found.matches > 0.8 * len(found.field)
+    known = found.field.displacement[found.distinct]
+    assert_allclose(np.median(known, axis=0), by, atol=0.05)
+
+
+def test_what_is_allowed_bites_on_both_sides() -> None:
+    within, beyond = asked(scene(1, 1.8), again(scene())), asked(scene(1, 2.4), again(scene()))
+    assert within.following > 0.95
+    assert beyond.following < 0.05
+    # Each tile is allowed its own uncertainty besides.
+    noise = 0.9
+    loose = asked(scene(1, 2.1, noise=noise), again(scene(), noise))
+    sigma = np.sqrt(np.trace(loose.field.covariance, axis1=1, axis2=2))
+    assert np.median(sigma) > 0.1
+    assert loose.following > 0.5
+    assert (np.hypot(*loose.field.displacement[loose.follows].T) > ALLOWED_PX).any()
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_unrelated_pictures_have_no_evidence(seed: int) -> None:
+    for source, target in (
+        (scene(10 + seed), scene()),
+        (scene(10 + seed, spread=1.5), scene(1, spread=1.5)),
+        (text_page(seed), text_page(seed + 50)),
+    ):
+        found = asked(source, target)
+        assert not found.settled
+        assert found.log10_false_alarms > -2.0
+        assert found.following < 0.5
+        assert found.silent > 0.4
+
+
+def test_more_tests_and_more_parameters_leave_less_evidence() -> None:
+    pair = scene(), again(scene())
+    one, many = (asked(*pair, tests=tests).log10_false_alarms for tests in (1, 10))
+    assert many == pytest.approx(one + 1.0)
+    # Each pair of parameters takes one tile of 150, at a chance of a half.
+    none = asked(*pair, parameters=0).log10_false_alarms
+    assert one == pytest.approx(none + 4.0 * math.log10(2.0))
+    measured = [
+        asked(*pair, parameters=parameters, periodic=True).log10_false_alarms
+        for parameters in (0, 8)
+    ]
+    assert measured[0] < measured[1] - 0.1
+
+
+def lattice(period: float, x: float = 0.0) -> np.ndarray:
+    across, down = np.meshgrid(np.arange(WIDTH) + x, np.arange(HEIGHT))
+    waves = np.cos(2 * np.pi / period * across) + np.cos(2 * np.pi / period * down)
+    return waves.astype(np.float32)
+
+
+@pytest.mark.parametrize("period", [8.0, 12.0])
+def test_of_a_periodic_target_the_chance_is_measured(period: float) -> None:
+    source, target = (noisy(lattice(period), 0.05, seed) for seed in (1, 2))
+    assert asked(source, target).settled
+    periodic = asked(source, target, periodic=True)
+    assert not periodic.settled
+    assert periodic.log10_false_alarms > -1.0
+    # A target that is not periodic keeps its evidence where it is.
+    other = asked(scene(), again(scene()), periodic=True)
+    assert not other.settled
+    assert other.log10_false_alarms < -10.0
+    assert other.following > 0.99
+
+
+def test_all_tiles_are_asked_where_all_are_wanted() -> None:
+    some, every = (asked(scene(), again(scene()), all_tiles=wanted) for wanted in (False, True))
+    assert some.tiles < 60
+    assert len(every.field) > 90
+    assert every.field.level == 0
+    assert every.following > 0.98
+    size = 720, 540
+    big = noisy(drawn(speckle(1, spread=1.5), size), 0.05, 1)
+    limited = asked(big, again(big), periodic=True)
+    assert len(limited.field) <= MOST_TILES
+    assert len(asked(big, again(big), all_tiles=True).field) > 2 * MOST_TILES
+
+
+def test_it_looks_where_the_texture_can_tell() -> None:
+    levels = []
+    for spread, noise in ((1.0, 0.05), (4.0, 0.5), (12.0, 0.5)):
+        source, target = (
+            noisy(drawn(speckle(1, spread=spread), FINE_SIZE), noise, seed) for seed in (1, 2)
+        )
+        found = asked(source, target, all_tiles=True)
+        assert found.following > 0.9
+        levels.append(found.field.level)
+    assert levels == [0, 1, 2]
+
+
+def test_where_only_fine_texture_agrees_full_size_settles_it() -> None:
+    fine = drawn(speckle(1, spread=1.0), FINE_SIZE)
+    source, target = (
+        noisy(fine + 0.5 * drawn(speckle(seed, spread=10.0), FINE_SIZE), 0.05, seed)
+        for seed in (20, 21)
+    )
+    found = asked(source, target)
+    assert found.settled
+    assert found.field.level == 0
+    assert found.coarse.pair.level == 1
+
+
+@pytest.mark.parametrize(("share", "settled"), [(0.2, True), (0.7, False)])
+def test_what_does_not_follow_is_counted_by_its_area(share: float, settled: bool) -> None:
+    source = scene().copy()
+    other = round(share * WIDTH)
+    source[:, :other] = scene(1, 0.0, -6.0)[:, :other]
+    found = asked(source, again(scene()))
+    assert found.settled == settled
+    assert not found.nearly_all
+    assert found.following == pytest.approx(1.0 - share, abs=0.08)
+    left = found.field.position[:, 0] + found.field.side / 2 < other
+    assert not found.follows[left].any()
+    moved = found.field.displacement[left & found.distinct]
+    assert_allclose(np.median(moved, axis=0), [0.0, -6.0], atol=0.1)
+
+
+def test_where_it_went_that_lies_further_than_a_window_reaches() -> None:
+    source, target = scene(1, 110.0, spread=1.5), again(scene(1, spread=1.5))
+    found = asked(source, target)
+    assert not found.settled
+    assert found.away == pytest.approx((WIDTH - 110.0 - 16.0) / WIDTH, abs=0.2)
+    assert_allclose(found.away_px, [110.0, 0.0], atol=0.5)
+    assert found.following < 0.2
+    # Unrelated pictures went nowhere.
+    nowhere = asked(scene(12, spread=1.5), target)
+    assert nowhere.away == 0.0
+    assert all(map(math.isnan, nowhere.away_px))
+
+
+def test_tiles_away_take_part_in_the_share_that_follows() -> None:
+    source = scene(1, 110.0, spread=1.5).copy()
+    source[:, :100] = scene(1, spread=1.5)[:, :100]
+    found = asked(source, again(scene(1, spread=1.5)))
+    assert found.away > 0.2
+    stays = np.count_nonzero(found.follows)
+    expected = stays / (found.matches + found.away * len(found.field))
+    assert found.following == pytest.approx(expected)
+    assert expected < 0.75 * stays / found.matches
+
+
+def test_nothing_is_said_where_no_tile_can_tell() -> None:
+    flat = np.zeros((HEIGHT, WIDTH))
+    pair = view(noisy(flat, 0.05, 1), noisy(flat, 0.05, 2))
+    assert gathered(pair, np.eye(3), **SETTINGS) is None
+    assert gathered(view(scene(), again(scene())), shift(5e3, 0.0), **SETTINGS) is None
+
+
+def test_masked_pixels_take_no_part() -> None:
+    valid = np.ones((HEIGHT, WIDTH), np.bool_)
+    valid[:, : WIDTH // 2] = False
+    source, target = scene(1, 0.3).copy(), again(scene()).copy()
+    source[:, : WIDTH // 2] = scene(1, 4.0)[:, : WIDTH // 2]
+    found = gathered(
+        view(source, target, source_valid=valid, target_valid=valid), np.eye(3), **SETTINGS
+    )
+    assert found is not None
+    assert found.settled
+    assert (found.field.position[:, 0] - found.field.side / 2 >= WIDTH // 2 - 1).all()
+    assert found.following == 1.0
+
+
+def test_orientations_tell_it_too() -> None:
+    clean = drawn(speckle(1, spread=3.0), FINE_SIZE)
+    target = noisy(clean, 0.02, 1)
+
+    def seen(by: float) -> OrientationView:
+        moved = drawn(speckle(1, spread=3.0), FINE_SIZE, shift(-by, 0.0))
+        pair = pair_of(noisy(-moved, 0.02, 2), target)
+        return OrientationView(
+            View(pair.source, pair.levels), View(as_luma(target), pair.target.levels)
+        )
+
+    right, wrong = (gathered(seen(by), np.eye(3), **SETTINGS) for by in (0.0, 4.0))
+    assert right is not None
+    assert wrong is not None
+    assert right.settled
+    assert right.following > 0.95
+    assert not wrong.settled
+    assert wrong.following < 0.1
+
+
+@pytest.mark.parametrize("level", [0, 1, 2])
+def test_what_is_allowed_is_a_share_of_the_overlaps_diagonal(level: int) -> None:
+    inside = np.zeros((3000, 2500), np.bool_)
+    assert allowed_px(inside, level) == ALLOWED_PX
+    inside[100:700, 200:1000] = True
+    diagonal = 2.0**level * 1000.0
+    assert allowed_px(inside, level) == max(ALLOWED_PX, ALLOWED_SHARE * diagonal)
+    inside[2000:, 300:] = True
+    assert allowed_px(inside, level) == pytest.approx(
+        2.0**level * ALLOWED_SHARE * math.hypot(2900.0, 2300.0)
+    )
+
+
+def test_displaced_windows_lie_all_around_and_none_at_home() -> None:
+    places = displacements(16)
+    assert len(set(places)) == len(places) == 32
+    assert {(-x, -y) for x, y in places} == set(places)
+    assert {(y, x) for x, y in places} == set(places)
+    assert min(max(abs(x), abs(y)) for x, y in places) == 24
+    assert max(max(abs(x), abs(y)) for x, y in places) == 68
+    kinds = {(x == 0, y == 0, x == y) for x, y in places}
+    assert len(kinds) == 4

@@ -1,0 +1,158 @@
+"""What the tiles disagree about is added to what the noise leaves, once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from align_cli.engine.alignment import Uncertainty
+from align_cli.engine.displacements.fit import Matches, fitted
+from align_cli.engine.motion import MODELS
+from align_cli.engine.uncertainty import uncertainty_of
+from align_cli.engine.verdict.uncertainty import with_scatter
+
+SIZE = (400, 300)
+
+
+def by_noise(sigma: float) -> Uncertainty:
+    """A translation known to ``sigma`` along each axis."""
+    entries = np.zeros((8, 8))
+    entries[2, 2] = entries[5, 5] = sigma**2
+    return uncertainty_of(entries, np.eye(3), source_size=SIZE, target_size=SIZE)
+
+
+def tiles(count: int, scatter: float, own: float, seed: int) -> Matches:
+    numbers = np.random.default_rng([12, seed])
+    displacement = numbers.normal(0.0, np.hypot(scatter, own), (count, 2))
+    return Matches(
+        numbers.uniform((0.0, 0.0), SIZE, (count, 2)),
+        displacement,
+        np.tile(own**2 * np.eye(2), (count, 1, 1)),
+        np.full(count, 16.0),
+        np.full(count, 20.0),
+    )
+
+
+def sure(
+    noise: Uncertainty | None,
+    matches: Matches,
+    model: str = "translation",
+    warp: np.ndarray | None = None,
+) -> Uncertainty | None:
+    motion = MODELS[model]
+    fit = fitted(motion, matches.position, matches.displacement, matches.covariance, SIZE)
+    return with_scatter(
+        noise,
+        motion,
+        matches,
+        fit,
+        np.eye(3) if warp is None else warp,
+        source_size=SIZE,
+        target_size=SIZE,
+    )
+
+
+def without_fit(noise: Uncertainty | None) -> Uncertainty | None:
+    return with_scatter(
+        noise,
+        MODELS["rigid"],
+        tiles(10, 1.0, 0.1, 0),
+        None,
+        np.eye(3),
+        source_size=SIZE,
+        target_size=SIZE,
+    )
+
+
+def test_without_a_fit_it_is_that_of_the_noise() -> None:
+    noise = by_noise(0.1)
+    assert without_fit(noise) is noise
+    assert without_fit(None) is None
+
+
+@pytest.mark.parametrize("count", [20, 60])
+@pytest.mark.parametrize("scatter", [0.5, 4.0])
+def test_the_scatter_of_tiles_leaves_their_mean_as_uncertain_as_it_is(
+    count: int, scatter: float
+) -> None:
+    found = [sure(by_noise(1e-3), tiles(count, scatter, 0.05, seed)) for seed in range(20)]
+    told = np.sqrt(np.mean([each.mean_px**2 for each in found if each is not None]))
+    # Of a mean along two axes; Tukey's weights lose a twentieth.
+    assert told == pytest.approx(scatter * np.sqrt(2.0 / count), rel=0.2)
+
+
+@pytest.mark.parametrize("model", ["similarity", "affine", "homography"])
+def test_it_is_what_the_answer_varies_over_the_overlap(model: str) -> None:
+    motion, count, scatter = MODELS[model], 40, 1.0
+    x, y = np.meshgrid(np.linspace(0, 399, 9), np.linspace(0, 299, 9))
+    points = np.column_stack([x.ravel(), y.ravel()])
+    errors, told = [], []
+    from align_cli.engine.displacements.fit import of_model
+
+    for seed in range(30):
+        matches = tiles(count, scatter, 0.05, seed)
+        fit = fitted(motion, matches.position, matches.displacement, matches.covariance, SIZE)
+        errors.append(np.hypot(*of_model(motion).of(fit.parameters, points, SIZE).T))
+        found = sure(by_noise(1e-3), matches, model)
+        assert found is not None
+        told.append(found.mean_px)
+    ratio = np.sqrt(np.square(errors).mean()) / np.mean(told)
+    assert 0.7 < ratio < 1.4
+    # Larger at the corners than in the middle.
+    assert found.max_px > 1.2 * found.mean_px
+
+
+def test_both_are_added_and_no_scatter_adds_nothing() -> None:
+    quiet = tiles(40, 0.0, 0.5, 1)
+    noise = by_noise(0.2)
+    alone = sure(None, quiet)
+    both = sure(noise, quiet)
+    assert alone is not None
+    assert both is not None
+    assert noise.mean_px <= both.mean_px < 1.15 * noise.mean_px
+    assert alone.mean_px == pytest.approx(0.5 * np.sqrt(2.0 / 40), rel=0.35)
+    loud = tiles(40, 2.0, 0.05, 1)
+    apart = sure(by_noise(1e-4), loud)
+    together = sure(noise, loud)
+    assert apart is not None
+    assert together is not None
+    assert_allclose(
+        together.covariance, apart.covariance + noise.covariance, rtol=1e-3, atol=1e-9
+    )
+
+
+def test_without_the_noise_the_tiles_alone_tell() -> None:
+    found = sure(None, tiles(40, 2.0, 0.05, 3))
+    assert found is not None
+    assert found.mean_px == pytest.approx(2.0 * np.sqrt(2.0 / 40), rel=0.35)
+
+
+def test_too_few_tiles_for_the_model_leave_the_noise() -> None:
+    noise = by_noise(0.2)
+    few = tiles(3, 2.0, 0.05, 1)
+    assert sure(noise, few, "homography") is noise
+    assert sure(None, few, "homography") is None
+
+
+def test_few_tiles_are_less_sure_of_their_own_scatter() -> None:
+    few, many = (
+        np.mean(
+            [
+                sure(None, tiles(count, 1.0, 0.01, seed)).mean_px * np.sqrt(count)
+                for seed in range(20)
+            ]
+        )
+        for count in (4, 80)
+    )
+    assert few > 1.1 * many
+
+
+def test_it_is_of_the_sources_entries_in_pixels_of_the_target() -> None:
+    """A source of twice the size: its entries are half as large, the pixels are the target's."""
+    matches = tiles(40, 2.0, 0.05, 3)
+    plain = sure(None, matches)
+    twice = sure(None, matches, warp=np.diag([2.0, 2.0, 1.0]))
+    assert plain is not None
+    assert twice is not None
+    assert twice.mean_px == pytest.approx(plain.mean_px, rel=1e-6)
