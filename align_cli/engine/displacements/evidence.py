@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -42,6 +42,9 @@ DISPLACED: Final = (1.5, 2.25, 3.0, 4.25)
 
 FEWEST_ASKED: Final = 5
 """A displaced window that fewer tiles can be asked at says nothing."""
+
+MOST_CHANCE: Final = 0.99
+"""The chance of a tile is never taken to be larger."""
 
 SAMPLED_TILES: Final = 10
 SAMPLED_AT: Final = 2.25
@@ -176,16 +179,17 @@ class LevelEvidence:
     def chance(self) -> Chance:
         """The chance that a tile is stationary by accident, measured at displaced windows."""
         some = self.tiles.some(min(len(self.tiles), MOST_DISPLACED))
-        stationary, asked = [], []
+        counts = []
         for displaced in displacements(self.tiles.side):
             search = self.windows.search(some, displaced)
-            count = int(np.count_nonzero(search.asked))
-            if count >= FEWEST_ASKED:
-                stationary.append(search.agreeing)
-                asked.append(count)
-        return measured_chance(
-            np.array(stationary, np.intp), np.array(asked, np.intp), self.search.chance
-        )
+            asked = int(np.count_nonzero(search.asked))
+            if asked >= FEWEST_ASKED:
+                counts.append((int(np.count_nonzero(search.stationary)), search.agreeing, asked))
+        stationary, agreeing, asked_tiles = np.array(counts, np.intp).reshape(-1, 3).T
+        chance = measured_chance(stationary, asked_tiles, self.search.chance)
+        # Of a picture that repeats itself tiles agree everywhere, if not in the middle.
+        everywhere = float(np.quantile(agreeing / asked_tiles, 0.75)) if counts else 0.0
+        return replace(chance, mean=max(chance.mean, min(everywhere, MOST_CHANCE)))
 
     @property
     def repeats(self) -> bool:
@@ -193,7 +197,9 @@ class LevelEvidence:
         some = self.tiles.some(min(len(self.tiles), SAMPLED_TILES))
         step = round(SAMPLED_AT * self.tiles.side)
         searches = (self.windows.search(some, at) for at in ((step, 0), (0, step)))
-        return any(each.agreeing > max(np.count_nonzero(each.stationary), 1) for each in searches)
+        return any(
+            each.agreeing > max(int(np.count_nonzero(each.stationary)), 1) for each in searches
+        )
 
     @property
     def counts(self) -> tuple[int, int]:
