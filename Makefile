@@ -32,6 +32,7 @@ format: $(DEVELOP)
 bench: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m benchmarks.real_pairs
+	$(BIN)/python -m benchmarks.reports
 	$(BIN)/python -m benchmarks.rigid
 	$(BIN)/python -m benchmarks.accuracy
 	$(BIN)/python -m benchmarks.bias
@@ -42,8 +43,12 @@ bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks.resampling
 	$(BIN)/python -m benchmarks.capture
 	$(BIN)/python -m benchmarks.verdict
+	$(BIN)/python -m benchmarks.evidence
+	$(BIN)/python -m benchmarks.sensor
+	$(BIN)/python -m benchmarks.sufficiency
 	$(BIN)/python -m benchmarks.model_choice
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.constants
 	$(BIN)/python -m benchmarks.scale --plot benchmarks/scale.svg
 
 sample-data: $(DEVELOP)

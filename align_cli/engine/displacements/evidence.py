@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
@@ -43,8 +43,8 @@ DISPLACED: Final = (1.5, 2.25, 3.0, 4.25)
 FEWEST_ASKED: Final = 5
 """A displaced window that fewer tiles can be asked at says nothing."""
 
-MOST_CHANCE: Final = 0.99
-"""The chance of a tile is never taken to be larger."""
+REPEATING: Final = 0.2
+"""A picture repeats itself where at half of the displaced windows so many tiles agree on a place."""
 
 SAMPLED_TILES: Final = 10
 SAMPLED_AT: Final = 2.25
@@ -186,10 +186,9 @@ class LevelEvidence:
             if asked >= FEWEST_ASKED:
                 counts.append((int(np.count_nonzero(search.stationary)), search.agreeing, asked))
         stationary, agreeing, asked_tiles = np.array(counts, np.intp).reshape(-1, 3).T
-        chance = measured_chance(stationary, asked_tiles, self.search.chance)
         # Of a picture that repeats itself tiles agree everywhere, if not in the middle.
-        everywhere = float(np.quantile(agreeing / asked_tiles, 0.75)) if counts else 0.0
-        return replace(chance, mean=max(chance.mean, min(everywhere, MOST_CHANCE)))
+        repeats = bool(counts) and float(np.median(agreeing / asked_tiles)) > REPEATING
+        return measured_chance(agreeing if repeats else stationary, asked_tiles, self.search.chance)
 
     @property
     def repeats(self) -> bool:

@@ -173,6 +173,9 @@ def _of_agreement(evidence: Evidence) -> list[Objection]:
             f"only {evidence.following:.0%} of the texture that finds a match in the source lies "
             f"within {evidence.allowed_px:.2g} px of it"
         )
+        if evidence.away:
+            x, y = evidence.away_px
+            words += f", and {evidence.away:.0%} lie x {x:+.3g}, y {y:+.3g} px from it"
         found.append(Objection(Status.SECOND_MOTION, words))
     return found
 
@@ -196,7 +199,7 @@ def _of_model(
             if left.explained_by == model
             else f"a model of kind {left.explained_by}"
         )
-        words = f"the images are still up to {left.px:.3g} px apart {where}, which {by} explains"
+        words = f"up to {left.px:.3g} px are left between them {where}, which {by} explains"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
     level = evidence.coarse
     if len(blind_directions(level.pair, level.tiles, answer.model)):
