@@ -229,7 +229,7 @@ class Aligner:
         for model in (each for each in richer_first if each.size < self.model.size):
             task = self._task(pair, threads, None)._replace(model=model)
             begin = nearest(model, attempt.warp, self.target_size)
-            simpler = attempted(task, begin, used=1 + SPARED_LEVELS)
+            simpler = attempted(task, begin, used=1 + SPARED_LEVELS, tests=len(MODELS))
             if simpler.aligned and simpler.leaves_no_more_than(attempt):
                 return simpler.instead_of(self.model)
         return attempt
@@ -392,7 +392,9 @@ class Aligner:
             [name for name in starts if name != IDENTITY],
             guesses=guesses,
             judge=judge,
-            attempt=lambda judged: attempted(task, judged.warp, used=judged.used, before=begin),
+            attempt=lambda judged: attempted(
+                task, judged.warp, used=judged.used, before=begin, tests=judge.scored
+            ),
         )
         if found is None:
             return IDENTITY, self._from(task, begin, False)
@@ -419,7 +421,12 @@ class Aligner:
             try:
                 among = majority.restricted(settled.warp, self.options)
                 return attempted(
-                    task, settled.warp, used=majority.level + 1, before=begin, among=among
+                    task,
+                    settled.warp,
+                    used=majority.level + 1,
+                    before=begin,
+                    among=among,
+                    tests=judge.scored,
                 )
             except ImageError:  # too little agrees
                 return None

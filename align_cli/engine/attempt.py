@@ -160,7 +160,7 @@ def attempted(
     given: bool = False,
     before: Matrix | None = None,
     among: Pair | None = None,
-    all_tiles: bool = False,
+    tests: int = 1,
 ) -> Attempt:
     """Align a pair from one start, and ask what there is to be asked of the answer.
 
@@ -172,7 +172,7 @@ def attempted(
         before: the warp that the answer must be better than; None for the start.
         among: the pair without what takes no part in the solving, though it is asked afterwards;
             None for all of it.
-        all_tiles: ask all tiles of the target.
+        tests: how many answers were tried, this one among them.
     """
     pair, target = task.pair, task.pair.target
     before = start if before is None else before
@@ -181,13 +181,13 @@ def attempted(
     if task.options.polish or _of_other_size(pair, descent.place.warp):
         descent = _polished(solved, descent)
     place = descent.place
-    assessment = _assessed(task, descent, before, given=given, all_tiles=all_tiles)
+    assessment = _assessed(task, descent, before, given=given, tests=tests)
     quality = agreement.measure(pair.source, target.image, before, place.warp)
     return Attempt(descent, quality, assessment, task.model, target.size)
 
 
 def _assessed(
-    task: Task, descent: Descent, before: Matrix, *, given: bool, all_tiles: bool
+    task: Task, descent: Descent, before: Matrix, *, given: bool, tests: int
 ) -> Assessment:
     """What is to be thought of where a descent ended."""
     pair, target, options = task.pair, task.pair.target, task.options
@@ -209,8 +209,8 @@ def _assessed(
         IntensityView(pair, place.light.gain),
         answer,
         repeat=target.repeat,
+        tests=tests,
         accept_residual=options.accept_residual,
-        all_tiles=all_tiles,
     )
 
 

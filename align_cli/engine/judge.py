@@ -85,6 +85,9 @@ class Judge:
         model: the motion model.
         loss: the robust loss.
         photometric: whether the light is solved for.
+
+    Attributes:
+        scored: how many guesses have been judged.
     """
 
     def __init__(
@@ -107,9 +110,11 @@ class Judge:
         self._fine = min(fine, default=self._level)
         self._model, self._loss = model, loss
         self._terms = UNIFORM if photometric else NO_LIGHT
+        self.scored = 0
 
     def __call__(self, guess: Matrix) -> Judgement:
         """Compare at a guess, a warp at full size, and where the solver brings it; the better."""
+        self.scored += 1
         # Where much moves by itself, the solver may leave a good guess for something in between.
         at_rest = self.compared(self._at_rest(guess))
         as_it_is = replace(self.compared(guess), used=self._fine + 1)

@@ -205,7 +205,10 @@ def _of_model(
     if len(blind_directions(level.pair, level.tiles, answer.model)):
         words = f"the texture does not fix every parameter of the {answer.model.name} model"
         found.append(Objection(Status.UNCERTAIN, words))
-    elif uncertainty is not None and uncertainty.mean_px > evidence.allowed_px:
+    elif uncertainty is None:
+        words = "there is too little texture to tell how exactly it fixes the transform"
+        found.append(Objection(Status.UNCERTAIN, words))
+    elif uncertainty.mean_px > evidence.allowed_px:
         words = (
             f"the texture fixes the transform only to {uncertainty.mean_px:.2g} px "
             f"({evidence.allowed_px:.2g} px allowed)"
