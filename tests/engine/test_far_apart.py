@@ -168,7 +168,7 @@ def half_and_half(seed: int, init: str) -> tuple[Alignment, float]:
 
 BETWEEN = pytest.mark.xfail(
     strict=True,
-    reason="a homography 7 px off both motions is called aligned: 0.59 of the tiles lie within 2 px",
+    reason="a homography 7 px off both motions is called aligned: 0.59 of the tiles within 2 px",
 )
 SEEDS = (0, pytest.param(1, marks=BETWEEN), 2, 3)
 

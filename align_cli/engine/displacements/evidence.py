@@ -43,8 +43,11 @@ DISPLACED: Final = (1.5, 2.25, 3.0, 4.25)
 FEWEST_ASKED: Final = 5
 """A displaced window that fewer tiles can be asked at says nothing."""
 
+FEWEST_MATCHES: Final = 8
+"""A level on which fewer tiles find a match tells how far they lie only where none has more."""
+
 REPEATING: Final = 0.2
-"""A picture repeats itself where at half of the displaced windows so many tiles agree on a place."""
+"""A picture repeats itself where so many tiles agree on a place at half of the displaced windows."""
 
 SAMPLED_TILES: Final = 10
 SAMPLED_AT: Final = 2.25
@@ -118,6 +121,11 @@ class Evidence:
     away_px: tuple[float, float] = (math.nan, math.nan)
 
     @property
+    def repeats(self) -> bool:
+        """Whether nearly all tiles lie where they fit, and would elsewhere: not by accident."""
+        return self.asked >= FEWEST_MATCHES and self.stationary >= NEARLY_ALL * self.asked
+
+    @property
     def matches(self) -> int:
         """How many tiles found a distinct match."""
         return int(np.count_nonzero(self.distinct))
@@ -170,10 +178,15 @@ class LevelEvidence:
         )
 
     @property
+    def matches(self) -> int:
+        """How many tiles find a match of their own."""
+        return int(np.count_nonzero(self.search.distinct))
+
+    @property
     def matched(self) -> float:
         """The share of the overlap's area whose texture finds a match of its own."""
         asked = int(np.count_nonzero(self.search.asked))
-        return self.tiles.textured * int(np.count_nonzero(self.search.distinct)) / max(asked, 1)
+        return self.tiles.textured * self.matches / max(asked, 1)
 
     @cached_property
     def chance(self) -> Chance:
@@ -298,8 +311,9 @@ def _telling(levels: Sequence[LevelEvidence]) -> LevelEvidence:
     Args:
         levels: finest first.
     """
-    most = max(each.matched for each in levels)
-    return next(each for each in levels if each.matched >= 0.5 * most)
+    enough = [each for each in levels if each.matches >= FEWEST_MATCHES] or levels
+    most = max(each.matched for each in enough)
+    return next(each for each in enough if each.matched >= 0.5 * most)
 
 
 def _settled(

@@ -140,6 +140,8 @@ def assess(
         target_size=view.target_size,
     )
     objections = _of_agreement(evidence)
+    if _meant(answer, repeat):
+        objections = [each for each in objections if each.status is not Status.AMBIGUOUS]
     if not any(each.refutes for each in objections):
         objections += _of_model(answer, evidence, left, uncertainty, view, accept_residual)
         objections += _of_place(answer, repeat, view)
@@ -161,7 +163,13 @@ def _of_agreement(evidence: Evidence) -> list[Objection]:
     """Do they show the same thing, and does most of it follow?"""
     found = []
     weak = evidence.log10_false_alarms
-    if weak > EVIDENCE:
+    if weak > EVIDENCE and evidence.repeats:
+        words = (
+            f"{evidence.stationary} of {evidence.asked} textured tiles fit where they lie, but the "
+            "texture repeats itself, so that they fit in other places as well"
+        )
+        found.append(Objection(Status.AMBIGUOUS, words))
+    elif weak > EVIDENCE:
         words = (
             f"only {evidence.stationary} of {evidence.asked} textured tiles of the target fit best "
             "where they lie, which may be an accident (number of false alarms "
@@ -220,9 +228,7 @@ def _of_model(
 def _of_place(answer: Answer, repeat: Repeat | None, view: PairView) -> list[Objection]:
     """Is another place as good, and is the transform possible?"""
     found = []
-    if repeat is not None and not (
-        answer.start_given and answer.moved_px <= SHARE_OF_REPEAT * repeat.length_px
-    ):
+    if repeat is not None and not _meant(answer, repeat):
         x, y = repeat.shift_px
         words = (
             f"the target repeats itself every {repeat.length_px:.3g} px (x {x:+.3g}, y {y:+.3g}), "
@@ -233,6 +239,15 @@ def _of_place(answer: Answer, repeat: Repeat | None, view: PairView) -> list[Obj
         words = "the horizon of the transform crosses the source"
         found.append(Objection(Status.DIVERGED, words))
     return found
+
+
+def _meant(answer: Answer, repeat: Repeat | None) -> bool:
+    """Whether an initial transform tells which of the places was meant where a target repeats."""
+    return (
+        repeat is not None
+        and answer.start_given
+        and answer.moved_px <= SHARE_OF_REPEAT * repeat.length_px
+    )
 
 
 def _textureless(view: PairView) -> str:

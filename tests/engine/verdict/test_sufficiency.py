@@ -56,7 +56,10 @@ def evidence_of(
 
 
 def left(
-    model: str, moved: np.ndarray | tuple[float, float], position: np.ndarray | None = None, **more: Any
+    model: str,
+    moved: np.ndarray | tuple[float, float],
+    position: np.ndarray | None = None,
+    **more: Any,
 ) -> Remaining:
     position = centres() if position is None else position
     evidence = evidence_of(np.broadcast_to(moved, position.shape), position, **more)

@@ -117,9 +117,7 @@ def test_both_are_added_and_no_scatter_adds_nothing() -> None:
     together = sure(noise, loud)
     assert apart is not None
     assert together is not None
-    assert_allclose(
-        together.covariance, apart.covariance + noise.covariance, rtol=1e-3, atol=1e-9
-    )
+    assert_allclose(together.covariance, apart.covariance + noise.covariance, rtol=1e-3, atol=1e-9)
 
 
 def test_without_the_noise_the_tiles_alone_tell() -> None:
