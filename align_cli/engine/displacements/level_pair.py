@@ -70,7 +70,7 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
         for each, of, known in zip((source, target), (number, level), pair.noise, strict=True)
     )
     # Of a pixel of the target's level the source has so many of its own.
-    area = max(area_at_centre(there, target.size), np.finfo(np.float32).tiny)
+    area = max(area_at_centre(there, target.size), float(np.finfo(np.float32).tiny))
     return LevelPair(
         level=level,
         source=(np.asarray(source.image, np.float32),),
