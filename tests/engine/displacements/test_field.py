@@ -1,4 +1,4 @@
-"""A tile's displacement is measured to hundredths of a pixel, and its covariance is what it varies."""
+"""A tile tells its displacement to hundredths of a pixel, and its covariance how much it varies."""
 
 from __future__ import annotations
 
@@ -136,8 +136,10 @@ def test_what_does_not_fit_makes_it_uncertain_and_the_noise_is_the_least() -> No
     other = 0.5 * drawn(speckle(9, spread=3.0), SIZE)
     tiles, field = asked(level_pair(moved, clean, noise=1e-4))
     worse = displacement_field(level_pair(moved + other, clean, noise=1e-4), tiles)
+
     def variance(each):
         return np.median(np.trace(each.covariance, axis1=1, axis2=2))
+
     assert variance(worse) > 100.0 * variance(field)
     sure = displacement_field(level_pair(moved, clean, noise=1.0), tiles)
     twice = displacement_field(level_pair(moved, clean, noise=2.0), tiles)

@@ -1,4 +1,4 @@
-"""How noisy a level is decides what its tiles can tell: it must be that of the level's own pixels."""
+"""The noise of a level decides what its tiles can tell: it must be that of its own pixels."""
 
 from __future__ import annotations
 

@@ -161,7 +161,9 @@ def test_all_planes_are_asked() -> None:
     noise = {"slope_noise": 0.015}
     assert len(textured_tiles(level_pair([one, other], [one, other], **noise), most=50))
     # Each plane has its noise: two have twice as much.
-    assert not len(textured_tiles(level_pair([one, other], [one, other], slope_noise=0.025), most=9))
+    assert not len(
+        textured_tiles(level_pair([one, other], [one, other], slope_noise=0.025), most=9)
+    )
 
 
 def stars(count: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
