@@ -131,6 +131,15 @@ def test_too_few_tiles_for_the_model_leave_the_noise() -> None:
     assert sure(None, few, "homography") is None
 
 
+def test_a_tile_that_alone_fixes_a_parameter_tells_nothing_of_its_error() -> None:
+    noise, matches = by_noise(0.2), tiles(5, 1.0, 0.05, 1)
+    matches.position[:4, 1] = 150.0
+    matches.position[4] = 200.0, 50.0
+    assert sure(noise, matches, "affine") is noise
+    matches.position[3] = 90.0, 250.0
+    assert sure(noise, matches, "translation") is not noise
+
+
 def test_few_tiles_are_less_sure_of_their_own_scatter() -> None:
     few, many = (
         np.mean(
