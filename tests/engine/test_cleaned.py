@@ -27,11 +27,11 @@ def as_16_bits(image: np.ndarray) -> np.ndarray:
 
 
 @cache
-def night_sky(x: int, y: int, seed: int) -> np.ndarray:
-    """60 stars, moved, with noise of its own and 50 hot pixels that are not."""
+def night_sky(x: int, y: int, seed: int, hot: int = 50) -> np.ndarray:
+    """60 stars, moved, with noise of its own and so many hot pixels that are not."""
     sky = np.roll(stars(1.1, seed=1), (y, x), (0, 1))
     sky = sky + np.random.default_rng(seed).normal(0.0, 3.0, sky.shape)
-    sky[hot_places(50)] += 1500.0
+    sky[hot_places(hot)] += 1500.0
     return as_16_bits(sky)
 
 
@@ -73,7 +73,23 @@ def test_all_tiles_are_those_of_the_images_without_it() -> None:
     assert found.displacements is not None
     assert found.displacements.fixed_pattern is not None
     field = found.displacements.field
-    assert np.median(np.hypot(*field.displacement[field.matched].T)) < 0.3
+    assert (np.hypot(*field.displacement[field.matched].T) < 1.0).mean() > 0.9
+
+
+@pytest.mark.parametrize("hot", [300])
+def test_where_nearly_every_tile_has_a_hot_pixel(hot: int) -> None:
+    source, target = night_sky(9, 5, 1, hot), night_sky(0, 0, 2, hot)
+    kept = align(source, target, model="translation", keep_fixed_pattern=True)
+    assert kept.outcome.aligned
+    assert moves(kept, 0.0, 0.0)
+    assert kept.displacements is not None
+    assert kept.displacements.within_1_px > 0.9
+    found = align(source, target, model="translation")
+    assert found.outcome.aligned, found.outcome.sentence
+    assert moves(found, -9.0, -5.0)
+    still = align(night_sky(0, 0, 1, hot), target, model="translation")
+    assert still.outcome.aligned
+    assert moves(still, 0.0, 0.0)
 
 
 def test_the_identity_that_somebody_gives_is_contradicted_by_the_stars() -> None:
@@ -198,6 +214,24 @@ def test_the_pair_without_what_stays() -> None:
         assert image.valid is None
     assert cleaned(pair_with(source, target), Options(keep_fixed_pattern=True)) is None
     assert cleaned(pair_with(source[:-1], target), Options()) is None
+
+
+@pytest.mark.parametrize("role", ["source", "target"])
+def test_what_lies_under_a_mask_stays_nowhere(role: str) -> None:
+    source, target = (night_sky(*by) / np.float32(65535) for by in ((9, 5, 1), (0, 0, 2)))
+    valid = np.ones(source.shape, np.bool_)
+    valid[:, :160] = False
+    found = cleaned(pair_of(source, target, **{f"{role}_valid": valid}), Options())
+    assert found is not None
+    pair, pattern = found
+    assert pattern.isolated is not None
+    assert not pattern.isolated[:, :150].any()
+    assert pattern.isolated[:, 160:].sum() > 15
+    masked, other = pair.source.valid, pair.target.image.valid
+    if role == "target":
+        masked, other = other, masked
+    assert_array_equal(masked, valid)
+    assert other is None
 
 
 def test_areas_are_invalid_in_both_and_planes_keep_their_units() -> None:
