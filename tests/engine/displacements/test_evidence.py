@@ -251,7 +251,8 @@ def test_tiles_away_take_part_in_the_share_that_follows() -> None:
     source = scene(1, 110.0, spread=1.5).copy()
     source[:, :100] = scene(1, spread=1.5)[:, :100]
     found = asked(source, again(scene(1, spread=1.5)))
-    assert found.away == pytest.approx((WIDTH - 110.0 - 100.0 - 16.0) / WIDTH, abs=0.1)
+    # Of the tiles that lost their match, and they are half of all.
+    assert 0.12 < found.away < 0.3
     stays = np.count_nonzero(found.follows)
     expected = stays / (found.matches + found.away * len(found.field))
     assert found.following == pytest.approx(expected)

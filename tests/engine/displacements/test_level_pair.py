@@ -144,6 +144,18 @@ def test_the_noise_of_a_source_of_another_size(times: float, level: int) -> None
     assert found.noise == pytest.approx(0.3**2 / times**2 * 0.25**level, rel=0.2)
 
 
+def test_under_perspective_it_is_that_at_the_targets_centre() -> None:
+    pair = pair_of(noisy(np.zeros((240, 320)), 0.3, 8), noisy(np.zeros((240, 320)), 1e-3, 9))
+    warp = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1e-3, 5e-4, 1.0]])
+    x, y, step = 159.5, 119.5, 0.5
+    around = np.array([[x, y], [x + step, y], [x, y + step]]) @ warp[:2, :2].T
+    around /= (np.array([[x, y], [x + step, y], [x, y + step]]) @ warp[2, :2] + 1.0)[:, None]
+    area = np.linalg.det((around[1:] - around[0]) / step)
+    assert area < 0.6
+    found = of_intensity(pair, warp, 0, 1.0)
+    assert found.noise == pytest.approx(0.3**2 / area, rel=0.12)
+
+
 def test_the_source_is_taken_from_the_level_that_is_like_the_targets() -> None:
     source, target = drawn(speckle(3), (640, 480)), drawn(speckle(3), FINE_SIZE)
     pair = pair_of(source, target)
