@@ -17,6 +17,8 @@ from align_cli.engine.alignment import Alignment, Status, Verdict
 from align_cli.engine.check import check
 from align_cli.engine.errors import ImageError
 from align_cli.engine.mirror import mirror
+from align_cli.engine.repeats import Repeat
+from align_cli.engine.target import Target
 from align_cli.engine.transform import Transform
 from align_cli.files.images import read_image
 from tests.engine.displacements.pairs import drawn, noisy, shift, speckle
@@ -209,13 +211,13 @@ def test_other_content_has_failed() -> None:
     assert found.uncertainty is None
 
 
-def test_of_a_target_that_repeats_itself_the_given_place_is_meant() -> None:
-    y, x = np.mgrid[:300, :400]
-    waves = np.cos(2.0 * np.pi / 41.0 * x) + np.cos(2.0 * np.pi / 41.0 * y)
-    pair = [as_bytes(1.0 * waves, seed) for seed in (1, 2)]
-    found = check(*pair, np.eye(3), model="translation")
+def test_of_a_target_that_repeats_itself_the_given_place_is_meant(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Target, "repeat", Repeat((30.0, 0.0), 1.0))
+    found = checked()
     assert found.outcome.aligned, found.outcome.sentence
-    assert align(*pair, model="translation").outcome.status is Status.AMBIGUOUS
+    assert align(source(), target()).outcome.status is Status.AMBIGUOUS
 
 
 def test_gain_and_bias_are_told() -> None:

@@ -149,8 +149,8 @@ def test_of_a_periodic_target_the_chance_is_measured(period: float) -> None:
 
 def test_all_tiles_are_asked_where_all_are_wanted() -> None:
     some, every = (asked(scene(), again(scene()), all_tiles=wanted) for wanted in (False, True))
-    assert some.tiles < 60
     assert len(every.field) > 90
+    assert len(every.field) >= len(some.field)
     assert every.field.level == 0
     assert every.following > 0.98
     size = 720, 540
