@@ -18,7 +18,7 @@ from typing import Any, Final
 from align_cli.engine import agreement, unlike_search
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.attempt import Attempt, Task, attempted, stays
+from align_cli.engine.attempt import Attempt, Task, attempted, outvotes, stays
 from align_cli.engine.cleaned import cleaned
 from align_cli.engine.coarse_to_fine import FIELD_SIDE, Progress
 from align_cli.engine.coordinates import Size, inverse, plausible
@@ -250,11 +250,19 @@ class Aligner:
         if without is None:
             return None
         start, second = self._found(without[0], starts, begin, threads, None)
+<<<<<<< HEAD
         if second.aligned and not (attempt.aligned and not second.moves_away_from(attempt)):
             return start, second.without(without[1])
         if attempt.aligned and not second.aligned and _refuted(without[0], attempt):
             return start, attempt.resting_on(without[1])
         return None
+=======
+        if not second.aligned or not second.moves_away_from(attempt):
+            return None
+        if not outvotes(second, without[1], pair):
+            return None
+        return start, second.without(without[1])
+>>>>>>> tests-b
 
     @classmethod
     def finds_another(
@@ -273,7 +281,8 @@ class Aligner:
         starts, begin = chosen_starts(AUTO, aligner.model, aligner.target_size)
         with Threads() as threads:
             _, second = aligner._found(without[0], starts, begin, threads, None)
-        return second.aligned and second.lies_away_from(warp)
+        away = second.aligned and second.lies_away_from(warp)
+        return away and outvotes(second, without[1], pair)
 
     def _unlike(
         self,

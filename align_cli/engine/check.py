@@ -101,7 +101,7 @@ def _checked(
     gain, bias, similarity = math.nan, math.nan, GRADIENT
     by_intensity = None
     if options.similarity != GRADIENT:
-        light = pair.first_light(warp, len(pair.levels))
+        light = pair.light_under(warp)
         by_intensity = _assessed(IntensityView(pair, light.gain), pair, warp, options)
         if options.similarity == INTENSITY or by_intensity.outcome.aligned:
             gain, bias = pair.full_scale_light(light)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Final
 
@@ -134,7 +134,18 @@ class Pair:
             warp: (3, 3), target pixel -> source pixel, at full size.
             levels: how many, of the finest, there are to choose from.
         """
-        for level in reversed(range(levels)):
+        return self._first_of(reversed(range(levels)), warp)
+
+    def light_under(self, warp: Matrix) -> Light:
+        """The light under an answer: on the finest level that is seen at points.
+
+        Args:
+            warp: (3, 3), target pixel -> source pixel, at full size.
+        """
+        return self._first_of(range(len(self.levels)), warp)
+
+    def _first_of(self, levels: Iterable[int], warp: Matrix) -> Light:
+        for level in levels:
             points = self.target.points(level)
             if points is not None:
                 source = PointSource(self.levels[level])

@@ -229,7 +229,8 @@ def _inverse_square_root(matrix: NDArray[np.float64]) -> NDArray[np.float64] | N
     half_trace = (a + c) / 2.0
     largest = half_trace + np.hypot((a - c) / 2.0, b)
     determinant = a * c - b * b
-    if not (determinant > LEAST_REDUNDANCY * largest).all():
+    # Of what rounding leaves both eigenvalues may be negative, and the determinant is not.
+    if not ((largest > 0.0) & (determinant > LEAST_REDUNDANCY * largest)).all():
         return None
     s = np.sqrt(determinant)
     # The inverse of sqrt(A) has det 1 / s: its adjugate over s.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import cv2
@@ -49,9 +49,13 @@ def speckle(seed: int, *, spread: float = 2.0, size: Size = FINE_SIZE) -> Scene:
 
 def drawn(scene: Scene, size: Size, to_scene: Matrix | None = None) -> Image:
     """(height, width) float32 of a scene at ``to_scene`` of every pixel."""
-    x, y = pixel_grid(size)
-    if to_scene is not None:
-        x, y = mapped(to_scene, x, y)
+    matrix = np.eye(3) if to_scene is None else to_scene
+    return _drawn(scene, size, tuple(matrix.ravel().tolist())).copy()
+
+
+@lru_cache(maxsize=64)
+def _drawn(scene: Scene, size: Size, entries: tuple[float, ...]) -> Image:
+    x, y = mapped(np.reshape(entries, (3, 3)), *pixel_grid(size))
     return scene(x, y).astype(np.float32)
 
 

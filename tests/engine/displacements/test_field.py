@@ -1,4 +1,4 @@
-"""A tile's displacement is measured to hundredths of a pixel, and its covariance is what it varies."""
+"""A tile tells its displacement to hundredths of a pixel, and its covariance how much it varies."""
 
 from __future__ import annotations
 

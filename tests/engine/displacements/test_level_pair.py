@@ -1,4 +1,4 @@
-"""How noisy a level is decides what its tiles can tell: it must be that of the level's own pixels."""
+"""The noise of a level decides what its tiles can tell: it must be that of its own pixels."""
 
 from __future__ import annotations
 
@@ -142,6 +142,18 @@ def test_the_noise_of_a_source_of_another_size(times: float, level: int) -> None
     found = of_intensity(pair, np.diag([times, times, 1.0]), level, 1.0)
     # A pixel of the target at full size has times**2 of the source's, and a level's 4**level.
     assert found.noise == pytest.approx(0.3**2 / times**2 * 0.25**level, rel=0.2)
+
+
+def test_under_perspective_it_is_that_at_the_targets_centre() -> None:
+    pair = pair_of(noisy(np.zeros((240, 320)), 0.3, 8), noisy(np.zeros((240, 320)), 1e-3, 9))
+    warp = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1e-3, 5e-4, 1.0]])
+    x, y, step = 159.5, 119.5, 0.5
+    around = np.array([[x, y], [x + step, y], [x, y + step]]) @ warp[:2, :2].T
+    around /= (np.array([[x, y], [x + step, y], [x, y + step]]) @ warp[2, :2] + 1.0)[:, None]
+    area = np.linalg.det((around[1:] - around[0]) / step)
+    assert area < 0.6
+    found = of_intensity(pair, warp, 0, 1.0)
+    assert found.noise == pytest.approx(0.3**2 / area, rel=0.12)
 
 
 def test_the_source_is_taken_from_the_level_that_is_like_the_targets() -> None:

@@ -203,7 +203,7 @@ def test_a_model_that_is_too_simple() -> None:
     assert found.displacements is not None
     px = found.displacements.systematic_px
     assert px == pytest.approx(0.02 * 119.5, abs=0.3)
-    assert f"{px:.3g} px apart" in found.outcome.sentence
+    assert f"{px:.3g} px" in found.outcome.sentence
     assert " in the " in found.outcome.sentence or " at the " in found.outcome.sentence
     for accepted, aligned in ((px - 0.01, False), (px + 0.01, True), (0.0, False)):
         again = judged(seen(SHEAR), answer("rigid"), accept_residual=accepted)

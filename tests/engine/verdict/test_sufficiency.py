@@ -13,9 +13,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.motion import MODELS
 from align_cli.engine.verdict.sufficiency import (
-    FEWEST_TILES,
     QUIET_PX,
-    TOLD_PX,
     Remaining,
     matches_of,
     places,
@@ -104,9 +102,9 @@ def test_a_rigid_answer_that_should_be_turned() -> None:
 
 @pytest.mark.parametrize("times", [0.6, 1.6])
 def test_what_the_own_model_moves_is_told_from_a_pixel_on(times: float) -> None:
-    found = left("translation", (times * TOLD_PX, 0.0))
+    found = left("translation", (times * 1.0, 0.0))
     assert found.explained_by == ("translation" if times > 1.0 else None)
-    assert found.px == pytest.approx(times * TOLD_PX, abs=0.1)
+    assert found.px == pytest.approx(times * 1.0, abs=0.1)
 
 
 @pytest.mark.parametrize(("model", "shear"), [("rigid", 0.02), ("similarity", 0.03)])
@@ -173,7 +171,7 @@ def test_where_nearly_all_lie_within_half_a_pixel_there_is_nothing_to_explain() 
 
 
 def test_too_few_tiles_tell_nothing() -> None:
-    few = centres()[:: len(centres()) // FEWEST_TILES][:FEWEST_TILES]
+    few = centres()[:: len(centres()) // 8][:8]
     enough = left("translation", (3.0, 0.0), few)
     assert enough.explained_by == "translation"
     assert enough.fit is not None
@@ -206,8 +204,10 @@ def test_it_is_told_where_the_source_reaches() -> None:
     evidence = evidence_of(moved, centres())
     found = remaining(MODELS["rigid"], evidence, np.eye(3), SIZE, (400, 200))
     assert found.at_px[1] < 200.0
-    none = remaining(MODELS["rigid"], evidence, np.diag([1.0, 1.0, 1.0]), SIZE, (1, 1))
-    assert none.explained_by in (None, "affine")
+    beyond = np.array([[1.0, 0.0, 900.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    nowhere = remaining(MODELS["rigid"], evidence, beyond, SIZE, SIZE)
+    assert math.isnan(nowhere.px)
+    assert nowhere.explained_by is None
 
 
 def test_places_are_those_of_the_target_that_lie_in_the_source() -> None:
@@ -221,3 +221,6 @@ def test_places_are_those_of_the_target_that_lie_in_the_source() -> None:
     assert len(places(np.array([[1.0, 0, 900], [0, 1.0, 0], [0, 0, 1.0]]), SIZE, SIZE)) == 0
     last = places(np.eye(3), SIZE, (400, 200))
     assert last[:, 1].max() <= 199.0
+    wider = places(np.eye(3), SIZE, (600, 500))
+    assert wider.max(axis=0).tolist() == [399.0, 299.0]
+    assert len(wider) == 260

@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from align_cli.engine.alignment import Uncertainty
-from align_cli.engine.displacements.fit import Matches, fitted
+from align_cli.engine.displacements.fit import Matches, fitted, of_model
 from align_cli.engine.motion import MODELS
 from align_cli.engine.uncertainty import uncertainty_of
 from align_cli.engine.verdict.uncertainty import with_scatter
@@ -88,8 +88,6 @@ def test_it_is_what_the_answer_varies_over_the_overlap(model: str) -> None:
     x, y = np.meshgrid(np.linspace(0, 399, 9), np.linspace(0, 299, 9))
     points = np.column_stack([x.ravel(), y.ravel()])
     errors, told = [], []
-    from align_cli.engine.displacements.fit import of_model
-
     for seed in range(30):
         matches = tiles(count, scatter, 0.05, seed)
         fit = fitted(motion, matches.position, matches.displacement, matches.covariance, SIZE)
@@ -133,6 +131,15 @@ def test_too_few_tiles_for_the_model_leave_the_noise() -> None:
     assert sure(None, few, "homography") is None
 
 
+def test_a_tile_that_alone_fixes_a_parameter_tells_nothing_of_its_error() -> None:
+    noise, matches = by_noise(0.2), tiles(5, 1.0, 0.05, 1)
+    matches.position[:4, 1] = 150.0
+    matches.position[4] = 200.0, 50.0
+    assert sure(noise, matches, "affine") is noise
+    matches.position[3] = 90.0, 250.0
+    assert sure(noise, matches, "translation") is not noise
+
+
 def test_few_tiles_are_less_sure_of_their_own_scatter() -> None:
     few, many = (
         np.mean(
@@ -146,11 +153,31 @@ def test_few_tiles_are_less_sure_of_their_own_scatter() -> None:
     assert few > 1.1 * many
 
 
-def test_it_is_of_the_sources_entries_in_pixels_of_the_target() -> None:
-    """A source of twice the size: its entries are half as large, the pixels are the target's."""
+@pytest.mark.parametrize("model", ["translation", "affine", "homography"])
+def test_over_the_target_it_is_the_same_however_the_source_lies(model: str) -> None:
     matches = tiles(40, 2.0, 0.05, 3)
-    plain = sure(None, matches)
-    twice = sure(None, matches, warp=np.diag([2.0, 2.0, 1.0]))
+    angle = np.deg2rad(20.0)
+    turn = 1.7 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    warp = np.array([[*turn[0], 30.0], [*turn[1], -20.0], [1e-4, 0.0, 1.0]])
+    plain, turned = sure(None, matches, model), sure(None, matches, model, warp)
     assert plain is not None
-    assert twice is not None
-    assert twice.mean_px == pytest.approx(plain.mean_px, rel=1e-6)
+    assert turned is not None
+    assert turned.mean_px == pytest.approx(plain.mean_px, rel=1e-6)
+    assert turned.max_px == pytest.approx(plain.max_px, rel=1e-6)
+
+
+def test_of_as_much_scatter_as_their_own_half_is_added() -> None:
+    """The tiles' covariance holds both; what is their own the noise has told already."""
+    found = [sure(by_noise(1e-4), tiles(60, 0.5, 0.5, seed)) for seed in range(20)]
+    told = np.sqrt(np.mean([each.mean_px**2 for each in found if each is not None]))
+    assert told == pytest.approx(0.5 * np.sqrt(2.0 / 60), rel=0.2)
+
+
+def test_tiles_that_do_not_follow_make_it_no_less_certain() -> None:
+    matches = tiles(60, 0.5, 0.05, 2)
+    before = sure(None, matches)
+    matches.displacement[:6] += [30.0, -20.0]
+    after = sure(None, matches)
+    assert before is not None
+    assert after is not None
+    assert after.mean_px == pytest.approx(before.mean_px, rel=0.25)
