@@ -250,19 +250,12 @@ class Aligner:
         if without is None:
             return None
         start, second = self._found(without[0], starts, begin, threads, None)
-<<<<<<< HEAD
-        if second.aligned and not (attempt.aligned and not second.moves_away_from(attempt)):
+        elsewhere = not attempt.aligned or second.moves_away_from(attempt)
+        if second.aligned and elsewhere and outvotes(second, without[1], pair):
             return start, second.without(without[1])
         if attempt.aligned and not second.aligned and _refuted(without[0], attempt):
             return start, attempt.resting_on(without[1])
         return None
-=======
-        if not second.aligned or not second.moves_away_from(attempt):
-            return None
-        if not outvotes(second, without[1], pair):
-            return None
-        return start, second.without(without[1])
->>>>>>> tests-b
 
     @classmethod
     def finds_another(

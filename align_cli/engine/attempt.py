@@ -34,13 +34,9 @@ from align_cli.engine.robust import Loss
 from align_cli.engine.row_choice import spans
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
-<<<<<<< HEAD
 from align_cli.engine.verdict import messages
-from align_cli.engine.verdict.assessment import Answer, Assessment, assess
-from align_cli.engine.verdict.messages import Objection
-=======
 from align_cli.engine.verdict.assessment import MAJORITY, Answer, Assessment, assess
->>>>>>> tests-b
+from align_cli.engine.verdict.messages import Objection
 
 MOST_POLISHED: Final = 1 << 20
 """A target of no more pixels is polished, whatever the preset, where the source shows it on pixels
