@@ -47,7 +47,10 @@ FEWEST_MATCHES: Final = 8
 """A level on which fewer tiles find a match tells how far they lie only where none has more."""
 
 REPEATING: Final = 0.2
-"""A picture repeats itself where so many tiles agree on a place at half of the displaced windows."""
+"""A picture repeats itself where at half of the displaced windows so many tiles agree."""
+
+BETTER: Final = 0.01
+"""A tile fits better at one place than at another if its ZNCC is larger by so much."""
 
 SAMPLED_TILES: Final = 10
 SAMPLED_AT: Final = 2.25
@@ -189,19 +192,35 @@ class LevelEvidence:
         return self.tiles.textured * self.matches / max(asked, 1)
 
     @cached_property
-    def chance(self) -> Chance:
-        """The chance that a tile is stationary by accident, measured at displaced windows."""
+    def _displaced(self) -> tuple[WindowSearch, list[WindowSearch]]:
+        """Some tiles' own windows, and their displaced ones, as far as enough can be asked."""
         some = self.tiles.some(min(len(self.tiles), MOST_DISPLACED))
-        counts = []
-        for displaced in displacements(self.tiles.side):
-            search = self.windows.search(some, displaced)
-            asked = int(np.count_nonzero(search.asked))
-            if asked >= FEWEST_ASKED:
-                counts.append((int(np.count_nonzero(search.stationary)), search.agreeing, asked))
-        stationary, agreeing, asked_tiles = np.array(counts, np.intp).reshape(-1, 3).T
-        # Of a picture that repeats itself tiles agree everywhere, if not in the middle.
-        repeats = bool(counts) and float(np.median(agreeing / asked_tiles)) > REPEATING
-        return measured_chance(agreeing if repeats else stationary, asked_tiles, self.search.chance)
+        searches = (
+            self.windows.search(some, displaced) for displaced in displacements(self.tiles.side)
+        )
+        enough = [each for each in searches if np.count_nonzero(each.asked) >= FEWEST_ASKED]
+        return self.windows.search(some), enough
+
+    @cached_property
+    def tally(self) -> tuple[int, int, Chance]:
+        """How many tiles count, of how many, and the chance of each, measured at displaced windows.
+
+        Of a picture that repeats itself a tile only counts if it fits better than at any of its
+        displaced windows: were the images unrelated, none of them would be better than the others.
+        """
+        own, displaced = self._displaced
+        counts = [(np.count_nonzero(each.stationary), each.agreeing) for each in displaced]
+        stationary, agreeing = np.array(counts, np.intp).reshape(-1, 2).T
+        asked = np.array([np.count_nonzero(each.asked) for each in displaced], np.intp)
+        if not counts or np.median(agreeing / asked) <= REPEATING:
+            k, n = self.counts
+            return k, n, measured_chance(stationary, asked, self.search.chance)
+        peaks = np.array([np.where(each.asked, each.peak, -1.0) for each in (own, *displaced)])
+        best, second = np.sort(peaks, axis=0)[[-1, -2]]
+        wins = (peaks == best) & (best - second > BETTER)
+        k = int(np.count_nonzero(wins[0] & own.stationary))
+        won = np.count_nonzero(wins[1:] & [each.asked for each in displaced], axis=1)
+        return k, int(np.count_nonzero(own.asked)), measured_chance(won, asked, own.chance)
 
     @property
     def repeats(self) -> bool:
@@ -229,7 +248,7 @@ class LevelEvidence:
         best = log10_false_alarms(k, n, ideal, tests=tests, parameters=parameters)
         if best > 0.0:
             return best
-        return log10_false_alarms(k, n, self.chance, tests=tests, parameters=parameters)
+        return log10_false_alarms(*self.tally, tests=tests, parameters=parameters)
 
 
 def gathered(

@@ -30,9 +30,6 @@ LEAST_SHARED: Final = 0.01
 """Pixels, evenly spaced, of which so many must belong to areas of both images before all are
 looked at. The least area of ``benchmarks.sensor`` is 0.03 of the image."""
 
-MOST_OF_IMAGE: Final = 0.5
-"""Share of an image from which on constant areas are what it shows."""
-
 CHANCE: Final = 1e-3
 """Spots count where so many common pixels, or more, of two unrelated sets are less likely."""
 
@@ -138,9 +135,6 @@ def fixed_pattern(
     common = None
     if areas.any():
         common = common_areas(constant_areas(source, source_nodata, source_valid), areas)
-    # What most of an image consists of is its content: paper, a dark sky.
-    if common is not None and common.mean() > MOST_OF_IMAGE:
-        common = None
     return FixedPattern(
         _common_spots(source, target, source_valid, target_valid),
         _common_grid(source, target),
