@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
@@ -49,8 +49,9 @@ FEWEST_MATCHES: Final = 8
 REPEATING: Final = 0.2
 """A picture repeats itself where at half of the displaced windows so many tiles agree."""
 
-BETTER: Final = 0.01
-"""A tile fits better at one place than at another if its ZNCC is larger by so much."""
+BETTER: Final = 0.7
+"""A tile fits better at one place than at another if it lacks this share of what it lacks there to a
+ZNCC of 1."""
 
 SAMPLED_TILES: Final = 10
 SAMPLED_AT: Final = 2.25
@@ -102,6 +103,7 @@ class Evidence:
         silent: the share of the tiles that found no match within reach.
         settled: whether most of the textured area follows, beyond doubt.
         coarse: the coarsest level with tiles whose pixel is no larger than what is allowed.
+        ambiguous: whether nearly all tiles lie where they fit, in a picture that repeats itself.
         away: share of the asked tiles that share another motion, further away than the field
             reaches.
         away_px: (x, y) of that motion, where they are found less where they stand, on average.
@@ -120,13 +122,9 @@ class Evidence:
     settled: bool
     coarse: LevelEvidence
     nearly_all: bool = False
+    ambiguous: bool = False
     away: float = 0.0
     away_px: tuple[float, float] = (math.nan, math.nan)
-
-    @property
-    def repeats(self) -> bool:
-        """Whether nearly all tiles lie where they fit, and would elsewhere: not by accident."""
-        return self.asked >= FEWEST_MATCHES and self.stationary >= NEARLY_ALL * self.asked
 
     @property
     def matches(self) -> int:
@@ -202,6 +200,18 @@ class LevelEvidence:
         return self.windows.search(some), enough
 
     @cached_property
+    def repeating(self) -> bool:
+        """Whether the picture repeats itself: its tiles agree wherever they are displaced to."""
+        shares = [each.agreeing / np.count_nonzero(each.asked) for each in self._displaced[1]]
+        return bool(shares) and float(np.median(shares)) > REPEATING
+
+    @property
+    def ambiguous(self) -> bool:
+        """Whether nearly all tiles lie where they fit, in a picture that repeats itself."""
+        k, n = self.counts
+        return n >= FEWEST_MATCHES and k >= NEARLY_ALL * n and self.repeating
+
+    @cached_property
     def tally(self) -> tuple[int, int, Chance]:
         """How many tiles count, of how many, and the chance of each, measured at displaced windows.
 
@@ -209,15 +219,16 @@ class LevelEvidence:
         displaced windows: were the images unrelated, none of them would be better than the others.
         """
         own, displaced = self._displaced
-        counts = [(np.count_nonzero(each.stationary), each.agreeing) for each in displaced]
-        stationary, agreeing = np.array(counts, np.intp).reshape(-1, 2).T
         asked = np.array([np.count_nonzero(each.asked) for each in displaced], np.intp)
-        if not counts or np.median(agreeing / asked) <= REPEATING:
+        if not self.repeating:
             k, n = self.counts
+            stationary = np.array(
+                [np.count_nonzero(each.stationary) for each in displaced], np.intp
+            )
             return k, n, measured_chance(stationary, asked, self.search.chance)
         peaks = np.array([np.where(each.asked, each.peak, -1.0) for each in (own, *displaced)])
         best, second = np.sort(peaks, axis=0)[[-1, -2]]
-        wins = (peaks == best) & (best - second > BETTER)
+        wins = (peaks == best) & (1.0 - best < BETTER * (1.0 - second))
         k = int(np.count_nonzero(wins[0] & own.stationary))
         won = np.count_nonzero(wins[1:] & [each.asked for each in displaced], axis=1)
         return k, int(np.count_nonzero(own.asked)), measured_chance(won, asked, own.chance)
@@ -294,7 +305,8 @@ def gathered(
     if not asked:
         return None
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
-    return _told(_telling(asked), best, coarse, allowed, parameters, tests)
+    told = _told(_telling(asked), best, coarse, allowed, parameters, tests)
+    return replace(told, ambiguous=any(each.ambiguous for each in asked))
 
 
 def allowed_px(inside: Mask, level: int) -> float:

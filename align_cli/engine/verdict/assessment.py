@@ -163,11 +163,8 @@ def _of_agreement(evidence: Evidence) -> list[Objection]:
     """Do they show the same thing, and does most of it follow?"""
     found = []
     weak = evidence.log10_false_alarms
-    if weak > EVIDENCE and evidence.repeats:
-        words = (
-            f"{evidence.stationary} of {evidence.asked} textured tiles fit where they lie, but the "
-            "texture repeats itself, so that they fit in other places as well"
-        )
+    if weak > EVIDENCE and evidence.ambiguous:
+        words = "the texture repeats itself, so that the source fits in other places as well"
         found.append(Objection(Status.AMBIGUOUS, words))
     elif weak > EVIDENCE:
         words = (
