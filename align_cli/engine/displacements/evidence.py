@@ -8,7 +8,7 @@ and measures at displaced windows how often tiles of these images are stationary
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -89,6 +89,7 @@ class Evidence:
         silent: the share of the tiles that found no match within reach.
         settled: whether most of the textured area follows, beyond doubt.
         coarse: the coarsest level whose pixel is no larger than what is allowed.
+        looked_at: gives all levels that may be asked further, finest first.
         away: share of the asked tiles that share another motion, further away than the field
             reaches.
         away_px: (x, y) of that motion, where they are found less where they stand, on average.
@@ -106,6 +107,7 @@ class Evidence:
     silent: float
     settled: bool
     coarse: LevelEvidence
+    looked_at: Callable[[], Sequence[LevelEvidence]]
     nearly_all: bool = False
     away: float = 0.0
     away_px: tuple[float, float] = (math.nan, math.nan)
@@ -232,17 +234,21 @@ def gathered(
     tests *= len(levels)
     first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
     allowed = allowed_px(at(first).pair.inside, first)
+
+    def looked_at() -> list[LevelEvidence]:
+        return [at(level) for level in levels]
+
     if not (periodic or all_tiles):
         finer = [at(level) for level in levels if level < first]
         for level in (at(first), *reversed(finer)):
-            settled = _settled(level, [*finer, at(first)], allowed, parameters, tests)
+            settled = _settled(level, [*finer, at(first)], allowed, parameters, tests, looked_at)
             if settled is not None:
                 return settled
     asked = [at(level) for level in levels if len(at(level).tiles)]
     if not asked:
         return None
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
-    return _told(_telling(asked), best, at(first), allowed, parameters, tests)
+    return _told(_telling(asked), best, at(first), allowed, parameters, tests, looked_at)
 
 
 def allowed_px(inside: Mask, level: int) -> float:
@@ -288,6 +294,7 @@ def _settled(
     allowed: float,
     parameters: int,
     tests: int,
+    looked_at: Callable[[], Sequence[LevelEvidence]],
 ) -> Evidence | None:
     """The evidence of stage one; None where it does not settle whether the images agree.
 
@@ -297,6 +304,7 @@ def _settled(
         allowed: what may be left of a displacement, px.
         parameters: of the model.
         tests: how many answers were tried.
+        looked_at: gives all levels.
     """
     field, count = level.near, len(level.tiles)
     length = np.hypot(*field.displacement.T)
@@ -325,6 +333,7 @@ def _settled(
         silent=1.0 - float(field.matched.mean()),
         settled=True,
         coarse=levels[-1],
+        looked_at=looked_at,
     )
 
 
@@ -335,6 +344,7 @@ def _told(
     allowed: float,
     parameters: int,
     tests: int,
+    looked_at: Callable[[], Sequence[LevelEvidence]],
 ) -> Evidence:
     """The evidence of stage two."""
     stationary, asked = best.counts
@@ -362,6 +372,7 @@ def _told(
         silent=1.0 - float(field.matched.mean()),
         settled=False,
         coarse=coarse,
+        looked_at=looked_at,
         away=away,
         away_px=away_px,
     )
