@@ -54,6 +54,7 @@ class BentPair:
     model: str
     to_source: Floats
     near: Mask | None = None
+    parallax: tuple[float, float] = (0.0, 0.0)
 
 
 Kind = Callable[[np.random.Generator], BentPair]
@@ -215,14 +216,15 @@ def two_planes(parallax_px: float) -> Kind:
 
         grid = pixels(size)
         far = through(_pose(size, rng), grid)
-        near = far + parallax_px * np.array([np.cos(angle), np.sin(angle)])
+        parallax = parallax_px * np.cos(angle), parallax_px * np.sin(angle)
+        near = far + parallax
         front = cover(near) > 0.5
         to_source = np.where(front[..., None], near, far)
         to_source[~front & (cover(far) > 0.5)] = np.nan
         source, target = (
             exposed(image(*places), SIGMA, rng) for places in ((grid, grid), (far, near))
         )
-        return BentPair(source, target, "homography", to_source, front)
+        return BentPair(source, target, "homography", to_source, front, parallax)
 
     return kind
 

@@ -7,8 +7,9 @@ where the transform that was found takes what it shows, less where it stands. He
 
 - the largest displacement over the overlap, told within 15 % or 0.3 px. Silent: aligned, more
   than 1 px off somewhere, and told less than that;
-- of two planes the motion of the one that was not aligned, within 15 % or 0.5 px, and its share of
-  the texture, within 10 points. Silent: aligned, and no second motion told;
+- of two planes the motion of the one that was not aligned, against the other, within 15 % or
+  0.5 px, and its share of the texture, within 10 points. Silent: aligned, and no second motion
+  told;
 - "+-": root mean square of error / "+-". The error is, for lens and two planes, the distance over
   the overlap from the least-squares fit of the same model to the true displacements, of the plane
   that was aligned; for exact pairs of 5 to 50 tiles, and a sunburst, that of the corners, each with
@@ -17,11 +18,11 @@ where the transform that was found takes what it shows, less where it stands. He
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf, isfinite, nan
 
-import math
 import numpy as np
 from scipy import ndimage
 
@@ -146,9 +147,20 @@ def two_planes(pair: BentPair, found: Alignment) -> Planes:
     texture = textured(pair)
     return Planes(
         aligned,
-        np.mean(left[other], axis=0) if other.any() else np.zeros(2),
+        _relative(pair, found, other),
         float((other & texture).sum() / max((both & texture).sum(), 1)),
     )
+
+
+def _relative(pair: BentPair, found: Alignment, other: Mask) -> Floats:
+    """(2,): how far the plane ``other`` is displaced against the aligned one, on average."""
+    assert pair.near is not None
+    source = pair.to_source[other]
+    against = np.where(pair.near[other][:, None], 1.0, -1.0) * pair.parallax
+    if not len(source):
+        return np.zeros(2)
+    there, without = (through(found.source_to_target, at) for at in (source, source - against))
+    return np.mean(there - without, axis=0)
 
 
 def least_squares(pair: BentPair, found: Alignment, where: Mask) -> Floats:
@@ -204,8 +216,8 @@ def _ratio_to_fit(pair: BentPair, found: Alignment, where: Mask) -> tuple[float,
     if found.uncertainty is None or not where.any():
         return ()
     fit = least_squares(pair, found, where)
-    points = pair.to_source[where]
-    distance = np.hypot(*(through(found.source_to_target, points) - through(fit, points)).T)
+    at = pixels(_size(pair))[overlap(pair, found)]
+    distance = np.hypot(*(through(fit, through(found.target_to_source, at)) - at).T)
     return (root_mean_square(distance) / found.uncertainty.mean_px,)
 
 

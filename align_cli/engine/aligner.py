@@ -229,7 +229,9 @@ class Aligner:
         for model in (each for each in richer_first if each.size < self.model.size):
             task = self._task(pair, threads, None)._replace(model=model)
             begin = nearest(model, attempt.warp, self.target_size)
-            simpler = attempted(task, begin, used=1 + SPARED_LEVELS, tests=len(MODELS))
+            simpler = attempted(
+                task, begin, used=min(1 + SPARED_LEVELS, len(pair.levels)), tests=len(MODELS)
+            )
             if simpler.aligned and simpler.leaves_no_more_than(attempt):
                 return simpler.instead_of(self.model)
         return attempt

@@ -8,7 +8,7 @@ and measures at displaced windows how often tiles of these images are stationary
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -104,6 +104,7 @@ class Evidence:
         settled: whether most of the textured area follows, beyond doubt.
         coarse: the coarsest level with tiles whose pixel is no larger than what is allowed.
         ambiguous: whether nearly all tiles lie where they fit, in a picture that repeats itself.
+        looked_at: gives all levels that may be asked further, finest first.
         away: share of the asked tiles that share another motion, further away than the field
             reaches.
         away_px: (x, y) of that motion, where they are found less where they stand, on average.
@@ -121,6 +122,7 @@ class Evidence:
     silent: float
     settled: bool
     coarse: LevelEvidence
+    looked_at: Callable[[], Sequence[LevelEvidence]]
     nearly_all: bool = False
     ambiguous: bool = False
     away: float = 0.0
@@ -296,16 +298,20 @@ def gathered(
     fine = [at(level) for level in levels if level <= first]
     # A coarse level of a small or narrow overlap has no room for tiles.
     coarse = next((level for level in reversed(fine) if len(level.tiles)), fine[-1])
+
+    def looked_at() -> list[LevelEvidence]:
+        return [at(level) for level in levels]
+
     if not (periodic or all_tiles):
         for level in reversed(fine):
-            settled = _settled(level, fine, coarse, allowed, parameters, tests)
+            settled = _settled(level, fine, coarse, allowed, parameters, tests, looked_at)
             if settled is not None:
                 return settled
     asked = [at(level) for level in levels if len(at(level).tiles)]
     if not asked:
         return None
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
-    told = _told(_telling(asked), best, coarse, allowed, parameters, tests)
+    told = _told(_telling(asked), best, coarse, allowed, parameters, tests, looked_at)
     return replace(told, ambiguous=any(each.ambiguous for each in asked))
 
 
@@ -354,6 +360,7 @@ def _settled(
     allowed: float,
     parameters: int,
     tests: int,
+    looked_at: Callable[[], Sequence[LevelEvidence]],
 ) -> Evidence | None:
     """The evidence of stage one; None where it does not settle whether the images agree.
 
@@ -364,6 +371,7 @@ def _settled(
         allowed: what may be left of a displacement, px.
         parameters: of the model.
         tests: how many answers were tried.
+        looked_at: gives all levels.
     """
     field, count = level.near, len(level.tiles)
     length = np.hypot(*field.displacement.T)
@@ -392,6 +400,7 @@ def _settled(
         silent=1.0 - float(field.matched.mean()),
         settled=True,
         coarse=coarse,
+        looked_at=looked_at,
     )
 
 
@@ -402,6 +411,7 @@ def _told(
     allowed: float,
     parameters: int,
     tests: int,
+    looked_at: Callable[[], Sequence[LevelEvidence]],
 ) -> Evidence:
     """The evidence of stage two."""
     stationary, asked = best.counts
@@ -429,6 +439,7 @@ def _told(
         silent=1.0 - float(field.matched.mean()),
         settled=False,
         coarse=coarse,
+        looked_at=looked_at,
         away=away,
         away_px=away_px,
     )

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Points, Vector
 from align_cli.engine.coordinates import Size, map_points, normalisation
 from align_cli.engine.motion import MONOMIALS, MotionModel
-from align_cli.engine.robust import OUTLIER
+from align_cli.engine.robust import LOSSES, OUTLIER
 
 Floats = NDArray[np.float64]
 
@@ -40,6 +40,9 @@ ROUNDS: Final = 50
 
 SETTLED: Final = 1e-3
 
+LEAST_RIDGE: Final = 1e-12
+"""Added to the unit diagonal of normal equations, that they have a solution whatever the tiles."""
+
 
 @dataclass(frozen=True, eq=False)
 class Matches:
@@ -51,6 +54,7 @@ class Matches:
         covariance: (n, 2, 2) float64 of the displacement, px^2.
         side: (n,) float64, of each tile, px.
         reach: (n,) float64, how far each tile was looked for along either axis, px.
+        stands_for: (n,) float64, px^2, the area that each tile counts for; None for its own.
     """
 
     position: Points
@@ -58,6 +62,7 @@ class Matches:
     covariance: Floats
     side: Vector
     reach: Vector
+    stands_for: Vector | None = None
 
     def __len__(self) -> int:
         return len(self.position)
@@ -70,12 +75,13 @@ class Matches:
             self.covariance[tiles],
             self.side[tiles],
             self.reach[tiles],
+            None if self.stands_for is None else self.stands_for[tiles],
         )
 
     @property
     def area(self) -> Vector:
-        """(n,) px^2."""
-        return np.square(self.side)
+        """(n,) px^2, what each tile counts for."""
+        return np.square(self.side) if self.stands_for is None else self.stands_for
 
 
 @dataclass(frozen=True, eq=False)
@@ -188,31 +194,56 @@ def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
         displacement: (n, 2) float64, px.
         covariance: (n, 2, 2) float64, px^2.
     """
-    free = rows.shape[2] / 2.0
-    # In the axes of a tile's covariance every variance is a number for each axis.
-    spread, axes = np.linalg.eigh(covariance)
-    turned = axes.transpose(0, 2, 1)
-    design, moved = turned @ rows, np.einsum("nij,nj->ni", turned, displacement)
-    spread = np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2
-    weight, scatter = np.ones(len(rows)), 0.0
-    for _ in range(ROUNDS):
-        variance = spread + scatter**2
-        parameters = _solved(design, moved, weight[:, None] / variance)[0]
-        squares = np.square(moved - design @ parameters)
-        scatter = _scatter(squares, spread, free)
-        squared = (squares / (spread + scatter**2)).sum(axis=1)
-        previous, weight = weight, tukey_weight(squared)
-        if np.abs(weight - previous).max(initial=0.0) < SETTLED:
-            break
+    weight, scatter = reweighted(rows, displacement, covariance, np.ones((1, len(rows)), np.bool_))[
+        1:
+    ]
     start = Fit(
         np.zeros(rows.shape[2]),
         np.zeros((rows.shape[2], rows.shape[2])),
         displacement,
-        with_scatter(covariance, scatter),
-        weight,
-        scatter,
+        with_scatter(covariance, float(scatter[0])),
+        weight[0],
+        float(scatter[0]),
     )
     return refit(rows, displacement, start)
+
+
+def reweighted(
+    rows: Floats, displacement: Points, covariance: Floats, among: Mask
+) -> tuple[Floats, Floats, Vector]:
+    """Fit displacements by Tukey's loss, for k choices of tiles side by side.
+
+    Args:
+        rows: (n, 2, p) float64, the field at each tile by a unit of each parameter, px.
+        displacement: (n, 2) float64, px.
+        covariance: (n, 2, 2) float64, px^2.
+        among: (k, n) bool, the tiles of each choice.
+
+    Returns:
+        (k, p) parameters, (k, n) weights of the tiles, 0 for those not chosen, and (k,) px, the
+        scatter that they share.
+    """
+    size = rows.shape[2]
+    # In the axes of a tile's covariance every variance is a number for each axis.
+    spread, axes = np.linalg.eigh(covariance)
+    turned = axes.transpose(0, 2, 1)
+    design = (turned @ rows).reshape(-1, size)
+    moved = np.einsum("nij,nj->ni", turned, displacement).ravel()
+    products = (design[:, :, None] * design[:, None, :]).reshape(-1, size * size)
+    spread = np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2
+    weight, scatter = among.astype(np.float64), np.zeros(len(among))
+    for _ in range(ROUNDS):
+        variance = spread + np.square(scatter)[:, None, None]
+        precision = (weight[:, :, None] / variance).reshape(len(among), -1)
+        matrices = (precision @ products).reshape(-1, size, size)
+        parameters = _each_solved(matrices, (precision * moved) @ design)
+        squares = np.square(moved - parameters @ design.T).reshape(len(among), -1, 2)
+        scatter = _scatter(squares, spread, among, size / 2.0)
+        squared = (squares / (spread + np.square(scatter)[:, None, None])).sum(axis=2)
+        previous, weight = weight, tukey_weight(squared) * among
+        if np.abs(weight - previous).max(initial=0.0) < SETTLED:
+            break
+    return parameters, weight, scatter
 
 
 def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
@@ -238,7 +269,7 @@ def left_out(rows: Floats, fit: Fit) -> Points:
     precision = fit.weight[:, None, None] * np.linalg.inv(fit.variance)
     weighted = precision @ rows
     matrix = np.tensordot(weighted, rows, axes=([0, 1], [0, 1]))
-    own = rows @ np.linalg.pinv(matrix) @ weighted.transpose(0, 2, 1)
+    own = rows @ _inverse(matrix) @ weighted.transpose(0, 2, 1)
     # A tile that alone fixes a parameter has a singular block: nothing predicts it.
     others = np.eye(2) - own + np.finfo(np.float64).eps * np.eye(2)
     return np.asarray(np.linalg.solve(others, fit.residual[:, :, None])[:, :, 0])
@@ -247,6 +278,12 @@ def left_out(rows: Floats, fit: Fit) -> Points:
 def tukey_weight(squared: Vector) -> Vector:
     """Tukey's weight of squared lengths in units of their variance."""
     return np.asarray(np.maximum(1.0 - squared / OUTLIER**2, 0.0) ** 2, np.float64)
+
+
+def tukey_loss(residual: Points, variance: Floats) -> float:
+    """Sum of Tukey's loss of (n, 2) residuals with their (n, 2, 2) variances."""
+    length = np.sqrt(squared_lengths(residual, variance))
+    return float(LOSSES["tukey"].rho(length / OUTLIER).sum())
 
 
 def with_scatter(covariance: Floats, scatter_px: float) -> Floats:
@@ -268,24 +305,41 @@ def common_scatter(residual: Points, covariance: Floats) -> float:
     """
     spread, axes = np.linalg.eigh(covariance)
     squares = np.square(np.einsum("nij,ni->nj", axes, residual))
-    return _scatter(squares, np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2, 0.0)
+    spread = np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2
+    return float(_scatter(squares[None], spread, np.ones((1, len(spread)), np.bool_), 0.0)[0])
 
 
-def _scatter(squares: Floats, spread: Floats, free: float) -> float:
-    """The same of (n, 2) squared residuals and variances along the axes of each covariance.
+def _scatter(squares: Floats, spread: Floats, among: Mask, free: float) -> Vector:
+    """The same, (k,), of (k, n, 2) squares along the axes of each covariance, (n, 2) variances.
 
-    ``free`` is the number of tiles that a fit can lay exactly on itself: so many of the smallest
-    residuals say nothing.
+    ``among`` (k, n) are the tiles of each; ``free`` is the number of tiles that a fit can lay
+    exactly on itself: so many of the smallest residuals say nothing.
     """
-    n = len(squares)
-    if n <= free + 1.0:
-        return 0.0
+    count = among.sum(axis=1)
+    if not among.shape[1]:
+        return np.zeros(len(among))
     # Of each tile the s^2 with which it lies at the median: the larger root of a quadratic.
-    linear = spread.sum(axis=1) - squares.sum(axis=1) / MEDIAN_SQUARED
-    constant = spread.prod(axis=1) - (squares * spread[:, ::-1]).sum(axis=1) / MEDIAN_SQUARED
+    linear = spread.sum(axis=1) - squares.sum(axis=2) / MEDIAN_SQUARED
+    constant = spread.prod(axis=1) - (squares * spread[:, ::-1]).sum(axis=2) / MEDIAN_SQUARED
     root = 0.5 * (np.sqrt(np.maximum(linear**2 - 4.0 * constant, 0.0)) - linear)
-    middle = min(n - 1, int((n + free) / 2.0))
-    return math.sqrt(max(float(np.partition(root, middle)[middle]), 0.0))
+    root = np.sort(np.where(among, root, np.inf), axis=1)
+    middle = np.clip((count + free) // 2.0, 0, np.maximum(count - 1, 0)).astype(np.intp)
+    least = np.take_along_axis(root, middle[:, None], axis=1)[:, 0]
+    return np.sqrt(np.where(count > free + 1.0, np.maximum(least, 0.0), 0.0))
+
+
+def _inverse(matrix: Floats) -> Floats:
+    """(p, p) inverse of a normal matrix; finite where it is singular."""
+    return _each_solved(np.broadcast_to(matrix, (len(matrix), *matrix.shape)), np.eye(len(matrix)))
+
+
+def _each_solved(matrices: Floats, vectors: Floats) -> Floats:
+    """(k, p) solutions of k normal equations, (k, p, p) and (k, p); short where undetermined."""
+    size = matrices.shape[1]
+    diagonal = np.maximum(np.diagonal(matrices, axis1=1, axis2=2), np.finfo(np.float64).tiny)
+    scale = 1.0 / np.sqrt(diagonal)
+    scaled = matrices * scale[:, :, None] * scale[:, None, :] + LEAST_RIDGE * np.eye(size)
+    return np.asarray(scale * np.linalg.solve(scaled, (scale * vectors)[:, :, None])[:, :, 0])
 
 
 def _solved(design: Floats, moved: Points, precision: Floats) -> tuple[Vector, Floats]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Points, Vector
 from align_cli.engine.coordinates import Size
@@ -27,6 +28,7 @@ from align_cli.engine.displacements.fit import (
     of_model,
     polynomial,
     refit,
+    reweighted,
     robust_fit,
     squared_lengths,
     tukey_weight,
@@ -131,13 +133,10 @@ def densest(matches: Matches, free: Mask, aside: Vector) -> tuple[Mask, float]:
         around = np.minimum(window, math.pi * np.square(aside[indices]))
         chance = np.minimum(math.pi * px**2 / around, 1.0)
         within = apart <= px[:, None]
-        tails = [
-            log10_tail_bound(int(k) - 1, len(indices) - 1, float(p))
-            for k, p in zip(within.sum(axis=1), chance, strict=True)
-        ]
-        best = int(np.argmin(tails))
+        tails = log10_tail_bound(within.sum(axis=1) - 1, len(indices) - 1, chance)
+        best = int(tails.argmin())
         if tests + tails[best] < fewest:
-            fewest = tests + tails[best]
+            fewest = float(tests + tails[best])
             tiles[:] = False
             tiles[indices[within[best]]] = True
     return tiles, fewest
@@ -152,18 +151,16 @@ def _from_groups(matches: Matches, size: Size, groups: list[Group]) -> Vector:
     return np.asarray(np.maximum(nearest, np.finfo(np.float64).tiny))
 
 
-def log10_tail_bound(k: int, n: int, p: float) -> float:
+def log10_tail_bound(k: NDArray[np.intp], n: int, p: Floats) -> Floats:
     """An upper bound of log10 P(X >= k), X the successes of n trials with chances of mean p.
 
     Hoeffding 1963, theorem 1: unlike the binomial tail it holds for windows of unequal size.
     """
-    if k <= n * p:
-        return 0.0
-    share = k / n
-    divergence = share * math.log(share / p)
-    if k < n:
-        divergence += (1.0 - share) * math.log((1.0 - share) / (1.0 - p))
-    return -n * divergence / math.log(10.0)
+    share = np.clip(k / n, 0.0, 1.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        divergence = np.where(share > 0.0, share * np.log(share / p), 0.0)
+        divergence += np.where(share < 1.0, (1.0 - share) * np.log((1.0 - share) / (1.0 - p)), 0.0)
+    return np.asarray(np.where(share > p, -n * divergence / math.log(10.0), 0.0))
 
 
 def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mask, float]:
@@ -185,20 +182,24 @@ def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mas
     indices = np.flatnonzero(free)
     linear, richest = MOTIONS[1:]
     tests = math.log10(max(len(indices), 1) * STARTS)
+    first = matches.position[indices[:: max(1, len(indices) // STARTS)]]
+    apart = np.hypot(*(matches.position - first[:, None]).transpose(2, 0, 1))
+    nearest = np.argsort(np.where(free, apart, np.inf), axis=1, kind="stable")
+    core = np.zeros(apart.shape, np.bool_)
+    np.put_along_axis(core, nearest[:, : 2 * linear.size], values=True, axis=1)
+    core &= free
     tiles, fewest = np.zeros(len(free), np.bool_), 0.0
-    for first in indices[:: max(1, len(indices) // STARTS)]:
-        apart = np.hypot(*(matches.position[indices] - matches.position[first]).T)
-        core = np.zeros(len(free), np.bool_)
-        core[indices[np.argsort(apart, kind="stable")[: 2 * linear.size]]] = True
-        for basis in (linear, richest):
-            some = matches[core]
-            if len(some) < basis.size:
-                break
-            fit = robust_fit(basis.at(some.position, size), some.displacement, some.covariance)
-            left = matches.displacement - basis.of(fit.parameters, matches.position, size)
-            core, tail = _core(np.hypot(*left.T), around, free, basis.size // 2)
-            if tests + tail < fewest:
-                tiles, fewest = core, tests + tail
+    for basis in (linear, richest):
+        core = core[core.sum(axis=1) >= basis.size]
+        if not len(core):
+            break
+        rows = basis.at(matches.position, size)
+        parameters = reweighted(rows, matches.displacement, matches.covariance, core)[0]
+        left = matches.displacement - np.einsum("nip,kp->kni", rows, parameters)
+        core, tails = _cores(np.hypot(*left.transpose(2, 0, 1)), around, free, basis.size // 2)
+        best = int(tails.argmin())
+        if tests + tails[best] < fewest:
+            tiles, fewest = core[best], float(tests + tails[best])
     return tiles, fewest
 
 
@@ -219,25 +220,27 @@ def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size:
     return Group(tiles, basis, fit, false_alarms)
 
 
-def _core(length: Vector, around: Vector, free: Mask, fitted: int) -> tuple[Mask, float]:
-    """The free tiles within the distance from a motion that has the fewest false alarms.
+def _cores(length: Floats, around: Vector, free: Mask, fitted: int) -> tuple[Mask, Vector]:
+    """The free tiles within the distance from each motion that has the fewest false alarms.
 
-    Also log10 of them. ``around`` is the area, (n,) px^2, in which each tile might lie by
-    accident; ``fitted`` tiles are as near as they are because the motion was fitted.
+    Of k motions: (k, n) bool, and (k,) log10 of the false alarms.
+
+    Args:
+        length: (k, n) px, of each tile from each motion.
+        around: (n,) px^2, the area in which each tile might lie by accident.
+        free: (n,) bool, the tiles that are asked.
+        fitted: so many tiles are as near as they are because the motion was fitted.
     """
-    indices = np.flatnonzero(free)
-    order = indices[np.argsort(length[indices], kind="stable")]
-    count = np.arange(1, len(order) + 1)
-    disc = math.pi * np.square(np.maximum(length[order], LEAST_SIGMA_PX))
-    chance = np.minimum(disc * np.cumsum(1.0 / around[order]) / count, 1.0)
-    tails = [
-        log10_tail_bound(int(k) - fitted, max(len(order) - fitted, 1), float(p))
-        for k, p in zip(count, chance, strict=True)
-    ]
-    most = int(np.argmin(tails))
-    core = np.zeros(len(free), np.bool_)
-    core[order[: most + 1]] = True
-    return core, tails[most]
+    count = int(np.count_nonzero(free))
+    order = np.argsort(np.where(free, length, np.inf), axis=1, kind="stable")[:, :count]
+    number = np.arange(1, count + 1)
+    distance = np.maximum(np.take_along_axis(length, order, axis=1), LEAST_SIGMA_PX)
+    chance = math.pi * np.square(distance) * np.cumsum(1.0 / around[order], axis=1) / number
+    tails = log10_tail_bound(number - fitted, max(count - fitted, 1), np.minimum(chance, 1.0))
+    most = tails.argmin(axis=1)
+    core = np.zeros(length.shape, np.bool_)
+    np.put_along_axis(core, order, number - 1 <= most[:, None], axis=1)
+    return core, tails.min(axis=1)
 
 
 def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:

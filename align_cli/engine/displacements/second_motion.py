@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Points, Vector
 from align_cli.engine.coordinates import Size
 from align_cli.engine.displacements.fit import (
+    Fit,
     Matches,
     common_scatter,
     left_out,
     polynomial,
     robust_fit,
-    squared_lengths,
+    tukey_loss,
     with_scatter,
 )
 from align_cli.engine.displacements.motions import FEWEST, Group, motions
 from align_cli.engine.displacements.remainder import CUBIC
-from align_cli.engine.robust import LOSSES, OUTLIER
 
 NEIGHBOURS: Final = 5
 """Tiles around one whose motion it is expected to share, by majority."""
@@ -73,31 +73,54 @@ class Pair:
         main, second: the groups that they were found by.
         follows: (2, n) bool, the tiles of main and second: those displaced by less than half of
             what lies between both motions. A tile may follow neither.
+        smooth: parameters of a cubic field on top of both; None for none.
     """
 
     main: Group
     second: Group
     follows: NDArray[np.bool_]
+    smooth: Vector | None = None
+
+    def expected(self, points: Points, size: Size) -> tuple[Points, Points]:
+        """(n, 2) px each: how main and second are displaced at (n, 2) points."""
+        common = 0.0 if self.smooth is None else polynomial(CUBIC).of(self.smooth, points, size)
+        main, second = (each.displacement(points, size) for each in (self.main, self.second))
+        return main + common, second + common
+
+    def among(self, matches: Matches, size: Size) -> Pair:
+        """The same motions, followed by other tiles."""
+        return replace(self, follows=_follows(matches, self.expected(matches.position, size)))
 
 
 def second_motion(matches: Matches, size: Size) -> SecondMotion | None:
     """The tiles that do not follow the main motion but one of their own, if there are any.
+
+    Args:
+        matches: the tiles that found a match.
+        size: (width, height) of the target.
+    """
+    pair = two_motions(matches, size)
+    return None if pair is None else told(matches, size, pair)
+
+
+def two_motions(matches: Matches, size: Size) -> Pair | None:
+    """The main motion and a second one, if tiles follow one.
 
     Of all pairs of motions that are found, that which predicts tiles best from the others; the
     main one of the two is that which the answer fits better. Where a smooth field predicts them
     better still, what is left of the displacements without it is asked.
 
     Args:
-        matches: the tiles that found a match, all of one level.
+        matches: the tiles that found a match.
         size: (width, height) of the target.
     """
     remainder, pair = _best_pair(matches, size)
     if remainder is Remainder.SMOOTH:
-        matches = _without_smooth(matches, size)
-        remainder, pair = _best_pair(matches, size)
-    if pair is None or remainder is Remainder.SMOOTH:
-        return None
-    return _told(matches, size, pair)
+        smooth = _smooth(matches, size)
+        remainder, pair = _best_pair(replace(matches, displacement=smooth.residual), size)
+        if pair is not None:
+            pair = replace(pair, smooth=smooth.parameters)
+    return None if remainder is Remainder.SMOOTH else pair
 
 
 def _best_pair(matches: Matches, size: Size) -> tuple[Remainder | None, Pair | None]:
@@ -133,14 +156,14 @@ def _steps(matches: Matches, size: Size, pair: Pair) -> bool:
     return bool(np.median(apart[meets]) >= 0.5 * apart[pair.follows[1]].mean())
 
 
-def _without_smooth(matches: Matches, size: Size) -> Matches:
-    """What is left of the displacements without a smooth field through them."""
+def _smooth(matches: Matches, size: Size) -> Fit:
+    """A smooth field through the displacements."""
     rows = polynomial(CUBIC).at(matches.position, size)
-    fit = robust_fit(rows, matches.displacement, matches.covariance)
-    return replace(matches, displacement=fit.residual)
+    return robust_fit(rows, matches.displacement, matches.covariance)
 
 
-def _told(matches: Matches, size: Size, pair: Pair) -> SecondMotion:
+def told(matches: Matches, size: Size, pair: Pair) -> SecondMotion:
+    """What there is to say of a second motion, and of the tiles that follow it."""
     tiles, area = pair.follows[1], matches.area
     at = matches.position[tiles]
     shift = (pair.second.displacement(at, size) - pair.main.displacement(at, size)).mean(axis=0)
@@ -160,11 +183,13 @@ def _pair(matches: Matches, size: Size, one: Group, other: Group) -> Pair:
     length = np.hypot(*matches.displacement.T)
     main, second = sorted((one, other), key=lambda group: float(np.median(length[group.tiles])))
     of_main, of_second = (group.displacement(matches.position, size) for group in (main, second))
-    half = 0.5 * np.hypot(*(of_second - of_main).T)
-    follows = [
-        np.hypot(*(matches.displacement - motion).T) < half for motion in (of_main, of_second)
-    ]
-    return Pair(main, second, np.stack(follows))
+    return Pair(main, second, _follows(matches, (of_main, of_second)))
+
+
+def _follows(matches: Matches, expected: tuple[Points, Points]) -> NDArray[np.bool_]:
+    """(2, n) bool: displaced by less than half of what lies between two motions from either."""
+    half = 0.5 * np.hypot(*(expected[1] - expected[0]).T)
+    return np.stack([np.hypot(*(matches.displacement - each).T) < half for each in expected])
 
 
 def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tuple[Remainder, int]:
@@ -186,9 +211,7 @@ def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tupl
     residuals = [smooth, *(_left_out_of_pair(matches, size, pair) for pair in pairs)]
     scatter = min(common_scatter(each, matches.covariance) for each in residuals)
     variance = with_scatter(matches.covariance, scatter)
-    of_smooth, *of_pairs = (
-        float(_loss(squared_lengths(each, variance)).sum()) for each in residuals
-    )
+    of_smooth, *of_pairs = (tukey_loss(each, variance) for each in residuals)
     best = int(np.argmin(of_pairs))
     kind = Remainder.PIECEWISE if of_pairs[best] < of_smooth else Remainder.SMOOTH
     return kind, best
@@ -200,10 +223,6 @@ def _left_out_of_pair(matches: Matches, size: Size, pair: Pair) -> Points:
     votes = pair.follows[:, neighbours].sum(axis=2)
     of_main, of_second = (group.residual(matches, size) for group in (pair.main, pair.second))
     return np.where((votes[1] > votes[0])[:, None], of_second, of_main)
-
-
-def _loss(squared: Vector) -> Vector:
-    return LOSSES["tukey"].rho(np.sqrt(squared) / OUTLIER)
 
 
 def _neighbours(position: Points, asked: Mask) -> NDArray[np.intp]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,7 @@ from align_cli.engine.motion import MotionModel
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.messages import Objection
-from align_cli.engine.verdict.sufficiency import TOLD_PX, Remaining, matches_of, remaining
+from align_cli.engine.verdict.sufficiency import TOLD_PX, Remaining, remaining
 from align_cli.engine.verdict.uncertainty import with_scatter
 
 EVIDENCE: Final = -2.0
@@ -128,22 +129,32 @@ def assess(
         words = f"{_textureless(view)} has no texture that stands out of its noise"
         found = [Objection(Status.SINGULAR, words, refutes=True)]
         return Assessment(messages.outcome(found, model=answer.model.name))
-    left = remaining(answer.model, evidence, answer.warp, view.target_size, view.source_size)
-    matches = matches_of(evidence)
-    uncertainty = with_scatter(
+    left = remaining(
+        answer.model,
+        evidence,
+        answer.warp,
+        view.target_size,
+        view.source_size,
+        evidence.looked_at,
+    )
+    told = partial(
+        with_scatter,
         answer.noise,
         answer.model,
-        matches,
+        left.matches,
         left.fit,
         answer.warp,
         source_size=view.source_size,
         target_size=view.target_size,
     )
+    # What the model does not describe is told; whether the texture fixes it is another question.
+    by_texture = told()
+    uncertainty = by_texture if left.drift is None else told(drift=left.drift)
     objections = _of_agreement(evidence)
     if _meant(answer, repeat):
         objections = [each for each in objections if each.status is not Status.AMBIGUOUS]
     if not any(each.refutes for each in objections):
-        objections += _of_model(answer, evidence, left, uncertainty, view, accept_residual)
+        objections += _of_model(answer, evidence, left, by_texture, view, accept_residual)
         objections += _of_place(answer, repeat, view)
     if circles:
         step = last.last_step_px
@@ -206,6 +217,12 @@ def _of_model(
         )
         words = f"up to {left.px:.3g} px are left between them {where}, which {by} explains"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
+    if left.second is not None and left.second.share > MAJORITY:
+        words = (
+            f"{left.second.share:.0%} of the texture, {left.second.place}, moves by itself, by "
+            f"{left.second.length_px:.3g} px"
+        )
+        found.append(Objection(Status.SECOND_MOTION, words))
     level = evidence.coarse
     if len(blind_directions(level.pair, level.tiles, answer.model)):
         words = f"the texture does not fix every parameter of the {answer.model.name} model"

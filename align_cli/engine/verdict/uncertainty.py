@@ -5,6 +5,10 @@ not describe, parallax, a lens, curled paper, adds to it as far as the tiles sca
 each of them is uncertain by: the covariance of the model's fit to them, with the tiles as clusters,
 times the share of their variance that is scatter (a random-effects model; DerSimonian and Laird
 1986).
+
+A robust solver lies where most agrees. Least squares over the overlap lies elsewhere where the
+model does not hold: how far, the field of what is left tells (``sufficiency.Remaining.drift``), and
+it counts as a deviation of the answer.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Uncertainty
-from align_cli.engine.arrays import Matrix
+from align_cli.engine.arrays import Matrix, Vector
 from align_cli.engine.coordinates import Size, inverse, normalisation
 from align_cli.engine.displacements.covariance import clustered_covariance, student_factor
 from align_cli.engine.displacements.fit import Fit, Matches, of_model
@@ -29,41 +33,65 @@ LEAST_SCATTER: Final = 0.0
 def with_scatter(
     noise: Uncertainty | None,
     model: MotionModel,
-    matches: Matches,
+    matches: Matches | None,
     fit: Fit | None,
     warp: Matrix,
     *,
     source_size: Size,
     target_size: Size,
+    drift: Vector | None = None,
 ) -> Uncertainty | None:
     """The uncertainty of an answer by noise and by what its tiles disagree about.
 
     Args:
         noise: by noise alone; None where the solver could not tell.
         model: of the answer.
-        matches: the tiles that found a match.
-        fit: of the model to them; None where they are too few.
+        matches: the tiles of the main motion; None where they are too few.
+        fit: of the model to them, and how they scatter about what is systematic; None where they
+            are too few.
         warp: (3, 3), target pixel -> source pixel, at full size.
         source_size: (width, height) of the source.
         target_size: the same of the target.
+        drift: (p,) by which least squares over the overlap would move the answer; None where
+            nothing was looked for.
 
     Returns:
         None where neither tells.
     """
-    if fit is None:
+    if fit is None or matches is None:
         return noise
-    own = np.trace(matches.covariance, axis1=1, axis2=2)
-    scatter = 2.0 * fit.scatter_px**2
-    share = scatter / (scatter + float(np.median(own))) if noise is not None else 1.0
-    if share <= LEAST_SCATTER:
-        return noise
-    entries = _entries(model, matches, fit, inverse(warp), target_size)
+    source_to_target = inverse(warp)
+    entries = _of_scatter(noise, model, matches, fit, source_to_target, target_size)
     if entries is None:
         return noise
-    entries = share * entries
     if noise is not None:
         entries = entries + noise.covariance
-    return uncertainty_of(entries, inverse(warp), source_size=source_size, target_size=target_size)
+    if drift is not None:
+        moved = _change(model, source_to_target, target_size) @ drift
+        entries = entries + np.outer(moved, moved)
+    return uncertainty_of(
+        entries, source_to_target, source_size=source_size, target_size=target_size
+    )
+
+
+def _of_scatter(
+    noise: Uncertainty | None,
+    model: MotionModel,
+    matches: Matches,
+    fit: Fit,
+    source_to_target: Matrix,
+    size: Size,
+) -> NDArray[np.float64] | None:
+    """(8, 8) covariance of the first eight entries by what tiles disagree about; None for none."""
+    share = 1.0
+    if noise is not None:
+        own = np.trace(matches.covariance, axis1=1, axis2=2)
+        scatter = 2.0 * fit.scatter_px**2
+        share = scatter / (scatter + float(np.median(own)))
+    if share <= LEAST_SCATTER:
+        return np.zeros((8, 8))
+    entries = _entries(model, matches, fit, source_to_target, size)
+    return None if entries is None else np.asarray(share * entries)
 
 
 def _entries(
@@ -77,10 +105,15 @@ def _entries(
         return None
     degrees = clusters.degrees_of_freedom(np.eye(model.size))
     spread = clusters.matrix * float(student_factor(degrees).mean()) ** 2
+    change = _change(model, source_to_target, size)
+    return np.asarray(change @ spread @ change.T)
+
+
+def _change(model: MotionModel, source_to_target: Matrix, size: Size) -> NDArray[np.float64]:
+    """(8, p): how the entries of ``source_to_target`` follow a small warp of the target."""
     to_normalised = normalisation(size)
     moved = (
         np.linalg.inv(to_normalised) @ generators(model.name) @ (to_normalised @ source_to_target)
     )
     changes = moved - moved[:, 2:, 2:] * source_to_target
-    change = changes.reshape(model.size, 9)[:, :8].T
-    return np.asarray(change @ spread @ change.T)
+    return np.asarray(changes.reshape(model.size, 9)[:, :8].T)
