@@ -50,8 +50,8 @@ REPEATING: Final = 0.2
 """A picture repeats itself where at half of the displaced windows so many tiles agree."""
 
 BETTER: Final = 0.7
-"""A tile fits better at one place than at another if it lacks this share of what it lacks there to a
-ZNCC of 1."""
+"""A tile fits better at one place than at another where it lacks no more than this share of what it
+lacks there to a ZNCC of 1."""
 
 SAMPLED_TILES: Final = 10
 SAMPLED_AT: Final = 2.25
