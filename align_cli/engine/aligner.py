@@ -380,7 +380,7 @@ class Aligner:
             attempt = self._from(task, begin, given)
             if given:
                 return starts[0], attempt
-            if attempt.settled:
+            if attempt.assessment.nearly_all:
                 return IDENTITY, attempt
             first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
         views = Views(pair.levels, self._target.levels, self.model)
@@ -391,18 +391,20 @@ class Aligner:
                 guessed.append((name, guess))
                 yield guess
 
-        found = search(
-            first,
-            [name for name in starts if name != IDENTITY],
-            guesses=guesses,
-            judge=judge,
-            attempt=lambda judged: attempted(
-                task, judged.warp, used=judged.used, before=begin, tests=judge.scored
-            ),
-        )
+        found = first
+        if first is None or not first.attempt.settled:
+            found = search(
+                first,
+                [name for name in starts if name != IDENTITY],
+                guesses=guesses,
+                judge=judge,
+                attempt=lambda judged: attempted(
+                    task, judged.warp, used=judged.used, before=begin, tests=judge.scored + 1
+                ),
+            )
         if found is None:
             return IDENTITY, self._from(task, begin, False)
-        if found.attempt.settled or not practicable(pair):
+        if found.attempt.assessment.nearly_all or not practicable(pair):
             return found.start, found.attempt
         most = self._by_majority(found, guessed, judge, task, views, begin)
         return most.start, most.attempt
@@ -430,7 +432,7 @@ class Aligner:
                     used=majority.level + 1,
                     before=begin,
                     among=among,
-                    tests=judge.scored,
+                    tests=judge.scored + 1,
                 )
             except ImageError:  # too little agrees
                 return None

@@ -136,12 +136,14 @@ def by_majority(
         return best
     start, settled = found
     explained = majority.explained(best.attempt.warp)
-    if settled.explained < LEAST_EXPLAINED or settled.explained <= MORE * explained:
+    # The same motion, solved without what does not follow it, only has to explain as much.
+    needed = explained if judge.same(settled.warp, best.attempt.warp) else MORE * explained
+    if settled.explained < LEAST_EXPLAINED or settled.explained <= needed:
         return best
     tried = attempt(settled)
     if tried is None or tried.aligned < best.attempt.aligned:
         return best
-    if majority.explained(tried.warp) <= MORE * explained:
+    if majority.explained(tried.warp) <= needed:
         return best
     return Found(tried, start, judge.compared(tried.warp))
 

@@ -114,12 +114,7 @@ def test_the_motion_of_most_is_found(name: str) -> None:
     assert corner_error(found.source_to_target, MOST, SIZE) < LIMIT_PX
 
 
-HALF = pytest.mark.xfail(
-    strict=True, reason="7 of the 14 tiles that can tell lie on what moves by itself: doubtful"
-)
-
-
-@pytest.mark.parametrize("name", ["poster", "scan", pytest.param("exposure", marks=HALF)])
+@pytest.mark.parametrize("name", ["poster", "scan", "exposure"])
 def test_where_two_fifths_move_by_themselves_the_rest_is_aligned(name: str) -> None:
     assert align(*images(name), model="homography").outcome.aligned
 

@@ -129,6 +129,11 @@ class Evidence:
     away_px: tuple[float, float] = (math.nan, math.nan)
 
     @property
+    def pixel_px(self) -> float:
+        """Side of a pixel of the level that the field is of."""
+        return float(2.0**self.field.level)
+
+    @property
     def matches(self) -> int:
         """How many tiles found a distinct match."""
         return int(np.count_nonzero(self.distinct))

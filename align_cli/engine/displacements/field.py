@@ -262,5 +262,7 @@ def _covariance(
 ) -> NDArray[np.float64]:
     """(n, 2, 2) variance / information, limited along directions that have none."""
     values, vectors = np.linalg.eigh(information)
-    spread = variance[:, None] / np.maximum(values, variance[:, None] / BLIND)
+    spread = variance[:, None] / np.maximum(
+        values, variance[:, None] / BLIND + np.finfo(np.float32).tiny
+    )
     return np.asarray(np.einsum("nij,nj,nkj->nik", vectors, spread, vectors))

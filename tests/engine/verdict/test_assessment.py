@@ -308,10 +308,9 @@ def test_a_periodic_target_settles_nothing_by_tiles_alone() -> None:
     waves = [np.cos(2 * np.pi / 12 * axis) for axis in np.mgrid[:240, :320]]
     pair = view(*(noisy(waves[0] + waves[1], 0.05, seed) for seed in (1, 2)))
     found = judged(pair, answer("translation"), repeat=Repeat((12.0, 0.0), 1.0))
-    assert found.outcome.verdict is Verdict.FAILED
-    assert found.outcome.status is Status.NO_AGREEMENT
-    told = judged(pair, answer("translation"))
-    assert told.log10_false_alarms < -2.0
+    assert found.outcome.verdict is Verdict.DOUBTFUL
+    assert found.outcome.status is Status.AMBIGUOUS
+    assert found.log10_false_alarms > -2.0
 
 
 def test_parameters_and_tests_count() -> None:
