@@ -36,6 +36,7 @@ LEVELS: Final = 4
 """So many levels are looked at, from the finest of at most ``MOST_PIXELS``."""
 
 MOST_PIXELS: Final = 1 << 20
+"""Pixels of the finest level that is looked at."""
 
 DISPLACED: Final = (1.5, 2.25, 3.0, 4.25)
 """Displaced windows, in sides of a tile, both ways along x, along y and diagonally."""
@@ -72,7 +73,7 @@ SURE: Final = 0.8
 """ZNCC from which on a tile that lies within a pixel needs no window."""
 
 SETTLING: Final = -4.0
-"""log10 of the false alarms, at that chance, from which on the chance need not be measured."""
+"""log10 of the false alarms, at ``MOST_BY_ACCIDENT``, up to which the chance is not measured."""
 
 NEARLY_ALL: Final = 0.9
 """Where so many tiles lie where they fit best, the others are not asked where they fit."""
@@ -83,7 +84,7 @@ of the overlap's diagonal. Measured on 33 real pairs: with it scans, bands and r
 to 1.00 of their tiles, curled forms in 0.78 to 0.97, focus stacks in 0.53 to 0.88."""
 
 SIGMAS: Final = 2.0
-"""A tile is allowed so many of its own standard deviations besides."""
+"""A tile is allowed so many of its own standard deviations besides ``ALLOWED_PX``."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,6 +39,7 @@ ROUNDS: Final = 50
 """Reweighted solves at most; they end when no weight changes by more than ``SETTLED``."""
 
 SETTLED: Final = 1e-3
+"""A change of a tile's weight, from 0 to 1, that is no change."""
 
 LEAST_RIDGE: Final = 1e-12
 """Added to the unit diagonal of normal equations, that they have a solution whatever the tiles."""

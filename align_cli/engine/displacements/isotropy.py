@@ -26,7 +26,7 @@ on the level that is looked at first, homography: sunbursts 0.0019 and 0.0033, o
 right the least 0.016."""
 
 EVERY: Final = 4
-"""So manieth pixel of a tile, along both axes, is looked at."""
+"""One in so many pixels of a tile, along either axis, is looked at."""
 
 
 def blind_directions(pair: LevelPair, tiles: Tiles, model: MotionModel) -> NDArray[np.float64]:

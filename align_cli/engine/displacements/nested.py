@@ -13,7 +13,7 @@ import numpy as np
 from align_cli.engine.displacements.fit import Fit
 
 CHANCE: Final = 1e-3
-"""What chance alone would make seem so more rarely counts as found."""
+"""A richer field is needed where chance alone would fit so much better less often than this."""
 
 
 def log10_f_tail(ratio: float, above: float, below: float) -> float:

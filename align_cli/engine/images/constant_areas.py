@@ -24,12 +24,12 @@ TOLERANCE: Final = 4.0
 """Standard deviations of an area's noise that a pixel may differ from its level."""
 
 LEAST_TOLERANCE: Final = 0.01
-"""The same as a share of the picture's contrast, a grey level or two: what compression and a
-pixel's rounding leave in areas without noise."""
+"""What a pixel may differ from its area's level at least, as a share of the picture's contrast: a
+grey level or two, what compression and rounding leave in areas without noise."""
 
 MOST_TOLERANCE: Final = 0.25
-"""The same at most: an area whose noise fills a quarter of the contrast does not stand apart from
-the picture. White noise alone would have 0.86."""
+"""What a pixel may differ from its area's level at most, as a share of the picture's contrast: an
+area whose noise fills a quarter of it does not stand apart. White noise alone would have 0.86."""
 
 MOST_BEYOND: Final = 0.01
 """Share of the image that may lie beyond the level of an area; of a letterboxed picture 0.003 were

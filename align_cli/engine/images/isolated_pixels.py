@@ -26,8 +26,8 @@ DEVIATIONS: Final = 6.0
 pixel in a thousand million does."""
 
 LEAST_CONTRAST: Final = 0.02
-"""The same as a share of the picture's contrast: pictures drawn by a program have no noise, and
-what hardly shows misleads nobody."""
+"""Share of the picture's contrast by which a pixel of a spot differs from its median at least:
+pictures drawn by a program have no noise, and what hardly shows misleads nobody."""
 
 RING: Final = 0.125
 """Root mean square of the ring around a spot, as a share of the spot's dimmest pixel. Stars of
@@ -36,9 +36,9 @@ sigma 0.8 px have 0.33 and more. With 0.2, 0.15, 0.125 and 0.1, of 400 drawn hot
 pixels, of 50 photographs and scans in the worst tenth 325, 85, 29 and 9 of a million pixels."""
 
 EXCEPTIONS: Final = 0.04
-"""Share of the pixels that may stand out so far. Where more do, in texture, a defect has to stand
-out further; and where there are more spots than this, as in a raw mosaic of colours, they are what
-the image is made of."""
+"""Share of the pixels that may stand out by ``DEVIATIONS``. Where more do, in texture, a defect has
+to stand out further; and where there are more spots than this, as in a raw mosaic of colours, they
+are what the image is made of."""
 
 STEP: Final = 4
 """Every fourth pixel of every fourth row tells contrast and noise."""

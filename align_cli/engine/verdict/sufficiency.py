@@ -53,7 +53,7 @@ from align_cli.engine.displacements.second_motion import (
 from align_cli.engine.motion import LARGEST, MODELS, MotionModel
 
 TOLD_PX: Final = 1.0
-"""What is left of less is not told apart from nothing."""
+"""A remainder that is no larger is taken for none."""
 
 QUIET_PX: Final = 0.5
 """Where nine of ten tiles lie within so much it is only asked, by one solve each, whether a field
@@ -73,7 +73,7 @@ GRID: Final = 64
 of the overlap is no line: of 16 lenses 16 are told within 15 %, with 32 places 14."""
 
 EVERY: Final = 8
-"""So manieth of them is enough for least squares."""
+"""Least squares look at one in so many of these places."""
 
 ROUNDING_PX: Final = 1e-6
 """The overlap's own corners lie on the source's border."""
