@@ -11,7 +11,7 @@ must not be called so. elastix (mutual information, benchmarks.elastix) is timed
 it knows no homography.
 
 --subjects compares them on unlike views of one subject: bands of light, stains of a tissue, depth.
---calibrate prints the figures beside the constants of align_cli.engine.orientation and unlike.
+--calibrate prints the figures beside align_cli.engine.orientation.SMOOTHING_PX.
 
 Last, 16-bit images in a narrow dark range (0 to 300 of 65535) beside their 8-bit originals, both by
 their intensities.
@@ -298,7 +298,7 @@ def main() -> None:
         "--held-out", action="store_true", help=f"photographs: {', '.join(HELD_OUT)}"
     )
     arguments.add_argument("--subjects", action="store_true", help="unlike views of one subject")
-    arguments.add_argument("--calibrate", action="store_true", help="what the constants rest on")
+    arguments.add_argument("--calibrate", action="store_true", help="what the smoothing rests on")
     options = arguments.parse_args()
     rng = np.random.default_rng(options.seed)
     names = HELD_OUT if options.held_out else options.pictures
