@@ -243,6 +243,7 @@ NOT_CHOSEN = {
     "photometry": {"NO_LIGHT", "UNIFORM", "FIELD"},
     "spline": {"POLE"},
     "starts.phase": {"TINY"},
+    "verdict.sufficiency": {"NOWHERE"},
     "warping": {"TOGETHER"},
 }
 """What follows from mathematics, number formats or a library, or only tells choices apart."""

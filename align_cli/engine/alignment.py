@@ -126,7 +126,8 @@ class Uncertainty:
             (the ninth is 1). Its rank is the number of the model's parameters.
         corners_px: (4,) float64, standard deviation at the source's corners, clockwise from the
             top left.
-        mean_px, max_px: over the target's pixels.
+        mean_px: over the pixels of the target that the source reaches (all, if it reaches none).
+        max_px: over all of the target.
     """
 
     covariance: NDArray[np.float64]

@@ -133,10 +133,13 @@ def uncertainty_of(
     if not np.isfinite(sigma).all():
         return None
     at_corners, over_target = sigma[-4:], sigma[:-4]
+    there = points[: len(over_target) - 4]
+    reached = ((there >= -0.5) & (there <= np.array(source_size) - 0.5)).all(axis=1)
+    over_grid = over_target[:-4]
     return Uncertainty(
         covariance=entries,
         corners_px=at_corners,
-        mean_px=float(over_target[:-4].mean()),
+        mean_px=float((over_grid[reached] if reached.any() else over_grid).mean()),
         max_px=float(over_target.max()),
     )
 

@@ -72,8 +72,9 @@ GRID: Final = 64
 """Places along each side of the target at which what is left is looked at. Under a lens the border
 of the overlap is no line: of 16 lenses 16 are told within 15 %, with 32 places 14."""
 
-EVERY: Final = 8
-"""Least squares look at one in so many of these places."""
+EVERY: Final = 7.0 + (1.0 + math.sqrt(5.0)) / 2.0
+"""So manieth of them, rounded down, is enough for least squares. Not a whole number: of rows of 64
+places every eighth would lie left of the middle by a twentieth of the width."""
 
 ROUNDING_PX: Final = 1e-6
 """The overlap's own corners lie on the source's border."""
@@ -206,7 +207,7 @@ def _main_motion(
     if pair is None:
         of_smooth = partial(basis.of, smooth.parameters, size=size)
         matches = with_coarser(field, reach, levels, lambda points: [of_smooth(points)])
-        return matches, _away(evidence), within
+        return matches, _away(evidence, size), within
     matches = with_coarser(field, reach, levels, partial(pair.expected, size=size))
     pair = pair.among(matches, size)
     second = told(by_texture(matches, evidence.coarse), size, pair)
@@ -222,8 +223,8 @@ def _quiet_about(smooth: Fit, matches: Matches, evidence: Evidence) -> bool:
     return bool(matches.area[near].sum() >= NEARLY_ALL * all_tiles)
 
 
-def _away(evidence: Evidence) -> SecondMotion | None:
-    """What shares a motion beyond the reach of all windows."""
+def _away(evidence: Evidence, size: Size) -> SecondMotion | None:
+    """What shares a motion beyond the reach of all windows, in a target of a size."""
     lost = evidence.field.position[~evidence.field.matched]
     if not evidence.away or not len(lost):
         return None
@@ -233,7 +234,7 @@ def _away(evidence: Evidence) -> SecondMotion | None:
         shift_px=(x, y),
         length_px=math.hypot(x, y),
         centre=(float(centre[0]), float(centre[1])),
-        place=place_of(lost, evidence.coarse.pair.inside.shape[::-1]),
+        place=place_of(lost, size),
         tiles=np.empty(0, np.intp),
         log10_false_alarms=math.nan,
     )
@@ -306,7 +307,8 @@ class _Look:
         )
         if not len(within):
             return replace(NOTHING, matches=matches, fit=own)
-        drift = _drift(model, basis, field, moved[::EVERY], within[::EVERY], size)
+        some = np.arange(0.0, len(within), EVERY).astype(np.intp)
+        drift = _drift(model, basis, field, moved[some], within[some], size)
         if not certain:
             return Remaining(0.0, NOWHERE, matches=matches, fit=own, drift=drift)
         length = np.hypot(*moved.T)

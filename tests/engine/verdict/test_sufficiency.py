@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,24 +11,49 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from align_cli.engine.displacements.evidence import LevelEvidence
 from align_cli.engine.displacements.field import DisplacementField
+from align_cli.engine.displacements.fit import of_model
 from align_cli.engine.motion import MODELS
 from align_cli.engine.verdict.sufficiency import (
+    GRID,
     QUIET_PX,
     Remaining,
     matches_of,
     places,
     remaining,
 )
-from tests.scenes import about, mapped
+from tests.engine.displacements.pairs import drawn, level_pair, noisy, shift, speckle, view
+from tests.scenes import about, mapped, pixel_grid
 
 SIZE = (400, 300)
 SIGMA = 0.05
+HALF = (SIZE[0] // 2, SIZE[1] // 2)
+BEYOND = 20
+WIDER = (SIZE[0] + 2 * BEYOND, SIZE[1] + 2 * BEYOND)
+"""A source that reaches beyond the target on all sides."""
 
 
 def centres(count: int = 12) -> np.ndarray:
     x, y = (np.linspace(12.0, side - 13.0, round(count * side / SIZE[0])) for side in SIZE)
     return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+
+
+@cache
+def speckled() -> LevelEvidence:
+    """A level whose texture fixes every parameter of every model."""
+    plane = drawn(speckle(1, size=HALF), HALF)
+    return LevelEvidence(level_pair(plane, plane, level=1), most=150)
+
+
+@cache
+def rays() -> LevelEvidence:
+    """A level with a sunburst: it fixes neither scale nor perspective."""
+    x, y = (each - (side - 1.0) / 2.0 for each, side in zip(pixel_grid(SIZE), SIZE, strict=True))
+    radius = np.hypot(x, y)
+    plane = np.where(radius > 15, np.tanh(np.sin(16 * np.arctan2(y, x)) * radius / 5.0), 0.0)
+    pair = view(noisy(plane, 0.02, 1), noisy(plane, 0.02, 2)).at(np.eye(3), 1)
+    return LevelEvidence(pair, most=150)
 
 
 def evidence_of(
@@ -37,8 +63,11 @@ def evidence_of(
     sigma: float = SIGMA,
     seed: int = 0,
     matched: np.ndarray | None = None,
+    texture: LevelEvidence | None = None,
+    away: float = 0.0,
+    away_px: tuple[float, float] = (math.nan, math.nan),
 ) -> Any:
-    """A field of tiles with noise as large as they say."""
+    """A field of tiles with noise as large as they say; without ``texture`` all can be fixed."""
     count = len(position)
     noise = np.random.default_rng([11, seed]).normal(0.0, sigma, (count, 2))
     field = DisplacementField(
@@ -50,7 +79,13 @@ def evidence_of(
         side=16.0,
         level=0,
     )
-    return SimpleNamespace(field=field, reach_px=20.0)
+    return SimpleNamespace(
+        field=field,
+        reach_px=20.0,
+        coarse=speckled() if texture is None else texture,
+        away=away,
+        away_px=away_px,
+    )
 
 
 def left(
@@ -59,9 +94,13 @@ def left(
     position: np.ndarray | None = None,
     **more: Any,
 ) -> Remaining:
+    """What is left where the source reaches beyond the target on all sides.
+
+    So that the whole target is looked at, whatever the displacements.
+    """
     position = centres() if position is None else position
     evidence = evidence_of(np.broadcast_to(moved, position.shape), position, **more)
-    return remaining(MODELS[model], evidence, np.eye(3), SIZE, SIZE)
+    return remaining(MODELS[model], evidence, shift(BEYOND, BEYOND), SIZE, WIDER)
 
 
 def by_matrix(matrix: np.ndarray) -> np.ndarray:
@@ -98,6 +137,15 @@ def test_a_rigid_answer_that_should_be_turned() -> None:
     assert found.px == pytest.approx(angle * np.hypot(199.5, 149.5), rel=0.05)
     corner = np.abs(np.array(found.at_px) - [199.5, 149.5])
     assert_allclose(corner, [199.5, 149.5], atol=1e-6)
+    # A source that ends with the target shows no corner: each is turned beyond its border.
+    same = remaining(
+        MODELS["rigid"], evidence_of(by_matrix(turn), centres()), np.eye(3), SIZE, SIZE
+    )
+    assert same.explained_by == "rigid"
+    corner = np.abs(np.array(same.at_px) - [199.5, 149.5])
+    assert_allclose(corner, [199.5, 149.5 - angle * 199.5], atol=299.0 / (GRID - 1))
+    assert (corner < 149.5 - angle * 199.5 + 0.05).any()
+    assert same.px == pytest.approx(angle * np.hypot(*corner), rel=0.03)
 
 
 @pytest.mark.parametrize("times", [0.6, 1.6])
@@ -147,6 +195,17 @@ def test_a_lens_is_left_and_no_model_explains_it(k1: float) -> None:
     corners = np.array([[0.0, 0.0], [399.0, 0.0], [399.0, 299.0], [0.0, 299.0]])
     true = np.hypot(*lens(k1, corners).T).max()
     assert found.px == pytest.approx(true, abs=max(0.3, 0.15 * true))
+    if k1 > 0.0:
+        # Without a margin the source does not show what the lens moves beyond its border.
+        same = remaining(
+            MODELS["homography"], evidence_of(lens(k1, centres()), centres()), np.eye(3), SIZE, SIZE
+        )
+        at = np.array([same.at_px])
+        seen = at + lens(k1, at)
+        assert (seen > -0.5).all()
+        assert (seen < np.array(SIZE) - 0.5).all()
+        assert 0.6 * true < same.px < found.px
+        assert same.px == pytest.approx(np.hypot(*lens(k1, at)[0]), abs=max(0.3, 0.15 * true))
 
 
 def test_two_planes_are_a_second_motion() -> None:
@@ -158,6 +217,14 @@ def test_two_planes_are_a_second_motion() -> None:
     assert found.second.share == pytest.approx(front.mean(), abs=0.05)
     assert_allclose(found.second.shift_px, [0.0, 7.0], atol=0.3)
     assert found.second.place == "at the top"
+    # What is left, and how the rest scatters, is of the rest alone.
+    assert found.explained_by is None
+    assert found.px < 0.3
+    assert found.matches is not None
+    assert found.fit is not None
+    assert_array_equal(found.matches.position, position[~front])
+    assert len(found.fit.residual) == np.count_nonzero(~front)
+    assert found.fit.scatter_px < 0.05
 
 
 def test_where_nearly_all_lie_within_half_a_pixel_there_is_nothing_to_explain() -> None:
@@ -165,7 +232,15 @@ def test_where_nearly_all_lie_within_half_a_pixel_there_is_nothing_to_explain() 
     quiet = by_matrix(matrix)
     loud = 4.0 * quiet
     assert np.quantile(np.hypot(*quiet.T), 0.9) < 0.8 * QUIET_PX
-    assert left("affine", quiet, sigma=0.01).explained_by is None
+    found = left("affine", quiet, sigma=0.01)
+    assert found.explained_by is None
+    # What lies beyond chance is measured all the same.
+    assert found.px == pytest.approx(np.hypot(*quiet.T).max(), rel=0.2)
+    nothing = left("affine", 0.0 * quiet, sigma=0.01)
+    assert nothing.px == 0.0
+    assert nothing.drift is None
+    assert nothing.fit is not None
+    assert len(nothing.fit.parameters) == MODELS["affine"].size
     assert np.quantile(np.hypot(*loud.T), 0.9) > QUIET_PX
     assert left("affine", loud, sigma=0.01).explained_by == "homography"
 
@@ -214,7 +289,7 @@ def test_places_are_those_of_the_target_that_lie_in_the_source() -> None:
     whole = places(np.eye(3), SIZE, SIZE)
     for corner in ([0, 0], [399, 0], [399, 299], [0, 299]):
         assert (whole == corner).all(axis=1).any()
-    assert len(whole) == 260
+    assert len(whole) == GRID**2 + 4
     half = places(np.array([[1.0, 0.0, -200.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), SIZE, SIZE)
     assert (half[:, 0] >= 200.0).all()
     assert 0.4 < len(half) / len(whole) < 0.6
@@ -223,4 +298,83 @@ def test_places_are_those_of_the_target_that_lie_in_the_source() -> None:
     assert last[:, 1].max() <= 199.0
     wider = places(np.eye(3), SIZE, (600, 500))
     assert wider.max(axis=0).tolist() == [399.0, 299.0]
-    assert len(wider) == 260
+    assert len(wider) == GRID**2 + 4
+
+
+@pytest.mark.parametrize(("errors", "explained_by"), [(2.5, None), (11.0, "translation")])
+def test_another_of_its_own_is_told_where_the_tiles_are_certain_of_it(
+    errors: float, explained_by: str | None
+) -> None:
+    sigma = 1.0
+    off = errors * sigma * math.sqrt(2.0 / len(centres()))
+    for seed in range(5):
+        found = left("translation", (0.0, off), sigma=sigma, seed=seed)
+        assert found.explained_by == explained_by
+        assert found.px == (pytest.approx(off, abs=0.35) if explained_by else 0.0)
+
+
+def test_what_no_texture_fixes_is_not_told() -> None:
+    perspective = by_matrix(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1e-4, 0.0, 1.0]]))
+    assert left("translation", perspective).explained_by == "homography"
+    found = left("translation", perspective, texture=rays())
+    assert found.explained_by != "homography"
+    # Nor is the cubic field asked then: what is told is the motion of the answer's own model.
+    assert found.explained_by in {None, "translation", "rigid"}
+    unfixed = left("homography", perspective, texture=rays())
+    assert unfixed.px == 0.0
+    assert unfixed.explained_by is None
+    assert unfixed.drift is None
+    assert unfixed.fit is not None
+    # The other model is fitted all the same.
+    assert np.hypot(*unfixed.fit.residual.T).max() < 6.0 * SIGMA
+
+
+def test_what_shares_a_motion_out_of_reach_is_told() -> None:
+    position = centres()
+    matched = position[:, 1] < 200.0
+    moved = np.zeros_like(position)
+    found = left(
+        "affine", moved, position, sigma=0.4, matched=matched, away=0.3, away_px=(-30.0, 40.0)
+    )
+    assert found.second is not None
+    assert found.second.share == 0.3
+    assert found.second.shift_px == (-30.0, 40.0)
+    assert found.second.length_px == pytest.approx(50.0)
+    assert_allclose(found.second.centre, position[~matched].mean(axis=0))
+    assert found.second.place == "at the bottom"
+    assert len(found.second.tiles) == 0
+    assert left("affine", moved, position, sigma=0.4, matched=matched).second is None
+    all_found = left("affine", moved, position, sigma=0.4, away=0.3, away_px=(-30.0, 40.0))
+    assert all_found.second is None
+
+
+def test_least_squares_would_move_the_answer_to_the_mean_of_what_is_left() -> None:
+    moved = (1.2, -1.6)
+    found = left("translation", moved)
+    assert found.drift is not None
+    # A translation's parameters are in normalised coordinates.
+    by = of_model(MODELS["translation"]).of(found.drift, centres(), SIZE)
+    assert_allclose(by, np.broadcast_to(moved, by.shape), atol=0.05)
+    sheared = left("rigid", by_matrix(np.array([[1.0, 0.04, 0.0], [0.0, 1.0, 0.0], [0, 0, 1.0]])))
+    assert sheared.explained_by == "affine"
+    assert sheared.drift is not None
+    # Half of a shear is a turn.
+    by = of_model(MODELS["rigid"]).of(
+        sheared.drift, np.array([[199.5, 299.0], [199.5, 149.5]]), SIZE
+    )
+    area = np.array(SIZE, np.float64) ** 2
+    assert by[0, 0] == pytest.approx(0.04 * 149.5 * area[1] / area.sum(), abs=0.1)
+    assert_allclose(by[1], [0.0, 0.0], atol=0.1)
+
+
+def test_noise_moves_no_answer() -> None:
+    """Beyond chance nothing is left of the drift, about as often as chance has it."""
+    lengths = []
+    for seed in range(12):
+        found = left("translation", (0.0, 0.0), sigma=1.0, seed=seed)
+        assert found.drift is not None
+        of = of_model(MODELS["translation"]).of(found.drift, centres()[:1], SIZE)
+        lengths.append(float(np.hypot(*of[0])))
+    expected = math.sqrt(2.0 / len(centres()))
+    assert np.count_nonzero(np.array(lengths) == 0.0) >= 5
+    assert np.sqrt(np.mean(np.square(lengths))) < 0.8 * expected

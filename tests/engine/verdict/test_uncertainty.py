@@ -127,7 +127,11 @@ def test_without_the_noise_the_tiles_alone_tell() -> None:
 def test_too_few_tiles_for_the_model_leave_the_noise() -> None:
     noise = by_noise(0.2)
     few = tiles(3, 2.0, 0.05, 1)
-    assert sure(noise, few, "homography") is noise
+    found = sure(noise, few, "homography")
+    assert found is not None
+    assert_allclose(found.covariance, noise.covariance, rtol=1e-12, atol=1e-15)
+    assert found.mean_px == pytest.approx(noise.mean_px, rel=1e-6)
+    assert_allclose(found.corners_px, noise.corners_px, rtol=1e-6)
     assert sure(None, few, "homography") is None
 
 
@@ -181,3 +185,31 @@ def test_tiles_that_do_not_follow_make_it_no_less_certain() -> None:
     assert before is not None
     assert after is not None
     assert after.mean_px == pytest.approx(before.mean_px, rel=0.25)
+
+
+def test_how_far_least_squares_would_move_it_counts_once_more() -> None:
+    motion, matches, noise = MODELS["translation"], tiles(40, 1.0, 0.05, 4), by_noise(0.1)
+    fit = fitted(motion, matches.position, matches.displacement, matches.covariance, SIZE)
+    # A translation's parameters, in normalised coordinates, that move by 3 and -4 px.
+    drift = np.linalg.lstsq(
+        of_model(motion).at(np.zeros((1, 2)), SIZE)[0], np.array([3.0, -4.0]), rcond=None
+    )[0]
+
+    def told(warp: np.ndarray, **more: np.ndarray) -> Uncertainty:
+        found = with_scatter(
+            noise, motion, matches, fit, warp, source_size=SIZE, target_size=SIZE, **more
+        )
+        assert found is not None
+        return found
+
+    without, moved = told(np.eye(3)), told(np.eye(3), drift=drift)
+    assert moved.mean_px == pytest.approx(np.hypot(without.mean_px, 5.0), rel=1e-6)
+    added = moved.covariance - without.covariance
+    assert added[2, 2] == pytest.approx(9.0)
+    assert added[5, 5] == pytest.approx(16.0)
+    assert added[2, 5] == pytest.approx(-12.0)
+    # In px of the target, however the source lies.
+    half = np.diag([0.5, 0.5, 1.0])
+    assert told(half, drift=drift).mean_px == pytest.approx(
+        np.hypot(told(half).mean_px, 5.0), rel=1e-6
+    )
