@@ -161,8 +161,9 @@ def test_few_tiles_are_less_sure_of_their_own_scatter() -> None:
 def test_over_the_target_it_is_the_same_however_the_source_lies(model: str) -> None:
     matches = tiles(40, 2.0, 0.05, 3)
     angle = np.deg2rad(20.0)
-    turn = 1.7 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
-    warp = np.array([[*turn[0], 30.0], [*turn[1], -20.0], [1e-4, 0.0, 1.0]])
+    turn = 0.3 * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    # All of the target lies in the source: the mean is over the overlap.
+    warp = np.array([[*turn[0], 100.0], [*turn[1], 60.0], [1e-4, 0.0, 1.0]])
     plain, turned = sure(None, matches, model), sure(None, matches, model, warp)
     assert plain is not None
     assert turned is not None
@@ -213,3 +214,18 @@ def test_how_far_least_squares_would_move_it_counts_once_more() -> None:
     assert told(half, drift=drift).mean_px == pytest.approx(
         np.hypot(told(half).mean_px, 5.0), rel=1e-6
     )
+
+
+def test_its_mean_is_over_the_overlap() -> None:
+    """To the right, where no tile is, a homography is far less certain."""
+    matches = tiles(60, 0.5, 0.05, 2)
+    matches = matches[matches.position[:, 0] < 120.0]
+    beside = np.array([[1.0, 0.0, 160.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+    over_all, over_left = (
+        sure(None, matches, "homography"),
+        sure(None, matches, "homography", beside),
+    )
+    assert over_all is not None
+    assert over_left is not None
+    assert over_left.mean_px < 0.7 * over_all.mean_px
+    assert over_left.max_px == pytest.approx(over_all.max_px, rel=1e-6)
