@@ -12,7 +12,6 @@ import numpy as np
 from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
-from align_cli.engine.displacements import summary
 from align_cli.engine.displacements.evidence import Evidence, gathered
 from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.records import Displacements
@@ -23,6 +22,7 @@ from align_cli.engine.repeats import Repeat
 from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.sufficiency import TOLD_PX, Remaining, remaining
+from align_cli.engine.verdict.summary import summarised
 from align_cli.engine.verdict.uncertainty import with_scatter
 
 EVIDENCE: Final = -2.0
@@ -162,7 +162,7 @@ def assess(
         objections.append(Objection(Status.ITERATION_LIMIT, words))
     return Assessment(
         outcome=messages.outcome(objections, model=answer.model.name),
-        displacements=summary.summarised(evidence, left),
+        displacements=summarised(evidence, left),
         uncertainty=uncertainty,
         settled=evidence.settled and not objections,
         nearly_all=evidence.nearly_all and not objections,

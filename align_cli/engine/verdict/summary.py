@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from align_cli.engine.displacements.evidence import SIGMAS, Evidence
 from align_cli.engine.displacements.records import Displacements, SecondMotion
-
-if TYPE_CHECKING:
-    from align_cli.engine.verdict.sufficiency import Remaining
+from align_cli.engine.verdict.sufficiency import Remaining
 
 
 def summarised(evidence: Evidence, left: Remaining) -> Displacements:

@@ -11,8 +11,8 @@ import pytest
 
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.second_motion import SecondMotion
-from align_cli.engine.displacements.summary import summarised
 from align_cli.engine.verdict.sufficiency import NOTHING, Remaining
+from align_cli.engine.verdict.summary import summarised
 
 LENGTHS = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.4, 3.0, 5.0, 40.0])
 
