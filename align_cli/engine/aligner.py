@@ -212,10 +212,13 @@ class Aligner:
         kept = found.displacements.fixed_pattern
         without = cleaned(pair, self.options) if kept is not None else None
         pair = pair if without is None else without[0]
-        view: PairView = IntensityView(pair, found.gain)
+        warp = found.target_to_source
+        view: PairView
         if found.similarity == GRADIENT:
             view = OrientationView(View(pair.source, pair.levels), self._view)
-        evidence = gathered(view, found.target_to_source, parameters=0, tests=1, all_tiles=True)
+        else:
+            view = IntensityView(pair, pair.light_under(warp).gain)
+        evidence = gathered(view, warp, parameters=0, tests=1, all_tiles=True)
         if evidence is None:
             return found
         field = evidence.field

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.aligner import align
+from align_cli.engine.aligner import Aligner, align
 from align_cli.engine.alignment import Alignment, Status, Verdict
 from align_cli.engine.check import check
 from align_cli.engine.errors import ImageError
@@ -87,6 +87,19 @@ def test_nothing_was_fitted_so_no_parameters_are_counted() -> None:
     assert given.displacements.field.level == 0
     assert len(given.displacements.field) > 2 * len(solved.displacements.field)
     assert given.displacements.log10_false_alarms < solved.displacements.log10_false_alarms
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1e4])
+def test_tiles_tell_as_much_in_whatever_unit_the_source_is(unit: float) -> None:
+    aligner = Aligner(target().astype(np.float64))
+    one, other = (
+        aligner.align(scale * source().astype(np.float64), all_tiles=True).displacements
+        for scale in (1.0, unit)
+    )
+    assert one is not None
+    assert other is not None
+    assert_allclose(other.field.position, one.field.position)
+    assert_allclose(other.field.covariance, one.field.covariance, rtol=1e-3)
 
 
 @pytest.mark.parametrize(
