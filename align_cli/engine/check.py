@@ -157,7 +157,8 @@ def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Ass
         accept_residual=options.accept_residual,
         all_tiles=True,
     )
-    if options.similarity == INTENSITY and Aligner.finds_another(pair, warp, assessment, options):
+    by_intensity = isinstance(view, IntensityView)
+    if by_intensity and Aligner.finds_another(pair, warp, assessment, options):
         objection = Objection(
             Status.SECOND_MOTION,
             "what agrees may belong to the sensor (hot pixels, block edges, constant areas at the "

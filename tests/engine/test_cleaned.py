@@ -94,6 +94,8 @@ def test_where_nearly_every_tile_has_a_hot_pixel(hot: int) -> None:
 
 def test_the_identity_that_somebody_gives_is_contradicted_by_the_stars() -> None:
     source, target = night_sky(9, 5, 1), night_sky(0, 0, 2)
+    auto = check(source, target, IDENTITY, model="translation", similarity="auto")
+    assert not auto.outcome.aligned
     told = check(source, target, IDENTITY, model="translation")
     kept = check(source, target, IDENTITY, model="translation", keep_fixed_pattern=True)
     assert not told.outcome.aligned
