@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from align_cli.engine.displacements.field import DisplacementField
@@ -14,8 +15,8 @@ class SecondMotion:
 
     Attributes:
         share: of the textured area, in [0, 1].
-        shift_px: (x, y), where its tiles are found in the warped source, less where they stand, in
-            pixels of the target; their mean.
+        shift_px: (x, y), where its tiles are found in the warped source, less where the rest of
+            the target would have them, in pixels of the target; their mean.
         centre_px: (x, y) mean of its tiles' centres.
         where: the same in words, as "at the top".
     """
@@ -24,6 +25,11 @@ class SecondMotion:
     shift_px: tuple[float, float]
     centre_px: tuple[float, float]
     where: str
+
+    @property
+    def length_px(self) -> float:
+        """Length of the shift."""
+        return math.hypot(*self.shift_px)
 
 
 @dataclass(frozen=True)

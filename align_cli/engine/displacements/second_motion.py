@@ -29,6 +29,7 @@ from align_cli.engine.displacements.fit import (
     with_scatter,
 )
 from align_cli.engine.displacements.motions import FEWEST, Group, motions
+from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.displacements.remainder import CUBIC
 
 NEIGHBOURS: Final = 5
@@ -40,29 +41,6 @@ class Remainder(Enum):
 
     SMOOTH = "smooth"
     PIECEWISE = "piecewise"
-
-
-@dataclass(frozen=True, eq=False)
-class SecondMotion:
-    """What does not move with the rest, but as one.
-
-    Attributes:
-        share: of the tiles that found a match, by area.
-        shift_px: (x, y) by which it is displaced against the rest, at its tiles on average.
-        length_px: of that shift.
-        centre: (x, y), mean position of its tiles in the target.
-        place: the same in words: "at the top".
-        tiles: (k,) indices of its tiles.
-        log10_false_alarms: of so many agreeing if all matches were wrong.
-    """
-
-    share: float
-    shift_px: tuple[float, float]
-    length_px: float
-    centre: tuple[float, float]
-    place: str
-    tiles: NDArray[np.intp]
-    log10_false_alarms: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,13 +147,10 @@ def told(matches: Matches, size: Size, pair: Pair) -> SecondMotion:
     shift = (pair.second.displacement(at, size) - pair.main.displacement(at, size)).mean(axis=0)
     centre = at.mean(axis=0)
     return SecondMotion(
-        float(area[tiles].sum() / area.sum()),
-        (float(shift[0]), float(shift[1])),
-        float(np.hypot(*shift)),
-        (float(centre[0]), float(centre[1])),
-        place_of(at, size),
-        np.flatnonzero(tiles),
-        pair.second.log10_false_alarms,
+        share=float(area[tiles].sum() / area.sum()),
+        shift_px=(float(shift[0]), float(shift[1])),
+        centre_px=(float(centre[0]), float(centre[1])),
+        where=place_of(at, size),
     )
 
 

@@ -219,7 +219,7 @@ def _of_model(
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
     if left.second is not None and left.second.share > MAJORITY:
         words = (
-            f"{left.second.share:.0%} of the texture, {left.second.place}, moves by itself, by "
+            f"{left.second.share:.0%} of the texture, {left.second.where}, moves by itself, by "
             f"{left.second.length_px:.3g} px"
         )
         found.append(Objection(Status.SECOND_MOTION, words))

@@ -37,6 +37,7 @@ from align_cli.engine.displacements.fit import (
 )
 from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.nested import CHANCE, log10_chance
+from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.displacements.remainder import (
     CUBIC,
     explained_by_richer,
@@ -44,12 +45,7 @@ from align_cli.engine.displacements.remainder import (
     smooth_field,
     smooth_remainder,
 )
-from align_cli.engine.displacements.second_motion import (
-    SecondMotion,
-    place_of,
-    told,
-    two_motions,
-)
+from align_cli.engine.displacements.second_motion import place_of, told, two_motions
 from align_cli.engine.motion import LARGEST, MODELS, MotionModel
 
 TOLD_PX: Final = 1.0
@@ -232,11 +228,8 @@ def _away(evidence: Evidence, size: Size) -> SecondMotion | None:
     return SecondMotion(
         share=evidence.away,
         shift_px=(x, y),
-        length_px=math.hypot(x, y),
-        centre=(float(centre[0]), float(centre[1])),
-        place=place_of(lost, size),
-        tiles=np.empty(0, np.intp),
-        log10_false_alarms=math.nan,
+        centre_px=(float(centre[0]), float(centre[1])),
+        where=place_of(lost, size),
     )
 
 

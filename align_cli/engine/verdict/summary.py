@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from align_cli.engine.displacements.evidence import SIGMAS, Evidence
-from align_cli.engine.displacements.records import Displacements, SecondMotion
+from align_cli.engine.displacements.records import Displacements
 from align_cli.engine.verdict.sufficiency import Remaining
 
 
@@ -32,7 +32,6 @@ def summarised(evidence: Evidence, left: Remaining) -> Displacements:
     half, one, two = (
         float((length <= px).mean()) if length.size else math.nan for px in (0.5, 1.0, 2.0)
     )
-    second = left.second
     return Displacements(
         field=field,
         tiles=evidence.tiles,
@@ -49,7 +48,5 @@ def summarised(evidence: Evidence, left: Remaining) -> Displacements:
         systematic_px=left.px,
         systematic_at_px=left.at_px,
         explained_by=left.explained_by,
-        second_motion=None
-        if second is None
-        else SecondMotion(second.share, second.shift_px, second.centre, second.place),
+        second_motion=left.second,
     )

@@ -216,7 +216,7 @@ def test_two_planes_are_a_second_motion() -> None:
     assert found.second is not None
     assert found.second.share == pytest.approx(front.mean(), abs=0.05)
     assert_allclose(found.second.shift_px, [0.0, 7.0], atol=0.3)
-    assert found.second.place == "at the top"
+    assert found.second.where == "at the top"
     # What is left, and how the rest scatters, is of the rest alone.
     assert found.explained_by is None
     assert found.px < 0.3
@@ -340,9 +340,8 @@ def test_what_shares_a_motion_out_of_reach_is_told() -> None:
     assert found.second.share == 0.3
     assert found.second.shift_px == (-30.0, 40.0)
     assert found.second.length_px == pytest.approx(50.0)
-    assert_allclose(found.second.centre, position[~matched].mean(axis=0))
-    assert found.second.place == "at the bottom"
-    assert len(found.second.tiles) == 0
+    assert_allclose(found.second.centre_px, position[~matched].mean(axis=0))
+    assert found.second.where == "at the bottom"
     assert left("affine", moved, position, sigma=0.4, matched=matched).second is None
     all_found = left("affine", moved, position, sigma=0.4, away=0.3, away_px=(-30.0, 40.0))
     assert all_found.second is None

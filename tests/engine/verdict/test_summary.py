@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from align_cli.engine.displacements.field import DisplacementField
-from align_cli.engine.displacements.second_motion import SecondMotion
+from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.verdict.sufficiency import NOTHING, Remaining
 from align_cli.engine.verdict.summary import summarised
 
@@ -85,7 +85,7 @@ def test_where_no_tile_found_a_match_nothing_is_known() -> None:
 
 
 def test_what_is_left_is_told_too() -> None:
-    second = SecondMotion(0.3, (1.0, -2.0), 2.2, (40.0, 50.0), "at the top", np.arange(3), -9.0)
+    second = SecondMotion(0.3, (1.0, -2.0), (40.0, 50.0), "at the top")
     left = Remaining(4.2, (7.0, 8.0), "affine", second)
     told = figures(field_of(LENGTHS), left)
     assert told.systematic_px == 4.2
