@@ -101,7 +101,6 @@ class Evidence:
         follows: (n,) bool, those of them that lie within what is allowed.
         allowed_px: what is allowed.
         nearly_all: whether all but a few tiles lie where they fit best.
-        silent: the share of the tiles that found no match within reach.
         settled: whether most of the textured area follows, beyond doubt.
         coarse: the coarsest level with tiles whose pixel is no larger than what is allowed.
         ambiguous: whether nearly all tiles lie where they fit, in a picture that repeats itself.
@@ -120,7 +119,6 @@ class Evidence:
     distinct: Mask
     follows: Mask
     allowed_px: float
-    silent: float
     settled: bool
     coarse: LevelEvidence
     looked_at: Callable[[], Sequence[LevelEvidence]]
@@ -403,7 +401,6 @@ def _settled(
         distinct=distinct,
         follows=distinct & _near_enough(field, allowed),
         allowed_px=allowed,
-        silent=1.0 - float(field.matched.mean()),
         settled=True,
         coarse=coarse,
         looked_at=looked_at,
@@ -442,7 +439,6 @@ def _told(
         distinct=distinct,
         follows=follows,
         allowed_px=allowed,
-        silent=1.0 - float(field.matched.mean()),
         settled=False,
         coarse=coarse,
         looked_at=looked_at,

@@ -161,30 +161,9 @@ class Fit:
     scatter_px: float
 
     @property
-    def effective(self) -> float:
-        """How many tiles carry the fit: (sum w)^2 / sum w^2."""
-        squares = float(self.weight @ self.weight)
-        return float(self.weight.sum()) ** 2 / squares if squares > 0.0 else 0.0
-
-    @property
     def squares(self) -> float:
         """Weighted sum of the squared residuals in units of their variance."""
         return float(self.weight @ squared_lengths(self.residual, self.variance))
-
-
-def fitted(
-    model: MotionModel, position: Points, displacement: Points, covariance: Floats, size: Size
-) -> Fit:
-    """Fit a motion model, linearised at the identity, to displacements.
-
-    Args:
-        model: the motion model.
-        position: (n, 2) float64, where the tiles stand, px of the target.
-        displacement: (n, 2) float64, px.
-        covariance: (n, 2, 2) float64 of the displacements, px^2.
-        size: (width, height) of the target.
-    """
-    return robust_fit(of_model(model).at(position, size), displacement, covariance)
 
 
 def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
@@ -311,7 +290,7 @@ def common_scatter(residual: Points, covariance: Floats) -> float:
 
 
 def _scatter(squares: Floats, spread: Floats, among: Mask, free: float) -> Vector:
-    """The same, (k,), of (k, n, 2) squares along the axes of each covariance, (n, 2) variances.
+    """``common_scatter``, (k,), of (k, n, 2) squares and (n, 2) variances along each covariance's axes.
 
     ``among`` (k, n) are the tiles of each; ``free`` is the number of tiles that a fit can lay
     exactly on itself: so many of the smallest residuals say nothing.

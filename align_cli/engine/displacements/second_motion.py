@@ -70,17 +70,6 @@ class Pair:
         return replace(self, follows=_follows(matches, self.expected(matches.position, size)))
 
 
-def second_motion(matches: Matches, size: Size) -> SecondMotion | None:
-    """The tiles that do not follow the main motion but one of their own, if there are any.
-
-    Args:
-        matches: the tiles that found a match.
-        size: (width, height) of the target.
-    """
-    pair = two_motions(matches, size)
-    return None if pair is None else told(matches, size, pair)
-
-
 def two_motions(matches: Matches, size: Size) -> Pair | None:
     """The main motion and a second one, if tiles follow one.
 

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from align_cli.engine.displacements import second_motion as second_motion_module
-from align_cli.engine.displacements.fit import of_model
-from align_cli.engine.displacements.second_motion import place_of, second_motion
+from align_cli.engine.displacements.fit import Matches, of_model
+from align_cli.engine.displacements.records import SecondMotion
+from align_cli.engine.displacements.second_motion import place_of, told, two_motions
 from align_cli.engine.motion import MODELS
 from tests.engine.displacements.fields import (
     SIZE,
@@ -18,6 +19,11 @@ from tests.engine.displacements.fields import (
     spread,
     still,
 )
+
+
+def second_motion(tiles: Matches, size: tuple[int, int]) -> SecondMotion | None:
+    pair = two_motions(tiles, size)
+    return None if pair is None else told(tiles, size, pair)
 
 
 def band(share: float, shift: tuple[float, float], rest: Field = still) -> Field:
@@ -88,19 +94,19 @@ def test_large_tiles_count_by_their_area() -> None:
 @pytest.mark.parametrize("k1", [-0.1, -0.03, 0.03, 0.1])
 @pytest.mark.parametrize("wrong", [0.0, 0.3])
 def test_a_lens_is_no_second_motion(k1: float, wrong: float) -> None:
-    told = [
+    seconds = [
         second_motion(matches(lens(k1), 150, seed=seed, wrong=wrong), SIZE) for seed in range(5)
     ]
-    assert told == [None] * 5
+    assert seconds == [None] * 5
 
 
 @pytest.mark.parametrize("wrong", [0.0, 0.3])
 def test_nothing_is_told_where_nothing_moves_by_itself(wrong: float) -> None:
-    told = [
+    seconds = [
         second_motion(matches(still, 150, seed=seed, wrong=wrong, scatter=0.2), SIZE)
         for seed in range(40)
     ]
-    assert sum(each is not None for each in told) <= 1
+    assert sum(each is not None for each in seconds) <= 1
 
 
 def test_a_second_motion_is_found_behind_a_lens() -> None:

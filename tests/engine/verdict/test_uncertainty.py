@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from align_cli.engine.alignment import Uncertainty
-from align_cli.engine.displacements.fit import Matches, fitted, of_model
+from align_cli.engine.displacements.fit import Matches, of_model, robust_fit
 from align_cli.engine.motion import MODELS
 from align_cli.engine.uncertainty import uncertainty_of
 from align_cli.engine.verdict.uncertainty import with_scatter
@@ -41,7 +41,9 @@ def sure(
     warp: np.ndarray | None = None,
 ) -> Uncertainty | None:
     motion = MODELS[model]
-    fit = fitted(motion, matches.position, matches.displacement, matches.covariance, SIZE)
+    fit = robust_fit(
+        of_model(motion).at(matches.position, SIZE), matches.displacement, matches.covariance
+    )
     return with_scatter(
         noise,
         motion,
@@ -90,7 +92,9 @@ def test_it_is_what_the_answer_varies_over_the_overlap(model: str) -> None:
     errors, told = [], []
     for seed in range(30):
         matches = tiles(count, scatter, 0.05, seed)
-        fit = fitted(motion, matches.position, matches.displacement, matches.covariance, SIZE)
+        fit = robust_fit(
+            of_model(motion).at(matches.position, SIZE), matches.displacement, matches.covariance
+        )
         errors.append(np.hypot(*of_model(motion).of(fit.parameters, points, SIZE).T))
         found = sure(by_noise(1e-3), matches, model)
         assert found is not None
@@ -190,7 +194,9 @@ def test_tiles_that_do_not_follow_make_it_no_less_certain() -> None:
 
 def test_how_far_least_squares_would_move_it_counts_once_more() -> None:
     motion, matches, noise = MODELS["translation"], tiles(40, 1.0, 0.05, 4), by_noise(0.1)
-    fit = fitted(motion, matches.position, matches.displacement, matches.covariance, SIZE)
+    fit = robust_fit(
+        of_model(motion).at(matches.position, SIZE), matches.displacement, matches.covariance
+    )
     # A translation's parameters, in normalised coordinates, that move by 3 and -4 px.
     drift = np.linalg.lstsq(
         of_model(motion).at(np.zeros((1, 2)), SIZE)[0], np.array([3.0, -4.0]), rcond=None
