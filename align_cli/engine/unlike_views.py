@@ -36,9 +36,6 @@ from align_cli.engine.sampling import common, resample
 from align_cli.engine.targets import TargetPlanes, target_planes
 from align_cli.engine.unlike_repeats import repeat_of_edges
 
-LEAST_TILE_VARIANCE: Final = 0.02
-"""Tiles of whose orientations the variance is smaller are not asked. It is at most 1."""
-
 REPEAT_LEVEL: Final = 1
 """Level on which an image's edges are held against themselves."""
 

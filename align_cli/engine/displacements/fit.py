@@ -290,7 +290,7 @@ def common_scatter(residual: Points, covariance: Floats) -> float:
 
 
 def _scatter(squares: Floats, spread: Floats, among: Mask, free: float) -> Vector:
-    """``common_scatter``, (k,), of (k, n, 2) squares and (n, 2) variances along each covariance's axes.
+    """``common_scatter``, (k,), of (k, n, 2) squares along the axes of (n, 2) variances.
 
     ``among`` (k, n) are the tiles of each; ``free`` is the number of tiles that a fit can lay
     exactly on itself: so many of the smallest residuals say nothing.

@@ -53,25 +53,6 @@ NINE_IN_TEN: Final = 1.645
 """Standard deviations of the normal law that hold nine of ten."""
 
 
-@dataclass(frozen=True)
-class Explained:
-    """What a richer model says of a remainder.
-
-    Attributes:
-        model: the simplest one that no richer one improves upon beyond chance.
-        largest_px: how far it would still move the overlap at most.
-        at: (x, y) of that place in the target.
-        sigma_px: standard error of the displacement there.
-        log10_chance: that of so much better a fit where the answer's own model suffices.
-    """
-
-    model: str
-    largest_px: float
-    at: tuple[float, float]
-    sigma_px: float
-    log10_chance: float
-
-
 @dataclass(frozen=True, eq=False)
 class Smooth:
     """A smooth field through the displacements.
@@ -79,18 +60,11 @@ class Smooth:
     Attributes:
         basis: of the field.
         fit: of it to the tiles.
-        largest_px: length of the field at most, where tiles carry it.
-        at: (x, y) of that place in the target.
-        mean_px, rms_px: of the length, over those places.
-        carried: (m,) bool, which of the places asked for they are.
+        carried: (m,) bool, at which of the places asked for tiles carry it.
     """
 
     basis: Basis
     fit: Fit
-    largest_px: float
-    at: tuple[float, float]
-    mean_px: float
-    rms_px: float
     carried: Mask
 
 
@@ -121,54 +95,27 @@ def fitted_transform(
     return transform, fit
 
 
-def explained_by_richer(
-    model: MotionModel, matches: Matches, size: Size, within: Points
-) -> Explained | None:
+def explained_by_richer(model: MotionModel, matches: Matches, size: Size) -> MotionModel | None:
     """The simplest richer model, up to homography, that explains the displacements beyond chance.
 
     Args:
         model: that of the answer.
         matches: the tiles that found a match.
         size: (width, height) of the target.
-        within: (m, 2) float64, places of the overlap, px of the target, its corners among them.
 
     Returns:
         None where no richer model explains more than chance does.
-    """
-    chosen, chance = _sufficient(model, matches, size)
-    if chosen is model:
-        return None
-    transform, fit = fitted_transform(chosen, matches, size)
-    length = np.hypot(*(map_points(transform, within) - within).T)
-    largest = int(np.nanargmax(length))
-    variance = of_model(chosen).variance(fit, within[[largest]], size)
-    return Explained(
-        chosen.name,
-        float(length[largest]),
-        (float(within[largest, 0]), float(within[largest, 1])),
-        math.sqrt(float(variance[0])),
-        chance,
-    )
-
-
-def _sufficient(model: MotionModel, matches: Matches, size: Size) -> tuple[MotionModel, float]:
-    """The simplest model from that one on that no richer one improves upon beyond chance.
-
-    Also log10 of the chance that the best of the richer improves upon ``model`` as much as it does.
     """
     models = [other for other in MODELS.values() if other.size >= model.size]
     largest = fitted_transform(MODELS[LARGEST], matches, size)[1]
     # All with the same weights, so that their sums of squares can be compared.
     fits = [fitted_transform(other, matches, size, like=largest)[1] for other in models]
     level = math.log10(CHANCE / max(len(models) - 1, 1))
-    first = 0.0
     for number, simple in enumerate(models):
         richer = fits[number + 1 :]
-        chance = min((log10_chance(fits[number], rich) for rich in richer), default=0.0)
-        first = chance if number == 0 else first
-        if chance > level:
-            return simple, first
-    return models[-1], first
+        if all(log10_chance(fits[number], rich) > level for rich in richer):
+            return None if simple is model else simple
+    raise AssertionError  # the last has none richer
 
 
 def smooth_field(matches: Matches, size: Size) -> tuple[Basis, Fit]:
@@ -192,7 +139,7 @@ def smooth_field(matches: Matches, size: Size) -> tuple[Basis, Fit]:
 
 
 def smooth_remainder(matches: Matches, size: Size, within: Points) -> Smooth | None:
-    """A smooth field through the displacements, and its length where tiles carry it.
+    """A smooth field through the displacements, and where tiles carry it.
 
     Args:
         matches: the tiles that found a match.
@@ -207,16 +154,7 @@ def smooth_remainder(matches: Matches, size: Size, within: Points) -> Smooth | N
     carried = _certain(length, basis.variance(fit, within, size))
     if not carried.any():
         return None
-    largest = int(np.where(carried, length, -1.0).argmax())
-    return Smooth(
-        basis,
-        fit,
-        float(length[largest]),
-        (float(within[largest, 0]), float(within[largest, 1])),
-        float(length[carried].mean()),
-        float(np.sqrt(np.square(length[carried]).mean())),
-        carried,
-    )
+    return Smooth(basis, fit, carried)
 
 
 def _certain(length: Vector, variance: Vector) -> Mask:

@@ -40,13 +40,11 @@ class BlockGrid:
     """Where block edges lie.
 
     Attributes:
-        period: side of a block in pixels.
-        phase: (x, y): block edges lie to the left of the columns x + k * period, and above the rows
-            y + k * period.
+        phase: (x, y): block edges lie to the left of the columns x + k * ``PERIOD``, and above the
+            rows y + k * ``PERIOD``.
         strength: of the weaker axis, see ``block_grid``.
     """
 
-    period: int
     phase: tuple[int, int]
     strength: float
 
@@ -71,7 +69,7 @@ def block_grid(plane: Plane) -> BlockGrid | None:
     y, strength_y = _strongest_phase(plane[:, :: -(-width // MOST_LINES)].T)
     if strength_y < LEAST_STRENGTH:
         return None
-    return BlockGrid(PERIOD, (x, y), min(strength_x, strength_y))
+    return BlockGrid((x, y), min(strength_x, strength_y))
 
 
 def _kinks(lines: Plane) -> Plane:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.images.block_grid import BlockGrid, block_grid, without_block_edges
+from align_cli.engine.images.block_grid import PERIOD, BlockGrid, block_grid, without_block_edges
 from align_cli.engine.images.common_areas import common_areas, edges_of
 from align_cli.engine.images.constant_areas import constant_areas
 from align_cli.engine.images.isolated_pixels import isolated_pixels
@@ -217,5 +217,5 @@ def _strips(height: int) -> NDArray[np.intp]:
     """Rows of strips, evenly spaced; a multiple of a block high, so that they keep its phase."""
     if height <= SAMPLED * STRIP_ROWS:
         return np.arange(height)
-    tops = np.linspace(0, height - STRIP_ROWS, SAMPLED).astype(np.intp) // 8 * 8
+    tops = np.linspace(0, height - STRIP_ROWS, SAMPLED).astype(np.intp) // PERIOD * PERIOD
     return (tops[:, None] + np.arange(STRIP_ROWS)).ravel()

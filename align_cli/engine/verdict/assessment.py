@@ -126,17 +126,10 @@ def assess(
         all_tiles=all_tiles,
     )
     if evidence is None:
-        words = f"{_textureless(view)} has no texture that stands out of its noise"
+        words = "what the source covers of the target has no texture that stands out of its noise"
         found = [Objection(Status.SINGULAR, words, refutes=True)]
         return Assessment(messages.outcome(found, model=answer.model.name))
-    left = remaining(
-        answer.model,
-        evidence,
-        answer.warp,
-        view.target_size,
-        view.source_size,
-        evidence.looked_at,
-    )
+    left = remaining(answer.model, evidence, answer.warp, view.target_size, view.source_size)
     told = partial(
         with_scatter,
         answer.noise,
@@ -264,7 +257,3 @@ def _meant(answer: Answer, repeat: Repeat | None) -> bool:
         and answer.start_given
         and answer.moved_px <= SHARE_OF_REPEAT * repeat.length_px
     )
-
-
-def _textureless(view: PairView) -> str:
-    return "what the source covers of the target"

@@ -8,7 +8,7 @@ curled paper or a second plane, is a remainder.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -118,7 +118,6 @@ def remaining(
     warp: Matrix,
     target_size: Size,
     source_size: Size,
-    looked_at: Callable[[], Sequence[LevelEvidence]] = tuple,
 ) -> Remaining:
     """What is left after an answer of a model.
 
@@ -128,7 +127,6 @@ def remaining(
         warp: (3, 3), target pixel -> source pixel, at full size.
         target_size: (width, height) of the target.
         source_size: the same of the source.
-        looked_at: gives the levels that may be asked further, finest first.
     """
     matches = matches_of(evidence)
     if len(matches) < FEWEST_TILES:
@@ -138,7 +136,7 @@ def remaining(
         if fit is not None:
             return Remaining(0.0, NOWHERE, matches=matches, fit=fit)
     within = places(warp, target_size, source_size)
-    matches, second, within = _main_motion(evidence, within, target_size, looked_at())
+    matches, second, within = _main_motion(evidence, within, target_size, evidence.looked_at())
     if len(matches) < FEWEST_TILES or not len(within):
         return replace(NOTHING, second=second)
     fixed = _fixed(model, evidence)
@@ -273,9 +271,8 @@ class _Look:
         matches, size = self.matches, self.target_size
         explained = None
         if len(fixed) > 1:
-            explained = explained_by_richer(model, matches, size, self.within)
-        chosen = model if explained is None else MODELS[explained.model]
-        chosen = chosen if chosen in fixed else model
+            explained = explained_by_richer(model, matches, size)
+        chosen = model if explained is None or explained not in fixed else explained
         transform, fit = fitted_transform(chosen, matches, size)
         own = fit if chosen is model else fitted_transform(model, matches, size)[1]
         moved = map_points(transform, self.within) - self.within

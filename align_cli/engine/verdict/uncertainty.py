@@ -13,8 +13,6 @@ it counts as a deviation of the answer.
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,9 +23,6 @@ from align_cli.engine.displacements.covariance import clustered_covariance, stud
 from align_cli.engine.displacements.fit import Fit, Matches, of_model
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.uncertainty import generators, uncertainty_of
-
-LEAST_SCATTER: Final = 0.0
-"""Share of the tiles' variance below which they scatter by no more than they are uncertain."""
 
 
 def with_scatter(
@@ -88,7 +83,7 @@ def _of_scatter(
         own = np.trace(matches.covariance, axis1=1, axis2=2)
         scatter = 2.0 * fit.scatter_px**2
         share = scatter / (scatter + float(np.median(own)))
-    if share <= LEAST_SCATTER:
+    if share <= 0.0:
         return np.zeros((8, 8))
     entries = _entries(model, matches, fit, source_to_target, size)
     return None if entries is None else np.asarray(share * entries)

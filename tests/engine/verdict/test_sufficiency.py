@@ -85,6 +85,7 @@ def evidence_of(
         coarse=speckled() if texture is None else texture,
         away=away,
         away_px=away_px,
+        looked_at=tuple,
     )
 
 
