@@ -63,7 +63,7 @@ Examples:
   imalign check transform.tfm scan.png original.png --displacement-map where.png
   imalign check --json - matrix.txt scan.png original.png | jq .displacements.p95_px
 
-Exit codes: 0 aligned (or doubtful, with --accept-doubtful); 1 not aligned, or that is doubtful;
+Exit codes: 0 aligned (or doubtful, with --accept-doubtful); 1 not aligned, or doubtful without it;
 the others as for imalign SRC DST."""
 
 

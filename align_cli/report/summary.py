@@ -178,7 +178,7 @@ def displacements_in_words(alignment: Alignment) -> list[str]:
         return []
     lines = [
         _near(told),
-        _systematic(told, alignment.target_size),
+        _systematic(told, alignment),
         _second_motion(told.second_motion),
         _fixed_pattern(told.fixed_pattern),
     ]
@@ -214,28 +214,31 @@ def _near(told: Displacements) -> str:
     return f"{near} of {asked} textured tiles lie within 1 px (median {told.median_px:.2f} px)"
 
 
-def _systematic(told: Displacements, size: tuple[int, int]) -> str:
+def _systematic(told: Displacements, alignment: Alignment) -> str:
     if not told.systematic_px > WORTH_TELLING_PX:
         return ""
     import numpy as np  # noqa: PLC0415  (help stays quick)
 
     from align_cli.engine.displacements.second_motion import place_of  # noqa: PLC0415
 
-    where = place_of(np.array([told.systematic_at_px]), size)
+    where = place_of(np.array([told.systematic_at_px]), alignment.target_size)
     off = f"up to {told.systematic_px:.1f} px off {where}"
     if told.explained_by is None:
         return f"{off}, which no homography explains (lens, paper)"
-    return f"{off}; {WITH_ARTICLE[told.explained_by]} explains it"
+    article, name = WITH_ARTICLE[told.explained_by].split(maxsplit=1)
+    if told.explained_by == alignment.model:
+        article = "another"
+    return f"{off}; {article} {name} explains it"
 
 
 def _second_motion(motion: SecondMotion | None) -> str:
     if motion is None:
         return ""
     where = f", {motion.where}," if motion.where else ""
-    return (
-        f"{_share(motion.share)} of the texture{where} does not move with the rest "
-        f"({', '.join(_directions(motion.shift_px, 1))})"
-    )
+    # On average a motion about its own middle leads nowhere.
+    shift = ", ".join(_directions(motion.shift_px, 1))
+    words = f"{_share(motion.share)} of the texture{where} does not move with the rest"
+    return f"{words} ({shift})" if shift else words
 
 
 def _fixed_pattern(pattern: FixedPattern | None) -> str:

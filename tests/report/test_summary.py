@@ -250,6 +250,10 @@ def test_where_no_tile_found_a_match_nothing_is_said_of_them() -> None:
             "up to 1.1 px off at the top; an affine transform explains it",
         ),
         (
+            {"systematic_px": 4.21, "explained_by": "similarity"},
+            "up to 4.2 px off in the lower right; another similarity explains it",
+        ),
+        (
             {"systematic_px": 4.21},
             "up to 4.2 px off in the lower right, which no homography explains (lens, paper)",
         ),
@@ -257,6 +261,10 @@ def test_where_no_tile_found_a_match_nothing_is_said_of_them() -> None:
             {"second_motion": SecondMotion(0.178, (12.0, -0.4), (200.0, 20.0), "at the top")},
             "18 % of the texture, at the top, does not move with the rest "
             "(12.0 px right, 0.4 px up)",
+        ),
+        (
+            {"second_motion": SecondMotion(0.2, (0.04, -0.01), (200.0, 20.0), "in the middle")},
+            "20 % of the texture, in the middle, does not move with the rest",
         ),
         (
             {"second_motion": SecondMotion(0.3, (-3.0, 0.02), (200.0, 20.0), "")},

@@ -184,7 +184,7 @@ def _of_agreement(evidence: Evidence) -> list[Objection]:
         )
         if evidence.away:
             x, y = evidence.away_px
-            words += f", and {evidence.away:.0%} lie x {x:+.3g}, y {y:+.3g} px from it"
+            words += f"; {evidence.away:.0%} of the texture is found x {x:+.3g}, y {y:+.3g} px away"
         found.append(Objection(Status.SECOND_MOTION, words))
     return found
 
@@ -204,11 +204,11 @@ def _of_model(
         where = place_of(np.array([left.at_px]), view.target_size)
         model = answer.model.name
         by = (
-            f"another {model}"
+            f"another transform of the {model} model"
             if left.explained_by == model
-            else f"a model of kind {left.explained_by}"
+            else f"the {left.explained_by} model"
         )
-        words = f"up to {left.px:.3g} px are left between them {where}, which {by} explains"
+        words = f"up to {left.px:.3g} px are left between the images {where}, which {by} explains"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
     if left.second is not None and left.second.share > MAJORITY:
         words = (

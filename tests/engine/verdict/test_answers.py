@@ -91,7 +91,7 @@ def test_a_model_that_is_too_simple_is_told_with_how_far_it_is_off(name: str) ->
     assert found.outcome.status is Status.MODEL_TOO_SIMPLE
     assert found.displacements is not None
     assert found.displacements.systematic_px == pytest.approx(2.6, rel=0.15)
-    said = f"a model of kind {found.displacements.explained_by} explains"
+    said = f"which the {found.displacements.explained_by} model explains"
     assert said in found.outcome.sentence
     for richer in ("similarity", "affine", "homography"):
         assert align(source, target, model=richer).outcome.aligned

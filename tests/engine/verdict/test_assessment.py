@@ -188,7 +188,8 @@ def test_without_any_match_nothing_says_that_it_does_not_follow(
     none = np.zeros(len(judged().displacements.field), np.bool_)
     evidence_with(distinct=none, follows=none)
     assert judged().outcome.aligned
-    evidence_with(distinct=none, follows=none, away=0.4)
+    evidence_with(distinct=none, follows=none, away=0.4, away_px=(30.0, -2.0))
+    assert "40% of the texture is found x +30, y -2 px away" in judged().outcome.sentence
     assert statuses(judged()) == (Status.SECOND_MOTION, Verdict.DOUBTFUL)
 
 
@@ -199,7 +200,7 @@ def test_a_model_that_is_too_simple() -> None:
     # At the top and at the bottom 2.4 px remain of it.
     found = judged(seen(SHEAR), answer("rigid"))
     assert statuses(found) == (Status.MODEL_TOO_SIMPLE, Verdict.DOUBTFUL)
-    assert "a model of kind affine explains" in found.outcome.sentence
+    assert "left between the images" in found.outcome.sentence
     assert found.displacements is not None
     px = found.displacements.systematic_px
     assert px == pytest.approx(0.02 * 119.5, abs=0.3)
@@ -223,7 +224,7 @@ def test_less_than_a_pixel_left_is_not_told() -> None:
 def test_another_transform_of_its_own_model() -> None:
     found = judged(seen(shift(-1.3, 0.8)), answer("translation"))
     assert statuses(found) == (Status.MODEL_TOO_SIMPLE, Verdict.DOUBTFUL)
-    assert "which another translation explains" in found.outcome.sentence
+    assert "which another transform of the translation model explains" in found.outcome.sentence
 
 
 @pytest.mark.parametrize("model", ["rigid", "similarity", "homography"])
