@@ -182,14 +182,27 @@ def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[n
     model = solved.settings.model
     up = np.diag([2.0**solved.level, 2.0**solved.level, 1.0])
     from_normalised = up @ np.linalg.inv(normalisation(solved.target.size))
+    return change_of_entries(model.name, from_normalised, source_to_target)
+
+
+def change_of_entries(
+    model: str, from_normalised: Matrix, source_to_target: Matrix
+) -> NDArray[np.float64]:
+    """(8, p): how the entries of ``source_to_target`` but the last follow a warp of the target.
+
+    Args:
+        model: the name of the motion model, p parameters.
+        from_normalised: (3, 3), normalised coordinates of the warp -> target pixel at full size.
+        source_to_target: (3, 3), its last entry 1.
+    """
     to_normalised = np.linalg.inv(from_normalised)
-    moved = from_normalised @ generators(model.name) @ (to_normalised @ source_to_target)
+    moved = from_normalised @ _generators(model) @ (to_normalised @ source_to_target)
     changes = moved - moved[:, 2:, 2:] * source_to_target
-    return np.asarray(changes.reshape(model.size, 9)[:, :8].T)
+    return np.asarray(changes.reshape(len(changes), 9)[:, :8].T)
 
 
 @lru_cache
-def generators(model: str) -> NDArray[np.float64]:
+def _generators(model: str) -> NDArray[np.float64]:
     """(p, 3, 3): the derivative of the small warp by each of its parameters, at the identity."""
     to_matrix, step = MODELS[model].to_matrix, 1e-6
     return np.array(

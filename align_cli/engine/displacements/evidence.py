@@ -379,14 +379,14 @@ def _settled(
     """
     field, count = level.near, len(level.tiles)
     length = np.hypot(*field.displacement.T)
-    here = (field.correlation >= SURE) & (length <= 2.0**level.pair.level)
-    k = int(np.count_nonzero(here))
+    stationary = (field.correlation >= SURE) & (length <= 2.0**level.pair.level)
+    k = int(np.count_nonzero(stationary))
     fitted = (parameters + 1) // 2
     tail = log10_binomial_tail(k - fitted, count - fitted, MOST_BY_ACCIDENT)
     false_alarms = math.log10(tests) + tail
     if false_alarms > SETTLING or 2 * k <= count or level.repeats:
         return None
-    distinct = here
+    distinct = stationary
     if k < NEARLY_ALL * count:
         level = _telling(levels)
         field, distinct = level.field, level.search.distinct & level.field.matched

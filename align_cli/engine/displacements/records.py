@@ -70,7 +70,7 @@ class Displacements:
         log10_false_alarms: decimal logarithm of the number of unrelated pairs, among as many as
             were tried, of which so many tiles would be stationary: evidence below 0.
         median_px, p95_px: median and 95th percentile of the displacements.
-        largest_px: the largest displacement that its tile's covariance leaves no doubt of.
+        largest_px: the displacement that is longest less two of its tile's standard deviations.
         largest_at_px: (x, y) of that tile's centre.
         within_half_px, within_1_px, within_2_px: shares of the tiles that found a match anywhere.
         systematic_px: the largest displacement of the smooth part of the field over the overlap.

@@ -22,7 +22,7 @@ from align_cli.engine.coordinates import Size, inverse, normalisation
 from align_cli.engine.displacements.covariance import clustered_covariance, student_factor
 from align_cli.engine.displacements.fit import Fit, Matches, of_model
 from align_cli.engine.motion import MotionModel
-from align_cli.engine.uncertainty import generators, uncertainty_of
+from align_cli.engine.uncertainty import change_of_entries, uncertainty_of
 
 
 def with_scatter(
@@ -106,9 +106,4 @@ def _entries(
 
 def _change(model: MotionModel, source_to_target: Matrix, size: Size) -> NDArray[np.float64]:
     """(8, p): how the entries of ``source_to_target`` follow a small warp of the target."""
-    to_normalised = normalisation(size)
-    moved = (
-        np.linalg.inv(to_normalised) @ generators(model.name) @ (to_normalised @ source_to_target)
-    )
-    changes = moved - moved[:, 2:, 2:] * source_to_target
-    return np.asarray(changes.reshape(model.size, 9)[:, :8].T)
+    return change_of_entries(model.name, np.linalg.inv(normalisation(size)), source_to_target)
