@@ -106,4 +106,4 @@ def _entries(
 
 def _change(model: MotionModel, source_to_target: Matrix, size: Size) -> NDArray[np.float64]:
     """(8, p): how the entries of ``source_to_target`` follow a small warp of the target."""
-    return change_of_entries(model.name, np.linalg.inv(normalisation(size)), source_to_target)
+    return change_of_entries(model.name, inverse(normalisation(size)), source_to_target)
