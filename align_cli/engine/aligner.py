@@ -267,8 +267,7 @@ class Aligner:
         cls, pair: Pair, warp: Matrix, assessment: Assessment, options: Options
     ) -> bool:
         """Whether another motion than a warp has evidence without what stays with the sensor."""
-        outcome = assessment.outcome
-        if not (outcome.aligned or outcome.doubtful) or not stays(warp, assessment.displacements):
+        if not assessment.outcome.aligned or not stays(warp, assessment.displacements):
             return False
         without = cleaned(pair, options)
         if without is None:

@@ -164,6 +164,6 @@ def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Ass
             "what agrees may belong to the sensor (hot pixels, block edges, constant areas at the "
             "same pixels of both images), and without it another motion has the evidence",
         )
-        outcome = messages.outcome([objection], model=options.model)
+        outcome = messages.outcome([objection], model=options.model, solved=False)
         return replace(assessment, outcome=outcome)
     return assessment

@@ -276,6 +276,7 @@ def gathered(
     tests: int,
     periodic: bool = False,
     all_tiles: bool = False,
+    accepted_px: float = 0.0,
 ) -> Evidence | None:
     """The evidence for an answer; None where no tile can tell anything.
 
@@ -286,6 +287,7 @@ def gathered(
         tests: how many answers were tried.
         periodic: whether the target looks like itself elsewhere: then the chance is measured.
         all_tiles: ask all tiles, on the finest level that can tell.
+        accepted_px: a displacement that the user accepts, however little is allowed.
     """
     most = int(np.prod(view.target_size)) if all_tiles else MOST_TILES
     levels = _levels(view)
@@ -298,7 +300,7 @@ def gathered(
 
     tests *= len(levels)
     first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
-    allowed = allowed_px(at(first).pair.inside, first)
+    allowed = max(allowed_px(at(first).pair.inside, first), accepted_px)
     fine = [at(level) for level in levels if level <= first]
     # A coarse level of a small or narrow overlap has no room for tiles.
     coarse = next((level for level in reversed(fine) if len(level.tiles)), fine[-1])

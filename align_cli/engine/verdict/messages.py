@@ -12,6 +12,9 @@ ADVICE: Final = "give an initial transform nearer to the answer (--init), or ano
 
 MASKS: Final = "leave out what does not move with the scene (--roi, --source-mask, --target-mask)"
 
+SOLVE: Final = "let imalign SRC DST find one, or start it from this one (--init)"
+"""Where a transform was given, and nothing was solved for."""
+
 _ADVICE: Final = {
     Status.NO_AGREEMENT: (
         "they may show different things, or start too far apart for this solver: " + ADVICE
@@ -19,7 +22,7 @@ _ADVICE: Final = {
     Status.SINGULAR: "give a simpler motion model, or pictures with more texture",
     Status.AMBIGUOUS: "give an initial transform near to the answer that is meant (--init)",
     Status.SECOND_MOTION: MASKS,
-    Status.MODEL_TOO_SIMPLE: "give a richer motion model (-m), or allow it (--accept-residual PX)",
+    Status.MODEL_TOO_SIMPLE: MASKS,
     Status.UNCERTAIN: "give a simpler motion model (-m)",
     Status.DIVERGED: "give a simpler motion model, or an initial transform nearer to the answer",
     Status.ITERATION_LIMIT: "give a simpler motion model, or more iterations (--max-iterations)",
@@ -72,14 +75,23 @@ def unsolved(last: LevelRecord, *, model: str, overlap: float) -> Outcome:
     return Outcome(last.status, sentence, (sentence,))
 
 
-def outcome(objections: list[Objection], *, model: str) -> Outcome:
-    """Aligned, doubtful or failed: what speaks against an answer, the gravest first, in words."""
+def outcome(
+    objections: list[Objection], *, model: str, richer: str | None = None, solved: bool = True
+) -> Outcome:
+    """Aligned, doubtful or failed: what speaks against an answer, the gravest first, in words.
+
+    Args:
+        objections: what speaks against it.
+        model: its motion model.
+        richer: the model that explains what is left; None for none.
+        solved: whether the answer was solved for, and not given.
+    """
     if not objections:
         return Outcome(Status.CONVERGED, "the images are aligned")
     gravest = sorted(objections, key=lambda each: not each.refutes)
     reasons = tuple(each.words for each in gravest)
     first = gravest[0]
-    advice = _advice(first.status, model)
+    advice = _advice(first.status, model, richer) if solved else SOLVE
     if first.refutes:
         return Outcome(first.status, f"{reasons[0]}: {advice}", reasons)
     sentence = (
@@ -89,8 +101,12 @@ def outcome(objections: list[Objection], *, model: str) -> Outcome:
     return Outcome(first.status, sentence, reasons, doubtful=True)
 
 
-def _advice(status: Status, model: str) -> str:
+def _advice(status: Status, model: str, richer: str | None) -> str:
     advice = _ADVICE[status]
+    if status is Status.MODEL_TOO_SIMPLE and richer not in (None, model):
+        return f"give -m {richer}, or allow what is left (--accept-residual PX)"
+    if status is Status.MODEL_TOO_SIMPLE:
+        return MASKS
     if model == MODEL_NAMES[0]:  # there is none simpler than a translation
         advice = advice.replace("give a simpler motion model, or ", "give ").replace(
             "give a simpler motion model (-m)", ADVICE
