@@ -9,6 +9,7 @@ would tell of it.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -25,8 +26,8 @@ LEAST_SHARE: Final = 0.007
 on the level that is looked at first, homography: sunbursts 0.0019 and 0.0033, of 92 pairs that are
 right the least 0.016."""
 
-EVERY: Final = 4
-"""One in so many pixels of a tile, along either axis, is looked at."""
+ENOUGH_PIXELS: Final = 1 << 12
+"""About so many pixels of all tiles, evenly spaced, are looked at, or all."""
 
 
 def blind_directions(pair: LevelPair, tiles: Tiles, model: MotionModel) -> NDArray[np.float64]:
@@ -40,7 +41,8 @@ def blind_directions(pair: LevelPair, tiles: Tiles, model: MotionModel) -> NDArr
     Returns:
         (b, p) float64, in normalised coordinates of the target; empty where all are told.
     """
-    within = np.arange(0, tiles.side, EVERY)
+    step = max(1, math.isqrt(len(tiles) * tiles.side**2 // ENOUGH_PIXELS))
+    within = np.arange(0, tiles.side, step)
     x = (tiles.corner[:, 0, None, None] + within).repeat(len(within), axis=1).ravel()
     y = (tiles.corner[:, 1, None, None] + within[:, None]).repeat(len(within), axis=2).ravel()
     height, width = pair.inside.shape
