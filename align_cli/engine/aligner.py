@@ -15,6 +15,8 @@ from functools import cached_property, partial
 from itertools import chain
 from typing import Any, Final
 
+import numpy as np
+
 from align_cli.engine import agreement, unlike_search
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
@@ -29,7 +31,7 @@ from align_cli.engine.judge import Judge
 from align_cli.engine.luma import check_image, seen
 from align_cli.engine.majority import Majority, Settled, practicable
 from align_cli.engine.memory import keep_freed_memory
-from align_cli.engine.mirror import allowing_flip
+from align_cli.engine.mirror import allowing_flip, mirror
 from align_cli.engine.model_choice import model_scores, simplest
 from align_cli.engine.motion import LARGEST, MODELS, describe, nearest
 from align_cli.engine.noise import left_on
@@ -206,13 +208,17 @@ class Aligner:
 
     def _with_all_tiles(self, found: Alignment, source: Image, mask: Mask | None) -> Alignment:
         """The same, with the displacements of all tiles of the target."""
-        if found.displacements is None or found.mirrored:
+        if found.displacements is None:
             return found
+        warp = found.target_to_source
+        if found.mirrored:
+            warp = mirror(source.shape[1]) @ warp
+            source = np.ascontiguousarray(source[:, ::-1])
+            mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
         pair = Pair(seen(source, "source", mask, self.options), self._target)
         kept = found.displacements.fixed_pattern
         without = cleaned(pair, self.options) if kept is not None else None
         pair = pair if without is None else without[0]
-        warp = found.target_to_source
         view: PairView
         if found.similarity == GRADIENT:
             view = OrientationView(View(pair.source, pair.levels), self._view)

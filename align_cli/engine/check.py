@@ -18,7 +18,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import check_image, seen
 from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.motion import MODELS, MotionModel, describe
-from align_cli.engine.options import DEFAULTS, GRADIENT, INTENSITY, LUMA_CHANNEL, Options
+from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LUMA_CHANNEL, Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.starts import GIVEN
 from align_cli.engine.target import Target
@@ -78,6 +78,10 @@ def check(
         accept_residual=accept_residual,
         keep_fixed_pattern=keep_fixed_pattern,
     )
+    if model == AUTO:
+        raise ValueError(
+            f"a transform is judged against one model; choose one of {', '.join(MODELS)}"
+        )
     given = transform if isinstance(transform, Transform) else Transform.from_matrix(transform)
     described = MODELS[max(model, given.model, key=list(MODELS).index)]
     check_image(source, "source")

@@ -89,6 +89,21 @@ def test_nothing_was_fitted_so_no_parameters_are_counted() -> None:
     assert given.displacements.log10_false_alarms < solved.displacements.log10_false_alarms
 
 
+def test_all_tiles_of_a_mirrored_source_are_asked() -> None:
+    mask = np.ones(SIZE[::-1], np.bool_)
+    mask[:, :60] = False
+    flipped, of_flipped = (np.ascontiguousarray(each[:, ::-1]) for each in (source(), mask))
+    aligner = Aligner(target())
+    plain = aligner.align(source(), mask=mask, all_tiles=True)
+    found = aligner.align(flipped, mask=of_flipped, allow_flip=True, all_tiles=True)
+    assert found.mirrored
+    assert found.displacements is not None
+    assert plain.displacements is not None
+    field, other = found.displacements.field, plain.displacements.field
+    assert_allclose(field.position, other.position)
+    assert_allclose(field.displacement, other.displacement, atol=1e-3)
+
+
 @pytest.mark.parametrize("unit", [1e-3, 1e4])
 def test_tiles_tell_as_much_in_whatever_unit_the_source_is(unit: float) -> None:
     aligner = Aligner(target().astype(np.float64))
@@ -249,6 +264,8 @@ def test_what_is_no_transform_is_refused() -> None:
             checked(bad)
     with pytest.raises(ValueError, match="unknown model"):
         checked(model="projective")
+    with pytest.raises(ValueError, match=r"against one model; choose one of translation"):
+        checked(model="auto")
     with pytest.raises(ImageError):
         check(source(), target(), TRUTH, target_mask=np.ones((3, 3), np.bool_))
 
