@@ -22,7 +22,7 @@ _ADVICE: Final = {
     Status.SINGULAR: "give a simpler motion model, or pictures with more texture",
     Status.AMBIGUOUS: "give an initial transform near to the answer that is meant (--init)",
     Status.SECOND_MOTION: MASKS,
-    Status.MODEL_TOO_SIMPLE: MASKS,
+    Status.MODEL_TOO_SIMPLE: MASKS + ", or allow what is left (--accept-residual PX)",
     Status.UNCERTAIN: "give a simpler motion model (-m)",
     Status.DIVERGED: "give a simpler motion model, or an initial transform nearer to the answer",
     Status.ITERATION_LIMIT: "give a simpler motion model, or more iterations (--max-iterations)",
@@ -105,8 +105,6 @@ def _advice(status: Status, model: str, richer: str | None) -> str:
     advice = _ADVICE[status]
     if status is Status.MODEL_TOO_SIMPLE and richer not in (None, model):
         return f"give -m {richer}, or allow what is left (--accept-residual PX)"
-    if status is Status.MODEL_TOO_SIMPLE:
-        return MASKS
     if model == MODEL_NAMES[0]:  # there is none simpler than a translation
         advice = advice.replace("give a simpler motion model, or ", "give ").replace(
             "give a simpler motion model (-m)", ADVICE

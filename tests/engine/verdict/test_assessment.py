@@ -165,18 +165,27 @@ def test_the_number_of_false_alarms(
         assert f"false alarms {share:.2g}, 0.01 allowed" in found.outcome.sentence
 
 
-@pytest.mark.parametrize(("follow", "aligned"), [(10, True), (9, False), (0, False)])
+@pytest.mark.parametrize(
+    ("follow", "verdict"),
+    [
+        (10, Verdict.ALIGNED),
+        (9, Verdict.DOUBTFUL),
+        (5, Verdict.DOUBTFUL),
+        (4, Verdict.FAILED),
+        (0, Verdict.FAILED),
+    ],
+)
 def test_half_of_what_finds_a_match_must_follow(
-    evidence_with: Callable[..., None], follow: int, aligned: bool
+    evidence_with: Callable[..., None], follow: int, verdict: Verdict
 ) -> None:
     known = judged()
     assert known.displacements is not None
     index = np.arange(len(known.displacements.field))
     evidence_with(distinct=index < 20, follows=index < follow)
     found = judged()
-    assert found.outcome.aligned == aligned
-    if not aligned:
-        assert statuses(found) == (Status.SECOND_MOTION, Verdict.DOUBTFUL)
+    assert found.outcome.verdict is verdict
+    if verdict is not Verdict.ALIGNED:
+        assert found.outcome.status is Status.SECOND_MOTION
         assert f"only {follow / 20:.0%} of the texture" in found.outcome.sentence
         assert "2 px" in found.outcome.sentence
         assert "--roi" in found.outcome.sentence
@@ -190,7 +199,13 @@ def test_without_any_match_nothing_says_that_it_does_not_follow(
     assert judged().outcome.aligned
     evidence_with(distinct=none, follows=none, away=0.4, away_px=(30.0, -2.0))
     assert "40% of the texture is found x +30, y -2 px away" in judged().outcome.sentence
-    assert statuses(judged()) == (Status.SECOND_MOTION, Verdict.DOUBTFUL)
+    assert statuses(judged()) == (Status.SECOND_MOTION, Verdict.FAILED)
+
+
+def test_a_shift_that_half_of_the_texture_agrees_on_is_told() -> None:
+    for px, verdict in ((0.8, Verdict.ALIGNED), (1.3, Verdict.DOUBTFUL)):
+        moved = about(FINE_SIZE, np.array([[1.0, 0.0, px], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
+        assert judged(seen(moved), answer("translation")).outcome.verdict is verdict
 
 
 SHEAR = about(FINE_SIZE, np.array([[1.0, 0.02, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))
