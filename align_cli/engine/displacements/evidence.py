@@ -50,7 +50,7 @@ FEWEST_MATCHES: Final = 8
 REPEATING: Final = 0.2
 """A picture repeats itself where at half of the displaced windows so many tiles agree."""
 
-BETTER: Final = 0.7
+BETTER: Final = 0.9
 """A tile fits better at one place than at another where it lacks no more than this share of what it
 lacks there to a ZNCC of 1."""
 
@@ -241,8 +241,10 @@ class LevelEvidence:
 
     @property
     def repeats(self) -> bool:
-        """Whether tiles find a common place where they are displaced to, as a pattern's would."""
+        """Whether some tiles are found in several places, or in one where they are displaced to."""
         some = self.tiles.some(min(len(self.tiles), SAMPLED_TILES))
+        if not self.windows.search(some).distinct.any():
+            return True
         step = round(SAMPLED_AT * self.tiles.side)
         searches = (self.windows.search(some, at) for at in ((step, 0), (0, step)))
         return any(
