@@ -1,15 +1,22 @@
-"""Real photographs with reference homographies: ``python -m benchmarks.real_pairs [FOLDER]``.
+"""Real photographs with reference transforms: ``python -m benchmarks.real_pairs [FOLDER]``.
 
-FOLDER holds ``truth.json`` and the images it names (default ../shared/data, beside the
-repository). Default options, from identity. The goals of the corner error are what the reference
-itself allows. "tutorial" is the measure of the well-known homography tutorial on the graffiti pair:
-the mean absolute difference (grey values 0..1) at full size between the source warped by the
-estimate and by the true homography.
+FOLDER (default ../shared/data, beside the repository) holds ``truth.json`` and the images it names,
+and where they are given the folders ``real`` and ``unlike`` with one each.
+
+- FOLDER: pairs with accurate homographies, default options, from identity. The goals of the corner
+  error are what the reference itself allows. "tutorial" is the measure of the well-known homography
+  tutorial on the graffiti pair: the mean absolute difference (grey values 0..1) at full size
+  between the source warped by the estimate and by the true homography.
+- ``real``: pairs that nobody drew, with a consensus of features that is right to a pixel or so,
+  default options. Right is a corner error of at most 3 px or 0.2 % of the diagonal; where there is
+  no consensus, the pair must be called aligned.
+- ``unlike``: pairs of different kinds of sensor, ``similarity="gradient"``. Right is a corner error
+  of at most 6 px. Each source is also laid over the target of the next pair, which shows something
+  else.
 """
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -18,29 +25,34 @@ import numpy as np
 
 from align_cli import align
 from align_cli.engine.coordinates import corner_error
+from align_cli.files.images import read_image
 from benchmarks.goals import Goal, print_goals
+from benchmarks.real_folders import FOLDER, TRUTH, Answer, RealPair, answer, entries, read_pair
 from benchmarks.timing import median_ms
 
-FOLDER = Path(__file__).resolve().parents[2] / "shared" / "data"
 TUTORIAL, TUTORIAL_AIM, TUTORIAL_MS = 0.0053, 0.0040, 40.0
+RIGHT_PX, RIGHT_SHARE, RIGHT_UNLIKE_PX = 3.0, 0.002, 6.0
+TURNED = "-turned"
+"""Ends the names of the pairs of unlike kinds that are turned by a quarter or a half."""
 
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
-    if not (folder / "truth.json").exists():
-        sys.exit(f"{folder}/truth.json does not exist: name the folder of the real pairs")
-    print(f"{'pair':18}{'outcome':>12}{'corner error px':>17}{'ms':>7}")
+    if not (folder / TRUTH).exists():
+        sys.exit(f"{folder / TRUTH} does not exist: name the folder of the real pairs")
+    print_goals([*_accurate(folder), *_consensus(folder / "real"), *_unlike(folder / "unlike")])
+
+
+def _accurate(folder: Path) -> list[Goal]:
+    print(f"{'pair':24}{'verdict':>12}{'corner error px':>17}{'ms':>7}")
     goals, tutorial = [], []
-    for entry in json.loads((folder / "truth.json").read_text())["pairs"]:
-        source, target = (
-            cv2.cvtColor(cv2.imread(str(folder / entry[role])), cv2.COLOR_BGR2RGB)
-            for role in ("source", "target")
-        )
+    for entry in entries(folder):
+        source, target = (read_image(folder / entry[role]).pixels for role in ("source", "target"))
         truth = np.array(entry["matrix_source_to_target"])
         found = align(source, target)
         error = corner_error(found.source_to_target, truth, found.source_size)
         ms = median_ms(lambda s=source, t=target: align(s, t))
-        print(f"{entry['source']:18}{found.outcome.status.value:>12}{error:>17.3f}{ms:>7.1f}")
+        print(f"{entry['source']:24}{found.outcome.verdict.value:>12}{error:>17.3f}{ms:>7.1f}")
         vouched_for = error if found.outcome.aligned else np.inf
         reachable = entry["corner_error_reachable_px"]
         goals.append(Goal(f"{entry['source']}: corner error", vouched_for, reachable, unit="px"))
@@ -56,7 +68,53 @@ def main() -> None:
                 Goal("tutorial: the same, aimed at", mae, TUTORIAL_AIM),
                 Goal("tutorial: time", ms, TUTORIAL_MS, unit="ms"),
             ]
-    print_goals([*goals, *tutorial])
+    return [*goals, *tutorial]
+
+
+def _consensus(folder: Path) -> list[Goal]:
+    refused = wrong = 0
+    for entry in entries(folder):
+        pair = read_pair(folder, entry)
+        found = answer(pair)
+        _print(pair, found)
+        right = not found.error_px > max(RIGHT_PX, RIGHT_SHARE * pair.diagonal)
+        refused += right and not found.aligned
+        wrong += not right and found.aligned
+    if not entries(folder):
+        return []
+    return [
+        Goal("real: right or without a consensus, but refused", refused, 0),
+        Goal("real: wrong, called aligned", wrong, 0),
+    ]
+
+
+def _unlike(folder: Path) -> list[Goal]:
+    pairs = [read_pair(folder, entry, name=entry["name"]) for entry in entries(folder)]
+    if not pairs:
+        return []
+    refused = wrong = unrelated = 0
+    for pair in pairs:
+        found = answer(pair, similarity="gradient")
+        _print(pair, found)
+        right = found.error_px <= RIGHT_UNLIKE_PX
+        refused += not (right and found.aligned) and not pair.name.endswith(TURNED)
+        wrong += not right and found.aligned
+    upright = [pair for pair in pairs if not pair.name.endswith(TURNED)]
+    for pair, other in zip(upright, [*upright[1:], *upright[:1]], strict=True):
+        crossed = RealPair(f"{pair.name} x", pair.source, other.target, None)
+        found = answer(crossed, similarity="gradient")
+        _print(crossed, found)
+        unrelated += found.aligned
+    return [
+        Goal("unlike, upright: not right and aligned", refused, 0),
+        Goal("unlike: wrong, called aligned", wrong, 0),
+        Goal("unlike, unrelated: called aligned", unrelated, 0),
+    ]
+
+
+def _print(pair: RealPair, found: Answer) -> None:
+    ms = 1000.0 * found.seconds
+    print(f"{pair.name:24}{found.verdict:>12}{found.error_px:>17.3f}{ms:>7.0f}")
 
 
 if __name__ == "__main__":
