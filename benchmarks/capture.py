@@ -24,7 +24,6 @@ others out, and ``--failures`` says of each pair that is not within the limit ho
 from __future__ import annotations
 
 import itertools
-import json
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -52,7 +51,7 @@ from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.methods import ECC, Found, Method
 from benchmarks.peers import FEATURES
-from benchmarks.real_pairs import FOLDER
+from benchmarks.real_folders import FOLDER, entries
 from benchmarks.scenes import (
     Floats,
     Image,
@@ -339,9 +338,7 @@ def viewpoints(
 
 def real_and_more(degrees: int, count: int, rng: np.random.Generator) -> Iterator[Scene]:
     """The real graffiti pair, its source turned by so many degrees more, away from the target."""
-    if not (FOLDER / "truth.json").exists():
-        return
-    for entry in json.loads((FOLDER / "truth.json").read_text())["pairs"]:
+    for entry in entries(FOLDER):
         if not entry["source"].startswith("graf"):
             continue
         source, target = (

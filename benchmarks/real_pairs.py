@@ -25,7 +25,6 @@ import numpy as np
 
 from align_cli import align
 from align_cli.engine.coordinates import corner_error
-from align_cli.files.images import read_image
 from benchmarks.goals import Goal, print_goals
 from benchmarks.real_folders import FOLDER, TRUTH, Answer, RealPair, answer, entries, read_pair
 from benchmarks.timing import median_ms
@@ -47,20 +46,19 @@ def _accurate(folder: Path) -> list[Goal]:
     print(f"{'pair':24}{'verdict':>12}{'corner error px':>17}{'ms':>7}")
     goals, tutorial = [], []
     for entry in entries(folder):
-        source, target = (read_image(folder / entry[role]).pixels for role in ("source", "target"))
-        truth = np.array(entry["matrix_source_to_target"])
-        found = align(source, target)
-        error = corner_error(found.source_to_target, truth, found.source_size)
-        ms = median_ms(lambda s=source, t=target: align(s, t))
-        print(f"{entry['source']:24}{found.outcome.verdict.value:>12}{error:>17.3f}{ms:>7.1f}")
+        pair = read_pair(folder, entry, name=entry["source"])
+        found = align(pair.source, pair.target)
+        error = corner_error(found.source_to_target, pair.truth, found.source_size)
+        ms = median_ms(lambda p=pair: align(p.source, p.target))
+        _print(pair, Answer(error, found.outcome.verdict.value, ms / 1000.0))
         vouched_for = error if found.outcome.aligned else np.inf
         reachable = entry["corner_error_reachable_px"]
-        goals.append(Goal(f"{entry['source']}: corner error", vouched_for, reachable, unit="px"))
-        if entry["source"].startswith("graf"):
-            picture = source.astype(np.float32) / 255.0
+        goals.append(Goal(f"{pair.name}: corner error", vouched_for, reachable, unit="px"))
+        if pair.name.startswith("graf"):
+            picture = pair.source.astype(np.float32) / 255.0
             by_estimate, by_truth = (
                 cv2.warpPerspective(picture, matrix, found.target_size)
-                for matrix in (found.source_to_target, truth)
+                for matrix in (found.source_to_target, pair.truth)
             )
             mae = float(np.abs(by_estimate - by_truth).mean())
             tutorial = [

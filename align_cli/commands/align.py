@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -41,6 +40,7 @@ from align_cli.commands.outputs import (
     check_outputs,
     have_full_scale,
     kept_palette,
+    left_between,
     named_outputs,
     prepare,
     say_what_is_missing,
@@ -273,7 +273,7 @@ def align(
         check_fill(fill, source, kept_palette(source, outputs.image, interpolation))
         legend = prepare(outputs, source, target)
 
-        from align_cli.engine.aligner import Aligner, residual  # noqa: PLC0415  (help stays quick)
+        from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
 
         aligner = Aligner(target.pixels, mask=masks.target, **asdict(options))
         with level_bar(hidden=quiet) as advance:
@@ -305,15 +305,7 @@ def align(
             },
         )
         del aligner  # and the pyramid it holds, which is larger than the pictures
-        left = partial(
-            residual,
-            source.pixels,
-            target.pixels,
-            alignment,
-            source_mask=masks.source,
-            target_mask=masks.target,
-            options=options,
-        )
+        left = left_between(source, target, alignment, masks, options)
         written: list[str] = []
         lost = ""
         if accepted:

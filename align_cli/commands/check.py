@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -29,6 +28,7 @@ from align_cli.commands.outputs import (
     View,
     check_outputs,
     have_full_scale,
+    left_between,
     prepare,
     say_what_is_missing,
     write_displacement_map,
@@ -155,7 +155,6 @@ def check(
         )
 
         from align_cli.engine import check as engine  # noqa: PLC0415  (help stays quick)
-        from align_cli.engine.aligner import residual  # noqa: PLC0415
 
         alignment = engine.check(
             source.pixels,
@@ -172,15 +171,7 @@ def check(
         )
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
-        left = partial(
-            residual,
-            source.pixels,
-            target.pixels,
-            alignment,
-            source_mask=masks.source,
-            target_mask=masks.target,
-            options=options,
-        )
+        left = left_between(source, target, alignment, masks, options)
         # Whatever the verdict: unlike a warped image, neither can be taken for a result.
         written, _ = write_pictures(
             outputs,

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from align_cli.commands.regions import Masks
     from align_cli.engine.alignment import Alignment
     from align_cli.engine.canvas import Canvas
+    from align_cli.engine.options import Options
     from align_cli.files.images import Picture
     from align_cli.files.pixels import Indexed, Pixels
 
@@ -382,6 +384,23 @@ def write_pictures(
     for path, data in encoded:
         write_bytes(path, data)
     return [path for path, _ in encoded], not_carried(outputs.image, lost)
+
+
+def left_between(
+    source: Picture, target: Picture, alignment: Alignment, masks: Masks, options: Options
+) -> Callable[[], tuple[NDArray[np.float32], NDArray[np.bool_]]]:
+    """What makes the residual of an alignment, wherever a result asks for it."""
+    from align_cli.engine.aligner import residual  # noqa: PLC0415  (help stays quick)
+
+    return partial(
+        residual,
+        source.pixels,
+        target.pixels,
+        alignment,
+        source_mask=masks.source,
+        target_mask=masks.target,
+        options=options,
+    )
 
 
 def write_displacement_map(
