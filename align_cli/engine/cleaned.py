@@ -34,9 +34,11 @@ def cleaned(
         return None
     source, target = _held(pair.source), _held(pair.target.image)
     planes = source.plane, target.plane
-    if quickly and not suspected(*planes, source_valid=source.valid, target_valid=target.valid):
-        return None
-    pattern = fixed_pattern(*planes, source_valid=source.valid, target_valid=target.valid)
+    valid = source.valid, target.valid
+    kinds = None
+    if quickly:
+        kinds = suspected(*planes, source_valid=valid[0], target_valid=valid[1])
+    pattern = fixed_pattern(*planes, source_valid=valid[0], target_valid=valid[1], kinds=kinds)
     if pattern.empty:
         return None
     of_source, of_target = (

@@ -49,36 +49,27 @@ class _Level(NamedTuple):
     tolerance: float
 
 
-def constant_areas(plane: Plane, nodata: float | None = None, valid: Mask | None = None) -> Mask:
-    """Connected areas of constant extreme value that reach the border, and declared nodata.
+def constant_areas(plane: Plane, valid: Mask | None = None) -> Mask:
+    """Connected areas of constant extreme value that reach the border.
 
     Args:
         plane: (height, width) float32, finite, in any unit.
-        nodata: the value, in the plane's unit, that the file declares to be no measurement: its
-            pixels count wherever they lie. None where it declares none.
         valid: (height, width) bool, or None where every pixel is valid. Invalid pixels do not
             count.
 
     Returns:
         (height, width) bool, True on the areas.
     """
-    declared, known = None, valid
-    if nodata is not None:
-        declared = plane == np.float32(nodata)
-        known = ~declared if valid is None else valid & ~declared
     areas = np.zeros(plane.shape, np.uint8)
-    levels = _levels(plane, known)
+    levels = _levels(plane, valid)
     # The outline must not tremble with the noise, where the area's edge is soft.
     smooth = cv2.blur(plane, _SMOOTHING, borderType=cv2.BORDER_REPLICATE) if levels else plane
     for value, tolerance in levels:
         near = np.asarray(cv2.inRange(smooth, value - tolerance, value + tolerance), np.uint8)
-        if known is not None:
-            near[~known] = 0
+        if valid is not None:
+            near[~valid] = 0
         areas |= _reaching_border(near)
-    found: Mask = areas > 0
-    if declared is not None:
-        found |= declared if valid is None else declared & valid
-    return found
+    return areas > 0
 
 
 def _levels(plane: Plane, known: Mask | None) -> list[_Level]:

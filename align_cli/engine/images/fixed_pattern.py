@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,14 +65,28 @@ class FixedPattern:
         return float(np.logical_or.reduce(masks).mean()) if masks else 0.0
 
 
+class Kinds(NamedTuple):
+    """Kinds of fixed patterns.
+
+    Attributes:
+        spots: isolated pixels.
+        grid: the edges of compressed blocks.
+        areas: constant areas.
+    """
+
+    spots: bool = True
+    grid: bool = True
+    areas: bool = True
+
+
 def suspected(
     source: Plane,
     target: Plane,
     *,
     source_valid: Mask | None = None,
     target_valid: Mask | None = None,
-) -> bool:
-    """Whether parts of two images show anything that ``fixed_pattern`` might find.
+) -> Kinds:
+    """What parts of two images show of anything that ``fixed_pattern`` might find.
 
     In a fraction of its time: spots and block edges are looked for in strips of rows, areas at
     pixels that are spaced evenly. What is in none of them is too little to mislead anybody.
@@ -84,13 +98,13 @@ def suspected(
         target_valid: the same.
     """
     if source.shape != target.shape:
-        return False
+        return Kinds(spots=False, grid=False, areas=False)
     rows = _strips(target.shape[0])
     some = [None if each is None else each[rows] for each in (source_valid, target_valid)]
-    return (
-        _common_spots(source[rows], target[rows], *some) is not None
-        or _common_grid(source[rows], target[rows]) is not None
-        or _share_areas(source, target, source_valid, target_valid)
+    return Kinds(
+        spots=_common_spots(source[rows], target[rows], *some) is not None,
+        grid=_common_grid(source[rows], target[rows]) is not None,
+        areas=_share_areas(source, target, source_valid, target_valid),
     )
 
 
@@ -103,7 +117,7 @@ def _share_areas(
     areas: Mask | None = None
     for plane, valid in ((target, target_valid), (source, source_valid)):
         known = None if valid is None else np.ascontiguousarray(valid[spaced])
-        found = constant_areas(np.ascontiguousarray(plane[spaced]), None, known)
+        found = constant_areas(np.ascontiguousarray(plane[spaced]), known)
         areas = found if areas is None else areas & found
         if areas.mean() < LEAST_SHARED:
             return False
@@ -116,8 +130,7 @@ def fixed_pattern(
     *,
     source_valid: Mask | None = None,
     target_valid: Mask | None = None,
-    source_nodata: float | None = None,
-    target_nodata: float | None = None,
+    kinds: Kinds | None = None,
 ) -> FixedPattern:
     """What may belong to the sensor; nothing where the images differ in size.
 
@@ -126,18 +139,18 @@ def fixed_pattern(
         target: the same.
         source_valid: (height, width) bool, or None where every pixel is valid.
         target_valid: the same.
-        source_nodata: the value that the source's file declares to be no measurement, or None.
-        target_nodata: the same of the target's.
+        kinds: what is looked for; None for everything.
     """
     if source.shape != target.shape:
         return FixedPattern()
-    areas = constant_areas(target, target_nodata, target_valid)
-    common = None
-    if areas.any():
-        common = common_areas(constant_areas(source, source_nodata, source_valid), areas)
+    kinds, common = kinds or Kinds(), None
+    if kinds.areas:
+        areas = constant_areas(target, target_valid)
+        if areas.any():
+            common = common_areas(constant_areas(source, source_valid), areas)
     return FixedPattern(
-        _common_spots(source, target, source_valid, target_valid),
-        _common_grid(source, target),
+        _common_spots(source, target, source_valid, target_valid) if kinds.spots else None,
+        _common_grid(source, target) if kinds.grid else None,
         common,
         None if common is None else edges_of(source, target, common),
     )

@@ -90,21 +90,13 @@ def test_nodata_far_from_the_picture_leaves_the_picture() -> None:
     assert not found[40:, 40:].any()
 
 
-def test_declared_nodata_counts_wherever_it_lies() -> None:
-    image = taken(scene(), 2.0) + np.float32(10.0)
-    image[100:120, 100:140] = -9999.0
-    image[5, 200] = -9999.0
-    assert not constant_areas(image).any()
-    np.testing.assert_array_equal(constant_areas(image, -9999.0), image == -9999.0)
-
-
 def test_invalid_pixels_do_not_count() -> None:
     image, valid = taken(scene(), 2.0), ~mask("mount")
     image[~valid] = 0.0
-    assert not constant_areas(image, None, valid).any()
+    assert not constant_areas(image, valid).any()
     assert constant_areas(image).any()
     image[:, 24:60] = 0.0
-    found = constant_areas(image, None, valid)
+    found = constant_areas(image, valid)
     assert not (found & ~valid).any()
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from align_cli.engine.images.fixed_pattern import FixedPattern, fixed_pattern
+from align_cli.engine.images.fixed_pattern import FixedPattern, Kinds, fixed_pattern, suspected
 from align_cli.engine.images.fixed_pattern import without_fixed_pattern as without
 from align_cli.engine.images.isolated_pixels import isolated_pixels
 from align_cli.files.images import read_image
@@ -180,20 +180,41 @@ def test_of_an_unmoved_page_all_of_it_may_be_the_sensors() -> None:
     assert found.areas.mean() > 0.5
 
 
-def test_declared_nodata_that_stays_is_invalid_within_the_scene_too() -> None:
-    source, target = (taken(moved(*motion), 1.0) for motion in ((0, 0), (9, 4)))
-    source[100:140, 120:180] = target[100:140, 120:180] = -9999.0
-    assert fixed_pattern(source, target).areas is None
-    found = fixed_pattern(source, target, source_nodata=-9999.0, target_nodata=-9999.0)
-    assert found.areas is not None
-    assert_array_equal(found.areas, source == -9999.0)
-
-
 def test_scenes_that_move_have_nothing() -> None:
     found = fixed_pattern(taken(moved(0, 0), 2.0, 1), taken(moved(9, 4), 2.0, 2))
     assert found == FixedPattern()
     plane = taken(moved(0, 0), 2.0)
     assert without(plane, None, found) == (plane, None)
+
+
+NO_KIND = Kinds(spots=False, grid=False, areas=False)
+
+
+def some_of_each_kind() -> dict[Kinds, tuple[np.ndarray, np.ndarray]]:
+    hot = [stars(1.1, seed=seed) for seed in (1, 2)]
+    for night in hot:
+        night[hot_places(200)] += 3000.0
+    return {
+        NO_KIND._replace(spots=True): (hot[0], hot[1]),
+        NO_KIND._replace(grid=True): (compressed(moved(0, 0), 30), compressed(moved(9, 4), 30)),
+        NO_KIND._replace(areas=True): tuple(pair_under("mount", 10.0, (12, 7))),
+        NO_KIND: (taken(moved(0, 0), 2.0, 1), taken(moved(9, 4), 2.0, 2)),
+    }
+
+
+def test_parts_of_the_images_tell_what_is_worth_looking_for() -> None:
+    for kinds, images in some_of_each_kind().items():
+        assert suspected(*images) == kinds
+        found, asked = fixed_pattern(*images), fixed_pattern(*images, kinds=kinds)
+        assert (
+            found.isolated is not None,
+            found.grid is not None,
+            found.areas is not None,
+        ) == kinds
+        assert asked.share == found.share
+        assert asked.grid == found.grid
+        assert fixed_pattern(*images, kinds=NO_KIND).empty
+    assert suspected(images[0], images[1][:-1]) == NO_KIND
 
 
 CASES = {
