@@ -145,8 +145,8 @@ def main() -> None:
                 MOST_FALSELY_ALIGNED / (DEFAULT_COUNT * len(UNALIGNABLE)),
             ),
             Goal("right: share called failed", share(everything.right["failed"], right), 0.01),
-            Goal("right: share called doubtful", share(everything.right["doubtful"], right), 0.04),
-            Goal("called aligned: share wrong", share(everything.wrong["aligned"], vouched), 0.005),
+            Goal("right: share called doubtful", share(everything.right["doubtful"], right), 0.03),
+            Goal("called aligned: share wrong", share(everything.wrong["aligned"], vouched), 0.002),
         ]
     )
 

@@ -241,8 +241,9 @@ class Aligner:
             simpler = attempted(
                 task, begin, used=min(1 + SPARED_LEVELS, len(pair.levels)), tests=len(MODELS)
             )
-            if simpler.aligned and simpler.leaves_no_more_than(attempt):
-                return simpler.instead_of(self.model)
+            instead = simpler.instead_of(attempt, pair)
+            if instead is not None:
+                return instead
         return attempt
 
     def _without_fixed_pattern(
@@ -255,9 +256,13 @@ class Aligner:
     ) -> tuple[str, Attempt] | None:
         """The answer without what belongs to the sensor, where another motion has evidence then.
 
-        None where nothing does, or the scene moves as it did with it.
+        None where nothing does, or the scene moves as it did with it: what nearly all tiles follow
+        is the scene if they do not stay at their own pixels.
         """
-        without = cleaned(pair, self.options, quickly=attempt.assessment.nearly_all)
+        nearly_all = attempt.assessment.nearly_all
+        if nearly_all and not stays(attempt.warp, attempt.assessment.displacements):
+            return None
+        without = cleaned(pair, self.options, quickly=nearly_all)
         if without is None:
             return None
         start, second = self._found(without[0], starts, begin, threads, None)
@@ -273,7 +278,8 @@ class Aligner:
         cls, pair: Pair, warp: Matrix, assessment: Assessment, options: Options
     ) -> bool:
         """Whether another motion than a warp has evidence without what stays with the sensor."""
-        if not assessment.outcome.aligned or not stays(warp, assessment.displacements):
+        failed = assessment.outcome.verdict is Verdict.FAILED
+        if failed or not stays(warp, assessment.displacements):
             return False
         without = cleaned(pair, options)
         if without is None:

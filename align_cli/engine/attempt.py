@@ -37,6 +37,7 @@ from align_cli.engine.uncertainty import uncertainty
 from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.assessment import MAJORITY, Answer, Assessment, assess
 from align_cli.engine.verdict.messages import Objection
+from align_cli.engine.verdict.uncertainty import with_difference
 
 MOST_POLISHED: Final = 1 << 20
 """A target of no more pixels is polished, whatever the preset, where the source shows it on pixels
@@ -99,16 +100,33 @@ class Attempt:
         """Whether most of the textured area follows beyond doubt: no other can do better."""
         return self.assessment.settled
 
-    def instead_of(self, model: MotionModel) -> Attempt:
-        """The same, with the word that it was solved in place of a richer model."""
+    def instead_of(self, richer: Attempt, pair: Pair) -> Attempt | None:
+        """The same, with the word that it was solved in place of a richer model.
+
+        What the texture does not fix of the richer model may have happened all the same: how far
+        that would move the answer is part of its uncertainty, unless the texture knows nothing of
+        it at all.
+
+        Returns:
+            None where the simpler model leaves more, or is no more certain.
+        """
+        own, other = self.assessment, richer.assessment
+        uncertainty = own.uncertainty
+        if not self.aligned or uncertainty is None or not self._leaves_no_more_than(richer):
+            return None
+        if not other.blind:
+            sizes = {"source_size": pair.source.size, "target_size": pair.target.size}
+            uncertainty = with_difference(uncertainty, self.warp, richer.warp, **sizes)
+            if uncertainty is None or uncertainty.mean_px > own.allowed_px:
+                return None
         sentence = (
             f"the images are aligned; this texture does not fix every parameter of the "
-            f"{model.name} model, so a model with fewer was used ({self.model.name})"
+            f"{richer.model.name} model, so a model with fewer was used ({self.model.name})"
         )
         outcome = replace(self.outcome, sentence=sentence)
-        return replace(self, assessment=replace(self.assessment, outcome=outcome))
+        return replace(self, assessment=replace(own, outcome=outcome, uncertainty=uncertainty))
 
-    def leaves_no_more_than(self, richer: Attempt) -> bool:
+    def _leaves_no_more_than(self, richer: Attempt) -> bool:
         """Whether its tiles lie about as near to where they fit as those of a richer model."""
         own, other = self.assessment.displacements, richer.assessment.displacements
         if own is None or other is None:

@@ -12,7 +12,7 @@ import numpy as np
 from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
-from align_cli.engine.displacements.evidence import Evidence, gathered
+from align_cli.engine.displacements.evidence import RIVAL, Evidence, gathered
 from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.records import Displacements
 from align_cli.engine.displacements.second_motion import place_of
@@ -87,6 +87,8 @@ class Assessment:
         settled: whether most of the textured area follows it beyond doubt: no other can do better.
         nearly_all: whether all but a few tiles do.
         log10_false_alarms: the evidence.
+        allowed_px: how uncertain an answer may be.
+        blind: whether the texture tells nothing at all of some direction of the model's parameters.
     """
 
     outcome: Outcome
@@ -95,6 +97,8 @@ class Assessment:
     settled: bool = False
     nearly_all: bool = False
     log10_false_alarms: float = math.inf
+    allowed_px: float = math.nan
+    blind: bool = False
 
 
 def assess(
@@ -146,13 +150,16 @@ def assess(
         target_size=view.target_size,
     )
     # What the model does not describe is told; whether the texture fixes it is another question.
-    by_texture = told()
-    uncertainty = by_texture if left.drift is None else told(drift=left.drift)
+    uncertainty = by_texture = told(drift=left.drift)
+    if left.bent:
+        by_texture = told()
+    texture = evidence.coarse
+    blind = len(blind_directions(texture.pair, texture.tiles, answer.model)) > 0
     objections = _of_agreement(evidence)
     if _meant(answer, repeat):
         objections = [each for each in objections if each.status is not Status.AMBIGUOUS]
     if not any(each.refutes for each in objections):
-        objections += _of_model(answer, evidence, left, by_texture, view, accept_residual)
+        objections += _of_model(answer, evidence, left, by_texture, view, accept_residual, blind)
         objections += _of_place(answer, repeat, view)
     if circles:
         step = last.last_step_px
@@ -170,6 +177,8 @@ def assess(
         settled=evidence.settled and not objections,
         nearly_all=evidence.nearly_all and not objections,
         log10_false_alarms=evidence.log10_false_alarms,
+        allowed_px=evidence.allowed_px,
+        blind=blind,
     )
 
 
@@ -207,6 +216,7 @@ def _of_model(
     uncertainty: Uncertainty | None,
     view: PairView,
     accept_residual: float | None,
+    blind: bool,
 ) -> list[Objection]:
     """Is the model sufficient, and does the texture fix it?"""
     found = []
@@ -227,14 +237,13 @@ def _of_model(
         x, y = shift
         words = f"half of the texture lies x {x:+.2g}, y {y:+.2g} px or more from where it fits"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
-    if not found and left.second is not None and left.second.share > MAJORITY:
+    if not found and left.second is not None and left.rival >= RIVAL:
         words = (
             f"{left.second.share:.0%} of the texture, {left.second.where}, moves by itself, by "
             f"{left.second.length_px:.3g} px"
         )
         found.append(Objection(Status.SECOND_MOTION, words))
-    level = evidence.coarse
-    if len(blind_directions(level.pair, level.tiles, answer.model)):
+    if blind:
         words = f"the texture does not fix every parameter of the {answer.model.name} model"
         found.append(Objection(Status.UNCERTAIN, words))
     elif uncertainty is None:

@@ -24,6 +24,7 @@ from align_cli.engine.displacements.evidence import NEARLY_ALL, Evidence, LevelE
 from align_cli.engine.displacements.fit import (
     Basis,
     Fit,
+    Floats,
     Matches,
     common_scatter,
     left_out,
@@ -39,7 +40,8 @@ from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.nested import CHANCE, log10_chance
 from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.displacements.remainder import (
-    CUBIC,
+    DEGREES,
+    NINE_IN_TEN,
     explained_by_richer,
     fitted_transform,
     smooth_field,
@@ -53,8 +55,9 @@ TOLD_PX: Final = 1.0
 
 QUIET_PX: Final = 0.5
 """Where nine of ten tiles lie within so much it is only asked, by one solve each, whether a field
-explains anything beyond chance. Of 55 right pairs of few tiles and 16 out of focus it ends there in
-65; of 128 lenses, curled pages, two planes and homographies solved as less in none."""
+explains anything beyond chance, and by how much at most. Of 55 right pairs of few tiles and 16 out
+of focus it ends there in 65; of 128 lenses, curled pages, two planes and homographies solved as
+less in none."""
 
 CERTAIN: Final = 5.0
 """The tiles agree on another transform of the answer's own model where, over the overlap, it lies
@@ -86,20 +89,24 @@ class Remaining:
         explained_by: the simplest motion model that would remove it; the answer's own where its
             tiles agree on another transform of it; None where no motion model does.
         second: what moves by itself.
+        rival: how much of the texture that is, in shares of what the main motion has.
         matches: the tiles that found a match, those of the second motion left out.
         fit: of the answer's own model to them, and how they scatter about what is systematic; None
             where they are too few.
         drift: (p,) by which least squares over the overlap would move the answer, in its own
             parameters, as far as the tiles are certain of it; None where nothing was looked for.
+        bent: whether the drift is that of a field which the answer's own model does not have.
     """
 
     px: float
     at_px: tuple[float, float]
     explained_by: str | None = None
     second: SecondMotion | None = None
+    rival: float = 0.0
     matches: Matches | None = None
     fit: Fit | None = None
     drift: Vector | None = None
+    bent: bool = False
 
 
 NOWHERE: Final = (math.nan, math.nan)
@@ -131,20 +138,22 @@ def remaining(
     matches = matches_of(evidence)
     if len(matches) < FEWEST_TILES:
         return NOTHING
-    if _quiet(evidence):
-        fit = _all_there_is(model, matches, target_size)
-        if fit is not None:
-            return Remaining(0.0, NOWHERE, matches=matches, fit=fit)
     within = places(warp, target_size, source_size)
-    matches, second, within = _main_motion(evidence, within, target_size, evidence.looked_at())
+    if _quiet(evidence):
+        little = _little(model, matches, within, target_size)
+        if little is not None:
+            return little
+    matches, second, rival, within = _main_motion(
+        evidence, within, target_size, evidence.looked_at()
+    )
     if len(matches) < FEWEST_TILES or not len(within):
-        return replace(NOTHING, second=second)
+        return replace(NOTHING, second=second, rival=rival)
     fixed = _fixed(model, evidence)
     if not fixed:
         fit = fitted_transform(model, matches, target_size)[1]
-        return Remaining(0.0, NOWHERE, None, second, matches, fit)
+        return Remaining(0.0, NOWHERE, None, second, rival, matches, fit)
     look = _Look(matches, within, warp, target_size, source_size)
-    return replace(look.left(model, fixed), second=second)
+    return replace(look.left(model, fixed), second=second, rival=rival)
 
 
 def places(warp: Matrix, target_size: Size, source_size: Size) -> Points:
@@ -168,28 +177,52 @@ def _quiet(evidence: Evidence) -> bool:
     return bool(np.count_nonzero(near) >= NEARLY_ALL * len(field))
 
 
-def _all_there_is(model: MotionModel, matches: Matches, size: Size) -> Fit | None:
-    """The fit of the answer's model where neither it nor a cubic field explains anything.
+def _little(model: MotionModel, matches: Matches, within: Points, size: Size) -> Remaining | None:
+    """What is left where neither the answer's model nor a cubic field moves much.
 
-    None where one does, beyond chance: then it is worth looking. All with the weights that the
-    tiles have about the answer itself.
+    None where one of them explains something beyond chance and may move a place of the overlap by
+    more than is told, or a field of a higher degree explains more than the cubic: then it is worth
+    looking. All with the weights that the tiles have about the answer itself.
     """
-    scatter = common_scatter(matches.displacement, matches.covariance)
-    variance = with_scatter(matches.covariance, scatter)
-    weight = tukey_weight(squared_lengths(matches.displacement, variance))
-    nothing = Fit(np.zeros(0), np.zeros((0, 0)), matches.displacement, variance, weight, scatter)
-    own, cubic = (
-        refit(basis.at(matches.position, size), matches.displacement, nothing)
-        for basis in (of_model(model), polynomial(CUBIC))
+    nothing = _spread(matches.displacement, matches.covariance)
+    bases = of_model(model), *(polynomial(degree) for degree in DEGREES)
+    own, cubic, *higher = (
+        refit(basis.at(matches.position, size), matches.displacement, nothing) for basis in bases
     )
-    found = min(log10_chance(nothing, own), log10_chance(own, cubic)) < math.log10(CHANCE)
-    return None if found else own
+    if any(log10_chance(cubic, each) < math.log10(CHANCE) for each in higher):
+        return None
+    bent = log10_chance(own, cubic) < math.log10(CHANCE)
+    if not bent and log10_chance(nothing, own) >= math.log10(CHANCE):
+        return Remaining(0.0, NOWHERE, matches=matches, fit=own)
+    basis, field = (bases[1], cubic) if bent else (bases[0], own)
+    spread = _spread(field.residual, matches.covariance)
+    field = refit(basis.at(matches.position, size), matches.displacement, spread)
+    moved = basis.of(field.parameters, within, size)
+    length = np.hypot(*moved.T)
+    most = length + NINE_IN_TEN * np.sqrt(basis.variance(field, within, size))
+    if not len(within) or most.max() > TOLD_PX:
+        return None
+    drift = _drift(model, basis, field, moved, within, size)
+    at = int(length.argmax())
+    place = (float(within[at, 0]), float(within[at, 1]))
+    about = replace(spread, residual=field.residual)
+    return Remaining(float(length[at]), place, matches=matches, fit=about, drift=drift, bent=bent)
+
+
+def _spread(residual: Points, covariance: Floats) -> Fit:
+    """A fit of nothing: how tiles scatter about a field, and the weights that they have there."""
+    scatter = common_scatter(residual, covariance)
+    variance = with_scatter(covariance, scatter)
+    weight = tukey_weight(squared_lengths(residual, variance))
+    return Fit(np.zeros(0), np.zeros((0, 0)), residual, variance, weight, scatter)
 
 
 def _main_motion(
     evidence: Evidence, within: Points, size: Size, levels: Sequence[LevelEvidence]
-) -> tuple[Matches, SecondMotion | None, Points]:
+) -> tuple[Matches, SecondMotion | None, float, Points]:
     """The tiles of the main motion, what moves by itself, and the places without that.
+
+    With what moves by itself its texture, in shares of what the main motion has.
 
     Tiles that found no match are asked on coarser levels first; then those of the finest level
     where two motions, or a smooth field, would have them.
@@ -201,12 +234,16 @@ def _main_motion(
     if pair is None:
         of_smooth = partial(basis.of, smooth.parameters, size=size)
         matches = with_coarser(field, reach, levels, lambda points: [of_smooth(points)])
-        return matches, _away(evidence, size), within
+        follow = int(np.count_nonzero(evidence.follows))
+        rival = evidence.away * len(evidence.field) / max(follow, 1)
+        return matches, _away(evidence, size), rival, within
     matches = with_coarser(field, reach, levels, partial(pair.expected, size=size))
     pair = pair.among(matches, size)
-    second = told(by_texture(matches, evidence.coarse), size, pair)
+    textured = by_texture(matches, evidence.coarse)
+    second, area = told(textured, size, pair), textured.area
     follows = pair.follows[1]
-    return matches[~follows], second, within[~follows[nearest(within, matches.position)]]
+    rival = float(area[follows].sum() / max(area[pair.follows[0] & ~follows].sum(), 1.0))
+    return matches[~follows], second, rival, within[~follows[nearest(within, matches.position)]]
 
 
 def _quiet_about(smooth: Fit, matches: Matches, evidence: Evidence) -> bool:
@@ -301,12 +338,13 @@ class _Look:
         drift = _drift(model, basis, field, moved[some], within[some], size)
         if not certain:
             return Remaining(0.0, NOWHERE, matches=matches, fit=own, drift=drift)
+        bent = chosen is not model or field is not fit
         length = np.hypot(*moved.T)
         at = int(length.argmax())
         place = (float(within[at, 0]), float(within[at, 1]))
         px = float(length[at])
         told_by = by if by and px > TOLD_PX else None
-        return Remaining(px, place, told_by, matches=matches, fit=own, drift=drift)
+        return Remaining(px, place, told_by, matches=matches, fit=own, drift=drift, bent=bent)
 
     def _certain(self, basis: Basis, fit: Fit, moved: Points) -> bool:
         """Whether the tiles agree on another transform of the answer's own model."""

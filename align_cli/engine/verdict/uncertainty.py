@@ -18,11 +18,12 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Uncertainty
 from align_cli.engine.arrays import Matrix, Vector
-from align_cli.engine.coordinates import Size, inverse, normalisation
+from align_cli.engine.coordinates import Size, inverse, map_points, normalisation
 from align_cli.engine.displacements.covariance import clustered_covariance, student_factor
 from align_cli.engine.displacements.fit import Fit, Matches, of_model
-from align_cli.engine.motion import MotionModel
+from align_cli.engine.motion import MODELS, MotionModel
 from align_cli.engine.uncertainty import change_of_entries, uncertainty_of
+from align_cli.engine.verdict.sufficiency import places
 
 
 def with_scatter(
@@ -66,6 +67,41 @@ def with_scatter(
         entries = entries + np.outer(moved, moved)
     return uncertainty_of(
         entries, source_to_target, source_size=source_size, target_size=target_size
+    )
+
+
+def with_difference(
+    uncertainty: Uncertainty,
+    warp: Matrix,
+    other: Matrix,
+    *,
+    source_size: Size,
+    target_size: Size,
+) -> Uncertainty | None:
+    """The uncertainty of an answer of which it is not known whether another one is the better.
+
+    How far they lie apart, root mean square over the overlap, counts as a deviation of a shift.
+
+    Args:
+        uncertainty: of the answer by itself.
+        warp: (3, 3), target pixel -> source pixel, of the answer.
+        other: the same of the other one.
+        source_size: (width, height) of the source.
+        target_size: the same of the target.
+
+    Returns:
+        None where a place of the target has no limit.
+    """
+    points = places(warp, target_size, source_size)
+    source_to_target = inverse(warp)
+    apart = map_points(source_to_target, map_points(other, points)) - points
+    squared = float(np.square(apart).sum(axis=1).mean()) * normalisation(target_size)[0, 0] ** 2
+    change = _change(MODELS["translation"], source_to_target, target_size)
+    return uncertainty_of(
+        uncertainty.covariance + 0.5 * squared * change @ change.T,
+        source_to_target,
+        source_size=source_size,
+        target_size=target_size,
     )
 
 

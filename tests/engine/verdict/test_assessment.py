@@ -202,6 +202,25 @@ def test_without_any_match_nothing_says_that_it_does_not_follow(
     assert statuses(judged()) == (Status.SECOND_MOTION, Verdict.FAILED)
 
 
+@pytest.mark.parametrize(("share", "aligned"), [(0.2, True), (0.38, True), (0.52, False)])
+def test_what_has_nearly_as_much_texture_as_the_rest_is_another_answer(
+    share: float, aligned: bool
+) -> None:
+    still, moved = (
+        noisy(drawn(SCENE, FINE_SIZE, each), 0.05, 1) for each in (np.eye(3), shift(4.0, 3.0))
+    )
+    rows = round(share * FINE_SIZE[1])
+    both = np.concatenate([moved[:rows], still[rows:]])
+    found = judged(view(both, noisy(drawn(SCENE, FINE_SIZE), 0.05, 2)), answer("rigid"))
+    assert found.displacements is not None
+    assert found.displacements.second_motion is not None
+    assert found.displacements.second_motion.share == pytest.approx(share, abs=0.15)
+    assert found.outcome.aligned is aligned, found.outcome.sentence
+    if not aligned:
+        assert found.outcome.status is Status.SECOND_MOTION
+        assert "of the texture, at the top, moves by itself, by 5" in found.outcome.sentence
+
+
 def test_a_shift_that_half_of_the_texture_agrees_on_is_told() -> None:
     for px, verdict in ((0.8, Verdict.ALIGNED), (1.3, Verdict.DOUBTFUL)):
         moved = about(FINE_SIZE, np.array([[1.0, 0.0, px], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]))

@@ -79,10 +79,12 @@ def evidence_of(
         side=16.0,
         level=0,
     )
+    follows = field.matched & (np.hypot(*displacement.T) < 2.0)
     return SimpleNamespace(
         field=field,
         reach_px=20.0,
         coarse=speckled() if texture is None else texture,
+        follows=follows,
         away=away,
         away_px=away_px,
         looked_at=tuple,
@@ -218,6 +220,7 @@ def test_two_planes_are_a_second_motion() -> None:
     assert found.second.share == pytest.approx(front.mean(), abs=0.05)
     assert_allclose(found.second.shift_px, [0.0, 7.0], atol=0.3)
     assert found.second.where == "at the top"
+    assert found.rival == pytest.approx(front.mean() / (1.0 - front.mean()), rel=0.1)
     # What is left, and how the rest scatters, is of the rest alone.
     assert found.explained_by is None
     assert found.px < 0.3
@@ -244,6 +247,35 @@ def test_where_nearly_all_lie_within_half_a_pixel_there_is_nothing_to_explain() 
     assert len(nothing.fit.parameters) == MODELS["affine"].size
     assert np.quantile(np.hypot(*loud.T), 0.9) > QUIET_PX
     assert left("affine", loud, sigma=0.01).explained_by == "homography"
+
+
+def test_tiles_that_move_little_tell_what_moves_much_beyond_them() -> None:
+    position = centres()
+    position = position[position[:, 0] < 0.5 * SIZE[0]]
+    x, y = position.T
+    perspective = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.9e-5, 0.0, 1.0]])
+    moved = np.stack(mapped(perspective, x, y), axis=1) - position
+    assert np.quantile(np.hypot(*moved.T), 0.9) < 0.8 * QUIET_PX
+    found = left("affine", moved, position, sigma=0.01)
+    corner = np.hypot(*np.subtract(mapped(perspective, *SIZE), SIZE))
+    assert corner > 1.5
+    assert found.explained_by == "homography"
+    assert found.px == pytest.approx(corner, rel=0.15)
+
+
+def test_a_lens_that_moves_little_is_a_drift_and_no_remainder_to_tell() -> None:
+    position, middle = centres(), (np.array(SIZE) - 1.0) / 2.0
+    radius = (position - middle) / np.hypot(*middle)
+    bent = 0.6 * radius * np.square(radius).sum(axis=1)[:, None]
+    found = left("translation", bent + np.array((0.1, 0.0)), position, sigma=0.01)
+    assert found.explained_by is None
+    assert found.px == pytest.approx(0.7, abs=0.1)
+    assert found.drift is not None
+    assert_allclose(
+        of_model(MODELS["translation"]).at(position, SIZE)[0] @ found.drift, (0.1, 0.0), atol=0.02
+    )
+    assert found.fit is not None
+    assert found.fit.scatter_px < 0.02
 
 
 def test_too_few_tiles_tell_nothing() -> None:
@@ -343,6 +375,7 @@ def test_what_shares_a_motion_out_of_reach_is_told() -> None:
     assert found.second.length_px == pytest.approx(50.0)
     assert_allclose(found.second.centre_px, position[~matched].mean(axis=0))
     assert found.second.where == "at the bottom"
+    assert found.rival == pytest.approx(0.3 / matched.mean())
     assert left("affine", moved, position, sigma=0.4, matched=matched).second is None
     all_found = left("affine", moved, position, sigma=0.4, away=0.3, away_px=(-30.0, 40.0))
     assert all_found.second is None
