@@ -47,8 +47,9 @@ from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
 from align_cli.engine.unlike import assessed, descend
 from align_cli.engine.unlike_views import View
-from align_cli.engine.verdict.assessment import SOME_EVIDENCE, Assessment
+from align_cli.engine.verdict.assessment import SOME_EVIDENCE, Assessment, by_edges_instead
 from align_cli.engine.verdict.limits import within_limits
+from align_cli.engine.verdict.summary import with_field
 
 SPARED_LEVELS: Final = 3
 """Where all levels together fail, a second attempt does without so many of the coarsest. Something
@@ -177,7 +178,7 @@ class Aligner:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
             start, attempt = self._found(pair, starts, begin, threads, progress)
             attempt = self._with_fewer_parameters(pair, attempt, threads)
-            cleaned = self._without_fixed_pattern(pair, attempt, starts, begin, threads)
+            cleaned = self._without_fixed_pattern(pair, start, attempt, starts, begin, threads)
             if cleaned is not None:
                 start, attempt = cleaned
             descent, place = attempt.descent, attempt.descent.place
@@ -227,8 +228,7 @@ class Aligner:
         evidence = gathered(view, warp, parameters=0, tests=1, all_tiles=True)
         if evidence is None:
             return found
-        field = evidence.field
-        return replace(found, displacements=replace(found.displacements, field=field))
+        return replace(found, displacements=with_field(found.displacements, evidence.field))
 
     def _with_fewer_parameters(self, pair: Pair, attempt: Attempt, threads: Threads) -> Attempt:
         """What the texture does not fix, by the richest simpler model that it does fix."""
@@ -249,6 +249,7 @@ class Aligner:
     def _without_fixed_pattern(
         self,
         pair: Pair,
+        first: str,
         attempt: Attempt,
         starts: Sequence[str],
         begin: Matrix,
@@ -267,10 +268,10 @@ class Aligner:
             return None
         start, second = self._found(without[0], starts, begin, threads, None)
         elsewhere = not attempt.aligned or second.moves_away_from(attempt)
-        if second.aligned and elsewhere and outvotes(second, without[1], pair):
+        if second.aligned and elsewhere and outvotes(second.warp, second.gain, without[1], pair):
             return start, second.without(without[1])
         if attempt.aligned and not second.aligned and _refuted(without[0], attempt):
-            return start, attempt.resting_on(without[1])
+            return first, attempt.resting_on(without[1])
         return None
 
     @classmethod
@@ -291,7 +292,7 @@ class Aligner:
         with Threads() as threads:
             _, second = aligner._found(without[0], starts, begin, threads, None)
         away = second.aligned and second.lies_away_from(warp)
-        return away and outvotes(second, without[1], pair)
+        return away and outvotes(second.warp, second.gain, without[1], pair)
 
     def _unlike(
         self,
@@ -345,10 +346,8 @@ class Aligner:
         source_to_target = inverse(rest.warp)
         parameters = describe(source_to_target, self.model, pair.source.size)
         outcome = within_limits(found.outcome, self.options, parameters, quality)
-        if by_intensity is not None and not outcome.aligned:
-            failed = by_intensity.outcome.verdict is Verdict.FAILED
-            if not (failed and outcome.doubtful):
-                return by_intensity
+        if by_intensity is not None and not by_edges_instead(by_intensity.outcome, outcome):
+            return by_intensity
         return Alignment(
             model=self.model.name,
             source_to_target=source_to_target,

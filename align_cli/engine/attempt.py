@@ -86,6 +86,11 @@ class Attempt:
         return self.descent.place.warp
 
     @property
+    def gain(self) -> float:
+        """Source grey values for one of the target."""
+        return self.descent.place.light.gain
+
+    @property
     def outcome(self) -> Outcome:
         """The verdict."""
         return self.assessment.outcome
@@ -135,10 +140,7 @@ class Attempt:
 
     def without(self, pattern: FixedPattern) -> Attempt:
         """The same, with the word of what was left out."""
-        told = self.assessment.displacements
-        if told is not None:
-            told = replace(told, fixed_pattern=record_of(pattern))
-        return replace(self, assessment=replace(self.assessment, displacements=told))
+        return replace(self, assessment=self.assessment.without(pattern))
 
     def resting_on(self, pattern: FixedPattern) -> Attempt:
         """The same, doubtful: what agrees may belong to the sensor, and nothing else follows."""
@@ -300,7 +302,7 @@ def _polished(task: Task, descent: Descent) -> Descent:
     return Descent(result.place, (*descent.records, record), solved)
 
 
-def outvotes(attempt: Attempt, pattern: FixedPattern, pair: Pair) -> bool:
+def outvotes(warp: Matrix, gain: float, pattern: FixedPattern, pair: Pair) -> bool:
     """Whether an answer without a fixed pattern holds with the constant areas' edges too.
 
     Blank paper that does not move is a constant area, and the letters on it are its edges: they
@@ -308,14 +310,14 @@ def outvotes(attempt: Attempt, pattern: FixedPattern, pair: Pair) -> bool:
     mounts and undeclared nodata 0.97 to 1.00, windows in which a panel scrolls 0.17 to 0.21.
 
     Args:
-        attempt: at the pair without the pattern.
+        warp: (3, 3), target pixel -> source pixel, of the answer.
+        gain: source grey values for one of the target, there.
         pattern: what was left out.
         pair: as it was.
     """
     if pattern.areas is None:
         return True
-    view = IntensityView(pair, attempt.descent.place.light.gain)
-    evidence = gathered(view, attempt.warp, parameters=0, tests=1)
+    evidence = gathered(IntensityView(pair, gain), warp, parameters=0, tests=1)
     return evidence is not None and evidence.following >= MAJORITY
 
 

@@ -12,6 +12,8 @@ from align_cli.engine import agreement
 from align_cli.engine.aligner import Aligner
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.arrays import Image, Mask, Matrix
+from align_cli.engine.attempt import outvotes
+from align_cli.engine.cleaned import cleaned
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
 from align_cli.engine.errors import ImageError
@@ -26,7 +28,12 @@ from align_cli.engine.threads import at_most
 from align_cli.engine.transform import Transform
 from align_cli.engine.unlike_views import View
 from align_cli.engine.verdict import messages
-from align_cli.engine.verdict.assessment import Answer, Assessment, assess
+from align_cli.engine.verdict.assessment import (
+    Answer,
+    Assessment,
+    assess,
+    by_edges_instead,
+)
 from align_cli.engine.verdict.messages import Objection
 
 
@@ -102,16 +109,13 @@ def _checked(
     if not plausible(source_to_target, pair.source.size):
         raise ImageError("it folds the source: its horizon crosses it", role="transform")
     warp = inverse(source_to_target)
-    gain, bias, similarity = math.nan, math.nan, GRADIENT
-    by_intensity = None
+    gain, bias, similarity, assessment, measured = math.nan, math.nan, GRADIENT, None, pair
     if options.similarity != GRADIENT:
         light = pair.light_under(warp)
-        by_intensity = _assessed(IntensityView(pair, light.gain), pair, warp, options)
-        if options.similarity == INTENSITY or by_intensity.outcome.aligned:
-            gain, bias = pair.full_scale_light(light)
-            similarity = INTENSITY
-    assessment = by_intensity
-    if assessment is None or similarity == GRADIENT:
+        gain, bias = pair.full_scale_light(light)
+        similarity = INTENSITY
+        assessment, measured = _by_values(pair, warp, light.gain, options)
+    if assessment is None or (options.similarity == AUTO and not assessment.outcome.aligned):
         source, target = (
             View(image, levels)
             for image, levels in (
@@ -119,7 +123,10 @@ def _checked(
                 (pair.target.image, pair.target.levels),
             )
         )
-        assessment = _assessed(OrientationView(source, target), pair, warp, options)
+        by_edges = _assessed(OrientationView(source, target), pair, warp, options)
+        if assessment is None or by_edges_instead(assessment.outcome, by_edges.outcome):
+            gain, bias, similarity, assessment = math.nan, math.nan, GRADIENT, by_edges
+            measured = pair
     outcome = assessment.outcome
     vouched = outcome.aligned or outcome.doubtful
     return Alignment(
@@ -128,7 +135,7 @@ def _checked(
         target_to_source=warp,
         parameters=describe(source_to_target, described, pair.source.size),
         outcome=outcome,
-        quality=agreement.measure(pair.source, pair.target.image, np.eye(3), warp),
+        quality=agreement.measure(measured.source, measured.target.image, np.eye(3), warp),
         uncertainty=assessment.uncertainty if vouched else None,
         gain=gain,
         bias=bias,
@@ -139,6 +146,30 @@ def _checked(
         similarity=similarity,
         displacements=assessment.displacements,
     )
+
+
+def _by_values(pair: Pair, warp: Matrix, gain: float, options: Options) -> tuple[Assessment, Pair]:
+    """The assessment by grey values, with what stays with the sensor or, as in align, without.
+
+    With the pair that was assessed.
+    """
+    assessment = _assessed(IntensityView(pair, gain), pair, warp, options)
+    if Aligner.finds_another(pair, warp, assessment, options):
+        objection = Objection(
+            Status.SECOND_MOTION,
+            "what agrees may belong to the sensor (hot pixels, block edges, constant areas at the "
+            "same pixels of both images), and without it another motion has the evidence",
+        )
+        outcome = messages.outcome([objection], model=options.model, solved=False)
+        return replace(assessment, outcome=outcome), pair
+    without = None if assessment.outcome.aligned else cleaned(pair, options)
+    if without is None:
+        return assessment, pair
+    clean, pattern = without
+    second = _assessed(IntensityView(clean, gain), clean, warp, options)
+    if second.outcome.aligned and outvotes(warp, gain, pattern, pair):
+        return second.without(pattern), clean
+    return assessment, pair
 
 
 def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Assessment:
@@ -154,20 +185,10 @@ def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Ass
         start_given=True,
         parameters=0,
     )
-    assessment = assess(
+    return assess(
         view,
         answer,
         repeat=pair.target.repeat,
         accept_residual=options.accept_residual,
         all_tiles=True,
     )
-    by_intensity = isinstance(view, IntensityView)
-    if by_intensity and Aligner.finds_another(pair, warp, assessment, options):
-        objection = Objection(
-            Status.SECOND_MOTION,
-            "what agrees may belong to the sensor (hot pixels, block edges, constant areas at the "
-            "same pixels of both images), and without it another motion has the evidence",
-        )
-        outcome = messages.outcome([objection], model=options.model, solved=False)
-        return replace(assessment, outcome=outcome)
-    return assessment

@@ -207,11 +207,14 @@ def displacement_figures(alignment: Alignment) -> str:
 
 
 def _near(told: Displacements) -> str:
-    matched, asked = int(told.field.matched.sum()), len(told.field)
+    matched = int(told.field.matched.sum())
     if not (matched and math.isfinite(told.within_1_px)):
         return ""
     near = round(told.within_1_px * matched)
-    return f"{near} of {asked} textured tiles lie within 1 px (median {told.median_px:.2f} px)"
+    return (
+        f"{near} of {matched} tiles that found a match lie within 1 px "
+        f"(median {told.median_px:.2f} px)"
+    )
 
 
 def _systematic(told: Displacements, alignment: Alignment) -> str:

@@ -105,6 +105,19 @@ def test_the_identity_that_somebody_gives_is_contradicted_by_the_stars() -> None
     assert unmoved.outcome.aligned, unmoved.outcome.sentence
 
 
+def test_the_motion_of_stars_that_align_found_is_aligned_in_a_check() -> None:
+    source, target = night_sky(9, 5, 1), night_sky(0, 0, 2)
+    found = align(source, target, model="translation")
+    told = check(source, target, found.source_to_target, model="translation")
+    assert told.outcome.aligned, told.outcome.sentence
+    assert told.displacements is not None
+    assert told.displacements.fixed_pattern is not None
+    assert told.displacements.fixed_pattern.kinds == ("isolated pixels",)
+    assert told.quality.after.zncc == pytest.approx(found.quality.after.zncc, abs=0.02)
+    off = found.source_to_target + np.array([[0, 0, 4.0], [0, 0, 0], [0, 0, 0]])
+    assert not check(source, target, off, model="translation").outcome.aligned
+
+
 def fax(x: int, y: int) -> np.ndarray:
     """(240, 320) uint8, black and white: a page of text, with 50 black pixels that never move."""
     page = np.full((240, 320), 255, np.uint8)

@@ -230,7 +230,7 @@ def lines(**changes: object) -> list[str]:
 
 
 def test_how_many_places_lie_right() -> None:
-    assert lines() == ["96 of 110 textured tiles lie within 1 px (median 0.08 px)"]
+    assert lines() == ["96 of 100 tiles that found a match lie within 1 px (median 0.08 px)"]
     assert displacements_in_words(finished()) == []
 
 
@@ -286,7 +286,7 @@ def test_a_remainder_of_a_pixel_is_not_told() -> None:
 
 
 def test_the_closing_line_holds_it_where_the_transform_is_used_and_only_there() -> None:
-    words = "96 of 110 textured tiles"
+    words = "96 of 100 tiles that found a match"
     maybe = Outcome(Status.NO_AGREEMENT, "Half of it fits.", ("half",), doubtful=True)
     for outcome, accepted, there in (
         (FOUND, False, True),

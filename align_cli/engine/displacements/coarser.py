@@ -17,7 +17,7 @@ from align_cli.engine.arrays import Mask, Points
 from align_cli.engine.displacements.evidence import LevelEvidence
 from align_cli.engine.displacements.field import DisplacementField, displacement_field
 from align_cli.engine.displacements.fit import Matches
-from align_cli.engine.displacements.tiles import Tiles
+from align_cli.engine.displacements.tiles import Tiles, nearest
 from align_cli.engine.displacements.windows import REACH
 
 
@@ -61,7 +61,7 @@ def with_coarser(
     for level in levels:
         if level.pair.level <= field.level or not len(lost) or not len(level.tiles):
             continue
-        near_lost = ~field.matched[nearest(centres(level), field.position)]
+        near_lost = ~field.matched[nearest(level.centres, field.position)]
         if not near_lost.any():
             continue
         coarse = _searched(level, level.tiles.among(near_lost))
@@ -90,7 +90,7 @@ def _asked_at(
     level = levels[0]
     scale = 2.0**level.pair.level
     asked = [
-        displacement_field(level.pair, level.tiles, at / scale) for at in expected(centres(level))
+        displacement_field(level.pair, level.tiles, at / scale) for at in expected(level.centres)
     ]
     correlation = [np.where(each.matched, each.correlation, -1.0) for each in asked]
     best, every = np.argmax(correlation, axis=0), np.arange(len(level.tiles))
@@ -111,15 +111,9 @@ def by_texture(matches: Matches, level: LevelEvidence) -> Matches:
     """
     if not len(level.tiles):
         return matches
-    speaker = nearest(centres(level), matches.position)
+    speaker = nearest(level.centres, matches.position)
     stands_for = np.bincount(speaker, minlength=len(matches)).astype(np.float64)
     return replace(matches, stands_for=(2.0**level.pair.level * level.tiles.side) ** 2 * stands_for)
-
-
-def centres(level: LevelEvidence) -> Points:
-    """(n, 2) x and y of the centres of a level's tiles, in px of the target."""
-    centres = level.tiles.corner + 0.5 * (level.tiles.side - 1.0)
-    return np.asarray(2.0**level.pair.level * centres)
 
 
 def _searched(level: LevelEvidence, tiles: Tiles) -> DisplacementField:
@@ -128,12 +122,6 @@ def _searched(level: LevelEvidence, tiles: Tiles) -> DisplacementField:
     begin = np.where(search.distinct[:, None], search.offset, 0.0)
     known: Mask = search.asked & (search.distinct | search.stationary)
     return displacement_field(level.pair, tiles, begin).among(known)
-
-
-def nearest(points: Points, others: Points) -> NDArray[np.intp]:
-    """(n,) index of the nearest of ``others`` to each of n points."""
-    apart = np.hypot(*(points[:, None] - others).transpose(2, 0, 1))
-    return np.asarray(apart.argmin(axis=1))
 
 
 def _joined(parts: Sequence[Matches]) -> Matches:

@@ -15,20 +15,19 @@ follows is in these whitened units) and H_gg the tile's block of the projection 
 makes the covariance unbiased where the weights are right (CR2, Bell and McCaffrey 2002). Whitened
 tiles have the unit matrix as working covariance, so neither units nor axes matter. Few tiles also
 tell their own spread inexactly: the standard deviation of a direction is to be read with Student's
-t, at the degrees of freedom that Satterthwaite's approximation gives it under the same weights. And
-of the few that have next to none the tiles' own claim counts a little (``CLAIMED_DEGREES``).
+t, at the degrees of freedom that Satterthwaite's approximation gives it under the same weights; all
+directions by the mean factor of the parameters.
 
 Homography, independent errors, tiles in random cells of a grid, root mean square of error / "+-" at
 the corners (tests/engine/displacements/test_covariance.py):
 
-=====================  =====  =====  =====  =====  =====  =====
-tiles                      5      6      8     12     24     50
-=====================  =====  =====  =====  =====  =====  =====
-plain sandwich          13.5   3.03   2.01   1.51   1.18   1.07
-CR2                     4.07   1.45   1.25   1.11   1.02   1.00
-CR2, Student's t        2.36   1.02   0.95   0.91   0.91   0.95
-the same, with claim    0.86   0.91   0.91   0.91   0.92   0.95
-=====================  =====  =====  =====  =====  =====  =====
+======================  =====  =====  =====  =====  =====
+tiles                       6      8     12     24     50
+======================  =====  =====  =====  =====  =====
+plain sandwich           3.03   2.01   1.51   1.18   1.07
+CR2                      1.45   1.25   1.11   1.02   1.00
+CR2, Student's factor    1.10   1.07   1.01   0.98   0.98
+======================  =====  =====  =====  =====  =====
 """
 
 from __future__ import annotations
@@ -45,14 +44,6 @@ from align_cli.engine.arrays import Vector
 LEAST_REDUNDANCY: Final = 1e-8
 """What of a tile's displacement the other tiles must predict, as a share of its variance; below it
 the residual is rounding. Where a tile is the only one to fix a direction rounding leaves 1e-15."""
-
-CLAIMED_DEGREES: Final = 1.0
-"""Degrees of freedom for which the covariance that the tiles themselves claim counts.
-
-Five tiles may agree by accident: without the claim their error / "+-" is 2.36. With 1 it is 0.86,
-and 1.29 and 0.51 where the tiles claim half and twice their true deviation (24 tiles: 0.92, 1.00,
-0.73). More degrees of freedom believe a wrong claim more: 2 give 1.5 and 0.55 for five tiles.
-"""
 
 ONE_SIGMA: Final = math.erf(math.sqrt(0.5)) / 2.0
 """Half of what a normal law holds within one standard deviation: P(0 < z < 1)."""
@@ -106,22 +97,11 @@ class ClusterCovariance:
         # A direction that moves nothing has no error either.
         return np.asarray(np.where(trace > 0.0, np.maximum(degrees, 1.0), 1.0))
 
-    def deviation(self, directions: NDArray[np.float64]) -> Vector:
-        """The "+-" of linear combinations of the parameters, (m,), with Student's factor.
-
-        The variance by tiles counts for its degrees of freedom, the one that the weights claim for
-        ``CLAIMED_DEGREES`` (the moderated variance of Smyth 2004).
-
-        Args:
-            directions: (m, p), the coefficients of each combination of the parameters.
-        """
-        degrees = self.degrees_of_freedom(directions)
-        measured, claimed = (
-            ((directions @ matrix) * directions).sum(axis=1) for matrix in (self.matrix, self.bread)
-        )
-        total = degrees + CLAIMED_DEGREES
-        variance = (degrees * measured + CLAIMED_DEGREES * claimed) / total
-        return np.asarray(np.sqrt(np.maximum(variance, 0.0)) * student_factor(total))
+    @property
+    def with_student(self) -> NDArray[np.float64]:
+        """(p, p) the matrix, grown by Student's factor, on average over the parameters."""
+        degrees = self.degrees_of_freedom(np.eye(len(self.matrix)))
+        return self.matrix * float(student_factor(degrees).mean()) ** 2
 
 
 def clustered_covariance(

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine.arrays import Mask, Matrix
+from align_cli.engine.arrays import Mask, Matrix, Points
 from align_cli.engine.displacements.false_alarms import (
     Chance,
     log10_binomial_tail,
@@ -24,8 +24,9 @@ from align_cli.engine.displacements.false_alarms import (
 )
 from align_cli.engine.displacements.far_matches import far_motion
 from align_cli.engine.displacements.field import DisplacementField, displacement_field
+from align_cli.engine.displacements.fit import Floats
 from align_cli.engine.displacements.level_pair import LevelPair
-from align_cli.engine.displacements.tiles import Tiles, textured_tiles
+from align_cli.engine.displacements.tiles import Tiles, nearest, textured_tiles
 from align_cli.engine.displacements.views import PairView
 from align_cli.engine.displacements.windows import REACH, Windows, WindowSearch
 
@@ -61,7 +62,7 @@ SAMPLED_AT: Final = 2.25
 MOST_DISPLACED: Final = 48
 """Tiles that are asked at displaced windows, evenly spaced."""
 
-MOST_SEARCHED: Final = 1 << 18
+MOST_SEARCHED: Final = 1 << 16
 """Pixels of a level all of which may be searched for tiles that find no match nearby."""
 
 MOST_BY_ACCIDENT: Final = 0.5
@@ -99,18 +100,19 @@ class Evidence:
     Attributes:
         field: of the tiles of the level that can tell; matched are those that found a match.
         reach_px: how far around themselves tiles were looked for.
-        tiles: how many tiles of the overlap have texture enough to tell.
+        tiles: how many tiles were laid over the texture of the overlap, at most ``MOST_TILES``.
         asked, stationary: how many of them were asked, and fit best where they lie.
         log10_false_alarms: decimal logarithm of the number of false alarms.
         distinct: (n,) bool, the tiles that have found a match which no other place comes near to.
         follows: (n,) bool, those of them that lie within what is allowed.
         allowed_px: what is allowed.
-        nearly_all: whether all but a few tiles lie where they fit best.
+        nearly_all: whether stage one found all but a few tiles where they fit.
         settled: whether most of the textured area follows, beyond doubt.
-        coarse: the coarsest level with tiles whose pixel is no larger than what is allowed.
+        coarse: the coarsest level with tiles whose pixel is no larger than what is allowed; the
+            finest where none is.
         ambiguous: whether nearly all tiles lie where they fit, in a picture that repeats itself.
         looked_at: gives all levels that may be asked further, finest first.
-        away: share of the asked tiles that share another motion, further away than the field
+        away: share of the field's tiles that share another motion, further away than the field
             reaches.
         away_px: (x, y) of that motion, where they are found less where they stand, on average.
     """
@@ -195,6 +197,12 @@ class LevelEvidence:
         return int(np.count_nonzero(self.search.distinct))
 
     @property
+    def centres(self) -> Points:
+        """(n, 2) x and y of the centres of its tiles, in px of the target."""
+        centres = self.tiles.corner + 0.5 * (self.tiles.side - 1.0)
+        return np.asarray(2.0**self.pair.level * centres)
+
+    @property
     def placed(self) -> int:
         """How many tiles find a match of their own, or fit nowhere better than where they lie."""
         return int(np.count_nonzero(self.field.matched))
@@ -250,7 +258,7 @@ class LevelEvidence:
 
     @property
     def repeats(self) -> bool:
-        """Whether some tiles are found in several places, or in one where they are displaced to."""
+        """Whether no sampled tile has a distinct match, or more agree when displaced than stay."""
         some = self.tiles.some(min(len(self.tiles), SAMPLED_TILES))
         if not self.windows.search(some).distinct.any():
             return True
@@ -407,10 +415,11 @@ def _settled(
     false_alarms = math.log10(tests) + tail
     if false_alarms > SETTLING or 2 * k <= count or level.repeats:
         return None
-    distinct = stationary
+    distinct, away, away_px = stationary, 0.0, (math.nan, math.nan)
     if k < NEARLY_ALL * count:
         level = _telling(levels)
         field, distinct = level.field, level.search.distinct & level.field.matched
+        away, away_px = _away(level, field, looked_at)
     return Evidence(
         field=field,
         reach_px=_reach_px(level),
@@ -420,11 +429,13 @@ def _settled(
         stationary=k,
         log10_false_alarms=false_alarms,
         distinct=distinct,
-        follows=distinct & _near_enough(field, allowed),
+        follows=distinct & near_enough(field.displacement, field.covariance, allowed),
         allowed_px=allowed,
         settled=True,
         coarse=coarse,
         looked_at=looked_at,
+        away=away,
+        away_px=away_px,
     )
 
 
@@ -441,15 +452,7 @@ def _told(
     stationary, asked = best.counts
     field = telling.field
     distinct = telling.search.distinct & field.matched
-    follows = distinct & _near_enough(field, allowed)
-    lost = telling.search.asked & ~field.matched
-    away, away_px = 0.0, (math.nan, math.nan)
-    small = telling.pair.inside.size <= MOST_SEARCHED
-    if small and np.count_nonzero(lost) >= RIVAL * np.count_nonzero(follows):
-        share, motion = far_motion(telling.windows, telling.tiles.among(lost), telling.pair.level)
-        if motion is not None:
-            away = share * int(np.count_nonzero(lost)) / len(field)
-            away_px = motion
+    away, away_px = _away(telling, field, looked_at)
     return Evidence(
         field=field,
         reach_px=_reach_px(telling),
@@ -458,7 +461,7 @@ def _told(
         stationary=stationary,
         log10_false_alarms=best.log10_false_alarms(parameters, tests),
         distinct=distinct,
-        follows=follows,
+        follows=distinct & near_enough(field.displacement, field.covariance, allowed),
         allowed_px=allowed,
         settled=False,
         coarse=coarse,
@@ -468,12 +471,39 @@ def _told(
     )
 
 
+def _away(
+    level: LevelEvidence,
+    field: DisplacementField,
+    looked_at: Callable[[], Sequence[LevelEvidence]],
+) -> tuple[float, tuple[float, float]]:
+    """What share of a field has another motion, beyond the reach of its windows, and which.
+
+    Tiles that find no match are searched for all over the overlap, on a level that is small enough.
+    """
+    lost = level.search.asked & ~field.matched
+    nowhere = math.nan, math.nan
+    if np.count_nonzero(lost) <= (1.0 - NEARLY_ALL) * len(field):
+        return 0.0, nowhere
+    tiles, reach = level.tiles.among(lost), _reach_px(level)
+    if level.pair.inside.size > MOST_SEARCHED:
+        small = (each for each in looked_at() if each.pair.inside.size <= MOST_SEARCHED)
+        level = next(small, level)
+        if level.pair.inside.size > MOST_SEARCHED or not len(level.tiles):
+            return 0.0, nowhere
+        tiles = level.tiles.among(lost[nearest(level.centres, field.position)])
+    if not len(tiles):
+        return 0.0, nowhere
+    share, motion = far_motion(level.windows, tiles, level.pair.level)
+    if motion is None or math.hypot(*motion) <= reach:
+        return 0.0, nowhere
+    return share * int(np.count_nonzero(lost)) / len(field), motion
+
+
 def _reach_px(level: LevelEvidence) -> float:
     return float(REACH * 2.0**level.pair.level)
 
 
-def _near_enough(field: DisplacementField, allowed: float) -> Mask:
+def near_enough(displacement: Points, covariance: Floats, allowed: float) -> Mask:
     """(n,) bool: tiles that lie within what is allowed, each with its own uncertainty."""
-    length = np.hypot(*field.displacement.T)
-    sigma = np.sqrt(np.trace(field.covariance, axis1=1, axis2=2))
-    return np.asarray(length <= allowed + SIGMAS * sigma)
+    sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2))
+    return np.asarray(np.hypot(*displacement.T) <= allowed + SIGMAS * sigma)

@@ -35,7 +35,8 @@ LEAST_CONCENTRATION: Final = 1e-6
 RIVAL_DEVIATIONS: Final = 3.0
 """A single displaced window makes the chance at least its own rate less so many deviations.
 
-Of 20 windows with one rate the largest stands 1.9 deviations above it, in 3 of 100 sets 3.
+Of 32 windows of 48 tiles with one rate the largest stands 2.3 deviations above it, in 7 of 100
+sets 3.
 """
 
 SPREAD_DEVIATIONS: Final = 1.645

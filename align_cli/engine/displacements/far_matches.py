@@ -6,6 +6,7 @@ displacement do not.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
@@ -44,7 +45,7 @@ def far_motion(
         displacement=scale * found.offset[known].astype(np.float64),
         covariance=np.tile(scale**2 * np.eye(2), (count, 1, 1)),
         side=np.full(count, scale * some.side),
-        reach=np.full(count, 0.5 * scale * max(height, width)),
+        reach=np.full(count, 0.5 * scale * math.sqrt(height * width)),
     )
     groups = motions(matches, (round(scale * width), round(scale * height)))
     if not groups:

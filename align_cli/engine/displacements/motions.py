@@ -181,8 +181,8 @@ def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mas
     around = np.minimum(np.square(2.0 * matches.reach), math.pi * np.square(aside))
     indices = np.flatnonzero(free)
     linear, richest = MOTIONS[1:]
-    tests = math.log10(max(len(indices), 1) * STARTS)
     first = matches.position[indices[:: max(1, len(indices) // STARTS)]]
+    tests = math.log10(max(len(indices), 1) * 2 * len(first))
     apart = np.hypot(*(matches.position - first[:, None]).transpose(2, 0, 1))
     nearest = np.argsort(np.where(free, apart, np.inf), axis=1, kind="stable")
     core = np.zeros(apart.shape, np.bool_)

@@ -64,13 +64,15 @@ class Displacements:
 
     Attributes:
         field: what each tile says.
-        tiles: how many tiles of the overlap have texture enough to tell.
+        tiles: how many tiles were laid over the texture of the overlap, 150 at most unless all are
+            asked.
         sampled: how many of them were asked.
         stationary: how many of these fit best where they lie.
         log10_false_alarms: decimal logarithm of the number of unrelated pairs, among as many as
             were tried, of which so many tiles would be stationary: evidence below 0.
         median_px, p95_px: median and 95th percentile of the displacements.
-        largest_px: the displacement that is longest less two of its tile's standard deviations.
+        largest_px: the displacement that is longest less two of its tile's standard deviations, so
+            that it is no accident of its tile where any is not.
         largest_at_px: (x, y) of that tile's centre.
         within_half_px, within_1_px, within_2_px: shares of the tiles that found a match anywhere.
         systematic_px: the largest displacement of the smooth part of the field over the overlap.

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.arrays import Mask, Plane, Points
 from align_cli.engine.derivatives import inner_differences
 from align_cli.engine.displacements.level_pair import LevelPair
 
@@ -32,12 +32,16 @@ TELLS_PX: Final = 1.0
 of its level: four of them lie within the pixel up to which it counts as stationary."""
 
 
+AT_ONCE: Final = 256
+"""Places that are held against all others at once: of a megapixel there are thousands."""
+
+
 @dataclass(frozen=True, eq=False)
 class Tiles:
     """Tiles of a level that can tell where they lie.
 
     Attributes:
-        corner: (n, 2) int, x and y of their top left pixels.
+        corner: (n, 2) int, x and y of their top left pixels, row by row.
         side: in pixels of the level.
         textured: the share of the overlap, by area, that has texture enough.
     """
@@ -98,7 +102,8 @@ def _tiles_of_side(pair: LevelPair, side: int, most: int, margin: int) -> Tiles:
         return Tiles(np.empty((0, 2), np.intp), side, 0.0)
     block = max(side, int(np.ceil(np.sqrt(np.count_nonzero(pair.inside) / most)))) // STRIDE
     corner, strength = _best_of_blocks(least, max(block, 1))
-    return Tiles(_apart(corner, strength, side)[:most], side, share)
+    strongest = _apart(corner, strength, side)[:most]
+    return Tiles(strongest[np.lexsort(strongest.T)], side, share)
 
 
 def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
@@ -163,13 +168,22 @@ def _best_of_blocks(least: Plane, block: int) -> tuple[NDArray[np.intp], NDArray
 
 
 def _apart(corner: NDArray[np.intp], strength: NDArray[np.float32], side: int) -> NDArray[np.intp]:
-    """Without those that overlap a stronger one."""
-    order = np.argsort(-strength, kind="stable")
-    corner = corner[order]
-    apart = np.abs(corner[:, None] - corner).max(axis=2)
-    weaker = np.triu(apart < side, 1)
-    free = np.ones(len(corner), np.bool_)
-    for index in np.flatnonzero(weaker.any(axis=1)):
-        if free[index]:
-            free &= ~weaker[index]
-    return corner[free]
+    """Without those that overlap a stronger one, the strongest first."""
+    cells, reach = corner // STRIDE, side // STRIDE - 1
+    kept: list[tuple[int, int]] = []
+    taken = np.zeros(np.max(cells, axis=0, initial=0)[::-1] + 1, np.bool_)
+    for x, y in cells[np.argsort(-strength, kind="stable")].tolist():
+        around = np.s_[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
+        if not taken[around].any():
+            taken[y, x] = True
+            kept.append((x, y))
+    return STRIDE * np.array(kept, np.intp).reshape(-1, 2)
+
+
+def nearest(points: Points, others: Points) -> NDArray[np.intp]:
+    """(n,) index of the nearest of ``others`` to each of n points."""
+    found = np.zeros(len(points), np.intp)
+    for start in range(0, len(points), AT_ONCE):
+        some = slice(start, start + AT_ONCE)
+        found[some] = np.hypot(*(points[some, None] - others).transpose(2, 0, 1)).argmin(axis=1)
+    return found

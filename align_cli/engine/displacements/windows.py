@@ -55,8 +55,9 @@ class WindowSearch:
         peak: (n,) ZNCC there.
         stationary: (n,) bool, whether the best place is the middle, or no better than that.
         distinct: (n,) bool, whether no other place comes near to the best, which agrees enough and
-            is not at the window's rim: the tile has found its match.
-        chance: mean over the asked tiles of the chance that any place in the window is the middle.
+            is nearer than the window reaches: the tile has found its match.
+        chance: that the best of all places in a window lies within ``STATIONARY`` of its middle by
+            accident, mean over the asked tiles.
     """
 
     asked: NDArray[np.bool_]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
 import numpy as np
 
-from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty
+from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
-from align_cli.engine.displacements.evidence import RIVAL, Evidence, gathered
+from align_cli.engine.displacements.evidence import NEARLY_ALL, RIVAL, Evidence, gathered
 from align_cli.engine.displacements.isotropy import blind_directions
-from align_cli.engine.displacements.records import Displacements
+from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.second_motion import place_of
 from align_cli.engine.displacements.views import PairView
+from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.verdict import messages
@@ -100,6 +101,18 @@ class Assessment:
     allowed_px: float = math.nan
     blind: bool = False
 
+    def without(self, pattern: FixedPattern) -> Assessment:
+        """The same, with the word of what was left out."""
+        told = self.displacements
+        if told is None:
+            return self
+        return replace(self, displacements=replace(told, fixed_pattern=record_of(pattern)))
+
+
+def by_edges_instead(by_values: Outcome, by_edges: Outcome) -> bool:
+    """Whether the answer by the orientation of edges counts, and not the one by grey values."""
+    return by_edges.aligned or (by_values.verdict is Verdict.FAILED and by_edges.doubtful)
+
 
 def assess(
     view: PairView,
@@ -134,10 +147,14 @@ def assess(
         all_tiles=all_tiles,
         accepted_px=accept_residual or 0.0,
     )
+    if evidence is None and answer.overlap <= 0.0:
+        words = "the source covers nothing of the target"
+        found = [Objection(Status.TOO_LITTLE_OVERLAP, words, refutes=True)]
+        return Assessment(_outcome(found, answer))
     if evidence is None:
         words = "what the source covers of the target has no texture that stands out of its noise"
         found = [Objection(Status.SINGULAR, words, refutes=True)]
-        return Assessment(messages.outcome(found, model=answer.model.name))
+        return Assessment(_outcome(found, answer))
     left = remaining(answer.model, evidence, answer.warp, view.target_size, view.source_size)
     told = partial(
         with_scatter,
@@ -149,29 +166,24 @@ def assess(
         source_size=view.source_size,
         target_size=view.target_size,
     )
-    # What the model does not describe is told; whether the texture fixes it is another question.
-    uncertainty = by_texture = told(drift=left.drift)
-    if left.bent:
-        by_texture = told()
+    uncertainty = told(drift=left.drift)
     texture = evidence.coarse
     blind = len(blind_directions(texture.pair, texture.tiles, answer.model)) > 0
-    objections = _of_agreement(evidence)
-    if _meant(answer, repeat):
+    objections = _of_agreement(evidence, left, answer.model)
+    if repeat is not None:  # whose words say how far
         objections = [each for each in objections if each.status is not Status.AMBIGUOUS]
     if not any(each.refutes for each in objections):
-        objections += _of_model(answer, evidence, left, by_texture, view, accept_residual, blind)
+        objections += _of_model(answer, left, view, accept_residual)
+        # What the model does not describe is told; whether texture fixes it is another question.
+        sure = uncertainty if not objections and not left.bent else told()
+        objections += _of_certainty(answer, evidence, sure, blind=blind)
         objections += _of_place(answer, repeat, view)
     if circles:
         step = last.last_step_px
         words = f"the solver did not converge within its iterations (last step {step:.3g} px)"
         objections.append(Objection(Status.ITERATION_LIMIT, words))
     return Assessment(
-        outcome=messages.outcome(
-            objections,
-            model=answer.model.name,
-            richer=left.explained_by,
-            solved=answer.parameters > 0,
-        ),
+        outcome=_outcome(objections, answer, left.explained_by),
         displacements=summarised(evidence, left),
         uncertainty=uncertainty,
         settled=evidence.settled and not objections,
@@ -182,13 +194,26 @@ def assess(
     )
 
 
-def _of_agreement(evidence: Evidence) -> list[Objection]:
+def _outcome(objections: list[Objection], answer: Answer, richer: str | None = None) -> Outcome:
+    model, solved = answer.model.name, answer.parameters > 0
+    return messages.outcome(objections, model=model, richer=richer, solved=solved)
+
+
+def _of_agreement(evidence: Evidence, left: Remaining, model: MotionModel) -> list[Objection]:
     """Do they show the same thing, and does most of it follow?"""
     found = []
     weak = evidence.log10_false_alarms
     if weak > EVIDENCE and evidence.ambiguous:
         words = "the texture repeats itself, so that the source fits in other places as well"
         found.append(Objection(Status.AMBIGUOUS, words))
+    elif weak > EVIDENCE and evidence.stationary >= NEARLY_ALL * evidence.asked:
+        words = (
+            f"what the source covers of the target has {evidence.asked} textured tiles, too few to "
+            "tell agreement from an accident (number of false alarms "
+            f"{10.0 ** min(weak, 3.0):.2g}, {10.0**EVIDENCE:g} allowed)"
+        )
+        refutes = weak > SOME_EVIDENCE
+        found.append(Objection(Status.NO_AGREEMENT, words, refutes, messages.MORE_TEXTURE))
     elif weak > EVIDENCE:
         words = (
             f"only {evidence.stationary} of {evidence.asked} textured tiles of the target fit best "
@@ -196,29 +221,28 @@ def _of_agreement(evidence: Evidence) -> list[Objection]:
             f"{10.0 ** min(weak, 3.0):.2g}, {10.0**EVIDENCE:g} allowed)"
         )
         found.append(Objection(Status.NO_AGREEMENT, words, refutes=weak > SOME_EVIDENCE))
-    if (evidence.matches or evidence.away) and evidence.following < MAJORITY:
+    following = min(evidence.following, left.following)
+    richer = left.explained_by not in (None, model.name)
+    if (evidence.matches or evidence.away) and following < MAJORITY and not richer:
         words = (
-            f"only {evidence.following:.0%} of the texture that finds a match in the source lies "
-            f"within {evidence.allowed_px:.2g} px of it"
+            f"only {following:.0%} of the texture that finds a match in the source lies "
+            f"within {evidence.allowed_px:.2g} px of its match"
         )
         if evidence.away:
             x, y = evidence.away_px
             words += f"; {evidence.away:.0%} of the texture is found x {x:+.3g}, y {y:+.3g} px away"
-        refutes = evidence.following < HARDLY_ANY
+        refutes = following < HARDLY_ANY
         found.append(Objection(Status.SECOND_MOTION, words, refutes=refutes))
     return found
 
 
 def _of_model(
     answer: Answer,
-    evidence: Evidence,
     left: Remaining,
-    uncertainty: Uncertainty | None,
     view: PairView,
     accept_residual: float | None,
-    blind: bool,
 ) -> list[Objection]:
-    """Is the model sufficient, and does the texture fix it?"""
+    """Is the model sufficient?"""
     found = []
     most = TOLD_PX if accept_residual is None else max(TOLD_PX, accept_residual)
     if left.explained_by is not None and left.px > most:
@@ -235,7 +259,7 @@ def _of_model(
     shift = np.median(left.matches.displacement, axis=0) if left.matches and known else (0.0, 0.0)
     if not found and math.hypot(*shift) > most:
         x, y = shift
-        words = f"half of the texture lies x {x:+.2g}, y {y:+.2g} px or more from where it fits"
+        words = f"the median displacement of the texture is x {x:+.2g}, y {y:+.2g} px"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
     if not found and left.second is not None and left.rival >= RIVAL:
         words = (
@@ -243,6 +267,14 @@ def _of_model(
             f"{left.second.length_px:.3g} px"
         )
         found.append(Objection(Status.SECOND_MOTION, words))
+    return found
+
+
+def _of_certainty(
+    answer: Answer, evidence: Evidence, uncertainty: Uncertainty | None, *, blind: bool
+) -> list[Objection]:
+    """Does the texture fix the transform?"""
+    found = []
     if blind:
         words = f"the texture does not fix every parameter of the {answer.model.name} model"
         found.append(Objection(Status.UNCERTAIN, words))
@@ -271,7 +303,7 @@ def _of_place(answer: Answer, repeat: Repeat | None, view: PairView) -> list[Obj
         )
         found.append(Objection(Status.AMBIGUOUS, words))
     if not plausible(inverse(answer.warp), view.source_size):
-        words = "the horizon of the transform crosses the source"
+        words = "the transform mirrors the source, or its horizon crosses it"
         found.append(Objection(Status.DIVERGED, words))
     return found
 

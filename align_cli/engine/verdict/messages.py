@@ -15,6 +15,8 @@ MASKS: Final = "leave out what does not move with the scene (--roi, --source-mas
 SOLVE: Final = "let imalign SRC DST find one, or start it from this one (--init)"
 """Where a transform was given, and nothing was solved for."""
 
+MORE_TEXTURE: Final = "give larger pictures, or pictures with more texture"
+
 _ADVICE: Final = {
     Status.NO_AGREEMENT: (
         "they may show different things, or start too far apart for this solver: " + ADVICE
@@ -23,6 +25,7 @@ _ADVICE: Final = {
     Status.AMBIGUOUS: "give an initial transform near to the answer that is meant (--init)",
     Status.SECOND_MOTION: MASKS,
     Status.MODEL_TOO_SIMPLE: MASKS + ", or allow what is left (--accept-residual PX)",
+    Status.TOO_LITTLE_OVERLAP: ADVICE,
     Status.UNCERTAIN: "give a simpler motion model (-m)",
     Status.DIVERGED: "give a simpler motion model, or an initial transform nearer to the answer",
     Status.ITERATION_LIMIT: "give a simpler motion model, or more iterations (--max-iterations)",
@@ -59,11 +62,13 @@ class Objection:
         status: its kind.
         words: with what was measured and what is needed.
         refutes: whether the answer is failed by it, and not only doubtful.
+        advice: what to try; None for what its status advises.
     """
 
     status: Status
     words: str
     refutes: bool = False
+    advice: str | None = None
 
 
 def unsolved(last: LevelRecord, *, model: str, overlap: float) -> Outcome:
@@ -91,7 +96,9 @@ def outcome(
     gravest = sorted(objections, key=lambda each: not each.refutes)
     reasons = tuple(each.words for each in gravest)
     first = gravest[0]
-    advice = _advice(first.status, model, richer) if solved else SOLVE
+    advice = first.advice
+    if advice is None:
+        advice = _advice(first.status, model, richer) if solved else SOLVE
     if first.refutes:
         return Outcome(first.status, f"{reasons[0]}: {advice}", reasons)
     sentence = (

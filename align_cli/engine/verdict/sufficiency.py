@@ -19,8 +19,13 @@ from align_cli.engine.arrays import Mask, Matrix, Points, Vector
 from align_cli.engine.canvas import overlap_polygon
 from align_cli.engine.coordinates import Size, map_points
 from align_cli.engine.displacements import coarser
-from align_cli.engine.displacements.coarser import by_texture, nearest, with_coarser
-from align_cli.engine.displacements.evidence import NEARLY_ALL, Evidence, LevelEvidence
+from align_cli.engine.displacements.coarser import by_texture, with_coarser
+from align_cli.engine.displacements.evidence import (
+    NEARLY_ALL,
+    Evidence,
+    LevelEvidence,
+    near_enough,
+)
 from align_cli.engine.displacements.fit import (
     Basis,
     Fit,
@@ -48,6 +53,7 @@ from align_cli.engine.displacements.remainder import (
     smooth_remainder,
 )
 from align_cli.engine.displacements.second_motion import place_of, told, two_motions
+from align_cli.engine.displacements.tiles import nearest
 from align_cli.engine.motion import LARGEST, MODELS, MotionModel
 
 TOLD_PX: Final = 1.0
@@ -72,8 +78,8 @@ GRID: Final = 64
 of the overlap is no line: of 16 lenses 16 are told within 15 %, with 32 places 14."""
 
 EVERY: Final = 8.618
-"""So manieth of them, rounded down, is enough for least squares. Not a whole number: of rows of 64
-places every eighth would lie left of the middle by a twentieth of the width."""
+"""One place in so many, rounded down, is enough for least squares. Not a whole number: of rows of
+64 places every eighth would lie left of the middle by a twentieth of the width."""
 
 ROUNDING_PX: Final = 1e-6
 """The overlap's own corners lie on the source's border."""
@@ -89,6 +95,8 @@ class Remaining:
         explained_by: the simplest motion model that would remove it; the answer's own where its
             tiles agree on another transform of it; None where no motion model does.
         second: what moves by itself.
+        following: of the texture that finds a match anywhere, on coarser levels too, the share that
+            lies within what is allowed.
         rival: how much of the texture that is, in shares of what the main motion has.
         matches: the tiles that found a match, those of the second motion left out.
         fit: of the answer's own model to them, and how they scatter about what is systematic; None
@@ -102,6 +110,7 @@ class Remaining:
     at_px: tuple[float, float]
     explained_by: str | None = None
     second: SecondMotion | None = None
+    following: float = 1.0
     rival: float = 0.0
     matches: Matches | None = None
     fit: Fit | None = None
@@ -143,17 +152,17 @@ def remaining(
         little = _little(model, matches, within, target_size)
         if little is not None:
             return little
-    matches, second, rival, within = _main_motion(
-        evidence, within, target_size, evidence.looked_at()
-    )
-    if len(matches) < FEWEST_TILES or not len(within):
-        return replace(NOTHING, second=second, rival=rival)
+    main = _main_motion(evidence, within, target_size, evidence.looked_at())
     fixed = _fixed(model, evidence)
-    if not fixed:
-        fit = fitted_transform(model, matches, target_size)[1]
-        return Remaining(0.0, NOWHERE, None, second, rival, matches, fit)
-    look = _Look(matches, within, warp, target_size, source_size)
-    return replace(look.left(model, fixed), second=second, rival=rival)
+    if len(main.matches) < FEWEST_TILES or not len(main.within):
+        left = NOTHING
+    elif not fixed:
+        fit = fitted_transform(model, main.matches, target_size)[1]
+        left = Remaining(0.0, NOWHERE, matches=main.matches, fit=fit)
+    else:
+        look = _Look(main.matches, main.within, warp, target_size, source_size)
+        left = look.left(model, fixed)
+    return replace(left, second=main.second, rival=main.rival, following=main.following)
 
 
 def places(warp: Matrix, target_size: Size, source_size: Size) -> Points:
@@ -217,12 +226,21 @@ def _spread(residual: Points, covariance: Floats) -> Fit:
     return Fit(np.zeros(0), np.zeros((0, 0)), residual, variance, weight, scatter)
 
 
+@dataclass(frozen=True, eq=False)
+class _Main:
+    """The tiles of the main motion, and the places that show it; ``Remaining`` has the rest."""
+
+    matches: Matches
+    within: Points
+    following: float
+    second: SecondMotion | None = None
+    rival: float = 0.0
+
+
 def _main_motion(
     evidence: Evidence, within: Points, size: Size, levels: Sequence[LevelEvidence]
-) -> tuple[Matches, SecondMotion | None, float, Points]:
+) -> _Main:
     """The tiles of the main motion, what moves by itself, and the places without that.
-
-    With what moves by itself its texture, in shares of what the main motion has.
 
     Tiles that found no match are asked on coarser levels first; then those of the finest level
     where two motions, or a smooth field, would have them.
@@ -236,14 +254,23 @@ def _main_motion(
         matches = with_coarser(field, reach, levels, lambda points: [of_smooth(points)])
         follow = int(np.count_nonzero(evidence.follows))
         rival = evidence.away * len(evidence.field) / max(follow, 1)
-        return matches, _away(evidence, size), rival, within
+        following = _following(matches, evidence)
+        return _Main(matches, within, following, _away(evidence, size), rival)
     matches = with_coarser(field, reach, levels, partial(pair.expected, size=size))
     pair = pair.among(matches, size)
     textured = by_texture(matches, evidence.coarse)
     second, area = told(textured, size, pair), textured.area
     follows = pair.follows[1]
     rival = float(area[follows].sum() / max(area[pair.follows[0] & ~follows].sum(), 1.0))
-    return matches[~follows], second, rival, within[~follows[nearest(within, matches.position)]]
+    shown = within[~follows[nearest(within, matches.position)]]
+    return _Main(matches[~follows], shown, _following(matches, evidence), second, rival)
+
+
+def _following(matches: Matches, evidence: Evidence) -> float:
+    """The share of the texture with a match that lies within what is allowed."""
+    near = near_enough(matches.displacement, matches.covariance, evidence.allowed_px)
+    away = evidence.away * len(evidence.field) * evidence.field.side**2
+    return float(matches.area[near].sum() / max(matches.area.sum() + away, 1.0))
 
 
 def _quiet_about(smooth: Fit, matches: Matches, evidence: Evidence) -> bool:

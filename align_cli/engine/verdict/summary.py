@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from align_cli.engine.displacements.evidence import SIGMAS, Evidence
+from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.records import Displacements
 from align_cli.engine.verdict.sufficiency import Remaining
 
@@ -18,35 +21,45 @@ def summarised(evidence: Evidence, left: Remaining) -> Displacements:
         evidence: for the answer.
         left: what is systematic of it.
     """
-    field = evidence.field
+    return Displacements(
+        field=evidence.field,
+        tiles=evidence.tiles,
+        sampled=evidence.asked,
+        stationary=evidence.stationary,
+        log10_false_alarms=evidence.log10_false_alarms,
+        **lengths(evidence.field),
+        systematic_px=left.px,
+        systematic_at_px=left.at_px,
+        explained_by=left.explained_by,
+        second_motion=left.second,
+    )
+
+
+def with_field(told: Displacements, field: DisplacementField) -> Displacements:
+    """The same, with the displacements of other tiles in place of those that were asked."""
+    return replace(told, field=field, **lengths(field))
+
+
+def lengths(field: DisplacementField) -> dict[str, Any]:
+    """The attributes of ``Displacements`` that the lengths of a field give."""
     known = field.matched
     length = np.hypot(*field.displacement[known].T)
     sigma = np.sqrt(np.trace(field.covariance[known], axis1=1, axis2=2))
-    certain = np.maximum(length - SIGMAS * sigma, 0.0)
     largest, at = math.nan, (math.nan, math.nan)
     if length.size:
-        index = int(certain.argmax())
+        index = int((length - SIGMAS * sigma).argmax())
         largest = float(length[index])
         x, y = field.position[known][index].tolist()
         at = x, y
     half, one, two = (
         float((length <= px).mean()) if length.size else math.nan for px in (0.5, 1.0, 2.0)
     )
-    return Displacements(
-        field=field,
-        tiles=evidence.tiles,
-        sampled=evidence.asked,
-        stationary=evidence.stationary,
-        log10_false_alarms=evidence.log10_false_alarms,
-        median_px=float(np.median(length)) if length.size else math.nan,
-        p95_px=float(np.quantile(length, 0.95)) if length.size else math.nan,
-        largest_px=largest,
-        largest_at_px=at,
-        within_half_px=half,
-        within_1_px=one,
-        within_2_px=two,
-        systematic_px=left.px,
-        systematic_at_px=left.at_px,
-        explained_by=left.explained_by,
-        second_motion=left.second,
-    )
+    return {
+        "median_px": float(np.median(length)) if length.size else math.nan,
+        "p95_px": float(np.quantile(length, 0.95)) if length.size else math.nan,
+        "largest_px": largest,
+        "largest_at_px": at,
+        "within_half_px": half,
+        "within_1_px": one,
+        "within_2_px": two,
+    }

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from align_cli.engine.alignment import Uncertainty
 from align_cli.engine.arrays import Matrix, Vector
 from align_cli.engine.coordinates import Size, inverse, map_points, normalisation
-from align_cli.engine.displacements.covariance import clustered_covariance, student_factor
+from align_cli.engine.displacements.covariance import clustered_covariance
 from align_cli.engine.displacements.fit import Fit, Matches, of_model
 from align_cli.engine.motion import MODELS, MotionModel
 from align_cli.engine.uncertainty import change_of_entries, uncertainty_of
@@ -134,10 +134,8 @@ def _entries(
     clusters = clustered_covariance(design, fit.residual, weight)
     if clusters is None:
         return None
-    degrees = clusters.degrees_of_freedom(np.eye(model.size))
-    spread = clusters.matrix * float(student_factor(degrees).mean()) ** 2
     change = _change(model, source_to_target, size)
-    return np.asarray(change @ spread @ change.T)
+    return np.asarray(change @ clusters.with_student @ change.T)
 
 
 def _change(model: MotionModel, source_to_target: Matrix, size: Size) -> NDArray[np.float64]:

@@ -191,6 +191,40 @@ def test_half_of_what_finds_a_match_must_follow(
         assert "--roi" in found.outcome.sentence
 
 
+def test_what_coarser_levels_find_must_follow_too() -> None:
+    # Most of the scene moves beyond the reach of the finest level's windows.
+    still, moved = (
+        noisy(drawn(SCENE, FINE_SIZE, each), 0.05, 1) for each in (np.eye(3), shift(31.0, -22.0))
+    )
+    both = still.copy()
+    both[:, 120:] = moved[:, 120:]
+    found = judged(view(both, noisy(drawn(SCENE, FINE_SIZE), 0.05, 2)), answer("rigid"))
+    assert not found.outcome.aligned
+    assert found.outcome.status is Status.SECOND_MOTION
+
+
+def test_a_model_that_is_too_simple_is_told_so_though_little_follows() -> None:
+    grown = about(FINE_SIZE, np.diag([1.06, 1.06, 1.0]))
+    found = judged(seen(grown), answer("rigid"))
+    assert statuses(found) == (Status.MODEL_TOO_SIMPLE, Verdict.DOUBTFUL)
+    assert "which the similarity model explains" in found.outcome.sentence
+    assert "-m similarity" in found.outcome.sentence
+
+
+def test_few_tiles_are_told_to_be_few() -> None:
+    clean = drawn(speckle(1, spread=3.0), (40, 40))
+    found = judged(view(noisy(clean, 0.05, 1), noisy(clean, 0.05, 2)), answer("homography"))
+    assert found.outcome.status is Status.NO_AGREEMENT
+    assert "too few to tell agreement from an accident" in found.outcome.sentence
+    assert "larger pictures" in found.outcome.sentence
+
+
+def test_where_the_source_covers_nothing_it_says_so() -> None:
+    found = judged(given=answer(warp=shift(5000.0, 0.0), overlap=0.0))
+    assert statuses(found) == (Status.TOO_LITTLE_OVERLAP, Verdict.FAILED)
+    assert "covers nothing of the target" in found.outcome.sentence
+
+
 def test_without_any_match_nothing_says_that_it_does_not_follow(
     evidence_with: Callable[..., None],
 ) -> None:

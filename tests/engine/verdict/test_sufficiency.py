@@ -85,6 +85,7 @@ def evidence_of(
         reach_px=20.0,
         coarse=speckled() if texture is None else texture,
         follows=follows,
+        allowed_px=2.0,
         away=away,
         away_px=away_px,
         looked_at=tuple,

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.verdict.sufficiency import NOTHING, Remaining
-from align_cli.engine.verdict.summary import summarised
+from align_cli.engine.verdict.summary import summarised, with_field
 
 LENGTHS = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.4, 3.0, 5.0, 40.0])
 
@@ -63,6 +64,24 @@ def test_the_largest_is_that_which_is_beyond_doubt() -> None:
     assert figures(field_of(LENGTHS, sigma)).largest_px == pytest.approx(5.0)
     sigma[8] = 1.1  # 2.8 are left, of the other 2.98
     assert figures(field_of(LENGTHS, sigma)).largest_px == pytest.approx(3.0)
+
+
+def test_where_every_tile_may_lie_where_it_fits_the_largest_is_no_short_one() -> None:
+    told = figures(field_of(LENGTHS, 100.0))
+    assert told.largest_px == pytest.approx(5.0)
+    sigma = 10.0 * np.arange(1.0, 11.0)
+    assert figures(field_of(LENGTHS, sigma)).largest_px == pytest.approx(0.1)
+
+
+def test_the_lengths_are_those_of_the_field_that_goes_with_them() -> None:
+    told = figures(field_of(LENGTHS), Remaining(4.2, (7.0, 8.0), "affine"))
+    other = with_field(told, field_of(2.0 * LENGTHS))
+    assert len(other.field) == 10
+    assert_array_equal(other.field.displacement, 2.0 * told.field.displacement)
+    assert other.median_px == pytest.approx(1.2)
+    assert other.largest_px == pytest.approx(10.0)
+    assert other.within_half_px == pytest.approx(2 / 9)
+    assert (other.tiles, other.systematic_px, other.explained_by) == (31, 4.2, "affine")
 
 
 def test_shares_include_their_limit() -> None:
