@@ -317,7 +317,8 @@ def _split_alpha(pixels: Image) -> tuple[Image, Image | None]:
 
 def _spread(colours: Image, valid: Mask | None, flat: ImageError) -> tuple[float, float]:
     """Mean and standard deviation of the valid values of a floating-point image."""
-    values = (colours if valid is None else colours[valid]).astype(np.float64)
+    # Row by row whatever the layout in memory, so that sums round alike.
+    values = (colours if valid is None else colours[valid]).astype(np.float64, order="C")
     # Scaled by the largest value first: the square of 1e200 is not finite.
     largest = float(np.abs(values).max())
     if largest == 0.0:

@@ -289,6 +289,13 @@ def test_less_than_a_pixel_left_is_not_told() -> None:
         assert again.outcome.aligned == aligned
 
 
+def test_what_is_accepted_need_not_follow_either() -> None:
+    moved = seen(about(FINE_SIZE, np.diag([1.06, 1.06, 1.0])))
+    assert not judged(moved, answer("rigid")).outcome.aligned
+    assert not judged(moved, answer("rigid"), accept_residual=3.0).outcome.aligned
+    assert judged(moved, answer("rigid"), accept_residual=14.0).outcome.aligned
+
+
 def test_another_transform_of_its_own_model() -> None:
     found = judged(seen(shift(-1.3, 0.8)), answer("translation"))
     assert statuses(found) == (Status.MODEL_TOO_SIMPLE, Verdict.DOUBTFUL)

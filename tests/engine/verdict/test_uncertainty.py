@@ -10,7 +10,8 @@ from align_cli.engine.alignment import Uncertainty
 from align_cli.engine.displacements.fit import Matches, of_model, robust_fit
 from align_cli.engine.motion import MODELS
 from align_cli.engine.uncertainty import uncertainty_of
-from align_cli.engine.verdict.uncertainty import with_scatter
+from align_cli.engine.verdict.uncertainty import with_difference, with_scatter
+from tests.engine.displacements.pairs import shift
 
 SIZE = (400, 300)
 
@@ -235,3 +236,23 @@ def test_its_mean_is_over_the_overlap() -> None:
     assert over_left is not None
     assert over_left.mean_px < 0.7 * over_all.mean_px
     assert over_left.max_px == pytest.approx(over_all.max_px, rel=1e-6)
+
+
+def test_how_far_another_answer_lies_counts_root_mean_square() -> None:
+    found = with_difference(
+        by_noise(0.0), np.eye(3), shift(3.0, -4.0), source_size=SIZE, target_size=SIZE
+    )
+    assert found is not None
+    assert found.mean_px == pytest.approx(5.0, rel=1e-6)
+    both = with_difference(
+        by_noise(3.0), shift(7.0, 0.0), shift(7.0, 4.0), source_size=SIZE, target_size=SIZE
+    )
+    assert both is not None
+    assert both.mean_px == pytest.approx(np.sqrt(2 * 3.0**2 + 4.0**2), rel=1e-6)
+    # A scale lies further away at the corners than in the middle.
+    middle = (np.array(SIZE) - 1.0) / 2.0
+    larger = shift(*middle) @ np.diag([1.1, 1.1, 1.0]) @ shift(*-middle)
+    scaled = with_difference(by_noise(0.0), np.eye(3), larger, source_size=SIZE, target_size=SIZE)
+    assert scaled is not None
+    expected = 0.1 * np.sqrt(np.square(SIZE).sum() / 12.0)
+    assert scaled.mean_px == pytest.approx(expected, rel=0.05)

@@ -1,0 +1,65 @@
+"""What an attempt is compared by: where it lies, and whether its tiles stay at their own pixels."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from align_cli.engine.attempt import SAME_PX, STAYING, Attempt, stays
+from tests.engine.displacements.pairs import shift
+
+
+def field_of(moved: np.ndarray, matched: np.ndarray | None = None) -> Any:
+    """Displacements, (n, 2), of tiles along a line; all that ``stays`` reads."""
+    count = len(moved)
+    position = np.column_stack([20.0 * np.arange(count), np.full(count, 50.0)])
+    known = np.ones(count, np.bool_) if matched is None else matched
+    return SimpleNamespace(
+        field=SimpleNamespace(position=position, displacement=moved, matched=known)
+    )
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.5])
+def test_more_than_a_tenth_of_the_tiles_must_stay(share: float) -> None:
+    away = np.zeros((20, 2))
+    still = round(20 * share)
+    away[still:] = [0.0, 9.0]
+    assert stays(np.eye(3), field_of(away)) is (share > STAYING)
+    # Where the answer has moved, those stay that are found back where they were.
+    assert stays(shift(0.0, -9.0), field_of(away)) is (1.0 - share > STAYING)
+
+
+@pytest.mark.parametrize(("px", "at_rest"), [(0.9, True), (1.1, False), (3.0, False)])
+def test_a_tile_stays_to_a_pixel(px: float, at_rest: bool) -> None:
+    assert stays(np.eye(3), field_of(np.tile([px, 0.0], (20, 1)))) is at_rest
+
+
+def test_only_tiles_with_a_match_are_asked_and_without_any_all_may_stay() -> None:
+    away = np.zeros((20, 2))
+    away[:10] = [0.0, 9.0]
+    first = np.arange(20) < 10
+    assert not stays(np.eye(3), field_of(away, first))
+    assert stays(np.eye(3), field_of(away, ~first))
+    assert stays(np.eye(3), field_of(away, np.zeros(20, np.bool_)))
+    assert stays(np.eye(3), None)
+
+
+def attempt_at(warp: np.ndarray, max_px: float | None) -> Attempt:
+    sure = None if max_px is None else SimpleNamespace(max_px=max_px)
+    parts: Any = {
+        "descent": SimpleNamespace(place=SimpleNamespace(warp=warp)),
+        "quality": None,
+        "assessment": SimpleNamespace(uncertainty=sure),
+        "model": None,
+    }
+    return Attempt(size=(320, 240), **parts)
+
+
+@pytest.mark.parametrize(("max_px", "least"), [(None, SAME_PX), (0.0, SAME_PX), (2.0, 2.0)])
+def test_it_lies_away_by_more_than_it_is_uncertain(max_px: float | None, least: float) -> None:
+    there = attempt_at(shift(5.0, 0.0), max_px)
+    assert not there.lies_away_from(shift(5.0 + 0.95 * least, 0.0))
+    assert there.lies_away_from(shift(5.0 + 1.2 * least, 0.0))
