@@ -83,7 +83,7 @@ EXCEPTED: dict[str, tuple[str, ...]] = {
     ),
     "the range of a type": (
         "engine.selfcheck.GREY_LEVEL",
-        "engine.starts.features._features",
+        "engine.starts.features.features",
         "files.tiff._through_palette",
         "report.error_scale.INK",
     ),

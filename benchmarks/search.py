@@ -1,8 +1,8 @@
 """Is what is far apart found? ``python -m benchmarks.search``.
 
 Pairs that must be searched for (``benchmarks.search_pairs``), default options but for the model.
-The error is the mean over the source's pixels of how far they are laid from where they belong, in
-pixels of the coarser image; within 0.5 px (tilted planes, 1 px) an answer is right.
+The error is the mean over the pixels that both images show of how far they are laid from where they
+belong, in pixels of the coarser image; within 0.5 px (tilted planes, 1 px) an answer is right.
 
 A line for each kind: how many are right and called aligned; found, whatever they are called; wrong,
 off by more than 1 px and called aligned; and the median and the longest time.
@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import map_points
+from align_cli.engine.coordinates import inverse, map_points
 from align_cli.engine.errors import ImageError
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
@@ -28,7 +28,7 @@ WRONG_PX = 1.0
 FOUND_SHARE = 0.98
 TILTED = {60: 12, 65: 12, 70: 9}
 TILTED_COUNT = 12
-GRID = 20
+GRID = 80
 
 
 @dataclass(frozen=True)
@@ -41,19 +41,22 @@ class Result:
 
 
 def error_px(found: Floats, pair: SearchPair) -> float:
-    """Mean over the source, in pixels of the coarser image."""
-    height, width = pair.source.shape[:2]
+    """Mean over the pixels that both images show, in pixels of the coarser one."""
+    (height, width), (rows, columns) = pair.target.shape[:2], pair.source.shape[:2]
     x, y = np.meshgrid(np.linspace(0, width - 1, GRID), np.linspace(0, height - 1, GRID))
-    points = np.column_stack([x.ravel(), y.ravel()])
-    there, truth = map_points(found, points), map_points(pair.truth, points)
+    target = np.column_stack([x.ravel(), y.ravel()])
+    source = map_points(inverse(pair.truth), target)
+    shown = ((source >= 0.0) & (source <= [columns - 1.0, rows - 1.0])).all(axis=1)
+    target, source = target[shown], source[shown]
     # A pixel of the source covers so many of the target.
     beside = (
-        map_points(pair.truth, points + np.array((1.0, 0.0))),
-        map_points(pair.truth, points + np.array((0.0, 1.0))),
+        map_points(pair.truth, source + np.array((1.0, 0.0))),
+        map_points(pair.truth, source + np.array((0.0, 1.0))),
     )
-    (ax, ay), (bx, by) = ((each - truth).T for each in beside)
+    (ax, ay), (bx, by) = ((each - target).T for each in beside)
     pixel = np.sqrt(np.abs(ax * by - ay * bx))
-    return float((np.hypot(*(there - truth).T) / np.maximum(pixel, 1.0)).mean())
+    off = np.hypot(*(map_points(found, source) - target).T)
+    return float((off / np.maximum(pixel, 1.0)).mean())
 
 
 def result(pair: SearchPair) -> Result:

@@ -26,6 +26,7 @@ from align_cli.engine.displacements.far_matches import far_motion
 from align_cli.engine.displacements.field import DisplacementField, displacement_field
 from align_cli.engine.displacements.fit import Floats
 from align_cli.engine.displacements.level_pair import LevelPair
+from align_cli.engine.displacements.other_places import log10_other_places
 from align_cli.engine.displacements.tiles import Tiles, nearest, textured_tiles
 from align_cli.engine.displacements.views import PairView
 from align_cli.engine.displacements.windows import REACH, Windows, WindowSearch
@@ -317,12 +318,13 @@ def gathered(
             made[level] = LevelEvidence(view.at(warp, level), most)
         return made[level]
 
-    tests *= len(levels)
+    tried, tests = tests, tests * len(levels)
     first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
     allowed = max(allowed_px(at(first).pair.inside, first), accepted_px)
     fine = [at(level) for level in levels if level <= first]
     # A coarse level of a small or narrow overlap has no room for tiles.
-    coarse = next((level for level in reversed(fine) if len(level.tiles)), fine[-1])
+    enough = [level for level in reversed(fine) if len(level.tiles) >= FEWEST_MATCHES]
+    coarse = enough[0] if enough else max(reversed(fine), key=lambda level: len(level.tiles))
 
     def looked_at() -> list[LevelEvidence]:
         return [at(level) for level in levels]
@@ -337,7 +339,25 @@ def gathered(
         return None
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
     told = _told(_telling(asked), best, coarse, allowed, parameters, tests, looked_at)
+    if told.log10_false_alarms > SETTLING:
+        told = replace(told, log10_false_alarms=_with_other_places(told, asked, parameters, tried))
     return replace(told, ambiguous=any(each.ambiguous for each in asked))
+
+
+def _with_other_places(
+    told: Evidence, levels: Sequence[LevelEvidence], parameters: int, tried: int
+) -> float:
+    """log10 of the false alarms, by the number of tiles or by how badly other places fit.
+
+    That is asked on one level; ``tried`` is the number of answers.
+    """
+    by_tiles = told.log10_false_alarms
+    for level in levels:
+        places = log10_other_places(level.pair, parameters)
+        if places is not None:
+            # Two ways to be convinced are two tests.
+            return min(by_tiles, math.log10(2.0 * tried) + places)
+    return by_tiles
 
 
 def allowed_px(inside: Mask, level: int) -> float:

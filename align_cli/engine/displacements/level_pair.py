@@ -43,6 +43,8 @@ class LevelPair:
         noise: power density of the noise of both images, in squared units of the target a square
             pixel of the level: what a mean over many pixels has of it.
         slope_noise: what noise adds to a pixel's squared slope along an axis of the target.
+        source_known, target_known: where the planes are known, on their own grids; None for
+            everywhere.
     """
 
     level: int
@@ -52,6 +54,8 @@ class LevelPair:
     inside: Mask
     noise: float
     slope_noise: float
+    source_known: Mask | None = None
+    target_known: Mask | None = None
 
 
 def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair:
@@ -79,6 +83,8 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
         inside=common(source, target, there, margin=float(REACH)),
         noise=of_source / max(abs(gain), LEAST_GAIN) ** 2 / area + of_target,
         slope_noise=0.5 * of_target * 4.0**level * noise_energy(level, 1.0),
+        source_known=source.valid,
+        target_known=target.valid,
     )
 
 
@@ -123,4 +129,6 @@ def of_orientation(source: View, target: View, warp: Matrix, level: int) -> Leve
         inside=inside,
         noise=ORIENTATION_NOISE,
         slope_noise=0.0,
+        source_known=inside,
+        target_known=target.levels[level].valid,
     )

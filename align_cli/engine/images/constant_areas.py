@@ -31,6 +31,11 @@ MOST_TOLERANCE: Final = 0.25
 """What a pixel may differ from its area's level at most, as a share of the picture's contrast: an
 area whose noise fills a quarter of it does not stand apart. White noise alone would have 0.86."""
 
+MOST_TEXTURE: Final = 2.5
+"""What an area differs from its level is at most so many times what neighbours on the border differ
+by (as one standard deviation each): 1 for noise, 3 and more for a faint scene under a bright logo,
+which is no area."""
+
 MOST_BEYOND: Final = 0.01
 """Share of the image that may lie beyond the level of an area; of a letterboxed picture 0.003 were
 darker than its bars."""
@@ -110,6 +115,10 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
         # Not its median: where noise is clipped at black, half of the values are the level.
         noise = float(np.sqrt(np.square(values - np.float32(value)).mean()))
         tolerance = min(max(TOLERANCE * noise, least), most)
+    if TOLERANCE * noise > least and noise > MOST_TEXTURE * _between_neighbours(
+        border, value, tolerance
+    ):
+        return None
     beyond = some < value - tolerance if lower else some > value + tolerance
     if TOLERANCE * noise > most or beyond.mean() > MOST_BEYOND:
         return None
@@ -118,6 +127,13 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
     if not rest.size or TOLERANCE * noise > contrast_of(rest):
         return None
     return _Level(value, tolerance)
+
+
+def _between_neighbours(border: Plane, value: float, tolerance: float) -> float:
+    """The standard deviation that the differences of neighbours on an area's border tell."""
+    near = np.abs(border - value) <= tolerance
+    apart = np.diff(border)[near[1:] & near[:-1]]
+    return float(np.sqrt(np.square(apart).mean() / 2.0)) if apart.size else 0.0
 
 
 def _reaching_border(near: NDArray[np.uint8]) -> NDArray[np.uint8]:

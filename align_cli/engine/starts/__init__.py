@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.starts import features, fourier, translation
+from align_cli.engine.starts import features, fourier, template, tilted, translation
 from align_cli.engine.starts.given import GIVEN, chosen_starts, starting_warp
 from align_cli.engine.starts.views import Views
 
@@ -32,7 +32,9 @@ def _identity(_: Views) -> Iterator[Matrix]:
 STARTS: Final[dict[str, Guesses]] = {
     IDENTITY: _identity,
     "translation": translation.guesses,
+    "template": template.guesses,
     "fourier": fourier.guesses,
     "features": features.guesses,
+    "tilted": tilted.guesses,
 }
 """Every start by name."""

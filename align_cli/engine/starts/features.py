@@ -39,8 +39,13 @@ LEAST_SPAN: Final = 1e-6
 """Grey values, 1 being full scale, that they are apart at least: flat pictures have no features."""
 
 
+Bytes = NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
-class _Features:
+class Features:
+    """Places, (n, 2), and descriptors, (n, 128), of an image's features."""
+
     places: Points
     descriptors: NDArray[np.float32]
 
@@ -63,7 +68,12 @@ def guesses(views: Views) -> Iterator[Matrix]:
 
 def _matches(target: Level, source: Level) -> tuple[Points, Points]:
     """(n, 2) places in the target and in the source that look alike."""
-    here, there = _features(target), _features(source)
+    here, there = (features(*grey(level), MOST_FEATURES) for level in (target, source))
+    return matched(here, there)
+
+
+def matched(here: Features, there: Features) -> tuple[Points, Points]:
+    """(n, 2) places of two images that look more alike than any other in the second does."""
     nothing = np.empty((0, 2))
     if min(len(here.places), len(there.places)) < FEWEST:
         return nothing, nothing
@@ -73,15 +83,20 @@ def _matches(target: Level, source: Level) -> tuple[Points, Points]:
     return here.places[indices[:, 0]], there.places[indices[:, 1]]
 
 
-def _features(level: Level) -> _Features:
+def grey(level: Level) -> tuple[Bytes, Bytes | None]:
+    """A level in 256 grey levels, and where it is known, 255; None for everywhere."""
     image = level.image
     values = image if level.valid is None else image[level.valid]
     low, high = np.percentile(values, [DARKEST, BRIGHTEST]) if values.size else (0.0, 1.0)
     span = max(float(high - low), LEAST_SPAN)
     grey = np.clip((image - np.float32(low)) * np.float32(255.0 / span), 0.0, 255.0)
-    mask = None if level.valid is None else level.valid.view(np.uint8)
-    sift = cv2.SIFT.create(MOST_FEATURES)
-    points, descriptors = sift.detectAndCompute(grey.astype(np.uint8), mask)
+    mask = None if level.valid is None else level.valid.astype(np.uint8) * np.uint8(255)
+    return grey.astype(np.uint8), mask
+
+
+def features(image: Bytes, mask: Bytes | None, most: int) -> Features:
+    """SIFT features where a mask is not 0, at most so many."""
+    points, descriptors = cv2.SIFT.create(most).detectAndCompute(image, mask)
     # Without points the descriptors are None, and nobody looks at them.
     places = np.array([point.pt for point in points], np.float64).reshape(-1, 2)
-    return _Features(places, np.asarray(descriptors, np.float32))
+    return Features(places, np.asarray(descriptors, np.float32))

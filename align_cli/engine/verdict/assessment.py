@@ -11,7 +11,7 @@ import numpy as np
 
 from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import inverse, plausible
+from align_cli.engine.coordinates import plausible
 from align_cli.engine.displacements.evidence import NEARLY_ALL, RIVAL, Evidence, gathered
 from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.records import Displacements, record_of
@@ -302,8 +302,8 @@ def _of_place(answer: Answer, repeat: Repeat | None, view: PairView) -> list[Obj
             "so that the source fits in other places as well"
         )
         found.append(Objection(Status.AMBIGUOUS, words))
-    if not plausible(inverse(answer.warp), view.source_size):
-        words = "the transform mirrors the source, or its horizon crosses it"
+    if not plausible(answer.warp, view.target_size):
+        words = "the transform mirrors the target, or its horizon crosses it"
         found.append(Objection(Status.DIVERGED, words))
     return found
 

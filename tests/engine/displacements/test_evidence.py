@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import numpy as np
@@ -186,7 +186,7 @@ def test_tiles_that_cannot_be_asked_are_no_evidence() -> None:
     inside = np.zeros((HEIGHT, WIDTH), np.bool_)
     inside[99:110, 99:110] = True  # a tile of 8 px and 9 places at most around it
     image = drawn(speckle(1), FINE_SIZE)
-    pair = level_pair(image, image, inside=inside)
+    pair = replace(level_pair(image, image, inside=inside), target_known=inside)
     found = gathered(OneLevel(pair), np.eye(3), parameters=8, tests=100)
     assert found is not None
     assert found.tiles == 1

@@ -90,6 +90,16 @@ def test_nodata_far_from_the_picture_leaves_the_picture() -> None:
     assert not found[40:, 40:].any()
 
 
+def test_a_faint_scene_under_a_bright_logo_is_no_area() -> None:
+    faint = scene(contrast=6.0)
+    faint[100:140, 120:200] = 255.0
+    assert not constant_areas(taken(faint, 1.0)).any()
+    # Noise of that strength is one.
+    noise = np.random.default_rng(2).normal(0.0, 6.0, SHAPE)
+    flat = np.where(mask("mount"), 110.0 + noise, scene(level=180.0))
+    assert agreement(constant_areas(taken(flat, 1.0)), mask("mount")) > 0.8
+
+
 def test_invalid_pixels_do_not_count() -> None:
     image, valid = taken(scene(), 2.0), ~mask("mount")
     image[~valid] = 0.0

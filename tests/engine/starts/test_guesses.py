@@ -38,6 +38,51 @@ def test_windows_that_share_a_third(name: str, start: str) -> None:
     assert nearest_px(start, both, shifted(-140, -60)) < limit_px
 
 
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_small_part_is_found_turned_and_scaled(name: str, swapped: bool) -> None:
+    image = photograph(name)
+    small = (90, 80)
+    for model, angle, scale in (
+        ("translation", 0.0, 1.0),
+        ("rigid", 10.0, 1.0),
+        ("similarity", -9.0, 1.25),
+    ):
+        # The part's pixel (x, y) shows what the photograph has at ``truth`` (x, y).
+        turn = cv2.getRotationMatrix2D((44.5, 39.5), angle, scale)
+        truth = shifted(140, 120) @ np.vstack([turn, [0.0, 0.0, 1.0]])
+        flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+        part = cv2.warpPerspective(image, truth, small, flags=flags)
+        both = views(image, part, model) if swapped else views(part, image, model)
+        errors = [
+            corner_error(inverse(guess) if not swapped else guess, truth, small)
+            for guess in STARTS["template"](both)
+        ]
+        assert min(errors, default=np.inf) < 12.0
+
+
+@pytest.mark.parametrize("azimuth", [0.0, 50.0, 115.0])
+@pytest.mark.parametrize("swapped", [False, True])
+def test_a_plane_seen_from_aside(azimuth: float, swapped: bool) -> None:
+    image = photograph("poster")
+    about, turn = shifted(239.5, 179.5), np.eye(3)
+    turn[:2] = cv2.getRotationMatrix2D((0.0, 0.0), azimuth, 1.0)
+    # Shortened to a third along one direction, about the centre.
+    truth = about @ turn.T @ np.diag([3.0, 1.0, 1.0]) @ turn @ inverse(about)
+    flags = cv2.INTER_AREA | cv2.WARP_INVERSE_MAP
+    aside = cv2.warpPerspective(image, truth, image.shape[::-1], flags=flags)
+    both = views(image, aside, "affine") if swapped else views(aside, image, "affine")
+    belongs = inverse(truth) if swapped else truth
+    assert nearest_px("tilted", both, belongs) < 5.0
+    assert nearest_px("tilted", views(aside, image, "similarity"), truth) == np.inf
+
+
+def test_a_picture_that_is_not_small_is_no_template() -> None:
+    image = photograph("poster")
+    both = views(cut(image, (300, 300), 20, 10), image, "rigid")
+    assert list(STARTS["template"](both)) == []
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("start", ["fourier", "features"])

@@ -1,0 +1,117 @@
+"""A small picture looked for in a large one: normalised correlation over poses.
+
+The smaller picture, turned and scaled, is laid on the larger one at every place. On a level where
+it is a few dozen pixels wide it tolerates half a step of angle and of scale; it also fits in many
+places by accident, so that more places are proposed than one. Local contrast counts as 1, as in
+``overlap``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final
+
+import cv2
+import numpy as np
+
+from align_cli.engine.arrays import Matrix, Plane
+from align_cli.engine.coordinates import at_level, inverse
+from align_cli.engine.motion import MODELS
+from align_cli.engine.pyramid import Level
+from align_cli.engine.starts.overlap import levelled
+from align_cli.engine.starts.phase import PEAK_PX, peaks
+from align_cli.engine.starts.views import Views
+
+MOST_COVERED: Final = 0.4
+"""The smaller picture has no larger a share of the pixels of the other."""
+
+LEAST_SIDE: Final = 20
+"""Pixels that the smaller picture has across, on the coarsest level that is looked at."""
+
+ANGLES: Final = (0.0, -12.0, 12.0)
+"""Degrees."""
+
+SCALES: Final = (1.0, 0.8, 1.25, 0.63, 1.6)
+
+PEAKS: Final = 3
+"""Places that each pose proposes."""
+
+MOST_GUESSES: Final = 10
+
+
+def guesses(views: Views) -> Iterator[Matrix]:
+    """Poses, those that correlate best first; warps, target -> source, at full size."""
+    level = _level(views)
+    if level is None:
+        return
+    source, target = views.source[level], views.target[level]
+    swapped = math.prod(source.size) > math.prod(target.size)
+    small, large = (target, source) if swapped else (source, target)
+    found: list[tuple[float, Matrix]] = []
+    image = levelled(large.image, large.valid)
+    for angle, scale in _poses(views):
+        found += _places(small, image, math.radians(angle), scale)
+    found.sort(key=lambda each: -each[0])
+    for _, to_small in found[:MOST_GUESSES]:
+        yield at_level(inverse(to_small) if swapped else to_small, -level)
+
+
+def _level(views: Views) -> int | None:
+    """The coarsest level on which the smaller picture is large enough; None if it is not small."""
+    levels = list(zip(views.source, views.target, strict=False))
+    pixels = sorted(math.prod(each.size) for each in levels[0])
+    if pixels[0] > MOST_COVERED * pixels[1]:
+        return None
+    sides = [min(min(each.size) for each in both) for both in levels]
+    return max((n for n, side in enumerate(sides) if side >= LEAST_SIDE), default=None)
+
+
+def _poses(views: Views) -> Iterator[tuple[float, float]]:
+    """Angles and scales that the model has."""
+    size = views.model.size
+    for scale in SCALES if size >= MODELS["similarity"].size else SCALES[:1]:
+        for angle in ANGLES if size >= MODELS["rigid"].size else ANGLES[:1]:
+            yield angle, scale
+
+
+def _places(small: Level, image: Plane, angle: float, scale: float) -> list[tuple[float, Matrix]]:
+    """The best places of a pose: the correlation, and the warp large -> small picture."""
+    c, s = scale * math.cos(angle), scale * math.sin(angle)
+    turn = np.array([[c, -s], [s, c]])
+    width, height = small.size
+    across = np.abs(np.linalg.inv(turn)) @ np.array([width - 1.0, height - 1.0])
+    sides = np.ceil(across).astype(int) + 1
+    if (sides[::-1] >= image.shape).any() or sides.min() < 3:
+        return []
+    to_small = np.eye(3)
+    to_small[:2, :2] = turn
+    middle, there = (sides - 1.0) / 2.0, (np.array(small.size) - 1.0) / 2.0
+    to_small[:2, 2] = there - turn @ middle
+    size = int(sides[0]), int(sides[1])
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    known = np.ones(small.image.shape, np.float32)
+    if small.valid is not None:
+        known = small.valid.astype(np.float32)
+    plane: Plane = levelled(small.image, small.valid)
+    if scale > 1.0:
+        plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), 0.5 * scale), np.float32)
+    template = cv2.warpAffine(plane, to_small[:2], size, flags=flags)
+    mask = (cv2.warpAffine(known, to_small[:2], size, flags=flags) > 0.99).astype(np.float32)
+    if mask.sum() < 0.25 * mask.size:
+        return []
+    zncc = cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED, mask=mask)
+    surface = np.where(np.isfinite(zncc), zncc, -1.0).astype(np.float32)
+    surface = np.pad(
+        surface,
+        ((0, surface.shape[0] + 2 * PEAK_PX), (0, surface.shape[1] + 2 * PEAK_PX)),
+        constant_values=-2.0,
+    )
+    found = []
+    for height_of_peak, x, y in peaks(surface, PEAKS):
+        if height_of_peak <= 0.0:
+            break
+        back = np.eye(3)
+        back[:2, 2] = -x, -y
+        found.append((height_of_peak, to_small @ back))
+    return found
