@@ -47,7 +47,12 @@ from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
 from align_cli.engine.unlike import assessed, descend
 from align_cli.engine.unlike_views import View
-from align_cli.engine.verdict.assessment import SOME_EVIDENCE, Assessment, by_edges_instead
+from align_cli.engine.verdict.assessment import (
+    MAJORITY,
+    SOME_EVIDENCE,
+    Assessment,
+    by_edges_instead,
+)
 from align_cli.engine.verdict.limits import within_limits
 from align_cli.engine.verdict.summary import with_field
 
@@ -231,8 +236,14 @@ class Aligner:
         return replace(found, displacements=with_field(found.displacements, evidence.field))
 
     def _with_fewer_parameters(self, pair: Pair, attempt: Attempt, threads: Threads) -> Attempt:
-        """What the texture does not fix, by the richest simpler model that it does fix."""
-        if attempt.outcome.status is not Status.UNCERTAIN:
+        """What the texture does not fix, by the richest simpler model that it does fix.
+
+        So too where the solver finds no rest, though the tiles agree with where it ended.
+        """
+        restless = attempt.outcome.status in (Status.SINGULAR, Status.DIVERGED)
+        if attempt.outcome.status is not Status.UNCERTAIN and not restless:
+            return attempt
+        if restless and not _agreeing(pair, attempt.warp):
             return attempt
         richer_first = sorted(MODELS.values(), key=lambda model: -model.size)
         for model in (each for each in richer_first if each.size < self.model.size):
@@ -557,6 +568,18 @@ class Aligner:
         )
         enough = levels > SPARED_LEVELS + 1
         return self.options.levels is None and enough and not settled
+
+
+def _agreeing(pair: Pair, warp: Matrix) -> bool:
+    """Whether tiles agree with a warp, and most of those that find a match follow it."""
+    if not plausible(warp, pair.target.size):
+        return False
+    evidence = gathered(
+        IntensityView(pair, pair.light_under(warp).gain), warp, parameters=0, tests=1
+    )
+    if evidence is None or evidence.log10_false_alarms > SOME_EVIDENCE:
+        return False
+    return evidence.following >= MAJORITY
 
 
 def _refuted(pair: Pair, attempt: Attempt) -> bool:

@@ -101,6 +101,11 @@ class Attempt:
         return self.outcome.aligned
 
     @property
+    def doubtful(self) -> bool:
+        """What the verdict says."""
+        return self.outcome.doubtful
+
+    @property
     def settled(self) -> bool:
         """Whether most of the textured area follows beyond doubt: no other can do better."""
         return self.assessment.settled
@@ -117,9 +122,12 @@ class Attempt:
         """
         own, other = self.assessment, richer.assessment
         uncertainty = own.uncertainty
-        if not self.aligned or uncertainty is None or not self._leaves_no_more_than(richer):
+        if not self.aligned:
             return None
-        if not other.blind:
+        unsolved = other.displacements is None
+        if not unsolved and (uncertainty is None or not self._leaves_no_more_than(richer)):
+            return None
+        if uncertainty is not None and not unsolved and not other.blind:
             sizes = {"source_size": pair.source.size, "target_size": pair.target.size}
             uncertainty = with_difference(uncertainty, self.warp, richer.warp, **sizes)
             if uncertainty is None or uncertainty.mean_px > own.allowed_px:

@@ -77,10 +77,12 @@ class TileZncc(NamedTuple):
     Attributes:
         zncc: in [-1, 1].
         contrast: the geometric mean of both images' energies.
+        known: the pixels that both images know, in whole tiles.
     """
 
     zncc: NDArray[np.float64]
     contrast: NDArray[np.float64]
+    known: NDArray[np.float64]
 
 
 def tile_zncc(of_both: Details) -> TileZncc:
@@ -89,7 +91,8 @@ def tile_zncc(of_both: Details) -> TileZncc:
     products, source_energy, target_energy = (_tile_sums(p) for p in (s * t, s * s, t * t))
     contrast = np.sqrt(source_energy * target_energy)
     textured = contrast > 0.0
-    return TileZncc(products[textured] / contrast[textured], contrast[textured])
+    known = _tile_sums(of_both.inside.astype(np.float32))[textured] / DETAIL_TILE**2
+    return TileZncc(products[textured] / contrast[textured], contrast[textured], known)
 
 
 def _tile_sums(image: Plane) -> NDArray[np.float64]:

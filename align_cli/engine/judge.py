@@ -132,15 +132,16 @@ class Judge:
     def _compared(self, warp: Matrix, level: int) -> Judgement:
         pair = self._pair
         of_source, _ = pair.like_level(warp, level)
-        zncc, contrast = pair.tile_zncc(warp, level)
+        zncc, contrast, known = pair.tile_zncc(warp, level)
         left = left_on(of_source) * pair.noise[0] * left_on(level) * pair.noise[1]
         noise = left * DETAIL_TILE**2
         floor = max(ABOVE_NOISE * noise, LEAST_CONTRAST * contrast.mean() if contrast.size else 0.0)
-        zncc = zncc[contrast > floor]
-        if zncc.size == 0:
+        zncc, known = zncc[contrast > floor], known[contrast > floor]
+        if not known.sum() > 0.0:
             return Judgement(warp, self._used, 0.0, 0.0)
-        agree = np.clip((zncc - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0)
-        return Judgement(warp, self._used, float(agree.sum()), float(agree.mean()))
+        # By area: how many tiles a small overlap touches depends on where it lies.
+        agree = float(known @ np.clip((zncc - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0))
+        return Judgement(warp, self._used, agree, agree / float(known.sum()))
 
     def _at_rest(self, guess: Matrix) -> Matrix:
         place: Place | None = None

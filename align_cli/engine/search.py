@@ -49,6 +49,10 @@ class Attempt(Protocol):
         """What the verdict says."""
 
     @property
+    def doubtful(self) -> bool:
+        """What the verdict says."""
+
+    @property
     def settled(self) -> bool:
         """Aligned, and most of the textured area follows beyond doubt."""
 
@@ -65,14 +69,14 @@ class Found(Generic[A]):
     judgement: Judgement
 
     @property
-    def rank(self) -> tuple[bool, float]:
-        """Larger is better: whether it is aligned, then how many tiles agree."""
-        return self.attempt.aligned, self.judgement.agreement
+    def rank(self) -> tuple[int, float]:
+        """Larger is better: aligned before doubtful before failed, then how many tiles agree."""
+        return 2 * self.attempt.aligned + self.attempt.doubtful, self.judgement.agreement
 
     def better_than(self, other: Found[A]) -> bool:
         """Whether it does clearly better than what began nearer to the images as they lie."""
-        (aligned, well), (as_well, as_good) = self.rank, other.rank
-        return aligned > as_well or (aligned == as_well and well > ALIKE * as_good)
+        (verdict, well), (as_well, as_good) = self.rank, other.rank
+        return verdict > as_well or (verdict == as_well and well > ALIKE * as_good)
 
 
 def search(
@@ -93,7 +97,8 @@ def search(
         attempt: aligns from where a guess was judged, to the end.
 
     Returns:
-        The aligned attempt in which most agrees; if none is, the attempt in which most does.
+        The attempt in which most agrees, of those that are aligned; if none is, of those that are
+        doubtful, else of all.
     """
     best = first
     ends = [first.attempt.warp] if first is not None and first.attempt.aligned else []
@@ -165,4 +170,6 @@ def _promising(judged: Judgement, best: Found[A] | None) -> bool:
 
 
 def _no_chance(judged: Judgement) -> bool:
-    return judged.agreement >= LEAST_TILES and judged.share >= LEAST_SHARE
+    """Whether it is worth an attempt: of a small picture all may agree, and be few tiles."""
+    enough = judged.agreement >= LEAST_TILES or judged.share >= ENOUGH_SHARE
+    return enough and judged.share >= LEAST_SHARE

@@ -31,7 +31,7 @@ def tiles_of(source: Level, target: Level, warp: np.ndarray | None = None) -> Ti
 
 def agreement(source: Level, target: Level) -> float:
     """ZNCC of all details together."""
-    zncc, contrast = tiles_of(source, target)
+    zncc, contrast, _ = tiles_of(source, target)
     return float(zncc @ contrast / contrast.sum())
 
 
@@ -76,18 +76,20 @@ def test_details_are_what_differs_from_the_mean_around(holes: bool) -> None:
     # The last tile of a row takes what is left.
     height, width = inside.shape
     tops, lefts = (range(0, side - DETAIL_TILE // 2, DETAIL_TILE) for side in (height, width))
-    expected: list[tuple[float, float]] = []
+    expected: list[tuple[float, float, float]] = []
     for top in tops:
         for left in lefts:
             bottom = height if top == tops[-1] else top + DETAIL_TILE
             right = width if left == lefts[-1] else left + DETAIL_TILE
             s, t = (plane[top:bottom, left:right].ravel() for plane in expected_details)
             contrast = np.sqrt((s @ s) * (t @ t))
-            expected.append((s @ t / contrast, contrast))
+            known = inside[top:bottom, left:right].sum() / DETAIL_TILE**2
+            expected.append((s @ t / contrast, contrast, known))
     found = tiles_of(source, target, warp)
-    zncc, contrast = np.array(expected).T
+    zncc, contrast, known = np.array(expected).T
     np.testing.assert_allclose(found.zncc, zncc, atol=0.02)
     np.testing.assert_allclose(found.contrast, contrast, rtol=0.02)
+    np.testing.assert_allclose(found.known, known, atol=1e-6)
 
 
 def test_what_covers_a_part_changes_its_own_tiles_and_no_others() -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
+from pathlib import Path
+
 import cv2
 import numpy as np
 import pytest
@@ -9,9 +13,15 @@ from numpy.testing import assert_allclose
 
 from align_cli.engine.aligner import align
 from align_cli.engine.alignment import Status
+from align_cli.engine.coordinates import corner_error
+from align_cli.files.images import read_image
 from tests.engine.displacements.pairs import drawn, noisy, shift, speckle
 
 SIZE = (320, 240)
+REPORTS = (
+    Path(os.environ.get("IMALIGN_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+    / "reports"
+)
 
 
 def sunburst(x: float, y: float, seed: int) -> np.ndarray:
@@ -61,3 +71,21 @@ def test_a_simpler_model_that_leaves_more_is_not_used() -> None:
     else:
         assert found.outcome.status in (Status.UNCERTAIN, Status.MODEL_TOO_SIMPLE)
     assert found.model != "rigid" or not found.outcome.aligned
+
+
+@pytest.mark.skipif(not REPORTS.exists(), reason=f"reported cases are not at {REPORTS}")
+@pytest.mark.parametrize("case", ["template_cells_40", "form_stamped"])
+def test_where_the_solver_finds_no_rest_though_tiles_agree_a_simpler_model_is_used(
+    case: str,
+) -> None:
+    source, target = (
+        read_image(REPORTS / case / f"{role}.png").pixels for role in ("source", "target")
+    )
+    truth = np.array(
+        json.loads((REPORTS / case / "truth.json").read_text())["matrix_source_to_target"]
+    )
+    found = align(source, target)
+    assert found.outcome.aligned, found.outcome.sentence
+    assert found.model != "homography"
+    assert "does not fix every parameter of the homography model" in found.outcome.sentence
+    assert corner_error(found.source_to_target, truth, found.source_size) < 0.2

@@ -26,6 +26,7 @@ Matrix = np.ndarray
 class Attempt:
     warp: Matrix
     aligned: bool = True
+    doubtful: bool = False
     settled: bool = True
 
 
@@ -130,6 +131,15 @@ def test_what_is_aligned_but_settles_nothing_does_not_end_the_search() -> None:
     assert (found.start, found.attempt.warp[0, 2]) == ("three", 9.0)
     assert world.tried == [5.0, 7.0, 9.0]
     assert asked == ["one", "two", "three"]
+
+
+def test_a_doubtful_answer_counts_more_than_one_that_failed() -> None:
+    doubtful = Attempt(shifted(5.0, 0.0), aligned=False, doubtful=True)
+    world = World({0.0: 60.0, 5.0: 57.0}, {5.0: doubtful})
+    found, _ = run(world, world.found(0.0, aligned=False), one=(5.0,))
+    assert found.attempt is doubtful
+    aligned = world.found(0.0, aligned=True, settled=False)
+    assert run(world, aligned, one=(5.0,))[0] is aligned
 
 
 def test_aligned_counts_more_than_agreement() -> None:
