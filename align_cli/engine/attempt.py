@@ -118,11 +118,12 @@ class Attempt:
         it at all.
 
         Returns:
-            None where the simpler model leaves more, or is no more certain.
+            None where the simpler model leaves more, is no more certain, or there are too few tiles
+            to see what it leaves.
         """
         own, other = self.assessment, richer.assessment
         uncertainty = own.uncertainty
-        if not self.aligned:
+        if not (self.aligned and own.tested):
             return None
         unsolved = other.displacements is None
         if not unsolved and (uncertainty is None or not self._leaves_no_more_than(richer)):

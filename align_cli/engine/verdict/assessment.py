@@ -101,6 +101,11 @@ class Assessment:
     allowed_px: float = math.nan
     blind: bool = False
 
+    @property
+    def tested(self) -> bool:
+        """Whether there were tiles enough to see what the model leaves."""
+        return self.displacements is not None and math.isfinite(self.displacements.systematic_px)
+
     def without(self, pattern: FixedPattern) -> Assessment:
         """The same, with the word of what was left out."""
         told = self.displacements
