@@ -8,7 +8,7 @@ curled paper or a second plane, is a remainder.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -147,11 +147,12 @@ def remaining(
     matches = matches_of(evidence)
     if len(matches) < FEWEST_TILES:
         return NOTHING
-    within = places(warp, target_size, source_size)
+    overlap = partial(places, warp, target_size, source_size)
     if _quiet(evidence):
-        little = _little(model, matches, within, target_size)
+        little = _little(model, matches, overlap, target_size)
         if little is not None:
             return little
+    within = overlap()
     main = _main_motion(evidence, within, target_size, evidence.looked_at())
     fixed = _fixed(model, evidence)
     if len(main.matches) < FEWEST_TILES or not len(main.within):
@@ -186,12 +187,15 @@ def _quiet(evidence: Evidence) -> bool:
     return bool(np.count_nonzero(near) >= NEARLY_ALL * len(field))
 
 
-def _little(model: MotionModel, matches: Matches, within: Points, size: Size) -> Remaining | None:
+def _little(
+    model: MotionModel, matches: Matches, overlap: Callable[[], Points], size: Size
+) -> Remaining | None:
     """What is left where neither the answer's model nor a cubic field moves much.
 
     None where one of them explains something beyond chance and may move a place of the overlap by
     more than is told, or a field of a higher degree explains more than the cubic: then it is worth
-    looking. All with the weights that the tiles have about the answer itself.
+    looking. All with the weights that the tiles have about the answer itself. ``overlap`` makes the
+    places that are looked at, which most answers do not need.
     """
     nothing = _spread(matches.displacement, matches.covariance)
     bases = of_model(model), *(polynomial(degree) for degree in DEGREES)
@@ -206,6 +210,7 @@ def _little(model: MotionModel, matches: Matches, within: Points, size: Size) ->
     basis, field = (bases[1], cubic) if bent else (bases[0], own)
     spread = _spread(field.residual, matches.covariance)
     field = refit(basis.at(matches.position, size), matches.displacement, spread)
+    within = overlap()
     moved = basis.of(field.parameters, within, size)
     length = np.hypot(*moved.T)
     most = length + NINE_IN_TEN * np.sqrt(basis.variance(field, within, size))
