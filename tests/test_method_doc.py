@@ -241,6 +241,7 @@ NOT_CHOSEN = {
     "mirror": {"LEFT_AND_RIGHT"},
     "noise": {"SECOND_DIFFERENCES"},
     "photometry": {"NO_LIGHT", "UNIFORM", "FIELD"},
+    "search.scoring": {"NOTHING"},
     "spline": {"POLE"},
     "starts.phase": {"TINY"},
     "verdict.sufficiency": {"NOWHERE"},

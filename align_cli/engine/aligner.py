@@ -8,32 +8,27 @@ the source.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
-from functools import cached_property, partial
-from itertools import chain
-from typing import Any, Final
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
-from align_cli.engine import agreement, unlike_search
+from align_cli.engine import agreement
 from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.attempt import Attempt, Task, attempted, outvotes, stays
 from align_cli.engine.cleaned import cleaned
 from align_cli.engine.coarse_to_fine import FIELD_SIDE, Progress
-from align_cli.engine.coordinates import Size, inverse, plausible
+from align_cli.engine.coordinates import Size, inverse
 from align_cli.engine.displacements.evidence import gathered
 from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
-from align_cli.engine.errors import ImageError
-from align_cli.engine.judge import Judge
 from align_cli.engine.luma import check_image, seen
-from align_cli.engine.majority import Majority, Settled, practicable
 from align_cli.engine.memory import keep_freed_memory
 from align_cli.engine.mirror import allowing_flip, mirror
 from align_cli.engine.model_choice import model_scores, simplest
-from align_cli.engine.motion import LARGEST, MODELS, describe, nearest
+from align_cli.engine.motion import LARGEST, MODELS, describe
 from align_cli.engine.noise import left_on
 from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LIMIT_RANGES, Options
 from align_cli.engine.pair import Pair
@@ -41,24 +36,18 @@ from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.search import Found, by_majority, search
-from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, Views, blocks, chosen_starts
+from align_cli.engine.search.attempt import Attempt, outvotes, stays, with_fewer_parameters
+from align_cli.engine.search.gradient import Gradient
+from align_cli.engine.search.intensity import Intensity
+from align_cli.engine.search.loop import search
+from align_cli.engine.search.similarity import Similarity, Task
+from align_cli.engine.starts.given import chosen_starts
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
-from align_cli.engine.unlike import assessed, descend
 from align_cli.engine.unlike_views import View
-from align_cli.engine.verdict.assessment import (
-    MAJORITY,
-    SOME_EVIDENCE,
-    Assessment,
-    by_edges_instead,
-)
+from align_cli.engine.verdict.assessment import SOME_EVIDENCE, Assessment
 from align_cli.engine.verdict.limits import within_limits
 from align_cli.engine.verdict.summary import with_field
-
-SPARED_LEVELS: Final = 3
-"""Where all levels together fail, a second attempt does without so many of the coarsest. Something
-that covers a fifth of the source can lead a picture of 15x13 pixels anywhere."""
 
 
 class Aligner:
@@ -174,43 +163,55 @@ class Aligner:
                 mask,
                 init,
             )
-        if self.options.similarity != INTENSITY:
-            return self._unlike(source, mask, init, progress)
         if self.options.model == AUTO:
             return self._simplest(source, mask, init, progress)
         starts, begin = chosen_starts(init, self.model, self.target_size)
         with Threads() as threads:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
-            start, attempt = self._found(pair, starts, begin, threads, progress)
-            attempt = self._with_fewer_parameters(pair, attempt, threads)
-            cleaned = self._without_fixed_pattern(pair, start, attempt, starts, begin, threads)
-            if cleaned is not None:
-                start, attempt = cleaned
-            descent, place = attempt.descent, attempt.descent.place
-        gain, bias = pair.full_scale_light(place.light)
-        source_to_target = inverse(place.warp)
-        size = pair.source.size
-        model = attempt.model
+            similarities = self._similarities(pair, threads, progress)
+            attempt = search(similarities, starts, begin)
+            attempt = with_fewer_parameters(attempt)
+            if attempt.similarity.name == INTENSITY:
+                attempt = self._without_fixed_pattern(pair, attempt, starts, begin, threads)
+        return self._alignment(attempt)
+
+    def _alignment(self, attempt: Attempt) -> Alignment:
+        """What people are told of an attempt."""
+        pair, model = attempt.similarity.task.pair, attempt.model
+        gain, bias = pair.full_scale_light(attempt.descent.place.light)
+        source_to_target, size = inverse(attempt.warp), pair.source.size
         parameters = describe(source_to_target, model, size)
         outcome = within_limits(attempt.outcome, self.options, parameters, attempt.quality)
+        vouched = outcome.aligned or outcome.doubtful
         return Alignment(
             model=model.name,
             source_to_target=source_to_target,
-            target_to_source=place.warp,
+            target_to_source=attempt.warp,
             parameters=parameters,
             outcome=outcome,
             quality=attempt.quality,
-            uncertainty=attempt.assessment.uncertainty
-            if outcome.aligned or outcome.doubtful
-            else None,
+            uncertainty=attempt.assessment.uncertainty if vouched else None,
             gain=gain,
             bias=bias,
-            levels=descent.records,
-            start=start,
+            levels=attempt.descent.records,
+            start=attempt.start,
             source_size=size,
             target_size=self.target_size,
+            similarity=attempt.similarity.name,
             displacements=attempt.assessment.displacements,
         )
+
+    def _similarities(
+        self, pair: Pair, threads: Threads, progress: Progress | None
+    ) -> list[Similarity]:
+        """What is compared of a pair, the first preferred."""
+        task = self._task(pair, threads, progress)
+        found: list[Similarity] = []
+        if self.options.similarity != GRADIENT:
+            found.append(Intensity(task))
+        if self.options.similarity != INTENSITY:
+            found.append(Gradient(task, self._view))
+        return found
 
     def _with_all_tiles(self, found: Alignment, source: Image, mask: Mask | None) -> Alignment:
         """The same, with the displacements of all tiles of the target."""
@@ -235,55 +236,34 @@ class Aligner:
             return found
         return replace(found, displacements=with_field(found.displacements, evidence.field))
 
-    def _with_fewer_parameters(self, pair: Pair, attempt: Attempt, threads: Threads) -> Attempt:
-        """What the texture does not fix, by the richest simpler model that it does fix.
-
-        So too where the solver finds no rest, though the tiles agree with where it ended.
-        """
-        restless = attempt.outcome.status in (Status.SINGULAR, Status.DIVERGED)
-        if attempt.outcome.status is not Status.UNCERTAIN and not restless:
-            return attempt
-        if restless and not _agreeing(pair, attempt.warp):
-            return attempt
-        richer_first = sorted(MODELS.values(), key=lambda model: -model.size)
-        for model in (each for each in richer_first if each.size < self.model.size):
-            task = self._task(pair, threads, None)._replace(model=model)
-            begin = nearest(model, attempt.warp, self.target_size)
-            simpler = attempted(
-                task, begin, used=min(1 + SPARED_LEVELS, len(pair.levels)), tests=len(MODELS)
-            )
-            instead = simpler.instead_of(attempt, pair)
-            if instead is not None:
-                return instead
-        return attempt
-
     def _without_fixed_pattern(
         self,
         pair: Pair,
-        first: str,
-        attempt: Attempt,
+        first: Attempt,
         starts: Sequence[str],
         begin: Matrix,
         threads: Threads,
-    ) -> tuple[str, Attempt] | None:
+    ) -> Attempt:
         """The answer without what belongs to the sensor, where another motion has evidence then.
 
-        None where nothing does, or the scene moves as it did with it: what nearly all tiles follow
-        is the scene if they do not stay at their own pixels.
+        The first where nothing does, or the scene moves as it did with it: what nearly all tiles
+        follow is the scene if they do not stay at their own pixels.
         """
-        nearly_all = attempt.assessment.nearly_all
-        if nearly_all and not stays(attempt.warp, attempt.assessment.displacements):
-            return None
+        nearly_all = first.assessment.nearly_all
+        if nearly_all and not stays(first.warp, first.assessment.displacements):
+            return first
         without = cleaned(pair, self.options, quickly=nearly_all)
         if without is None:
-            return None
-        start, second = self._found(without[0], starts, begin, threads, None)
-        elsewhere = not attempt.aligned or second.moves_away_from(attempt)
-        if second.aligned and elsewhere and outvotes(second.warp, second.gain, without[1], pair):
-            return start, second.without(without[1])
-        if attempt.aligned and not second.aligned and _refuted(without[0], attempt):
-            return first, attempt.resting_on(without[1])
-        return None
+            return first
+        clean, pattern = without
+        second = search([Intensity(self._task(clean, threads))], starts, begin)
+        elsewhere = not first.aligned or second.moves_away_from(first)
+        better = elsewhere or second.better_than(first)
+        if second.aligned and better and outvotes(second.warp, second.gain, pattern, pair):
+            return second.without(pattern)
+        if first.aligned and not second.aligned and _refuted(clean, first):
+            return first.resting_on(pattern)
+        return first
 
     @classmethod
     def finds_another(
@@ -301,186 +281,17 @@ class Aligner:
         aligner.model, aligner.loss = MODELS[options.model], LOSSES[options.loss]
         starts, begin = chosen_starts(AUTO, aligner.model, aligner.target_size)
         with Threads() as threads:
-            _, second = aligner._found(without[0], starts, begin, threads, None)
+            second = search([Intensity(aligner._task(without[0], threads))], starts, begin)
         away = second.aligned and second.lies_away_from(warp)
         return away and outvotes(second.warp, second.gain, without[1], pair)
-
-    def _unlike(
-        self,
-        source: Image,
-        mask: Mask | None,
-        init: str | Matrix,
-        progress: Progress | None,
-    ) -> Alignment:
-        """Align by the orientation of edges; with "auto", where grey values lead to nothing."""
-        by_intensity = None
-        if self.options.similarity == AUTO:
-            by_intensity = self._with(similarity=INTENSITY).align(
-                source, mask=mask, init=init, progress=progress
-            )
-            if by_intensity.outcome.aligned:
-                return by_intensity
-        pair = Pair(seen(source, "source", mask, self.options), self._target)
-        starts, begin = chosen_starts(init, self.model, self.target_size)
-        moving, still = View(pair.source, pair.levels), self._view
-        with Threads() as threads:
-            solve = partial(
-                descend, model=self.model, loss=self.loss, options=self.options, threads=threads
-            )
-
-            def attempt(start: str, warp: Matrix, used: int | None) -> unlike_search.Attempt:
-                rest = solve(moving, still, warp, progress=progress, used=used)
-                quality, assessment = assessed(
-                    moving,
-                    still,
-                    begin,
-                    rest,
-                    model=self.model,
-                    options=self.options,
-                    start_given=start == GIVEN,
-                    repeat=self._target.repeat or still.repeat,
-                )
-                return unlike_search.Attempt(start, rest, quality, assessment)
-
-            found = unlike_search.found(
-                moving,
-                still,
-                starts,
-                begin,
-                model=self.model,
-                attempt=attempt,
-                coarsely=lambda warp, level, used: solve(
-                    moving, still, warp, finest=level, used=used
-                ),
-            )
-        rest, quality = found.rest, found.quality
-        source_to_target = inverse(rest.warp)
-        parameters = describe(source_to_target, self.model, pair.source.size)
-        outcome = within_limits(found.outcome, self.options, parameters, quality)
-        if by_intensity is not None and not by_edges_instead(by_intensity.outcome, outcome):
-            return by_intensity
-        return Alignment(
-            model=self.model.name,
-            source_to_target=source_to_target,
-            target_to_source=rest.warp,
-            parameters=parameters,
-            outcome=outcome,
-            quality=quality,
-            uncertainty=found.assessment.uncertainty
-            if outcome.aligned or outcome.doubtful
-            else None,
-            gain=math.nan,
-            bias=math.nan,
-            levels=rest.records,
-            start=found.start,
-            source_size=pair.source.size,
-            target_size=self.target_size,
-            similarity=GRADIENT,
-            displacements=found.assessment.displacements,
-        )
 
     @cached_property
     def _view(self) -> View:
         """The target as it is held against unlike images."""
         return View(self._target.image, self._target.levels)
 
-    def _found(
-        self,
-        pair: Pair,
-        starts: Sequence[str],
-        begin: Matrix,
-        threads: Threads,
-        progress: Progress | None,
-    ) -> tuple[str, Attempt]:
-        """The start that did best, and its attempt.
-
-        ``begin`` is where the first attempt begins, if any comes before the search.
-        """
-        task = self._task(pair, threads, progress)
-        judge = Judge(pair, model=self.model, loss=self.loss, photometric=self.options.photometric)
-        first = None
-        if starts[0] in (IDENTITY, GIVEN):
-            given = len(starts) == 1
-            attempt = self._from(task, begin, given)
-            if given:
-                return starts[0], attempt
-            if attempt.assessment.nearly_all:
-                return IDENTITY, attempt
-            first = Found(attempt, IDENTITY, judge.compared(attempt.warp))
-        views = Views(pair.levels, self._target.levels, self.model)
-        guessed: list[tuple[str, Matrix]] = []
-
-        def guesses(name: str) -> Iterator[Matrix]:
-            for guess in STARTS[name](views):
-                guessed.append((name, guess))
-                yield guess
-
-        found = first
-        if first is None or not first.attempt.settled:
-            found = search(
-                first,
-                [name for name in starts if name != IDENTITY],
-                guesses=guesses,
-                judge=judge,
-                attempt=lambda judged: attempted(
-                    task, judged.warp, used=judged.used, before=begin, tests=judge.scored + 1
-                ),
-            )
-        if found is None:
-            return IDENTITY, self._from(task, begin, False)
-        if found.attempt.assessment.nearly_all or not practicable(pair):
-            return found.start, found.attempt
-        most = self._by_majority(found, guessed, judge, task, views, begin)
-        return most.start, most.attempt
-
-    def _by_majority(
-        self,
-        found: Found[Attempt],
-        guessed: Iterable[tuple[str, Matrix]],
-        judge: Judge,
-        task: Task,
-        views: Views,
-        begin: Matrix,
-    ) -> Found[Attempt]:
-        """What the search found, or the motion that most of the target follows."""
-        majority = self._majority(task.pair)
-        places = (near for near in (found.attempt.warp, begin) if plausible(near, self.target_size))
-        around = ((found.start, guess) for near in places for guess in blocks.guesses(views, near))
-
-        def attempt(settled: Settled) -> Attempt | None:
-            try:
-                among = majority.restricted(settled.warp, self.options)
-                return attempted(
-                    task,
-                    settled.warp,
-                    used=majority.level + 1,
-                    before=begin,
-                    among=among,
-                    tests=judge.scored + 1,
-                )
-            except ImageError:  # too little agrees
-                return None
-
-        return by_majority(
-            found, chain(guessed, around), judge=judge, majority=majority, attempt=attempt
-        )
-
-    def _majority(self, pair: Pair) -> Majority:
-        return Majority(
-            pair, model=self.model, loss=self.loss, photometric=self.options.photometric
-        )
-
-    def _task(self, pair: Pair, threads: Threads, progress: Progress | None) -> Task:
+    def _task(self, pair: Pair, threads: Threads, progress: Progress | None = None) -> Task:
         return Task(pair, self.model, self.loss, self.options, threads, progress)
-
-    def _from(self, task: Task, start: Matrix, given: bool) -> Attempt:
-        """Align from ``start`` with all levels; where that fails, without the coarsest."""
-        levels = len(task.pair.levels)
-        attempt = attempted(task, start, used=levels, given=given)
-        if self._led_astray(attempt, levels):
-            second = attempted(task, start, used=levels - SPARED_LEVELS, given=given)
-            attempt = second if second.better_than(attempt) else attempt
-        return attempt
 
     def _simplest(
         self, source: Image, mask: Mask | None, init: str | Matrix, progress: Progress | None
@@ -500,6 +311,8 @@ class Aligner:
     ) -> Alignment:
         """The alignment by the simplest model that explains the images, whatever the limits."""
         largest = self._with_model(LARGEST).align(source, mask=mask, init=init, progress=progress)
+        if largest.similarity == GRADIENT:
+            return largest
         restless = largest.outcome.status is Status.ITERATION_LIMIT
         if restless or largest.outcome.verdict is Verdict.FAILED:
             # Too little texture for so many parameters may be enough for fewer.
@@ -554,32 +367,6 @@ class Aligner:
                     if scores:
                         return scores
         return ()
-
-    def _led_astray(self, attempt: Attempt, levels: int) -> bool:
-        """True where a second attempt that begins on a finer level may do better.
-
-        Not where the picture does not fix the model, or repeats itself: on fewer pixels that would
-        only be overlooked.
-        """
-        settled = attempt.outcome.status in (
-            Status.CONVERGED,
-            Status.SINGULAR,
-            Status.AMBIGUOUS,
-        )
-        enough = levels > SPARED_LEVELS + 1
-        return self.options.levels is None and enough and not settled
-
-
-def _agreeing(pair: Pair, warp: Matrix) -> bool:
-    """Whether tiles agree with a warp, and most of those that find a match follow it."""
-    if not plausible(warp, pair.target.size):
-        return False
-    evidence = gathered(
-        IntensityView(pair, pair.light_under(warp).gain), warp, parameters=0, tests=1
-    )
-    if evidence is None or evidence.log10_false_alarms > SOME_EVIDENCE:
-        return False
-    return evidence.following >= MAJORITY
 
 
 def _refuted(pair: Pair, attempt: Attempt) -> bool:

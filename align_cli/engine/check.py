@@ -12,7 +12,6 @@ from align_cli.engine import agreement
 from align_cli.engine.aligner import Aligner
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.arrays import Image, Mask, Matrix
-from align_cli.engine.attempt import outvotes
 from align_cli.engine.cleaned import cleaned
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
@@ -22,6 +21,7 @@ from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.motion import MODELS, MotionModel, describe
 from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LUMA_CHANNEL, Options
 from align_cli.engine.pair import Pair
+from align_cli.engine.search.attempt import outvotes
 from align_cli.engine.starts import GIVEN
 from align_cli.engine.target import Target
 from align_cli.engine.threads import at_most

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 from align_cli.engine.alignment import LevelRecord, Status
+from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import Size, at_level, coarser_by
 from align_cli.engine.equations import LevelEquations
 from align_cli.engine.fine import finely_sampled
@@ -110,12 +111,17 @@ class Descent(NamedTuple):
     Attributes:
         place: the warp at full size, and the light.
         records: one for each level, in their order.
-        solved: the last of them.
+        solved: the planes of the last of them, at rest there; empty where its rows were not solved.
     """
 
     place: Place
     records: tuple[LevelRecord, ...]
-    solved: Solved
+    solved: tuple[Solved, ...] = ()
+
+    @property
+    def warp(self) -> Matrix:
+        """(3, 3), target pixel -> source pixel, at full size."""
+        return self.place.warp
 
 
 def coarse_to_fine(
@@ -130,11 +136,13 @@ def coarse_to_fine(
     unit: float,
     threads: Threads,
     progress: Progress | None = None,
+    field: bool = True,
 ) -> Descent:
     """Solve every level, coarsest first.
 
     Args:
-        targets: levels of the target, coarsest first; the last one with its rows.
+        targets: levels of the target, coarsest first; the last one with its rows, or without them
+            where points are exact enough.
         sources: the source's levels, 0 = full size.
         image: the source, not smoothed.
         start: where to begin.
@@ -144,8 +152,11 @@ def coarse_to_fine(
         unit: what a grey value of 1 in the target's planes is in units of full scale.
         threads: where to work.
         progress: called with each level's record.
+        field: whether a light that varies over the image may be tried.
     """
-    state = _State(start, UNIFORM if options.photometric else NO_LIGHT, options.photometric)
+    terms = UNIFORM if options.photometric else NO_LIGHT
+    state = _State(start, terms, field and options.photometric)
+    solved: tuple[Solved, ...] = ()
     records: list[LevelRecord] = []
     for target in targets:
         level = target.level
@@ -159,8 +170,8 @@ def coarse_to_fine(
             result = solver.solve_points(state, rungs)
             rungs = rungs[-1:]
         if target.rows is not None:
-            solved = solver.solve_rows(state, rungs, target.rows)
-            result = solved.result
+            solved = (solver.solve_rows(state, rungs, target.rows),)
+            result = solved[0].result
         records.append(level_record(target.level, target.size, result, state.iterations, unit))
         if progress is not None:
             progress(records[-1])

@@ -13,21 +13,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from align_cli.engine import agreement
-from align_cli.engine.alignment import LevelRecord, Quality, Status, Uncertainty
+from align_cli.engine.alignment import LevelRecord, Status
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.coarse_to_fine import (
-    MOST_ON_THE_WAY,
-    Progress,
-    level_record,
-)
-from align_cli.engine.coordinates import Size, at_level, inverse, plausible, unit
-from align_cli.engine.displacements.views import OrientationView
+from align_cli.engine.coarse_to_fine import MOST_ON_THE_WAY, Descent, Progress, level_record
+from align_cli.engine.coordinates import at_level, plausible, unit
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import (
     CAUTION,
@@ -41,17 +35,15 @@ from align_cli.engine.moments import Scratch
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
 from align_cli.engine.orientation import PlaneEquations
-from align_cli.engine.photometry import NO_LIGHT
+from align_cli.engine.photometry import NO_LIGHT, Light
+from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource
 from align_cli.engine.pyramid import Level
-from align_cli.engine.repeats import Repeat
 from align_cli.engine.robust import Loss
 from align_cli.engine.still import StillEquations
 from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
-from align_cli.engine.uncertainty import uncertainty
 from align_cli.engine.unlike_views import STILL, Compared, View, compared
-from align_cli.engine.verdict.assessment import Answer, Assessment, assess
 
 COARSEST_SIDE: Final = 24
 """Shorter side of the coarsest level: on smaller ones a few edges point anywhere."""
@@ -65,9 +57,6 @@ SETTLED_PX: Final = 0.05
 
 ON_THE_WAY_PX: Final = 0.1
 """Tolerance of the steps of a round that others follow, in pixels of the level."""
-
-EVIDENCE_LEVEL: Final = 1
-"""Level on which it is measured how well orientations agree."""
 
 MOST_STEPS: Final = 12
 """Steps with all rows of the last level, at most."""
@@ -94,30 +83,13 @@ SLACK: Final = 1e-3
 """What the agreement may lose by a step: what weighs each pixel by its residual ends elsewhere than
 what weighs all alike."""
 
+NO_ILLUMINATION: Final = Light.uniform(math.nan, math.nan)
+"""Orientations know of none."""
+
 NOT_ENOUGH: Final = LevelResult(
     STILL, Status.TOO_LITTLE_OVERLAP, 1, math.inf, math.nan, 0.0, 0.0, 1.0
 )
 """Where nothing can be solved for."""
-
-
-@dataclass(frozen=True)
-class Rest:
-    """Where a descent ended: the warp target -> source at full size, and a record a level.
-
-    ``solved`` are the planes of the last level as they lie there; empty where its rows were never
-    solved.
-    """
-
-    warp: Matrix
-    records: tuple[LevelRecord, ...]
-    solved: tuple[Solved, ...] = ()
-
-    def uncertainty(self, target_size: Size, source_size: Size) -> Uncertainty | None:
-        """How far the answer is likely to be off; None where there is too little to tell."""
-        if not self.solved or self.records[-1].status is not Status.CONVERGED:
-            return None
-        first, *beside = self.solved
-        return uncertainty(first, target_size, source_size, beside=beside, warped_by=self.warp)
 
 
 def descend(
@@ -132,7 +104,7 @@ def descend(
     progress: Progress | None = None,
     finest: int | None = None,
     used: int | None = None,
-) -> Rest:
+) -> Descent:
     """Solve every level from ``start``, the warp target -> source, coarsest first.
 
     Args:
@@ -182,7 +154,7 @@ def descend(
         )
         if progress is not None:
             progress(records[-1])
-    return Rest(warp, tuple(records), at_rest.solved)
+    return Descent(Place(warp, NO_ILLUMINATION), tuple(records), at_rest.solved)
 
 
 class _There(NamedTuple):
@@ -361,62 +333,3 @@ def _seen(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
     (x, y), (height, width) = rows.origin, rows.shape
     known = np.ascontiguousarray(inside[y : y + height, x : x + width])
     return replace(rows, valid=known if rows.valid is None else known & rows.valid)
-
-
-def assessed(
-    source: View,
-    target: View,
-    start: Matrix,
-    rest: Rest,
-    *,
-    model: MotionModel,
-    options: Options,
-    start_given: bool,
-    repeat: Repeat | None,
-    all_tiles: bool = False,
-) -> tuple[Quality, Assessment]:
-    """Quality and assessment of a descent, the evidence taken from orientations.
-
-    ``zncc`` is that of the orientation planes, before and after; the differences and the overlap
-    are those of the images.
-
-    Args:
-        source: the image that moves.
-        target: the image that stays.
-        start: where the descent began.
-        rest: where it ended.
-        model: the motion model.
-        options: of them what is accepted counts here.
-        start_given: whether somebody gave the start.
-        repeat: the shortest shift under which the target looks like itself.
-        all_tiles: ask all tiles of the target.
-    """
-    size = target.luma.size
-    level = min(EVIDENCE_LEVEL, len(source.levels) - 1, len(target.levels) - 1)
-    before, after = (
-        compared(source, target, level, warp, exact=False).agreement for warp in (start, rest.warp)
-    )
-    measured = agreement.measure(source.luma, target.luma, start, rest.warp)
-    quality = replace(
-        measured,
-        before=replace(measured.before, zncc=before),
-        after=replace(measured.after, zncc=after),
-    )
-    answer = Answer(
-        model,
-        rest.warp,
-        rest.records[-1],
-        overlap=quality.overlap,
-        noise=rest.uncertainty(size, source.luma.size),
-        moved_px=corner_step_px(inverse(start) @ rest.warp, size),
-        start_given=start_given,
-        parameters=model.size,
-    )
-    assessment = assess(
-        OrientationView(source, target),
-        answer,
-        repeat=repeat,
-        accept_residual=options.accept_residual,
-        all_tiles=all_tiles,
-    )
-    return quality, assessment

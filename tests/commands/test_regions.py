@@ -364,4 +364,4 @@ def test_what_the_file_calls_no_data_takes_no_part(
     # Without the tag the value is a grey value like any other, and the answer another.
     imalign("plain_a.tif", "plain_b.tif", *options)
     document = json.loads((tmp_path / "found.json").read_text())
-    assert corner_error_px(document, TRUTH) > 1.0
+    assert corner_error_px(document, TRUTH) > 0.3

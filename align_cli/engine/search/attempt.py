@@ -4,46 +4,39 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 
-from align_cli.engine import agreement
 from align_cli.engine.alignment import Outcome, Quality, Status, Verdict
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coarse_to_fine import (
-    Descent,
-    Progress,
-    TargetLevel,
-    coarse_to_fine,
-    level_record,
-)
-from align_cli.engine.coordinates import Size, coarser_by, inverse, map_points, plausible
+from align_cli.engine.coarse_to_fine import Descent
+from align_cli.engine.coordinates import inverse, map_points, plausible
 from align_cli.engine.displacements.evidence import gathered
 from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.views import IntensityView
-from align_cli.engine.errors import ImageError
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.lucas_kanade import corner_step_px
-from align_cli.engine.motion import MotionModel
-from align_cli.engine.options import Options
+from align_cli.engine.motion import MODELS, MotionModel, nearest
 from align_cli.engine.pair import Pair
-from align_cli.engine.place import Place
-from align_cli.engine.polish import polish
-from align_cli.engine.robust import Loss
-from align_cli.engine.row_choice import spans
-from align_cli.engine.threads import Threads
-from align_cli.engine.uncertainty import uncertainty
+from align_cli.engine.search.scoring import Score
+from align_cli.engine.search.similarity import Similarity
+from align_cli.engine.starts.given import GIVEN
 from align_cli.engine.verdict import messages
-from align_cli.engine.verdict.assessment import MAJORITY, Answer, Assessment, assess
+from align_cli.engine.verdict.assessment import (
+    MAJORITY,
+    SOME_EVIDENCE,
+    Answer,
+    Assessment,
+    assess,
+)
 from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.uncertainty import with_difference
 
-MOST_POLISHED: Final = 1 << 20
-"""A target of no more pixels is polished, whatever the preset, where the source shows it on pixels
-half or twice as large, or beyond: what one of them blurs are outliers to the descent, and edges are
-most of them. Measured on rocket.jpg, noise of 2 grey levels: 0.05 px, polished 0.02."""
-
+MORE: Final = 0.02
+"""What began further from the images as they lie wins by this share more: a chessboard fits as well
+when it is turned by 180 degrees."""
 
 SAME_PX: Final = 0.1
 SIGMAS: Final = 1.0
@@ -54,31 +47,28 @@ NO_MORE: Final = 1.5
 """A simpler model may leave so many times the median displacement of a richer one. Measured where
 the texture does not fix the richer: sunbursts 0.4 to 0.9, a blurred photograph that needs it 4."""
 
+FINEST_LEVELS: Final = 4
+"""A simpler model begins so near to a richer one's answer that it needs no coarser ones."""
+
 STAYING: Final = 0.1
 """Share of the tiles with a match that must stay at their raw pixels before what stays with the
 sensor is looked for: one in ten outvotes nothing."""
-
-
-class Task(NamedTuple):
-    """What all attempts at a pair have in common."""
-
-    pair: Pair
-    model: MotionModel
-    loss: Loss
-    options: Options
-    threads: Threads
-    progress: Progress | None = None
 
 
 @dataclass(frozen=True)
 class Attempt:
     """Where an attempt ended, and what is to be thought of it."""
 
+    similarity: Similarity
+    start: str
     descent: Descent
     quality: Quality
     assessment: Assessment
-    model: MotionModel
-    size: Size
+
+    @property
+    def model(self) -> MotionModel:
+        """That was solved for."""
+        return self.similarity.task.model
 
     @property
     def warp(self) -> Matrix:
@@ -173,142 +163,81 @@ class Attempt:
         sure = self.assessment.uncertainty
         least = SAME_PX + (0.0 if sure is None else SIGMAS * sure.max_px)
         there = inverse(warp) @ self.warp
-        return corner_step_px(there, self.size) > least
+        return corner_step_px(there, self.similarity.task.pair.target.size) > least
+
+    @cached_property
+    def score(self) -> Score:
+        """How much agrees on a coarse level."""
+        return self.similarity.score(self.warp)
+
+    @property
+    def votes(self) -> float:
+        """The share of the tiles with a match that lie within half a pixel of it.
+
+        Between two motions many tiles lie within a few pixels of either, and hardly any of these.
+        """
+        told = self.assessment.displacements
+        return 0.0 if told is None or math.isnan(told.within_half_px) else told.within_half_px
 
     def better_than(self, first: Attempt) -> bool:
-        """Whether a second attempt counts."""
-        if self.outcome.aligned:
-            return not first.outcome.aligned
-        return self.outcome.doubtful and first.outcome.verdict is Verdict.FAILED
+        """Whether it does clearly better than one that began nearer to the images as they lie.
+
+        Aligned counts before doubtful before failed, then the votes of the tiles; where they are
+        the same, or there are none, the score.
+        """
+        verdicts = [2 * each.aligned + each.doubtful for each in (self, first)]
+        if verdicts[0] != verdicts[1]:
+            return verdicts[0] > verdicts[1]
+        if self.votes == first.votes:
+            return self.score.agreement > (1.0 + MORE) * first.score.agreement
+        return self.votes > (1.0 + MORE) * first.votes
 
 
 def attempted(
-    task: Task,
-    start: Matrix,
+    similarity: Similarity,
+    start: str,
+    begin: Matrix,
     *,
     used: int,
-    given: bool = False,
     before: Matrix | None = None,
-    among: Pair | None = None,
+    among: Similarity | None = None,
     tests: int = 1,
 ) -> Attempt:
-    """Align a pair from one start, and ask what there is to be asked of the answer.
+    """Align a pair from one place, and ask what there is to be asked of the answer.
 
     Args:
-        task: the pair, and how.
-        start: the warp to begin with, target -> source, at full size.
+        similarity: what is compared.
+        start: the name of what proposed the place.
+        begin: the place, a warp target -> source at full size.
         used: how many of the finest levels.
-        given: whether somebody gave the start.
-        before: the warp that the answer must be better than; None for the start.
-        among: the pair without what takes no part in the solving, though it is asked afterwards;
-            None for all of it.
-        tests: how many answers were tried, this one among them.
+        before: the warp that the answer must be better than; None for the place.
+        among: the same images without what takes no part in the solving, though it is asked
+            afterwards; None for all of them.
+        tests: how many candidates were looked at, this one among them.
     """
-    pair, target = task.pair, task.pair.target
-    before = start if before is None else before
-    solved = task if among is None else task._replace(pair=among)
-    descent = descended(solved, start, used)
-    if task.options.polish or _of_other_size(pair, descent.place.warp):
-        descent = _polished(solved, descent)
-    place = descent.place
-    assessment = _assessed(task, descent, before, given=given, tests=tests)
-    quality = agreement.measure(pair.source, target.image, before, place.warp)
-    return Attempt(descent, quality, assessment, task.model, target.size)
-
-
-def _assessed(
-    task: Task, descent: Descent, before: Matrix, *, given: bool, tests: int
-) -> Assessment:
-    """What is to be thought of where a descent ended."""
-    pair, target, options = task.pair, task.pair.target, task.options
-    place, last = descent.place, descent.records[-1]
-    noise = None
-    if last.status is Status.CONVERGED:
-        noise = uncertainty(descent.solved, target.size, pair.source.size)
+    task = similarity.task
+    before = begin if before is None else before
+    descent = (among or similarity).descend(begin, used=used)
+    pair, warp = task.pair, descent.warp
+    quality = similarity.quality(before, warp)
     answer = Answer(
         task.model,
-        place.warp,
-        last,
-        overlap=agreement.overlap(pair.source, target.image, place.warp),
-        noise=noise,
-        moved_px=corner_step_px(inverse(before) @ place.warp, target.size),
-        start_given=given,
+        warp,
+        descent.records[-1],
+        overlap=quality.overlap,
+        noise=similarity.uncertainty(descent),
+        moved_px=corner_step_px(inverse(before) @ warp, pair.target.size),
+        start_given=start == GIVEN,
         parameters=task.model.size,
     )
-    return assess(
-        IntensityView(pair, place.light.gain),
+    assessment = assess(
+        similarity.view(descent),
         answer,
-        repeat=target.repeat,
+        repeat=similarity.repeat,
         tests=tests,
-        accept_residual=options.accept_residual,
+        accept_residual=task.options.accept_residual,
     )
-
-
-def descended(task: Task, start: Matrix, used: int) -> Descent:
-    """Solve the ``used`` finest levels from ``start``, the warp target -> source.
-
-    Raises:
-        ImageError: if none of them has an interior.
-    """
-    pair, options = task.pair, task.options
-    target, source = pair.target, pair.source
-    if options.levels is not None:
-        used = min(used, options.levels)
-    width, height = (min(both) for both in zip(target.size, source.size, strict=True))
-    finest = options.finest_level((width, height), range(used))
-    known = [level for level in range(used) if target.known(level)]
-    if not known:
-        raise ImageError("the levels that were asked for have no interior", role="target")
-    last = next((level for level in known if level >= finest), known[0])
-    rows = (target.rows if spans(source.size, target.size, start) else target.all_rows)(last)
-    targets = [
-        TargetLevel(
-            level, target.levels[level].size, target.points(level), rows if level == last else None
-        )
-        for level in reversed(known)
-        if level >= last
-    ]
-    light = pair.first_light(start, used) if options.photometric else pair.light_as_it_is()
-    return coarse_to_fine(
-        targets,
-        pair.levels,
-        source,
-        Place(start, light),
-        model=task.model,
-        loss=task.loss,
-        options=options,
-        unit=target.image.scale,
-        threads=task.threads,
-        progress=task.progress,
-    )
-
-
-def _of_other_size(pair: Pair, warp: Matrix) -> bool:
-    size = pair.target.size
-    few = math.prod(size) <= MOST_POLISHED
-    return few and plausible(warp, size) and coarser_by(warp, size) != 0
-
-
-def _polished(task: Task, descent: Descent) -> Descent:
-    """A descent that came to rest, polished at full size; any other as it is."""
-    if descent.records[-1].status is not Status.CONVERGED:
-        return descent
-    target = task.pair.target
-    solved = polish(
-        target.image,
-        task.pair.source,
-        descent.place,
-        descent.solved.settings,
-        tolerance_px=task.options.tolerance_px,
-        threads=task.threads,
-    )
-    if solved is None:
-        return descent
-    result = solved.result
-    record = level_record(0, target.size, result, result.iterations, target.image.scale)
-    if task.progress is not None:
-        task.progress(record)
-    return Descent(result.place, (*descent.records, record), solved)
+    return Attempt(similarity, start, descent, quality, assessment)
 
 
 def outvotes(warp: Matrix, gain: float, pattern: FixedPattern, pair: Pair) -> bool:
@@ -343,3 +272,42 @@ def stays(warp: Matrix, told: Displacements | None) -> bool:
     there = field.position + field.displacement
     moved = np.hypot(*(map_points(warp, there) - field.position).T)
     return bool((moved[field.matched] < 1.0).mean() > STAYING) if field.matched.any() else True
+
+
+def with_fewer_parameters(attempt: Attempt) -> Attempt:
+    """What the texture does not fix, by the richest simpler model that it does fix.
+
+    So too where the solver finds no rest, though the tiles agree with where it ended.
+    """
+    restless = attempt.outcome.status in (Status.SINGULAR, Status.DIVERGED)
+    if attempt.outcome.status is not Status.UNCERTAIN and not restless:
+        return attempt
+    pair = attempt.similarity.task.pair
+    if restless and not _agreeing(attempt):
+        return attempt
+    used = min(FINEST_LEVELS, len(pair.levels))
+    for model in sorted(MODELS.values(), key=lambda each: -each.size):
+        if model.size < attempt.model.size:
+            begin = nearest(model, attempt.warp, pair.target.size)
+            simpler = attempted(
+                attempt.similarity.with_model(model),
+                attempt.start,
+                begin,
+                used=used,
+                tests=len(MODELS),
+            )
+            instead = simpler.instead_of(attempt, pair)
+            if instead is not None:
+                return instead
+    return attempt
+
+
+def _agreeing(attempt: Attempt) -> bool:
+    """Whether tiles agree with a warp, and most of those that find a match follow it."""
+    if not plausible(attempt.warp, attempt.similarity.task.pair.target.size):
+        return False
+    view = attempt.similarity.view(attempt.descent)
+    evidence = gathered(view, attempt.warp, parameters=0, tests=1)
+    if evidence is None or evidence.log10_false_alarms > SOME_EVIDENCE:
+        return False
+    return evidence.following >= MAJORITY

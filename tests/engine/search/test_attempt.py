@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.attempt import SAME_PX, STAYING, Attempt, stays
+from align_cli.engine.search.attempt import MORE, SAME_PX, STAYING, Attempt, stays
+from align_cli.engine.search.scoring import Score
 from tests.engine.displacements.pairs import shift
 
 
@@ -47,15 +48,59 @@ def test_only_tiles_with_a_match_are_asked_and_without_any_all_may_stay() -> Non
     assert stays(np.eye(3), None)
 
 
-def attempt_at(warp: np.ndarray, max_px: float | None) -> Attempt:
+def attempt_at(
+    warp: np.ndarray,
+    max_px: float | None = None,
+    *,
+    verdict: str = "failed",
+    votes: float | None = None,
+    agreement: float = 0.0,
+) -> Attempt:
     sure = None if max_px is None else SimpleNamespace(max_px=max_px)
+    outcome = SimpleNamespace(aligned=verdict == "aligned", doubtful=verdict == "doubtful")
+    target = SimpleNamespace(size=(320, 240))
+    task = SimpleNamespace(pair=SimpleNamespace(target=target))
     parts: Any = {
+        "similarity": SimpleNamespace(task=task, score=lambda _: Score(agreement, 0.5)),
         "descent": SimpleNamespace(place=SimpleNamespace(warp=warp)),
         "quality": None,
-        "assessment": SimpleNamespace(uncertainty=sure),
-        "model": None,
+        "assessment": SimpleNamespace(
+            uncertainty=sure,
+            outcome=outcome,
+            displacements=None if votes is None else SimpleNamespace(within_half_px=votes),
+        ),
     }
-    return Attempt(size=(320, 240), **parts)
+    return Attempt(start="identity", **parts)
+
+
+def test_a_better_verdict_counts_before_more_votes() -> None:
+    order = [
+        attempt_at(np.eye(3), verdict=verdict, votes=votes)
+        for verdict, votes in (("failed", 0.9), ("doubtful", 0.5), ("aligned", 0.2))
+    ]
+    for number, worse in enumerate(order):
+        for better in order[number + 1 :]:
+            assert better.better_than(worse)
+            assert not worse.better_than(better)
+
+
+@pytest.mark.parametrize("votes", [0.9, 0.3])
+def test_of_one_verdict_clearly_more_votes_count(votes: float) -> None:
+    first = attempt_at(np.eye(3), votes=votes, agreement=20.0)
+    assert attempt_at(np.eye(3), votes=votes * (1.0 + 2.0 * MORE)).better_than(first)
+    alike = attempt_at(np.eye(3), votes=votes * (1.0 + 0.5 * MORE), agreement=90.0)
+    assert not alike.better_than(first)
+    for none in (None, float("nan")):
+        unsolved = attempt_at(np.eye(3), votes=none, agreement=90.0)
+        assert first.better_than(unsolved)
+        assert not unsolved.better_than(first)
+
+
+def test_of_what_was_not_solved_the_score_counts() -> None:
+    few, alike, many = (attempt_at(np.eye(3), agreement=a) for a in (20.0, 20.2, 21.0))
+    assert many.better_than(few)
+    assert not few.better_than(many)
+    assert not alike.better_than(few)
 
 
 @pytest.mark.parametrize(("max_px", "least"), [(None, SAME_PX), (0.0, SAME_PX), (2.0, 2.0)])

@@ -1,0 +1,152 @@
+"""The orientation of edges as the search compares it: blind to their sign and contrast."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine import agreement
+from align_cli.engine.alignment import Quality, Status, Uncertainty
+from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.coarse_to_fine import Descent
+from align_cli.engine.displacements.views import OrientationView
+from align_cli.engine.motion import MotionModel
+from align_cli.engine.options import GRADIENT
+from align_cli.engine.orientation import Tensors
+from align_cli.engine.pyramid import Level
+from align_cli.engine.repeats import Repeat
+from align_cli.engine.search.scoring import Score, Shown, score
+from align_cli.engine.search.similarity import Levels, Task
+from align_cli.engine.starts.views import Views
+from align_cli.engine.uncertainty import uncertainty
+from align_cli.engine.unlike import descend
+from align_cli.engine.unlike_views import View, compared
+
+LEAST_SIDE: Final = 64
+"""Guesses are looked at on the coarsest level whose shorter side is as long in both images."""
+
+LEAST_ENERGY: Final = 1e-2
+"""What is added to the energy of an edge before its logarithm is taken, as a share of the mean."""
+
+QUALITY_LEVEL: Final = 1
+"""Level on which it is told how well orientations agree."""
+
+
+class Gradient:
+    """Orientations of the edges of a pair.
+
+    Args:
+        task: the pair, and how it is solved.
+        target: the target as it is compared; what is made of it serves many sources.
+        source: the source likewise; None to make it.
+    """
+
+    name = GRADIENT
+
+    def __init__(self, task: Task, target: View, source: View | None = None) -> None:
+        self.task, self.target = task, target
+        pair = task.pair
+        self.source = View(pair.source, pair.levels) if source is None else source
+
+    def with_model(self, model: MotionModel) -> Gradient:
+        """The same for another motion model."""
+        return Gradient(replace(self.task, model=model), self.target, self.source)
+
+    def among(self, part: Mask) -> Gradient | None:
+        """The same of a part of the target, (height, width) bool; None where it is too small."""
+        task = self.task.among(part)
+        if task is None:
+            return None
+        seen = task.pair.target
+        return Gradient(task, View(seen.image, seen.levels), self.source)
+
+    @cached_property
+    def levels(self) -> Levels:
+        """Where guesses are looked at."""
+        source, target = self.source.levels, self.target.levels
+        count = min(len(source), len(target))
+        sides = [min(*source[n].size, *target[n].size) for n in range(count)]
+        level = max((n for n in range(count) if sides[n] >= LEAST_SIDE), default=0)
+        return Levels(level, level)
+
+    @cached_property
+    def views(self) -> Views:
+        """What the starts look at: how strong the edges are, whatever lies on either side."""
+        source, target = (
+            [Level(_strength(tensors), tensors.valid) for tensors in view.tensors]
+            for view in (self.source, self.target)
+        )
+        return Views(source, target, self.task.model)
+
+    @property
+    def repeat(self) -> Repeat | None:
+        """How the target repeats itself."""
+        return self.task.pair.target.repeat or self.target.repeat
+
+    def score(self, warp: Matrix) -> Score:
+        """How much agrees under a warp, on the fine level."""
+        both = compared(self.source, self.target, self.levels.fine, warp, exact=False)
+        known = both.inside.astype(np.float32)
+        source, target = (
+            [plane.image * known for plane in planes]
+            for planes in (both.source, both.target.planes)
+        )
+        return score(Shown(source, target, both.inside))
+
+    def descend(self, start: Matrix, *, used: int, finest: int | None = None) -> Descent:
+        """Solve the ``used`` finest levels from a warp; with ``finest`` no finer than that."""
+        task = self.task
+        return descend(
+            self.source,
+            self.target,
+            start,
+            model=task.model,
+            loss=task.loss,
+            options=task.options,
+            threads=task.threads,
+            progress=task.progress if finest is None else None,
+            finest=finest,
+            used=used,
+        )
+
+    def view(self, descent: Descent) -> OrientationView:
+        """Both images as the displacement field sees them, under any answer."""
+        del descent
+        return OrientationView(self.source, self.target)
+
+    def uncertainty(self, descent: Descent) -> Uncertainty | None:
+        """What noise leaves uncertain; None where the solver cannot tell."""
+        if not descent.solved or descent.records[-1].status is not Status.CONVERGED:
+            return None
+        first, *beside = descent.solved
+        pair = self.task.pair
+        return uncertainty(
+            first, pair.target.size, pair.source.size, beside=beside, warped_by=descent.warp
+        )
+
+    def quality(self, before: Matrix, warp: Matrix) -> Quality:
+        """``agreement.measure``, but that ``zncc`` is that of the orientation planes."""
+        pair = self.task.pair
+        level = min(QUALITY_LEVEL, len(self.source.levels) - 1, len(self.target.levels) - 1)
+        znccs = [
+            compared(self.source, self.target, level, each, exact=False).agreement
+            for each in (before, warp)
+        ]
+        measured = agreement.measure(pair.source, pair.target.image, before, warp)
+        return replace(
+            measured,
+            before=replace(measured.before, zncc=znccs[0]),
+            after=replace(measured.after, zncc=znccs[1]),
+        )
+
+
+def _strength(tensors: Tensors) -> Plane:
+    """(height, width) float32, the logarithm of the gradient's energy, noise and all."""
+    xx, _, yy = tensors.planes
+    energy = xx + yy
+    least = tensors.noise + LEAST_ENERGY * float(energy.mean())
+    energy += np.float32(max(least, float(np.finfo(np.float32).tiny)))
+    return np.asarray(np.log(energy), np.float32)

@@ -1,0 +1,113 @@
+"""The score of a candidate: how many tiles of a level agree under its warp.
+
+A tile votes by the correlation of what both images show in it, so that something that moves by
+itself, or covers a part, costs its own tiles and no others. A wrong warp that overlaps little
+agrees in few tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Plane
+
+TILE: Final = 12
+"""Side of a tile, in pixels of the level, about."""
+
+LEAST_CONTRAST: Final = 1e-3
+"""Tiles of a smaller share of the mean contrast hold nothing but rounding."""
+
+DISAGREE, AGREE = 0.3, 0.8
+"""ZNCC up to which a tile does not count, and from which on it counts whole."""
+
+
+class Shown(NamedTuple):
+    """What both images show on the target's grid, one plane or two, each (height, width) float32.
+
+    Attributes:
+        source: of the warped source; 0 where it is not known.
+        target: of the target; 0 where it is not known.
+        inside: bool, the pixels that both know.
+    """
+
+    source: Sequence[Plane]
+    target: Sequence[Plane]
+    inside: Mask
+
+
+class Score(NamedTuple):
+    """How much agrees.
+
+    Attributes:
+        agreement: how many tiles agree, a sum of shares.
+        share: the same over the tiles that both images show; 0 where there are none.
+    """
+
+    agreement: float
+    share: float
+
+
+NOTHING: Final = Score(0.0, 0.0)
+
+
+def score(shown: Shown, noise: float = 0.0) -> Score:
+    """How many tiles agree.
+
+    Args:
+        shown: both images.
+        noise: tiles whose contrast, the geometric mean of both images' mean squares, is less say
+            nothing: even under the true warp they agree by chance only.
+    """
+    zncc, contrast, known = tile_zncc(shown)
+    if not contrast.size:
+        return NOTHING
+    telling = contrast > max(noise * TILE**2, LEAST_CONTRAST * float(contrast.mean()))
+    area = float(known[telling].sum())
+    if not area > 0.0:
+        return NOTHING
+    # By area: how many tiles a small overlap touches depends on where it lies.
+    votes = np.clip((zncc[telling] - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0)
+    agreement = float(known[telling] @ votes)
+    return Score(agreement, agreement / area)
+
+
+class TileZncc(NamedTuple):
+    """How well two images agree in each tile in which both show anything, (n,) each.
+
+    Attributes:
+        zncc: in [-1, 1], of all planes together.
+        contrast: the geometric mean of both images' energies.
+        known: the pixels that both images know, in whole tiles.
+    """
+
+    zncc: NDArray[np.float64]
+    contrast: NDArray[np.float64]
+    known: NDArray[np.float64]
+
+
+def tile_zncc(shown: Shown) -> TileZncc:
+    """The correlation of two images, and their contrast, tile by tile."""
+
+    def energy(one: Sequence[Plane], other: Sequence[Plane]) -> NDArray[np.float64]:
+        return _tile_sums(
+            np.asarray(sum(a * b for a, b in zip(one, other, strict=True)), np.float32)
+        )
+
+    products = energy(shown.source, shown.target)
+    of_both = energy(shown.source, shown.source) * energy(shown.target, shown.target)
+    contrast = np.sqrt(of_both)
+    textured = contrast > 0.0
+    known = _tile_sums(shown.inside.astype(np.float32))[textured] / TILE**2
+    return TileZncc(products[textured] / contrast[textured], contrast[textured], known)
+
+
+def _tile_sums(image: Plane) -> NDArray[np.float64]:
+    """(tiles,) sums of an image over tiles of about ``TILE`` pixels on a side."""
+    rows, columns = (np.arange(0, max(side - TILE // 2, 1), TILE) for side in image.shape)
+    of_rows = np.add.reduceat(image, rows, 0)
+    sums: NDArray[np.float64] = np.add.reduceat(of_rows, columns, 1, dtype=np.float64)
+    return sums.ravel()

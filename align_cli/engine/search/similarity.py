@@ -1,0 +1,118 @@
+"""What the search asks of a kind of comparison, and knows of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
+
+from align_cli.engine.alignment import Quality, Uncertainty
+from align_cli.engine.arrays import Mask, Matrix
+from align_cli.engine.coarse_to_fine import Descent, Progress
+from align_cli.engine.displacements.views import PairView
+from align_cli.engine.errors import ImageError
+from align_cli.engine.luma import Luma
+from align_cli.engine.motion import MotionModel
+from align_cli.engine.options import Options
+from align_cli.engine.pair import Pair
+from align_cli.engine.repeats import Repeat
+from align_cli.engine.robust import Loss
+from align_cli.engine.search.scoring import Score
+from align_cli.engine.starts.views import Views
+from align_cli.engine.target import Target
+from align_cli.engine.threads import Threads
+
+COARSE_LEVELS: Final = 2
+"""A guess is brought to rest on so many levels."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is to be solved, and how, whatever is compared.
+
+    Attributes:
+        pair: source and target.
+        model: the motion model.
+        loss: the robust loss.
+        options: limits, the preset, and whether the illumination is solved for.
+        threads: where to work.
+        progress: called with the record of each level of an attempt.
+    """
+
+    pair: Pair
+    model: MotionModel
+    loss: Loss
+    options: Options
+    threads: Threads
+    progress: Progress | None = None
+
+    def among(self, part: Mask) -> Task | None:
+        """The same of a part of the target, (height, width) bool; None where it is too small."""
+        image = self.pair.target.image
+        valid = part if image.valid is None else part & image.valid
+        plane = np.where(valid, image.plane, np.float32(0.0))
+        masked = Luma(plane, valid, image.offset, image.scale)
+        try:
+            pair = Pair(self.pair.source, Target(masked, self.options), self.pair.levels)
+        except ImageError:
+            return None
+        return replace(self, pair=pair, progress=None)
+
+
+class Levels(NamedTuple):
+    """Where guesses are looked at.
+
+    Attributes:
+        coarse: the level on which a guess comes to rest, ``COARSE_LEVELS`` of them from the
+            coarser ones down to this.
+        fine: the level on which it is scored.
+    """
+
+    coarse: int
+    fine: int
+
+
+class Similarity(Protocol):
+    """A kind of comparison of two images: grey values, or the orientation of their edges."""
+
+    @property
+    def name(self) -> str:
+        """One of ``options.SIMILARITY_NAMES``."""
+
+    @property
+    def task(self) -> Task:
+        """The pair and how it is solved."""
+
+    @property
+    def levels(self) -> Levels:
+        """Where guesses are looked at."""
+
+    @property
+    def views(self) -> Views:
+        """What the starts look at."""
+
+    @property
+    def repeat(self) -> Repeat | None:
+        """How the target repeats itself."""
+
+    def score(self, warp: Matrix) -> Score:
+        """How much agrees under a warp, on the fine level."""
+
+    def descend(self, start: Matrix, *, used: int, finest: int | None = None) -> Descent:
+        """Solve the ``used`` finest levels from a warp; with ``finest`` no finer than that."""
+
+    def view(self, descent: Descent) -> PairView:
+        """Both images as the displacement field sees them under an answer."""
+
+    def uncertainty(self, descent: Descent) -> Uncertainty | None:
+        """What noise leaves uncertain; None where the solver cannot tell."""
+
+    def quality(self, before: Matrix, warp: Matrix) -> Quality:
+        """How well the images agree at full size, before and after."""
+
+    def with_model(self, model: MotionModel) -> Similarity:
+        """The same for another motion model."""
+
+    def among(self, part: Mask) -> Similarity | None:
+        """The same of a part of the target, (height, width) bool; None where it is too small."""

@@ -1,0 +1,76 @@
+"""What the tiles of an answer say that do not follow it: where they are found instead.
+
+An answer between two motions lies a few pixels off both, and one that a wrong part has led astray
+lies off the rest. Each tile for itself knows where it belongs, and a motion that more of them share
+(``align_cli.engine.displacements.motions``) than follow the answer is another answer. It is to be
+solved where those tiles lie: over all of the target the solver would end between the motions again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+
+from align_cli.engine.arrays import Mask, Matrix
+from align_cli.engine.coordinates import Size, plausible, unit
+from align_cli.engine.displacements.coarser import matches_of
+from align_cli.engine.displacements.field import DisplacementField
+from align_cli.engine.displacements.fit import squared_lengths, tukey_weight, with_scatter
+from align_cli.engine.displacements.motions import motions
+from align_cli.engine.displacements.tiles import nearest
+from align_cli.engine.displacements.windows import REACH
+from align_cli.engine.motion import MotionModel
+
+MOTIONS: Final = 2
+"""Of those that most tiles share, so many are proposed."""
+
+GRID: Final = 64
+"""Places along each side of the target that belong to the nearest tile."""
+
+
+class Shared(NamedTuple):
+    """A motion that tiles share.
+
+    Attributes:
+        warp: (3, 3), target pixel -> source pixel, at full size.
+        part: (height, width) bool, the pixels of the target whose nearest tile follows it.
+    """
+
+    warp: Matrix
+    part: Mask
+
+
+def guesses(
+    field: DisplacementField, warp: Matrix, model: MotionModel, size: Size
+) -> Iterator[Shared]:
+    """Motions that more tiles share than follow an answer, that of the most first.
+
+    Args:
+        field: where the tiles of the answer are found.
+        warp: the answer, (3, 3), target pixel -> source pixel.
+        model: the motion model.
+        size: (width, height) of the target.
+    """
+    matches = matches_of(field, float(REACH * 2.0**field.level))
+    groups = sorted(
+        motions(matches, size, neighbours=True),
+        key=lambda each: int(np.count_nonzero(each.tiles)),
+        reverse=True,
+    )
+    for group in groups[:MOTIONS]:
+        variance = with_scatter(matches.covariance, group.fit.scatter_px)
+        follow = tukey_weight(squared_lengths(matches.displacement, variance)) > 0.0
+        count = np.count_nonzero(group.tiles)
+        if 2 * count < model.size or count <= np.count_nonzero(follow):
+            continue
+        here = matches.position[group.tiles]
+        moved = warp @ model.from_points(here, here + matches.displacement[group.tiles])
+        if np.isfinite(moved).all() and plausible(unit(moved), size):
+            x, y = (np.linspace(0.0, side - 1.0, GRID) for side in size)
+            places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+            of_group = group.tiles[nearest(places, matches.position)].reshape(GRID, GRID)
+            part = cv2.resize(of_group.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
+            yield Shared(unit(moved), np.asarray(part, np.bool_))

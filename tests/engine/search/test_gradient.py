@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from align_cli.engine.coordinates import corner_error, inverse
+from align_cli.engine.motion import MODELS
+from align_cli.engine.search.gradient import LEAST_SIDE
+from align_cli.engine.search.similarity import COARSE_LEVELS
+from align_cli.engine.threads import Threads
+from tests.engine.search.similarities import SIZE, TRUTH, gradient, windows
+from tests.photographs import NAMES, shifted
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    with Threads() as pool:
+        yield pool
+
+
+def negative(name: str) -> tuple[np.ndarray, np.ndarray]:
+    source, target = windows(name)
+    return 255 - source, target
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_edges_agree_at_the_truth_and_elsewhere_few_do(name: str, threads: Threads) -> None:
+    seen = gradient(*negative(name), threads)
+    true, wrong = (seen.score(inverse(shifted(*by))) for by in ((-60, -40), (20, 10)))
+    assert true.share > 0.5
+    assert wrong.share < 0.2
+    assert seen.score(shifted(5000, 0)) == (0.0, 0.0)
+
+
+def test_coarse_levels_bring_a_guess_to_rest(threads: Threads) -> None:
+    seen = gradient(*negative("poster"), threads)
+    coarse, fine = seen.levels
+    assert coarse == fine
+    assert min(SIZE) / 2**coarse >= LEAST_SIDE
+    found = seen.descend(inverse(shifted(-56, -43)), used=coarse + COARSE_LEVELS, finest=coarse)
+    assert corner_error(found.warp, inverse(TRUTH), SIZE) < 1.0
+    assert found.records[-1].level == coarse
+
+
+def test_orientations_know_no_illumination_but_their_own_agreement(threads: Threads) -> None:
+    seen = gradient(*negative("poster"), threads)
+    found = seen.descend(inverse(TRUTH), used=len(seen.task.pair.levels))
+    assert math.isnan(found.place.light.gain)
+    assert found.records[-1].level == 0
+    quality = seen.quality(np.eye(3), found.warp)
+    # Of a negative the grey values would have -1.
+    assert quality.after.zncc > 0.5 > quality.before.zncc
+    assert seen.uncertainty(found) is not None
+
+
+def test_another_model_sees_the_same_images(threads: Threads) -> None:
+    seen = gradient(*negative("poster"), threads)
+    other = seen.with_model(MODELS["translation"])
+    assert other.task.model is MODELS["translation"]
+    assert other.source is seen.source
+    assert other.target is seen.target

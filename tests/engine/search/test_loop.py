@@ -1,0 +1,317 @@
+"""Which candidates are scored, which are solved, and which answer is given.
+
+The search runs on a line: a warp is a shift along it, each place has its score, and an attempt ends
+where the line says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from align_cli.engine.alignment import Status
+from align_cli.engine.search import loop
+from align_cli.engine.search.loop import (
+    AS_GOOD,
+    ENOUGH_SHARE,
+    ENOUGH_TILES,
+    LEAST_SHARE,
+    LEAST_TILES,
+    MOST_ATTEMPTS,
+    SAME_PX,
+    SPOILT,
+    search,
+)
+from align_cli.engine.search.scoring import Score
+from align_cli.engine.search.similarity import Levels
+from tests.photographs import shifted
+
+Matrix = np.ndarray
+
+
+def place(warp: Matrix) -> float:
+    return float(warp[0, 2])
+
+
+@dataclass
+class Line:
+    """A similarity: agreement and verdict of each place, and where the solver goes from it.
+
+    ``told`` are the places that the tiles of an answer propose; ``tried`` the attempts, with the
+    number of levels and of the candidates looked at.
+    """
+
+    agreement: dict[float, float] = field(default_factory=dict)
+    verdicts: dict[float, str] = field(default_factory=dict)
+    rests: dict[float, float] = field(default_factory=dict)
+    ends: dict[float, float] = field(default_factory=dict)
+    told: dict[float, Sequence[float]] = field(default_factory=dict)
+    tiles: float = 100.0
+    tried: list[tuple[float, int, int]] = field(default_factory=list)
+    views: Any = None
+
+    levels = Levels(2, 1)
+
+    def __post_init__(self) -> None:
+        target = SimpleNamespace(size=(320, 240))
+        pair = SimpleNamespace(levels=range(6), target=target)
+        self.task = SimpleNamespace(pair=pair, model=None)
+        self.views = self
+
+    def score(self, warp: Matrix) -> Score:
+        agreement = self.agreement.get(place(warp), 0.0)
+        return Score(agreement, agreement / self.tiles)
+
+    def descend(self, start: Matrix, *, used: int, finest: int) -> Any:
+        assert (used, finest) == (4, 2)
+        x = place(start)
+        return SimpleNamespace(warp=shifted(self.rests.get(x, x), 0.0))
+
+    def among(self, part: Matrix) -> Line | None:
+        return self if part.any() else None
+
+    def attempt(self, start: str, begin: Matrix, used: int, tests: int) -> Any:
+        x = place(begin)
+        self.tried.append((x, used, tests))
+        end = self.ends.get(x, x)
+        return Found(self, start, end, self.verdicts.get(end, "settled"))
+
+
+@dataclass
+class Found:
+    similarity: Line
+    start: str
+    x: float
+    verdict: str
+
+    def __post_init__(self) -> None:
+        self.warp = shifted(self.x, 0.0)
+        self.settled = self.verdict == "settled"
+        self.aligned = self.verdict in ("settled", "aligned")
+        self.score = self.similarity.score(self.warp)
+        restless = self.verdict == "restless"
+        status = Status.ITERATION_LIMIT if restless else Status.CONVERGED
+        self.descent = SimpleNamespace(records=[SimpleNamespace(status=status)])
+        self.assessment = SimpleNamespace(
+            displacements=SimpleNamespace(field=self),
+            log10_false_alarms=0.0 if self.verdict == "nothing" else -9.0,
+        )
+
+    @property
+    def rank(self) -> tuple[bool, bool, float]:
+        agreement = self.similarity.agreement.get(self.x, 0.0)
+        return self.aligned, self.verdict == "doubtful", agreement
+
+    def better_than(self, other: Found) -> bool:
+        return self.rank > other.rank
+
+
+Asked = list[str]
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    """The names of the starts that were asked, in their order."""
+    names: Asked = []
+
+    def attempted(line: Line, start: str, begin: Matrix, **how: Any) -> Any:
+        np.testing.assert_array_equal(how["before"], np.eye(3))
+        assert how["among"] in (None, line)
+        return line.attempt(start, begin, how["used"], how["tests"])
+
+    def guesses(field: Found, warp: Matrix, model: Any, size: Any) -> Iterator[Matrix]:
+        assert place(warp) == field.x
+        for x in field.similarity.told.get(field.x, ()):
+            # The last place is one where too little of the target is left.
+            yield shifted(x, 0.0), np.array([x < 300.0])
+
+    def start(name: str, places: Sequence[float]) -> Any:
+        def proposed(line: Line) -> Iterator[Matrix]:
+            names.append(name)
+            for x in places:
+                yield shifted(x, 0.0)
+
+        return proposed
+
+    monkeypatch.setattr(loop, "attempted", attempted)
+    monkeypatch.setattr(loop.tiles, "guesses", guesses)
+    starts = {"one": (40.0, 60.0), "two": (80.0,), "three": (120.0,), "last": (160.0,)}
+    monkeypatch.setattr(
+        loop, "STARTS", {name: start(name, places) for name, places in starts.items()}
+    )
+    monkeypatch.setattr(loop, "LAST_RESORTS", ("last",))
+    return names
+
+
+ALL = ("identity", "one", "two", "three", "last")
+
+
+def run(*lines: Line, starts: Sequence[str] = ALL) -> tuple[str, float]:
+    found: Any = search(lines, starts, np.eye(3))
+    return found.start, found.x
+
+
+def test_what_settles_it_at_once_ends_the_search(asked: Asked) -> None:
+    line = Line({0.0: 90.0})
+    assert run(line) == ("identity", 0.0)
+    assert line.tried == [(0.0, 6, 1)]
+    assert asked == []
+
+
+def test_the_best_guess_of_a_start_is_solved_and_no_further_start_if_it_settles_it(
+    asked: Asked,
+) -> None:
+    line = Line({40.0: 50.0, 60.0: 70.0}, {0.0: "failed"})
+    assert run(line) == ("one", 60.0)
+    # From the coarse levels on which it was brought to rest; identity and two guesses are scored.
+    assert line.tried == [(0.0, 6, 1), (60.0, 4, 4)]
+    assert asked == ["one"]
+
+
+def test_no_guess_is_scored_after_one_that_cannot_be_bettered(asked: Asked) -> None:
+    sure = {40.0: max(ENOUGH_TILES, 100.0 * ENOUGH_SHARE), 60.0: 99.0}
+    assert run(Line(sure, {0.0: "failed"})) == ("one", 40.0)
+    # A few tiles that all agree, or many that are half of them, are no reason.
+    few = Line({40.0: 0.9 * ENOUGH_TILES, 60.0: 15.0}, {0.0: "failed"}, tiles=15.0)
+    assert run(few) == ("one", 60.0)
+    half = Line({40.0: 95.0 * ENOUGH_SHARE, 60.0: 99.0}, {0.0: "failed"})
+    assert run(half) == ("one", 60.0)
+
+
+@pytest.mark.parametrize(
+    ("agreement", "tiles", "solved"),
+    [
+        (1.1 * LEAST_TILES, 10.0, True),
+        (0.9 * LEAST_TILES, 10.0, False),
+        # All tiles of a small picture.
+        (0.9 * LEAST_TILES, 0.95 * LEAST_TILES, True),
+        (99.0 * LEAST_SHARE, 100.0, False),
+        (101.0 * LEAST_SHARE, 100.0, True),
+    ],
+)
+def test_chance_is_not_solved(agreement: float, tiles: float, solved: bool, asked: Asked) -> None:
+    line = Line({80.0: agreement}, {0.0: "failed"}, tiles=tiles)
+    assert run(line) == (("two", 80.0) if solved else ("identity", 0.0))
+    assert asked == (["one", "two"] if solved else ["one", "two", "three", "last"])
+
+
+@pytest.mark.parametrize(("share", "solved"), [(AS_GOOD - 0.05, False), (AS_GOOD + 0.05, True)])
+def test_as_much_must_agree_as_at_any_end_so_far(share: float, solved: bool, asked: Asked) -> None:
+    line = Line({0.0: 60.0, 80.0: 60.0 * share}, {0.0: "failed", 80.0: "failed"})
+    run(line)
+    assert ((80.0, 4, 5) in line.tried) is solved
+
+
+@pytest.mark.parametrize(("share", "solved"), [(0.99, False), (1.01, True)])
+def test_what_is_aligned_gives_way_to_more_agreement_alone(
+    share: float, solved: bool, asked: Asked
+) -> None:
+    line = Line({0.0: 60.0, 80.0: 60.0 * share}, {0.0: "aligned"})
+    assert run(line) == (("two", 80.0) if solved else ("identity", 0.0))
+
+
+def test_costly_starts_are_asked_where_nothing_else_is_aligned(asked: Asked) -> None:
+    assert run(Line({0.0: 60.0, 160.0: 80.0}, {0.0: "aligned"})) == ("identity", 0.0)
+    assert asked == ["one", "two", "three"]
+    assert run(Line({0.0: 60.0, 160.0: 80.0}, {0.0: "doubtful"})) == ("last", 160.0)
+
+
+def test_one_place_is_solved_once(asked: Asked) -> None:
+    near = SAME_PX * 2.0**Line.levels.fine
+    there = Line({0.0: 40.0, 40.0: 50.0}, {0.0: "failed"}, rests={40.0: 0.9 * near})
+    there.agreement[0.9 * near] = 50.0
+    run(there)
+    assert [x for x, *_ in there.tried] == [0.0]
+    away = Line({0.0: 40.0}, {0.0: "failed"}, rests={40.0: 1.1 * near})
+    away.agreement[1.1 * near] = 50.0
+    assert run(away) == ("one", 1.1 * near)
+
+
+def test_where_the_solver_found_no_rest_another_start_is_welcome(asked: Asked) -> None:
+    line = Line({0.0: 50.0, 40.0: 60.0}, {0.0: "restless"}, ends={40.0: 0.5})
+    assert run(line) == ("one", 0.5)
+    assert [each[:2] for each in line.tried] == [(0.0, 6), (0.0, 4), (40.0, 4)]
+
+
+def test_a_guess_that_coarse_levels_spoil_is_taken_as_it_is(asked: Asked) -> None:
+    spoilt = Line({80.0: 50.0 * SPOILT + 1.0, 90.0: 50.0}, {0.0: "failed"}, rests={80.0: 90.0})
+    assert run(spoilt) == ("two", 80.0)
+    assert spoilt.tried[-1][:2] == (80.0, 2)
+    kept = Line({80.0: 50.0 * SPOILT - 0.5, 90.0: 50.0}, {0.0: "failed"}, rests={80.0: 90.0})
+    assert run(kept) == ("two", 90.0)
+    assert kept.tried[-1][:2] == (90.0, 4)
+
+
+def test_where_coarse_levels_lead_the_first_attempt_astray_finer_ones_are_tried(
+    asked: Asked,
+) -> None:
+    line = Line({0.0: 50.0}, {200.0: "failed"}, ends={0.0: 200.0})
+    ended = line.attempt
+
+    def attempt(start: str, begin: Matrix, used: int, tests: int) -> Any:
+        line.ends = {0.0: 200.0} if used == 6 else {}
+        return ended(start, begin, used, tests)
+
+    line.attempt = attempt  # type: ignore[method-assign]
+    assert run(line) == ("identity", 0.0)
+    assert [each[:2] for each in line.tried] == [(0.0, 6), (0.0, 4)]
+
+
+def test_the_tiles_of_an_answer_propose_where_they_are_found(asked: Asked) -> None:
+    verdicts = {0.0: "failed", 6.0: "doubtful", 12.0: "doubtful", 9.0: "settled"}
+    told = {0.0: (6.0, 9.0), 6.0: (12.0, 0.0)}
+    line = Line({0.0: 50.0, 6.0: 10.0, 9.0: 70.0}, verdicts, told=told)
+    assert run(line) == ("identity", 9.0)
+    # Near as they are, from the fine level on; and those of the answers that they lead to.
+    assert line.tried == [(0.0, 6, 1), (6.0, 2, 2), (12.0, 2, 3), (9.0, 2, 5)]
+    assert asked == []
+    small = Line({0.0: 50.0}, {0.0: "failed", 300.0: "aligned"}, told={0.0: (300.0,)})
+    assert run(small) == ("identity", 0.0)
+
+
+def test_an_answer_whose_horizon_crosses_the_target_asks_its_tiles_nothing(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "plausible", lambda *_: False)
+    line = Line({0.0: 50.0}, {0.0: "failed"}, told={0.0: (6.0,)})
+    assert run(line) == ("identity", 0.0)
+
+
+def test_an_answer_for_which_nothing_speaks_is_no_rival(asked: Asked) -> None:
+    line = Line({0.0: 90.0, 80.0: 30.0}, {0.0: "nothing"})
+    assert run(line) == ("two", 80.0)
+
+
+def test_no_more_is_solved_than_the_budget_has(asked: Asked) -> None:
+    chain = {6.0 * n: (6.0 * (n + 1),) for n in range(3 * MOST_ATTEMPTS)}
+    line = Line({80.0: 90.0}, dict.fromkeys(chain, "failed"), told=chain)
+    assert run(line)[0] == "identity"
+    assert len(line.tried) == MOST_ATTEMPTS
+
+
+def test_every_similarity_is_asked_for_a_start_before_the_next(asked: Asked) -> None:
+    values = Line({}, {0.0: "failed"})
+    edges = Line({0.0: 30.0, 80.0: 40.0}, {0.0: "failed"})
+    assert run(values, edges) == ("two", 80.0)
+    assert asked == ["one", "one", "two", "two"]
+    # The agreement of the one is no measure for the other.
+    values = Line({0.0: 90.0}, {0.0: "failed"})
+    assert run(values, Line({80.0: 40.0}, {0.0: "failed"})) == ("two", 80.0)
+
+
+def test_of_starts_that_find_nothing_the_images_as_they_lie_are_solved(asked: Asked) -> None:
+    line = Line({}, {0.0: "failed"})
+    assert run(line, starts=("one",)) == ("identity", 0.0)
+    assert line.tried == [(0.0, 6, 3)]
+
+
+def test_a_given_start_is_solved_from_all_levels(asked: Asked) -> None:
+    line = Line({0.0: 50.0}, {0.0: "failed"})
+    assert run(line, starts=("given",)) == ("given", 0.0)
+    assert line.tried == [(0.0, 6, 1)]
+    assert asked == []
