@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from align_cli.engine import cleaned as module
 from align_cli.engine.aligner import Aligner, align
 from align_cli.engine.alignment import Alignment
 from align_cli.engine.check import check
 from align_cli.engine.cleaned import cleaned
+from align_cli.engine.images.fixed_pattern import FixedPattern, Kinds
+from align_cli.engine.luma import luma
 from align_cli.engine.options import Options
+from align_cli.engine.pair import Pair
+from align_cli.engine.target import Target
 from tests.engine.displacements.pairs import FINE_SIZE, pair_of, shift, speckle, view
 from tests.engine.displacements.pairs import drawn as seen
 from tests.engine.images.test_fixed_pattern import moved
@@ -266,3 +272,24 @@ def test_where_nothing_stays_or_nothing_is_left_there_is_nothing_to_clean() -> N
     blank[100:106, 100:106] = 1.0
     noise = [np.random.default_rng(seed).normal(0.0, 1e-3, blank.shape) for seed in (1, 2)]
     assert cleaned(pair_with(blank + noise[0], blank + noise[1]), Options()) is None
+
+
+def test_of_a_large_pair_parts_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LOOKED_AT", 1 << 14)
+    options, looked_at = Options(), []
+    pattern = module.fixed_pattern
+
+    def counted(*planes: np.ndarray, **named: Any) -> FixedPattern:
+        looked_at.append(named["kinds"])
+        return pattern(*planes, **named)
+
+    monkeypatch.setattr(module, "fixed_pattern", counted)
+    skies = [luma(night_sky(x, 0, x, hot=hot)) for x, hot in ((1, 400), (2, 400))]
+    found = cleaned(Pair(skies[0], Target(skies[1], options)), options)
+    assert looked_at == [Kinds(spots=True, grid=False, areas=False)]
+    assert found is not None
+    assert found[1].isolated is not None
+    assert found[1].isolated.sum() > 380
+    clear = [luma(as_16_bits(200.0 * moved(x, 0) + x)) for x in (0, 9)]
+    assert cleaned(Pair(clear[0], Target(clear[1], options)), options) is None
+    assert len(looked_at) == 1

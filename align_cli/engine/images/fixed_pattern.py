@@ -20,10 +20,11 @@ from align_cli.engine.images.block_grid import PERIOD, BlockGrid, block_grid, wi
 from align_cli.engine.images.common_areas import common_areas, edges_of
 from align_cli.engine.images.constant_areas import constant_areas
 from align_cli.engine.images.isolated_pixels import isolated_pixels
+from align_cli.engine.luma import Luma
 
 SAMPLED: Final = 3
 STRIP_ROWS: Final = 24
-"""Strips of so many rows that are looked at before all are."""
+"""At least so many strips, of so many rows, are looked at before all are."""
 
 SAMPLED_PIXELS: Final = 1 << 14
 LEAST_SHARED: Final = 0.01
@@ -79,45 +80,38 @@ class Kinds(NamedTuple):
     areas: bool = True
 
 
-def suspected(
-    source: Plane,
-    target: Plane,
-    *,
-    source_valid: Mask | None = None,
-    target_valid: Mask | None = None,
-) -> Kinds:
+def suspected(source: Luma, target: Luma, *, pixels: int = 0) -> Kinds:
     """What parts of two images show of anything that ``fixed_pattern`` might find.
 
     In a fraction of its time: spots and block edges are looked for in strips of rows, areas at
     pixels that are spaced evenly. What is in none of them is too little to mislead anybody.
 
     Args:
-        source: (height, width) float32, finite, in any unit.
-        target: the same.
-        source_valid: (height, width) bool, or None where every pixel is valid.
-        target_valid: the same.
+        source: what is seen of the source; of a large one only those parts are converted.
+        target: the same of the target.
+        pixels: the strips have so many, and ``SAMPLED`` are the fewest.
     """
-    if source.shape != target.shape:
+    if source.size != target.size:
         return Kinds(spots=False, grid=False, areas=False)
-    rows = _strips(target.shape[0])
-    some = [None if each is None else each[rows] for each in (source_valid, target_valid)]
+    width, height = target.size
+    rows = _strips(height, max(SAMPLED, math.ceil(pixels / (STRIP_ROWS * width))))
+    some = [image.part((rows, slice(None))) for image in (source, target)]
+    known = [None if image.valid is None else image.valid[rows] for image in (source, target)]
     return Kinds(
-        spots=_common_spots(source[rows], target[rows], *some) is not None,
-        grid=_common_grid(source[rows], target[rows]) is not None,
-        areas=_share_areas(source, target, source_valid, target_valid),
+        spots=_common_spots(some[0], some[1], known[0], known[1]) is not None,
+        grid=_common_grid(some[0], some[1]) is not None,
+        areas=_share_areas(source, target),
     )
 
 
-def _share_areas(
-    source: Plane, target: Plane, source_valid: Mask | None, target_valid: Mask | None
-) -> bool:
+def _share_areas(source: Luma, target: Luma) -> bool:
     """Whether constant areas overlap, as evenly spaced pixels show them."""
-    step = max(1, math.isqrt(target.size // SAMPLED_PIXELS))
-    spaced = np.s_[::step, ::step]
+    step = max(1, math.isqrt(math.prod(target.size) // SAMPLED_PIXELS))
+    spaced = slice(None, None, step), slice(None, None, step)
     areas: Mask | None = None
-    for plane, valid in ((target, target_valid), (source, source_valid)):
-        known = None if valid is None else np.ascontiguousarray(valid[spaced])
-        found = constant_areas(np.ascontiguousarray(plane[spaced]), known)
+    for image in (target, source):
+        known = None if image.valid is None else np.ascontiguousarray(image.valid[spaced])
+        found = constant_areas(np.ascontiguousarray(image.part(spaced)), known)
         areas = found if areas is None else areas & found
         if areas.mean() < LEAST_SHARED:
             return False
@@ -226,9 +220,9 @@ def _without_spots(plane: Plane, spots: Mask) -> Plane:
     return clean
 
 
-def _strips(height: int) -> NDArray[np.intp]:
+def _strips(height: int, count: int) -> NDArray[np.intp]:
     """Rows of strips, evenly spaced; a multiple of a block high, so that they keep its phase."""
-    if height <= SAMPLED * STRIP_ROWS:
+    if height <= count * STRIP_ROWS:
         return np.arange(height)
-    tops = np.linspace(0, height - STRIP_ROWS, SAMPLED).astype(np.intp) // PERIOD * PERIOD
+    tops = np.linspace(0, height - STRIP_ROWS, count).astype(np.intp) // PERIOD * PERIOD
     return (tops[:, None] + np.arange(STRIP_ROWS)).ravel()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from numpy.testing import assert_array_equal
 from align_cli.engine.images.fixed_pattern import FixedPattern, Kinds, fixed_pattern, suspected
 from align_cli.engine.images.fixed_pattern import without_fixed_pattern as without
 from align_cli.engine.images.isolated_pixels import isolated_pixels
+from align_cli.engine.luma import Luma
 from align_cli.files.images import read_image
 from tests.engine.images.test_block_grid import compressed
 from tests.engine.images.test_constant_areas import agreement, mask, taken
@@ -190,6 +192,10 @@ def test_scenes_that_move_have_nothing() -> None:
 NO_KIND = Kinds(spots=False, grid=False, areas=False)
 
 
+def lumas(images: Sequence[np.ndarray]) -> list[Luma]:
+    return [Luma(np.asarray(image, np.float32), None, 0.0, 1.0) for image in images]
+
+
 def some_of_each_kind() -> dict[Kinds, tuple[np.ndarray, np.ndarray]]:
     hot = [stars(1.1, seed=seed) for seed in (1, 2)]
     for night in hot:
@@ -204,7 +210,7 @@ def some_of_each_kind() -> dict[Kinds, tuple[np.ndarray, np.ndarray]]:
 
 def test_parts_of_the_images_tell_what_is_worth_looking_for() -> None:
     for kinds, images in some_of_each_kind().items():
-        assert suspected(*images) == kinds
+        assert suspected(*lumas(images)) == kinds
         found, asked = fixed_pattern(*images), fixed_pattern(*images, kinds=kinds)
         assert (
             found.isolated is not None,
@@ -214,7 +220,7 @@ def test_parts_of_the_images_tell_what_is_worth_looking_for() -> None:
         assert asked.share == found.share
         assert asked.grid == found.grid
         assert fixed_pattern(*images, kinds=NO_KIND).empty
-    assert suspected(images[0], images[1][:-1]) == NO_KIND
+    assert suspected(*lumas((images[0], images[1][:-1]))) == NO_KIND
 
 
 CASES = {
