@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -46,6 +48,7 @@ def descend(
     statuses: dict[int, Status],
     levels: tuple[int, ...] = (2, 1, 0),
     preset: str = "balanced",
+    agree: Callable[[np.ndarray], bool] = lambda warp: True,
 ) -> tuple[Descent, list[LevelRecord], list[tuple[type, np.ndarray, float | None]]]:
     """Levels whose solver says that it found ``FOUND``, with a status for each level.
 
@@ -73,6 +76,7 @@ def descend(
             loss=LOSSES["l2"],
             options=Options(photometric=False, preset=preset),
             threads=threads,
+            agree=agree,
             progress=told.append,
             unit=2.0,
         )
@@ -162,6 +166,75 @@ def test_of_a_large_level_some_strips_stand_in_for_the_points(
         ]
     for place in places:
         assert_allclose(place.warp, np.eye(3), atol=2e-3)
+
+
+def test_where_nothing_agrees_the_rows_are_not_solved(monkeypatch: pytest.MonkeyPatch) -> None:
+    everywhere = dict.fromkeys(range(3), Status.CONVERGED)
+    monkeypatch.setattr(module, "DOUBTFUL", 1.0)
+    asked: list[np.ndarray] = []
+    for answer in (False, True):
+
+        def agree(warp: np.ndarray, answer: bool = answer) -> bool:
+            asked.append(warp)
+            return answer
+
+        descent, told, begun = descend(monkeypatch, everywhere, agree=agree)
+        kinds = [kind for kind, _, _ in begun]
+        assert kinds == [PointEquations] * 3 + [RowEquations] * answer
+        assert [record.level for record in descent.records] == [2, 1, 0]
+        last = Status.CONVERGED if answer else Status.NO_AGREEMENT
+        assert [record.status for record in descent.records] == [*[Status.CONVERGED] * 2, last]
+        assert (bool(descent.solved)) == answer
+        assert [record.level for record in told] == [2, 1, 0] if answer else [2, 1]
+        assert_allclose(asked[-1], FOUND.warp, atol=1e-12)
+        assert_allclose(descent.place.warp, FOUND.warp, atol=1e-12)
+
+
+def test_where_the_points_agree_well_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "DOUBTFUL", -1.1)
+    descent, _, _ = descend(
+        monkeypatch, dict.fromkeys(range(3), Status.CONVERGED), agree=lambda warp: False
+    )
+    assert descent.solved
+
+
+@pytest.mark.parametrize("last_step_px", [0.2, 0.5])
+def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
+    last_step_px: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked_at: list[int] = []
+
+    class Counted(RowEquations):
+        def __init__(self, *arguments: object, every: int, **named: object) -> None:
+            looked_at.append(every)
+            super().__init__(*arguments, every=every, **named)  # type: ignore[arg-type]
+
+    def solver(_: object, start: Place, *__: object, **___: object) -> LevelResult:
+        return LevelResult(start, Status.ITERATION_LIMIT, 20, last_step_px, 0.1, 0.0, 0.1, 1.0)
+
+    monkeypatch.setattr("align_cli.engine.moments.STRIP_PIXELS", 5 * SIZE[0])
+    monkeypatch.setattr(module, "RowEquations", Counted)
+    monkeypatch.setattr(module, "solve_level", solver)
+    image = luma(render(textured(), SIZE))
+    levels = pyramid(image, 3)
+    with Threads(1) as threads:
+        descent = coarse_to_fine(
+            targets(levels, (2, 1, 0)),
+            [FullSize(image), *levels[1:]],
+            image,
+            START,
+            model=MODELS["rigid"],
+            loss=LOSSES["tukey"],
+            options=Options(),
+            threads=threads,
+            unit=1.0,
+        )
+    restless = last_step_px > module.RESTLESS_PX
+    assert (1 in looked_at) != restless
+    assert looked_at[0] > 1
+    assert descent.records[-1].status is Status.ITERATION_LIMIT
+    assert descent.records[-1].level == 0
+    assert descent.solved
 
 
 def one_level() -> Descent:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -8,6 +10,7 @@ from align_cli.engine.alignment import Status
 from align_cli.engine.coordinates import corner_error, inverse, map_points
 from align_cli.engine.equations import LEAST_SCALE_SHARE, LevelEquations
 from align_cli.engine.lucas_kanade import (
+    ASKED_AFTER,
     LARGEST_SHARE,
     LevelResult,
     LevelSettings,
@@ -56,9 +59,12 @@ def solve(
     photometric: bool = True,
     max_iterations: int = 50,
     tolerance_px: float = 1e-3,
+    agree: Callable[[Place], bool] | None = None,
 ) -> LevelResult:
     terms = UNIFORM if photometric else NO_LIGHT
-    settings = LevelSettings(MODELS[model], LOSSES[loss], terms, max_iterations, tolerance_px)
+    settings = LevelSettings(
+        MODELS[model], LOSSES[loss], terms, max_iterations, tolerance_px, agree=agree
+    )
     start = np.eye(3) if warp is None else warp
     below, here = level_of(target), source if isinstance(source, Level) else level_of(source)
     with Threads(1) as threads:
@@ -213,6 +219,33 @@ def test_the_iteration_limit_is_a_result(kind: str) -> None:
     assert found.last_step_px > 1e-3
     # It got nearer all the same.
     assert images.error_px(inverse(found.place.warp)) < images.error_px(np.eye(3))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_where_there_is_no_rest_it_is_asked_once_whether_anything_agrees(kind: str) -> None:
+    images = pair("rigid", seed=2, size=SIZE, move_px=3.0)
+    asked: list[Place] = []
+
+    def solved(tolerance_px: float, answer: bool) -> LevelResult:
+        def agree(place: Place) -> bool:
+            asked.append(place)
+            return answer
+
+        asked.clear()
+        return solve(
+            images.source, images.target, "rigid", kind=kind, tolerance_px=tolerance_px, agree=agree
+        )
+
+    assert solved(0.5, answer=False).status is Status.CONVERGED
+    assert not asked
+    never = 1e-30
+    refused = solved(never, answer=False)
+    assert (refused.status, refused.iterations) == (Status.NO_AGREEMENT, ASKED_AFTER)
+    assert not refused.usable
+    assert len(asked) == 1
+    assert asked[0] is refused.place
+    assert solved(never, answer=True).iterations == 50
+    assert len(asked) == 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

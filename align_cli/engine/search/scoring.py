@@ -7,6 +7,7 @@ agrees in few tiles.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -20,6 +21,9 @@ TILE: Final = 12
 
 LEAST_CONTRAST: Final = 1e-3
 """Tiles of a smaller share of the mean contrast hold nothing but rounding."""
+
+FEWEST_TILES, KNOWN = 16, 0.5
+"""Fewer tiles, of which both images know this share, do not tell whether anything agrees."""
 
 DISAGREE, AGREE = 0.3, 0.8
 """ZNCC up to which a tile does not count, and from which on it counts whole."""
@@ -73,6 +77,22 @@ def score(shown: Shown, noise: float = 0.0) -> Score:
     votes = np.clip((zncc[telling] - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0)
     agreement = float(known[telling] @ votes)
     return Score(agreement, agreement / area)
+
+
+def standard_errors(tiles: TileZncc) -> float | None:
+    """How many standard errors above 0 the mean ZNCC is; None of too few tiles.
+
+    Pictures of different things correlate in some tiles and anticorrelate in others, so that the
+    mean differs from 0 by no more than its standard error has it (Student's t).
+    """
+    zncc, contrast, known = tiles
+    if not zncc.size:
+        return None
+    telling = zncc[(known > KNOWN) & (contrast > LEAST_CONTRAST * contrast.mean())]
+    if telling.size < FEWEST_TILES:
+        return None
+    error = float(telling.std(ddof=1)) / math.sqrt(telling.size)
+    return float(telling.mean()) / max(error, float(np.finfo(np.float64).tiny))
 
 
 class TileZncc(NamedTuple):

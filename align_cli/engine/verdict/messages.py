@@ -50,6 +50,10 @@ _SENTENCES: Final = {
     Status.TOO_LITTLE_OVERLAP: (
         "the source covers too little of the target ({overlap:.0%}): " + ADVICE
     ),
+    Status.NO_AGREEMENT: (
+        "the details of the images agree nowhere more than by accident; "
+        + _ADVICE[Status.NO_AGREEMENT]
+    ),
 }
 """Where the solver itself found no answer."""
 

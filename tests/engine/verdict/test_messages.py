@@ -26,6 +26,7 @@ UNSOLVED = (
     Status.SINGULAR,
     Status.DIVERGED,
     Status.TOO_LITTLE_OVERLAP,
+    Status.NO_AGREEMENT,
 )
 OPTIONS = {
     Status.NO_AGREEMENT: "--init",
@@ -89,6 +90,7 @@ def test_what_was_not_solved_has_failed_with_its_cause(status: Status, model: st
         Status.SINGULAR: f"every parameter of the {model} model",
         Status.DIVERGED: "diverged",
         Status.TOO_LITTLE_OVERLAP: "(7%)",
+        Status.NO_AGREEMENT: "may show different things",
     }
     assert shows[status] in found.sentence
     assert ("simpler" in found.sentence) == (status is Status.SINGULAR and model != SIMPLEST)
