@@ -184,7 +184,7 @@ def test_where_nothing_agrees_the_rows_are_not_solved(monkeypatch: pytest.Monkey
         assert [record.level for record in descent.records] == [2, 1, 0]
         last = Status.CONVERGED if answer else Status.NO_AGREEMENT
         assert [record.status for record in descent.records] == [*[Status.CONVERGED] * 2, last]
-        assert (bool(descent.solved)) == answer
+        assert bool(descent.solved) == answer
         assert [record.level for record in told] == [2, 1, 0] if answer else [2, 1]
         assert_allclose(asked[-1], FOUND.warp, atol=1e-12)
         assert_allclose(descent.place.warp, FOUND.warp, atol=1e-12)
