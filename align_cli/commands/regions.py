@@ -69,7 +69,10 @@ channel_opt = click.option(
     "channels are warped.",
 )
 ignore_alpha_opt = click.option(
-    "--ignore-alpha", is_flag=True, help="Let transparent pixels take part too."
+    "--ignore-alpha",
+    is_flag=True,
+    help="Let transparent pixels take part too. Without it, the alpha of an image of one colour is "
+    "what is aligned.",
 )
 
 

@@ -196,7 +196,8 @@ def luma(
     """Convert an image to the plane that is aligned.
 
     Grey is taken as it is, RGB becomes luma, any other number of channels their mean. With two or
-    four channels the last one is alpha: pixels that are not at all opaque take no part.
+    four channels the last one is alpha: pixels that are not at all opaque take no part. Where one
+    colour is all that is seen, as in an icon whose shape lies in its alpha, alpha is the picture.
 
     Args:
         image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
@@ -206,32 +207,38 @@ def luma(
             changes nothing. None for all pixels.
         channel: "luma"; "all" for the mean of all channels but alpha; or the number of one, from
             0 (also that of the last of four, which then is no alpha).
-        ignore_alpha: whether transparent pixels take part too.
+        ignore_alpha: whether transparent pixels take part too; alpha is not looked at then.
 
     Raises:
         ImageError: if the shape or dtype is unsupported, no pixel is finite, or all are equal; if
             there is no such channel, or the mask has another size or marks nothing.
     """
     check_image(image, role)
-    height, width = image.shape[:2]
-    pixels = image.reshape(height, width, -1)
+    pixels = image.reshape(*image.shape[:2], -1)
     colours, alpha, weights = _channels(pixels, channel, role)
     alpha = None if ignore_alpha else alpha
-    floating = image.dtype.kind == "f"
-    valid = _valid(colours, alpha, mask, role)
+    found = _of_channels(colours, weights, _valid(colours, alpha, mask, role))
+    if found is None and alpha is not None and isinstance(channel, str):
+        shape = alpha[:, :, None]
+        found = _of_channels(shape, (1.0,), _valid(shape, None, mask, role))
+    if found is None:
+        raise _flat(mask, role)
+    return found
+
+
+def _of_channels(colours: Image, weights: Weights, valid: Mask | None) -> Luma | None:
+    """The plane of some channels, (height, width, n); None where it is flat."""
+    height, width, _ = colours.shape
+    floating = colours.dtype.kind == "f"
     if valid is None and not floating and height * width > LARGE_PIXELS:
-        large = LargeLuma(colours, full_scale(image), weights)
-        if large.flat:
-            raise _flat(mask, role)
-        return large
-    offset, scale = _spread(colours, valid, _flat(mask, role)) if floating else (0.0, 1.0)
-    plane = _converted(colours, scale * full_scale(image), weights, offset, valid)
+        large = LargeLuma(colours, full_scale(colours), weights)
+        return None if large.flat else large
+    offset, scale = _spread(colours, valid) if floating else (0.0, 1.0)
+    plane = _converted(colours, scale * full_scale(colours), weights, offset, valid)
     if valid is not None:
         plane[~valid] = 0.0
     inside = plane if valid is None else plane[valid]
-    if inside.min() == inside.max():
-        raise _flat(mask, role)
-    return Luma(plane, valid, offset, scale)
+    return None if inside.min() == inside.max() else Luma(plane, valid, offset, scale)
 
 
 def seen(image: Image, role: str, mask: Mask | None, options: Options) -> Luma:
@@ -315,14 +322,14 @@ def _split_alpha(pixels: Image) -> tuple[Image, Image | None]:
     return pixels, None
 
 
-def _spread(colours: Image, valid: Mask | None, flat: ImageError) -> tuple[float, float]:
-    """Mean and standard deviation of the valid values of a floating-point image."""
+def _spread(colours: Image, valid: Mask | None) -> tuple[float, float]:
+    """Mean and standard deviation of the valid values of a floating-point image; 1 for none."""
     # Row by row whatever the layout in memory, so that sums round alike.
     values = (colours if valid is None else colours[valid]).astype(np.float64, order="C")
     # Scaled by the largest value first: the square of 1e200 is not finite.
     largest = float(np.abs(values).max())
     if largest == 0.0:
-        raise flat
+        return 0.0, 1.0
     values /= largest
     spread = float(values.std()) * largest
     return float(values.mean()) * largest, spread if spread > 0.0 else 1.0

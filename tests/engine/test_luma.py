@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -107,6 +110,44 @@ def test_only_what_is_wholly_transparent_takes_no_part(dtype: str, channels: int
     dirty = image.copy()
     dirty[3:6, 4:8, :-1] = np.iinfo(dtype).max if dtype.startswith("u") else 1e6
     assert_array_equal(luma(dirty).plane, found.plane)
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_shape_that_lives_in_alpha_alone_is_seen(dtype: str, channels: int) -> None:
+    shape = picture(dtype, 0)
+    shape[2:5, 3:9] = 0  # transparent there, and part of the shape
+    image = np.full((*SHAPE, channels), 7, dtype)
+    image[:, :, -1] = shape
+    image[3, 4, 0] = 9  # which is not seen
+    found, expected = luma(image), luma(shape)
+    assert_array_equal(found.plane, expected.plane)
+    assert found.valid is None
+    assert (found.offset, found.scale) == (expected.offset, expected.scale)
+
+
+@pytest.mark.parametrize("how", [{"ignore_alpha": True}, {"channel": 0}])
+def test_alpha_is_not_seen_where_colours_were_asked_for(how: dict[str, Any]) -> None:
+    image = np.full((*SHAPE, 4), 7, np.uint8)
+    image[:, :, -1] = picture("uint8", 0)
+    with pytest.raises(ImageError, match="the image is flat"):
+        luma(image, **how)
+
+
+def test_an_icon_of_one_colour_aligns_by_its_alpha() -> None:
+    source, target, truth = icon(0, 0), icon(5, 3), (5.0, 3.0)
+    found = align(source, target, model="translation")
+    assert found.outcome.aligned
+    assert_allclose(found.source_to_target[:2, 2], truth, atol=0.05)
+
+
+def icon(right: int, down: int) -> np.ndarray:
+    """(128, 128, 4) uint8: black, its shape in its alpha."""
+    alpha = np.zeros((128, 128), np.uint8)
+    cv2.circle(alpha, (40 + right, 42 + down), 21, 255, -1, cv2.LINE_AA)
+    cv2.rectangle(alpha, (66 + right, 60 + down), (96 + right, 108 + down), 255, -1)
+    cv2.putText(alpha, "R", (22 + right, 104 + down), 0, 2.0, 255, 4, cv2.LINE_AA)
+    return np.dstack([np.zeros((128, 128, 3), np.uint8), alpha])
 
 
 def test_three_channels_have_no_alpha() -> None:
