@@ -26,7 +26,7 @@ from align_cli.engine.displacements.far_matches import far_motion
 from align_cli.engine.displacements.field import DisplacementField, displacement_field
 from align_cli.engine.displacements.fit import Floats
 from align_cli.engine.displacements.level_pair import LevelPair
-from align_cli.engine.displacements.other_places import log10_other_places
+from align_cli.engine.displacements.other_places import other_places
 from align_cli.engine.displacements.tiles import Tiles, nearest, textured_tiles
 from align_cli.engine.displacements.views import PairView
 from align_cli.engine.displacements.windows import REACH, Windows, WindowSearch
@@ -111,7 +111,8 @@ class Evidence:
         settled: whether most of the textured area follows, beyond doubt.
         coarse: the coarsest level with tiles whose pixel is no larger than what is allowed; the
             finest where none is.
-        ambiguous: whether nearly all tiles lie where they fit, in a picture that repeats itself.
+        ambiguous: whether nearly all tiles lie where they fit, in a picture that repeats itself, or
+            the whole fits as well in another place.
         looked_at: gives all levels that may be asked further, finest first.
         away: share of the field's tiles that share another motion, further away than the field
             reaches.
@@ -340,24 +341,31 @@ def gathered(
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
     told = _told(_telling(asked), best, coarse, allowed, parameters, tests, looked_at)
     if told.log10_false_alarms > SETTLING:
-        told = replace(told, log10_false_alarms=_with_other_places(told, asked, parameters, tried))
-    return replace(told, ambiguous=any(each.ambiguous for each in asked))
+        telling = [each for each in looked_at() if each in asked or each in fine]
+        told = _with_other_places(told, telling, parameters, tried)
+    return replace(told, ambiguous=told.ambiguous or any(each.ambiguous for each in asked))
 
 
 def _with_other_places(
     told: Evidence, levels: Sequence[LevelEvidence], parameters: int, tried: int
-) -> float:
-    """log10 of the false alarms, by the number of tiles or by how badly other places fit.
+) -> Evidence:
+    """The same, by the number of tiles or by how badly other places fit, whichever tells more.
 
-    That is asked on one level; ``tried`` is the number of answers.
+    That is asked on one level, the finest on which it is little work: one on which the overlap has
+    no room for tiles will do. Where another place fits as well, and by no accident, no number of
+    tiles tells which of both it is. ``tried`` is the number of answers.
     """
     by_tiles = told.log10_false_alarms
     for level in levels:
-        places = log10_other_places(level.pair, parameters)
-        if places is not None:
-            # Two ways to be convinced are two tests.
-            return min(by_tiles, math.log10(2.0 * tried) + places)
-    return by_tiles
+        places = other_places(level.pair, parameters)
+        if places is None:
+            continue
+        if places.rival:
+            return replace(told, log10_false_alarms=max(by_tiles, 0.0), ambiguous=True)
+        # Two ways to be convinced are two tests.
+        by_places = math.log10(2.0 * tried) + places.log10_false_alarms
+        return replace(told, log10_false_alarms=min(by_tiles, by_places))
+    return told
 
 
 def allowed_px(inside: Mask, level: int) -> float:

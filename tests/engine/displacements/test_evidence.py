@@ -55,6 +55,12 @@ def asked(source: np.ndarray, target: np.ndarray, **settings: object) -> Evidenc
     return found
 
 
+def asked_at(source: np.ndarray, target: np.ndarray, warp: np.ndarray) -> Evidence:
+    found = gathered(view(source, target), warp, parameters=2, tests=1)
+    assert found is not None
+    return found
+
+
 def again(image: np.ndarray, noise: float = 0.05) -> np.ndarray:
     return noisy(image, noise, 77)
 
@@ -258,6 +264,32 @@ def test_tiles_away_take_part_in_the_share_that_follows() -> None:
     expected = stays / (found.matches + found.away * len(found.field))
     assert found.following == pytest.approx(expected)
     assert expected < 0.75 * stays / found.matches
+
+
+PAGE_AT, CROP = (200, 150), 28
+
+
+def crop_of_page(*, again: bool = False) -> Evidence:
+    """A crop of a page with room for few tiles, where it belongs; shown again elsewhere, or not."""
+    page = text_page(3, (640, 480))
+    x, y = PAGE_AT
+    crop = page[y : y + CROP, x : x + CROP].copy()
+    if again:
+        page[300 : 300 + CROP, 400 : 400 + CROP] = crop
+    return asked_at(noisy(crop, 0.02, 1), noisy(page, 0.02, 2), shift(-x, -y))
+
+
+def test_a_crop_with_room_for_few_tiles_is_believed_by_all_other_places() -> None:
+    found = crop_of_page()
+    assert found.tiles < 6
+    assert found.log10_false_alarms < -3.0
+    assert not found.ambiguous
+
+
+def test_a_crop_that_is_shown_twice_is_ambiguous() -> None:
+    found = crop_of_page(again=True)
+    assert found.ambiguous
+    assert found.log10_false_alarms >= 0.0
 
 
 def test_nothing_is_said_where_no_tile_can_tell() -> None:

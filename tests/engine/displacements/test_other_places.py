@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.other_places import (
     FEWEST_PEAKS,
     LEAST_EXCESS,
     MOST_PEAKS,
     _log10_expected,
-    log10_other_places,
+    other_places,
 )
 from tests.engine.displacements.pairs import drawn, level_pair, noisy, shift, speckle
 
@@ -28,6 +29,11 @@ def inside(x: int, y: int) -> np.ndarray:
     found = np.zeros(SIZE[::-1], np.bool_)
     found[y + 1 : y + SMALL[1] - 1, x + 1 : x + SMALL[0] - 1] = True
     return found
+
+
+def log10_other_places(pair: LevelPair, parameters: int) -> float | None:
+    found = other_places(pair, parameters)
+    return None if found is None else found.log10_false_alarms
 
 
 def crop_at(x: int, y: int, *, seed: int = 1, sigma: float = 0.1) -> float | None:
@@ -88,15 +94,15 @@ def test_what_is_not_known_is_no_other_place() -> None:
     target = noisy(drawn(SCENE, SIZE), 0.1, 1)
     source = noisy(drawn(SCENE, SMALL, shift(*AT)), 0.1, 2)
     pair = level_pair(source, target, warp=shift(-AT[0], -AT[1]), inside=inside(*AT))
-    assert log10_other_places(pair, 2) is not None
-    assert log10_other_places(replace(pair, target_known=inside(*AT)), 2) is None
+    assert other_places(pair, 2) is not None
+    assert other_places(replace(pair, target_known=inside(*AT)), 2) is None
 
 
 def test_where_the_overlap_is_most_of_both_there_are_no_other_places() -> None:
     image = drawn(SCENE, SIZE)
-    assert log10_other_places(level_pair(image, image), 2) is None
+    assert other_places(level_pair(image, image), 2) is None
     nowhere = level_pair(image, image, inside=np.zeros(SIZE[::-1], np.bool_))
-    assert log10_other_places(nowhere, 2) is None
+    assert other_places(nowhere, 2) is None
 
 
 def test_every_place_of_a_lattice_is_as_good() -> None:
@@ -111,6 +117,21 @@ def test_every_place_of_a_lattice_is_as_good() -> None:
     )
     found = log10_other_places(pair, 2)
     assert found is None or found > 0.0
+
+
+@pytest.mark.parametrize("copies", [0, 1, 2])
+def test_where_the_same_thing_is_shown_again_there_is_a_rival(copies: int) -> None:
+    target = drawn(SCENE, SIZE)
+    source = target[AT[1] : AT[1] + SMALL[1], AT[0] : AT[0] + SMALL[0]].copy()
+    for x, y in ((10, 20), (250, 180))[:copies]:
+        target[y : y + SMALL[1], x : x + SMALL[0]] = source
+    pair = level_pair(
+        noisy(source, 0.1, 2), noisy(target, 0.1, 1), warp=shift(-AT[0], -AT[1]), inside=inside(*AT)
+    )
+    found = other_places(pair, 2)
+    assert found is not None
+    assert found.log10_false_alarms < -2.0  # so that it would be believed
+    assert found.rival is (copies > 0)
 
 
 def test_the_number_of_places_that_are_as_good() -> None:
