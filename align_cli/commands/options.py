@@ -192,8 +192,8 @@ accept_residual_opt = click.option(
 keep_fixed_pattern_opt = click.option(
     "--keep-fixed-pattern",
     is_flag=True,
-    help="Let what stays with the sensor (isolated pixels, 8x8 blocks, constant areas) take part "
-    "although the scene moves.",
+    help="Let what stays with the sensor (isolated pixels, 8x8 blocks, constant areas, captions) "
+    "take part although the scene moves.",
 )
 max_megapixels_opt = click.option(
     "--max-megapixels",

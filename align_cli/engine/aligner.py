@@ -36,7 +36,13 @@ from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.search.attempt import Attempt, outvotes, stays, with_fewer_parameters
+from align_cli.engine.search.attempt import (
+    Attempt,
+    assessed,
+    outvotes,
+    stays,
+    with_fewer_parameters,
+)
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
@@ -256,7 +262,10 @@ class Aligner:
         if without is None:
             return first
         clean, pattern = without
-        second = search([Intensity(self._task(clean, threads))], starts, begin)
+        seen_clean = Intensity(self._task(clean, threads))
+        if nearly_all and _holds(seen_clean, first, begin):
+            return first
+        second = search([seen_clean], starts, begin)
         elsewhere = not first.aligned or second.moves_away_from(first)
         better = elsewhere or second.better_than(first)
         if second.aligned and better and outvotes(second.warp, second.gain, pattern, pair):
@@ -367,6 +376,12 @@ class Aligner:
                     if scores:
                         return scores
         return ()
+
+
+def _holds(clean: Intensity, first: Attempt, begin: Matrix) -> bool:
+    """Whether what is left of a pair without a fixed pattern follows too, or tells nothing."""
+    left = assessed(clean, first.start, first.descent, begin).outcome
+    return left.aligned or left.status is Status.SINGULAR
 
 
 def _refuted(pair: Pair, attempt: Attempt) -> bool:

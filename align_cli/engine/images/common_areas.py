@@ -63,6 +63,24 @@ def common_areas(source: Mask, target: Mask) -> Mask | None:
     Returns:
         (height, width) bool, or None where nothing is common.
     """
+    # A mosaic's dark pixels stay, too, but they are an area's outline without the area.
+    return still_areas(source, target, least_interior=1.0, least_area=LEAST_AREA)
+
+
+def still_areas(
+    source: Mask, target: Mask, *, least_interior: float, least_area: float
+) -> Mask | None:
+    """The connected parts of two masks whose outline stands still.
+
+    Args:
+        source: (height, width) bool.
+        target: the same.
+        least_interior: pixels within a part, for each of its outline.
+        least_area: the share of the image that lies within a part.
+
+    Returns:
+        (height, width) bool, or None where nothing is common.
+    """
     common = source & target
     if not common.any():
         return None
@@ -76,8 +94,8 @@ def common_areas(source: Mask, target: Mask) -> Mask | None:
     length = np.bincount(outline, minlength=count)
     some = np.s_[::_AREA_STEP, ::_AREA_STEP]
     interior = np.bincount(labels[some][inside[some]], minlength=count) * _AREA_STEP**2
-    # A mosaic's dark pixels stay, too, but they are an area's outline without the area.
-    fixed = (length > 0) & (interior >= np.maximum(step * length, LEAST_AREA * labels.size))
+    least = np.maximum(least_interior * step * length, least_area * labels.size)
+    fixed = (length > 0) & (interior > 0) & (interior >= least)
     fixed[0] = False
     if not fixed.any():
         return None

@@ -9,6 +9,7 @@ another motion has evidence without it.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.images.block_grid import PERIOD, BlockGrid, block_grid, without_block_edges
-from align_cli.engine.images.common_areas import common_areas, edges_of
+from align_cli.engine.images.captions import brightest, common_captions, darkest
+from align_cli.engine.images.common_areas import LEAST_AREA, common_areas, edges_of
 from align_cli.engine.images.constant_areas import constant_areas
 from align_cli.engine.images.isolated_pixels import isolated_pixels
 from align_cli.engine.luma import Luma
@@ -73,11 +75,13 @@ class Kinds(NamedTuple):
         spots: isolated pixels.
         grid: the edges of compressed blocks.
         areas: constant areas.
+        captions: opaque marks within the picture.
     """
 
     spots: bool = True
     grid: bool = True
     areas: bool = True
+    captions: bool = True
 
 
 def suspected(source: Luma, target: Luma, *, pixels: int = 0) -> Kinds:
@@ -92,28 +96,37 @@ def suspected(source: Luma, target: Luma, *, pixels: int = 0) -> Kinds:
         pixels: the strips have so many, and ``SAMPLED`` are the fewest.
     """
     if source.size != target.size:
-        return Kinds(spots=False, grid=False, areas=False)
+        return Kinds(spots=False, grid=False, areas=False, captions=False)
     width, height = target.size
     rows = _strips(height, max(SAMPLED, math.ceil(pixels / (STRIP_ROWS * width))))
     some = [image.part((rows, slice(None))) for image in (source, target)]
     known = [None if image.valid is None else image.valid[rows] for image in (source, target)]
+    spaced = _spaced(target), _spaced(source)
     return Kinds(
         spots=_common_spots(some[0], some[1], known[0], known[1]) is not None,
         grid=_common_grid(some[0], some[1]) is not None,
-        areas=_share_areas(source, target),
+        areas=_share(constant_areas, LEAST_SHARED, *spaced),
+        captions=any(_share(marks, LEAST_AREA, *spaced) for marks in (darkest, brightest)),
     )
 
 
-def _share_areas(source: Luma, target: Luma) -> bool:
-    """Whether constant areas overlap, as evenly spaced pixels show them."""
-    step = max(1, math.isqrt(math.prod(target.size) // SAMPLED_PIXELS))
+def _spaced(image: Luma) -> tuple[Plane, Mask | None]:
+    """Evenly spaced pixels of an image, and which of them are valid."""
+    step = max(1, math.isqrt(math.prod(image.size) // SAMPLED_PIXELS))
     spaced = slice(None, None, step), slice(None, None, step)
+    known = None if image.valid is None else np.ascontiguousarray(image.valid[spaced])
+    return np.ascontiguousarray(image.part(spaced)), known
+
+
+def _share(
+    kind: Callable[[Plane, Mask | None], Mask], least: float, *images: tuple[Plane, Mask | None]
+) -> bool:
+    """Whether what is found in each of two images, a plane and where it is valid, overlaps."""
     areas: Mask | None = None
-    for image in (target, source):
-        known = None if image.valid is None else np.ascontiguousarray(image.valid[spaced])
-        found = constant_areas(np.ascontiguousarray(image.part(spaced)), known)
+    for plane, valid in images:
+        found = kind(plane, valid)
         areas = found if areas is None else areas & found
-        if areas.mean() < LEAST_SHARED:
+        if areas.mean() < least:
             return False
     return True
 
@@ -142,6 +155,10 @@ def fixed_pattern(
         areas = constant_areas(target, target_valid)
         if areas.any():
             common = common_areas(constant_areas(source, source_valid), areas)
+    if kinds.captions:
+        marks = common_captions(source, target, source_valid, target_valid)
+        if marks is not None:
+            common = marks if common is None else common | marks
     return FixedPattern(
         _common_spots(source, target, source_valid, target_valid) if kinds.spots else None,
         _common_grid(source, target) if kinds.grid else None,

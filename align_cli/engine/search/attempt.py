@@ -9,6 +9,7 @@ from typing import Final
 
 import numpy as np
 
+from align_cli.engine.agreement import overlap
 from align_cli.engine.alignment import Outcome, Quality, Status, Verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coarse_to_fine import Descent
@@ -215,29 +216,36 @@ def attempted(
             afterwards; None for all of them.
         tests: how many candidates were looked at, this one among them.
     """
-    task = similarity.task
     before = begin if before is None else before
     descent = (among or similarity).descend(begin, used=used)
-    pair, warp = task.pair, descent.warp
-    quality = similarity.quality(before, warp)
+    quality = similarity.quality(before, descent.warp)
+    assessment = assessed(similarity, start, descent, before, tests=tests)
+    return Attempt(similarity, start, descent, quality, assessment)
+
+
+def assessed(
+    similarity: Similarity, start: str, descent: Descent, before: Matrix, *, tests: int = 1
+) -> Assessment:
+    """What is to be thought of where a descent ended; the arguments are those of ``attempted``."""
+    task, warp, size = similarity.task, descent.warp, similarity.task.pair.target.size
+    pair = task.pair
     answer = Answer(
         task.model,
         warp,
         descent.records[-1],
-        overlap=quality.overlap,
+        overlap=overlap(pair.source, pair.target.image, warp),
         noise=similarity.uncertainty(descent),
-        moved_px=corner_step_px(inverse(before) @ warp, pair.target.size),
+        moved_px=corner_step_px(inverse(before) @ warp, size),
         start_given=start == GIVEN,
         parameters=task.model.size,
     )
-    assessment = assess(
+    return assess(
         similarity.view(descent),
         answer,
         repeat=similarity.repeat,
         tests=tests,
         accept_residual=task.options.accept_residual,
     )
-    return Attempt(similarity, start, descent, quality, assessment)
 
 
 def outvotes(warp: Matrix, gain: float, pattern: FixedPattern, pair: Pair) -> bool:

@@ -264,8 +264,9 @@ def _main_motion(
     matches = with_coarser(field, reach, levels, partial(pair.expected, size=size))
     pair = pair.among(matches, size)
     textured = by_texture(matches, evidence.coarse)
-    second, area = told(textured, size, pair), textured.area
-    follows = pair.follows[1]
+    follows, area = pair.follows[1], textured.area
+    # Asked on coarser levels too, no tile may follow it any more.
+    second = told(textured, size, pair) if follows.any() else None
     rival = float(area[follows].sum() / max(area[pair.follows[0] & ~follows].sum(), 1.0))
     shown = within[~follows[nearest(within, matches.position)]]
     return _Main(matches[~follows], shown, _following(matches, evidence), second, rival)

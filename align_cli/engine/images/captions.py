@@ -1,0 +1,88 @@
+"""Burnt-in captions: opaque marks of the darkest or brightest value, inside the picture.
+
+A date, the name of a camera, a reticle. Letters on paper look the same, and what is clipped does
+too; as with ``common_areas`` only what stands still in both images is taken, and whether it is the
+scene that stands still is decided where another motion has evidence without it.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.images.common_areas import LEAST_AREA, still_areas
+from align_cli.engine.images.isolated_pixels import STEP, contrast_of
+
+LEAST_SHARE: Final = 0.002
+"""A caption covers so large a share of the picture: its value is looked for that far from the end
+of all values."""
+
+MOST_SHARE: Final = 0.25
+"""What covers more of the picture is the picture."""
+
+NEAR_VALUE: Final = 0.125
+"""Share of the picture's contrast by which its pixels may differ from it: noise, and what
+compression leaves beside strong edges."""
+
+MOST_BESIDE: Final = 0.5
+"""A caption has a value of its own: so many times as many pixels, at most, differ from it by up to
+twice as much. Drawn captions 0.05 to 0.35, the end of a scene's values 2 and more."""
+
+LEAST_INTERIOR: Final = 0.1
+"""Pixels within a letter, for each of its outline: strokes of 3 px have 0.3, a mosaic of colours,
+which stands still too, none."""
+
+FEW_PIXELS: Final = 1 << 16
+"""Of an image of no more pixels all are looked at."""
+
+
+def common_captions(
+    source: Plane, target: Plane, source_valid: Mask | None, target_valid: Mask | None
+) -> Mask | None:
+    """Opaque marks at the same pixels of both images.
+
+    Args:
+        source: (height, width) float32, finite, in any unit.
+        target: the same.
+        source_valid: (height, width) bool, or None where every pixel is valid.
+        target_valid: the same.
+
+    Returns:
+        (height, width) bool, or None where there are none.
+    """
+    found: Mask | None = None
+    for marks in (darkest, brightest):
+        both = marks(source, source_valid), marks(target, target_valid)
+        still = still_areas(*both, least_interior=LEAST_INTERIOR, least_area=0.0)
+        if still is not None and still.mean() >= LEAST_AREA:
+            found = still if found is None else found | still
+    return found
+
+
+def darkest(plane: Plane, valid: Mask | None) -> Mask:
+    """(height, width) bool: the pixels of the darkest value, up to noise; none if they are many."""
+    return _extreme(plane, valid, lower=True)
+
+
+def brightest(plane: Plane, valid: Mask | None) -> Mask:
+    """(height, width) bool: the pixels of the brightest value, up to noise; none if many."""
+    return _extreme(plane, valid, lower=False)
+
+
+def _extreme(plane: Plane, valid: Mask | None, *, lower: bool) -> Mask:
+    step = STEP if plane.size > FEW_PIXELS else 1
+    some = plane[::step, ::step]
+    some = some.ravel() if valid is None else some[valid[::step, ::step]]
+    if not some.size:
+        return np.zeros(plane.shape, np.bool_)
+    tolerance = NEAR_VALUE * contrast_of(some)
+    value = float(np.quantile(some, LEAST_SHARE if lower else 1.0 - LEAST_SHARE, method="nearest"))
+    inwards = some - value if lower else value - some
+    within = np.count_nonzero(inwards <= tolerance)
+    beside = np.count_nonzero(inwards <= 2.0 * tolerance) - within
+    near = plane <= value + tolerance if lower else plane >= value - tolerance
+    if near.mean() > MOST_SHARE or beside > MOST_BESIDE * within:
+        return np.zeros(plane.shape, np.bool_)
+    return near if valid is None else near & valid
