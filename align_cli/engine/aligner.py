@@ -263,7 +263,7 @@ class Aligner:
             return first
         clean, pattern = without
         seen_clean = Intensity(self._task(clean, threads))
-        if nearly_all and _holds(seen_clean, first, begin):
+        if nearly_all and not _tells(seen_clean, first, begin):
             return first
         second = search([seen_clean], starts, begin)
         elsewhere = not first.aligned or second.moves_away_from(first)
@@ -378,10 +378,10 @@ class Aligner:
         return ()
 
 
-def _holds(clean: Intensity, first: Attempt, begin: Matrix) -> bool:
-    """Whether what is left of a pair without a fixed pattern follows too, or tells nothing."""
+def _tells(clean: Intensity, first: Attempt, begin: Matrix) -> bool:
+    """Whether a pair without its fixed pattern has texture that could tell anything."""
     left = assessed(clean, first.start, first.descent, begin).outcome
-    return left.aligned or left.status is Status.SINGULAR
+    return left.status is not Status.SINGULAR
 
 
 def _refuted(pair: Pair, attempt: Attempt) -> bool:
