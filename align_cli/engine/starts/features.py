@@ -16,60 +16,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Points
-from align_cli.engine.coordinates import at_level
-from align_cli.engine.pyramid import Level
+from align_cli.engine.coordinates import map_points
 from align_cli.engine.starts.motions import FEWEST, motions
+from align_cli.engine.starts.pictures import Picture, picture
 from align_cli.engine.starts.views import Views
 
-MOST_PIXELS: Final = (1 << 17, 1 << 19)
-"""Of the level that is looked at, and of the one that is tried where that does not do."""
+PIXELS: Final = 1 << 17
+"""Of an image as it is looked at."""
 
 MOST_FEATURES: Final = 2000
 RATIO: Final = 0.8
 """Lowe 2004: a match counts if the second best is by so much worse."""
 
-SURE, SURE_SHARE = 40, 0.7
-"""Where one motion explains so many matches on the coarser images, and this share of them, the
-finer ones have no say."""
-
-DARKEST, BRIGHTEST = 0.5, 99.5
-"""Percentiles that become black and white."""
-
-LEAST_SPAN: Final = 1e-6
-"""Grey values, 1 being full scale, that they are apart at least: flat pictures have no features."""
-
-
-Bytes = NDArray[np.uint8]
-
 
 @dataclass(frozen=True)
 class Features:
-    """Places, (n, 2), and descriptors, (n, 128), of an image's features."""
+    """Places at full size, (n, 2), and descriptors, (n, 128), of an image's features."""
 
     places: Points
     descriptors: NDArray[np.float32]
 
 
 def guesses(views: Views) -> Iterator[Matrix]:
-    """Motions behind the matches, on coarser images first; warps, target -> source, full size."""
-    seen: set[int] = set()
-    sure = False
-    for pixels in MOST_PIXELS:
-        level = views.reduced(pixels)
-        if level is None or level in seen or sure:
-            continue
-        seen.add(level)
-        size = views.target[level].size
-        start, end = _matches(views.target[level], views.source[level])
-        for found in motions(views.model, start, end, size):
-            sure |= found.inliers >= SURE and found.share >= SURE_SHARE
-            yield at_level(found.warp, -level)
-
-
-def _matches(target: Level, source: Level) -> tuple[Points, Points]:
-    """(n, 2) places in the target and in the source that look alike."""
-    here, there = (features(*grey(level), MOST_FEATURES) for level in (target, source))
-    return matched(here, there)
+    """Motions behind the matches; warps, target -> source, at full size."""
+    source, target = (picture(each, PIXELS) for each in (views.source, views.target))
+    here, there = matched(*(features(each, MOST_FEATURES) for each in (target, source)))
+    pixel = float(source.to_full[0, 0])
+    for moved in motions(views.model, here, there, views.target[0].size, pixel):
+        yield moved.warp
 
 
 def matched(here: Features, there: Features) -> tuple[Points, Points]:
@@ -77,26 +51,38 @@ def matched(here: Features, there: Features) -> tuple[Points, Points]:
     nothing = np.empty((0, 2))
     if min(len(here.places), len(there.places)) < FEWEST:
         return nothing, nothing
-    pairs = cv2.BFMatcher().knnMatch(here.descriptors, there.descriptors, k=2)
-    good = [best for best, second in pairs if best.distance < RATIO * second.distance]
-    indices = np.array([(match.queryIdx, match.trainIdx) for match in good], np.intp).reshape(-1, 2)
-    return here.places[indices[:, 0]], there.places[indices[:, 1]]
+    nearest, distance, second = nearest_two(here.descriptors, there.descriptors)
+    good = distance < RATIO**2 * second
+    return here.places[good], there.places[nearest[good]]
 
 
-def grey(level: Level) -> tuple[Bytes, Bytes | None]:
-    """A level in 256 grey levels, and where it is known, 255; None for everywhere."""
-    image = level.image
-    values = image if level.valid is None else image[level.valid]
-    low, high = np.percentile(values, [DARKEST, BRIGHTEST]) if values.size else (0.0, 1.0)
-    span = max(float(high - low), LEAST_SPAN)
-    grey = np.clip((image - np.float32(low)) * np.float32(255.0 / span), 0.0, 255.0)
-    mask = None if level.valid is None else level.valid.astype(np.uint8) * np.uint8(255)
-    return grey.astype(np.uint8), mask
+def nearest_two(
+    one: NDArray[np.float32], other: NDArray[np.float32]
+) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
+    """Which of others is most like each of (n, 128) descriptors; its squared distance and the next.
+
+    SIFT's numbers are whole and their squares add up to less than 2^24, so that single precision
+    is exact, and a product of matrices takes a third of the time of a search for neighbours.
+    """
+    squares = np.einsum("ij,ij->i", other, other)
+    lacking = squares - 2.0 * (one @ other.T)
+    rows = np.arange(len(one))
+    nearest = lacking.argmin(axis=1)
+    least = lacking[rows, nearest]
+    lacking[rows, nearest] = np.inf
+    own = np.einsum("ij,ij->i", one, one)
+    return nearest, least + own, lacking.min(axis=1) + own
 
 
-def features(image: Bytes, mask: Bytes | None, most: int) -> Features:
-    """SIFT features where a mask is not 0, at most so many."""
-    points, descriptors = cv2.SIFT.create(most).detectAndCompute(image, mask)
-    # Without points the descriptors are None, and nobody looks at them.
-    places = np.array([point.pt for point in points], np.float64).reshape(-1, 2)
-    return Features(places, np.asarray(descriptors, np.float32))
+def features(picture: Picture, most: int) -> Features:
+    """SIFT features of what is known of an image: so many, those of the highest contrast.
+
+    No contrast is too low by itself: of faint texture, the vessels of a retina, a fixed threshold
+    leaves a handful of points or none.
+    """
+    sift = cv2.SIFT.create(most, contrastThreshold=0.0)
+    points, descriptors = sift.detectAndCompute(picture.image, picture.known)
+    if not points:
+        return Features(np.empty((0, 2)), np.empty((0, 128), np.float32))
+    places = np.array([point.pt for point in points], np.float64)
+    return Features(map_points(picture.to_full, places), np.asarray(descriptors, np.float32))

@@ -31,7 +31,9 @@ class Moved(NamedTuple):
     share: float
 
 
-def motions(model: MotionModel, here: Points, there: Points, size: Size) -> Iterator[Moved]:
+def motions(
+    model: MotionModel, here: Points, there: Points, size: Size, pixel: float = 1.0
+) -> Iterator[Moved]:
     """Motions of a model that explain points, that of the most first.
 
     Args:
@@ -39,23 +41,27 @@ def motions(model: MotionModel, here: Points, there: Points, size: Size) -> Iter
         here: (n, 2) points of the target.
         there: (n, 2) those of the source that show the same.
         size: (width, height) of the target.
+        pixel: of the level on which the points of the source were found, in their coordinates.
     """
     for _ in range(MOTIONS):
         if len(here) < FEWEST:
             return
-        found, inliers = _homography(here, there)
+        found, inliers = _homography(here, there, NOISE_PX * pixel)
         if found is None or inliers.sum() < FEWEST:
             return
         warp = found
         if not model.projective:
             warp = model.from_points(here[inliers], there[inliers])
-        if plausible(unit(warp), size):
+        warp = unit(warp)
+        if plausible(warp, size):
             yield Moved(warp, int(inliers.sum()), float(inliers.mean()))
         here, there = here[~inliers], there[~inliers]
 
 
-def _homography(here: Points, there: Points) -> tuple[Matrix | None, NDArray[np.bool_]]:
-    found, inliers = cv2.findHomography(here, there, cv2.USAC_MAGSAC, NOISE_PX, maxIters=5000)
+def _homography(
+    here: Points, there: Points, noise: float
+) -> tuple[Matrix | None, NDArray[np.bool_]]:
+    found, inliers = cv2.findHomography(here, there, cv2.USAC_MAGSAC, noise, maxIters=5000)
     if found is None or not np.isfinite(found).all() or found[2, 2] == 0.0:
         return None, np.zeros(len(here), np.bool_)
     return np.asarray(found, np.float64), inliers.ravel().astype(np.bool_)

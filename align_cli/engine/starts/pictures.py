@@ -1,0 +1,80 @@
+"""An image as features are looked for in it: grey levels, on about as many pixels as that needs.
+
+Each image is reduced by itself. Pyramids that are held against each other level by level leave one
+that shows the same scene on a fifth of the other's pixels with next to none.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Matrix
+from align_cli.engine.coordinates import Size
+from align_cli.engine.pyramid import Level
+
+Bytes = NDArray[np.uint8]
+
+DARKEST, BRIGHTEST = 0.5, 99.5
+"""Percentiles that become black and white."""
+
+LEAST_SPAN: Final = 1e-6
+"""Grey values, 1 being full scale, that they are apart at least: flat pictures have no features."""
+
+
+class Picture(NamedTuple):
+    """An image of so many pixels.
+
+    Attributes:
+        image: (height, width), 256 grey levels.
+        known: the same, 255 where it is known, else 0.
+        to_full: pixel -> pixel of the image at full size; a scale for each axis, and a shift.
+    """
+
+    image: Bytes
+    known: Bytes
+    to_full: Matrix
+
+
+def picture(levels: Sequence[Level], pixels: int) -> Picture:
+    """An image reduced to so many pixels, or as it is if it has no more.
+
+    Args:
+        levels: the image's pyramid, level 0 first.
+        pixels: what is needed, width times height.
+    """
+    # A level of up to four times as many shows all that is left of it.
+    counts = [math.prod(level.size) for level in levels]
+    few = (number for number, count in enumerate(counts) if count <= 4 * pixels)
+    number = next(few, len(levels) - 1)
+    image, known = _grey(levels[number])
+    width, height = levels[number].size
+    share = min(1.0, math.sqrt(pixels / counts[number]))
+    size: Size = max(round(share * width), 1), max(round(share * height), 1)
+    if share < 1.0:
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
+        known = np.asarray(cv2.resize(known, size, interpolation=cv2.INTER_NEAREST), np.uint8)
+    across, down = width / size[0], height / size[1]
+    # The edges of the image stay where they are, not the centres of its outermost pixels.
+    to_level = np.array(
+        [[across, 0.0, (across - 1.0) / 2.0], [0.0, down, (down - 1.0) / 2.0], [0.0, 0.0, 1.0]]
+    )
+    return Picture(image, known, np.diag([2.0**number, 2.0**number, 1.0]) @ to_level)
+
+
+def _grey(level: Level) -> tuple[Bytes, Bytes]:
+    """A level in 256 grey levels, and where it is known, 255."""
+    image = level.image
+    known = np.full(image.shape, 255, np.uint8)
+    if level.valid is not None:
+        known[~level.valid] = 0
+    values = image if level.valid is None else image[level.valid]
+    low, high = np.percentile(values, [DARKEST, BRIGHTEST]) if values.size else (0.0, 1.0)
+    span = max(float(high - low), LEAST_SPAN)
+    grey = np.clip((image - np.float32(low)) * np.float32(255.0 / span), 0.0, 255.0)
+    return grey.astype(np.uint8), known
