@@ -133,8 +133,8 @@ class Aligner:
         Args:
             source: like the target; size, dtype and channels may differ.
             mask: (height, width) bool, the pixels of the source that take part; None for all.
-            init: "auto", the name of a start ("identity", "translation", "fourier",
-                "features"), or (3, 3) ``source_to_target`` to start from.
+            init: "auto", the name of a start (``options.START_NAMES``), or (3, 3)
+                ``source_to_target`` to start from.
             allow_flip: try the source's mirror image too, where the source cannot be aligned.
             all_tiles: ask all tiles of the target how far they lie from where they fit, not only
                 as many as the verdict needs: for looking at.
@@ -471,8 +471,8 @@ def align(
         channel: what both images are seen by: "luma", "all" (the mean of all channels), or the
             number of one channel from 0.
         ignore_alpha: whether transparent pixels take part too.
-        init: "auto", the name of a start ("identity", "translation", "fourier", "features"), or
-            (3, 3) ``source_to_target`` to start from.
+        init: "auto", the name of a start (``options.START_NAMES``), or (3, 3)
+            ``source_to_target`` to start from.
         allow_flip: try the source's mirror image too, where the source cannot be aligned.
         threads: how many to use; None for one for each core, at most 4. Does not change results.
             (OpenCV has its own: ``cv2.setNumThreads``.)

@@ -34,7 +34,15 @@ INSTEAD_OF_IT: Final = (
 
 INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
-START_NAMES: Final = ("identity", "translation", "template", "fourier", "features", "tilted")
+START_NAMES: Final = (
+    "identity",
+    "translation",
+    "template",
+    "fourier",
+    "features",
+    "poses",
+    "tilted",
+)
 INIT_NAMES: Final = (AUTO, *START_NAMES)
 
 LUMA_CHANNEL: Final = "luma"

@@ -94,7 +94,10 @@ def test_the_command_says_where_it_began(
     missing = imalign("a.png", "b.png", "--init", "orb")
     assert missing.returncode == 3
     assert missing.stderr.startswith("Error: orb: there is no such file, and no start of this name")
-    assert "auto, identity, translation, template, fourier, features or tilted" in missing.stderr
+    assert (
+        "auto, identity, translation, template, fourier, features, poses or tilted"
+        in missing.stderr
+    )
     missing = imalign("a.png", "b.png", "--init", "none.json")
     assert missing.returncode == 3
     assert "none.json: there is no such file; check the name" in missing.stderr

@@ -4,6 +4,8 @@ import jsonschema
 import pytest
 
 from align_cli.engine.alignment import Status
+from align_cli.engine.options import START_NAMES
+from align_cli.engine.starts.given import GIVEN
 from align_cli.files.schema import ALIGNMENT, EARLIER_ALIGNMENTS, alignment_schema
 
 AGREEMENT = {"zncc": 0.5, "rmse": 0.1, "mae": 0.05}
@@ -287,6 +289,11 @@ def test_missing_and_unknown_keys_are_invalid(validator, place):
     document = copy.deepcopy(DOCUMENT)
     at_place(document)["unknown"] = 1
     assert not validator.is_valid(document)
+
+
+def test_every_start_and_no_other_has_a_name_in_the_schema():
+    names = alignment_schema()["properties"]["start"]["enum"]
+    assert names == [*START_NAMES, GIVEN]
 
 
 def test_the_schema_of_an_earlier_version_is_still_published():

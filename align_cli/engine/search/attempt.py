@@ -21,6 +21,7 @@ from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.motion import MODELS, MotionModel, nearest
 from align_cli.engine.pair import Pair
+from align_cli.engine.place import Place
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.search.similarity import Similarity
 from align_cli.engine.starts.given import GIVEN
@@ -35,7 +36,7 @@ from align_cli.engine.verdict.assessment import (
 from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.uncertainty import with_difference
 
-MORE: Final = 0.02
+MORE: Final = 0.05
 """What began further from the images as they lie wins by this share more: a chessboard fits as well
 when it is turned by 180 degrees."""
 
@@ -221,6 +222,21 @@ def attempted(
     quality = similarity.quality(before, descent.warp)
     assessment = assessed(similarity, start, descent, before, tests=tests)
     return Attempt(similarity, start, descent, quality, assessment)
+
+
+def corrected(attempt: Attempt, warp: Matrix, before: Matrix, *, tests: int) -> Attempt:
+    """The attempt with the warp that its tiles agree on, as a last step.
+
+    Where grey values differ by more than an illumination (halos around edges, a pen, one plate of
+    another colour) the solver's residual is biased, and each tile's correlation is not.
+    """
+    similarity, descent = attempt.similarity, attempt.descent
+    step = corner_step_px(inverse(attempt.warp) @ warp, similarity.task.pair.target.size)
+    last = replace(descent.records[-1], status=Status.CONVERGED, last_step_px=step)
+    descent = Descent(Place(warp, similarity.illumination(warp)), (*descent.records[:-1], last))
+    quality = similarity.quality(before, warp)
+    assessment = assessed(similarity, attempt.start, descent, before, tests=tests)
+    return Attempt(similarity, attempt.start, descent, quality, assessment)
 
 
 def assessed(

@@ -10,26 +10,22 @@ import numpy as np
 
 from align_cli.engine import agreement
 from align_cli.engine.alignment import Quality, Status, Uncertainty
-from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.coarse_to_fine import Descent
 from align_cli.engine.displacements.views import OrientationView
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import GRADIENT
-from align_cli.engine.orientation import Tensors
-from align_cli.engine.pyramid import Level
+from align_cli.engine.photometry import Light
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.search.scoring import Score, Shown, score
 from align_cli.engine.search.similarity import Levels, Task
-from align_cli.engine.starts.views import Views
+from align_cli.engine.starts.views import Planes
 from align_cli.engine.uncertainty import uncertainty
-from align_cli.engine.unlike import descend
+from align_cli.engine.unlike import NO_ILLUMINATION, descend
 from align_cli.engine.unlike_views import View, compared
 
 LEAST_SIDE: Final = 64
 """Guesses are looked at on the coarsest level whose shorter side is as long in both images."""
-
-LEAST_ENERGY: Final = 1e-2
-"""What is added to the energy of an edge before its logarithm is taken, as a share of the mean."""
 
 QUALITY_LEVEL: Final = 1
 """Level on which it is told how well orientations agree."""
@@ -72,14 +68,12 @@ class Gradient:
         level = max((n for n in range(count) if sides[n] >= LEAST_SIDE), default=0)
         return Levels(level, level)
 
-    @cached_property
-    def views(self) -> Views:
-        """What the starts look at: how strong the edges are, whatever lies on either side."""
-        source, target = (
-            [Level(_strength(tensors), tensors.valid) for tensors in view.tensors]
-            for view in (self.source, self.target)
+    def orientations(self, level: int) -> tuple[Planes, Planes]:
+        """The orientation planes of source and target on a level."""
+        return (
+            self.source.still(level, exact=False).planes,
+            self.target.still(level, exact=False).planes,
         )
-        return Views(source, target, self.task.model)
 
     @property
     def repeat(self) -> Repeat | None:
@@ -112,6 +106,11 @@ class Gradient:
             used=used,
         )
 
+    def illumination(self, warp: Matrix) -> Light:
+        """None is compared: NaN."""
+        del warp
+        return NO_ILLUMINATION
+
     def view(self, descent: Descent) -> OrientationView:
         """Both images as the displacement field sees them, under any answer."""
         del descent
@@ -141,12 +140,3 @@ class Gradient:
             before=replace(measured.before, zncc=znccs[0]),
             after=replace(measured.after, zncc=znccs[1]),
         )
-
-
-def _strength(tensors: Tensors) -> Plane:
-    """(height, width) float32, the logarithm of the gradient's energy, noise and all."""
-    xx, _, yy = tensors.planes
-    energy = xx + yy
-    least = tensors.noise + LEAST_ENERGY * float(energy.mean())
-    energy += np.float32(max(least, float(np.finfo(np.float32).tiny)))
-    return np.asarray(np.log(energy), np.float32)

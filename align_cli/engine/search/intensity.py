@@ -27,6 +27,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import left_on
 from align_cli.engine.options import INTENSITY
+from align_cli.engine.photometry import Light
 from align_cli.engine.place import Place
 from align_cli.engine.polish import polish
 from align_cli.engine.pyramid import REACH, Level
@@ -42,7 +43,6 @@ from align_cli.engine.search.scoring import (
     tile_zncc,
 )
 from align_cli.engine.search.similarity import Levels, Task
-from align_cli.engine.starts.views import Views
 from align_cli.engine.uncertainty import uncertainty
 
 LEAST_SIDE: Final = 80
@@ -83,6 +83,7 @@ class Intensity:
     """
 
     name = INTENSITY
+    orientations = None
 
     def __init__(self, task: Task) -> None:
         self.task = task
@@ -107,12 +108,6 @@ class Intensity:
         # Where the source is tiny, what it can lie on in the target is not worth all its pixels.
         coarse = max(large, default=min(held_ones, default=count - 1))
         return Levels(coarse, min((n for n in held_ones if n < coarse), default=coarse))
-
-    @cached_property
-    def views(self) -> Views:
-        """What the starts look at."""
-        pair = self.task.pair
-        return Views(pair.levels, pair.target.levels, self.task.model)
 
     @property
     def repeat(self) -> Repeat | None:
@@ -209,6 +204,13 @@ class Intensity:
             field=not coarsely,
         )
         return descent if coarsely or not self._to_polish(descent) else self._polished(descent)
+
+    def illumination(self, warp: Matrix) -> Light:
+        """Gain and bias under a warp, as points of the finest level have it."""
+        pair = self.task.pair
+        if not self.task.options.photometric:
+            return pair.light_as_it_is()
+        return pair.light_under(warp)
 
     def view(self, descent: Descent) -> IntensityView:
         """Both images as the displacement field sees them under an answer."""

@@ -9,17 +9,17 @@ answers, or led astray by a part, is told by its tiles, which propose as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from align_cli.engine.alignment import Status
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.lucas_kanade import corner_step_px
-from align_cli.engine.search.attempt import Attempt, attempted
+from align_cli.engine.search.attempt import Attempt, attempted, corrected
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
-from align_cli.engine.starts import GIVEN, IDENTITY, LAST_RESORTS, STARTS, tiles
+from align_cli.engine.starts import GIVEN, IDENTITY, LAST_RESORTS, STARTS, Views, tiles
 from align_cli.engine.verdict.assessment import EVIDENCE
 
 AS_GOOD: Final = 0.9
@@ -75,12 +75,21 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
         An attempt that is aligned; if none is, one that is doubtful, else any.
     """
     searches = [_Search(similarity, begin) for similarity in similarities]
+    task = similarities[0].task
+    orientations = (each.orientations for each in similarities)
+    views = Views(
+        task.pair.levels,
+        task.pair.target.levels,
+        task.model,
+        next((each for each in orientations if each is not None), None),
+    )
     best: Attempt | None = None
     for start in starts:
         if start in LAST_RESORTS and best is not None and best.aligned:
             break
+        guesses = (begin,) if start in (IDENTITY, GIVEN) else tuple(STARTS[start](views))
         for one in searches:
-            for found in one.attempts(start):
+            for found in one.attempts(start, guesses):
                 if best is None or found.better_than(best):
                     best = found
                 if best.settled:
@@ -103,13 +112,10 @@ class _Search:
         self._needed = 0.0
         self._ends: list[Matrix] = []
 
-    def attempts(self, start: str) -> Iterator[Attempt]:
-        """What a start leads to."""
+    def attempts(self, start: str, guesses: Sequence[Matrix]) -> Iterator[Attempt]:
+        """What a start leads to, that proposed some warps."""
         if start in (IDENTITY, GIVEN):
             yield from self._with_tiles(self.solved(start, self.begin))
-            guesses: Iterable[Matrix] = (self.begin,)
-        else:
-            guesses = STARTS[start](self.similarity.views)
         candidate = self._best(start, guesses)
         if candidate is not None and self._worth_solving(candidate.warp, candidate.score):
             yield from self._with_tiles(self.solved(start, candidate.warp, used=candidate.used))
@@ -137,6 +143,10 @@ class _Search:
         """An attempt, and those that its tiles propose."""
         yield attempt
         self._ended(attempt)
+        yield from self._told_by_tiles(attempt)
+
+    def _told_by_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
+        """Where more tiles are found than follow an attempt: solved there, and as they tell it."""
         told = attempt.assessment.displacements
         size = self.similarity.task.pair.target.size
         if told is None or not plausible(attempt.warp, size):
@@ -144,11 +154,19 @@ class _Search:
         model = self.similarity.task.model
         for warp, part in tiles.guesses(told.field, attempt.warp, model, size):
             self._scored += 1
-            among = None if self._spent or self._tried(warp) else self.similarity.among(part)
+            if self._spent:
+                return
+            fixed = corrected(attempt, warp, self.begin, tests=self._scored + 1)
+            among = None if self._tried(warp) else self.similarity.among(part)
             if among is not None:
                 used = self.similarity.levels.fine + 1
                 again = self.solved(attempt.start, warp, used=used, among=among)
-                yield from self._with_tiles(again)
+                yield again
+                self._ended(again)
+                if not (again.aligned or fixed.aligned):
+                    yield from self._told_by_tiles(again)
+            yield fixed
+            self._ended(fixed)
 
     def _ended(self, attempt: Attempt) -> None:
         self._solved += 1
@@ -161,7 +179,7 @@ class _Search:
         share = 1.0 if attempt.aligned else AS_GOOD
         self._needed = max(self._needed, share * attempt.score.agreement)
 
-    def _best(self, start: str, guesses: Iterable[Matrix]) -> Candidate | None:
+    def _best(self, start: str, guesses: Sequence[Matrix]) -> Candidate | None:
         """The guess under which most tiles agree; no more are asked for once most do."""
         best = None
         for guess in guesses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple, Protocol
 
@@ -16,10 +17,11 @@ from align_cli.engine.luma import Luma
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
+from align_cli.engine.photometry import Light
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.robust import Loss
 from align_cli.engine.search.scoring import Score
-from align_cli.engine.starts.views import Views
+from align_cli.engine.starts.views import Planes
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads
 
@@ -89,8 +91,8 @@ class Similarity(Protocol):
         """Where guesses are looked at."""
 
     @property
-    def views(self) -> Views:
-        """What the starts look at."""
+    def orientations(self) -> Callable[[int], tuple[Planes, Planes]] | None:
+        """Gives the orientation planes of source and target on a level; None where it has none."""
 
     @property
     def repeat(self) -> Repeat | None:
@@ -101,6 +103,9 @@ class Similarity(Protocol):
 
     def descend(self, start: Matrix, *, used: int, finest: int | None = None) -> Descent:
         """Solve the ``used`` finest levels from a warp; with ``finest`` no finer than that."""
+
+    def illumination(self, warp: Matrix) -> Light:
+        """The illumination under a warp; NaN where none is compared."""
 
     def view(self, descent: Descent) -> PairView:
         """Both images as the displacement field sees them under an answer."""

@@ -20,6 +20,7 @@ from align_cli.engine.displacements.coarser import matches_of
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.fit import squared_lengths, tukey_weight, with_scatter
 from align_cli.engine.displacements.motions import motions
+from align_cli.engine.displacements.remainder import fitted_transform
 from align_cli.engine.displacements.tiles import nearest
 from align_cli.engine.displacements.windows import REACH
 from align_cli.engine.motion import MotionModel
@@ -66,8 +67,7 @@ def guesses(
         count = np.count_nonzero(group.tiles)
         if 2 * count < model.size or count <= np.count_nonzero(follow):
             continue
-        here = matches.position[group.tiles]
-        moved = warp @ model.from_points(here, here + matches.displacement[group.tiles])
+        moved = warp @ fitted_transform(model, matches[group.tiles], size)[0]
         if np.isfinite(moved).all() and plausible(unit(moved), size):
             x, y = (np.linspace(0.0, side - 1.0, GRID) for side in size)
             places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,13 +16,21 @@ TOO_MANY: Final = 8
 """A large source and a tiny target have few levels in common, all of them large."""
 
 
+Planes = tuple[Level, Level]
+
+
 @dataclass(frozen=True)
 class Views:
-    """Both images at every level, level 0 first, and the motion model that is asked for."""
+    """Both images at every level, level 0 first, and the motion model that is asked for.
+
+    ``orientations`` gives the orientation planes (c, s) of source and target on a level; None where
+    grey values are compared.
+    """
 
     source: Sequence[Level]
     target: Sequence[Level]
     model: MotionModel
+    orientations: Callable[[int], tuple[Planes, Planes]] | None = None
 
     def reduced(self, most_pixels: int) -> int | None:
         """The finest level on which neither image has more pixels.

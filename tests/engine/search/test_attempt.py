@@ -97,7 +97,7 @@ def test_of_one_verdict_clearly_more_votes_count(votes: float) -> None:
 
 
 def test_of_what_was_not_solved_the_score_counts() -> None:
-    few, alike, many = (attempt_at(np.eye(3), agreement=a) for a in (20.0, 20.2, 21.0))
+    few, alike, many = (attempt_at(np.eye(3), agreement=a) for a in (20.0, 20.5, 22.0))
     assert many.better_than(few)
     assert not few.better_than(many)
     assert not alike.better_than(few)

@@ -42,8 +42,8 @@ def place(warp: Matrix) -> float:
 class Line:
     """A similarity: agreement and verdict of each place, and where the solver goes from it.
 
-    ``told`` are the places that the tiles of an answer propose; ``tried`` the attempts, with the
-    number of levels and of the candidates looked at.
+    ``told`` are the places that the tiles of an answer propose, and ``fixed`` the verdicts of these
+    as they are; ``tried`` the attempts, with the number of levels and of the candidates looked at.
     """
 
     agreement: dict[float, float] = field(default_factory=dict)
@@ -51,17 +51,17 @@ class Line:
     rests: dict[float, float] = field(default_factory=dict)
     ends: dict[float, float] = field(default_factory=dict)
     told: dict[float, Sequence[float]] = field(default_factory=dict)
+    fixed: dict[float, str] = field(default_factory=dict)
     tiles: float = 100.0
     tried: list[tuple[float, int, int]] = field(default_factory=list)
-    views: Any = None
 
     levels = Levels(2, 1)
+    orientations = None
 
     def __post_init__(self) -> None:
-        target = SimpleNamespace(size=(320, 240))
+        target = SimpleNamespace(size=(320, 240), levels=())
         pair = SimpleNamespace(levels=range(6), target=target)
         self.task = SimpleNamespace(pair=pair, model=None)
-        self.views = self
 
     def score(self, warp: Matrix) -> Score:
         agreement = self.agreement.get(place(warp), 0.0)
@@ -131,14 +131,20 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
             yield shifted(x, 0.0), np.array([x < 300.0])
 
     def start(name: str, places: Sequence[float]) -> Any:
-        def proposed(line: Line) -> Iterator[Matrix]:
+        def proposed(_: Any) -> Iterator[Matrix]:
             names.append(name)
             for x in places:
                 yield shifted(x, 0.0)
 
         return proposed
 
+    def corrected(found: Found, warp: Matrix, before: Matrix, **_: Any) -> Found:
+        np.testing.assert_array_equal(before, np.eye(3))
+        x, line = place(warp), found.similarity
+        return Found(line, f"{found.start}, corrected", x, line.fixed.get(x, "failed"))
+
     monkeypatch.setattr(loop, "attempted", attempted)
+    monkeypatch.setattr(loop, "corrected", corrected)
     monkeypatch.setattr(loop.tiles, "guesses", guesses)
     starts = {"one": (40.0, 60.0), "two": (80.0,), "three": (120.0,), "last": (160.0,)}
     monkeypatch.setattr(
@@ -292,13 +298,28 @@ def test_no_more_is_solved_than_the_budget_has(asked: Asked) -> None:
     line = Line({80.0: 90.0}, dict.fromkeys(chain, "failed"), told=chain)
     assert run(line)[0] == "identity"
     assert len(line.tried) == MOST_ATTEMPTS
+    assert asked == ["one", "two", "three", "last"]
+
+
+def test_where_the_tiles_as_they_are_tell_more_they_have_the_answer(asked: Asked) -> None:
+    line = Line(
+        {0.0: 50.0, 6.0: 60.0, 7.0: 55.0},
+        {0.0: "doubtful", 7.0: "doubtful"},
+        ends={6.0: 7.0},
+        told={0.0: (6.0,), 7.0: (30.0,)},
+        fixed={6.0: "settled"},
+    )
+    assert run(line) == ("identity, corrected", 6.0)
+    # Nor is the answer that the solver made of it asked again.
+    assert [x for x, *_ in line.tried] == [0.0, 6.0]
 
 
 def test_every_similarity_is_asked_for_a_start_before_the_next(asked: Asked) -> None:
     values = Line({}, {0.0: "failed"})
     edges = Line({0.0: 30.0, 80.0: 40.0}, {0.0: "failed"})
     assert run(values, edges) == ("two", 80.0)
-    assert asked == ["one", "one", "two", "two"]
+    # Each start proposes once.
+    assert asked == ["one", "two"]
     # The agreement of the one is no measure for the other.
     values = Line({0.0: 90.0}, {0.0: "failed"})
     assert run(values, Line({80.0: 40.0}, {0.0: "failed"})) == ("two", 80.0)

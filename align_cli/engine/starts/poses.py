@@ -1,0 +1,172 @@
+"""Orientations of edges laid on one another at every shift, angle by angle and scale by scale.
+
+With the orientation planes as one complex number for each pixel, z = c + i s, a rotation by an
+angle turns z by twice as much, and a shift is found for all places at once by the Fourier transform
+(Padfield 2012), over what overlaps alone. Of little overlap a high correlation may be chance: what
+counts is the correlation made normal (Fisher 1921) times the root of the pixels that overlap.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.coordinates import at_level
+from align_cli.engine.motion import MODELS
+from align_cli.engine.pyramid import Level
+from align_cli.engine.starts.phase import peaks
+from align_cli.engine.starts.views import Views
+
+MOST_PIXELS: Final = 1 << 13
+"""Of the level that is looked at."""
+
+SMOOTHING_PX: Final = 1.5
+"""Standard deviation of what is smoothed, so that a pose between two steps is found by either."""
+
+STEP: Final = 6.0
+"""Degrees between two angles."""
+
+SCALES: Final = (1.0, 0.8, 1.25, 0.63, 1.6)
+
+LEAST_OVERLAP: Final = 0.25
+"""Shifts are looked at that leave this share of the smaller image's pixels."""
+
+MOST: Final = 0.999
+"""A larger coefficient counts as this: rounding."""
+
+PEAKS: Final = 2
+"""Shifts that each pose proposes."""
+
+MOST_GUESSES: Final = 8
+
+_Complex = NDArray[np.complex64]
+
+
+class _Spectra(NamedTuple):
+    """Of the known pixels of an image, of its orientations and of their energy."""
+
+    known: _Complex
+    planes: _Complex
+    energy: _Complex
+
+
+def guesses(views: Views) -> Iterator[Matrix]:
+    """Poses, those that correlate best first; warps, target -> source, at full size."""
+    level = views.reduced(MOST_PIXELS)
+    if views.orientations is None or level is None:
+        return
+    (source, of_source), (target, of_target) = (
+        _planes(*planes) for planes in views.orientations(level)
+    )
+    # A source that is turned needs its diagonal.
+    side = math.ceil(math.hypot(*of_source.shape))
+    reach = math.ceil(side / min(_scales(views)))
+    shape = tuple(cv2.getOptimalDFTSize(reach + extent) for extent in of_target.shape)
+    there = _spectra(target, of_target, (shape[0], shape[1]))
+    least = LEAST_OVERLAP * min(np.count_nonzero(of_source), np.count_nonzero(of_target))
+    found: list[tuple[float, Matrix]] = []
+    for scale in _scales(views):
+        for angle in _angles(views):
+            warp, canvas = _about_centre(angle, scale, of_source.shape)
+            moved, known = _turned(source, of_source, warp, canvas, angle)
+            surface = _deviations(_spectra(moved, known, (shape[0], shape[1])), there, least)
+            for height, x, y in peaks(surface, PEAKS):
+                shift = np.eye(3)
+                shift[:2, 2] = x, y
+                found.append((height, warp @ shift))
+    found.sort(key=lambda each: -each[0])
+    for _, warp in found[:MOST_GUESSES]:
+        yield at_level(warp, -level)
+
+
+def _angles(views: Views) -> NDArray[np.float64]:
+    """Radians, all of a turn where the model has rotations."""
+    turns = views.model.size >= MODELS["rigid"].size
+    return np.asarray(np.radians(np.arange(0.0, 360.0 if turns else STEP, STEP)))
+
+
+def _scales(views: Views) -> tuple[float, ...]:
+    return SCALES if views.model.size >= MODELS["similarity"].size else SCALES[:1]
+
+
+def _planes(c: Level, s: Level) -> tuple[_Complex, Mask]:
+    """Both planes of an image as one, smoothed, and where they are known."""
+    known = np.ones(c.image.shape, np.bool_) if c.valid is None else c.valid
+    smooth = [
+        cv2.GaussianBlur(np.where(known, plane.image, np.float32(0.0)), (0, 0), SMOOTHING_PX)
+        for plane in (c, s)
+    ]
+    return np.asarray(smooth[0] + 1j * smooth[1], np.complex64), known
+
+
+def _about_centre(
+    angle: float, scale: float, shape: tuple[int, ...]
+) -> tuple[Matrix, tuple[int, int]]:
+    """The similarity, canvas -> source, that keeps the centre, and the canvas's (width, height)."""
+    height, width = shape
+    c, s = scale * math.cos(angle), scale * math.sin(angle)
+    across = (abs(c) * width + abs(s) * height) / scale**2
+    down = (abs(s) * width + abs(c) * height) / scale**2
+    size = math.ceil(across), math.ceil(down)
+    warp = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    middle, there = (np.array(size) - 1.0) / 2.0, (np.array([width, height]) - 1.0) / 2.0
+    warp[:2, 2] = there - warp[:2, :2] @ middle
+    return warp, size
+
+
+def _turned(
+    planes: _Complex, known: Mask, warp: Matrix, size: tuple[int, int], angle: float
+) -> tuple[_Complex, Mask]:
+    """An image's orientations on a canvas, under a similarity that turns by an angle."""
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    both = cv2.warpAffine(
+        planes.view(np.float32).reshape(*planes.shape, 2), warp[:2], size, flags=flags
+    )
+    seen = cv2.warpAffine(known.astype(np.float32), warp[:2], size, flags=flags) > 0.99
+    there = np.ascontiguousarray(both).view(np.complex64)[..., 0]
+    # The gradient of the turned picture is turned back, and its double angle by twice as much.
+    return np.asarray(there * np.complex64(np.exp(-2j * angle)), np.complex64), seen
+
+
+def _spectra(planes: _Complex, known: Mask, shape: tuple[int, int]) -> _Spectra:
+    inside = np.where(known, planes, np.complex64(0.0))
+    energy = (inside.real**2 + inside.imag**2).astype(np.float32)
+    return _Spectra(
+        *(_spectrum(each, shape) for each in (known.astype(np.float32), inside, energy))
+    )
+
+
+def _spectrum(plane: Plane | _Complex, shape: tuple[int, int]) -> _Complex:
+    padded = np.zeros((*shape, 2), np.float32)
+    height, width = plane.shape
+    padded[:height, :width, 0] = plane.real
+    padded[:height, :width, 1] = plane.imag
+    return np.ascontiguousarray(cv2.dft(padded, nonzeroRows=height)).view(np.complex64)[..., 0]
+
+
+def _deviations(source: _Spectra, target: _Spectra, least: float) -> NDArray[np.float32]:
+    """Standard deviations of the correlation, were the images unrelated, at every shift.
+
+    The value at [dy, dx], negative ones from the end, tells of source(x + d) = target(x); 0 where
+    fewer pixels overlap than ``least``.
+    """
+
+    def sums(one: _Complex, other: _Complex) -> NDArray[np.complex64]:
+        product = np.ascontiguousarray(one * np.conj(other)).view(np.float32)
+        back = cv2.dft(product.reshape(*one.shape, 2), flags=cv2.DFT_INVERSE | cv2.DFT_SCALE)
+        return np.ascontiguousarray(back).view(np.complex64)[..., 0]
+
+    # Two real sums at once: one in the real part, one in the imaginary.
+    of_known = sums(source.known + 1j * source.energy, target.known)
+    pixels, of_source = of_known.real, of_known.imag
+    of_target = sums(source.known, target.energy).real
+    energy = np.maximum(of_source * of_target, np.float32(1e-6))
+    rho = sums(source.planes, target.planes).real / np.sqrt(energy)
+    z = np.arctanh(np.clip(rho, -MOST, MOST)) * np.sqrt(np.maximum(pixels, 0.0))
+    return np.where(pixels < least, np.float32(0.0), z).astype(np.float32)
