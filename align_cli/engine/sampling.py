@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.coordinates import Size
+from align_cli.engine.coordinates import Size, corners, map_points, plausible
 
 if TYPE_CHECKING:
     from align_cli.engine.pyramid import Level
@@ -89,6 +89,16 @@ def resample(
 
 def sample_valid(valid: Mask, warp: Matrix, size: Size) -> Mask:
     """(height, width) bool: the window's pixels whose four neighbours in the image are valid."""
+    height, width = valid.shape
+    reached = map_points(warp, corners(size))
+    # A strip of rows needs little of a large image.
+    if plausible(warp, size) and np.isfinite(reached).all():
+        left, top = np.clip(np.floor(reached.min(axis=0)) - 1, 0, (width, height)).astype(int)
+        right, bottom = np.clip(np.ceil(reached.max(axis=0)) + 2, 0, (width, height)).astype(int)
+        if right <= left or bottom <= top:
+            return np.zeros((size[1], size[0]), np.bool_)
+        valid = valid[top:bottom, left:right]
+        warp = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]]) @ warp
     return sample(valid.astype(np.float32), warp, size) > ALL_FOUR
 
 

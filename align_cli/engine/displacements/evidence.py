@@ -362,8 +362,9 @@ def _with_other_places(
             continue
         if places.rival:
             return replace(told, log10_false_alarms=max(by_tiles, 0.0), ambiguous=True)
-        # Two ways to be convinced are two tests.
-        by_places = math.log10(2.0 * tried) + places.log10_false_alarms
+        # Two ways to be convinced are two tests. The answers that were tried are others of these
+        # places: of 260 unrelated crops none has fewer than 0.01 false alarms, three have 0.1.
+        by_places = math.log10(2.0) + places.log10_false_alarms
         return replace(told, log10_false_alarms=min(by_tiles, by_places))
     return told
 

@@ -59,12 +59,20 @@ sensor is looked for: one in ten outvotes nothing."""
 
 @dataclass(frozen=True)
 class Attempt:
-    """Where an attempt ended, and what is to be thought of it."""
+    """Where an attempt ended, and what is to be thought of it.
+
+    Attributes:
+        similarity: what was compared.
+        start: the name of what proposed the place where it began.
+        descent: how it went.
+        before: the warp that the answer must be better than, target -> source.
+        assessment: what is to be thought of it.
+    """
 
     similarity: Similarity
     start: str
     descent: Descent
-    quality: Quality
+    before: Matrix
     assessment: Assessment
 
     @property
@@ -114,13 +122,14 @@ class Attempt:
             to see what it leaves.
         """
         own, other = self.assessment, richer.assessment
-        uncertainty = own.uncertainty
-        if not (self.aligned and own.tested):
+        uncertainty, unsolved = own.uncertainty, other.displacements is None
+        if not self.aligned or (unsolved and not own.tested):
             return None
-        unsolved = other.displacements is None
         if not unsolved and (uncertainty is None or not self._leaves_no_more_than(richer)):
             return None
-        if uncertainty is not None and not unsolved and not other.blind:
+        # Where tiles are too few to see what it leaves, how far apart the two are tells that.
+        known = not (unsolved or (other.blind and own.tested))
+        if uncertainty is not None and known:
             sizes = {"source_size": pair.source.size, "target_size": pair.target.size}
             uncertainty = with_difference(uncertainty, self.warp, richer.warp, **sizes)
             if uncertainty is None or uncertainty.mean_px > own.allowed_px:
@@ -166,6 +175,11 @@ class Attempt:
         least = SAME_PX + (0.0 if sure is None else SIGMAS * sure.max_px)
         there = inverse(warp) @ self.warp
         return corner_step_px(there, self.similarity.task.pair.target.size) > least
+
+    @cached_property
+    def quality(self) -> Quality:
+        """How well the images agree at full size, before and after."""
+        return self.similarity.quality(self.before, self.warp)
 
     @cached_property
     def score(self) -> Score:
@@ -219,9 +233,8 @@ def attempted(
     """
     before = begin if before is None else before
     descent = (among or similarity).descend(begin, used=used)
-    quality = similarity.quality(before, descent.warp)
     assessment = assessed(similarity, start, descent, before, tests=tests)
-    return Attempt(similarity, start, descent, quality, assessment)
+    return Attempt(similarity, start, descent, before, assessment)
 
 
 def corrected(attempt: Attempt, warp: Matrix, before: Matrix, *, tests: int) -> Attempt:
@@ -234,9 +247,8 @@ def corrected(attempt: Attempt, warp: Matrix, before: Matrix, *, tests: int) -> 
     step = corner_step_px(inverse(attempt.warp) @ warp, similarity.task.pair.target.size)
     last = replace(descent.records[-1], status=Status.CONVERGED, last_step_px=step)
     descent = Descent(Place(warp, similarity.illumination(warp)), (*descent.records[:-1], last))
-    quality = similarity.quality(before, warp)
     assessment = assessed(similarity, attempt.start, descent, before, tests=tests)
-    return Attempt(similarity, attempt.start, descent, quality, assessment)
+    return Attempt(similarity, attempt.start, descent, before, assessment)
 
 
 def assessed(

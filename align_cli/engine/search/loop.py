@@ -9,7 +9,7 @@ answers, or led astray by a part, is told by its tiles, which propose as well.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from align_cli.engine.alignment import Status
@@ -35,8 +35,11 @@ ENOUGH_SHARE, ENOUGH_TILES = 0.8, 16.0
 answers between like images reach a share of 0.84 and more, one between two motions 0.76."""
 
 MOST_ATTEMPTS: Final = 8
-"""The budget: after so many attempts nothing more is solved. Of 750 pairs of ``benchmarks.verdict``
-none was aligned by a later one."""
+MOST_PIXELS: Final = 1 << 30
+PASS: Final = 1 << 17
+"""The budget, counted, so that it is the same on every machine: nothing more is solved after so
+many attempts, or so many pixels in all their iterations, each of which costs as much as so many
+more."""
 
 SAME_PX: Final = 1.5
 """Candidates with corners no further apart, in pixels of the level that they are scored on, end in
@@ -108,16 +111,17 @@ class _Search:
     def __init__(self, similarity: Similarity, begin: Matrix) -> None:
         self.similarity, self.begin = similarity, begin
         self._scored = 0
-        self._solved = 0
+        self._solved = self._passed = 0
         self._needed = 0.0
         self._ends: list[Matrix] = []
+        self._begun: list[tuple[int | None, Matrix]] = []
 
     def attempts(self, start: str, guesses: Sequence[Matrix]) -> Iterator[Attempt]:
         """What a start leads to, that proposed some warps."""
         if start in (IDENTITY, GIVEN):
             yield from self._with_tiles(self.solved(start, self.begin))
         candidate = self._best(start, guesses)
-        if candidate is not None and self._worth_solving(candidate.warp, candidate.score):
+        if candidate is not None and self._worth_solving(candidate):
             yield from self._with_tiles(self.solved(start, candidate.warp, used=candidate.used))
 
     def solved(
@@ -129,6 +133,7 @@ class _Search:
         among: Similarity | None = None,
     ) -> Attempt:
         """An attempt from a warp, as ``attempted`` has it; without ``used`` with all levels."""
+        self._begun.append((used, warp))
         return attempted(
             self.similarity,
             start,
@@ -170,6 +175,9 @@ class _Search:
 
     def _ended(self, attempt: Attempt) -> None:
         self._solved += 1
+        self._passed += sum(
+            each.iterations * (each.width * each.height + PASS) for each in attempt.descent.records
+        )
         if attempt.descent.records[-1].status is Status.CONVERGED:
             self._ends.append(attempt.warp)
         # An answer for which nothing speaks is no rival to others.
@@ -203,23 +211,29 @@ class _Search:
             return Candidate(start, guess, fine + 1, as_it_is)
         return Candidate(start, warp, used, at_rest)
 
-    def _worth_solving(self, warp: Matrix, score: Score) -> bool:
-        """Whether enough agrees, and no attempt has ended there.
+    def _worth_solving(self, candidate: Candidate) -> bool:
+        """Whether enough agrees, and no attempt has begun or ended there.
 
         Of a small picture all tiles may agree, and be few.
         """
+        score, warp = candidate.score, candidate.warp
         enough = score.agreement >= LEAST_TILES or score.share >= ENOUGH_SHARE
         if not enough or score.share < LEAST_SHARE or score.agreement <= self._needed:
             return False
-        return not (self._spent or self._tried(warp))
+        alike = [begin for used, begin in self._begun if used == candidate.used]
+        return not (self._spent or self._tried(warp) or self._near(warp, alike))
 
     @property
     def _spent(self) -> bool:
         """Whether as much has been tried as is worth it."""
-        return self._solved >= MOST_ATTEMPTS
+        return self._solved >= MOST_ATTEMPTS or self._passed >= MOST_PIXELS
 
     def _tried(self, warp: Matrix) -> bool:
-        """Whether an attempt has converged there, as far as can be seen on the fine level."""
+        """Whether an attempt has converged there."""
+        return self._near(warp, self._ends)
+
+    def _near(self, warp: Matrix, others: Iterable[Matrix]) -> bool:
+        """Whether one of others is the same place, as far as can be seen on the fine level."""
         near = SAME_PX * 2.0**self.similarity.levels.fine
         size = self.similarity.task.pair.target.size
-        return any(corner_step_px(inverse(end) @ warp, size) < near for end in self._ends)
+        return any(corner_step_px(inverse(other) @ warp, size) < near for other in others)

@@ -63,7 +63,7 @@ def attempt_at(
     parts: Any = {
         "similarity": SimpleNamespace(task=task, score=lambda _: Score(agreement, 0.5)),
         "descent": SimpleNamespace(place=SimpleNamespace(warp=warp)),
-        "quality": None,
+        "before": np.eye(3),
         "assessment": SimpleNamespace(
             uncertainty=sure,
             outcome=outcome,

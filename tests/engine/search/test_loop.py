@@ -96,7 +96,8 @@ class Found:
         self.score = self.similarity.score(self.warp)
         restless = self.verdict == "restless"
         status = Status.ITERATION_LIMIT if restless else Status.CONVERGED
-        self.descent = SimpleNamespace(records=[SimpleNamespace(status=status)])
+        record = SimpleNamespace(status=status, iterations=1, width=320, height=240)
+        self.descent = SimpleNamespace(records=[record])
         self.assessment = SimpleNamespace(
             displacements=SimpleNamespace(field=self),
             log10_false_alarms=0.0 if self.verdict == "nothing" else -9.0,
