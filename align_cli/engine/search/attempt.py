@@ -19,7 +19,7 @@ from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.lucas_kanade import corner_step_px
-from align_cli.engine.motion import MODELS, MotionModel, nearest
+from align_cli.engine.motion import MODELS, MotionModel, describe, nearest
 from align_cli.engine.pair import Pair
 from align_cli.engine.place import Place
 from align_cli.engine.search.scoring import Score
@@ -140,6 +140,22 @@ class Attempt:
         )
         outcome = replace(self.outcome, sentence=sentence)
         return replace(self, assessment=replace(own, outcome=outcome, uncertainty=uncertainty))
+
+    def having_looked_at(self, places: int, warp: Matrix, score: Score) -> Attempt:
+        """The same; where it failed, with the word of where a search looked, and what came nearest.
+
+        Args:
+            places: how many candidates were scored.
+            warp: that under which most agreed, target -> source.
+            score: how much did.
+        """
+        pair = self.similarity.task.pair
+        failed = self.outcome.verdict is Verdict.FAILED
+        if not failed or places < 2 or not plausible(warp, pair.target.size):
+            return self
+        terms = describe(inverse(warp), MODELS["similarity"], pair.source.size)
+        outcome = messages.with_nearest(self.outcome, places, terms, score.share)
+        return replace(self, assessment=replace(self.assessment, outcome=outcome))
 
     def _leaves_no_more_than(self, richer: Attempt) -> bool:
         """Whether its tiles lie about as near to where they fit as those of a richer model."""

@@ -17,7 +17,7 @@ from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.search.attempt import Attempt, attempted, corrected
-from align_cli.engine.search.scoring import Score
+from align_cli.engine.search.scoring import NOTHING, Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
 from align_cli.engine.starts import GIVEN, IDENTITY, LAST_RESORTS, STARTS, Views, tiles
 from align_cli.engine.verdict.assessment import EVIDENCE
@@ -97,7 +97,11 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
                     best = found
                 if best.settled:
                     return best
-    return searches[0].solved(IDENTITY, begin) if best is None else best
+    if best is None:
+        best = searches[0].solved(IDENTITY, begin)
+    nearest = max((one.nearest for one in searches), key=lambda each: each.score.agreement)
+    looked_at = sum(one.looked_at for one in searches)
+    return best.having_looked_at(looked_at, nearest.warp, nearest.score)
 
 
 class _Search:
@@ -110,7 +114,8 @@ class _Search:
 
     def __init__(self, similarity: Similarity, begin: Matrix) -> None:
         self.similarity, self.begin = similarity, begin
-        self._scored = 0
+        self.looked_at = 0
+        self.nearest = Candidate(IDENTITY, begin, 0, NOTHING)
         self._solved = self._passed = 0
         self._needed = 0.0
         self._ends: list[Matrix] = []
@@ -141,7 +146,7 @@ class _Search:
             used=len(self.similarity.task.pair.levels) if used is None else used,
             before=self.begin,
             among=among,
-            tests=self._scored + 1,
+            tests=self.looked_at + 1,
         )
 
     def _with_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
@@ -158,10 +163,10 @@ class _Search:
             return
         model = self.similarity.task.model
         for warp, part in tiles.guesses(told.field, attempt.warp, model, size):
-            self._scored += 1
+            self.looked_at += 1
             if self._spent:
                 return
-            fixed = corrected(attempt, warp, self.begin, tests=self._scored + 1)
+            fixed = corrected(attempt, warp, self.begin, tests=self.looked_at + 1)
             among = None if self._tried(warp) else self.similarity.among(part)
             if among is not None:
                 used = self.similarity.levels.fine + 1
@@ -192,6 +197,8 @@ class _Search:
         best = None
         for guess in guesses:
             candidate = self._at_rest(start, guess)
+            if candidate.score.agreement > self.nearest.score.agreement:
+                self.nearest = candidate
             if best is None or candidate.score.agreement > best.score.agreement:
                 best = candidate
             enough = candidate.score.agreement >= ENOUGH_TILES
@@ -201,7 +208,7 @@ class _Search:
 
     def _at_rest(self, start: str, guess: Matrix) -> Candidate:
         """A guess as it is, or where the coarse levels bring it: where more agrees."""
-        self._scored += 1
+        self.looked_at += 1
         coarse, fine = self.similarity.levels
         used = min(coarse + COARSE_LEVELS, len(self.similarity.task.pair.levels))
         warp = self.similarity.descend(guess, used=used, finest=coarse).warp

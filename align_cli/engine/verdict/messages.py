@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Final
+
+import numpy as np
 
 from align_cli.engine.alignment import LevelRecord, Outcome, Status
 from align_cli.engine.options import MODEL_NAMES
@@ -110,6 +113,26 @@ def outcome(
         f"it, or {advice}"
     )
     return Outcome(first.status, sentence, reasons, doubtful=True)
+
+
+def with_nearest(
+    outcome: Outcome, places: int, terms: Mapping[str, float | tuple[float, float]], share: float
+) -> Outcome:
+    """The same outcome, with the word of where a search looked, and what came nearest.
+
+    Args:
+        outcome: of the search, failed.
+        places: how many it looked at.
+        terms: of the nearest of them, as ``motion.describe`` has a similarity's.
+        share: of the tiles that overlap there, how many agree.
+    """
+    x, y = np.asarray(terms["shift_px"]).tolist()
+    init = f"{x:.0f},{y:.0f},{terms['angle_deg']:.1f},{terms['scale']:.3g}"
+    nearest = (
+        f"{places} places were looked at; nearest came --init={init}, where {share:.0%} of the"
+    )
+    sentence = f"{outcome.sentence}; {nearest} tiles agree"
+    return replace(outcome, sentence=sentence)
 
 
 def _advice(status: Status, model: str, richer: str | None) -> str:

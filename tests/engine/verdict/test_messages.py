@@ -119,3 +119,15 @@ def test_the_gravest_comes_first_and_all_are_said() -> None:
     )
     swapped = messages.outcome([other, mild], model="affine")
     assert swapped.status is Status.UNCERTAIN
+
+
+def test_where_a_search_looked_is_told_in_the_form_that_init_takes() -> None:
+    failed = messages.outcome(
+        [Objection(Status.NO_AGREEMENT, "nothing agrees", refutes=True)], model="rigid"
+    )
+    terms = {"shift_px": (160.4, -38.0), "angle_deg": 12.34, "scale": 0.87}
+    told = messages.with_nearest(failed, 17, terms, 0.123)
+    assert told.sentence.startswith(failed.sentence)
+    assert "17 places were looked at" in told.sentence
+    assert "--init=160,-38,12.3,0.87, where 12% of the tiles agree" in told.sentence
+    assert (told.status, told.reasons) == (failed.status, failed.reasons)
