@@ -150,33 +150,25 @@ class _Search:
         )
 
     def _with_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
-        """An attempt, and those that its tiles propose."""
+        """An attempt; and where more tiles are found than follow it, solved there and as it is."""
         yield attempt
         self._ended(attempt)
-        yield from self._told_by_tiles(attempt)
-
-    def _told_by_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
-        """Where more tiles are found than follow an attempt: solved there, and as they tell it."""
         told = attempt.assessment.displacements
-        size = self.similarity.task.pair.target.size
+        task = self.similarity.task
+        size = task.pair.target.size
         if told is None or not plausible(attempt.warp, size):
             return
-        model = self.similarity.task.model
-        for warp, part in tiles.guesses(told.field, attempt.warp, model, size):
+        for warp, part in tiles.guesses(told.field, attempt.warp, task.model, size):
             self.looked_at += 1
-            if self._spent:
-                return
-            fixed = corrected(attempt, warp, self.begin, tests=self.looked_at + 1)
-            among = None if self._tried(warp) else self.similarity.among(part)
+            among = None if self._spent or self._tried(warp) else self.similarity.among(part)
             if among is not None:
                 used = self.similarity.levels.fine + 1
                 again = self.solved(attempt.start, warp, used=used, among=among)
                 yield again
                 self._ended(again)
-                if not (again.aligned or fixed.aligned):
-                    yield from self._told_by_tiles(again)
-            yield fixed
-            self._ended(fixed)
+            as_it_is = corrected(attempt, warp, self.begin, tests=self.looked_at + 1)
+            yield as_it_is
+            self._ended(as_it_is)
 
     def _ended(self, attempt: Attempt) -> None:
         self._solved += 1
