@@ -29,5 +29,5 @@ similarity_opt = click.option(
     default=DEFAULTS.similarity,
     show_default=True,
     help="What is compared: grey values; the orientation of edges, blind to sign and contrast "
-    "(a negative, near infra-red); auto: the second where the first fails.",
+    "(a negative, near infra-red); auto: both, grey values first.",
 )

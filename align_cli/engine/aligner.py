@@ -460,7 +460,8 @@ def align(
         loss: "tukey", "huber", "lorentzian", "geman-mcclure" or "l2".
         photometric: solve for gain and bias too.
         similarity: what is compared: "intensity", grey values; "gradient", the orientation of
-            edges, blind to their sign and contrast; "auto", the second where the first fails.
+            edges, blind to their sign and contrast; "auto", both, and the answer that most tiles
+            vote for.
         levels: number of pyramid levels; None for as many as both images carry.
         max_iterations: limit for each level.
         tolerance: converged when the next step would move no corner by more, in pixels; None for

@@ -21,8 +21,8 @@ LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 INTENSITY: Final = "intensity"
 GRADIENT: Final = "gradient"
 SIMILARITY_NAMES: Final = (INTENSITY, GRADIENT, AUTO)
-"""What is compared: grey values, or the orientation of edges; auto: the second where the first
-fails."""
+"""What is compared: grey values, or the orientation of edges; auto: both, and that answer is
+given which most tiles vote for."""
 
 MUTUAL_INFORMATION: Final = "mutual-information"
 INSTEAD_OF_IT: Final = (
