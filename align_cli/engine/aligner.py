@@ -250,10 +250,10 @@ class Aligner:
         begin: Matrix,
         threads: Threads,
     ) -> Attempt:
-        """The answer without what belongs to the sensor, where another motion has evidence then.
+        """The answer without what belongs to the sensor, where the images are aligned then.
 
-        The first where nothing does, or the scene moves as it did with it: what nearly all tiles
-        follow is the scene if they do not stay at their own pixels.
+        The first where nothing does, or where nearly all follow it and nothing else has evidence:
+        what nearly all tiles follow is the scene if they do not stay at their own pixels.
         """
         nearly_all = first.assessment.nearly_all
         if nearly_all and not stays(first.warp, first.assessment.displacements):
@@ -267,8 +267,11 @@ class Aligner:
             return first
         second = search([seen_clean], starts, begin)
         elsewhere = not first.aligned or second.moves_away_from(first)
-        better = elsewhere or second.better_than(first)
-        if second.aligned and better and outvotes(second.warp, second.gain, pattern, pair):
+        if (
+            second.aligned
+            and (elsewhere or not nearly_all)
+            and outvotes(second.warp, second.gain, pattern, pair)
+        ):
             return second.without(pattern)
         if first.aligned and not second.aligned and _refuted(clean, first):
             return first.resting_on(pattern)

@@ -39,7 +39,7 @@ def test_a_negative_from_far_away_says_how_it_was_found(imalign: Imalign, tmp_pa
     result = imalign("a.png", "b.png", "--similarity", "gradient")
     assert result.returncode == 0, result.stderr
     document = json.loads((tmp_path / "a_aligned.json").read_text())
-    assert document["start"] == "fourier"
+    assert document["start"] == "poses"
     corner = np.array(document["source_to_target"]) @ [0.0, 0.0, 1.0]
     assert np.abs(corner[:2] / corner[2] - [299.0, 0.0]).max() < 0.3
 

@@ -165,7 +165,7 @@ def test_an_aperture_does_not_hold_the_scene_in_it() -> None:
     assert pattern.kinds == ("constant areas",)
     assert pattern.share == pytest.approx(1.0 - np.pi * 110.0**2 / (240 * 320), abs=0.05)
     kept = align(source, target, model="translation", keep_fixed_pattern=True)
-    assert not (kept.outcome.aligned and moves(kept, 12.0, 7.0))
+    assert kept.displacements is None or kept.displacements.fixed_pattern is None
     unmoved = align(under_a_mount(0, 0, 1), target, model="translation")
     assert unmoved.outcome.aligned
     assert_allclose(unmoved.source_to_target, IDENTITY, atol=0.05)

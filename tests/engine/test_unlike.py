@@ -117,7 +117,7 @@ def test_a_turned_negative_is_found(turns):
     source, back = quarter_turns(negative(cut(picture, SIZE, 27, 25, seed=1)), turns)
     found = align(source, target, similarity="gradient", model="rigid")
     assert found.outcome.aligned, found.outcome.sentence
-    assert found.start == "fourier"
+    assert found.start in ("fourier", "poses")
     assert corner_error(found.source_to_target, shifted(7.0, -5.0) @ back) < 0.1
 
 

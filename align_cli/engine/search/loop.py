@@ -16,6 +16,7 @@ from align_cli.engine.alignment import Status
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.lucas_kanade import corner_step_px
+from align_cli.engine.options import DEFAULTS
 from align_cli.engine.search.attempt import Attempt, attempted, corrected
 from align_cli.engine.search.scoring import NOTHING, Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
@@ -125,6 +126,8 @@ class _Search:
         """What a start leads to, that proposed some warps."""
         if start in (IDENTITY, GIVEN):
             yield from self._with_tiles(self.solved(start, self.begin))
+            if self.similarity.task.options.levels is not None:
+                return  # as many as were asked for, and no fewer
         candidate = self._best(start, guesses)
         if candidate is not None and self._worth_solving(candidate):
             yield from self._with_tiles(self.solved(start, candidate.warp, used=candidate.used))
@@ -156,7 +159,10 @@ class _Search:
         told = attempt.assessment.displacements
         task = self.similarity.task
         size = task.pair.target.size
-        if told is None or not plausible(attempt.warp, size):
+        converged = attempt.descent.records[-1].status is Status.CONVERGED
+        limited = task.options.max_iterations < DEFAULTS.max_iterations
+        # Of a solver that was not to find its rest, nobody wants to hear that it did.
+        if told is None or (limited and not converged) or not plausible(attempt.warp, size):
             return
         for warp, part in tiles.guesses(told.field, attempt.warp, task.model, size):
             self.looked_at += 1

@@ -64,7 +64,8 @@ class Line:
     def __post_init__(self) -> None:
         target = SimpleNamespace(size=(320, 240), levels=())
         pair = SimpleNamespace(levels=range(6), target=target)
-        self.task = SimpleNamespace(pair=pair, model=None)
+        options = SimpleNamespace(levels=None, max_iterations=100)
+        self.task = SimpleNamespace(pair=pair, model=None, options=options)
 
     def score(self, warp: Matrix) -> Score:
         agreement = self.agreement.get(place(warp), 0.0)
@@ -288,6 +289,13 @@ def test_the_tiles_of_an_answer_propose_where_they_are_found(asked: Asked) -> No
     assert asked == []
     small = Line({0.0: 50.0}, {0.0: "failed", 300.0: "aligned"}, told={0.0: (300.0,)})
     assert run(small) == ("identity", 0.0)
+
+
+def test_where_iterations_are_limited_tiles_do_not_stand_in_for_them(asked: Asked) -> None:
+    line = Line({0.0: 50.0}, {0.0: "restless"}, told={0.0: (6.0,)}, fixed={6.0: "settled"})
+    assert run(line)[1] == 6.0
+    line.task.options.max_iterations = 99
+    assert run(line, starts=("given",)) == ("given", 0.0)
 
 
 def test_an_answer_whose_horizon_crosses_the_target_asks_its_tiles_nothing(
