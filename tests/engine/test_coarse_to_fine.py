@@ -308,3 +308,112 @@ def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.Monk
     assert descent.solved[0].settings.light_terms == 1
     assert descent.records[0].status is Status.CONVERGED
     assert descent.records[0].iterations == 12
+
+
+@pytest.mark.parametrize("astray", [False, True])
+def test_a_level_begins_at_the_start_where_the_images_agree_better_there(
+    astray: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[tuple[type, Place]] = []
+    start = Place(motion("rigid", SIZE, 0.5, 1), Light.uniform())
+    far = np.eye(3)
+    far[0, 2] = 40.0
+    found = Place(far if astray else np.eye(3), Light.uniform())
+
+    def solver(equations: LevelEquations, at: Place, *_: object, **__: object) -> LevelResult:
+        level = round(np.log2(SIZE[0] / equations.size[0]))
+        begun.append((type(equations), at.at_level(-level)))
+        return LevelResult(found.at_level(level), Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 1.0)
+
+    monkeypatch.setattr(module, "solve_level", solver)
+    pictures = pyramid(luma(render(textured(), SIZE)), 3)
+    with Threads(1) as threads:
+        coarse_to_fine(
+            targets(pictures, (2, 1, 0)),
+            pictures,
+            luma(render(textured(), SIZE)),
+            start,
+            model=MODELS["translation"],
+            loss=LOSSES["l2"],
+            options=Options(photometric=False),
+            threads=threads,
+            unit=1.0,
+        )
+    points = [place.warp for kind, place in begun if kind is PointEquations]
+    assert len(points) == 3
+    for warp in points[1:]:
+        assert_allclose(warp, (start if astray else found).warp, atol=1e-9)
+    # The rows of a level go on from its points.
+    assert_allclose(begun[-1][1].warp, found.warp, atol=1e-9)
+
+
+@pytest.mark.parametrize("scale", [1.0, 0.45])
+def test_no_step_is_foretold_where_the_source_is_on_larger_pixels(
+    scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[type, bool, float]] = []
+    start = Place(np.diag([scale, scale, 1.0]), Light.uniform())
+
+    def solver(
+        equations: LevelEquations,
+        at: Place,
+        settings: LevelSettings,
+        *,
+        scale: object,
+        ratio: float,
+    ) -> LevelResult:
+        asked.append((type(equations), settings.below_noise, ratio))
+        return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 0.5)
+
+    monkeypatch.setattr(module, "solve_level", solver)
+    pictures = pyramid(luma(render(textured(), SIZE)), 1)
+    with Threads(1) as threads:
+        coarse_to_fine(
+            targets(pictures, (0,)),
+            pictures,
+            luma(render(textured(), SIZE)),
+            start,
+            model=MODELS["similarity"],
+            loss=LOSSES["l2"],
+            options=Options(),
+            threads=threads,
+            unit=1.0,
+        )
+    kind, below_noise, ratio = asked[-1]
+    assert kind is RowEquations
+    assert below_noise is (scale == 1.0)
+    assert ratio == (module.ROWS_RATIO if scale == 1.0 else 1.0)
+
+
+def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[int, str]] = []
+
+    class Remembered(RowEquations):
+        def __init__(self, *arguments: object, every: int, **named: object) -> None:
+            asked.append((every, arguments[2].name))  # type: ignore[attr-defined]
+            super().__init__(*arguments, every=every, **named)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("align_cli.engine.moments.STRIP_PIXELS", 5 * SIZE[0])
+    monkeypatch.setattr(module, "RowEquations", Remembered)
+    image = luma(render(textured(), SIZE))
+    with Threads(1) as threads:
+        descent = coarse_to_fine(
+            targets(pyramid(image, 1), (0,)),
+            [FullSize(image)],
+            image,
+            Place(np.eye(3), Light.uniform()),
+            model=MODELS["similarity"],
+            loss=LOSSES["tukey"],
+            options=Options(),
+            threads=threads,
+            unit=1.0,
+        )
+    some, every = (
+        [name for step, name in asked if (step == 1) is whole] for whole in (False, True)
+    )
+    assert len(some) > 1
+    assert some[-1] == "similarity"
+    assert every == ["similarity"]
+    assert_allclose(descent.place.warp, np.eye(3), atol=2e-3)

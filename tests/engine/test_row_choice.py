@@ -6,11 +6,20 @@ import pytest
 from align_cli.engine import row_choice
 from align_cli.engine.bands import Bands
 from align_cli.engine.luma import luma
+from align_cli.engine.noise import noise_energy
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.pyramid import pyramid
-from align_cli.engine.row_choice import even, level_energy, row_energies
+from align_cli.engine.row_choice import (
+    PIXELS_FOR_NOISE,
+    even,
+    level_energy,
+    needed_pixels,
+    row_energies,
+    spans,
+)
 from align_cli.engine.target import Target
 from align_cli.engine.targets import target_planes
+from tests.photographs import shifted
 from tests.scenes import pair, render, textured
 
 
@@ -45,3 +54,25 @@ def test_bands_are_even_where_they_have_their_share_of_the_texture() -> None:
     rows[20:45] = 1.0
     assert not even(bands, rows)
     assert not even(bands, np.zeros(500))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0, 4.0])
+def test_half_of_what_seems_texture_is_believed_at_least(share: float) -> None:
+    noise, certain_px = 2.0, 0.02
+    of_noise = noise_energy(0, noise)
+    energy = of_noise * (1.0 + share)
+    signal = max(share * of_noise, 0.5 * energy)
+    expected = PIXELS_FOR_NOISE * (noise / certain_px) ** 2 / signal
+    assert expected < row_choice.MOST_PIXELS
+    found = needed_pixels(0, energy, noise, certain_px)
+    assert found == pytest.approx(max(expected, row_choice.ENOUGH_PIXELS), abs=1.0)
+
+
+def test_a_source_spans_a_target_of_which_it_reaches_most_rows() -> None:
+    assert spans((400, 300), (400, 300), np.eye(3))
+    # 0.8 and 0.7 of the rows, whichever columns.
+    assert spans((20, 240), (400, 300), np.eye(3))
+    assert not spans((400, 210), (400, 300), np.eye(3))
+    assert spans((400, 300), (400, 300), shifted(-390.0, 60.0))
+    assert not spans((400, 300), (400, 300), shifted(0.0, 90.0))
+    assert not spans((400, 300), (400, 300), shifted(500.0, 0.0))

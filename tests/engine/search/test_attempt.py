@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
-from align_cli.engine.search.attempt import MORE, SAME_PX, STAYING, Attempt, stays
+from align_cli.engine.alignment import Status, Verdict
+from align_cli.engine.coordinates import inverse
+from align_cli.engine.images.fixed_pattern import FixedPattern
+from align_cli.engine.search.attempt import (
+    MORE,
+    SAME_PX,
+    STAYING,
+    Attempt,
+    assessed,
+    attempted,
+    corrected,
+    stays,
+)
 from align_cli.engine.search.scoring import Score
+from align_cli.engine.starts import GIVEN, IDENTITY
+from align_cli.engine.threads import Threads
 from tests.engine.displacements.pairs import shift
+from tests.engine.search.similarities import TRUTH, intensity, windows
+from tests.engine.test_repeats import lattice
+from tests.photographs import cut
 
 
 def field_of(moved: np.ndarray, matched: np.ndarray | None = None) -> Any:
@@ -57,7 +76,9 @@ def attempt_at(
     agreement: float = 0.0,
 ) -> Attempt:
     sure = None if max_px is None else SimpleNamespace(max_px=max_px)
-    outcome = SimpleNamespace(aligned=verdict == "aligned", doubtful=verdict == "doubtful")
+    outcome = SimpleNamespace(
+        aligned=verdict == "aligned", doubtful=verdict == "doubtful", verdict=Verdict(verdict)
+    )
     target = SimpleNamespace(size=(320, 240))
     task = SimpleNamespace(pair=SimpleNamespace(target=target))
     parts: Any = {
@@ -108,3 +129,111 @@ def test_it_lies_away_by_more_than_it_is_uncertain(max_px: float | None, least: 
     there = attempt_at(shift(5.0, 0.0), max_px)
     assert not there.lies_away_from(shift(5.0 + 0.95 * least, 0.0))
     assert there.lies_away_from(shift(5.0 + 1.2 * least, 0.0))
+
+
+def test_from_what_failed_any_answer_moves_away() -> None:
+    here = attempt_at(np.eye(3))
+    for verdict in ("failed", "doubtful", "aligned"):
+        other = attempt_at(np.eye(3), verdict=verdict)
+        assert here.moves_away_from(other) is (verdict == "failed")
+        assert attempt_at(shift(3.0, 0.0)).moves_away_from(other)
+
+
+@pytest.fixture
+def threads() -> Iterator[Threads]:
+    with Threads() as pool:
+        yield pool
+
+
+def solved(threads: Threads, *names: str, begin: np.ndarray = TRUTH) -> Attempt:
+    """From where one window lies in the other, of one photograph or of two."""
+    seen = intensity(windows(names[0])[0], windows(names[-1])[1], threads)
+    return attempted(seen, IDENTITY, inverse(begin), used=len(seen.task.pair.levels))
+
+
+def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
+    threads: Threads,
+) -> None:
+    first = solved(threads, "poster")
+    assert first.aligned
+    assert first.descent.solved
+    there = first.warp @ shift(3.0, 4.0)
+    last = first.descent.records[-1]
+    restless = replace(
+        first,
+        descent=first.descent._replace(
+            records=(*first.descent.records[:-1], replace(last, status=Status.ITERATION_LIMIT))
+        ),
+    )
+    found = corrected(restless, there, first.before, tests=1)
+    np.testing.assert_array_equal(found.warp, there)
+    assert found.descent.records[:-1] == first.descent.records[:-1]
+    record = found.descent.records[-1]
+    assert record.status is Status.CONVERGED
+    assert record.last_step_px == pytest.approx(5.0)
+    # What was solved was not at rest there, and cannot tell how certain that is.
+    assert found.descent.solved == ()
+    # It is assessed where it is: off by 5 px.
+    assert not found.aligned
+    back = corrected(found, first.warp, first.before, tests=1)
+    assert back.aligned
+    assert back.gain == pytest.approx(first.gain, abs=0.02)
+
+
+def test_each_candidate_that_was_looked_at_counts_as_a_test(threads: Threads) -> None:
+    first = solved(threads, "scan", "poster")
+    one, many = (
+        assessed(
+            first.similarity, first.start, first.descent, first.before, tests=tests
+        ).log10_false_alarms
+        for tests in (1, 100)
+    )
+    assert many == pytest.approx(one + 2.0)
+
+
+def test_a_start_near_by_tells_which_period_is_meant_if_somebody_gave_it(
+    threads: Threads,
+) -> None:
+    image = 255.0 * lattice(24.0, 24.0, size=(340, 260))
+    seen = intensity(cut(image, (300, 220), 0, 0), cut(image, (300, 220), 3, 2), threads)
+    near, far = shift(3.0, 2.0), shift(24.0, 24.0)
+    descent = seen.descend(near, used=len(seen.task.pair.levels))
+    meant = {
+        (start, moved): Status.AMBIGUOUS
+        is not assessed(seen, start, descent, near if not moved else far).outcome.status
+        for start in (GIVEN, IDENTITY)
+        for moved in (False, True)
+    }
+    assert meant == {
+        (GIVEN, False): True,
+        (GIVEN, True): False,
+        (IDENTITY, False): False,
+        (IDENTITY, True): False,
+    }
+
+
+def test_what_failed_is_told_where_a_search_looked(threads: Threads) -> None:
+    failed, aligned = solved(threads, "scan", "poster"), solved(threads, "poster")
+    assert failed.outcome.verdict is Verdict.FAILED
+    nearest = inverse(shift(-60.0, 38.0)), Score(3.0, 0.12)
+    told = failed.having_looked_at(17, *nearest)
+    assert "17 places" in told.outcome.sentence
+    # As --init takes it, source to target.
+    assert "--init=-60,38,0.0,1, where 12%" in told.outcome.sentence
+    assert failed.having_looked_at(2, *nearest) is not failed
+    assert failed.having_looked_at(1, *nearest) is failed
+    assert aligned.having_looked_at(17, *nearest) is aligned
+    folded = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.01, 0.0, 1.0]])
+    assert failed.having_looked_at(17, folded, nearest[1]) is failed
+
+
+def test_what_rests_on_the_sensor_is_doubtful_and_settles_nothing(threads: Threads) -> None:
+    first = solved(threads, "poster")
+    assert first.settled
+    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
+    doubted = first.resting_on(pattern)
+    assert doubted.doubtful
+    assert "isolated pixels" in doubted.outcome.sentence
+    assert not doubted.settled
+    assert not doubted.assessment.nearly_all
+    np.testing.assert_array_equal(doubted.warp, first.warp)

@@ -62,3 +62,36 @@ def test_another_model_sees_the_same_images(threads: Threads) -> None:
     assert other.task.model is MODELS["translation"]
     assert other.source is seen.source
     assert other.target is seen.target
+
+
+def test_guesses_are_looked_at_on_the_coarsest_level_that_is_large_enough(
+    threads: Threads,
+) -> None:
+    # 110 pixels high; the next has 55.
+    assert gradient(*negative("poster"), threads).levels == (1, 1)
+
+
+def test_what_the_source_does_not_reach_has_no_say(threads: Threads) -> None:
+    source, target = negative("poster")
+    beyond = target.copy()
+    # The source reaches the first 240 columns; a filter's width further, these do not count.
+    beyond[:, 252:] = np.random.default_rng(1).integers(0, 256, beyond[:, 252:].shape)
+    one, other = (
+        gradient(source, each, threads).score(inverse(TRUTH)) for each in (target, beyond)
+    )
+    assert other.agreement == pytest.approx(one.agreement, abs=0.05)
+    assert other.share == pytest.approx(one.share, abs=0.01)
+
+
+def test_a_part_of_a_target_is_compared_alone(threads: Threads) -> None:
+    seen = gradient(*negative("poster"), threads)
+    part = np.zeros(SIZE[::-1], np.bool_)
+    part[:, :120] = True
+    among = seen.among(part)
+    assert among is not None
+    assert among.source is seen.source
+    whole, half = seen.score(inverse(TRUTH)), among.score(inverse(TRUTH))
+    assert half.agreement < 0.65 * whole.agreement
+    assert half.share > 0.5
+    part[2:] = False
+    assert seen.among(part) is None

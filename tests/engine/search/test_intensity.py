@@ -1,18 +1,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
+from align_cli.engine.alignment import Status
 from align_cli.engine.coordinates import corner_error, inverse
 from align_cli.engine.luma import luma
 from align_cli.engine.motion import MODELS
+from align_cli.engine.noise import left_on
 from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.search import intensity as module
-from align_cli.engine.search.intensity import LEAST_SIDE, MOST_PIXELS, Intensity
+from align_cli.engine.search.intensity import (
+    ABOVE_NOISE,
+    LEAST_SIDE,
+    MOST_PIXELS,
+    Intensity,
+)
+from align_cli.engine.search.scoring import Score, Shown, score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Task
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads
@@ -105,3 +115,114 @@ def test_no_more_of_a_large_target_is_looked_at_than_a_small_source_reaches() ->
     assert (rows.stop - rows.start) * (columns.stop - columns.start) < 0.25 * 400 * 320
     assert module._reached(np.eye(3), (390, 310), (400, 320)) is None
     assert module._reached(shifted(5000.0, 0.0), (90, 70), (400, 320)) is None
+
+
+def test_guesses_are_scored_on_a_finer_level_than_they_rest_on(threads: Threads) -> None:
+    assert intensity(*windows("poster"), threads).levels == (1, 0)
+    # A source too small for any level is looked for where the target has no more pixels.
+    image = photograph("poster")
+    target = Target(luma(np.tile(image, (4, 4))[:700, :900]), Options())
+    pair = Pair(luma(cut(image, (60, 60), 0, 0)), target)
+    assert len(pair.levels) == 3
+    task = Task(pair, MODELS["rigid"], LOSSES["tukey"], Options(), threads)
+    assert Intensity(task).levels == (2, 2)
+    assert target.pixels(2) <= MOST_PIXELS < target.pixels(1)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_the_contrast_of_a_tile_is_held_against_the_noise_of_both_as_they_are_seen(
+    scale: float, threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = photograph("poster")
+    source, target = cut(image, (480, 360), 0, 0, noise=20.0), cut(image, (240, 180), 60, 40)
+    seen = intensity(source, target, threads)
+    of_source, of_target = seen.task.pair.noise
+    assert of_source > 4.0 * of_target
+    asked: list[float] = []
+
+    def remembered(shown: Shown, noise: float = 0.0) -> Score:
+        asked.append(noise)
+        return score(shown, noise)
+
+    monkeypatch.setattr(module, "score", remembered)
+    seen.score(np.diag([scale, scale, 1.0]))
+    fine = seen.levels.fine
+    level = fine + (scale == 2.0)  # half the source's pixels for one of the target's
+    expected = ABOVE_NOISE * left_on(level) * of_source * left_on(fine) * of_target
+    assert asked == [pytest.approx(expected)]
+
+
+@pytest.mark.parametrize("told", [(0.97, None, 0.1), (None, None, None), (0.1, 0.2, 1.03)])
+def test_one_level_that_tells_is_enough(
+    told: tuple[float | None, ...], threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_levels = iter([None if each is None else each * module.LEAST_T for each in told])
+    monkeypatch.setattr(module, "standard_errors", lambda _: next(of_levels))
+    agrees = intensity(*windows("poster"), threads).agrees(inverse(TRUTH))
+    assert agrees is (told[0] is None or told[-1] == 1.03)
+
+
+def test_what_agrees_in_nothing_is_not_solved_to_the_end(threads: Threads) -> None:
+    seen = intensity(windows("scan")[0], windows("poster")[1], threads)
+    found = seen.descend(np.eye(3), used=len(seen.task.pair.levels))
+    assert found.records[-1].status is Status.NO_AGREEMENT
+    assert found.solved == ()
+
+
+@pytest.mark.parametrize("photometric", [True, False])
+def test_the_illumination_is_told_where_it_is_solved_for(
+    photometric: bool, threads: Threads
+) -> None:
+    source, target = windows("poster")
+    seen = intensity(np.clip(0.5 * source, 0, 255).astype(np.uint8), target, threads)
+    task = replace(seen.task, options=Options(photometric=photometric))
+    light = Intensity(task).illumination(inverse(TRUTH))
+    assert light.gain == pytest.approx(0.5 if photometric else 1.0, rel=0.05)
+
+
+def test_all_rows_are_solved_where_the_source_may_lie_between_some(
+    threads: Threads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    large = cut(photograph("poster"), (300, 340), 0, 0)
+    part = large[100:200]
+    for source, target, top, every in (
+        (large, large, 0, False),
+        (part, large, -100, True),
+        # A target that its source reaches far beyond.
+        (large, part, 100, False),
+    ):
+        seen = intensity(source, target, threads, "translation")
+        whole, asked = seen.task.pair.target, list[int]()
+        all_rows = whole.all_rows
+
+        def remembered(level: int, asked: list[int] = asked, all_rows: Any = all_rows) -> Any:
+            asked.append(level)
+            return all_rows(level)
+
+        monkeypatch.setattr(whole, "all_rows", remembered)
+        seen.descend(shifted(0.0, top), used=len(seen.task.pair.levels))
+        assert bool(asked) is every
+
+
+def test_a_part_of_a_target_is_compared_alone(threads: Threads) -> None:
+    source, target = windows("poster")
+    valid = np.ones(target.shape, np.bool_)
+    valid[:100] = False
+    pair = Pair(luma(source), Target(luma(target, mask=valid), Options()))
+    records: list[object] = []
+    task = Task(pair, MODELS["rigid"], LOSSES["tukey"], Options(), threads, progress=records.append)
+    part = np.zeros_like(valid)
+    part[:, :150] = True
+    among = Intensity(task).among(part)
+    assert among is not None
+    image = among.task.pair.target.image
+    np.testing.assert_array_equal(image.valid, valid & part)
+    assert not image.plane[~(valid & part)].any()
+    assert among.task.pair.source is pair.source
+    among.descend(inverse(TRUTH), used=1)
+    assert records == []
+    whole, half = Intensity(task).score(inverse(TRUTH)), among.score(inverse(TRUTH))
+    assert half.agreement < 0.65 * whole.agreement
+    assert half.share > 0.8
+    part[2:] = False
+    assert Intensity(task).among(part) is None

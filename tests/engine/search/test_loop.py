@@ -43,7 +43,8 @@ class Line:
     """A similarity: agreement and verdict of each place, and where the solver goes from it.
 
     ``told`` are the places that the tiles of an answer propose, and ``fixed`` the verdicts of these
-    as they are; ``tried`` the attempts, with the number of levels and of the candidates looked at.
+    as they are; ``tried`` the attempts, with the number of levels and of the candidates looked at;
+    ``of_corrections`` are the latter of what was taken as its tiles have it.
     """
 
     agreement: dict[float, float] = field(default_factory=dict)
@@ -54,16 +55,18 @@ class Line:
     fixed: dict[float, str] = field(default_factory=dict)
     tiles: float = 100.0
     tried: list[tuple[float, int, int]] = field(default_factory=list)
+    of_corrections: list[int] = field(default_factory=list)
 
     levels = Levels(2, 1)
     orientations = None
     pixels = (320, 240)
+    count = 6
     corrections = 0
     looked_at = (0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         target = SimpleNamespace(size=(320, 240), levels=())
-        pair = SimpleNamespace(levels=range(6), target=target)
+        pair = SimpleNamespace(levels=range(self.count), target=target)
         options = SimpleNamespace(levels=None, max_iterations=100)
         self.task = SimpleNamespace(pair=pair, model=None, options=options)
 
@@ -72,7 +75,7 @@ class Line:
         return Score(agreement, agreement / self.tiles)
 
     def descend(self, start: Matrix, *, used: int, finest: int) -> Any:
-        assert (used, finest) == (4, 2)
+        assert (used, finest) == (min(4, self.count), 2)
         x = place(start)
         return SimpleNamespace(warp=shifted(self.rests.get(x, x), 0.0))
 
@@ -148,10 +151,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
         return proposed
 
-    def corrected(found: Found, warp: Matrix, before: Matrix, **_: Any) -> Found:
+    def corrected(found: Found, warp: Matrix, before: Matrix, *, tests: int) -> Found:
         np.testing.assert_array_equal(before, np.eye(3))
         x, line = place(warp), found.similarity
         line.corrections += 1
+        line.of_corrections.append(tests)
         return Found(line, f"{found.start}, corrected", x, line.fixed.get(x, "failed"))
 
     monkeypatch.setattr(loop, "attempted", attempted)
@@ -311,6 +315,44 @@ def test_an_answer_for_which_nothing_speaks_is_no_rival(asked: Asked) -> None:
     assert run(line) == ("two", 80.0)
 
 
+@pytest.mark.parametrize(("evidence", "solved"), [(-8.9, False), (-9.1, True)])
+def test_an_answer_is_a_rival_from_as_much_evidence_as_aligned_ones_have(
+    evidence: float, solved: bool, asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "EVIDENCE", evidence)
+    line = Line({0.0: 90.0, 80.0: 30.0}, {0.0: "failed"})
+    assert run(line) == (("two", 80.0) if solved else ("identity", 0.0))
+
+
+@pytest.mark.parametrize(
+    ("best", "told", "ends"),
+    [
+        # The place that the tiles tell, of which too little is left to be solved there.
+        (300.0, 300.0, {}),
+        # Where the solver went from there.
+        (7.0, 6.0, {6.0: 7.0}),
+    ],
+)
+def test_what_the_tiles_lead_to_is_a_rival_too(
+    best: float, told: float, ends: dict[float, float], asked: Asked
+) -> None:
+    verdicts = dict.fromkeys((0.0, 7.0), "failed")
+    line = Line({best: 90.0, 80.0: 50.0}, verdicts, ends=ends, told={0.0: (told,)})
+    assert run(line)[1] == best
+    assert 80.0 not in [x for x, *_ in line.tried]
+    # Two candidates were looked at by then: the images as they lie, and the place.
+    assert line.of_corrections == [2]
+
+
+def test_no_more_levels_are_solved_than_there_are(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Line, "count", 3)
+    line = Line({80.0: 50.0}, {0.0: "failed"})
+    assert run(line) == ("two", 80.0)
+    assert [used for _, used, _ in line.tried] == [3, 3]
+
+
 @pytest.mark.parametrize(("size", "most"), [((320, 240), MOST_ATTEMPTS), ((20000, 15000), 2)])
 def test_no_more_is_solved_than_the_budget_has(
     size: tuple[int, int], most: int, asked: Asked, monkeypatch: pytest.MonkeyPatch
@@ -347,6 +389,27 @@ def test_what_came_nearest_is_told(asked: Asked) -> None:
     assert run(line) == ("identity", 0.0)
     # Of identity and five guesses.
     assert line.looked_at == (6, 60.0, 3.0)
+    edges = Line({120.0: 3.5}, {0.0: "nothing"})
+    assert run(line, edges) == ("identity", 0.0)
+    # Of both similarities.
+    assert line.looked_at == (12, 120.0, 3.5)
+
+
+def test_starts_see_the_orientations_of_whichever_similarity_has_some(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+
+    def start(views: Any) -> Iterator[Matrix]:
+        seen.append(views.orientations)
+        return iter(())
+
+    monkeypatch.setattr(loop, "STARTS", {"one": start})
+    values, edges = Line({}, {0.0: "failed"}), Line({}, {0.0: "failed"})
+    edges.orientations = len  # type: ignore[assignment]
+    for lines in ([values], [values, edges], [edges]):
+        run(*lines, starts=("identity", "one"))
+    assert seen == [None, len, len]
 
 
 def test_every_similarity_is_asked_for_a_start_before_the_next(asked: Asked) -> None:

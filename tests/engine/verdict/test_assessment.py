@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.alignment import LevelRecord, Status, Uncertainty, Verdict
+from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.displacements.evidence import Evidence, gathered
 from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.motion import MODELS
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.uncertainty import uncertainty_of
 from align_cli.engine.verdict import assessment
-from align_cli.engine.verdict.assessment import Answer, Assessment, assess
+from align_cli.engine.verdict.assessment import Answer, Assessment, assess, by_edges_instead
 from tests.engine.displacements.pairs import FINE_SIZE, drawn, noisy, shift, speckle, view
 from tests.engine.displacements.test_isotropy import sunburst
 from tests.scenes import about
@@ -415,3 +415,13 @@ def test_all_tiles_are_asked_where_they_are_wanted() -> None:
     assert some is not None
     assert every is not None
     assert len(every.field) > 2 * len(some.field)
+
+
+def test_edges_count_where_they_are_aligned_or_doubtful_and_grey_values_failed() -> None:
+    failed = Outcome(Status.NO_AGREEMENT, "", ("nothing agrees",))
+    doubtful = Outcome(Status.AMBIGUOUS, "", ("it repeats itself",), doubtful=True)
+    aligned = Outcome(Status.CONVERGED, "")
+    for by_values in (failed, doubtful, aligned):
+        assert by_edges_instead(by_values, aligned)
+        assert by_edges_instead(by_values, doubtful) is (by_values is failed)
+        assert not by_edges_instead(by_values, failed)
