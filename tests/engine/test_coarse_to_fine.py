@@ -198,9 +198,16 @@ def test_where_the_points_agree_well_nobody_is_asked(monkeypatch: pytest.MonkeyP
     assert descent.solved
 
 
-@pytest.mark.parametrize("last_step_px", [0.2, 0.5])
+@pytest.mark.parametrize(
+    ("last_step_px", "status"),
+    [
+        (0.2, Status.ITERATION_LIMIT),
+        (0.5, Status.ITERATION_LIMIT),
+        (0.2, Status.NO_AGREEMENT),
+    ],
+)
 def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
-    last_step_px: float, monkeypatch: pytest.MonkeyPatch
+    last_step_px: float, status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at: list[int] = []
 
@@ -210,7 +217,7 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
             super().__init__(*arguments, every=every, **named)  # type: ignore[arg-type]
 
     def solver(_: object, start: Place, *__: object, **___: object) -> LevelResult:
-        return LevelResult(start, Status.ITERATION_LIMIT, 20, last_step_px, 0.1, 0.0, 0.1, 1.0)
+        return LevelResult(start, status, 20, last_step_px, 0.1, 0.0, 0.1, 1.0)
 
     monkeypatch.setattr("align_cli.engine.moments.STRIP_PIXELS", 5 * SIZE[0])
     monkeypatch.setattr(module, "RowEquations", Counted)
@@ -229,10 +236,10 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
             threads=threads,
             unit=1.0,
         )
-    restless = last_step_px > module.RESTLESS_PX
+    restless = last_step_px > module.RESTLESS_PX or status is Status.NO_AGREEMENT
     assert (1 in looked_at) != restless
     assert looked_at[0] > 1
-    assert descent.records[-1].status is Status.ITERATION_LIMIT
+    assert descent.records[-1].status is status
     assert descent.records[-1].level == 0
     assert descent.solved
 
@@ -417,3 +424,90 @@ def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
     assert some[-1] == "similarity"
     assert every == ["similarity"]
     assert_allclose(descent.place.warp, np.eye(3), atol=2e-3)
+
+
+def test_where_nothing_agrees_a_full_size_without_points_has_no_record(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "DOUBTFUL", 1.0)
+    image = luma(render(textured(), SIZE))
+    levels = pyramid(image, 3)
+    with Threads(1) as threads:
+        descent = coarse_to_fine(
+            targets(levels, (2, 1, 0)),
+            [FullSize(image), *levels[1:]],
+            image,
+            Place(np.eye(3), Light.uniform()),
+            model=MODELS["rigid"],
+            loss=LOSSES["tukey"],
+            options=Options(),
+            threads=threads,
+            unit=1.0,
+            agree=lambda warp: False,
+        )
+    assert [each.level for each in descent.records] == [2, 1]
+    assert descent.records[-1].status is Status.NO_AGREEMENT
+    assert descent.solved == ()
+
+
+@pytest.mark.parametrize(("budget", "iterations"), [(1, 12), (15 * 114 * 94, 15), (1 << 29, 50)])
+def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anything_agrees(
+    budget: int, iterations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[np.ndarray] = []
+    settings_of: dict[type, LevelSettings] = {}
+
+    def agree(warp: np.ndarray) -> bool:
+        asked.append(warp)
+        return True
+
+    def solver(
+        equations: LevelEquations, at: Place, settings: LevelSettings, **_: object
+    ) -> LevelResult:
+        settings_of[type(equations)] = settings
+        if settings.agree is not None:
+            assert settings.agree(at)
+        return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 0.5)
+
+    monkeypatch.setattr(module, "MOST_PIXELS", budget)
+    monkeypatch.setattr(module, "solve_level", solver)
+    monkeypatch.setattr(module, "DOUBTFUL", -1.1)
+    image = luma(render(textured(), (2 * SIZE[0], 2 * SIZE[1])))
+    levels = pyramid(image, 3)
+    start = Place(motion("affine", SIZE, 3.0, 1), Light.uniform())
+    with Threads(1) as threads:
+        coarse_to_fine(
+            targets(levels, (2, 1)),
+            levels,
+            image,
+            start,
+            model=MODELS["translation"],
+            loss=LOSSES["l2"],
+            options=Options(photometric=False, max_iterations=50),
+            threads=threads,
+            agree=agree,
+            unit=1.0,
+        )
+    assert settings_of[RowEquations].max_iterations == iterations
+    assert settings_of[PointEquations].max_iterations == module.MOST_ON_THE_WAY
+    # Once, by the rows of level 1, of a warp at full size.
+    assert len(asked) == 1
+    assert_allclose(asked[0], start.warp, atol=1e-9)
+
+
+def test_the_agreement_of_a_level_is_blind_to_the_mean_and_unknown_of_few_points() -> None:
+    image = luma(render(textured(), SIZE, dtype="uint8"))
+    level = pyramid(image, 1)[0]
+    with Threads(1) as threads:
+        solver = module._LevelSolver(
+            targets([level], (0,))[0], level, image, LOSSES["l2"], Options(), threads
+        )
+
+        def agreement(x: float, y: float) -> float:
+            warp = np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
+            return solver.agreement(Place(warp, Light.uniform()))
+
+        assert agreement(0.0, 0.0) == pytest.approx(1.0, abs=1e-4)
+        assert agreement(35.0, 28.0) < 0.5
+        assert agreement(SIZE[0] - 9.0, SIZE[1] - 9.0) == -1.0
+        assert agreement(500.0, 0.0) == -1.0

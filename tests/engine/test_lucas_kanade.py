@@ -60,10 +60,17 @@ def solve(
     max_iterations: int = 50,
     tolerance_px: float = 1e-3,
     agree: Callable[[Place], bool] | None = None,
+    or_noise: bool = False,
 ) -> LevelResult:
     terms = UNIFORM if photometric else NO_LIGHT
     settings = LevelSettings(
-        MODELS[model], LOSSES[loss], terms, max_iterations, tolerance_px, agree=agree
+        MODELS[model],
+        LOSSES[loss],
+        terms,
+        max_iterations,
+        tolerance_px,
+        agree=agree,
+        or_noise=or_noise,
     )
     start = np.eye(3) if warp is None else warp
     below, here = level_of(target), source if isinstance(source, Level) else level_of(source)
@@ -419,3 +426,23 @@ def test_near_the_end_a_step_is_as_long_as_it_should_be(kind: str) -> None:
     for steps, share in ((1, 0.1), (2, 0.02)):
         left = corner_error(found(max_iterations=steps), end, SIZE)
         assert left < share * corner_error(np.eye(3), end, SIZE)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("or_noise", "iterations"), [(True, 12), (True, 2), (False, 12)])
+def test_what_still_moves_by_less_than_noise_would_move_it_is_at_rest_where_that_counts(
+    or_noise: bool, iterations: int, kind: str
+) -> None:
+    images = pair("rigid", seed=2, size=SIZE, move_px=3.0, noise=0.02)
+    found = solve(
+        images.source,
+        images.target,
+        "rigid",
+        kind=kind,
+        tolerance_px=1e-30,
+        max_iterations=iterations,
+        or_noise=or_noise,
+    )
+    assert found.iterations == iterations
+    at_rest = or_noise and iterations == 12
+    assert found.status is (Status.CONVERGED if at_rest else Status.ITERATION_LIMIT)

@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import moments
 from align_cli.engine.coordinates import map_points
+from align_cli.engine.equations import noise_to_take_off
 from align_cli.engine.luma import Luma
 from align_cli.engine.moments import (
     RowEquations,
@@ -601,3 +602,23 @@ def test_the_residuals_of_a_band_are_those_of_its_rows() -> None:
     expected = residual_rows(pair.planes, pair.source, place, in_level, source_margin=REACH)
     assert_allclose(found[0], expected[0], atol=2e-5)
     assert_array_equal(found[1], expected[1])
+
+
+def test_noise_is_taken_off_the_columns_of_the_factor_alone() -> None:
+    pair, model, noise = CASES["whole"], MODELS["rigid"], 0.02
+    clean, noisy = (
+        run(pair, model, LOSSES["l2"], planes=replace(pair.planes, noise=each))
+        for each in (0.0, noise)
+    )
+    assert clean.matrix is not None
+    assert noisy.matrix is not None
+    pull = noise_to_take_off(noise, clean.squares / clean.weight, pair.planes.spread)
+    assert pull > 0.0
+    factor, offset = np.s_[model.size : model.size + 6], np.s_[model.size + 6 :]
+    # Under least squares: of sum w T m T m the part that is sum w n m n m, and likewise in w r T m.
+    expected = np.zeros_like(clean.matrix)
+    expected[factor, factor] = pull * clean.matrix[offset, offset]
+    assert_allclose(clean.matrix - noisy.matrix, expected, atol=1e-6 * np.abs(expected).max())
+    taken = np.zeros_like(clean.vector)
+    taken[factor] = pull * clean.matrix[offset, offset][0]
+    assert_allclose(noisy.vector - clean.vector, taken, atol=1e-6 * np.abs(taken).max())

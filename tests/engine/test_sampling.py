@@ -8,6 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.pyramid import Level
 from align_cli.engine.sampling import (
+    ALL_FOUR,
     SLACK_PX,
     clear_outside,
     common,
@@ -16,6 +17,7 @@ from align_cli.engine.sampling import (
     overlap_mask,
     row_intervals,
     sample,
+    sample_valid,
 )
 from tests.scenes import MODEL_NAMES, mapped, motion, pixel_grid, render, textured
 
@@ -215,3 +217,27 @@ def test_common_are_the_pixels_that_both_levels_know() -> None:
         common(plain, plain, shift(1.5, 0.0), margin=1.0),
         overlap_mask(shift(1.5, 0.0), (9, 7), (9, 7), margin=1.0),
     )
+
+
+@pytest.mark.parametrize(
+    "warp",
+    [
+        shift(0.0, 0.0),
+        shift(14.0, 5.0),
+        shift(-9.0, 3.5),
+        # To the pixel on the last row and column.
+        shift(83.0 - 61.0, 64.0 - 47.0),
+        shift(40.25, 40.0),
+        np.array([[0.2, -0.1, 30.0], [0.1, 0.2, 20.0], [0.0, 0.0, 1.0]]),
+        motion("homography", SIZE, 6.0, 2),
+        # Nothing is reached, on either side.
+        shift(500.0, 0.0),
+        shift(0.0, -500.0),
+        # The horizon crosses the window: between its corners it reaches further than they do.
+        np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-1.0 / 40.0, 0.0, 1.0]]),
+    ],
+)
+def test_a_mask_is_sampled_where_a_window_reaches_it_as_the_whole(warp: np.ndarray) -> None:
+    valid = np.random.default_rng(0).random((64, 83)) < 0.9
+    whole = sample(valid.astype(np.float32), warp, SIZE) > ALL_FOUR
+    assert_array_equal(sample_valid(valid, warp, SIZE), whole)

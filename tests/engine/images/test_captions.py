@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from align_cli.engine.aligner import align
-from align_cli.engine.images.captions import LEAST_INTERIOR, common_captions
+from align_cli.engine.images.captions import (
+    LEAST_INTERIOR,
+    NEAR_VALUE,
+    brightest,
+    common_captions,
+    darkest,
+)
 from align_cli.engine.images.fixed_pattern import suspected
 from align_cli.engine.luma import Luma
 
@@ -100,3 +106,62 @@ def test_the_scene_under_captions_is_aligned(
     off = np.hypot(*(there[:2] / there[2] - SIDE / 2 - motion))
     assert found.outcome.aligned
     assert off < 0.2
+
+
+def with_a_mark(value: float, spread: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    """(100, 100) float32, grey values of 100 to 200 but for a mark, and where that is."""
+    rng = np.random.default_rng(4)
+    plane, mark = rng.uniform(100.0, 200.0, (100, 100)), np.zeros((100, 100), np.bool_)
+    mark[40:50, 30:50] = True
+    plane[mark] = value + rng.uniform(0.0, spread, int(mark.sum()))
+    return plane.astype(np.float32), mark
+
+
+def test_a_mark_has_the_value_at_an_end_up_to_noise() -> None:
+    # Contrast is about 200 with the mark, and what it may differ by an eighth of that.
+    for spread in (0.0, 0.8 * NEAR_VALUE * 200.0):
+        plane, mark = with_a_mark(0.0, spread)
+        np.testing.assert_array_equal(darkest(plane, None), mark)
+        np.testing.assert_array_equal(brightest(-plane, None), mark)
+        assert not brightest(plane, None).any()
+    # A few darker pixels are no mark and hide none.
+    plane, mark = with_a_mark(0.0)
+    plane[0, :5] = -300.0
+    np.testing.assert_array_equal(darkest(plane, None)[1:], mark[1:])
+
+
+def test_the_end_of_a_scenes_values_is_no_mark_nor_is_what_covers_much() -> None:
+    ramp = np.tile(np.linspace(0.0, 200.0, 100, dtype=np.float32), (100, 1))
+    assert not darkest(ramp, None).any()
+    plane, _ = with_a_mark(0.0)
+    plane[:30] = 0.0
+    assert not darkest(plane, None).any()
+
+
+def test_a_mark_is_looked_for_among_what_is_known() -> None:
+    plane, mark = with_a_mark(20.0)
+    known = np.ones_like(mark)
+    known[:, 80:] = False
+    plane[:, 80:] = -100.0
+    plane[:, 80] = 20.0  # as dark as the mark, and not known
+    np.testing.assert_array_equal(darkest(plane, known), mark)
+    assert not darkest(plane, np.zeros_like(mark)).any()
+
+
+def test_dark_and_bright_marks_are_found_together_and_specks_are_none() -> None:
+    cover = letters()
+    upper, lower = cover.copy(), cover.copy()
+    upper[80:], lower[:80] = 0.0, 0.0
+    pair = [seen(scene(x, 0), upper, 0.0, 1 + x) for x in (0, 9)]
+    pair = [seen(each.astype(float), lower, 255.0, 3) for each in pair]
+    found = captions(*pair)
+    assert found is not None
+    assert found[upper == 1.0].mean() > 0.8
+    assert found[lower == 1.0].mean() > 0.8
+    # Dots of one pixel have no interior, and one small letter is next to nothing.
+    dots = np.zeros_like(cover)
+    dots[5::9, 5::9] = 1.0
+    letter = np.zeros_like(cover)
+    letter[100:106, 100:106] = 1.0
+    for marks in (dots, letter):
+        assert captions(*(seen(scene(x, 0), marks, 255.0, x) for x in (0, 9))) is None

@@ -181,7 +181,7 @@ def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
 
 
 def test_each_candidate_that_was_looked_at_counts_as_a_test(threads: Threads) -> None:
-    first = solved(threads, "scan", "poster")
+    first = solved(threads, "poster")
     one, many = (
         assessed(
             first.similarity, first.start, first.descent, first.before, tests=tests

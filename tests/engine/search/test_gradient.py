@@ -73,9 +73,10 @@ def test_guesses_are_looked_at_on_the_coarsest_level_that_is_large_enough(
 
 def test_what_the_source_does_not_reach_has_no_say(threads: Threads) -> None:
     source, target = negative("poster")
-    beyond = target.copy()
-    # The source reaches the first 240 columns; a filter's width further, these do not count.
-    beyond[:, 252:] = np.random.default_rng(1).integers(0, 256, beyond[:, 252:].shape)
+    # The source ends in the middle of tiles of the level.
+    source, beyond = source[:, :-11], target.copy()
+    # It reaches the first 229 columns; a filter's width further, these do not count.
+    beyond[:, 241:] = np.random.default_rng(1).integers(0, 256, beyond[:, 241:].shape)
     one, other = (
         gradient(source, each, threads).score(inverse(TRUTH)) for each in (target, beyond)
     )

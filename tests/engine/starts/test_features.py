@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from align_cli.engine.starts.features import nearest_two
+from align_cli.engine.starts.features import RATIO, Features, matched, nearest_two
+from align_cli.engine.starts.motions import FEWEST
 
 
 def test_the_nearest_two_are_those_of_all_distances() -> None:
@@ -16,3 +18,32 @@ def test_the_nearest_two_are_those_of_all_distances() -> None:
     np.testing.assert_array_equal(nearest, distances.argmin(axis=1))
     np.testing.assert_array_equal(least, ordered[:, 0])
     np.testing.assert_array_equal(second, ordered[:, 1])
+
+
+def along_axes(count: int, second: float) -> tuple[Features, Features]:
+    """Features of two images, each 1 from its like, and so much from the next."""
+    places = np.column_stack([np.arange(count), np.zeros(count)]).astype(np.float64)
+    descriptors = np.zeros((count, 128), np.float32)
+    descriptors[np.arange(count), np.arange(count)] = 100.0
+    there = np.repeat(descriptors, 2, axis=0)
+    there[::2, 100] = 10.0
+    there[1::2, 100] = 10.0 * second
+    return (
+        Features(places, descriptors),
+        Features(np.repeat(places, 2, axis=0) + np.array([0.0, 7.0]), there),
+    )
+
+
+@pytest.mark.parametrize(("times", "counts"), [(0.9, False), (1.1, True)])
+def test_a_match_counts_if_the_second_best_is_by_so_much_worse(times: float, counts: bool) -> None:
+    here, there = matched(*along_axes(20, times / RATIO))
+    assert len(here) == len(there) == 20 * counts
+    np.testing.assert_array_equal(there, here + np.array([0.0, 7.0]))
+
+
+def test_too_few_features_in_either_match_nothing() -> None:
+    here, there = along_axes(FEWEST, 2.0)
+    few = Features(there.places[: FEWEST - 1], there.descriptors[: FEWEST - 1])
+    assert len(matched(here, there)[0]) == FEWEST
+    assert len(matched(here, few)[0]) == 0
+    assert len(matched(few, there)[0]) == 0

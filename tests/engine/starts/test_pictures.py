@@ -8,7 +8,7 @@ import pytest
 
 from align_cli.engine.coordinates import map_points
 from align_cli.engine.luma import luma
-from align_cli.engine.pyramid import level_count, pyramid
+from align_cli.engine.pyramid import Level, level_count, pyramid
 from align_cli.engine.starts.pictures import picture
 
 
@@ -42,3 +42,14 @@ def test_what_is_not_known_is_marked_and_has_no_say_in_the_contrast() -> None:
     assert not reduced.known[known == 0].any()
     assert reduced.known.mean() > 0.5 * 255
     assert reduced.image[reduced.known > 0].min() < 10
+
+
+def test_a_few_pixels_however_bright_do_not_darken_the_rest_and_flat_pictures_are_flat() -> None:
+    ramp = np.tile(np.linspace(0.0, 1.0, 100, dtype=np.float32), (100, 1))
+    ramp[0, :20], ramp[1, :20] = 50.0, -50.0
+    grey = picture([Level(ramp, None)], 1 << 20).image
+    assert grey[50, -1] == 255
+    assert grey[50, 0] == 0
+    assert 110 < grey[50, 50] < 145
+    flat = picture([Level(np.full((20, 30), 3.0, np.float32), None)], 1 << 20)
+    assert flat.image.min() == flat.image.max()

@@ -14,7 +14,13 @@ from align_cli.engine.pair import Pair
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.similarity import Task
-from align_cli.engine.starts.poses import MOST_GUESSES, guesses
+from align_cli.engine.starts.poses import (
+    MOST_GUESSES,
+    _about_centre,
+    _deviations,
+    _spectra,
+    guesses,
+)
 from align_cli.engine.starts.views import Views
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads
@@ -96,3 +102,37 @@ def test_where_grey_values_are_compared_none_are_proposed(threads: Threads) -> N
     seen = intensity(source, target, threads)
     pair = seen.task.pair
     assert not list(guesses(Views(pair.levels, pair.target.levels, MODELS["rigid"])))
+
+
+@pytest.mark.parametrize("scale", [0.63, 1.0, 1.6])
+@pytest.mark.parametrize("degrees", [0.0, 33.0, 90.0, 200.0])
+def test_a_canvas_holds_the_turned_image_and_no_more(degrees: float, scale: float) -> None:
+    warp, (width, height) = _about_centre(np.radians(degrees), scale, (80, 120))
+    there = map_points(np.linalg.inv(warp), corners((120, 80)))
+    low, high = there.min(axis=0), there.max(axis=0)
+    margin = 1.0 / scale  # the image's pixels are squares, not points
+    assert (low >= -0.5 - margin).all()
+    assert (high <= np.array([width, height]) - 0.5 + margin).all()
+    assert (high - low >= np.array([width, height]) - 2.0 - 2.0 * margin).all()
+
+
+def test_what_counts_of_a_shift_is_its_correlation_times_the_root_of_what_overlaps() -> None:
+    rng = np.random.default_rng(0)
+    source, target = (
+        (rng.normal(size=(9, 11)) + 1j * rng.normal(size=(9, 11))).astype(np.complex64)
+        for _ in range(2)
+    )
+    of_source, of_target = (rng.random((9, 11)) < 0.8 for _ in range(2))
+    spectra = (_spectra(*each, (24, 30)) for each in ((source, of_source), (target, of_target)))
+    least = 10
+    found = _deviations(*spectra, least)
+    for dx, dy in ((0, 0), (2, 1), (-3, 4), (5, -2), (8, 7)):
+        s, t = (np.zeros((40, 40), np.complex64) for _ in range(2))
+        # source(x + d) beside target(x).
+        s[15 - dy : 24 - dy, 15 - dx : 26 - dx] = np.where(of_source, source, 0.0)
+        t[15:24, 15:26] = np.where(of_target, target, 0.0)
+        both = (s != 0.0) & (t != 0.0)
+        s, t = s[both], t[both]
+        rho = (s @ t.conj()).real / np.sqrt((abs(s) ** 2).sum() * (abs(t) ** 2).sum())
+        expected = np.arctanh(rho) * np.sqrt(both.sum()) if both.sum() >= least else 0.0
+        assert found[dy, dx] == pytest.approx(expected, abs=1e-3)

@@ -61,3 +61,12 @@ def test_tiles_that_share_nothing_propose_nothing() -> None:
     unshared = DisplacementField(**{**vars(told), "displacement": scattered})
     assert proposed(unshared) == []
     assert proposed(field((40, (5.0, -3.0)), matched=False)) == []
+
+
+def test_what_the_tiles_say_is_in_pixels_of_the_target() -> None:
+    told = field((40, (5.0, -3.0)))
+    answer = np.array([[0.0, -2.0, 300.0], [2.0, 0.0, 10.0], [0.0, 0.0, 1.0]])
+    (only,) = guesses(told, answer, MODELS["rigid"], SIZE)
+    # First to where the tile is found, then by the answer.
+    expected = answer @ shifted(5.0, -3.0)
+    assert np.median(endpoint_error(only.warp, expected, SIZE)) < 0.5
