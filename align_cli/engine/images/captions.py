@@ -83,6 +83,8 @@ def _extreme(plane: Plane, valid: Mask | None, *, lower: bool) -> Mask:
     within = np.count_nonzero(inwards <= tolerance)
     beside = np.count_nonzero(inwards <= 2.0 * tolerance) - within
     near = plane <= value + tolerance if lower else plane >= value - tolerance
-    if near.mean() > MOST_SHARE or beside > MOST_BESIDE * within:
+    near = near if valid is None else near & valid
+    known = plane.size if valid is None else np.count_nonzero(valid)
+    if np.count_nonzero(near) > MOST_SHARE * known or beside > MOST_BESIDE * within:
         return np.zeros(plane.shape, np.bool_)
-    return near if valid is None else near & valid
+    return near

@@ -145,6 +145,13 @@ def test_a_mark_is_looked_for_among_what_is_known() -> None:
     plane[:, 80:] = -100.0
     plane[:, 80] = 20.0  # as dark as the mark, and not known
     np.testing.assert_array_equal(darkest(plane, known), mark)
+    # Of what is known the mark is little, and of a tenth of it all.
+    plane[:, 50:] = 20.0
+    known[:, 50:] = False
+    np.testing.assert_array_equal(darkest(plane, known), mark)
+    known[:, :20] = False
+    known[50:, :] = known[:38, :] = False
+    assert not darkest(plane, known).any()
     assert not darkest(plane, np.zeros_like(mark)).any()
 
 
