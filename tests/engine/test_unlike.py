@@ -10,7 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from align_cli import Aligner, align
+from align_cli.engine import unlike as module
+from align_cli.engine.alignment import Status
+from align_cli.engine.coordinates import inverse
+from align_cli.engine.lucas_kanade import LevelResult, LevelSettings
 from align_cli.engine.luma import luma
+from align_cli.engine.motion import MODELS
 from align_cli.engine.options import Options
 from align_cli.engine.orientation import (
     orientation_planes,
@@ -18,8 +23,13 @@ from align_cli.engine.orientation import (
     smoothed,
     tensors,
 )
+from align_cli.engine.place import Place
 from align_cli.engine.pyramid import Level, level_count, pyramid
+from align_cli.engine.robust import LOSSES
+from align_cli.engine.still import StillEquations
+from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import covariance, uncertainty
+from align_cli.engine.unlike import LEAST_SHARED, LESS_BOLD
 from align_cli.engine.unlike_repeats import repeat_of_edges
 from align_cli.engine.unlike_views import View
 from tests.engine.test_uncertainty import solved_on
@@ -341,3 +351,68 @@ def test_a_tolerance_below_the_rounding_of_pixels_is_reached() -> None:
     found = align(source, target, similarity="gradient", model="translation", tolerance=1e-9)
     assert found.outcome.aligned
     assert corner_error(found.source_to_target, truth) < 0.1
+
+
+def steps_of_all_rows(
+    steps: list[float], monkeypatch: pytest.MonkeyPatch
+) -> tuple[NDArray[np.float64], list[float], list[int]]:
+    """Full size from the truth, with steps of the rows along x; at rest after the last.
+
+    Returns:
+        Where it ended, how bold each step was, and before how many of them the points were asked.
+    """
+    source, target, truth = moved_pair(negative)
+    views = [
+        View(plane, pyramid(plane, level_count(plane.size)))
+        for plane in map(luma, (source, target))
+    ]
+    bold: list[float] = []
+    pointed: list[int] = []
+    left = iter(steps)
+
+    class Remembered(StillEquations):
+        def __init__(self, *arguments: object, least_shared: float, **named: object) -> None:
+            bold.append(least_shared)
+            super().__init__(*arguments, least_shared=least_shared, **named)  # type: ignore[arg-type]
+
+    def stepped(_: object, start: Place, settings: LevelSettings, **__: object) -> LevelResult:
+        x = next(left, None)
+        status = Status.CONVERGED if x is None else Status.ITERATION_LIMIT
+        moved = Place(shifted(x or 0.0, 0.0), start.light)
+        return LevelResult(moved, status, 1, abs(x or 0.0), 0.1, 0.0, 0.1, 1.0)
+
+    def at_points(both: object, settings: LevelSettings) -> LevelResult:
+        pointed.append(len(bold))
+        return module.NOT_ENOUGH
+
+    monkeypatch.setattr(module, "StillEquations", Remembered)
+    monkeypatch.setattr(module, "solve_level", stepped)
+    monkeypatch.setattr(module, "_at_points", at_points)
+    with Threads(1) as threads:
+        solver = module._LevelSolver(
+            *views, 0, loss=LOSSES["tukey"], options=Options(), threads=threads, final=True
+        )
+        begin = solver.begin(inverse(truth))
+        at_rest = solver.rest(begin, MODELS["translation"], near=True)
+    return at_rest.there.warp @ truth, bold, pointed
+
+
+def test_the_points_come_first_where_a_step_of_all_rows_leads_astray(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    end, bold, pointed = steps_of_all_rows([6.0, 6.0, 0.03], monkeypatch)
+    # Once; of the next that leads astray another is less bold. None of them is made.
+    assert pointed == [1]
+    assert bold == [LEAST_SHARED, LEAST_SHARED, LESS_BOLD * LEAST_SHARED, LESS_BOLD * LEAST_SHARED]
+    np.testing.assert_allclose(end, shifted(0.03, 0.0), atol=1e-9)
+
+
+def test_a_step_that_is_hardly_shorter_than_the_last_makes_the_next_less_bold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shrinking = steps_of_all_rows([0.08, -0.04, 0.02], monkeypatch)
+    assert shrinking[1] == [LEAST_SHARED] * 4
+    end, bold, pointed = steps_of_all_rows([0.04, -0.04, 0.04], monkeypatch)
+    assert pointed == []
+    assert bold == [LEAST_SHARED, LEAST_SHARED, 0.2, 0.8]
+    np.testing.assert_allclose(end, shifted(0.04, 0.0), atol=1e-9)

@@ -15,9 +15,11 @@ from align_cli.engine.coordinates import inverse
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.search.attempt import (
     MORE,
+    NO_MORE,
     SAME_PX,
     STAYING,
     Attempt,
+    _agreeing,
     assessed,
     attempted,
     corrected,
@@ -237,3 +239,32 @@ def test_what_rests_on_the_sensor_is_doubtful_and_settles_nothing(threads: Threa
     assert not doubted.settled
     assert not doubted.assessment.nearly_all
     np.testing.assert_array_equal(doubted.warp, first.warp)
+
+
+@pytest.mark.parametrize(("times", "leaves_more"), [(0.9, False), (1.1, True)])
+def test_a_simpler_model_may_leave_little_more_than_a_richer_one(
+    times: float, leaves_more: bool
+) -> None:
+    def leaving(median_px: float | None) -> Attempt:
+        attempt = attempt_at(np.eye(3), votes=0.9)
+        told: Any = None if median_px is None else SimpleNamespace(median_px=median_px)
+        attempt.assessment.displacements = told  # type: ignore[misc]
+        return attempt
+
+    simpler, richer = leaving(times * NO_MORE * 0.4), leaving(0.4)
+    assert simpler._leaves_no_more_than(richer) is not leaves_more
+    assert not leaving(None)._leaves_no_more_than(richer)
+    assert not simpler._leaves_no_more_than(leaving(None))
+
+
+def test_tiles_agree_with_an_answer_that_most_of_them_follow(threads: Threads) -> None:
+    right, wrong = solved(threads, "poster"), solved(threads, "scan", "poster")
+    assert _agreeing(right)
+    assert not _agreeing(wrong)
+    # Two thirds of the picture are elsewhere; there is evidence for the rest all the same.
+    source, target = windows("poster")
+    target[:, 100:] = np.roll(target[:, 100:], 7, axis=0)
+    seen = intensity(source, target, threads)
+    part = assessed(seen, IDENTITY, right.descent, right.before)
+    assert part.log10_false_alarms < -2.0
+    assert not _agreeing(replace(right, similarity=seen))
