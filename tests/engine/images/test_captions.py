@@ -9,7 +9,6 @@ import pytest
 from align_cli.engine.aligner import align
 from align_cli.engine.images.captions import (
     LEAST_INTERIOR,
-    NEAR_VALUE,
     brightest,
     common_captions,
     darkest,
@@ -118,8 +117,8 @@ def with_a_mark(value: float, spread: float = 0.0) -> tuple[np.ndarray, np.ndarr
 
 
 def test_a_mark_has_the_value_at_an_end_up_to_noise() -> None:
-    # Contrast is about 200 with the mark, and what it may differ by an eighth of that.
-    for spread in (0.0, 0.8 * NEAR_VALUE * 200.0):
+    # Contrast is about 200 with the mark, and it may differ by an eighth of that.
+    for spread in (0.0, 20.0):
         plane, mark = with_a_mark(0.0, spread)
         np.testing.assert_array_equal(darkest(plane, None), mark)
         np.testing.assert_array_equal(brightest(-plane, None), mark)
@@ -165,10 +164,17 @@ def test_dark_and_bright_marks_are_found_together_and_specks_are_none() -> None:
     assert found is not None
     assert found[upper == 1.0].mean() > 0.8
     assert found[lower == 1.0].mean() > 0.8
-    # Dots of one pixel have no interior, and one small letter is next to nothing.
+    # Dots of one pixel have no interior, thin lines next to none, and one small letter is too small
+    # where others of its value move.
     dots = np.zeros_like(cover)
     dots[5::9, 5::9] = 1.0
+    lines = np.zeros_like(cover)
+    lines[20:220:12, 20:220] = 1.0
+    lines[18:215:12, 100:105] = lines[20:217:12, 100:105] = lines[19:216:12, 100:105] = 1.0
     letter = np.zeros_like(cover)
     letter[100:106, 100:106] = 1.0
-    for marks in (dots, letter):
-        assert captions(*(seen(scene(x, 0), marks, 255.0, x) for x in (0, 9))) is None
+    one, other = letter.copy(), letter.copy()
+    one[20:30, 20:40] = other[200:210, 20:40] = 1.0
+    for marks in ((dots, dots), (lines, lines), (one, other)):
+        both = zip((0, 9), marks, strict=True)
+        assert captions(*(seen(scene(x, 0), each, 255.0, x) for x, each in both)) is None

@@ -23,6 +23,8 @@ from align_cli.engine.search.loop import (
     LEAST_SHARE,
     LEAST_TILES,
     MOST_ATTEMPTS,
+    MOST_PIXELS,
+    PASS,
     SAME_PX,
     SPOILT,
     search,
@@ -60,6 +62,7 @@ class Line:
     levels = Levels(2, 1)
     orientations = None
     pixels = (320, 240)
+    iterations = 3
     count = 6
     corrections = 0
     looked_at = (0, 0.0, 0.0)
@@ -104,7 +107,8 @@ class Found:
         restless = self.verdict == "restless"
         status = Status.ITERATION_LIMIT if restless else Status.CONVERGED
         width, height = self.similarity.pixels
-        record = SimpleNamespace(status=status, iterations=3, width=width, height=height)
+        iterations = self.similarity.iterations
+        record = SimpleNamespace(status=status, iterations=iterations, width=width, height=height)
         self.descent = SimpleNamespace(records=[record])
         self.assessment = SimpleNamespace(
             displacements=SimpleNamespace(field=self),
@@ -353,11 +357,24 @@ def test_no_more_levels_are_solved_than_there_are(
     assert [used for _, used, _ in line.tried] == [3, 3]
 
 
-@pytest.mark.parametrize(("size", "most"), [((320, 240), MOST_ATTEMPTS), ((20000, 15000), 2)])
+@pytest.mark.parametrize(
+    ("size", "iterations", "most"),
+    [
+        ((320, 240), 3, MOST_ATTEMPTS),
+        ((20000, 15000), 3, 2),
+        # However few the pixels are.
+        ((20, 15), MOST_PIXELS // PASS - 50, 2),
+    ],
+)
 def test_no_more_is_solved_than_the_budget_has(
-    size: tuple[int, int], most: int, asked: Asked, monkeypatch: pytest.MonkeyPatch
+    size: tuple[int, int],
+    iterations: int,
+    most: int,
+    asked: Asked,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(Line, "pixels", size)
+    monkeypatch.setattr(Line, "iterations", iterations)
     # Attempts, each at a place of its own, that tell of two more.
     places = (0.0, 60.0, 80.0, 120.0, 160.0)
     told = {x: (x + 6.0, x + 12.0) for x in places}

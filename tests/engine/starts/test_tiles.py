@@ -70,3 +70,10 @@ def test_what_the_tiles_say_is_in_pixels_of_the_target() -> None:
     # First to where the tile is found, then by the answer.
     expected = answer @ shifted(5.0, -3.0)
     assert np.median(endpoint_error(only.warp, expected, SIZE)) < 0.5
+
+
+def test_what_would_fold_the_target_is_not_proposed() -> None:
+    told = field((40, (5.0, -3.0)))
+    for x, count in ((0.0, 1), (-1.0 / 200.0, 0)):
+        answer = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [x, 0.0, 1.0]])
+        assert len(list(guesses(told, answer, MODELS["homography"], SIZE))) == count
