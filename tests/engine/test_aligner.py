@@ -662,3 +662,14 @@ def test_nothing_stays_with_the_sensor_where_nearly_all_moves(
     found = Aligner(target, model="translation").align(source, init=TRUTH if not looked else "auto")
     assert found.outcome.aligned
     assert asked == [True] * looked
+
+
+def test_where_edges_are_compared_grey_values_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(aligner_module, "cleaned", lambda *_, **__: asked.append(True))
+    source, target = windows_at(*STILL_PAIR)
+    found = Aligner(target, model="translation", similarity="gradient").align(source)
+    assert found.outcome.aligned
+    assert found.similarity == "gradient"
+    # Nor is it asked what stays with the sensor, which is a matter of grey values.
+    assert asked == []

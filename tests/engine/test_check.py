@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from align_cli.engine import check as module
 from align_cli.engine.aligner import Aligner, align
 from align_cli.engine.alignment import Alignment, Status, Verdict
 from align_cli.engine.check import check
@@ -304,3 +305,12 @@ def test_real_pairs(name: str) -> None:
     assert found.outcome.verdict is not Verdict.FAILED
     far = shift(60.0, -45.0) @ matrix
     assert not check(*images, far / far[2, 2]).outcome.aligned
+
+
+def test_of_what_is_aligned_nothing_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr(module, "cleaned", lambda *_: asked.append(True))
+    assert checked().outcome.aligned
+    assert asked == []
+    assert not checked(TRUTH @ shift(9.0, 0.0)).outcome.aligned
+    assert asked == [True]
