@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,16 +15,21 @@ from align_cli.engine.aligner import Aligner, align
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.coarse_to_fine import COARSE_TOLERANCE_PX, LEAST_RATIO
 from align_cli.engine.coordinates import corner_error
+from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.errors import ImageError
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.lucas_kanade import CAUTION, Solved
+from align_cli.engine.motion import MODELS
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.pyramid import level_count
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.search import intensity as intensity_module
 from align_cli.engine.search.attempt import Attempt, attempted
+from align_cli.engine.search.loop import search as aligner_search
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
+from align_cli.engine.verdict.assessment import SOME_EVIDENCE
 from tests.engine.search.similarities import TRUTH, intensity
 from tests.photographs import NAMES, cut, photograph
 from tests.scenes import (
@@ -612,7 +618,17 @@ def test_an_answer_is_refuted_where_what_is_left_could_tell_and_does_not_follow(
                 blank_windows(),
             )
         ]
-    assert [aligner_module._refuted(pair, first) for pair in pairs] == [True, True, False, False]
+        # Three tiles that follow are too few to tell anything, and nothing against it.
+        few = blank_windows()
+        for image in few:
+            image[80:100, 120:140] = photograph("poster")[100:120, 100:120]
+        pairs.append(intensity(*few, threads, "translation").task.pair)
+    rich = replace(first, similarity=first.similarity.with_model(MODELS["homography"]))
+    refuted = [aligner_module._refuted(pair, rich) for pair in pairs]
+    assert refuted == [True, True, False, False, False]
+    evidence = gathered(IntensityView(pairs[-1], 1.0), first.warp, parameters=8, tests=1)
+    assert evidence is not None
+    assert evidence.log10_false_alarms > SOME_EVIDENCE
 
 
 def test_images_without_texture_tell_nothing() -> None:
@@ -641,8 +657,17 @@ def test_an_answer_rests_on_the_sensor_where_the_rest_could_tell_and_does_not_fo
     with Threads(1) as threads:
         images = blank_windows() if clean is None else windows_at(*clean)
         without = intensity(*images, threads, "translation").task.pair
+    searched: list[int] = []
+
+    def search(similarities: Any, *arguments: Any) -> Any:
+        searched.append(len(similarities))
+        return aligner_search(similarities, *arguments)
+
+    monkeypatch.setattr(aligner_module, "search", search)
     monkeypatch.setattr(aligner_module, "cleaned", lambda *_, **__: (without, pattern))
     found = Aligner(target, model="translation").align(source)
+    # Once more, by grey values, where the rest could tell anything.
+    assert searched[1:] == [1] * (clean is not None)
     assert found.outcome.doubtful is doubtful
     assert found.outcome.aligned is not doubtful
     assert ("belong to the sensor" in found.outcome.sentence) is doubtful

@@ -15,7 +15,6 @@ from align_cli.engine.coordinates import inverse
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.search.attempt import (
     MORE,
-    NO_MORE,
     SAME_PX,
     STAYING,
     Attempt,
@@ -241,7 +240,8 @@ def test_what_rests_on_the_sensor_is_doubtful_and_settles_nothing(threads: Threa
     np.testing.assert_array_equal(doubted.warp, first.warp)
 
 
-@pytest.mark.parametrize(("times", "leaves_more"), [(0.9, False), (1.1, True)])
+# Sunbursts 0.9 at most, a blurred photograph that needs the richer one 4.
+@pytest.mark.parametrize(("times", "leaves_more"), [(0.9, False), (4.0, True)])
 def test_a_simpler_model_may_leave_little_more_than_a_richer_one(
     times: float, leaves_more: bool
 ) -> None:
@@ -251,7 +251,7 @@ def test_a_simpler_model_may_leave_little_more_than_a_richer_one(
         attempt.assessment.displacements = told  # type: ignore[misc]
         return attempt
 
-    simpler, richer = leaving(times * NO_MORE * 0.4), leaving(0.4)
+    simpler, richer = leaving(times * 0.4), leaving(0.4)
     assert simpler._leaves_no_more_than(richer) is not leaves_more
     assert not leaving(None)._leaves_no_more_than(richer)
     assert not simpler._leaves_no_more_than(leaving(None))
