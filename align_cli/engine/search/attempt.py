@@ -356,8 +356,6 @@ def with_fewer_parameters(attempt: Attempt) -> Attempt:
 
 def _agreeing(attempt: Attempt) -> bool:
     """Whether tiles agree with a warp, and most of those that find a match follow it."""
-    if not plausible(attempt.warp, attempt.similarity.task.pair.target.size):
-        return False
     view = attempt.similarity.view(attempt.descent)
     evidence = gathered(view, attempt.warp, parameters=0, tests=1)
     if evidence is None or evidence.log10_false_alarms > SOME_EVIDENCE:
