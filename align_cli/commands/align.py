@@ -65,8 +65,10 @@ from align_cli.commands.similarity import similarity_opt
 from align_cli.engine.options import (
     AUTO,
     DEFAULTS,
+    INTENSITY,
     LOSS_NAMES,
     MODEL_NAMES,
+    POSES,
     PRESET_NAMES,
     PRESETS,
     START_NAMES,
@@ -242,7 +244,7 @@ def align(
     refuse_both("--output", output is not None, "--no-image", no_image)
     refuse_both("--error-map", error_map is not None, "--no-error-map", no_error_map)
     refuse_both("--quiet", quiet, "--verbose", verbose)
-    options = _engine_options(solver)
+    options = _engine_options(solver, init)
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
     seen = {"source mask": source_mask or "", "target mask": target_mask or roi_text(roi)}
@@ -355,16 +357,21 @@ def align(
         raise SystemExit(ExitCode.NOT_ALIGNED)
 
 
-def _engine_options(solver: dict[str, Any]) -> Options:
+def _engine_options(solver: dict[str, Any], init: str) -> Options:
     """The engine's options, of those of the command.
 
     Raises:
         click.UsageError: if two of them contradict each other.
     """
     try:
-        return Options(**solver)
+        options = Options(**solver)
     except ValueError as error:
         raise click.UsageError(str(error)) from error
+    if init == POSES and options.similarity == INTENSITY:
+        raise click.UsageError(
+            f"--init {POSES} compares the orientation of edges: give --similarity {AUTO}"
+        )
+    return options
 
 
 def _table(alignment: Alignment, source: Picture, target: Picture) -> str:

@@ -30,7 +30,15 @@ from align_cli.engine.mirror import allowing_flip, mirror
 from align_cli.engine.model_choice import model_scores, simplest
 from align_cli.engine.motion import LARGEST, MODELS, describe
 from align_cli.engine.noise import left_on
-from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LIMIT_RANGES, Options
+from align_cli.engine.options import (
+    AUTO,
+    DEFAULTS,
+    GRADIENT,
+    INTENSITY,
+    LIMIT_RANGES,
+    POSES,
+    Options,
+)
 from align_cli.engine.pair import Pair
 from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
@@ -171,6 +179,11 @@ class Aligner:
             )
         if self.options.model == AUTO:
             return self._simplest(source, mask, init, progress)
+        if isinstance(init, str) and init == POSES and self.options.similarity == INTENSITY:
+            raise ValueError(
+                f"init {POSES!r} compares the orientation of edges; choose similarity "
+                f"{GRADIENT!r} or {AUTO!r} with it"
+            )
         starts, begin = chosen_starts(init, self.model, self.target_size)
         with Threads() as threads:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
@@ -323,7 +336,8 @@ class Aligner:
     ) -> Alignment:
         """The alignment by the simplest model that explains the images, whatever the limits."""
         largest = self._with_model(LARGEST).align(source, mask=mask, init=init, progress=progress)
-        if largest.similarity == GRADIENT:
+        vouched = largest.outcome.aligned or largest.outcome.doubtful
+        if largest.similarity == GRADIENT and vouched:
             return largest
         restless = largest.outcome.status is Status.ITERATION_LIMIT
         if restless or largest.outcome.verdict is Verdict.FAILED:

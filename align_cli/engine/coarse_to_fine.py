@@ -24,7 +24,7 @@ from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved, so
 from align_cli.engine.luma import Luma
 from align_cli.engine.moments import RowEquations, Scratch, strips
 from align_cli.engine.motion import MotionModel
-from align_cli.engine.options import Options
+from align_cli.engine.options import DEFAULTS, Options
 from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
@@ -194,6 +194,8 @@ def coarse_to_fine(
                 if looked_at is solver:
                     records.append(level_record(level, target.size, result, state.iterations, unit))
                 records[-1] = replace(records[-1], status=Status.NO_AGREEMENT)
+                if progress is not None and looked_at is solver:
+                    progress(records[-1])
                 break
         if target.rows is not None:
             solved = (solver.solve_rows(state, rungs, target.rows, agree),)
@@ -357,7 +359,7 @@ class _LevelSolver:
         iterations = self.options.max_iterations
         if not to_the_end:
             iterations = min(iterations, MOST_ON_THE_WAY)
-        elif self.rows is not None:
+        elif self.rows is not None and iterations == DEFAULTS.max_iterations:
             budget = MOST_PIXELS // max(math.prod(self.rows.shape), 1)
             iterations = min(iterations, max(budget, LEAST_PASSES))
         ask_field = state.field_to_try and min(self.size) >= FIELD_SIDE

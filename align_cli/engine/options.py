@@ -34,13 +34,16 @@ INSTEAD_OF_IT: Final = (
 
 INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
+POSES: Final = "poses"
+"""The start that compares orientations, which grey values alone have none of."""
+
 START_NAMES: Final = (
     "identity",
     "translation",
     "template",
     "fourier",
     "features",
-    "poses",
+    POSES,
     "tilted",
 )
 INIT_NAMES: Final = (AUTO, *START_NAMES)

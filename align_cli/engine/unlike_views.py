@@ -92,12 +92,20 @@ class View:
 
     def __init__(self, luma: Luma, levels: Sequence[Level]) -> None:
         self.luma, self.levels = luma, levels
-        noise = noise_level(luma)
-        self.noise_energies = [noise_energy(level, noise) for level in range(len(levels))]
-        self.tensors = tensor_pyramid(levels, self.noise_energies)
         self._still: dict[tuple[int, bool], Still] = {}
         self._fine: dict[int, Level] = {}
         self._smoothed: dict[int, Image] = {}
+
+    @cached_property
+    def noise_energies(self) -> list[float]:
+        """What noise adds to the trace of the structure tensor, level by level."""
+        noise = noise_level(self.luma)
+        return [noise_energy(level, noise) for level in range(len(self.levels))]
+
+    @cached_property
+    def tensors(self) -> list[Tensors]:
+        """The structure tensors, level by level."""
+        return tensor_pyramid(self.levels, self.noise_energies)
 
     @cached_property
     def repeat(self) -> Repeat | None:

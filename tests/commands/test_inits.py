@@ -127,3 +127,12 @@ def test_a_mirrored_source_is_laid_over_where_that_is_allowed(
     alone = imalign("m.png", "b.png", "-m", "rigid", "--init", "start.json")
     assert alone.returncode == 3
     assert "a mirror must be allowed" in alone.stderr
+
+
+def test_a_start_that_needs_another_similarity_says_so(imalign: Imalign, tmp_path: Path) -> None:
+    pixels = np.full((40, 50), 128, np.uint8)
+    for name in ("a.png", "b.png"):
+        write_image(tmp_path / name, pixels)
+    result = imalign("a.png", "b.png", "--init", "poses")
+    assert result.returncode == 2
+    assert "--init poses compares the orientation of edges: give --similarity auto" in result.stderr

@@ -11,7 +11,7 @@ from align_cli.engine import moments
 from align_cli.engine import threads as threads_module
 from align_cli.engine.coordinates import corner_error, inverse
 from align_cli.engine.errors import ImageError
-from align_cli.engine.options import START_NAMES
+from align_cli.engine.options import POSES, START_NAMES
 from align_cli.workers import Workers
 from tests.photographs import NAMES, cut, photograph, quarter_turns, shifted
 
@@ -72,8 +72,9 @@ def test_both_masks_and_sizes_count() -> None:
 def test_a_start_by_name_is_the_only_one(init: str) -> None:
     image = photograph("poster")
     turned, truth = quarter_turns(image, 2)
-    found = align(turned, image, model="rigid", init=init)
-    if init in ("fourier", "features"):
+    how = "gradient" if init == POSES else "intensity"
+    found = align(turned, image, model="rigid", init=init, similarity=how)
+    if init in ("fourier", "features", POSES):
         check(found, truth)
         assert found.start == init
     else:
@@ -91,6 +92,8 @@ def test_a_start_without_a_guess_begins_with_the_images_as_they_lie() -> None:
 
 def test_an_unknown_start_is_an_error() -> None:
     image = photograph("poster")
+    with pytest.raises(ValueError, match="choose similarity 'gradient' or 'auto'"):
+        align(image, image, init=POSES)
     with pytest.raises(ValueError, match="unknown init 'sift'; choose one of auto, identity"):
         align(image, image, init="sift")
     with pytest.raises(ImageError, match="finite"):

@@ -107,6 +107,9 @@ class Intensity:
         held_ones = [n for n in range(count) if pair.target.pixels(n) <= MOST_PIXELS]
         # Where the source is tiny, what it can lie on in the target is not worth all its pixels.
         coarse = max(large, default=min(held_ones, default=count - 1))
+        # Of a long strip no level is both wide enough and small enough.
+        small = (n for n in range(count) if math.prod(source[n].size) <= MOST_PIXELS)
+        coarse = max(coarse, next(small, coarse))
         return Levels(coarse, min((n for n in held_ones if n < coarse), default=coarse))
 
     @property

@@ -17,19 +17,19 @@ from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.search.attempt import Attempt, attempted, corrected
+from align_cli.engine.search.attempt import LEAST_SHARE, Attempt, attempted, corrected
 from align_cli.engine.search.scoring import NOTHING, Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
 from align_cli.engine.starts import GIVEN, IDENTITY, LAST_RESORTS, STARTS, Views, tiles
 from align_cli.engine.verdict.assessment import EVIDENCE
 
 AS_GOOD: Final = 0.9
-"""Where nothing is aligned yet, a candidate is solved if so many times as many tiles agree as do
-already: it is the end that counts, where between two motions as many may agree, but none well."""
+"""A candidate is solved if so many times as many tiles agree as under any answer so far: it is the
+end that counts, where between two motions, or in a texture that looks alike everywhere, as many may
+agree, but none well."""
 
-LEAST_TILES, LEAST_SHARE = 4.0, 0.2
-"""Agreement of fewer tiles, or of a smaller share of those that overlap, may be chance. Measured:
-wrong guesses reached a share of 0.19, right ones in a photograph covered by 40 % began at 0.27."""
+LEAST_TILES: Final = 4.0
+"""Agreement of fewer tiles may be chance."""
 
 ENOUGH_SHARE, ENOUGH_TILES = 0.8, 16.0
 """Where so many tiles agree, and this share of all, a start is asked for no further guess: right
@@ -38,17 +38,19 @@ answers between like images reach a share of 0.84 and more, one between two moti
 MOST_ATTEMPTS: Final = 8
 MOST_PIXELS: Final = 1 << 30
 PASS: Final = 1 << 17
-"""The budget, counted, so that it is the same on every machine: nothing more is solved after so
-many attempts, or so many pixels in all their iterations, each of which costs as much as so many
-more."""
+"""The budget: nothing is solved after so many attempts, or so many pixels in all their iterations;
+each iteration counts as ``PASS`` pixels more. Counted, so that it is the same on every machine."""
+
+CORRECTIONS: Final = 3
+"""Tiles that are far off tell where they are found, and from there again how exactly."""
 
 SAME_PX: Final = 1.5
 """Candidates with corners no further apart, in pixels of the level that they are scored on, end in
 the same place."""
 
 SPOILT: Final = 1.02
-"""The solver has spoilt a guess under which so many times as many tiles agreed. Less may be chance,
-and to begin on coarse levels is to end nearer."""
+"""A guess is kept as it is if its score exceeds by this factor the one that the coarse levels bring
+it to. Less may be chance, and to begin on coarse levels is to end nearer."""
 
 
 class Candidate(NamedTuple):
@@ -100,7 +102,7 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
                     return best
     if best is None:
         best = searches[0].solved(IDENTITY, begin)
-    nearest = max((one.nearest for one in searches), key=lambda each: each.score.agreement)
+    nearest = searches[0].nearest
     looked_at = sum(one.looked_at for one in searches)
     return best.having_looked_at(looked_at, nearest.warp, nearest.score)
 
@@ -120,7 +122,7 @@ class _Search:
         self._solved = self._passed = 0
         self._needed = 0.0
         self._ends: list[Matrix] = []
-        self._begun: list[tuple[int | None, Matrix]] = []
+        self._begun: list[tuple[int, Matrix]] = []
 
     def attempts(self, start: str, guesses: Sequence[Matrix]) -> Iterator[Attempt]:
         """What a start leads to, that proposed some warps."""
@@ -141,30 +143,28 @@ class _Search:
         among: Similarity | None = None,
     ) -> Attempt:
         """An attempt from a warp, as ``attempted`` has it; without ``used`` with all levels."""
+        used = len(self.similarity.task.pair.levels) if used is None else used
         self._begun.append((used, warp))
-        return attempted(
+        attempt = attempted(
             self.similarity,
             start,
             warp,
-            used=len(self.similarity.task.pair.levels) if used is None else used,
+            used=used,
             before=self.begin,
             among=among,
             tests=self.looked_at + 1,
         )
+        self._solved += 1
+        self._passed += sum(
+            each.iterations * (each.width * each.height + PASS) for each in attempt.descent.records
+        )
+        return attempt
 
     def _with_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
         """An attempt; and where more tiles are found than follow it, solved there and as it is."""
         yield attempt
         self._ended(attempt)
-        told = attempt.assessment.displacements
-        task = self.similarity.task
-        size = task.pair.target.size
-        converged = attempt.descent.records[-1].status is Status.CONVERGED
-        limited = task.options.max_iterations < DEFAULTS.max_iterations
-        # Of a solver that was not to find its rest, nobody wants to hear that it did.
-        if told is None or (limited and not converged) or not plausible(attempt.warp, size):
-            return
-        for warp, part in tiles.guesses(told.field, attempt.warp, task.model, size):
+        for warp, part in self._told(attempt):
             self.looked_at += 1
             among = None if self._spent or self._tried(warp) else self.similarity.among(part)
             if among is not None:
@@ -172,23 +172,37 @@ class _Search:
                 again = self.solved(attempt.start, warp, used=used, among=among)
                 yield again
                 self._ended(again)
-            as_it_is = corrected(attempt, warp, self.begin, tests=self.looked_at + 1)
-            yield as_it_is
-            self._ended(as_it_is)
+            yield from self._as_it_is(attempt, warp)
+
+    def _as_it_is(self, attempt: Attempt, warp: Matrix) -> Iterator[Attempt]:
+        """The answer that tiles tell, and that which its own tell, until they tell no other."""
+        for _ in range(CORRECTIONS):
+            attempt = corrected(attempt, warp, self.begin, tests=self.looked_at + 1)
+            yield attempt
+            self._ended(attempt)
+            told = next(self._told(attempt), None)
+            if told is None:
+                return
+            warp = told.warp
+
+    def _told(self, attempt: Attempt) -> Iterator[tiles.Shared]:
+        """The motions that more tiles share than follow an attempt."""
+        task, told = self.similarity.task, attempt.assessment.displacements
+        size = task.pair.target.size
+        converged = attempt.descent.records[-1].status is Status.CONVERGED
+        limited = task.options.max_iterations < DEFAULTS.max_iterations
+        # With fewer iterations than usual, that it did not converge is told, not corrected.
+        if told is None or (limited and not converged) or not plausible(attempt.warp, size):
+            return iter(())
+        return tiles.guesses(told.field, attempt.warp, task.model, size)
 
     def _ended(self, attempt: Attempt) -> None:
-        self._solved += 1
-        self._passed += sum(
-            each.iterations * (each.width * each.height + PASS) for each in attempt.descent.records
-        )
         if attempt.descent.records[-1].status is Status.CONVERGED:
             self._ends.append(attempt.warp)
         # An answer for which nothing speaks is no rival to others.
         if attempt.assessment.log10_false_alarms > EVIDENCE:
             return
-        # What is aligned gives way only to what has more.
-        share = 1.0 if attempt.aligned else AS_GOOD
-        self._needed = max(self._needed, share * attempt.score.agreement)
+        self._needed = max(self._needed, AS_GOOD * attempt.score.agreement)
 
     def _best(self, start: str, guesses: Sequence[Matrix]) -> Candidate | None:
         """The guess under which most tiles agree; no more are asked for once most do."""

@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Matrix
+from align_cli.engine.options import POSES
 from align_cli.engine.starts import features, fourier, poses, template, tilted, translation
 from align_cli.engine.starts.given import GIVEN, chosen_starts, starting_warp
 from align_cli.engine.starts.views import Views
@@ -35,7 +36,7 @@ STARTS: Final[dict[str, Guesses]] = {
     "template": template.guesses,
     "fourier": fourier.guesses,
     "features": features.guesses,
-    "poses": poses.guesses,
+    POSES: poses.guesses,
     "tilted": tilted.guesses,
 }
 """Every start by name."""

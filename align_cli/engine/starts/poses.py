@@ -3,7 +3,7 @@
 With the orientation planes as one complex number for each pixel, z = c + i s, a rotation by an
 angle turns z by twice as much, and a shift is found for all places at once by the Fourier transform
 (Padfield 2012), over what overlaps alone. Of little overlap a high correlation may be chance: what
-counts is the correlation made normal (Fisher 1921) times the root of the pixels that overlap.
+counts is Fisher's z of the correlation (1921) times the root of the pixels that overlap.
 """
 
 from __future__ import annotations
@@ -37,6 +37,10 @@ SCALES: Final = (1.0, 0.8, 1.25, 0.63, 1.6)
 LEAST_OVERLAP: Final = 0.25
 """Shifts are looked at that leave this share of the smaller image's pixels."""
 
+LEAST_ENERGY: Final = 0.01
+"""Over an overlap each image has at least this share of its largest energy. Without, a strip of
+texture on black is laid on the black."""
+
 MOST: Final = 0.999
 """A larger coefficient counts as this: rounding."""
 
@@ -69,13 +73,13 @@ def guesses(views: Views) -> Iterator[Matrix]:
     reach = math.ceil(side / min(_scales(views)))
     shape = tuple(cv2.getOptimalDFTSize(reach + extent) for extent in of_target.shape)
     there = _spectra(target, of_target, (shape[0], shape[1]))
-    least = LEAST_OVERLAP * min(np.count_nonzero(of_source), np.count_nonzero(of_target))
     found: list[tuple[float, Matrix]] = []
     for scale in _scales(views):
         for angle in _angles(views):
             warp, canvas = _about_centre(angle, scale, of_source.shape)
             moved, known = _turned(source, of_source, warp, canvas, angle)
-            surface = _deviations(_spectra(moved, known, (shape[0], shape[1])), there, least)
+            least = LEAST_OVERLAP * min(np.count_nonzero(known), np.count_nonzero(of_target))
+            surface = _significance(_spectra(moved, known, (shape[0], shape[1])), there, least)
             for height, x, y in peaks(surface, PEAKS):
                 shift = np.eye(3)
                 shift[:2, 2] = x, y
@@ -150,8 +154,8 @@ def _spectrum(plane: Plane | _Complex, shape: tuple[int, int]) -> _Complex:
     return np.ascontiguousarray(cv2.dft(padded, nonzeroRows=height)).view(np.complex64)[..., 0]
 
 
-def _deviations(source: _Spectra, target: _Spectra, least: float) -> NDArray[np.float32]:
-    """Standard deviations of the correlation, were the images unrelated, at every shift.
+def _significance(source: _Spectra, target: _Spectra, least: float) -> NDArray[np.float32]:
+    """Fisher's z of the correlation times the root of the pixels that overlap, at every shift.
 
     The value at [dy, dx], negative ones from the end, tells of source(x + d) = target(x); 0 where
     fewer pixels overlap than ``least``.
@@ -166,7 +170,11 @@ def _deviations(source: _Spectra, target: _Spectra, least: float) -> NDArray[np.
     of_known = sums(source.known + 1j * source.energy, target.known)
     pixels, of_source = of_known.real, of_known.imag
     of_target = sums(source.known, target.energy).real
-    energy = np.maximum(of_source * of_target, np.float32(1e-6))
-    rho = sums(source.planes, target.planes).real / np.sqrt(energy)
+    # What overlaps may have no edges but rounding's: that agrees with everything.
+    energies = [
+        np.maximum(each, LEAST_ENERGY * each.max() + np.finfo(np.float32).tiny)
+        for each in (of_source, of_target)
+    ]
+    rho = sums(source.planes, target.planes).real / np.sqrt(energies[0] * energies[1])
     z = np.arctanh(np.clip(rho, -MOST, MOST)) * np.sqrt(np.maximum(pixels, 0.0))
     return np.where(pixels < least, np.float32(0.0), z).astype(np.float32)

@@ -126,8 +126,8 @@ def with_nearest(
         terms: of the nearest of them, as ``motion.describe`` has a similarity's.
         share: of the tiles that overlap there, how many agree.
     """
-    x, y = np.asarray(terms["shift_px"]).tolist()
-    init = f"{x:.0f},{y:.0f},{terms['angle_deg']:.1f},{terms['scale']:.3g}"
+    x, y = np.round(np.asarray(terms["shift_px"])).tolist()
+    init = f"{x + 0.0:.0f},{y + 0.0:.0f},{terms['angle_deg']:.1f},{terms['scale']:.3g}"
     nearest = (
         f"{places} places were looked at; nearest came --init={init}, where {share:.0%} of the"
     )

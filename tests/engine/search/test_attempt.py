@@ -75,6 +75,7 @@ def attempt_at(
     verdict: str = "failed",
     votes: float | None = None,
     agreement: float = 0.0,
+    similarity: str = "intensity",
 ) -> Attempt:
     sure = None if max_px is None else SimpleNamespace(max_px=max_px)
     outcome = SimpleNamespace(
@@ -83,7 +84,9 @@ def attempt_at(
     target = SimpleNamespace(size=(320, 240))
     task = SimpleNamespace(pair=SimpleNamespace(target=target))
     parts: Any = {
-        "similarity": SimpleNamespace(task=task, score=lambda _: Score(agreement, 0.5)),
+        "similarity": SimpleNamespace(
+            name=similarity, task=task, score=lambda _: Score(agreement, 0.5)
+        ),
         "descent": SimpleNamespace(place=SimpleNamespace(warp=warp)),
         "before": np.eye(3),
         "assessment": SimpleNamespace(
@@ -123,6 +126,8 @@ def test_of_what_was_not_solved_the_score_counts() -> None:
     assert many.better_than(few)
     assert not few.better_than(many)
     assert not alike.better_than(few)
+    # Of another kind of comparison the score is of other tiles.
+    assert not attempt_at(np.eye(3), agreement=90.0, similarity="gradient").better_than(few)
 
 
 @pytest.mark.parametrize(("max_px", "least"), [(None, SAME_PX), (0.0, SAME_PX), (2.0, 2.0)])

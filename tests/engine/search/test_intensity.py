@@ -84,6 +84,13 @@ def test_guesses_are_looked_at_where_both_images_are_large_enough(threads: Threa
         assert target.pixels(fine) <= MOST_PIXELS or fine == coarse
 
 
+def test_guesses_of_a_long_strip_are_looked_at_where_it_is_small(threads: Threads) -> None:
+    strip = np.tile(photograph("poster")[:90], (1, 12))
+    coarse = intensity(strip, strip.copy(), threads).levels.coarse
+    width, height = strip.shape[1] >> coarse, strip.shape[0] >> coarse
+    assert width * height <= MOST_PIXELS < 4.2 * width * height
+
+
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize(("x", "y"), [(100, 80), (0, 0), (3, 150), (230, 0), (301, 207)])
 def test_the_score_of_the_part_that_a_source_reaches_is_that_of_all(

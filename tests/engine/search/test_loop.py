@@ -18,6 +18,7 @@ from align_cli.engine.alignment import Status
 from align_cli.engine.search import loop
 from align_cli.engine.search.loop import (
     AS_GOOD,
+    CORRECTIONS,
     ENOUGH_SHARE,
     ENOUGH_TILES,
     LEAST_SHARE,
@@ -31,6 +32,7 @@ from align_cli.engine.search.loop import (
 )
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.search.similarity import Levels
+from align_cli.engine.starts.tiles import Shared
 from tests.photographs import shifted
 
 Matrix = np.ndarray
@@ -145,7 +147,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
         assert place(warp) == field.x
         for x in field.similarity.told.get(field.x, ()):
             # The last place is one where too little of the target is left.
-            yield shifted(x, 0.0), np.array([x < 300.0])
+            yield Shared(shifted(x, 0.0), np.array([x < 300.0]))
 
     def start(name: str, places: Sequence[float]) -> Any:
         def proposed(_: Any) -> Iterator[Matrix]:
@@ -226,18 +228,13 @@ def test_chance_is_not_solved(agreement: float, tiles: float, solved: bool, aske
 
 
 @pytest.mark.parametrize(("share", "solved"), [(AS_GOOD - 0.05, False), (AS_GOOD + 0.05, True)])
-def test_as_much_must_agree_as_at_any_end_so_far(share: float, solved: bool, asked: Asked) -> None:
-    line = Line({0.0: 60.0, 80.0: 60.0 * share}, {0.0: "failed", 80.0: "failed"})
+@pytest.mark.parametrize("verdict", ["failed", "aligned"])
+def test_as_much_must_agree_as_at_any_end_so_far(
+    verdict: str, share: float, solved: bool, asked: Asked
+) -> None:
+    line = Line({0.0: 60.0, 80.0: 60.0 * share}, {0.0: verdict, 80.0: "failed"})
     run(line)
     assert ((80.0, 4, 5) in line.tried) is solved
-
-
-@pytest.mark.parametrize(("share", "solved"), [(0.99, False), (1.01, True)])
-def test_what_is_aligned_gives_way_to_more_agreement_alone(
-    share: float, solved: bool, asked: Asked
-) -> None:
-    line = Line({0.0: 60.0, 80.0: 60.0 * share}, {0.0: "aligned"})
-    assert run(line) == (("two", 80.0) if solved else ("identity", 0.0))
 
 
 def test_costly_starts_are_asked_where_nothing_else_is_aligned(asked: Asked) -> None:
@@ -297,6 +294,18 @@ def test_the_tiles_of_an_answer_propose_where_they_are_found(asked: Asked) -> No
     assert asked == []
     small = Line({0.0: 50.0}, {0.0: "failed", 300.0: "aligned"}, told={0.0: (300.0,)})
     assert run(small) == ("identity", 0.0)
+
+
+def test_tiles_are_asked_again_where_they_were_found(asked: Asked) -> None:
+    told = {0.0: (6.0,), 6.0: (7.0, 9.0), 7.0: (7.5,), 7.5: (7.6,), 7.6: (7.7,)}
+    line = Line({0.0: 50.0}, {0.0: "doubtful", 1.0: "doubtful"}, ends={6.0: 1.0}, told=told)
+    line.fixed = {6.0: "doubtful", 7.0: "doubtful", 7.5: "settled"}
+    assert run(line) == ("identity, corrected, corrected, corrected", 7.5)
+    assert line.corrections == CORRECTIONS
+    assert [x for x, *_ in line.tried] == [0.0, 6.0]
+    line.fixed[7.5] = "doubtful"
+    run(line, starts=("identity",))
+    assert line.corrections == 2 * CORRECTIONS
 
 
 def test_where_iterations_are_limited_tiles_do_not_stand_in_for_them(asked: Asked) -> None:
