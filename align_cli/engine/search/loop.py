@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 from align_cli.engine.alignment import Status
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
+from align_cli.engine.displacements.windows import REACH, STATIONARY
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.search.attempt import LEAST_SHARE, Attempt, attempted, corrected
@@ -43,6 +44,9 @@ each iteration counts as ``PASS`` pixels more. Counted, so that it is the same o
 
 CORRECTIONS: Final = 3
 """Tiles that are far off tell where they are found, and from there again how exactly."""
+
+PLACES: Final = round(((2 * REACH + 1) / (2 * STATIONARY + 1)) ** 2)
+"""A motion that tiles propose is one of so many that they might have found in their windows."""
 
 SAME_PX: Final = 1.5
 """Candidates with corners no further apart, in pixels of the level that they are scored on, end in
@@ -152,7 +156,7 @@ class _Search:
             used=used,
             before=self.begin,
             among=among,
-            tests=self.looked_at + 1,
+            tests=self._tests * (1 if among is None else PLACES),
         )
         self._solved += 1
         self._passed += sum(
@@ -177,7 +181,7 @@ class _Search:
     def _as_it_is(self, attempt: Attempt, warp: Matrix) -> Iterator[Attempt]:
         """The answer that tiles tell, and that which its own tell, until they tell no other."""
         for _ in range(CORRECTIONS):
-            attempt = corrected(attempt, warp, self.begin, tests=self.looked_at + 1)
+            attempt = corrected(attempt, warp, self.begin, tests=PLACES * self._tests)
             yield attempt
             self._ended(attempt)
             told = next(self._told(attempt), None)
@@ -241,6 +245,11 @@ class _Search:
             return False
         alike = [begin for used, begin in self._begun if used == candidate.used]
         return not (self._spent or self._tried(warp) or self._near(warp, alike))
+
+    @property
+    def _tests(self) -> int:
+        """How many candidates were looked at, the next among them."""
+        return self.looked_at + 1
 
     @property
     def _spent(self) -> bool:

@@ -26,6 +26,10 @@ from align_cli.engine.starts.views import Views
 MOST_PIXELS: Final = 1 << 13
 """Of the level that is looked at."""
 
+MOST_TURNED: Final = 1 << 18
+"""Pixels of the canvas on which the turned source is laid over the target: a strip of 900x9 would
+need 2 million, 300 times."""
+
 SMOOTHING_PX: Final = 1.5
 """Standard deviation of what is smoothed, so that a pose between two steps is found by either."""
 
@@ -72,6 +76,8 @@ def guesses(views: Views) -> Iterator[Matrix]:
     side = math.ceil(math.hypot(*of_source.shape))
     reach = math.ceil(side / min(_scales(views)))
     shape = tuple(cv2.getOptimalDFTSize(reach + extent) for extent in of_target.shape)
+    if math.prod(shape) > MOST_TURNED:
+        return
     there = _spectra(target, of_target, (shape[0], shape[1]))
     found: list[tuple[float, Matrix]] = []
     for scale in _scales(views):

@@ -42,6 +42,10 @@ HARDLY_ANY: Final = 0.25
 """Where less of the texture that finds a match lies where it fits, an answer is failed. Measured:
 right answers on 33 real pairs 0.34 and more."""
 
+MOST_LEFT: Final = 3.0
+"""What no motion model explains may be so many times what is allowed. Measured: right answers on 16
+real pairs 2.5 at most; a mirrored room laid over itself 7 and 9."""
+
 RESTLESS_PX: Final = 0.3
 """A solver that is stopped while its last step moved no corner by more has an answer."""
 
@@ -182,6 +186,7 @@ def assess(
         # What the model does not describe is told; whether texture fixes it is another question.
         sure = uncertainty if not objections and not left.bent else told()
         objections += _of_certainty(answer, evidence, sure, blind=blind)
+        objections += _of_remainder(evidence, uncertainty, objections)
         objections += _of_place(answer, repeat, view)
     if circles:
         step = last.last_step_px
@@ -295,6 +300,20 @@ def _of_certainty(
         )
         found.append(Objection(Status.UNCERTAIN, words))
     return found
+
+
+def _of_remainder(
+    evidence: Evidence, uncertainty: Uncertainty | None, found: list[Objection]
+) -> list[Objection]:
+    """Is what the model does not describe little enough?"""
+    most = MOST_LEFT * evidence.allowed_px
+    if found or uncertainty is None or uncertainty.mean_px <= most:
+        return []
+    words = (
+        "what no motion model explains leaves the transform uncertain by "
+        f"{uncertainty.mean_px:.2g} px ({most:.2g} px allowed)"
+    )
+    return [Objection(Status.UNCERTAIN, words, advice=messages.MASKS)]
 
 
 def _of_place(answer: Answer, repeat: Repeat | None, view: PairView) -> list[Objection]:

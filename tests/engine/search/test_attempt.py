@@ -173,10 +173,9 @@ def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
     )
     found = corrected(restless, there, first.before, tests=1)
     np.testing.assert_array_equal(found.warp, there)
-    assert found.descent.records[:-1] == first.descent.records[:-1]
-    record = found.descent.records[-1]
-    assert record.status is Status.CONVERGED
-    assert record.last_step_px == pytest.approx(5.0)
+    assert found.descent.records == restless.descent.records
+    # The records are the solver's; it did not end there.
+    assert found.descent.records[-1].status is Status.ITERATION_LIMIT
     # What was solved was not at rest there, and cannot tell how certain that is.
     assert found.descent.solved == ()
     # It is assessed where it is: off by 5 px.
@@ -221,13 +220,13 @@ def test_a_start_near_by_tells_which_period_is_meant_if_somebody_gave_it(
 def test_what_failed_is_told_where_a_search_looked(threads: Threads) -> None:
     failed, aligned = solved(threads, "scan", "poster"), solved(threads, "poster")
     assert failed.outcome.verdict is Verdict.FAILED
-    nearest = inverse(shift(-60.0, 38.0)), Score(3.0, 0.12)
+    nearest = inverse(shift(-60.0, 38.0)), Score(3.0, 0.32)
     told = failed.having_looked_at(17, *nearest)
     assert "17 places" in told.outcome.sentence
     # As --init takes it, source to target.
-    assert "--init=-60,38,0.0,1, where 12%" in told.outcome.sentence
-    assert failed.having_looked_at(2, *nearest) is not failed
-    assert failed.having_looked_at(1, *nearest) is failed
+    assert "--init=-60,38,0.0,1, where 32%" in told.outcome.sentence
+    # What fewer tiles agree in is no advice.
+    assert failed.having_looked_at(17, nearest[0], Score(3.0, 0.19)) is failed
     assert aligned.having_looked_at(17, *nearest) is aligned
     folded = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.01, 0.0, 1.0]])
     assert failed.having_looked_at(17, folded, nearest[1]) is failed

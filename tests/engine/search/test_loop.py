@@ -26,6 +26,7 @@ from align_cli.engine.search.loop import (
     MOST_ATTEMPTS,
     MOST_PIXELS,
     PASS,
+    PLACES,
     SAME_PX,
     SPOILT,
     search,
@@ -290,7 +291,7 @@ def test_the_tiles_of_an_answer_propose_where_they_are_found(asked: Asked) -> No
     line = Line({0.0: 50.0, 6.0: 10.0, 9.0: 70.0}, verdicts, told=told)
     assert run(line) == ("identity", 9.0)
     # Near as they are, from the fine level on; what they lead to proposes nothing more.
-    assert line.tried == [(0.0, 6, 1), (6.0, 2, 2), (9.0, 2, 3)]
+    assert line.tried == [(0.0, 6, 1), (6.0, 2, 2 * PLACES), (9.0, 2, 3 * PLACES)]
     assert asked == []
     small = Line({0.0: 50.0}, {0.0: "failed", 300.0: "aligned"}, told={0.0: (300.0,)})
     assert run(small) == ("identity", 0.0)
@@ -354,7 +355,7 @@ def test_what_the_tiles_lead_to_is_a_rival_too(
     assert run(line)[1] == best
     assert 80.0 not in [x for x, *_ in line.tried]
     # Two candidates were looked at by then: the images as they lie, and the place.
-    assert line.of_corrections == [2]
+    assert line.of_corrections == [2 * PLACES]
 
 
 def test_no_more_levels_are_solved_than_there_are(
@@ -417,8 +418,8 @@ def test_what_came_nearest_is_told(asked: Asked) -> None:
     assert line.looked_at == (6, 60.0, 3.0)
     edges = Line({120.0: 3.5}, {0.0: "nothing"})
     assert run(line, edges) == ("identity", 0.0)
-    # Of both similarities.
-    assert line.looked_at == (12, 120.0, 3.5)
+    # All places are counted; the scores of another similarity are of other tiles.
+    assert line.looked_at == (12, 60.0, 3.0)
 
 
 def test_starts_see_the_orientations_of_whichever_similarity_has_some(

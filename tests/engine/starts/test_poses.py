@@ -17,7 +17,7 @@ from align_cli.engine.search.similarity import Task
 from align_cli.engine.starts.poses import (
     MOST_GUESSES,
     _about_centre,
-    _deviations,
+    _significance,
     _spectra,
     guesses,
 )
@@ -125,7 +125,7 @@ def test_what_counts_of_a_shift_is_its_correlation_times_the_root_of_what_overla
     of_source, of_target = (rng.random((9, 11)) < 0.8 for _ in range(2))
     spectra = (_spectra(*each, (24, 30)) for each in ((source, of_source), (target, of_target)))
     least = 10
-    found = _deviations(*spectra, least)
+    found = _significance(*spectra, least)
     for dx, dy in ((0, 0), (2, 1), (-3, 4), (5, -2), (8, 7)):
         s, t = (np.zeros((40, 40), np.complex64) for _ in range(2))
         # source(x + d) beside target(x).

@@ -18,7 +18,13 @@ from align_cli.engine.motion import MODELS
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.uncertainty import uncertainty_of
 from align_cli.engine.verdict import assessment
-from align_cli.engine.verdict.assessment import Answer, Assessment, assess, by_edges_instead
+from align_cli.engine.verdict.assessment import (
+    MOST_LEFT,
+    Answer,
+    Assessment,
+    assess,
+    by_edges_instead,
+)
 from tests.engine.displacements.pairs import FINE_SIZE, drawn, noisy, shift, speckle, view
 from tests.engine.displacements.test_isotropy import sunburst
 from tests.scenes import about
@@ -329,6 +335,30 @@ def test_an_answer_that_is_too_uncertain(sigma: float, aligned: bool) -> None:
     if not aligned:
         assert statuses(found) == (Status.UNCERTAIN, Verdict.DOUBTFUL)
         assert "only to 2 px (2 px allowed)" in found.outcome.sentence
+
+
+@pytest.mark.parametrize(("times", "aligned"), [(0.95, True), (1.05, False)])
+def test_what_no_model_explains_must_be_little_enough(
+    times: float, aligned: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unsure = replace(by_noise(1.0), mean_px=times * MOST_LEFT * judged().allowed_px)
+    left_of = assessment.remaining
+
+    def remaining(*arguments: Any) -> Any:
+        return replace(left_of(*arguments), drift=np.zeros(8), bent=True)
+
+    def with_scatter(*_: Any, drift: Any = None, **__: Any) -> Uncertainty | None:
+        # What the drift adds is what no model explains.
+        return None if drift is None else unsure
+
+    monkeypatch.setattr(assessment, "remaining", remaining)
+    monkeypatch.setattr(assessment, "with_scatter", with_scatter)
+    found = judged()
+    assert found.outcome.aligned is aligned
+    if not aligned:
+        assert statuses(found) == (Status.UNCERTAIN, Verdict.DOUBTFUL)
+        assert "no motion model explains" in found.outcome.sentence
+        assert "leave out what does not move" in found.outcome.sentence
 
 
 @pytest.mark.parametrize(
