@@ -40,9 +40,10 @@ LEAST_SHARE: Final = 0.2
 """Agreement of a smaller share of the tiles that overlap may be chance. Measured: wrong guesses
 reached a share of 0.19, right ones in a photograph covered by 40 % began at 0.27."""
 
-MORE: Final = 0.05
+MORE: Final = 0.08
 """What began further from the images as they lie wins by this share more: a chessboard fits as well
-when it is turned by 180 degrees."""
+when it is turned by 180 degrees. Measured: sunbursts turned by one ray 0.06 more votes; colour
+plates as their tiles tell them 0.27 and more than as the solver left them."""
 
 SAME_PX: Final = 0.1
 SIGMAS: Final = 1.0

@@ -18,7 +18,13 @@ from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.windows import REACH, STATIONARY
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.search.attempt import LEAST_SHARE, Attempt, attempted, corrected
+from align_cli.engine.search.attempt import (
+    LEAST_SHARE,
+    Attempt,
+    attempted,
+    corrected,
+    with_fewer_parameters,
+)
 from align_cli.engine.search.scoring import NOTHING, Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
 from align_cli.engine.starts import GIVEN, IDENTITY, LAST_RESORTS, STARTS, Views, tiles
@@ -131,7 +137,8 @@ class _Search:
     def attempts(self, start: str, guesses: Sequence[Matrix]) -> Iterator[Attempt]:
         """What a start leads to, that proposed some warps."""
         if start in (IDENTITY, GIVEN):
-            yield from self._with_tiles(self.solved(start, self.begin))
+            # What its texture leaves open, further starts would only guess at.
+            yield from self._with_tiles(with_fewer_parameters(self.solved(start, self.begin)))
             if self.similarity.task.options.levels is not None:
                 return  # as many as were asked for, and no fewer
         candidate = self._best(start, guesses)

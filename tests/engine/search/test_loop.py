@@ -126,6 +126,14 @@ class Found:
     def better_than(self, other: Found) -> bool:
         return self.rank > other.rank
 
+    def simpler(self) -> Found:
+        """With fewer parameters, which settles it where the texture does not fix all."""
+        return (
+            Found(self.similarity, f"{self.start}, simpler", self.x, "settled")
+            if self.verdict == "uncertain"
+            else self
+        )
+
     def having_looked_at(self, places: int, warp: Matrix, score: Score) -> Found:
         self.similarity.looked_at = (places, place(warp), score.agreement)
         return self
@@ -167,6 +175,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
     monkeypatch.setattr(loop, "attempted", attempted)
     monkeypatch.setattr(loop, "corrected", corrected)
+    monkeypatch.setattr(loop, "with_fewer_parameters", Found.simpler)
     monkeypatch.setattr(loop.tiles, "guesses", guesses)
     starts = {"one": (40.0, 60.0), "two": (80.0,), "three": (120.0,), "last": (160.0,)}
     monkeypatch.setattr(
@@ -409,6 +418,13 @@ def test_where_the_tiles_as_they_are_tell_more_they_have_the_answer(asked: Asked
     assert run(line) == ("identity, corrected", 6.0)
     # Nor is the answer that the solver made of it asked again.
     assert [x for x, *_ in line.tried] == [0.0, 6.0]
+
+
+def test_a_simpler_model_from_the_images_as_they_lie_comes_before_other_starts(
+    asked: Asked,
+) -> None:
+    assert run(Line({0.0: 90.0}, {0.0: "uncertain"})) == ("identity, simpler", 0.0)
+    assert asked == []
 
 
 def test_what_came_nearest_is_told(asked: Asked) -> None:
