@@ -33,7 +33,8 @@ from align_cli.engine.alignment import Verdict
 from align_cli.engine.coordinates import Size, corner_error
 from benchmarks.arguments import names, parser
 from benchmarks.goals import Goal, print_goals
-from benchmarks.scenes import Floats, photograph, shift
+from benchmarks.scenes import photograph, shift
+from benchmarks.verdict_pairs import Pair
 
 SIZES: dict[str, Size] = {"0.3 MP": (640, 480), "4 MP": (2304, 1728), "40 MP": (7296, 5472)}
 MOST_SECONDS = {"0.3 MP": 0.3, "4 MP": 0.6, "40 MP": 3.0}
@@ -58,15 +59,6 @@ DISC = 0.47
 
 Plane = NDArray[np.float32]
 Colours = NDArray[np.uint8]
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """A pair, and its source_to_target; None where it has no answer."""
-
-    source: Colours
-    target: Colours
-    truth: Floats | None
 
 
 def photographed(name: str, size: Size, rng: np.random.Generator) -> Plane:
@@ -101,22 +93,22 @@ def exposed(image: Plane, rng: np.random.Generator) -> Colours:
     return np.asarray(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), np.uint8)
 
 
-def unrelated(size: Size, rng: np.random.Generator) -> Drawn:
+def unrelated(size: Size, rng: np.random.Generator) -> Pair:
     source, target = (
         photographed(SCENES[i], size, rng) for i in rng.choice(len(SCENES), 2, replace=False)
     )
-    return Drawn(exposed(source, rng), exposed(target, rng), None)
+    return Pair(exposed(source, rng), exposed(target, rng), None)
 
 
-def little_overlap(size: Size, rng: np.random.Generator) -> Drawn:
+def little_overlap(size: Size, rng: np.random.Generator) -> Pair:
     width, height = size
     x, y = round((1.0 - SHARED) * width), round((1.0 - SHARED) * height)
     whole = photographed(SCENES[rng.integers(len(SCENES))], (width + x, height + y), rng)
     source, target = whole[:height, :width], whole[y:, x:]
-    return Drawn(exposed(source, rng), exposed(target, rng), shift(-x, -y))
+    return Pair(exposed(source, rng), exposed(target, rng), shift(-x, -y))
 
 
-def turned(size: Size, rng: np.random.Generator) -> Drawn:
+def turned(size: Size, rng: np.random.Generator) -> Pair:
     """The source shows what lies around the target's corners too: nothing is left blank."""
     width, height = size
     side = int(np.ceil(np.hypot(width, height))) + 4
@@ -130,7 +122,7 @@ def turned(size: Size, rng: np.random.Generator) -> Drawn:
     source = np.asarray(cv2.warpAffine(whole, to_whole[:2], size, flags=flags), np.float32)
     left, top = round(middle - centre[0]), round(middle - centre[1])
     target = whole[top : top + height, left : left + width]
-    return Drawn(exposed(source, rng), exposed(target, rng), shift(-left, -top) @ to_whole)
+    return Pair(exposed(source, rng), exposed(target, rng), shift(-left, -top) @ to_whole)
 
 
 def _cloud(size: Size, rng: np.random.Generator) -> Plane:
@@ -144,19 +136,19 @@ def _cloud(size: Size, rng: np.random.Generator) -> Plane:
     return np.asarray(cloud + GREY, np.float32)
 
 
-def smooth(size: Size, rng: np.random.Generator) -> Drawn:
-    return Drawn(exposed(_cloud(size, rng), rng), exposed(_cloud(size, rng), rng), None)
+def smooth(size: Size, rng: np.random.Generator) -> Pair:
+    return Pair(exposed(_cloud(size, rng), rng), exposed(_cloud(size, rng), rng), None)
 
 
-def smooth_disc(size: Size, rng: np.random.Generator) -> Drawn:
+def smooth_disc(size: Size, rng: np.random.Generator) -> Pair:
     width, height = size
     y, x = np.ogrid[:height, :width]
     inside = np.hypot(x - width / 2.0, y - height / 2.0) < DISC * height
     source, target = (np.where(inside, _cloud(size, rng), np.float32(0.0)) for _ in range(2))
-    return Drawn(exposed(source, rng), exposed(target, rng), None)
+    return Pair(exposed(source, rng), exposed(target, rng), None)
 
 
-KINDS: dict[str, Callable[[Size, np.random.Generator], Drawn]] = {
+KINDS: dict[str, Callable[[Size, np.random.Generator], Pair]] = {
     "unrelated": unrelated,
     "overlap 25 %": little_overlap,
     "turned 40 degrees": turned,
@@ -172,7 +164,7 @@ class Run:
     wrong: bool
 
 
-def run(drawn: Drawn) -> Run:
+def run(drawn: Pair) -> Run:
     start = time.perf_counter()
     found = align(drawn.source, drawn.target)
     seconds = time.perf_counter() - start

@@ -201,7 +201,6 @@ class Aligner:
         source_to_target, size = inverse(attempt.warp), pair.source.size
         parameters = describe(source_to_target, model, size)
         outcome = within_limits(attempt.outcome, self.options, parameters, attempt.quality)
-        vouched = outcome.aligned or outcome.doubtful
         return Alignment(
             model=model.name,
             source_to_target=source_to_target,
@@ -209,7 +208,7 @@ class Aligner:
             parameters=parameters,
             outcome=outcome,
             quality=attempt.quality,
-            uncertainty=attempt.assessment.uncertainty if vouched else None,
+            uncertainty=attempt.assessment.uncertainty if outcome.vouched else None,
             gain=gain,
             bias=bias,
             levels=attempt.descent.records,
@@ -328,16 +327,16 @@ class Aligner:
         free = self._with(**dict.fromkeys(LIMIT_RANGES))
         found = free._explaining(source, mask, init, progress)
         outcome = within_limits(found.outcome, self.options, found.parameters, found.quality)
-        vouched = outcome.aligned or outcome.doubtful
-        return replace(found, outcome=outcome, uncertainty=found.uncertainty if vouched else None)
+        return replace(
+            found, outcome=outcome, uncertainty=found.uncertainty if outcome.vouched else None
+        )
 
     def _explaining(
         self, source: Image, mask: Mask | None, init: str | Matrix, progress: Progress | None
     ) -> Alignment:
         """The alignment by the simplest model that explains the images, whatever the limits."""
         largest = self._with_model(LARGEST).align(source, mask=mask, init=init, progress=progress)
-        vouched = largest.outcome.aligned or largest.outcome.doubtful
-        if largest.similarity == GRADIENT and vouched:
+        if largest.similarity == GRADIENT and largest.outcome.vouched:
             return largest
         restless = largest.outcome.status is Status.ITERATION_LIMIT
         if restless or largest.outcome.verdict is Verdict.FAILED:

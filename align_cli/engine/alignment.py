@@ -77,6 +77,11 @@ class Outcome:
         return self.status is Status.CONVERGED
 
     @property
+    def vouched(self) -> bool:
+        """Whether there is an answer at all: aligned, or doubtful."""
+        return self.aligned or self.doubtful
+
+    @property
     def verdict(self) -> Verdict:
         """Aligned, doubtful or failed."""
         if self.aligned:

@@ -128,7 +128,6 @@ def _checked(
             gain, bias, similarity, assessment = math.nan, math.nan, GRADIENT, by_edges
             measured = pair
     outcome = assessment.outcome
-    vouched = outcome.aligned or outcome.doubtful
     return Alignment(
         model=options.model,
         source_to_target=source_to_target,
@@ -136,7 +135,7 @@ def _checked(
         parameters=describe(source_to_target, described, pair.source.size),
         outcome=outcome,
         quality=agreement.measure(measured.source, measured.target.image, np.eye(3), warp),
-        uncertainty=assessment.uncertainty if vouched else None,
+        uncertainty=assessment.uncertainty if outcome.vouched else None,
         gain=gain,
         bias=bias,
         levels=(),

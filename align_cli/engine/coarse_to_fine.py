@@ -134,6 +134,11 @@ class Descent(NamedTuple):
         """(3, 3), target pixel -> source pixel, at full size."""
         return self.place.warp
 
+    @property
+    def converged(self) -> bool:
+        """Whether the last level did."""
+        return self.records[-1].status is Status.CONVERGED
+
 
 def coarse_to_fine(
     targets: Sequence[TargetLevel],

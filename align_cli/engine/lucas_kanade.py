@@ -276,8 +276,8 @@ def solve_level(
             settings.below_noise and next_step <= NOISE_SHARE * _noise_px(solver, model, size, rmse)
         ):
             return result(Status.CONVERGED, iteration)
-        asked = settings.agree is not None and iteration == ASKED_AFTER
-        if asked and settings.agree is not None and not settings.agree(place):
+        asked = settings.agree if iteration == ASKED_AFTER else None
+        if asked is not None and not asked(place):
             return result(Status.NO_AGREEMENT, iteration)
         scale = None if last_step > STEADY_SCALE_PX else at_place.scale
     at_rest = settings.or_noise and last_step <= _noise_px(solver, model, size, rmse)

@@ -205,6 +205,22 @@ def about_centre(
     )
 
 
+def between_centres(angle: float, scale: float, source: Size, target: Size) -> Matrix:
+    """The similarity, target -> source, that lays the target's centre on the source's.
+
+    Args:
+        angle: radians.
+        scale: pixels of the source for one of the target.
+        source: (width, height) of the source.
+        target: the same of the target.
+    """
+    c, s = scale * np.cos(angle), scale * np.sin(angle)
+    matrix = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    centre, there = ((np.array(size) - 1.0) / 2.0 for size in (target, source))
+    matrix[:2, 2] = there - matrix[:2, :2] @ centre
+    return matrix
+
+
 def describe(
     source_to_target: Matrix, model: MotionModel, source_size: Size
 ) -> dict[str, float | tuple[float, float]]:

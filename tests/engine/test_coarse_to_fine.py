@@ -244,16 +244,16 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
     assert descent.solved
 
 
-def one_level() -> Descent:
-    """A descent of one level, from ``START``."""
+def one_level(start: Place = START, model: str = "translation") -> Descent:
+    """A descent of one level."""
     levels = pyramid(luma(render(textured(), SIZE)), 1)
     with Threads(1) as threads:
         return coarse_to_fine(
             targets(levels, (0,)),
             levels,
             luma(render(textured(), SIZE)),
-            START,
-            model=MODELS["translation"],
+            start,
+            model=MODELS[model],
             loss=LOSSES["l2"],
             options=Options(),
             threads=threads,
@@ -373,19 +373,7 @@ def test_no_step_is_foretold_where_the_source_is_on_larger_pixels(
         return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 0.5)
 
     monkeypatch.setattr(module, "solve_level", solver)
-    pictures = pyramid(luma(render(textured(), SIZE)), 1)
-    with Threads(1) as threads:
-        coarse_to_fine(
-            targets(pictures, (0,)),
-            pictures,
-            luma(render(textured(), SIZE)),
-            start,
-            model=MODELS["similarity"],
-            loss=LOSSES["l2"],
-            options=Options(),
-            threads=threads,
-            unit=1.0,
-        )
+    one_level(start, "similarity")
     kind, below_noise, ratio = asked[-1]
     assert kind is RowEquations
     assert below_noise is (scale == 1.0)

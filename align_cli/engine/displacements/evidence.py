@@ -319,7 +319,7 @@ def gathered(
             made[level] = LevelEvidence(view.at(warp, level), most)
         return made[level]
 
-    tried, tests = tests, tests * len(levels)
+    tests *= len(levels)
     first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
     allowed = max(allowed_px(at(first).pair.inside, first), accepted_px)
     fine = [at(level) for level in levels if level <= first]
@@ -342,18 +342,18 @@ def gathered(
     told = _told(_telling(asked), best, coarse, allowed, parameters, tests, looked_at)
     if told.log10_false_alarms > SETTLING:
         telling = [each for each in looked_at() if each in asked or each in fine]
-        told = _with_other_places(told, telling, parameters, tried)
+        told = _with_other_places(told, telling, parameters)
     return replace(told, ambiguous=told.ambiguous or any(each.ambiguous for each in asked))
 
 
 def _with_other_places(
-    told: Evidence, levels: Sequence[LevelEvidence], parameters: int, tried: int
+    told: Evidence, levels: Sequence[LevelEvidence], parameters: int
 ) -> Evidence:
     """The same, by the number of tiles or by how badly other places fit, whichever tells more.
 
     That is asked on one level, the finest on which it is little work: one on which the overlap has
     no room for tiles will do. Where another place fits as well, and by no accident, no number of
-    tiles tells which of both it is. ``tried`` is the number of answers.
+    tiles tells which of both it is.
     """
     by_tiles = told.log10_false_alarms
     for level in levels:

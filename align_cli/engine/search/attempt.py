@@ -115,7 +115,7 @@ class Attempt:
         """Whether most of the textured area follows beyond doubt: no other can do better."""
         return self.assessment.settled
 
-    def instead_of(self, richer: Attempt, pair: Pair) -> Attempt | None:
+    def instead_of(self, richer: Attempt) -> Attempt | None:
         """The same, with the word that it was solved in place of a richer model.
 
         What the texture does not fix of the richer model may have happened all the same: how far
@@ -135,6 +135,7 @@ class Attempt:
         # Where tiles are too few to see what it leaves, how far apart the two are tells that.
         known = not (unsolved or (other.blind and own.tested))
         if uncertainty is not None and known:
+            pair = self.similarity.task.pair
             sizes = {"source_size": pair.source.size, "target_size": pair.target.size}
             uncertainty = with_difference(uncertainty, self.warp, richer.warp, **sizes)
             if uncertainty is None or uncertainty.mean_px > own.allowed_px:
@@ -365,7 +366,7 @@ def with_fewer_parameters(attempt: Attempt) -> Attempt:
                 before=attempt.before,
                 tests=len(MODELS),
             )
-            instead = simpler.instead_of(attempt, pair)
+            instead = simpler.instead_of(attempt)
             if instead is not None:
                 return instead
     return attempt

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine import agreement
-from align_cli.engine.alignment import Quality, Status, Uncertainty
+from align_cli.engine.alignment import Quality, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.coarse_to_fine import Descent
 from align_cli.engine.displacements.views import OrientationView
@@ -118,7 +118,7 @@ class Gradient:
 
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
         """What noise leaves uncertain; None where the solver cannot tell."""
-        if not descent.solved or descent.records[-1].status is not Status.CONVERGED:
+        if not descent.solved or not descent.converged:
             return None
         first, *beside = descent.solved
         pair = self.task.pair

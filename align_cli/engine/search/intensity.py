@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine import agreement
-from align_cli.engine.alignment import Quality, Status, Uncertainty
+from align_cli.engine.alignment import Quality, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.coarse_to_fine import Descent, TargetLevel, coarse_to_fine, level_record
 from align_cli.engine.coordinates import (
@@ -221,7 +221,7 @@ class Intensity:
 
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
         """What noise leaves uncertain; None where the solver cannot tell."""
-        if not descent.solved or descent.records[-1].status is not Status.CONVERGED:
+        if not descent.solved or not descent.converged:
             return None
         pair = self.task.pair
         return uncertainty(descent.solved[0], pair.target.size, pair.source.size)
@@ -239,7 +239,7 @@ class Intensity:
 
     def _polished(self, descent: Descent) -> Descent:
         """A descent that converged, polished at full size; any other as it is."""
-        if not descent.solved or descent.records[-1].status is not Status.CONVERGED:
+        if not descent.solved or not descent.converged:
             return descent
         task, target = self.task, self.task.pair.target
         solved = polish(

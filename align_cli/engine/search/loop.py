@@ -10,9 +10,9 @@ answers, or led astray by a part, is told by its tiles, which propose as well.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import tee
 from typing import Final, NamedTuple
 
-from align_cli.engine.alignment import Status
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.windows import REACH, STATIONARY
@@ -103,8 +103,9 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
     for start in starts:
         if start in LAST_RESORTS and best is not None and best.aligned:
             break
-        guesses = (begin,) if start in (IDENTITY, GIVEN) else tuple(STARTS[start](views))
-        for one in searches:
+        proposed = (begin,) if start in (IDENTITY, GIVEN) else STARTS[start](views)
+        # Made once for all similarities, and no more than are asked for.
+        for one, guesses in zip(searches, tee(proposed, len(searches)), strict=True):
             for found in one.attempts(start, guesses):
                 if best is None or found.better_than(best):
                     best = found
@@ -134,7 +135,7 @@ class _Search:
         self._ends: list[Matrix] = []
         self._begun: list[tuple[int, Matrix]] = []
 
-    def attempts(self, start: str, guesses: Sequence[Matrix]) -> Iterator[Attempt]:
+    def attempts(self, start: str, guesses: Iterable[Matrix]) -> Iterator[Attempt]:
         """What a start leads to, that proposed some warps."""
         if start in (IDENTITY, GIVEN):
             # What its texture leaves open, further starts would only guess at.
@@ -200,22 +201,22 @@ class _Search:
         """The motions that more tiles share than follow an attempt."""
         task, told = self.similarity.task, attempt.assessment.displacements
         size = task.pair.target.size
-        converged = attempt.descent.records[-1].status is Status.CONVERGED
-        limited = task.options.max_iterations < DEFAULTS.max_iterations
         # With fewer iterations than usual, that it did not converge is told, not corrected.
-        if told is None or (limited and not converged) or not plausible(attempt.warp, size):
+        limited = task.options.max_iterations < DEFAULTS.max_iterations
+        stopped = limited and not attempt.descent.converged
+        if told is None or stopped or not plausible(attempt.warp, size):
             return iter(())
         return tiles.guesses(told.field, attempt.warp, task.model, size)
 
     def _ended(self, attempt: Attempt) -> None:
-        if attempt.descent.records[-1].status is Status.CONVERGED:
+        if attempt.descent.converged:
             self._ends.append(attempt.warp)
         # An answer for which nothing speaks is no rival to others.
         if attempt.assessment.log10_false_alarms > EVIDENCE:
             return
         self._needed = max(self._needed, AS_GOOD * attempt.score.agreement)
 
-    def _best(self, start: str, guesses: Sequence[Matrix]) -> Candidate | None:
+    def _best(self, start: str, guesses: Iterable[Matrix]) -> Candidate | None:
         """The guess under which most tiles agree; no more are asked for once most do."""
         best = None
         for guess in guesses:

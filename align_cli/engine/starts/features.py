@@ -42,8 +42,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
     source, target = (picture(each, PIXELS) for each in (views.source, views.target))
     here, there = matched(*(features(each, MOST_FEATURES) for each in (target, source)))
     pixel = float(source.to_full[0, 0])
-    for moved in motions(views.model, here, there, views.target[0].size, pixel):
-        yield moved.warp
+    yield from motions(views.model, here, there, views.target[0].size, pixel)
 
 
 def matched(here: Features, there: Features) -> tuple[Points, Points]:

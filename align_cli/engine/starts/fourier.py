@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Plane
-from align_cli.engine.coordinates import Size, at_level
-from align_cli.engine.motion import MODELS
+from align_cli.engine.coordinates import at_level
+from align_cli.engine.motion import MODELS, between_centres
 from align_cli.engine.starts.phase import TINY, correlation, peaks
 from align_cli.engine.starts.views import Views
 
@@ -87,7 +87,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
         if side * side > MOST_TURNED:
             continue
         for turned in (angle, angle + np.pi):
-            warp = _about_centres(turned, factor, source.size, (side, side))
+            warp = between_centres(turned, factor, source.size, (side, side))
             canvas = cv2.warpAffine(
                 s, warp[:2], (side, side), flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
             )
@@ -98,12 +98,3 @@ def guesses(views: Views) -> Iterator[Matrix]:
     found.sort(key=lambda each: -each[0])
     for _, warp in found[:MOST_GUESSES]:
         yield at_level(warp, -level)
-
-
-def _about_centres(angle: float, scale: float, source: Size, target: Size) -> Matrix:
-    """The similarity that lays the target's centre on the source's."""
-    c, s = scale * np.cos(angle), scale * np.sin(angle)
-    matrix = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    centre, there = ((np.array(size) - 1.0) / 2.0 for size in (target, source))
-    matrix[:2, 2] = there - matrix[:2, :2] @ centre
-    return matrix

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
@@ -23,18 +23,10 @@ MOTIONS: Final = 2
 """Where something large moves by itself, most points may be on it."""
 
 
-class Moved(NamedTuple):
-    """A motion, target -> source, how many points it explains, and which share of those left."""
-
-    warp: Matrix
-    inliers: int
-    share: float
-
-
 def motions(
     model: MotionModel, here: Points, there: Points, size: Size, pixel: float = 1.0
-) -> Iterator[Moved]:
-    """Motions of a model that explain points, that of the most first.
+) -> Iterator[Matrix]:
+    """Motions of a model that explain points, target -> source, that of the most first.
 
     Args:
         model: the motion model.
@@ -54,7 +46,7 @@ def motions(
             warp = model.from_points(here[inliers], there[inliers])
         warp = unit(warp)
         if plausible(warp, size):
-            yield Moved(warp, int(inliers.sum()), float(inliers.mean()))
+            yield warp
         here, there = here[~inliers], there[~inliers]
 
 

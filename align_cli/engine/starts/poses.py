@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.coordinates import at_level
-from align_cli.engine.motion import MODELS
+from align_cli.engine.motion import MODELS, between_centres
 from align_cli.engine.pyramid import Level
 from align_cli.engine.starts.phase import peaks
 from align_cli.engine.starts.views import Views
@@ -124,10 +124,7 @@ def _about_centre(
     across = (abs(c) * width + abs(s) * height) / scale**2
     down = (abs(s) * width + abs(c) * height) / scale**2
     size = math.ceil(across), math.ceil(down)
-    warp = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    middle, there = (np.array(size) - 1.0) / 2.0, (np.array([width, height]) - 1.0) / 2.0
-    warp[:2, 2] = there - warp[:2, :2] @ middle
-    return warp, size
+    return between_centres(angle, scale, (width, height), size), size
 
 
 def _turned(

@@ -17,7 +17,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.coordinates import at_level, inverse
-from align_cli.engine.motion import MODELS
+from align_cli.engine.motion import MODELS, between_centres
 from align_cli.engine.pyramid import Level
 from align_cli.engine.starts.overlap import levelled
 from align_cli.engine.starts.phase import PEAK_PX, peaks
@@ -84,11 +84,8 @@ def _places(small: Level, image: Plane, angle: float, scale: float) -> list[tupl
     sides = np.ceil(across).astype(int) + 1
     if (sides[::-1] >= image.shape).any() or sides.min() < 3:
         return []
-    to_small = np.eye(3)
-    to_small[:2, :2] = turn
-    middle, there = (sides - 1.0) / 2.0, (np.array(small.size) - 1.0) / 2.0
-    to_small[:2, 2] = there - turn @ middle
     size = int(sides[0]), int(sides[1])
+    to_small = between_centres(angle, scale, small.size, size)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     known = np.ones(small.image.shape, np.float32)
     if small.valid is not None:

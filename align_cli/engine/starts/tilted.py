@@ -50,8 +50,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
     back, forth = _matches(source, target)
     here, there = np.concatenate([here, forth]), np.concatenate([there, back])
     pixel = float(source.to_full[0, 0])
-    for moved in motions(views.model, here, there, views.target[0].size, pixel):
-        yield moved.warp
+    yield from motions(views.model, here, there, views.target[0].size, pixel)
 
 
 def _matches(one: Picture, other: Picture) -> tuple[Points, Points]:

@@ -111,7 +111,7 @@ def within_limits(
     outcome: Outcome, options: Options, parameters: Parameters, quality: Quality
 ) -> Outcome:
     """The outcome itself, or, where it has an answer that exceeds a limit, that it is failed."""
-    if not (outcome.aligned or outcome.doubtful):
+    if not outcome.vouched:
         return outcome
     reasons = exceeded(options, parameters, quality)
     if not reasons:

@@ -278,17 +278,16 @@ def test_how_far_a_richer_model_would_move_the_answer_is_part_of_its_uncertainty
     threads: Threads,
 ) -> None:
     first = solved(threads, "poster")
-    pair = first.similarity.task.pair
     assert first.assessment.uncertainty is not None
 
     def richer(scale: float) -> Attempt:
         place = first.descent.place._replace(warp=first.warp @ np.diag([scale, scale, 1.0]))
         return replace(first, descent=first.descent._replace(place=place))
 
-    found = first.instead_of(richer(1.001), pair)
+    found = first.instead_of(richer(1.001))
     assert found is not None
     assert found.assessment.uncertainty is not None
     assert found.assessment.uncertainty.mean_px > first.assessment.uncertainty.mean_px + 0.05
     assert "a model with fewer was used (rigid)" in found.outcome.sentence
     # By several pixels: it does not tell where the images lie.
-    assert first.instead_of(richer(1.05), pair) is None
+    assert first.instead_of(richer(1.05)) is None

@@ -112,7 +112,7 @@ class Found:
         width, height = self.similarity.pixels
         iterations = self.similarity.iterations
         record = SimpleNamespace(status=status, iterations=iterations, width=width, height=height)
-        self.descent = SimpleNamespace(records=[record])
+        self.descent = SimpleNamespace(records=[record], converged=not restless)
         self.assessment = SimpleNamespace(
             displacements=SimpleNamespace(field=self),
             log10_false_alarms=0.0 if self.verdict == "nothing" else -9.0,
