@@ -32,6 +32,7 @@ format: $(DEVELOP)
 bench: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m benchmarks.real_pairs
+	$(BIN)/python -m benchmarks.turned
 	$(BIN)/python -m benchmarks.reports
 	$(BIN)/python -m benchmarks.rigid
 	$(BIN)/python -m benchmarks.accuracy

@@ -12,6 +12,11 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
+def numbers(text: str) -> tuple[float, ...]:
+    """``1,2.5`` as a tuple."""
+    return tuple(float(number) for number in names(text))
+
+
 def parser(
     module: str,
     *,
