@@ -115,6 +115,12 @@ class Attempt:
         """Whether most of the textured area follows beyond doubt: no other can do better."""
         return self.assessment.settled
 
+    @property
+    def holds_majority(self) -> bool:
+        """Whether it is aligned, and most of the texture fits best where it lies."""
+        told = self.assessment.displacements
+        return self.aligned and told is not None and told.stationary > MAJORITY * told.sampled
+
     def instead_of(self, richer: Attempt) -> Attempt | None:
         """The same, with the word that it was solved in place of a richer model.
 
@@ -220,10 +226,12 @@ class Attempt:
     def better_than(self, first: Attempt) -> bool:
         """Whether it does clearly better than one that began nearer to the images as they lie.
 
-        Aligned counts before doubtful before failed, then the votes of the tiles; where they are
-        the same, or there are none, the score.
+        What holds the majority counts before aligned before doubtful before failed, then the votes
+        of the tiles; where they are the same, or there are none, the score.
         """
-        verdicts = [2 * each.aligned + each.doubtful for each in (self, first)]
+        verdicts = [
+            each.holds_majority + 2 * each.aligned + each.doubtful for each in (self, first)
+        ]
         if verdicts[0] != verdicts[1]:
             return verdicts[0] > verdicts[1]
         if self.votes == first.votes:

@@ -27,7 +27,15 @@ from align_cli.engine.search.attempt import (
 )
 from align_cli.engine.search.scoring import NOTHING, Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
-from align_cli.engine.starts import GIVEN, IDENTITY, LAST_RESORTS, STARTS, Views, tiles
+from align_cli.engine.starts import (
+    COSTLY,
+    GIVEN,
+    IDENTITY,
+    LAST_RESORTS,
+    STARTS,
+    Views,
+    tiles,
+)
 from align_cli.engine.verdict.assessment import EVIDENCE
 
 AS_GOOD: Final = 0.9
@@ -99,18 +107,27 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
         task.model,
         next((each for each in orientations if each is not None), None),
     )
+    # Each is made once for all similarities, and no more guesses than are asked for.
+    proposed = {
+        start: tee((begin,) if start in (IDENTITY, GIVEN) else STARTS[start](views), len(searches))
+        for start in starts
+    }
+    # What the first similarity finds cheaply is not asked of the others.
+    both = range(len(searches))
+    cheap = [(start, n) for n in both for start in starts if start not in COSTLY]
+    costly = [(start, n) for start in starts if start in COSTLY for n in both]
     best: Attempt | None = None
-    for start in starts:
+    for start, n in (*cheap, *costly):
         if start in LAST_RESORTS and best is not None and best.aligned:
             break
-        proposed = (begin,) if start in (IDENTITY, GIVEN) else STARTS[start](views)
-        # Made once for all similarities, and no more than are asked for.
-        for one, guesses in zip(searches, tee(proposed, len(searches)), strict=True):
-            for found in one.attempts(start, guesses):
-                if best is None or found.better_than(best):
-                    best = found
-                if best.settled:
-                    return best
+        for found in searches[n].attempts(start, proposed[start][n]):
+            if best is None or found.better_than(best):
+                best = found
+            if best.settled:
+                return best
+        # Nothing else can hold it too; its tiles have been asked for a better one by now.
+        if best is not None and best.holds_majority:
+            return best
     if best is None:
         best = searches[0].solved(IDENTITY, begin)
     nearest = searches[0].nearest

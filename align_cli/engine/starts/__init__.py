@@ -41,5 +41,8 @@ STARTS: Final[dict[str, Guesses]] = {
 }
 """Every start by name."""
 
+COSTLY: Final = (POSES, "tilted")
+"""Those that are asked after all others, whatever is compared."""
+
 LAST_RESORTS: Final = ("tilted",)
 """Those that cost so much that they are asked only where no answer of the others is aligned."""

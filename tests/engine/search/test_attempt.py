@@ -74,9 +74,11 @@ def attempt_at(
     *,
     verdict: str = "failed",
     votes: float | None = None,
+    stationary: int = 0,
     agreement: float = 0.0,
     similarity: str = "intensity",
 ) -> Attempt:
+    """An attempt ``stationary`` of 100 tiles of which fit best where they lie."""
     sure = None if max_px is None else SimpleNamespace(max_px=max_px)
     outcome = SimpleNamespace(
         aligned=verdict == "aligned", doubtful=verdict == "doubtful", verdict=Verdict(verdict)
@@ -92,7 +94,9 @@ def attempt_at(
         "assessment": SimpleNamespace(
             uncertainty=sure,
             outcome=outcome,
-            displacements=None if votes is None else SimpleNamespace(within_half_px=votes),
+            displacements=None
+            if votes is None
+            else SimpleNamespace(within_half_px=votes, stationary=stationary, sampled=100),
         ),
     }
     return Attempt(start="identity", **parts)
@@ -107,6 +111,19 @@ def test_a_better_verdict_counts_before_more_votes() -> None:
         for better in order[number + 1 :]:
             assert better.better_than(worse)
             assert not worse.better_than(better)
+
+
+def test_what_holds_the_majority_counts_before_more_votes() -> None:
+    held = attempt_at(np.eye(3), verdict="aligned", votes=0.2, stationary=51)
+    half = attempt_at(np.eye(3), verdict="aligned", votes=0.9, stationary=50)
+    doubtful = attempt_at(np.eye(3), verdict="doubtful", votes=0.9, stationary=90)
+    assert held.holds_majority
+    assert not half.holds_majority
+    assert not doubtful.holds_majority
+    assert held.better_than(half)
+    assert not half.better_than(held)
+    assert half.better_than(doubtful)
+    assert not attempt_at(np.eye(3), verdict="aligned").holds_majority
 
 
 @pytest.mark.parametrize("votes", [0.9, 0.3])

@@ -105,7 +105,8 @@ class Found:
     def __post_init__(self) -> None:
         self.warp = shifted(self.x, 0.0)
         self.settled = self.verdict == "settled"
-        self.aligned = self.verdict in ("settled", "aligned")
+        self.aligned = self.verdict in ("settled", "held", "aligned")
+        self.holds_majority = self.verdict == "held"
         self.score = self.similarity.score(self.warp)
         restless = self.verdict == "restless"
         status = Status.ITERATION_LIMIT if restless else Status.CONVERGED
@@ -119,9 +120,9 @@ class Found:
         )
 
     @property
-    def rank(self) -> tuple[bool, bool, float]:
+    def rank(self) -> tuple[bool, bool, bool, float]:
         agreement = self.similarity.agreement.get(self.x, 0.0)
-        return self.aligned, self.verdict == "doubtful", agreement
+        return self.holds_majority, self.aligned, self.verdict == "doubtful", agreement
 
     def better_than(self, other: Found) -> bool:
         return self.rank > other.rank
@@ -181,6 +182,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     monkeypatch.setattr(
         loop, "STARTS", {name: start(name, places) for name, places in starts.items()}
     )
+    monkeypatch.setattr(loop, "COSTLY", ("three", "last"))
     monkeypatch.setattr(loop, "LAST_RESORTS", ("last",))
     return names
 
@@ -198,6 +200,15 @@ def test_what_settles_it_at_once_ends_the_search(asked: Asked) -> None:
     assert run(line) == ("identity", 0.0)
     assert line.tried == [(0.0, 6, 1)]
     assert asked == []
+
+
+def test_what_holds_the_majority_ends_the_search_once_its_tiles_were_asked(asked: Asked) -> None:
+    line = Line({0.0: 60.0, 80.0: 90.0}, {0.0: "held"}, told={0.0: [5.0]})
+    assert run(line) == ("identity", 0.0)
+    assert line.corrections == 1
+    assert asked == []
+    line = Line({0.0: 60.0, 5.0: 70.0}, {0.0: "held"}, told={0.0: [5.0]}, fixed={5.0: "held"})
+    assert run(line) == ("identity, corrected", 5.0)
 
 
 def test_the_best_guess_of_a_start_is_solved_and_no_further_start_if_it_settles_it(
@@ -455,15 +466,32 @@ def test_starts_see_the_orientations_of_whichever_similarity_has_some(
     assert seen == [None, len, len]
 
 
-def test_every_similarity_is_asked_for_a_start_before_the_next(asked: Asked) -> None:
-    values = Line({}, {0.0: "failed"})
+def test_the_second_similarity_is_asked_once_the_cheap_starts_of_the_first_find_nothing(
+    asked: Asked,
+) -> None:
+    values, edges = Line({80.0: 40.0}, {0.0: "failed", 80.0: "held"}), Line({0.0: 30.0})
+    assert run(values, edges) == ("two", 80.0)
+    assert edges.tried == []
+    asked.clear()
+    values = Line({120.0: 40.0}, {0.0: "failed"})
     edges = Line({0.0: 30.0, 80.0: 40.0}, {0.0: "failed"})
     assert run(values, edges) == ("two", 80.0)
-    # Each start proposes once.
+    # Each start proposes once; the costly ones, in which the first finds something, are not asked.
     assert asked == ["one", "two"]
     # The agreement of the one is no measure for the other.
     values = Line({0.0: 90.0}, {0.0: "failed"})
     assert run(values, Line({80.0: 40.0}, {0.0: "failed"})) == ("two", 80.0)
+
+
+def test_costly_starts_are_asked_last_for_one_similarity_after_the_other(asked: Asked) -> None:
+    values = Line({160.0: 40.0}, {0.0: "failed"})
+    edges = Line({0.0: 30.0, 120.0: 40.0}, {0.0: "failed"})
+    assert run(values, edges) == ("three", 120.0)
+    assert asked == ["one", "two", "three"]
+    # The first is preferred.
+    values, edges = Line({120.0: 40.0}, {0.0: "failed"}), Line({0.0: 30.0}, {0.0: "failed"})
+    edges.agreement[120.0] = 40.0
+    assert run(values, edges) == ("three", 120.0)
 
 
 def test_of_starts_that_find_nothing_the_images_as_they_lie_are_solved(asked: Asked) -> None:
