@@ -8,7 +8,6 @@ the source.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
@@ -44,22 +43,16 @@ from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.search.attempt import (
-    Attempt,
-    assessed,
-    outvotes,
-    stays,
-    with_fewer_parameters,
-)
+from align_cli.engine.search.attempt import Attempt, with_fewer_parameters
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
+from align_cli.engine.search.sensor import without_fixed_pattern
 from align_cli.engine.search.similarity import Similarity, Task
 from align_cli.engine.starts.given import chosen_starts
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads, at_most
 from align_cli.engine.unlike_views import View
-from align_cli.engine.verdict.assessment import SOME_EVIDENCE, Assessment
 from align_cli.engine.verdict.limits import within_limits
 from align_cli.engine.verdict.summary import with_field
 
@@ -191,7 +184,7 @@ class Aligner:
             attempt = search(similarities, starts, begin)
             attempt = with_fewer_parameters(attempt)
             if attempt.similarity.name == INTENSITY:
-                attempt = self._without_fixed_pattern(pair, attempt, starts, begin, threads)
+                attempt = without_fixed_pattern(attempt, starts, begin)
         return self._alignment(attempt)
 
     def _alignment(self, attempt: Attempt) -> Alignment:
@@ -253,61 +246,6 @@ class Aligner:
         if evidence is None:
             return found
         return replace(found, displacements=with_field(found.displacements, evidence.field))
-
-    def _without_fixed_pattern(
-        self,
-        pair: Pair,
-        first: Attempt,
-        starts: Sequence[str],
-        begin: Matrix,
-        threads: Threads,
-    ) -> Attempt:
-        """The answer without what belongs to the sensor, where the images are aligned then.
-
-        The first where nothing does, or where nearly all follow it and nothing else has evidence:
-        what nearly all tiles follow is the scene if they do not stay at their own pixels.
-        """
-        nearly_all = first.assessment.nearly_all
-        if nearly_all and not stays(first.warp, first.assessment.displacements):
-            return first
-        without = cleaned(pair, self.options, quickly=nearly_all)
-        if without is None:
-            return first
-        clean, pattern = without
-        seen_clean = Intensity(self._task(clean, threads))
-        if nearly_all and not _tells(seen_clean, first, begin):
-            return first
-        second = search([seen_clean], starts, begin)
-        elsewhere = not first.aligned or second.moves_away_from(first)
-        if (
-            second.aligned
-            and (elsewhere or not nearly_all)
-            and outvotes(second.warp, second.gain, pattern, pair)
-        ):
-            return second.without(pattern)
-        if first.aligned and not second.aligned and _refuted(clean, first):
-            return first.resting_on(pattern)
-        return first
-
-    @classmethod
-    def finds_another(
-        cls, pair: Pair, warp: Matrix, assessment: Assessment, options: Options
-    ) -> bool:
-        """Whether another motion than a warp has evidence without what stays with the sensor."""
-        failed = assessment.outcome.verdict is Verdict.FAILED
-        if failed or not stays(warp, assessment.displacements):
-            return False
-        without = cleaned(pair, options)
-        if without is None:
-            return False
-        aligner = cls.__new__(cls)
-        aligner.options, aligner._target, aligner.threads = options, without[0].target, None
-        aligner.model, aligner.loss = MODELS[options.model], LOSSES[options.loss]
-        starts, begin = chosen_starts(AUTO, aligner.model, aligner.target_size)
-        with Threads() as threads:
-            second = search([Intensity(aligner._task(without[0], threads))], starts, begin)
-        away = second.aligned and second.lies_away_from(warp)
-        return away and outvotes(second.warp, second.gain, without[1], pair)
 
     @cached_property
     def _view(self) -> View:
@@ -392,25 +330,6 @@ class Aligner:
                     if scores:
                         return scores
         return ()
-
-
-def _tells(clean: Intensity, first: Attempt, begin: Matrix) -> bool:
-    """Whether a pair without its fixed pattern has texture that could tell anything."""
-    left = assessed(clean, first.start, first.descent, begin).outcome
-    return left.status is not Status.SINGULAR
-
-
-def _refuted(pair: Pair, attempt: Attempt) -> bool:
-    """Whether what is left of a pair without a fixed pattern could tell, and does not follow."""
-    evidence = gathered(
-        IntensityView(pair, attempt.descent.place.light.gain),
-        attempt.warp,
-        parameters=attempt.model.size,
-        tests=1,
-    )
-    if evidence is None or evidence.log10_false_alarms <= SOME_EVIDENCE:
-        return False
-    return 2 * evidence.stationary < evidence.asked
 
 
 def residual(

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from align_cli.engine import agreement
-from align_cli.engine.aligner import Aligner
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.arrays import Image, Mask, Matrix
 from align_cli.engine.cleaned import cleaned
@@ -21,20 +19,18 @@ from align_cli.engine.mirror import allowing_flip
 from align_cli.engine.motion import MODELS, MotionModel, describe
 from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LUMA_CHANNEL, Options
 from align_cli.engine.pair import Pair
-from align_cli.engine.search.attempt import outvotes
+from align_cli.engine.search.sensor import doubted, outvotes
 from align_cli.engine.starts import GIVEN
 from align_cli.engine.target import Target
-from align_cli.engine.threads import at_most
+from align_cli.engine.threads import Threads, at_most
 from align_cli.engine.transform import Transform
 from align_cli.engine.unlike_views import View
-from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.assessment import (
     Answer,
     Assessment,
     assess,
     by_edges_instead,
 )
-from align_cli.engine.verdict.messages import Objection
 
 
 def check(
@@ -153,14 +149,10 @@ def _by_values(pair: Pair, warp: Matrix, gain: float, options: Options) -> tuple
     With the pair that was assessed.
     """
     assessment = _assessed(IntensityView(pair, gain), pair, warp, options)
-    if Aligner.finds_another(pair, warp, assessment, options):
-        objection = Objection(
-            Status.SECOND_MOTION,
-            "what agrees may belong to the sensor (hot pixels, block edges, constant areas at the "
-            "same pixels of both images), and without it another motion has the evidence",
-        )
-        outcome = messages.outcome([objection], model=options.model, solved=False)
-        return replace(assessment, outcome=outcome), pair
+    with Threads() as threads:
+        doubtful = doubted(pair, warp, assessment, options, threads)
+    if doubtful is not assessment:
+        return doubtful, pair
     without = None if assessment.outcome.aligned else cleaned(pair, options)
     if without is None:
         return assessment, pair

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,29 +7,20 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import agreement as agreement_module
-from align_cli.engine import aligner as aligner_module
 from align_cli.engine import luma as luma_module
 from align_cli.engine import moments, row_choice
 from align_cli.engine.aligner import Aligner, align
 from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.coarse_to_fine import COARSE_TOLERANCE_PX, LEAST_RATIO
 from align_cli.engine.coordinates import corner_error
-from align_cli.engine.displacements.evidence import gathered
-from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.errors import ImageError
-from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.lucas_kanade import CAUTION, Solved
-from align_cli.engine.motion import MODELS
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.pyramid import level_count
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.search import intensity as intensity_module
-from align_cli.engine.search.attempt import Attempt, attempted
-from align_cli.engine.search.loop import search as aligner_search
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import uncertainty
-from align_cli.engine.verdict.assessment import SOME_EVIDENCE
-from tests.engine.search.similarities import TRUTH, intensity
 from tests.photographs import NAMES, cut, photograph
 from tests.scenes import (
     DTYPES,
@@ -579,122 +569,3 @@ def test_noise_does_not_pull_the_gain(gain: float, preset: str) -> None:
     images = pair("translation", seed=4, size=(200, 160), noise=0.1, gain=gain, bias=0.1)
     found = align(0.4 * images.source, 0.4 * images.target, model="translation", preset=preset)
     assert found.gain == pytest.approx(gain, rel=0.08)
-
-
-def windows_at(*places: tuple[str, int, int], noise: float = 2.0) -> list[np.ndarray]:
-    """Windows of photographs, with noise of their own."""
-    return [
-        cut(photograph(name), (300, 220), x, y, noise=noise, seed=seed)
-        for seed, (name, x, y) in enumerate(places)
-    ]
-
-
-def solved_from(images: list[np.ndarray], begin: np.ndarray, threads: Threads) -> Attempt:
-    seen = intensity(*images, threads, "translation")
-    return attempted(seen, "identity", begin, used=len(seen.task.pair.levels))
-
-
-STILL_PAIR = (("poster", 0, 0), ("poster", 0, 0))
-MOVED_PAIR = (("poster", 0, 0), ("poster", 60, 40))
-UNLIKE_PAIR = (("scan", 0, 0), ("poster", 0, 0))
-
-
-def blank_windows() -> list[np.ndarray]:
-    """Noise, and a single edge, in which no tile tells anything."""
-    rng = np.random.default_rng(0)
-    return [np.rint(128.0 + rng.normal(0.0, 2.0, (220, 300))).astype(np.uint8) for _ in range(2)]
-
-
-def test_an_answer_is_refuted_where_what_is_left_could_tell_and_does_not_follow() -> None:
-    with Threads(1) as threads:
-        first = solved_from(windows_at(*STILL_PAIR), np.eye(3), threads)
-        assert first.aligned
-        pairs = [
-            intensity(*images, threads, "translation").task.pair
-            for images in (
-                windows_at(*UNLIKE_PAIR),
-                windows_at(*MOVED_PAIR),
-                windows_at(*STILL_PAIR),
-                blank_windows(),
-            )
-        ]
-        # Three tiles that follow are too few to tell anything, and nothing against it.
-        few = blank_windows()
-        for image in few:
-            image[80:100, 120:140] = photograph("poster")[100:120, 100:120]
-        pairs.append(intensity(*few, threads, "translation").task.pair)
-    rich = replace(first, similarity=first.similarity.with_model(MODELS["homography"]))
-    refuted = [aligner_module._refuted(pair, rich) for pair in pairs]
-    assert refuted == [True, True, False, False, False]
-    evidence = gathered(IntensityView(pairs[-1], 1.0), first.warp, parameters=8, tests=1)
-    assert evidence is not None
-    assert evidence.log10_false_alarms > SOME_EVIDENCE
-
-
-def test_images_without_texture_tell_nothing() -> None:
-    with Threads(1) as threads:
-        first = solved_from(windows_at(*STILL_PAIR), np.eye(3), threads)
-        for images, tells in (
-            (windows_at(*UNLIKE_PAIR), True),
-            (windows_at(*STILL_PAIR), True),
-            (blank_windows(), False),
-        ):
-            clean = intensity(*images, threads, "translation")
-            assert aligner_module._tells(clean, first, np.eye(3)) is tells
-
-
-@pytest.mark.parametrize(
-    ("clean", "doubtful"),
-    [(UNLIKE_PAIR, True), (STILL_PAIR, False), (None, False)],
-)
-def test_an_answer_rests_on_the_sensor_where_the_rest_could_tell_and_does_not_follow(
-    clean: tuple[tuple[str, int, int], ...] | None,
-    doubtful: bool,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
-    source, target = windows_at(*STILL_PAIR)
-    with Threads(1) as threads:
-        images = blank_windows() if clean is None else windows_at(*clean)
-        without = intensity(*images, threads, "translation").task.pair
-    searched: list[int] = []
-
-    def search(similarities: Any, *arguments: Any) -> Any:
-        searched.append(len(similarities))
-        return aligner_search(similarities, *arguments)
-
-    monkeypatch.setattr(aligner_module, "search", search)
-    monkeypatch.setattr(aligner_module, "cleaned", lambda *_, **__: (without, pattern))
-    found = Aligner(target, model="translation").align(source)
-    # Once more, by grey values, where the rest could tell anything.
-    assert searched[1:] == [1] * (clean is not None)
-    assert found.outcome.doubtful is doubtful
-    assert found.outcome.aligned is not doubtful
-    assert ("belong to the sensor" in found.outcome.sentence) is doubtful
-
-
-@pytest.mark.parametrize(("places", "looked"), [(STILL_PAIR, True), (MOVED_PAIR, False)])
-def test_nothing_stays_with_the_sensor_where_nearly_all_moves(
-    places: tuple[tuple[str, int, int], ...], looked: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[bool] = []
-
-    def cleaned(*_: object, quickly: bool) -> None:
-        asked.append(quickly)
-
-    monkeypatch.setattr(aligner_module, "cleaned", cleaned)
-    source, target = windows_at(*places)
-    found = Aligner(target, model="translation").align(source, init=TRUTH if not looked else "auto")
-    assert found.outcome.aligned
-    assert asked == [True] * looked
-
-
-def test_where_edges_are_compared_grey_values_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(aligner_module, "cleaned", lambda *_, **__: asked.append(True))
-    source, target = windows_at(*STILL_PAIR)
-    found = Aligner(target, model="translation", similarity="gradient").align(source)
-    assert found.outcome.aligned
-    assert found.similarity == "gradient"
-    # Nor is it asked what stays with the sensor, which is a matter of grey values.
-    assert asked == []

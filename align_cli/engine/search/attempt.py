@@ -7,20 +7,14 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
-import numpy as np
-
 from align_cli.engine.agreement import overlap
 from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coarse_to_fine import Descent
-from align_cli.engine.coordinates import inverse, map_points, plausible
+from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.evidence import gathered
-from align_cli.engine.displacements.records import Displacements, record_of
-from align_cli.engine.displacements.views import IntensityView
-from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.motion import MODELS, MotionModel, describe, nearest
-from align_cli.engine.pair import Pair
 from align_cli.engine.place import Place
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.search.similarity import Similarity
@@ -33,7 +27,6 @@ from align_cli.engine.verdict.assessment import (
     Assessment,
     assess,
 )
-from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.uncertainty import with_difference
 
 LEAST_SHARE: Final = 0.2
@@ -56,10 +49,6 @@ the texture does not fix the richer: sunbursts 0.4 to 0.9, a blurred photograph 
 
 FINEST_LEVELS: Final = 4
 """A simpler model begins so near to a richer one's answer that it needs no coarser ones."""
-
-STAYING: Final = 0.1
-"""Share of the tiles with a match that must stay at their raw pixels before what stays with the
-sensor is looked for: one in ten outvotes nothing."""
 
 
 @dataclass(frozen=True)
@@ -175,22 +164,6 @@ class Attempt:
         if own is None or other is None:
             return False
         return own.median_px <= NO_MORE * other.median_px
-
-    def without(self, pattern: FixedPattern) -> Attempt:
-        """The same, with the word of what was left out."""
-        return replace(self, assessment=self.assessment.without(pattern))
-
-    def resting_on(self, pattern: FixedPattern) -> Attempt:
-        """The same, doubtful: what agrees may belong to the sensor, and nothing else follows."""
-        kinds = ", ".join(record_of(pattern).kinds)
-        objection = Objection(
-            Status.SECOND_MOTION,
-            f"what agrees may belong to the sensor ({kinds} at the same pixels of both images), "
-            "and the rest of the texture does not follow",
-        )
-        outcome = messages.outcome([objection], model=self.model.name)
-        doubted = replace(self.assessment, outcome=outcome, settled=False, nearly_all=False)
-        return replace(self, assessment=doubted)
 
     def moves_away_from(self, other: Attempt) -> bool:
         """Whether it lies elsewhere than another, by more than it is uncertain."""
@@ -315,40 +288,6 @@ def assessed(
         tests=tests,
         accept_residual=task.options.accept_residual,
     )
-
-
-def outvotes(warp: Matrix, gain: float, pattern: FixedPattern, pair: Pair) -> bool:
-    """Whether an answer without a fixed pattern holds with the constant areas' edges too.
-
-    Blank paper that does not move is a constant area, and the letters on it are its edges: they
-    are scene, unless most of the texture moves. Measured, the share that follows: apertures,
-    mounts and undeclared nodata 0.97 to 1.00, windows in which a panel scrolls 0.17 to 0.21.
-
-    Args:
-        warp: (3, 3), target pixel -> source pixel, of the answer.
-        gain: source grey values for one of the target, there.
-        pattern: what was left out.
-        pair: as it was.
-    """
-    if pattern.areas is None:
-        return True
-    evidence = gathered(IntensityView(pair, gain), warp, parameters=0, tests=1)
-    return evidence is not None and evidence.following >= MAJORITY
-
-
-def stays(warp: Matrix, told: Displacements | None) -> bool:
-    """Whether tiles that found a match are found at their own raw pixel, to one, in the source.
-
-    Args:
-        warp: (3, 3), target pixel -> source pixel.
-        told: where the tiles lie; None where nothing is known.
-    """
-    if told is None:
-        return True
-    field = told.field
-    there = field.position + field.displacement
-    moved = np.hypot(*(map_points(warp, there) - field.position).T)
-    return bool((moved[field.matched] < 1.0).mean() > STAYING) if field.matched.any() else True
 
 
 def with_fewer_parameters(attempt: Attempt) -> Attempt:

@@ -1,4 +1,4 @@
-"""What an attempt is compared by: where it lies, and whether its tiles stay at their own pixels."""
+"""What an attempt is compared by, and where it lies."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ import pytest
 
 from align_cli.engine.alignment import Status, Verdict
 from align_cli.engine.coordinates import inverse
-from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.search.attempt import (
     MORE,
     SAME_PX,
-    STAYING,
     Attempt,
     _agreeing,
     assessed,
     attempted,
     corrected,
-    stays,
 )
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.starts import GIVEN, IDENTITY
@@ -31,41 +28,6 @@ from tests.engine.displacements.pairs import shift
 from tests.engine.search.similarities import TRUTH, intensity, windows
 from tests.engine.test_repeats import lattice
 from tests.photographs import cut
-
-
-def field_of(moved: np.ndarray, matched: np.ndarray | None = None) -> Any:
-    """Displacements, (n, 2), of tiles along a line; all that ``stays`` reads."""
-    count = len(moved)
-    position = np.column_stack([20.0 * np.arange(count), np.full(count, 50.0)])
-    known = np.ones(count, np.bool_) if matched is None else matched
-    return SimpleNamespace(
-        field=SimpleNamespace(position=position, displacement=moved, matched=known)
-    )
-
-
-@pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.5])
-def test_more_than_a_tenth_of_the_tiles_must_stay(share: float) -> None:
-    away = np.zeros((20, 2))
-    still = round(20 * share)
-    away[still:] = [0.0, 9.0]
-    assert stays(np.eye(3), field_of(away)) is (share > STAYING)
-    # Where the answer has moved, those stay that are found back where they were.
-    assert stays(shift(0.0, -9.0), field_of(away)) is (1.0 - share > STAYING)
-
-
-@pytest.mark.parametrize(("px", "at_rest"), [(0.9, True), (1.1, False), (3.0, False)])
-def test_a_tile_stays_to_a_pixel(px: float, at_rest: bool) -> None:
-    assert stays(np.eye(3), field_of(np.tile([px, 0.0], (20, 1)))) is at_rest
-
-
-def test_only_tiles_with_a_match_are_asked_and_without_any_all_may_stay() -> None:
-    away = np.zeros((20, 2))
-    away[:10] = [0.0, 9.0]
-    first = np.arange(20) < 10
-    assert not stays(np.eye(3), field_of(away, first))
-    assert stays(np.eye(3), field_of(away, ~first))
-    assert stays(np.eye(3), field_of(away, np.zeros(20, np.bool_)))
-    assert stays(np.eye(3), None)
 
 
 def attempt_at(
@@ -247,18 +209,6 @@ def test_what_failed_is_told_where_a_search_looked(threads: Threads) -> None:
     assert aligned.having_looked_at(17, *nearest) is aligned
     folded = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.01, 0.0, 1.0]])
     assert failed.having_looked_at(17, folded, nearest[1]) is failed
-
-
-def test_what_rests_on_the_sensor_is_doubtful_and_settles_nothing(threads: Threads) -> None:
-    first = solved(threads, "poster")
-    assert first.settled
-    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
-    doubted = first.resting_on(pattern)
-    assert doubted.doubtful
-    assert "isolated pixels" in doubted.outcome.sentence
-    assert not doubted.settled
-    assert not doubted.assessment.nearly_all
-    np.testing.assert_array_equal(doubted.warp, first.warp)
 
 
 # Sunbursts 0.9 at most, a blurred photograph that needs the richer one 4.

@@ -1,0 +1,192 @@
+"""What stays with the sensor loses its vote, and what rests on it alone is doubtful."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from align_cli.engine.aligner import Aligner
+from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.views import IntensityView
+from align_cli.engine.images.fixed_pattern import FixedPattern
+from align_cli.engine.motion import MODELS
+from align_cli.engine.search import sensor
+from align_cli.engine.search.attempt import Attempt, attempted
+from align_cli.engine.search.loop import search as unspied
+from align_cli.engine.search.sensor import STAYING, resting_on, stays
+from align_cli.engine.threads import Threads
+from align_cli.engine.verdict.assessment import SOME_EVIDENCE
+from tests.engine.displacements.pairs import shift
+from tests.engine.search.similarities import TRUTH, intensity
+from tests.photographs import cut, photograph
+
+
+def field_of(moved: np.ndarray, matched: np.ndarray | None = None) -> Any:
+    """Displacements, (n, 2), of tiles along a line; all that ``stays`` reads."""
+    count = len(moved)
+    position = np.column_stack([20.0 * np.arange(count), np.full(count, 50.0)])
+    known = np.ones(count, np.bool_) if matched is None else matched
+    return SimpleNamespace(
+        field=SimpleNamespace(position=position, displacement=moved, matched=known)
+    )
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.5])
+def test_more_than_a_tenth_of_the_tiles_must_stay(share: float) -> None:
+    away = np.zeros((20, 2))
+    still = round(20 * share)
+    away[still:] = [0.0, 9.0]
+    assert stays(np.eye(3), field_of(away)) is (share > STAYING)
+    # Where the answer has moved, those stay that are found back where they were.
+    assert stays(shift(0.0, -9.0), field_of(away)) is (1.0 - share > STAYING)
+
+
+@pytest.mark.parametrize(("px", "at_rest"), [(0.9, True), (1.1, False), (3.0, False)])
+def test_a_tile_stays_to_a_pixel(px: float, at_rest: bool) -> None:
+    assert stays(np.eye(3), field_of(np.tile([px, 0.0], (20, 1)))) is at_rest
+
+
+def test_only_tiles_with_a_match_are_asked_and_without_any_all_may_stay() -> None:
+    away = np.zeros((20, 2))
+    away[:10] = [0.0, 9.0]
+    first = np.arange(20) < 10
+    assert not stays(np.eye(3), field_of(away, first))
+    assert stays(np.eye(3), field_of(away, ~first))
+    assert stays(np.eye(3), field_of(away, np.zeros(20, np.bool_)))
+    assert stays(np.eye(3), None)
+
+
+@pytest.mark.parametrize("solved", [False, True])
+def test_what_may_rest_on_the_sensor_is_doubtful(solved: bool) -> None:
+    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
+    found = resting_on(pattern, "the rest does not follow", "rigid", solved=solved)
+    assert found.doubtful
+    assert found.reasons == (
+        "what agrees may belong to the sensor (isolated pixels at the same pixels of both images), "
+        "and the rest does not follow",
+    )
+    # Where a transform was given there are no masks to leave out, but another to be found.
+    assert ("--roi" in found.sentence) is solved
+
+
+def windows_at(*places: tuple[str, int, int], noise: float = 2.0) -> list[np.ndarray]:
+    """Windows of photographs, with noise of their own."""
+    return [
+        cut(photograph(name), (300, 220), x, y, noise=noise, seed=seed)
+        for seed, (name, x, y) in enumerate(places)
+    ]
+
+
+def solved_from(images: list[np.ndarray], begin: np.ndarray, threads: Threads) -> Attempt:
+    seen = intensity(*images, threads, "translation")
+    return attempted(seen, "identity", begin, used=len(seen.task.pair.levels))
+
+
+STILL_PAIR = (("poster", 0, 0), ("poster", 0, 0))
+MOVED_PAIR = (("poster", 0, 0), ("poster", 60, 40))
+UNLIKE_PAIR = (("scan", 0, 0), ("poster", 0, 0))
+
+
+def blank_windows() -> list[np.ndarray]:
+    """Noise, and a single edge, in which no tile tells anything."""
+    rng = np.random.default_rng(0)
+    return [np.rint(128.0 + rng.normal(0.0, 2.0, (220, 300))).astype(np.uint8) for _ in range(2)]
+
+
+def test_an_answer_is_refuted_where_what_is_left_could_tell_and_does_not_follow() -> None:
+    with Threads(1) as threads:
+        first = solved_from(windows_at(*STILL_PAIR), np.eye(3), threads)
+        assert first.aligned
+        pairs = [
+            intensity(*images, threads, "translation").task.pair
+            for images in (
+                windows_at(*UNLIKE_PAIR),
+                windows_at(*MOVED_PAIR),
+                windows_at(*STILL_PAIR),
+                blank_windows(),
+            )
+        ]
+        # Three tiles that follow are too few to tell anything, and nothing against it.
+        few = blank_windows()
+        for image in few:
+            image[80:100, 120:140] = photograph("poster")[100:120, 100:120]
+        pairs.append(intensity(*few, threads, "translation").task.pair)
+    rich = replace(first, similarity=first.similarity.with_model(MODELS["homography"]))
+    refuted = [sensor._refuted(pair, rich) for pair in pairs]
+    assert refuted == [True, True, False, False, False]
+    evidence = gathered(IntensityView(pairs[-1], 1.0), first.warp, parameters=8, tests=1)
+    assert evidence is not None
+    assert evidence.log10_false_alarms > SOME_EVIDENCE
+
+
+def test_images_without_texture_tell_nothing() -> None:
+    with Threads(1) as threads:
+        first = solved_from(windows_at(*STILL_PAIR), np.eye(3), threads)
+        for images, tells in (
+            (windows_at(*UNLIKE_PAIR), True),
+            (windows_at(*STILL_PAIR), True),
+            (blank_windows(), False),
+        ):
+            clean = intensity(*images, threads, "translation")
+            assert sensor._tells(clean, first, np.eye(3)) is tells
+
+
+@pytest.mark.parametrize(
+    ("clean", "doubtful"),
+    [(UNLIKE_PAIR, True), (STILL_PAIR, False), (None, False)],
+)
+def test_an_answer_rests_on_the_sensor_where_the_rest_could_tell_and_does_not_follow(
+    clean: tuple[tuple[str, int, int], ...] | None,
+    doubtful: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
+    source, target = windows_at(*STILL_PAIR)
+    with Threads(1) as threads:
+        images = blank_windows() if clean is None else windows_at(*clean)
+        without = intensity(*images, threads, "translation").task.pair
+    searched: list[int] = []
+
+    def search(similarities: Any, *arguments: Any) -> Any:
+        searched.append(len(similarities))
+        return unspied(similarities, *arguments)
+
+    monkeypatch.setattr(sensor, "search", search)
+    monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: (without, pattern))
+    found = Aligner(target, model="translation").align(source)
+    # Once more, by grey values, where the rest could tell anything.
+    assert searched == [1] * (clean is not None)
+    assert found.outcome.doubtful is doubtful
+    assert found.outcome.aligned is not doubtful
+    assert ("belong to the sensor" in found.outcome.sentence) is doubtful
+
+
+@pytest.mark.parametrize(("places", "looked"), [(STILL_PAIR, True), (MOVED_PAIR, False)])
+def test_nothing_stays_with_the_sensor_where_nearly_all_moves(
+    places: tuple[tuple[str, int, int], ...], looked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[bool] = []
+
+    def cleaned(*_: object, quickly: bool) -> None:
+        asked.append(quickly)
+
+    monkeypatch.setattr(sensor, "cleaned", cleaned)
+    source, target = windows_at(*places)
+    found = Aligner(target, model="translation").align(source, init=TRUTH if not looked else "auto")
+    assert found.outcome.aligned
+    assert asked == [True] * looked
+
+
+def test_where_edges_are_compared_grey_values_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: asked.append(True))
+    source, target = windows_at(*STILL_PAIR)
+    found = Aligner(target, model="translation", similarity="gradient").align(source)
+    assert found.outcome.aligned
+    assert found.similarity == "gradient"
+    # Nor is it asked what stays with the sensor, which is a matter of grey values.
+    assert asked == []
