@@ -12,7 +12,7 @@ from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Ve
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coarse_to_fine import Descent
 from align_cli.engine.coordinates import inverse, plausible
-from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.evidence import SETTLING, gathered
 from align_cli.engine.lucas_kanade import corner_step_px
 from align_cli.engine.motion import MODELS, MotionModel, describe, nearest
 from align_cli.engine.place import Place
@@ -106,9 +106,11 @@ class Attempt:
 
     @property
     def holds_majority(self) -> bool:
-        """Whether it is aligned, and most of the texture fits best where it lies."""
+        """Whether it is aligned beyond doubt, and most of the texture fits best where it lies."""
         told = self.assessment.displacements
-        return self.aligned and told is not None and told.stationary > MAJORITY * told.sampled
+        if told is None or self.assessment.log10_false_alarms > SETTLING:
+            return False
+        return self.aligned and told.stationary > MAJORITY * told.sampled
 
     def instead_of(self, richer: Attempt) -> Attempt | None:
         """The same, with the word that it was solved in place of a richer model.

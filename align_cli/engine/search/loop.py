@@ -118,16 +118,17 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
     costly = [(start, n) for start in starts if start in COSTLY for n in both]
     best: Attempt | None = None
     for start, n in (*cheap, *costly):
-        if start in LAST_RESORTS and best is not None and best.aligned:
+        if best is not None and (
+            (start in LAST_RESORTS and best.aligned)
+            # Nothing else can hold it too.
+            or ((n > 0 or start in COSTLY) and best.holds_majority)
+        ):
             break
         for found in searches[n].attempts(start, proposed[start][n]):
             if best is None or found.better_than(best):
                 best = found
             if best.settled:
                 return best
-        # Nothing else can hold it too; its tiles have been asked for a better one by now.
-        if best is not None and best.holds_majority:
-            return best
     if best is None:
         best = searches[0].solved(IDENTITY, begin)
     nearest = searches[0].nearest

@@ -12,6 +12,7 @@ import pytest
 
 from align_cli.engine.alignment import Status, Verdict
 from align_cli.engine.coordinates import inverse
+from align_cli.engine.displacements.evidence import SETTLING
 from align_cli.engine.search.attempt import (
     MORE,
     SAME_PX,
@@ -37,6 +38,7 @@ def attempt_at(
     verdict: str = "failed",
     votes: float | None = None,
     stationary: int = 0,
+    evidence: float = 2.0 * SETTLING,
     agreement: float = 0.0,
     similarity: str = "intensity",
 ) -> Attempt:
@@ -56,6 +58,7 @@ def attempt_at(
         "assessment": SimpleNamespace(
             uncertainty=sure,
             outcome=outcome,
+            log10_false_alarms=evidence,
             displacements=None
             if votes is None
             else SimpleNamespace(within_half_px=votes, stationary=stationary, sampled=100),
@@ -86,6 +89,9 @@ def test_what_holds_the_majority_counts_before_more_votes() -> None:
     assert not half.better_than(held)
     assert half.better_than(doubtful)
     assert not attempt_at(np.eye(3), verdict="aligned").holds_majority
+    for evidence, held in ((SETTLING + 0.1, False), (SETTLING - 0.1, True)):
+        told = attempt_at(np.eye(3), verdict="aligned", votes=0.9, stationary=51, evidence=evidence)
+        assert told.holds_majority is held
 
 
 @pytest.mark.parametrize("votes", [0.9, 0.3])

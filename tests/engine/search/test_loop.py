@@ -202,13 +202,16 @@ def test_what_settles_it_at_once_ends_the_search(asked: Asked) -> None:
     assert asked == []
 
 
-def test_what_holds_the_majority_ends_the_search_once_its_tiles_were_asked(asked: Asked) -> None:
-    line = Line({0.0: 60.0, 80.0: 90.0}, {0.0: "held"}, told={0.0: [5.0]})
+def test_what_holds_the_majority_needs_no_costly_start(asked: Asked) -> None:
+    line = Line({0.0: 60.0, 120.0: 90.0}, {0.0: "held"})
     assert run(line) == ("identity", 0.0)
-    assert line.corrections == 1
-    assert asked == []
-    line = Line({0.0: 60.0, 5.0: 70.0}, {0.0: "held"}, told={0.0: [5.0]}, fixed={5.0: "held"})
-    assert run(line) == ("identity, corrected", 5.0)
+    # Cheap ones may lead to more of it.
+    assert asked == ["one", "two"]
+    line = Line({0.0: 60.0, 80.0: 90.0}, {0.0: "held", 80.0: "held"})
+    assert run(line) == ("two", 80.0)
+    # What is aligned and no more needs the others.
+    line = Line({0.0: 60.0, 120.0: 90.0}, {0.0: "aligned"})
+    assert run(line) == ("three", 120.0)
 
 
 def test_the_best_guess_of_a_start_is_solved_and_no_further_start_if_it_settles_it(
@@ -472,6 +475,10 @@ def test_the_second_similarity_is_asked_once_the_cheap_starts_of_the_first_find_
     values, edges = Line({80.0: 40.0}, {0.0: "failed", 80.0: "held"}), Line({0.0: 30.0})
     assert run(values, edges) == ("two", 80.0)
     assert edges.tried == []
+    # The second asks for nothing more once it holds it.
+    values = Line({}, {0.0: "failed"})
+    edges = Line({0.0: 30.0, 40.0: 50.0, 80.0: 90.0}, {0.0: "failed", 40.0: "held"})
+    assert run(values, edges) == ("one", 40.0)
     asked.clear()
     values = Line({120.0: 40.0}, {0.0: "failed"})
     edges = Line({0.0: 30.0, 80.0: 40.0}, {0.0: "failed"})
