@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Points
+from align_cli.engine.coordinates import coarser_by
 from align_cli.engine.displacements.false_alarms import (
     Chance,
     log10_binomial_tail,
@@ -311,7 +312,7 @@ def gathered(
         accepted_px: a displacement that the user accepts, however little is allowed.
     """
     most = int(np.prod(view.target_size)) if all_tiles else MOST_TILES
-    levels = _levels(view)
+    levels = _levels(view, warp)
     made: dict[int, LevelEvidence] = {}
 
     def at(level: int) -> LevelEvidence:
@@ -385,10 +386,16 @@ def displacements(side: int) -> list[tuple[int, int]]:
     return [*along, *((step, step) for step in steps), *((step, -step) for step in steps)]
 
 
-def _levels(view: PairView) -> Sequence[int]:
+def _levels(view: PairView, warp: Matrix) -> Sequence[int]:
+    """The levels that are looked at, finest first.
+
+    None that shows more pixels than the source has: what is between its pixels is the same
+    interpolation for neighbouring tiles, and moves them together.
+    """
     width, height = view.target_size
-    small = [level for level in view.levels if width * height <= MOST_PIXELS * 4**level]
-    return (small or [view.levels[-1]])[:LEVELS]
+    shown = view.levels[min(max(coarser_by(warp, view.target_size), 0), len(view.levels) - 1) :]
+    small = [level for level in shown if width * height <= MOST_PIXELS * 4**level]
+    return (small or [shown[-1]])[:LEVELS]
 
 
 def _first(levels: Sequence[int], allowed: float) -> int:

@@ -355,3 +355,21 @@ def test_displaced_windows_lie_all_around_and_none_at_home() -> None:
     assert max(max(abs(x), abs(y)) for x, y in places) == 68
     kinds = {(x == 0, y == 0, x == y) for x, y in places}
     assert len(kinds) == 4
+
+
+@pytest.mark.parametrize(("ratio", "level"), [(1.0, 0), (2.0, 1), (4.0, 2)])
+def test_no_level_is_looked_at_that_shows_more_than_the_source(ratio: float, level: int) -> None:
+    size = (round(640 / ratio), round(480 / ratio))
+    texture, coarser = speckle(1, spread=12.0), np.diag([ratio, ratio, 1.0])
+    source, target = drawn(texture, size, coarser), drawn(texture, (640, 480))
+    warp = np.diag([1.0 / ratio, 1.0 / ratio, 1.0])
+    for all_tiles in (False, True):
+        found = gathered(
+            view(noisy(source, 0.02, 1), noisy(target, 0.02, 2)),
+            warp,
+            all_tiles=all_tiles,
+            **SETTINGS,
+        )
+        assert found is not None
+        finest = min(each.pair.level for each in found.looked_at())
+        assert finest == level
