@@ -177,9 +177,9 @@ def accelerated(step: Vector, before: Taken | None) -> Vector:
     if size == 0.0:
         return step
     share = float(step @ change) / size
-    if abs(share) > LARGEST_SHARE:
-        return step
-    return step - share * (before.taken + change)
+    further = step - share * (before.taken + change)
+    near = float(further @ further) <= LARGEST_SHARE**2 * float(step @ step)
+    return further if near and abs(share) <= LARGEST_SHARE else step
 
 
 def corner_step_px(small: Matrix, size: Size) -> float:
@@ -251,7 +251,7 @@ def solve_level(
         if solver.singular:
             return result(Status.SINGULAR, iteration)
         solved = step = solver.step(at_place.vector[chosen])
-        if np.abs(step).max() < SMALL_STEP:
+        if np.abs(step[: model.size]).max() < SMALL_STEP:
             solved = step / max(at_place.slope, LEAST_SLOPE)
             step = accelerated(solved, before)
             before = Taken(solved, step)

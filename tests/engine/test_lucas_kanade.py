@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -8,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.alignment import Status
 from align_cli.engine.coordinates import corner_error, inverse, map_points
-from align_cli.engine.equations import LEAST_SCALE_SHARE, LevelEquations
+from align_cli.engine.equations import LEAST_SCALE_SHARE, LevelEquations, NormalEquations
 from align_cli.engine.lucas_kanade import (
     ASKED_AFTER,
     LARGEST_SHARE,
@@ -324,6 +325,45 @@ def test_extrapolation_is_not_trusted_too_far_nor_without_a_change() -> None:
     # Shrinking by 0.9 would need 9 times the last change, by 0.8 only 4 times.
     assert_array_equal(accelerated(step, Taken(step / 0.9, step / 0.9)), step)
     assert not np.array_equal(accelerated(step, Taken(step / 0.8, step / 0.8)), step)
+
+
+def test_extrapolation_does_not_feed_on_its_own_steps() -> None:
+    # What was taken last is long; what is solved now hardly differs from then.
+    step, before = np.array([0.01, 0.0]), np.array([0.015, 0.0])
+    far = LARGEST_SHARE * 0.01
+    # The share of the change that is extrapolated is -2.
+    within, beyond = 0.4 * far, 0.6 * far
+    assert accelerated(step, Taken(before, np.array([within, 0.0])))[0] > 2.0 * within
+    assert_array_equal(accelerated(step, Taken(before, np.array([beyond, 0.0]))), step)
+
+
+class OfLight:
+    """Equations whose every step overshoots the gain, nearly twice as far, and moves along."""
+
+    size, mean, spread, motion_size, light_terms = (100, 80), 0.0, 1.0, 2, 1
+    gain = 1.3
+
+    def at(
+        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+    ) -> NormalEquations:
+        missing = math.log(self.gain / place.light.gain)
+        return NormalEquations(
+            vector=np.array([0.01 * missing, 0.0, 1.99 * missing, 0.0]),
+            matrix=np.eye(4),
+            weight=1.0,
+            squares=1.0,
+            share=1.0,
+            scale=1.0,
+            estimate=1.0,
+            slope=1.0,
+        )
+
+
+def test_a_gain_that_goes_to_and_fro_comes_to_an_end() -> None:
+    settings = LevelSettings(MODELS["translation"], LOSSES["tukey"], UNIFORM, 20, 1e-3)
+    result = solve_level(OfLight(), Place(np.eye(3), Light.uniform(1.0, 0.0)), settings)
+    assert result.status is Status.CONVERGED
+    assert result.place.light.gain == pytest.approx(OfLight.gain, rel=1e-3)
 
 
 def test_the_corner_step_is_the_largest_movement_of_a_corner() -> None:
