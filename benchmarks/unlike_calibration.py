@@ -12,10 +12,12 @@ from align_cli.engine.luma import luma
 from align_cli.engine.motion import MODELS
 from align_cli.engine.options import Options
 from align_cli.engine.orientation import SMOOTHING_PX
-from align_cli.engine.pyramid import level_count, pyramid
+from align_cli.engine.pair import Pair
 from align_cli.engine.robust import LOSSES
+from align_cli.engine.search.gradient import Gradient
+from align_cli.engine.search.similarity import Task
+from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads
-from align_cli.engine.unlike import descend
 from align_cli.engine.unlike_views import View
 from benchmarks.scenes import Floats, Frame, Image, exposed, random_motion
 from benchmarks.unlike_scenes import RENDERINGS
@@ -30,19 +32,14 @@ OPTIONS = Options(similarity="gradient")
 
 def error_at_rest(source: Image, target: Image, truth: Floats) -> float:
     """Mean EPE in px of where the solver comes to rest from identity."""
-    moving, still = (luma(image, "image") for image in (source, target))
-    count = min(level_count(moving.size), level_count(still.size))
+    pair = Pair(luma(source, "source"), Target(luma(target, "target"), OPTIONS))
+    seen = pair.target
     with Threads() as threads:
-        rest = descend(
-            View(moving, pyramid(moving, count)),
-            View(still, pyramid(still, count)),
-            np.eye(3),
-            model=MODEL,
-            loss=LOSSES[OPTIONS.loss],
-            options=OPTIONS,
-            threads=threads,
+        task = Task(pair, MODEL, LOSSES[OPTIONS.loss], OPTIONS, threads)
+        rest = Gradient(task, View(seen.image, seen.levels)).descend(
+            np.eye(3), used=len(pair.levels)
         )
-    return float(endpoint_error(rest.warp, truth, still.size).mean())
+    return float(endpoint_error(rest.warp, truth, seen.size).mean())
 
 
 def calibrate(stage: list[Frame], count: int, rng: np.random.Generator) -> None:

@@ -1,4 +1,7 @@
-"""Down the pyramid: each level starts from where the one above it ended.
+"""Down the pyramid: each level starts from where the one above it ended, whatever is compared.
+
+A level of both images (``BothLevels``) yields the equations of its planes: one of grey values
+(``align_cli.engine.grey_values``), or two of orientations (``align_cli.engine.unlike``).
 
 What is solved for grows on the way down. The coarsest level climbs from a shift to the model
 that was asked for; the first level that is large enough tries whether the light varies over the
@@ -9,29 +12,26 @@ text look alike), so each level begins again at the start where the images agree
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
+
+import numpy as np
 
 from align_cli.engine.alignment import LevelRecord, Status
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import Size, at_level, coarser_by
 from align_cli.engine.equations import LevelEquations
-from align_cli.engine.fine import finely_sampled
+from align_cli.engine.errors import ImageError
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved, solve_level
-from align_cli.engine.luma import Luma
-from align_cli.engine.moments import RowEquations, Scratch, strips
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import DEFAULTS, Options
-from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM
+from align_cli.engine.photometry import FIELD, UNIFORM
 from align_cli.engine.place import Place
-from align_cli.engine.points import PointEquations, PointSource, TargetPoints
-from align_cli.engine.pyramid import FullSize, Level
+from align_cli.engine.pyramid import FullSize
 from align_cli.engine.robust import Loss
-from align_cli.engine.targets import TargetPlanes
-from align_cli.engine.threads import Threads
+from align_cli.engine.target import Target
 
 COARSE_TOLERANCE_PX: Final = 0.05
 """Tolerance of every level but the last, in that level's pixels: the next level does better."""
@@ -76,14 +76,9 @@ TELLING_STEP_PX: Final = 0.05
 """Of two steps of which the first was no larger than this, in pixels of the level, the second says
 more of noise than of how steps shrink."""
 
-STEEPEST: Final = 1.15
-"""A picture that seems steeper than this is noise in good part, and nothing is known of its steps:
-at noise of 30 grey levels one step less cost 30 % of the accuracy."""
-
-SOME_STRIPS: Final = 4
 SOME_TOLERANCE_PX: Final = 5e-3
-"""Strips of a large level that stand in for its points, and how exact they must be: a step more
-with them takes a quarter of the time of one more with all rows."""
+"""How exact the strips that stand in for the points of a large level must be: a step more with them
+takes a quarter of the time of one more with all rows."""
 
 RESTLESS_PX: Final = 0.3
 """Where they find no rest, and their last step still moves a corner by more pixels of the level,
@@ -94,26 +89,39 @@ one."""
 DOUBTFUL: Final = 0.8
 """A level that begins with a correlation above this has not been led astray."""
 
-FEWEST_PIXELS: Final = 32
-"""A correlation of fewer pixels says nothing."""
-
 Progress = Callable[[LevelRecord], None]
 
 
-class TargetLevel(NamedTuple):
-    """What a level of the target contributes to a descent.
+class BothLevels(Protocol):
+    """One level of both images: the planes that are compared, and the equations that they give.
 
     Attributes:
-        level: the pyramid level, 0 for full size.
-        size: (width, height) of the level.
-        points: its chosen points; None where the level is so large that only its rows are solved.
-        rows: all its rows, or as many as are wanted; only of the level on which the descent ends.
+        level: 0 for full size.
+        size: (width, height) of the target's level.
+        pointed: whether it is solved at points.
+        pixels: of all its rows; 0 where those are not wanted.
+        some: every so manieth strip of its rows can stand in for its points; 1 for none.
+        clear: whether the picture stands out of its noise, so that the rows' steps can be foretold.
     """
 
     level: int
     size: Size
-    points: TargetPoints | None
-    rows: TargetPlanes | None = None
+    pointed: bool
+    pixels: int
+    some: int
+    clear: bool
+
+    def agreement(self, place: Place) -> float:
+        """In [-1, 1], how well both agree at a place, at full size; -1 where unknown."""
+
+    def at_points(self, place: Place, model: MotionModel, light_terms: int) -> LevelEquations:
+        """The equations from chosen points near a place, at full size."""
+
+    def with_rows(self, model: MotionModel, every: int) -> LevelEquations:
+        """The equations from every so manieth strip of the rows."""
+
+    def solved(self, settings: LevelSettings, result: LevelResult) -> tuple[Solved, ...]:
+        """Its planes at rest."""
 
 
 class Descent(NamedTuple):
@@ -140,17 +148,43 @@ class Descent(NamedTuple):
         return self.records[-1].status is Status.CONVERGED
 
 
+def levels_used(
+    target: Target, source_size: Size, options: Options, *, used: int, finest: int | None
+) -> list[int]:
+    """The levels of a descent, coarsest first: those that have an interior.
+
+    Args:
+        target: the target.
+        source_size: (width, height) of the source.
+        options: the preset, and how many levels at most.
+        used: how many of the finest there are to choose from.
+        finest: end on this level or above it, or nowhere; None for the preset's.
+
+    Raises:
+        ImageError: if none has an interior, and one is needed.
+    """
+    count = used if options.levels is None else min(used, options.levels)
+    known = [level for level in range(count) if target.known(level)]
+    if finest is not None:
+        known = [level for level in known if not isinstance(target.levels[level], FullSize)]
+    else:
+        width, height = (min(both) for both in zip(target.size, source_size, strict=True))
+        finest = options.finest_level((width, height), range(count))
+        if not known:
+            raise ImageError("the levels that were asked for have no interior", role="target")
+    last = next((level for level in known if level >= finest), min(known, default=0))
+    return [level for level in reversed(known) if level >= last]
+
+
 def coarse_to_fine(
-    targets: Sequence[TargetLevel],
-    sources: Sequence[Level],
-    image: Luma,
+    levels: Sequence[BothLevels],
     start: Place,
     *,
     model: MotionModel,
     loss: Loss,
     options: Options,
     unit: float,
-    threads: Threads,
+    light_terms: int,
     agree: Callable[[Matrix], bool] = lambda warp: True,
     progress: Progress | None = None,
     field: bool = True,
@@ -161,61 +195,63 @@ def coarse_to_fine(
     pictures of different things there is no rest, and hundreds of passes would not find it.
 
     Args:
-        targets: levels of the target, coarsest first; the last one with its rows, or without them
-            where points are exact enough.
-        sources: the source's levels, 0 = full size.
-        image: the source, not smoothed.
+        levels: coarsest first; the last one with its rows, or without them where points are exact
+            enough.
         start: where to begin.
         model: the motion model.
         loss: the robust loss.
-        options: limits, the preset, and whether light is solved for.
+        options: limits and the preset.
         unit: what a grey value of 1 in the target's planes is in units of full scale.
-        threads: where to work.
+        light_terms: how many terms of factor and offset are solved for.
         agree: whether the images agree in anything under a warp, target -> source, at full size.
         progress: called with each level's record.
         field: whether a light that varies over the image may be tried.
     """
-    terms = UNIFORM if options.photometric else NO_LIGHT
-    state = _State(start, terms, field and options.photometric)
+    solver = _Solver(loss, options, agree, start, light_terms, field and light_terms > 0)
     solved: tuple[Solved, ...] = ()
     records: list[LevelRecord] = []
-    looked_at: _LevelSolver | None = None
-    for target in targets:
-        level = target.level
-        below = sources[level - 1] if level else image
-        solver = _LevelSolver(target, sources[level], below, loss, options, threads)
-        rungs = ladder(model, target.size, coarsest=not records)
-        if records:
-            state.place = solver.better(state.place, start)
-        state.iterations, state.scale = 0, None
-        if solver.points is not None:
-            result = solver.solve_points(state, rungs)
+    looked_at: BothLevels | None = None
+
+    def record(level: BothLevels, result: LevelResult) -> LevelRecord:
+        return level_record(level.level, level.size, result, solver.iterations, unit)
+
+    for level in levels:
+        rungs = ladder(model, level.size, coarsest=not records)
+        solver.iterations, solver.scale = 0, None
+        if level.pointed:
+            if records:
+                solver.place = _better(level, solver.place, start)
+            records.append(record(level, solver.solve_points(level, rungs)))
             rungs = rungs[-1:]
-            looked_at = solver
-        if target.rows is not None and looked_at is not None:
-            # That is known of most pairs without a look at their tiles.
-            clear = looked_at.agreement(state.place) > DOUBTFUL
-            if not clear and not agree(state.place.warp):
-                if looked_at is solver:
-                    records.append(level_record(level, target.size, result, state.iterations, unit))
+            looked_at = level
+        if level.pixels:
+            if looked_at is not None and not solver.anything_agrees(looked_at):
                 records[-1] = replace(records[-1], status=Status.NO_AGREEMENT)
-                if progress is not None and looked_at is solver:
-                    progress(records[-1])
-                break
-        if target.rows is not None:
-            solved = (solver.solve_rows(state, rungs, target.rows, agree),)
-            result = solved[0].result
-        records.append(level_record(target.level, target.size, result, state.iterations, unit))
+                if not level.pointed:
+                    break
+            else:
+                settings, result = solver.solve_rows(level, rungs)
+                solved = level.solved(settings, result)
+                records[len(records) - level.pointed :] = [record(level, result)]
         if progress is not None:
             progress(records[-1])
-    return Descent(state.place, tuple(records), solved)
+    return Descent(solver.place, tuple(records), solved)
+
+
+def _better(level: BothLevels, place: Place, other: Place) -> Place:
+    """A place, or another at which the images agree better on a level, if they hardly do there."""
+    agreement = level.agreement(place)
+    return other if agreement < DOUBTFUL and level.agreement(other) > agreement else place
 
 
 @dataclass
-class _State:
-    """What a descent carries from solve to solve.
+class _Solver:
+    """What solves level after level, and what it carries from one to the next.
 
     Attributes:
+        loss: the robust loss.
+        options: limits and the preset.
+        agree: whether the images agree in anything under a warp, at full size.
         place: at full size.
         light_terms: how many terms of factor and offset are solved for.
         field_to_try: whether it is still open that the light varies.
@@ -225,6 +261,9 @@ class _State:
         ratio: by how much steps shrank in the last solve, 1 where that is not known.
     """
 
+    loss: Loss
+    options: Options
+    agree: Callable[[Matrix], bool]
     place: Place
     light_terms: int
     field_to_try: bool
@@ -232,115 +271,57 @@ class _State:
     scale: float | None = None
     ratio: float = 1.0
 
-
-class _LevelSolver:
-    """One level of both images, and the source one level finer."""
-
-    def __init__(
-        self,
-        target: TargetLevel,
-        source: Level,
-        below: Level | Luma,
-        loss: Loss,
-        options: Options,
-        threads: Threads,
-    ) -> None:
-        self.level, self.size = target.level, target.size
-        self.loss, self.options, self.threads = loss, options, threads
-        self.source, self.below, self.rows = source, below, target.rows
-        # A large source is smoothed where it is looked at, and points look everywhere.
-        everywhere = not isinstance(source, FullSize) or target.rows is None
-        self.points = target.points if everywhere else None
-        self.at_points = None if self.points is None else PointSource(source)
-
-    def better(self, place: Place, start: Place) -> Place:
-        """The one of two places at which the images agree better on this level."""
-        if self.points is None:
-            return place
-        agreement = self.agreement(place)
-        if agreement < DOUBTFUL and self.agreement(start) > agreement:
-            return start
-        return place
-
-    def agreement(self, place: Place) -> float:
-        """ZNCC of both levels at a place, at the points with texture; -1 where unknown."""
-        assert self.at_points is not None
-        assert self.points is not None
-        source, target = self.at_points.beside(
-            self.points, at_level(place.warp, self.level), ranked=True
-        )
-        if source.size < FEWEST_PIXELS:
-            return -1.0
-        source, target = source - source.mean(), target - target.mean()
-        energy = float(source @ source) * float(target @ target)
-        return float(source @ target) / math.sqrt(energy) if energy > 0.0 else -1.0
-
-    def solve_points(self, state: _State, rungs: Sequence[MotionModel]) -> LevelResult:
+    def solve_points(self, level: BothLevels, rungs: Sequence[MotionModel]) -> LevelResult:
         """Solve at the target's points, to what is a good start for the next level."""
-        points, source = self.points, self.at_points
-        assert points is not None
-        assert source is not None
         _, result = self._climb(
-            state,
+            level,
             rungs,
-            lambda model, terms: PointEquations(points, source, model, self.loss, terms),
-            max(self._tolerance_px, COARSE_TOLERANCE_PX),
+            lambda model, terms: level.at_points(self.place, model, terms),
+            max(self._tolerance_px(level), COARSE_TOLERANCE_PX),
         )
         return result
 
-    def solve_rows(
-        self,
-        state: _State,
-        rungs: Sequence[MotionModel],
-        rows: TargetPlanes,
-        agree: Callable[[Matrix], bool],
-    ) -> Solved:
-        """Solve with the target's rows, and the source sampled on a finer grid, to the end.
+    def anything_agrees(self, level: BothLevels) -> bool:
+        """Whether the images agree in anything by now: of most pairs one level's points tell."""
+        return level.agreement(self.place) > DOUBTFUL or self.agree(self.place.warp)
 
-        Args:
-            state: where the descent stands.
-            rungs: the models to climb.
-            rows: of the target.
-            agree: whether the images agree in anything under a warp, at full size.
-        """
-        source, scratch = finely_sampled(self.source, self.below), Scratch()
+    def solve_rows(
+        self, level: BothLevels, rungs: Sequence[MotionModel]
+    ) -> tuple[LevelSettings, LevelResult]:
+        """Solve with the target's rows, and the source sampled on a finer grid, to the end."""
 
         def anywhere(place: Place) -> bool:
-            return agree(place.at_level(-self.level).warp)
+            return self.agree(place.at_level(-level.level).warp)
 
-        def equations(every: int) -> Callable[[MotionModel, int], LevelEquations]:
-            return lambda model, _: RowEquations(
-                rows,
-                source,
-                model,
-                self.loss,
-                threads=self.threads,
-                scratch=scratch,
-                every=every,
-            )
-
-        some = len(strips(rows)) // SOME_STRIPS
-        if self.points is None and some > 1:
-            tolerance_px = max(self._tolerance_px, SOME_TOLERANCE_PX)
+        if not level.pointed and level.some > 1:
             settings, result = self._climb(
-                state, rungs, equations(some), tolerance_px, agree=anywhere
+                level,
+                rungs,
+                lambda model, _: level.with_rows(model, level.some),
+                max(self._tolerance_px(level), SOME_TOLERANCE_PX),
+                agree=anywhere,
             )
             restless = result.status is Status.ITERATION_LIMIT and result.last_step_px > RESTLESS_PX
             if restless or result.status is Status.NO_AGREEMENT:
-                return Solved(rows, source, settings, result, self.level)
+                return settings, result
             rungs = rungs[-1:]
-        settings, result = self._climb(
-            state, rungs, equations(1), self._tolerance_px, agree=anywhere, to_the_end=True
+        return self._climb(
+            level,
+            rungs,
+            lambda model, _: level.with_rows(model, 1),
+            self._tolerance_px(level),
+            agree=anywhere,
+            to_the_end=True,
         )
-        return Solved(rows, source, settings, result, self.level)
 
-    @property
-    def _tolerance_px(self) -> float:
-        return self.options.level_tolerance_px * 0.5**self.level
+    def _tolerance_px(self, level: BothLevels) -> float:
+        # Coordinates are float32: whatever tolerance is asked for, steps become no shorter.
+        rounding = 0.5 * float(np.finfo(np.float32).eps) * max(level.size)
+        return max(self.options.level_tolerance_px * 0.5**level.level, rounding)
 
     def _climb(
         self,
-        state: _State,
+        level: BothLevels,
         rungs: Sequence[MotionModel],
         equations_of: Callable[[MotionModel, int], LevelEquations],
         tolerance_px: float,
@@ -351,7 +332,7 @@ class _LevelSolver:
         """Solve model after model, then try whether the light varies.
 
         Args:
-            state: where the descent stands.
+            level: that is solved.
             rungs: the models.
             equations_of: makes the equations of a model, and of so many terms of light.
             tolerance_px: of the level.
@@ -364,10 +345,9 @@ class _LevelSolver:
         iterations = self.options.max_iterations
         if not to_the_end:
             iterations = min(iterations, MOST_ON_THE_WAY)
-        elif self.rows is not None and iterations == DEFAULTS.max_iterations:
-            budget = MOST_PIXELS // max(math.prod(self.rows.shape), 1)
-            iterations = min(iterations, max(budget, LEAST_PASSES))
-        ask_field = state.field_to_try and min(self.size) >= FIELD_SIDE
+        elif iterations == DEFAULTS.max_iterations:
+            iterations = min(iterations, max(MOST_PIXELS // level.pixels, LEAST_PASSES))
+        ask_field = self.field_to_try and min(level.size) >= FIELD_SIDE
         if ask_field:
             tolerance_px = min(tolerance_px, FIELD_TOLERANCE_PX)
         by_noise = to_the_end and self.options.tolerance is None
@@ -375,71 +355,70 @@ class _LevelSolver:
             settings = LevelSettings(
                 model,
                 self.loss,
-                state.light_terms,
+                self.light_terms,
                 iterations,
                 tolerance_px,
                 ask_field=ask_field,
-                below_noise=by_noise and self._clear,
+                below_noise=by_noise and level.clear,
                 or_noise=by_noise,
                 agree=agree,
             )
-            equations = equations_of(model, FIELD if ask_field else state.light_terms)
-            place, result = self._solve(equations, state, settings, to_the_end)
-            if result.status is Status.DIVERGED and state.light_terms == FIELD:
+            equations = equations_of(model, FIELD if ask_field else self.light_terms)
+            place, result = self._solve(equations, level, settings, to_the_end)
+            if result.status is Status.DIVERGED and self.light_terms == FIELD:
                 # What covers a part of the image can lead a light that varies out of its range;
                 # of fixed shape it cannot leave it so.
-                state.iterations += result.iterations
+                self.iterations += result.iterations
                 settings = replace(settings, light_terms=UNIFORM)
                 equations = equations_of(model, UNIFORM)
-                place, result = self._solve(equations, state, settings, to_the_end)
-            self._adopt(state, place, result)
+                place, result = self._solve(equations, level, settings, to_the_end)
+            self._adopt(place, result)
         if ask_field:
-            state.field_to_try = False
+            self.field_to_try = False
             telling = result.rmse > FIELD_RMSE * equations.spread
             if telling and result.field_share > FIELD_SHARE:
                 varying = replace(settings, light_terms=FIELD)
-                place, field = self._solve(equations, state, varying, to_the_end)
-                state.iterations += field.iterations
+                place, field = self._solve(equations, level, varying, to_the_end)
+                self.iterations += field.iterations
                 if field.usable and field.rmse < FIELD_GAIN * result.rmse:
-                    state.place, state.light_terms = place, FIELD
+                    self.place, self.light_terms = place, FIELD
                     return varying, field
         return settings, result
 
     def _solve(
-        self, equations: LevelEquations, state: _State, settings: LevelSettings, to_the_end: bool
+        self,
+        equations: LevelEquations,
+        level: BothLevels,
+        settings: LevelSettings,
+        to_the_end: bool,
     ) -> tuple[Place, LevelResult]:
         """Solve from where the descent stands; where that ends nowhere, the place stays."""
         if to_the_end:
             # A source on larger pixels is less steep than the target says: steps shrink slowly, and
             # nothing is foretold.
-            as_large = coarser_by(at_level(state.place.warp, self.level), self.size) == 0
-            ratio = min(state.ratio, ROWS_RATIO) if self._clear and as_large else 1.0
+            as_large = coarser_by(at_level(self.place.warp, level.level), level.size) == 0
+            ratio = min(self.ratio, ROWS_RATIO) if level.clear and as_large else 1.0
             settings = replace(settings, below_noise=settings.below_noise and as_large)
         else:
-            least = POINTS_RATIO if isinstance(equations, PointEquations) else LEAST_RATIO
-            ratio = 1.0 if settings.ask_field else max(state.ratio, least)
+            least = POINTS_RATIO if level.pointed else LEAST_RATIO
+            ratio = 1.0 if settings.ask_field else max(self.ratio, least)
         result = solve_level(
             equations,
-            state.place.at_level(self.level),
+            self.place.at_level(level.level),
             settings,
-            scale=state.scale if to_the_end else None,
+            scale=self.scale if to_the_end else None,
             ratio=ratio,
         )
-        return (result.place.at_level(-self.level) if result.usable else state.place), result
+        return (result.place.at_level(-level.level) if result.usable else self.place), result
 
-    @property
-    def _clear(self) -> bool:
-        """Whether the picture stands out of its noise, so that the rows' steps can be foretold."""
-        return self.rows is not None and self.rows.steepness <= STEEPEST
-
-    def _adopt(self, state: _State, place: Place, result: LevelResult) -> None:
-        state.place = place
-        state.iterations += result.iterations
-        state.scale = result.scale if result.usable else None
+    def _adopt(self, place: Place, result: LevelResult) -> None:
+        self.place = place
+        self.iterations += result.iterations
+        self.scale = result.scale if result.usable else None
         if not result.usable:
-            state.ratio = 1.0
+            self.ratio = 1.0
         elif result.iterations > 1 and result.last_step_px > result.ratio * TELLING_STEP_PX:
-            state.ratio = max(result.ratio, LEAST_RATIO)
+            self.ratio = max(result.ratio, LEAST_RATIO)
 
 
 def level_record(

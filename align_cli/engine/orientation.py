@@ -20,12 +20,9 @@ from typing import Final
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.derivatives import central_differences
-from align_cli.engine.equations import LevelEquations, NormalEquations
-from align_cli.engine.place import Place
 from align_cli.engine.pyramid import Level
 
 SMOOTHING_PX: Final = 0.5
@@ -121,44 +118,3 @@ def planes_of_smoothed(found: Tensors, turn: Matrix | None = None) -> tuple[Leve
 def _smoothed(plane: Plane) -> Plane:
     smooth = cv2.GaussianBlur(plane, (0, 0), SMOOTHING_PX, borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(smooth, np.float32)
-
-
-class PlaneEquations:
-    """The normal equations of several planes that move together: the sums of theirs.
-
-    Args:
-        planes: the equations of each plane, of one size and one motion model; the residuals' scale
-            is each plane's own.
-    """
-
-    mean = 0.0
-    light_terms = 0
-
-    def __init__(self, planes: Sequence[LevelEquations]) -> None:
-        self._planes = planes
-        self.size, self.motion_size = planes[0].size, planes[0].motion_size
-        self.spread = float(np.mean([plane.spread for plane in planes]))
-
-    def at(
-        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
-    ) -> NormalEquations:
-        """The equations at a place; those of the light are left out."""
-        sums = [
-            plane.at(place, scale, at_least=at_least, with_matrix=with_matrix)
-            for plane in self._planes
-        ]
-        motion = slice(self.motion_size)
-        weight = np.array([each.weight for each in sums])
-        slopes = np.array([each.slope for each in sums])
-        matrices = [each.matrix[motion, motion] for each in sums if each.matrix is not None]
-        matrix: NDArray[np.float64] | None = np.sum(matrices, axis=0) if matrices else None
-        return NormalEquations(
-            vector=np.sum([each.vector[motion] for each in sums], axis=0),
-            matrix=matrix,
-            weight=float(weight.sum()),
-            squares=sum(each.squares for each in sums),
-            share=min(each.share for each in sums),
-            scale=float(np.mean([each.scale for each in sums])),
-            estimate=float(np.mean([each.estimate for each in sums])),
-            slope=float(weight @ slopes) / max(float(weight.sum()), 1.0),
-        )

@@ -1,27 +1,30 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import coarse_to_fine as module
+from align_cli.engine import grey_values
 from align_cli.engine.alignment import LevelRecord, Status
-from align_cli.engine.coarse_to_fine import FIELD_SHARE, Descent, TargetLevel, coarse_to_fine
+from align_cli.engine.coarse_to_fine import FIELD_SHARE, Descent, coarse_to_fine, levels_used
 from align_cli.engine.coordinates import at_level
 from align_cli.engine.equations import LevelEquations
 from align_cli.engine.fine import FinelySampled
+from align_cli.engine.grey_values import GreyValues
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings
-from align_cli.engine.luma import luma
+from align_cli.engine.luma import Luma, luma
 from align_cli.engine.moments import RowEquations
 from align_cli.engine.motion import MODELS
 from align_cli.engine.options import PRESET_NAMES, Options
-from align_cli.engine.photometry import FIELD, Light
+from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, target_points
 from align_cli.engine.pyramid import FullSize, Level, pyramid
 from align_cli.engine.robust import LOSSES
+from align_cli.engine.target import Target
 from align_cli.engine.targets import target_planes
 from align_cli.engine.threads import Threads
 from tests.scenes import motion, render, textured
@@ -31,13 +34,25 @@ START = Place(motion("affine", SIZE, 3.0, 1), Light.uniform(1.1, 0.05))
 FOUND = Place(motion("affine", SIZE, 3.0, 2), Light.uniform(0.9, -0.05))
 
 
-def targets(pictures: list[Level], levels: tuple[int, ...]) -> list[TargetLevel]:
+def grey(
+    pictures: list[Level],
+    levels: tuple[int, ...],
+    sources: Sequence[Level],
+    image: Luma,
+    threads: Threads,
+    loss: str = "l2",
+) -> list[GreyValues]:
+    """Levels of both images, the last with its rows."""
     return [
-        TargetLevel(
+        GreyValues(
             level,
             pictures[level].size,
             target_points(pictures[level]),
             target_planes(pictures[level]) if level == levels[-1] else None,
+            sources[level],
+            sources[level - 1] if level else image,
+            loss=LOSSES[loss],
+            threads=threads,
         )
         for level in levels
     ]
@@ -68,14 +83,12 @@ def descend(
     told: list[LevelRecord] = []
     with Threads(1) as threads:
         descent = coarse_to_fine(
-            targets(pictures, levels),
-            pictures,
-            luma(render(textured(), SIZE)),
+            grey(pictures, levels, pictures, luma(render(textured(), SIZE)), threads),
             START,
             model=MODELS["translation"],
             loss=LOSSES["l2"],
-            options=Options(photometric=False, preset=preset),
-            threads=threads,
+            options=Options(preset=preset),
+            light_terms=NO_LIGHT,
             agree=agree,
             progress=told.append,
             unit=2.0,
@@ -152,14 +165,19 @@ def test_of_a_large_level_some_strips_stand_in_for_the_points(
     with Threads(1) as threads:
         places = [
             coarse_to_fine(
-                targets(pictures, (2, 1, 0)),
-                [source, *pictures[1:]],
-                luma(render(textured(), SIZE)),
+                grey(
+                    pictures,
+                    (2, 1, 0),
+                    [source, *pictures[1:]],
+                    luma(render(textured(), SIZE)),
+                    threads,
+                    "tukey",
+                ),
                 Place(motion("rigid", SIZE, 2.0, 1), Light.uniform()),
                 model=MODELS["rigid"],
                 loss=LOSSES["tukey"],
                 options=Options(),
-                threads=threads,
+                light_terms=UNIFORM,
                 unit=1.0,
             ).place
             for source in (pictures[0], full)
@@ -220,20 +238,18 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
         return LevelResult(start, status, 20, last_step_px, 0.1, 0.0, 0.1, 1.0)
 
     monkeypatch.setattr("align_cli.engine.moments.STRIP_PIXELS", 5 * SIZE[0])
-    monkeypatch.setattr(module, "RowEquations", Counted)
+    monkeypatch.setattr(grey_values, "RowEquations", Counted)
     monkeypatch.setattr(module, "solve_level", solver)
     image = luma(render(textured(), SIZE))
     levels = pyramid(image, 3)
     with Threads(1) as threads:
         descent = coarse_to_fine(
-            targets(levels, (2, 1, 0)),
-            [FullSize(image), *levels[1:]],
-            image,
+            grey(levels, (2, 1, 0), [FullSize(image), *levels[1:]], image, threads, "tukey"),
             START,
             model=MODELS["rigid"],
             loss=LOSSES["tukey"],
             options=Options(),
-            threads=threads,
+            light_terms=UNIFORM,
             unit=1.0,
         )
     restless = last_step_px > module.RESTLESS_PX or status is Status.NO_AGREEMENT
@@ -249,14 +265,12 @@ def one_level(start: Place = START, model: str = "translation") -> Descent:
     levels = pyramid(luma(render(textured(), SIZE)), 1)
     with Threads(1) as threads:
         return coarse_to_fine(
-            targets(levels, (0,)),
-            levels,
-            luma(render(textured(), SIZE)),
+            grey(levels, (0,), levels, luma(render(textured(), SIZE)), threads),
             start,
             model=MODELS[model],
             loss=LOSSES["l2"],
             options=Options(),
-            threads=threads,
+            light_terms=UNIFORM,
             unit=1.0,
         )
 
@@ -336,14 +350,12 @@ def test_a_level_begins_at_the_start_where_the_images_agree_better_there(
     pictures = pyramid(luma(render(textured(), SIZE)), 3)
     with Threads(1) as threads:
         coarse_to_fine(
-            targets(pictures, (2, 1, 0)),
-            pictures,
-            luma(render(textured(), SIZE)),
+            grey(pictures, (2, 1, 0), pictures, luma(render(textured(), SIZE)), threads),
             start,
             model=MODELS["translation"],
             loss=LOSSES["l2"],
-            options=Options(photometric=False),
-            threads=threads,
+            options=Options(),
+            light_terms=NO_LIGHT,
             unit=1.0,
         )
     points = [place.warp for kind, place in begun if kind is PointEquations]
@@ -391,18 +403,16 @@ def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
             super().__init__(*arguments, every=every, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr("align_cli.engine.moments.STRIP_PIXELS", 5 * SIZE[0])
-    monkeypatch.setattr(module, "RowEquations", Remembered)
+    monkeypatch.setattr(grey_values, "RowEquations", Remembered)
     image = luma(render(textured(), SIZE))
     with Threads(1) as threads:
         descent = coarse_to_fine(
-            targets(pyramid(image, 1), (0,)),
-            [FullSize(image)],
-            image,
+            grey(pyramid(image, 1), (0,), [FullSize(image)], image, threads, "tukey"),
             Place(np.eye(3), Light.uniform()),
             model=MODELS["similarity"],
             loss=LOSSES["tukey"],
             options=Options(),
-            threads=threads,
+            light_terms=UNIFORM,
             unit=1.0,
         )
     some, every = (
@@ -422,14 +432,12 @@ def test_where_nothing_agrees_a_full_size_without_points_has_no_record(
     levels = pyramid(image, 3)
     with Threads(1) as threads:
         descent = coarse_to_fine(
-            targets(levels, (2, 1, 0)),
-            [FullSize(image), *levels[1:]],
-            image,
+            grey(levels, (2, 1, 0), [FullSize(image), *levels[1:]], image, threads, "tukey"),
             Place(np.eye(3), Light.uniform()),
             model=MODELS["rigid"],
             loss=LOSSES["tukey"],
             options=Options(),
-            threads=threads,
+            light_terms=UNIFORM,
             unit=1.0,
             agree=lambda warp: False,
         )
@@ -465,14 +473,12 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
     start = Place(motion("affine", SIZE, 3.0, 1), Light.uniform())
     with Threads(1) as threads:
         coarse_to_fine(
-            targets(levels, (2, 1)),
-            levels,
-            image,
+            grey(levels, (2, 1), levels, image, threads),
             start,
             model=MODELS["translation"],
             loss=LOSSES["l2"],
-            options=Options(photometric=False),
-            threads=threads,
+            options=Options(),
+            light_terms=NO_LIGHT,
             agree=agree,
             unit=1.0,
         )
@@ -483,19 +489,40 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
     assert_allclose(asked[0], start.warp, atol=1e-9)
 
 
-def test_the_agreement_of_a_level_is_blind_to_the_mean_and_unknown_of_few_points() -> None:
-    image = luma(render(textured(), SIZE, dtype="uint8"))
-    level = pyramid(image, 1)[0]
-    with Threads(1) as threads:
-        solver = module._LevelSolver(
-            targets([level], (0,))[0], level, image, LOSSES["l2"], Options(), threads
-        )
+@pytest.mark.parametrize(
+    ("used", "finest", "limit", "levels"),
+    [
+        (3, None, None, [2, 1, 0]),
+        (2, None, None, [1, 0]),
+        (3, None, 1, [0]),
+        (3, 1, None, [2, 1]),
+        (1, 2, None, [0]),
+    ],
+)
+def test_a_descent_uses_the_finest_levels_and_ends_where_it_is_told_to(
+    used: int, finest: int | None, limit: int | None, levels: list[int]
+) -> None:
+    options = Options(levels=limit)
+    target = Target(luma(render(textured(), SIZE)), options)
+    assert levels_used(target, SIZE, options, used=used, finest=finest) == levels
 
-        def agreement(x: float, y: float) -> float:
-            warp = np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-            return solver.agreement(Place(warp, Light.uniform()))
 
-        assert agreement(0.0, 0.0) == pytest.approx(1.0, abs=1e-4)
-        assert agreement(35.0, 28.0) < 0.5
-        assert agreement(SIZE[0] - 9.0, SIZE[1] - 9.0) == -1.0
-        assert agreement(500.0, 0.0) == -1.0
+def test_a_descent_ends_where_the_preset_says_and_begins_where_there_is_an_interior() -> None:
+    size = (480, 360)
+    image = render(textured(), size)
+    fast = Options(preset="fast")
+    target = Target(luma(image), fast)
+    count = len(target.levels)
+    assert levels_used(target, size, fast, used=count, finest=None) == [*range(count - 1, 0, -1)]
+    # A smaller source cannot spare so much.
+    assert levels_used(target, (100, 80), fast, used=count, finest=None)[-1] == 0
+    mask = np.zeros((360, 480), np.bool_)
+    mask[10:60, 10:70] = True
+    masked = Target(luma(image, mask=mask), Options())
+    known = levels_used(masked, size, Options(), used=count, finest=None)
+    assert known[-1] == 0
+    assert 1 < len(known) < count
+    mask[20:] = False
+    thin = Target(luma(image, mask=mask), Options())
+    few = levels_used(thin, size, Options(), used=count, finest=None)
+    assert levels_used(thin, size, Options(), used=count, finest=few[0] + 1) == [few[0]]

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from align_cli import Aligner, align
 from align_cli.engine import unlike as module
 from align_cli.engine.alignment import Status
-from align_cli.engine.coordinates import inverse
-from align_cli.engine.lucas_kanade import LevelResult, LevelSettings
+from align_cli.engine.coordinates import at_level, inverse
+from align_cli.engine.lucas_kanade import LevelSettings, solve_level
 from align_cli.engine.luma import luma
 from align_cli.engine.motion import MODELS
 from align_cli.engine.options import Options
@@ -23,15 +23,15 @@ from align_cli.engine.orientation import (
     smoothed,
     tensors,
 )
+from align_cli.engine.photometry import NO_LIGHT, Light
 from align_cli.engine.place import Place
 from align_cli.engine.pyramid import Level, level_count, pyramid
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.still import StillEquations
 from align_cli.engine.threads import Threads
 from align_cli.engine.uncertainty import covariance, uncertainty
-from align_cli.engine.unlike import LEAST_SHARED, LESS_BOLD
+from align_cli.engine.unlike import Orientations
 from align_cli.engine.unlike_repeats import repeat_of_edges
-from align_cli.engine.unlike_views import View
+from align_cli.engine.unlike_views import View, compared
 from tests.engine.test_uncertainty import solved_on
 from tests.photographs import cut, photograph, quarter_turns, shifted
 
@@ -330,7 +330,7 @@ def test_of_a_narrow_strip_the_answer_is_right_or_none(
             np.testing.assert_allclose(found.source_to_target[:2, 2], [2.0, 3.0], atol=0.3)
 
 
-def test_steps_that_go_to_and_fro_become_less_bold() -> None:
+def test_steps_that_would_go_to_and_fro_come_to_rest() -> None:
     # A piece so small that the steps of both ways would end in a circle.
     image = cv2.resize(photograph("poster"), (320, 240), interpolation=cv2.INTER_AREA)
     size = image.shape[1::-1]
@@ -346,73 +346,65 @@ def test_steps_that_go_to_and_fro_become_less_bold() -> None:
     assert found.levels[-1].iterations < 12
 
 
-def test_a_tolerance_below_the_rounding_of_pixels_is_reached() -> None:
-    source, target, truth = moved_pair(negative)
-    found = align(source, target, similarity="gradient", model="translation", tolerance=1e-9)
+@pytest.mark.parametrize("similarity", ["gradient", "intensity"])
+def test_a_tolerance_below_the_rounding_of_pixels_is_reached(similarity: str) -> None:
+    source, target, truth = moved_pair(negative if similarity == "gradient" else np.copy)
+    found = align(source, target, similarity=similarity, model="homography", tolerance=1e-9)
     assert found.outcome.aligned
     assert corner_error(found.source_to_target, truth) < 0.1
 
 
-def steps_of_all_rows(
-    steps: list[float], monkeypatch: pytest.MonkeyPatch
-) -> tuple[NDArray[np.float64], list[float], list[int]]:
-    """Full size from the truth, with steps of the rows along x; at rest after the last.
-
-    Returns:
-        Where it ended, how bold each step was, and before how many of them the points were asked.
-    """
+@pytest.fixture
+def views() -> tuple[View, View, NDArray[np.float64]]:
+    """A source, a target, and the warp target -> source."""
     source, target, truth = moved_pair(negative)
-    views = [
-        View(plane, pyramid(plane, level_count(plane.size)))
-        for plane in map(luma, (source, target))
-    ]
-    bold: list[float] = []
-    pointed: list[int] = []
-    left = iter(steps)
+    return view(source), view(target), inverse(truth)
 
-    class Remembered(StillEquations):
-        def __init__(self, *arguments: object, least_shared: float, **named: object) -> None:
-            bold.append(least_shared)
-            super().__init__(*arguments, least_shared=least_shared, **named)  # type: ignore[arg-type]
 
-    def stepped(_: object, start: Place, settings: LevelSettings, **__: object) -> LevelResult:
-        x = next(left, None)
-        status = Status.CONVERGED if x is None else Status.ITERATION_LIMIT
-        moved = Place(shifted(x or 0.0, 0.0), start.light)
-        return LevelResult(moved, status, 1, abs(x or 0.0), 0.1, 0.0, 0.1, 1.0)
+@pytest.mark.parametrize("rows", [False, True])
+def test_the_source_is_warped_once_for_the_points_and_for_the_rows_at_every_place(
+    views: tuple[View, View, NDArray[np.float64]], rows: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, target, truth = views
+    warped: list[NDArray[np.float64]] = []
 
-    def at_points(both: object, settings: LevelSettings) -> LevelResult:
-        pointed.append(len(bold))
-        return module.NOT_ENOUGH
+    def remembered(*arguments: object, **named: object) -> object:
+        warped.append(arguments[3])  # type: ignore[arg-type]
+        return compared(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "StillEquations", Remembered)
-    monkeypatch.setattr(module, "solve_level", stepped)
-    monkeypatch.setattr(module, "_at_points", at_points)
+    monkeypatch.setattr(module, "compared", remembered)
+    loss, model = LOSSES["tukey"], MODELS["translation"]
+    near = shifted(0.5, 0.0) @ truth
     with Threads(1) as threads:
-        solver = module._LevelSolver(
-            *views, 0, loss=LOSSES["tukey"], options=Options(), threads=threads, final=True
+        both = Orientations(source, target, 1, loss=loss, threads=threads, rows=rows, pointed=True)
+        begin = Place(near, Light.uniform())
+        both.agreement(begin)
+        equations = both.with_rows(model, 1) if rows else both.at_points(begin, model, 0)
+        for warp in (near, truth):
+            place = Place(at_level(warp, 1), Light.uniform())
+            found = equations.at(place, None, with_matrix=True)
+            assert found.matrix is not None
+            step = np.linalg.solve(found.matrix, found.vector)
+            # It is undone: the source lies half a pixel of full size too far, and then right.
+            there = 0.5 * 0.5 / (max(equations.size) / 2.0) if warp is near else 0.0
+            assert step[0] == pytest.approx(there, abs=6e-4)
+    assert len(warped) == (2 if rows else 1)
+
+
+def test_images_that_share_nothing_have_no_equations(
+    views: tuple[View, View, NDArray[np.float64]],
+) -> None:
+    source, target, _ = views
+    far = Place(shifted(5000.0, 0.0), Light.uniform())
+    settings = LevelSettings(MODELS["rigid"], LOSSES["tukey"], NO_LIGHT, 5, 0.1)
+    with Threads(1) as threads:
+        both = Orientations(
+            source, target, 0, loss=settings.loss, threads=threads, rows=True, pointed=True
         )
-        begin = solver.begin(inverse(truth))
-        at_rest = solver.rest(begin, MODELS["translation"], near=True)
-    return at_rest.there.warp @ truth, bold, pointed
-
-
-def test_the_points_come_first_where_a_step_of_all_rows_leads_astray(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    end, bold, pointed = steps_of_all_rows([6.0, 6.0, 0.03], monkeypatch)
-    # Once; of the next that leads astray another is less bold. None of them is made.
-    assert pointed == [1]
-    assert bold == [LEAST_SHARED, LEAST_SHARED, LESS_BOLD * LEAST_SHARED, LESS_BOLD * LEAST_SHARED]
-    np.testing.assert_allclose(end, shifted(0.03, 0.0), atol=1e-9)
-
-
-def test_a_step_that_is_hardly_shorter_than_the_last_makes_the_next_less_bold(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    shrinking = steps_of_all_rows([0.08, -0.04, 0.02], monkeypatch)
-    assert shrinking[1] == [LEAST_SHARED] * 4
-    end, bold, pointed = steps_of_all_rows([0.04, -0.04, 0.04], monkeypatch)
-    assert pointed == []
-    assert bold == [LEAST_SHARED, LEAST_SHARED, 0.2, 0.8]
-    np.testing.assert_allclose(end, shifted(0.04, 0.0), atol=1e-9)
+        for equations in (
+            both.at_points(far, settings.model, NO_LIGHT),
+            both.with_rows(settings.model, 1),
+        ):
+            found = solve_level(equations, far, settings)
+            assert found.status is Status.TOO_LITTLE_OVERLAP
+            assert found.place is far

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from functools import cached_property
 from typing import Final
@@ -11,21 +12,25 @@ import numpy as np
 from align_cli.engine import agreement
 from align_cli.engine.alignment import Quality, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.coarse_to_fine import Descent
+from align_cli.engine.coarse_to_fine import Descent, coarse_to_fine, levels_used
 from align_cli.engine.displacements.views import OrientationView
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import GRADIENT
-from align_cli.engine.photometry import Light
+from align_cli.engine.photometry import NO_LIGHT, Light
+from align_cli.engine.place import Place
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.search.scoring import Score, Shown, score
-from align_cli.engine.search.similarity import Levels, Task
+from align_cli.engine.search.similarity import Levels, Task, anything_agrees
 from align_cli.engine.starts.views import Planes
 from align_cli.engine.uncertainty import uncertainty
-from align_cli.engine.unlike import NO_ILLUMINATION, descend
+from align_cli.engine.unlike import Orientations
 from align_cli.engine.unlike_views import View, compared
 
 LEAST_SIDE: Final = 64
 """Guesses are looked at on the coarsest level whose shorter side is as long in both images."""
+
+NO_ILLUMINATION: Final = Light.uniform(math.nan, math.nan)
+"""Orientations know of none."""
 
 QUALITY_LEVEL: Final = 1
 """Level on which it is told how well orientations agree."""
@@ -82,29 +87,50 @@ class Gradient:
 
     def score(self, warp: Matrix) -> Score:
         """How much agrees under a warp, on the fine level."""
-        both = compared(self.source, self.target, self.levels.fine, warp, exact=False)
+        return score(self._shown(warp, self.levels.fine))
+
+    def agrees(self, warp: Matrix) -> bool:
+        """Whether the images agree in anything, or have too few tiles to tell."""
+        return anything_agrees(self.task.pair, lambda level: self._shown(warp, level))
+
+    def _shown(self, warp: Matrix, level: int) -> Shown:
+        """The planes that both know, on a level."""
+        both = compared(self.source, self.target, level, warp, exact=False)
         known = both.inside.astype(np.float32)
         source, target = (
             [plane.image * known for plane in planes]
             for planes in (both.source, both.target.planes)
         )
-        return score(Shown(source, target, both.inside))
+        return Shown(source, target, both.inside)
 
     def descend(self, start: Matrix, *, used: int, finest: int | None = None) -> Descent:
         """Solve the ``used`` finest levels from a warp; with ``finest`` no finer than that."""
-        task = self.task
-        return descend(
-            self.source,
-            self.target,
-            start,
+        task, pair, coarsely = self.task, self.task.pair, finest is not None
+        numbers = levels_used(pair.target, pair.source.size, task.options, used=used, finest=finest)
+        last = -1 if coarsely else numbers[-1]
+        descent = coarse_to_fine(
+            [
+                Orientations(
+                    self.source,
+                    self.target,
+                    level,
+                    loss=task.loss,
+                    threads=task.threads,
+                    rows=level == last,
+                    pointed=level != last or len(numbers) == 1,
+                )
+                for level in numbers
+            ],
+            Place(start, Light.uniform()),
             model=task.model,
             loss=task.loss,
             options=task.options,
-            threads=task.threads,
-            progress=task.progress if finest is None else None,
-            finest=finest,
-            used=used,
+            unit=1.0,
+            light_terms=NO_LIGHT,
+            agree=self.agrees,
+            progress=None if coarsely else task.progress,
         )
+        return descent._replace(place=Place(descent.warp, NO_ILLUMINATION))
 
     def illumination(self, warp: Matrix) -> Light:
         """None is compared: NaN."""

@@ -12,7 +12,12 @@ import numpy as np
 from align_cli.engine import agreement
 from align_cli.engine.alignment import Quality, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.coarse_to_fine import Descent, TargetLevel, coarse_to_fine, level_record
+from align_cli.engine.coarse_to_fine import (
+    Descent,
+    coarse_to_fine,
+    level_record,
+    levels_used,
+)
 from align_cli.engine.coordinates import (
     Size,
     coarser_by,
@@ -23,11 +28,11 @@ from align_cli.engine.coordinates import (
 )
 from align_cli.engine.details import details_of
 from align_cli.engine.displacements.views import IntensityView
-from align_cli.engine.errors import ImageError
+from align_cli.engine.grey_values import GreyValues
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import left_on
 from align_cli.engine.options import INTENSITY
-from align_cli.engine.photometry import Light
+from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
 from align_cli.engine.polish import polish
 from align_cli.engine.pyramid import REACH, Level
@@ -39,32 +44,16 @@ from align_cli.engine.search.scoring import (
     Score,
     Shown,
     score,
-    standard_errors,
-    tile_zncc,
 )
-from align_cli.engine.search.similarity import Levels, Task
+from align_cli.engine.search.similarity import MOST_PIXELS, Levels, Task, anything_agrees
 from align_cli.engine.uncertainty import uncertainty
 
 LEAST_SIDE: Final = 80
 """The coarse level is the coarsest whose shorter side is as long in both images."""
 
-MOST_PIXELS: Final = 1 << 17
-"""The fine level is the finest of no more pixels: between two motions there is one that fits
-neither, by a few pixels, and on a coarse level both."""
-
 ABOVE_NOISE: Final = 8.0
 """Tiles have a say if their contrast is so many times what noise would give them: in the others
 even the right answer agrees by chance only."""
-
-LEVELS: Final = 3
-"""So many levels, the finest up to ``MOST_PIXELS``, tell whether anything agrees: where noise is
-strong, or an answer is off by a pixel, the coarser ones do."""
-
-LEAST_T: Final = 6.0
-"""Images of which the mean ZNCC is fewer standard errors above 0, on all levels, do not agree.
-Measured after the coarse levels, the largest of the levels: right answers 9.2 and more (115, with
-noise of 30 grey levels, a third covered, at night), wrong ones between photographs of different
-things -1 to 6, median 3. What looks alike in places, pages, walls, lattices, has 10 and more."""
 
 SMALL_PART: Final = 0.25
 """Where a source reaches less of a target, no more is looked at."""
@@ -125,17 +114,8 @@ class Intensity:
         return score(self._details(warp, level), ABOVE_NOISE * noise)
 
     def agrees(self, warp: Matrix) -> bool:
-        """Whether the images agree in anything, or have too few tiles to tell.
-
-        Before full size is solved it is asked on coarser levels, which is cheap: between pictures
-        of different things the solver finds no rest, and would look for it to the last of its
-        iterations.
-        """
-        pair = self.task.pair
-        held = [n for n in range(len(pair.levels)) if pair.target.pixels(n) <= MOST_PIXELS]
-        told = (standard_errors(tile_zncc(self._details(warp, n))) for n in held[:LEVELS])
-        known = [each for each in told if each is not None]
-        return not known or max(known) >= LEAST_T
+        """Whether the images agree in anything, or have too few tiles to tell."""
+        return anything_agrees(self.task.pair, lambda level: self._details(warp, level))
 
     def _details(self, warp: Matrix, level: int) -> Shown:
         """What differs from its neighbourhood, on a level of the target."""
@@ -160,48 +140,35 @@ class Intensity:
         Raises:
             ImageError: if none of them has an interior.
         """
-        task = self.task
-        pair, options = task.pair, task.options
-        target, source = pair.target, pair.source
-        if options.levels is not None:
-            used = min(used, options.levels)
-        width, height = (min(both) for both in zip(target.size, source.size, strict=True))
-        coarsely = finest is not None
-        end = options.finest_level((width, height), range(used)) if finest is None else finest
-        known = [level for level in range(used) if target.known(level)]
-        if coarsely:
-            known = [level for level in known if target.points(level) is not None]
-        if not known and coarsely:
-            return Descent(Place(start, pair.light_as_it_is()), (), ())
-        if not known:
-            raise ImageError("the levels that were asked for have no interior", role="target")
-        last = next((level for level in known if level >= end), known[0])
+        task, pair, options = self.task, self.task.pair, self.task.options
+        target, coarsely = pair.target, finest is not None
+        numbers = levels_used(target, pair.source.size, options, used=used, finest=finest)
         rows = None
         if not coarsely:
-            rows = (target.rows if spans(source.size, target.size, start) else target.all_rows)(
-                last
-            )
-        targets = [
-            TargetLevel(
-                level,
-                target.levels[level].size,
-                target.points(level),
-                rows if level == last else None,
-            )
-            for level in reversed(known)
-            if level >= last
-        ]
-        light = pair.first_light(start, used) if options.photometric else pair.light_as_it_is()
+            whole = spans(pair.source.size, target.size, start)
+            rows = (target.rows if whole else target.all_rows)(numbers[-1])
+        terms = UNIFORM if options.photometric else NO_LIGHT
+        count = max(numbers, default=-1) + 1
         descent = coarse_to_fine(
-            targets,
-            pair.levels,
-            source,
-            Place(start, light),
+            [
+                GreyValues(
+                    level,
+                    target.levels[level].size,
+                    target.points(level),
+                    rows if level == numbers[-1] else None,
+                    pair.levels[level],
+                    pair.levels[level - 1] if level else pair.source,
+                    loss=task.loss,
+                    threads=task.threads,
+                )
+                for level in numbers
+            ],
+            Place(start, pair.first_light(start, count) if terms else pair.light_as_it_is()),
             model=task.model,
             loss=task.loss,
             options=options,
             unit=target.image.scale,
-            threads=task.threads,
+            light_terms=terms,
             agree=self.agrees,
             progress=None if coarsely else task.progress,
             field=not coarsely,

@@ -20,13 +20,28 @@ from align_cli.engine.pair import Pair
 from align_cli.engine.photometry import Light
 from align_cli.engine.repeats import Repeat
 from align_cli.engine.robust import Loss
-from align_cli.engine.search.scoring import Score
+from align_cli.engine.search.scoring import Score, Shown, standard_errors, tile_zncc
 from align_cli.engine.starts.views import Planes
 from align_cli.engine.target import Target
 from align_cli.engine.threads import Threads
 
 COARSE_LEVELS: Final = 2
 """A guess is brought to rest on so many levels."""
+
+MOST_PIXELS: Final = 1 << 17
+"""Of a level on which two images are compared tile by tile: that is cheap; and between two motions
+there is one that fits neither, by a few pixels, and on a coarse level both."""
+
+LEVELS: Final = 3
+"""So many levels, the finest up to ``MOST_PIXELS``, tell it: where noise is strong, or an answer is
+off by a pixel, the coarser ones do."""
+
+LEAST_T: Final = 6.0
+"""Images of which the mean ZNCC is fewer standard errors above 0, on all levels, do not agree.
+Measured after the coarse levels, the largest of the levels. Grey values: right answers 9.2 and more
+(115, with noise of 30 grey levels, a third covered, at night), wrong ones between photographs of
+different things -1 to 6, median 3; what looks alike in places, pages, walls, lattices, has 10 and
+more. Orientations: right answers 17 and more (80), wrong ones -1 to 8, median 2."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +75,22 @@ class Task:
         except ImageError:
             return None
         return replace(self, pair=pair, progress=None)
+
+
+def anything_agrees(pair: Pair, shown: Callable[[int], Shown]) -> bool:
+    """Whether two images agree in anything, or have too few tiles to tell.
+
+    Before full size is solved it is asked on coarser levels: between pictures of different things
+    the solver finds no rest, and would look for it to the last of its iterations.
+
+    Args:
+        pair: source and target.
+        shown: what both show on a level of the target.
+    """
+    held = [n for n in range(len(pair.levels)) if pair.target.pixels(n) <= MOST_PIXELS]
+    told = (standard_errors(tile_zncc(shown(n))) for n in held[:LEVELS])
+    known = [each for each in told if each is not None]
+    return not known or max(known) >= LEAST_T
 
 
 class Levels(NamedTuple):

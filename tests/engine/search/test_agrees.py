@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 from align_cli.engine.coordinates import inverse
-from align_cli.engine.search.intensity import LEAST_T
 from align_cli.engine.search.scoring import FEWEST_TILES, TileZncc, standard_errors
+from align_cli.engine.search.similarity import LEAST_T
 from align_cli.engine.threads import Threads
-from tests.engine.search.similarities import intensity
+from tests.engine.search.similarities import gradient, intensity
 from tests.photographs import NAMES, cut, photograph, shifted
 
 SIZE = (300, 220)
 TRUTH = inverse(shifted(-60, -40))
 
 
-def agree(images: tuple[np.ndarray, np.ndarray], warp: np.ndarray) -> bool:
+KINDS = [intensity, gradient]
+
+
+def agree(images: tuple[np.ndarray, np.ndarray], warp: np.ndarray, kind: Any = intensity) -> bool:
     with Threads() as threads:
-        return intensity(*images, threads).agrees(warp)
+        return bool(kind(*images, threads).agrees(warp))
 
 
 def windows(name: str, noise: float) -> tuple[np.ndarray, np.ndarray]:
     image = photograph(name)
     return cut(image, SIZE, 0, 0, noise=noise), cut(image, SIZE, 60, 40, noise=noise)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_negative_agrees_at_the_truth_by_its_edges_alone(name: str) -> None:
+    source, target = windows(name, 5.0)
+    assert agree((255 - source, target), TRUTH, gradient)
+    assert not agree((255 - source, target), TRUTH, intensity)
 
 
 @pytest.mark.parametrize("noise", [2.0, 30.0])
@@ -41,11 +53,12 @@ def test_a_third_that_is_covered_takes_no_part(name: str) -> None:
     assert agree((source, target), TRUTH)
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("other", NAMES[1:])
-def test_pictures_of_different_things_agree_in_nothing(other: str) -> None:
+def test_pictures_of_different_things_agree_in_nothing(other: str, kind: Any) -> None:
     both = windows(NAMES[0], 2.0)[0], windows(other, 2.0)[1]
     for warp in (np.eye(3), TRUTH):
-        assert not agree(both, warp)
+        assert not agree(both, warp, kind)
 
 
 def test_too_few_tiles_tell_nothing() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
+from align_cli.engine.alignment import Status
 from align_cli.engine.coordinates import corner_error, inverse
 from align_cli.engine.motion import MODELS
 from align_cli.engine.search.gradient import LEAST_SIDE
@@ -96,3 +97,19 @@ def test_a_part_of_a_target_is_compared_alone(threads: Threads) -> None:
     assert half.share > 0.5
     part[2:] = False
     assert seen.among(part) is None
+
+
+def test_what_agrees_in_nothing_is_not_solved_to_the_end(threads: Threads) -> None:
+    seen = gradient(windows("scan")[0], windows("poster")[1], threads)
+    found = seen.descend(np.eye(3), used=len(seen.task.pair.levels))
+    assert found.records[-1].status is Status.NO_AGREEMENT
+    assert found.solved == ()
+
+
+def test_a_guess_comes_to_rest_on_the_coarse_levels_alone_however_fine_they_are(
+    threads: Threads,
+) -> None:
+    seen = gradient(*negative("poster"), threads)
+    found = seen.descend(inverse(TRUTH), used=2, finest=0)
+    assert [each.level for each in found.records] == [1, 0]
+    assert found.solved == ()

@@ -16,6 +16,7 @@ from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.robust import LOSSES
 from align_cli.engine.search import intensity as module
+from align_cli.engine.search import similarity
 from align_cli.engine.search.intensity import (
     ABOVE_NOISE,
     LEAST_SIDE,
@@ -163,8 +164,8 @@ def test_the_contrast_of_a_tile_is_held_against_the_noise_of_both_as_they_are_se
 def test_one_level_that_tells_is_enough(
     told: tuple[float | None, ...], threads: Threads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    of_levels = iter([None if each is None else each * module.LEAST_T for each in told])
-    monkeypatch.setattr(module, "standard_errors", lambda _: next(of_levels))
+    of_levels = iter([None if each is None else each * similarity.LEAST_T for each in told])
+    monkeypatch.setattr(similarity, "standard_errors", lambda _: next(of_levels))
     agrees = intensity(*windows("poster"), threads).agrees(inverse(TRUTH))
     assert agrees is (told[0] is None or told[-1] == 1.03)
 
