@@ -1,0 +1,108 @@
+/* The native core: what imalign does to every pixel, as plain functions over plain buffers.
+ *
+ * THE PROMISE ABOUT BITS. The same call gives the same bits on every level (SSE2, AVX2, AVX-512,
+ * NEON), for any number of threads, from any compiler that keeps IEEE 754 (gcc and clang with the
+ * flags of build_backend/compile.py). So:
+ *   - a sum runs over LANES = 16 virtual lanes, in the order of the pixels, and the lanes are added
+ *     in one fixed tree at the end, however wide the registers are;
+ *   - no multiplication is fused with an addition (-ffp-contract=off), nothing is reassociated;
+ *   - no function of libm is called: + - * / and the square root are exact to the last bit, exp is
+ *     not;
+ *   - the state of the floating-point unit (rounding, flush to zero) is set at the entry and
+ *     restored on the way out, whatever another library has made of it.
+ * It ends at NaN: a NaN in gives a NaN out, of whatever payload. Where a value may be none, mask it
+ * before it is used.
+ *
+ * EVERY ENTRY takes one structure, reads nothing else, writes only what its fields say, keeps no
+ * memory and no thread, and answers IMALIGN_OK or the code of the first fault that it found, in
+ * which case it wrote nothing. It may be called from any number of threads at once, and after a
+ * fork.
+ *
+ * A NEW KERNEL is a structure and a line of IMALIGN_KERNELS here, its body in kernels.inc, and the
+ * calls that prove it in tests/native/driver/cases.h.
+ */
+#ifndef IMALIGN_CORE_H
+#define IMALIGN_CORE_H
+
+#include <stdint.h>
+
+#if defined _WIN32
+#define IMALIGN_API __declspec(dllexport)
+#else
+#define IMALIGN_API __attribute__((visibility("default")))
+#endif
+
+/* Every kernel, as its structure and its function are called after "imalign_". */
+#define IMALIGN_KERNELS(KERNEL) \
+    KERNEL(sample)
+
+enum imalign_code {
+    IMALIGN_OK = 0,
+    IMALIGN_NO_BUFFER,     /* a pointer is NULL where there is something to read or write */
+    IMALIGN_BAD_SIZE,      /* a side is negative, beyond IMALIGN_LONGEST_SIDE, or does not fit */
+    IMALIGN_BAD_STEP,      /* the bytes from the first to the last pixel do not fit into 64 bits */
+    IMALIGN_BAD_ROWS,      /* the rows are not within the output */
+    IMALIGN_NOT_FINITE,    /* a coefficient is NaN or infinite */
+    IMALIGN_NO_LEVEL,      /* there is no such level, or this processor lacks it */
+    IMALIGN_CODES
+};
+
+#define IMALIGN_LONGEST_SIDE (INT64_C(1) << 29)
+
+/* A grid of pixels that is read: pixel (x, y) lies at data + x * step_x + y * step_y. Steps are
+ * bytes, of any sign and alignment, zero too. */
+struct imalign_plane {
+    const void *data;
+    int64_t width, height;
+    int64_t step_x, step_y;
+};
+
+/* A grid of pixels that is written. The pixels of a row lie side by side. */
+struct imalign_output {
+    void *data;
+    int64_t width, height;
+    int64_t step_y;
+};
+
+/* Bilinear values of a float32 plane at the pixels of a window that a warp takes into it.
+ *
+ * warp, row by row, takes homogeneous window pixels (x, y, 1) to homogeneous source pixels. A
+ * window pixel whose third coordinate is not above 0 lies at or behind the horizon and gets 0, as
+ * does one whose four neighbours all lie outside. A neighbour outside counts as 0, or as the
+ * nearest pixel of the border if `replicate`. */
+struct imalign_sample {
+    struct imalign_plane source;  /* float32 */
+    struct imalign_output window; /* float32 */
+    double warp[9];
+    int64_t first_row, end_row; /* the rows of the window to write, first <= y < end */
+    int64_t replicate;          /* 0 or 1 */
+};
+
+#define IMALIGN_DECLARE(NAME) IMALIGN_API int imalign_##NAME(const struct imalign_##NAME *call);
+IMALIGN_KERNELS(IMALIGN_DECLARE)
+#undef IMALIGN_DECLARE
+
+/* The level that calls now use, such as "avx2". The first use chooses the best that the processor
+ * and the system have. */
+IMALIGN_API const char *imalign_level(void);
+
+/* Use this level from now on, in all threads; NULL for the best. IMALIGN_NO_LEVEL: nothing changed. */
+IMALIGN_API int imalign_set_level(const char *name);
+
+/* The name of the i-th level of this library, worst first; NULL beyond the last. */
+IMALIGN_API const char *imalign_level_name(int i);
+
+/* Whether this processor and system have the i-th level. */
+IMALIGN_API int imalign_has_level(int i);
+
+/* The name of the i-th kernel and the bytes of its structure; NULL and 0 beyond the last. */
+IMALIGN_API const char *imalign_kernel_name(int i);
+IMALIGN_API int64_t imalign_kernel_bytes(int i);
+
+/* A code in words. */
+IMALIGN_API const char *imalign_message(int code);
+
+/* The hash of the sources that this library was made of, 8 hexadecimal digits. */
+IMALIGN_API const char *imalign_source_hash(void);
+
+#endif
