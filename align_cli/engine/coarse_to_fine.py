@@ -22,7 +22,7 @@ from align_cli.engine.fine import finely_sampled
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved, solve_level
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import RowEquations, Scratch, strips
+from align_cli.engine.moments import RowEquations, strips
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import DEFAULTS, Options
 from align_cli.engine.photometry import FIELD, NO_LIGHT, UNIFORM
@@ -80,7 +80,7 @@ STEEPEST: Final = 1.15
 """A picture that seems steeper than this is noise in good part, and nothing is known of its steps:
 at noise of 30 grey levels one step less cost 30 % of the accuracy."""
 
-SOME_STRIPS: Final = 4
+SOME_STRIPS: Final = 8
 SOME_TOLERANCE_PX: Final = 5e-3
 """Strips of a large level that stand in for its points, and how exact they must be: a step more
 with them takes a quarter of the time of one more with all rows."""
@@ -303,7 +303,7 @@ class _LevelSolver:
             rows: of the target.
             agree: whether the images agree in anything under a warp, at full size.
         """
-        source, scratch = finely_sampled(self.source, self.below), Scratch()
+        source = finely_sampled(self.source, self.below)
 
         def anywhere(place: Place) -> bool:
             return agree(place.at_level(-self.level).warp)
@@ -315,7 +315,6 @@ class _LevelSolver:
                 model,
                 self.loss,
                 threads=self.threads,
-                scratch=scratch,
                 every=every,
             )
 

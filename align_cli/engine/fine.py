@@ -71,6 +71,11 @@ class FinelySampled(Level):
         """The level as it is."""
         return self.level.image
 
+    @property
+    def held(self) -> tuple[Plane, int] | None:
+        """The fine grid."""
+        return None if self._held is None else (self._held, 2)
+
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values at the warped pixels of a window, (height, width) float32."""
         if self._held is not None:

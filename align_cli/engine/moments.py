@@ -12,45 +12,38 @@ product of A with the table of powers of x reads A once, the powers of y then me
 The columns of the light are appended to J in the same way: the target T and 1, each times the
 monomials m of degree <= 2, whose sums are entries of M(T w r), M(w r), M(w T T) and so on.
 
-Work is done in strips of rows small enough for the cache; each strip's sums are added in the
-order of the strips, so the result does not depend on the number of threads.
+The sums of a run of rows are one sweep of the native core (``align_cli.native.rows``). A level is
+cut into strips of rows, always the same ones; their sums are added in the order of the strips, so
+the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
-from align_cli.engine.coordinates import Size
+from align_cli.engine.arrays import Mask, Plane, Vector
+from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.equations import NormalEquations, least_scale, noise_to_take_off
 from align_cli.engine.motion import MONOMIALS, MotionModel
-from align_cli.engine.photometry import FIELD, Light
+from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
-from align_cli.engine.products import inner, times
+from align_cli.engine.products import times
 from align_cli.engine.pyramid import REACH, Level
 from align_cli.engine.robust import Loss, scale_of
-from align_cli.engine.sampling import (
-    ALL_FOUR,
-    clear_outside,
-    interval_mask,
-    offset_origin,
-    row_intervals,
-    sample,
-)
+from align_cli.engine.sampling import offset_origin
 from align_cli.engine.targets import PlanesOnDemand, Rows, TargetPlanes, TargetRows
 from align_cli.engine.threads import Threads
+from align_cli.native.rows import TEXTURED, Run, RunSums, Seen, Shown, added, run_sums
 
-STRIP_PIXELS: Final = 1 << 17
-"""Pixels in a strip. Smaller ones stay in the first caches, but cost more in calls than that saves,
-and on two threads the calls wait for each other: 4 MP take 19 ms, in strips of 32768 pixels 39."""
+STRIP_PIXELS: Final = 1 << 16
+"""Pixels in a strip, what a thread takes at a time: 0.2 ms of work, ten times what it costs to hand
+it over."""
 
 MATRIX_PIXELS: Final = 1 << 15
 """Pixels that are enough for the Gauss-Newton matrix. It steers the step; where the steps end is
@@ -62,9 +55,6 @@ FEWEST_MATRIX_ROWS: Final = 330
 10 %. Of more rows so many are enough; with half of them one strong horizontal edge more or less
 made it wrong by a third, and every solve took a pass or two longer."""
 
-SLOPE_STEP: Final = 4
-"""The slope of the loss is averaged over every so manieth pixel of every so manieth row."""
-
 SCALE_PIXELS: Final = 1 << 12
 SCALE_ROWS: Final = 16
 """So many pixels, of so many rows, are looked at for the median that estimates the residuals'
@@ -74,7 +64,7 @@ NEIGHBOURS: Final = 4
 """Rows of planes that are not held that are looked at together."""
 
 _IMAGE_IMAGE, _ONE_ONE = 7, 9
-"""Places of T T and of 1 among the tables of ``_matrix_tables``."""
+"""Places of T T and of 1 among the tables of ``RunSums``."""
 
 _POWERS: Final = np.array(MONOMIALS).T
 
@@ -92,7 +82,7 @@ class Sums:
         weight: sum of the weights.
         squares: sum of w r^2.
         count: pixels of the interior that the warp takes into the source.
-        slope: see ``equations.NormalEquations``; from a part of the pixels.
+        slope: see ``equations.NormalEquations``.
     """
 
     vector: Vector
@@ -101,20 +91,6 @@ class Sums:
     squares: float
     count: int
     slope: float
-
-
-class Scratch(threading.local):
-    """Buffers of one strip, one set for each thread, made once and used for every strip."""
-
-    def __init__(self) -> None:
-        self.pool: list[Plane] = []
-
-    def planes(self, number: int, shape: tuple[int, int]) -> list[Plane]:
-        """``number`` planes of ``shape``, holding anything."""
-        pixels = shape[0] * shape[1]
-        if len(self.pool) < number or self.pool[0].size < pixels:
-            self.pool = [np.empty(pixels, np.float32) for _ in range(number)]
-        return [plane[:pixels].reshape(shape) for plane in self.pool[:number]]
 
 
 def strips(planes: TargetPlanes) -> list[slice]:
@@ -145,7 +121,6 @@ def residual_sums(
     source_margin: float,
     with_matrix: bool,
     threads: Threads,
-    scratch: Scratch,
     every: int = 1,
 ) -> Sums:
     """One pass over a level: sample the source, weigh the residuals, sum the moments.
@@ -163,128 +138,96 @@ def residual_sums(
         source_margin: pixels next to the source's border that take no part.
         with_matrix: whether the Gauss-Newton matrix is wanted too.
         threads: where to work.
-        scratch: buffers.
         every: how many strips there are to each that is looked at.
     """
-    width = target.shape[1]
-    warp = offset_origin(place.warp, *target.origin)
-    first, end = row_intervals(warp, target.bands.y, width, source.size, source_margin)
-    lengths = np.maximum(end - first, 0)
-    matrix_step = rows_apart(target.shape, every)
+    step = rows_apart(target.shape, every)
+    noisy = target.noise > 0.0 and target.weight is None
 
-    def strip_sums(rows: slice) -> _StripSums | None:
-        if not lengths[rows].any():
-            return None
-        return _strip_sums(
-            target,
-            source,
-            warp,
-            place.light,
-            rows=rows,
-            first=first[rows],
-            end=end[rows],
-            loss=loss,
-            scale=scale,
-            matrix_step=matrix_step if with_matrix else 0,
-            scratch=scratch,
-        )
+    def strip_sums(rows: slice) -> list[RunSums]:
+        return [
+            run_sums(
+                run_of(target, run),
+                _seen(target, source, place, run, source_margin),
+                loss=loss.name,
+                unit=loss.constant * scale if loss.robust else 1.0,
+                weigh_noise=noisy,
+                matrix=(-run.start % step, step) if with_matrix else (0, 0),
+            )
+            for run in runs(target, rows)
+        ]
 
-    parts = [
-        part
-        for part in threads.map(strip_sums, strips(target)[every // 2 :: every])
-        if part is not None
-    ]
-    if not parts:
-        size = model.size + 2 * FIELD
-        empty = np.zeros((size, size)) if with_matrix else None
-        return Sums(np.zeros(size), empty, 0.0, 0.0, 0, 1.0)
-    moments = sum((part.moments for part in parts[1:]), start=parts[0].moments)
-    totals = sum((part.totals for part in parts[1:]), start=parts[0].totals)
-    matrix = None
-    if with_matrix:
-        tables = sum((part.tables for part in parts[1:]), start=parts[0].tables)
-        matrix = assemble_matrix(tables, model, target.pixels_per_unit) * matrix_step
-    return Sums(
-        assemble_vector(moments, model, target.pixels_per_unit),
-        matrix,
-        weight=float(totals[0]),
-        squares=float(totals[1]),
-        count=int(totals[2]),
-        slope=float(totals[3] / totals[4]) if totals[4] > 0.0 else 1.0,
-    )
-
-
-class _StripSums(NamedTuple):
-    moments: NDArray[np.float64]  # (4, 3, 3): M(gx w r), M(gy w r), M(T w r), M(w r)
-    totals: Vector  # sums of w and w r r, pixels that take part, slopes and weights of some
-    tables: NDArray[np.float64]  # (10, 5, 5): see _matrix_tables; zero where not asked for
-
-
-def _strip_sums(
-    target: TargetPlanes,
-    source: Level,
-    warp: Matrix,
-    light: Light,
-    *,
-    rows: slice,
-    first: NDArray[np.intp],
-    end: NDArray[np.intp],
-    loss: Loss,
-    scale: float,
-    matrix_step: int,
-    scratch: Scratch,
-) -> _StripSums:
-    here = target.part(rows)
-    r, w, product = scratch.planes(3, here.image.shape)
-
-    _residuals(target, here, source, warp, light, rows, out=r, scratch=product)
-    inside = _inside(target, here, source, warp, rows, first, end)
-    if here.weight is not None:
-        np.copyto(w, here.weight)
-    elif loss.robust:
-        cv2.multiply(r, r, dst=w, scale=1.0 / (loss.constant * scale) ** 2)
-        loss.weigh(w)
-    else:
-        w.fill(1.0)
-    if inside is None:
-        clear_outside(w, first, end)
-        count = int((end - first).clip(0).sum())
-    else:
-        np.multiply(w, inside, out=w)
-        count = int(np.count_nonzero(inside))
-
-    some = w[::SLOPE_STEP, ::SLOPE_STEP]
-    slope = loss.slope(some) if here.weight is None else some
-    powers_x, powers_y = target.powers_x[:, :3], target.powers_y[rows, :3]
-    np.multiply(w, r, out=product)
-    totals = np.array(
-        [
-            w.sum(),
-            inner(product, r),
-            count,
-            slope.sum(),
-            some.sum(),
-        ],
-        dtype=np.float64,
-    )
-    moments = np.empty((4, 3, 3))
-    for table, plane in zip(moments, (here.gradient_x, here.gradient_y, here.column), strict=False):
-        # r is spent: its buffer takes the products.
-        np.multiply(plane, product, out=r)
-        table[:] = powers_y.T @ times(r, powers_x)
-    moments[3] = powers_y.T @ times(product, powers_x)
-    weight, squares, _, slopes, weights = totals
-    pull = 0.0
-    if target.noise > 0.0 and here.weight is None and weights > 0.0:
-        pull = slopes / weights * noise_to_take_off(target.noise, squares / weight, target.spread)
-    if pull != 0.0:
-        moments[2] += powers_y.T @ times(w, powers_x) * pull
-
-    tables = np.zeros((10, 5, 5))
-    if matrix_step:
-        tables = _matrix_tables(target, here, rows, w, matrix_step)
+    strips_looked_at = strips(target)[every // 2 :: every]
+    sums = added([run for strip in threads.map(strip_sums, strips_looked_at) for run in strip])
+    weight, squares, slopes, count = sums.totals.tolist()
+    slope = slopes / weight if weight > 0.0 else 1.0
+    moments, tables = sums.moments, sums.tables
+    if noisy and weight > 0.0:
+        pull = slope * noise_to_take_off(target.noise, squares / weight, target.spread)
+        moments[2] += pull * moments[4]
         tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
-    return _StripSums(moments, totals, tables)
+    return Sums(
+        assemble_vector(moments[:4], model, target.pixels_per_unit),
+        assemble_matrix(tables, model, target.pixels_per_unit) * step if with_matrix else None,
+        weight,
+        squares,
+        int(count),
+        slope,
+    )
+
+
+def runs(target: TargetPlanes, rows: Rows) -> list[slice]:
+    """Some rows of the planes, cut where neighbours of them are none in the level."""
+    index = np.arange(target.shape[0])[rows]
+    if not index.size:
+        return []
+    y = target.bands.y[index]
+    cuts = np.flatnonzero(np.diff(y) != 1.0) + 1
+    return [slice(int(part[0]), int(part[-1]) + 1) for part in np.split(index, cuts)]
+
+
+def run_of(
+    target: TargetPlanes, rows: slice, here: TargetRows | None = None, apart: int = 1
+) -> Run:
+    """Rows of the planes that are neighbours in the level, as the native core takes them."""
+    here = target.part(rows) if here is None else here
+    left, top = target.origin
+    to_normalised = normalisation(target.size)
+    return Run(
+        left,
+        top + int(target.bands.y[rows.start]),
+        here.image,
+        (here.gradient_x, here.gradient_y),
+        None if here.column is here.image else here.column,
+        here.weight,
+        here.valid,
+        0.0,
+        (*to_normalised[0, [0, 2]].tolist(), *to_normalised[1, 1:].tolist()),
+        target.texture,
+        apart,
+    )
+
+
+def _seen(target: TargetPlanes, source: Level, place: Place, rows: slice, margin: float) -> Seen:
+    """What the native core samples for a run of rows, or what has been sampled for it."""
+    held = source.held
+    if held is None:
+        left, top = target.origin
+        there = offset_origin(place.warp, left, top + target.bands.y[rows.start])
+        values = source.sample(there, (target.shape[1], rows.stop - rows.start))
+    pixels, finer = (values, 1) if held is None else held
+    offset = place.light.offset.copy()
+    offset[0] -= target.mean
+    return Seen(
+        pixels,
+        source.valid,
+        source.size,
+        finer,
+        margin,
+        place.warp,
+        place.light.factor,
+        offset,
+        sampled=held is None,
+    )
 
 
 def residual_rows(
@@ -307,129 +250,21 @@ def residual_rows(
         here: those rows of the target, if they are at hand.
 
     Returns:
-        (h, w) float32 and (h, w) bool.
+        (h, w) float32, 0 where a pixel takes no part, and (h, w) bool.
     """
-    here = target.part(rows) if here is None else here
-    width = target.shape[1]
-    warp = offset_origin(place.warp, *target.origin)
-    r, scratch = np.empty((2, *here.image.shape), np.float32)
-    _residuals(target, here, source, warp, place.light, rows, out=r, scratch=scratch)
-    first, end = row_intervals(warp, target.bands.y[rows], width, source.size, source_margin)
-    inside = _inside(target, here, source, warp, rows, first, end)
-    return r, interval_mask(first, end, width) if inside is None else inside
-
-
-def _residuals(
-    target: TargetPlanes,
-    here: TargetRows,
-    source: Level,
-    warp: Matrix,
-    light: Light,
-    rows: Rows,
-    *,
-    out: Plane,
-    scratch: Plane,
-) -> None:
-    """R = factor source(W x) + offset - target into ``out``; the warp is that of the interior."""
-    _sample(target, source.sample, warp, rows, out)
-    if light.varies:
-        relight(out, light, target, rows, scratch=scratch)
-        np.subtract(out, here.image, out=out)
-    else:
-        # All of it in one pass over the pixels.
-        factor, offset = float(light.factor[0]), float(light.offset[0]) - target.mean
-        cv2.addWeighted(out, factor, here.image, -1.0, offset, dst=out)
-
-
-def relight(values: Plane, light: Light, target: TargetPlanes, rows: Rows, scratch: Plane) -> None:
-    """Relight in place: values <- factor * values + offset - target.mean.
-
-    Args:
-        values: (h, w) float32, the warped source on some rows of the target's interior.
-        light: factor and offset of this level's planes.
-        target: the level of the target.
-        rows: which rows.
-        scratch: (h, w) float32, overwritten.
-    """
-    if not light.varies:
-        np.multiply(values, np.float32(light.factor[0]), out=values)
-        np.add(values, np.float32(light.offset[0] - target.mean), out=values)
-        return
-    for apply, coefficients in ((np.multiply, light.factor), (np.add, light.offset)):
-        table = np.zeros((3, 3))
-        for (i, j), coefficient in zip(MONOMIALS, coefficients, strict=True):
-            table[j, i] = coefficient
-        if apply is np.add:
-            table[0, 0] -= target.mean
-        rows_of = (target.powers_y[rows, :3] @ table).astype(np.float32)
-        np.matmul(rows_of, target.powers_x[:, :3].T, out=scratch)
-        apply(values, scratch, out=values)
-
-
-def _inside(
-    target: TargetPlanes,
-    here: TargetRows,
-    source: Level,
-    warp: Matrix,
-    rows: Rows,
-    first: NDArray[np.intp],
-    end: NDArray[np.intp],
-) -> Mask | None:
-    """(h, w) bool of the pixels that take part, or None where the intervals say it all."""
-    if here.valid is None and source.valid is None:
-        return None
-    height, width = here.image.shape
-    inside = interval_mask(first, end, width)
-    if here.valid is not None:
-        inside &= here.valid
-    if source.valid is not None:
-        seen = np.empty((height, width), np.float32)
-        known = source.valid.astype(np.float32)
-
-        def sample_known(warp: Matrix, size: Size, *, out: Plane) -> None:
-            sample(known, warp, size, out=out)
-
-        _sample(target, sample_known, warp, rows, seen)
-        inside &= seen > ALL_FOUR
-    return inside
-
-
-def _sample(
-    target: TargetPlanes, sample: Callable[..., object], warp: Matrix, rows: Rows, out: Plane
-) -> None:
-    """Sample some rows of the interior, each run of neighbours at once."""
-    y = target.bands.y[rows]
-    edges = [0, *(np.flatnonzero(np.diff(y) != 1.0) + 1), len(y)]
-    for first, end in pairwise(edges):
-        there = out[first:end]
-        sample(offset_origin(warp, 0.0, y[first]), (out.shape[1], end - first), out=there)
-
-
-def _matrix_tables(
-    target: TargetPlanes, here: TargetRows, rows: slice, w: Plane, step: int
-) -> _Tables:
-    """(10, 5, 5) moment tables of every product of two of gx, gy, T and 1, weighted by w.
-
-    Of every ``step``-th row, counted from the first of the planes.
-    """
-    picked = np.s_[-rows.start % step :: step]
-    gx, gy, image = (plane[picked] for plane in (here.gradient_x, here.gradient_y, here.column))
-    w = w[picked]
-    w_gx, w_gy, w_image = w * gx, w * gy, w * image
-    planes = (
-        w_gx * gx,
-        w_gx * gy,
-        w_gy * gy,
-        w_gx * image,
-        w_gy * image,
-        w_gx,
-        w_gy,
-        w_image * image,
-        w_image,
-        w,
-    )
-    powers_x, powers_y = target.powers_x, target.powers_y[rows][picked]
-    return np.stack([powers_y.T @ times(plane, powers_x) for plane in planes])
+    found, begun = runs(target, rows), 0
+    height = sum(run.stop - run.start for run in found)
+    shown = Shown.empty(height, target.shape[1])
+    for run in found:
+        end = begun + run.stop - run.start
+        part = None if here is None else here.part(slice(begun, end))
+        run_sums(
+            run_of(target, run, part),
+            _seen(target, source, place, run, source_margin),
+            shown=shown.part(slice(begun, end)),
+        )
+        begun = end
+    return shown.residual, shown.inside > 0
 
 
 def assemble_vector(
@@ -502,7 +337,7 @@ def _mean_product(a: Plane, b: Plane, c: Plane, d: Plane, *, out: Plane) -> None
 def assemble_matrix(
     tables: _Tables, model: MotionModel, pixels_per_unit: float
 ) -> NDArray[np.float64]:
-    """[J, T m, m]^T W [J, T m, m] from the ten moment tables of ``_matrix_tables``."""
+    """[J, T m, m]^T W [J, T m, m] from the ten moment tables of ``RunSums``."""
     # Moments of every product of two monomials: a Hankel-like (6, 6) matrix for each table.
     i, j = _POWERS
     products = tables[:, j[:, None] + j, i[:, None] + i]
@@ -537,7 +372,6 @@ class RowEquations:
         model: the motion model.
         loss: the robust loss; not asked where the planes have weights of their own.
         threads: where to work.
-        scratch: buffers.
         every: how many strips there are to each that is looked at.
     """
 
@@ -551,7 +385,6 @@ class RowEquations:
         loss: Loss,
         *,
         threads: Threads,
-        scratch: Scratch,
         every: int = 1,
     ) -> None:
         self.size = target.size
@@ -560,7 +393,7 @@ class RowEquations:
         self.motion_size = model.size
         self._target, self._source = target, source
         self._model, self._loss = model, loss
-        self._threads, self._scratch = threads, scratch
+        self._threads = threads
         self._every = every
         height = target.shape[0]
         seen = sum(rows.stop - rows.start for rows in strips(target)[every // 2 :: every])
@@ -588,7 +421,6 @@ class RowEquations:
             source_margin=REACH,
             with_matrix=with_matrix,
             threads=self._threads,
-            scratch=self._scratch,
             every=self._every,
         )
         share = sums.count / self._most if self._most > 0.0 else 0.0
@@ -618,12 +450,10 @@ def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
     every = max(1, pixels // SCALE_PIXELS)
     residuals = []
     for rows in rows_looked_at:
-        here = target.part(rows)
-        r, inside = residual_rows(target, source, place, rows, source_margin=REACH, here=here)
-        picked = np.s_[:, ::every]
-        x, y = here.gradient_x[picked], here.gradient_y[picked]
-        textured = x * x + y * y > target.texture
-        residuals.append(r[picked][inside[picked] & textured])
+        shown = Shown.empty(rows.stop - rows.start, target.shape[1])
+        run_sums(run_of(target, rows), _seen(target, source, place, rows, REACH), shown=shown)
+        r, inside = shown.residual[:, ::every], shown.inside[:, ::every]
+        residuals.append(r[inside == TEXTURED])
     return max(scale_of(np.concatenate(residuals)), least_scale(target.spread))
 
 

@@ -84,6 +84,14 @@ class Level:
         height, width = self.image.shape
         return width, height
 
+    @property
+    def held(self) -> tuple[Plane, int] | None:
+        """What is sampled linearly, and how many of its pixels there are to each along an axis.
+
+        None where that is made where it is looked at, or sampled otherwise.
+        """
+        return self.image, 1
+
     def part(self, part: Part) -> Plane:
         """Some rows and columns, both ends given, of the image."""
         return self.image[part]
@@ -123,6 +131,11 @@ class FullSize(Level):
         return self.luma.size
 
     @property
+    def held(self) -> None:
+        """Nothing."""
+        return
+
+    @property
     def image(self) -> Plane:
         """All of it, made anew every time."""
         width, height = self.size
@@ -148,6 +161,11 @@ class FineLevel(Level):
         """(width, height) in pixels of the level, not of the finer grid."""
         height, width = self.image.shape
         return width // 2, height // 2
+
+    @property
+    def held(self) -> None:
+        """Nothing that is sampled linearly."""
+        return
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values of the spline at the warped pixels of a window, (height, width) float32."""

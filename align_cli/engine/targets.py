@@ -57,6 +57,18 @@ class TargetRows:
     weight: Plane | None = None
     valid: Mask | None = None
 
+    def part(self, rows: slice) -> TargetRows:
+        """Some of these rows."""
+        image = self.image[rows]
+        return TargetRows(
+            image=image,
+            column=image if self.column is self.image else self.column[rows],
+            gradient_x=self.gradient_x[rows],
+            gradient_y=self.gradient_y[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            valid=None if self.valid is None else self.valid[rows],
+        )
+
 
 @dataclass(frozen=True)
 class TargetPlanes:

@@ -31,7 +31,6 @@ from align_cli.engine.lucas_kanade import (
     corner_step_px,
     solve_level,
 )
-from align_cli.engine.moments import Scratch
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import Options
 from align_cli.engine.orientation import PlaneEquations
@@ -235,7 +234,7 @@ class _LevelSolver:
         Where one leads astray the chosen points, which see further, come first, if they did not
         yet; else the next is less bold.
         """
-        here, scratch = begin, Scratch()
+        here = begin
         settings = replace(
             self._settings(model, 1, ROUNDING_PX), below_noise=self.options.tolerance is None
         )
@@ -251,7 +250,6 @@ class _LevelSolver:
                 model,
                 self.loss,
                 threads=self.threads,
-                scratch=scratch,
                 least_shared=least_shared,
                 matrix=matrix,
             )

@@ -12,7 +12,6 @@ from align_cli.engine.equations import noise_to_take_off
 from align_cli.engine.luma import Luma
 from align_cli.engine.moments import (
     RowEquations,
-    Scratch,
     Sums,
     cross_matrix,
     residual_rows,
@@ -104,7 +103,6 @@ def run(
             source_margin=REACH,
             with_matrix=with_matrix,
             threads=pool,
-            scratch=Scratch(),
         )
 
 
@@ -322,11 +320,8 @@ def test_the_scale_is_that_of_residuals_with_texture_on_evenly_spaced_rows(
 
 
 @every_loss
-def test_the_slope_is_how_much_weighted_residuals_change_per_weight(
-    loss: Loss, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_slope_is_how_much_weighted_residuals_change_per_weight(loss: Loss) -> None:
     pair = CASES["partial"]
-    monkeypatch.setattr(moments, "SLOPE_STEP", 1)
     book = naive(pair, MODELS["rigid"])
     step = 1e-6
 
@@ -347,7 +342,6 @@ def equations(pair: Case, planes: TargetPlanes, loss: str, every: int = 1) -> Ro
         MODELS["affine"],
         LOSSES[loss],
         threads=Threads(1),
-        scratch=Scratch(),
         every=every,
     )
 
@@ -573,7 +567,6 @@ def test_bands_sum_over_their_own_rows(
                 source_margin=REACH,
                 with_matrix=True,
                 threads=pool,
-                scratch=Scratch(),
             )
 
     expected, found = sums(replace(whole, weight=weight)), sums(bands)

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine import points as module
 from align_cli.engine.coordinates import map_points
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import RowEquations, Scratch
+from align_cli.engine.moments import RowEquations
 from align_cli.engine.motion import MODELS, MotionModel
 from align_cli.engine.photometry import FIELD, UNIFORM, Light
 from align_cli.engine.place import Place
@@ -354,9 +354,9 @@ def test_points_and_rows_agree_on_the_step(model: MotionModel, light: Light) -> 
     # Between whole pixels both sample the same way.
     whole = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, -1.0], [0.0, 0.0, 1.0]])
     with Threads(1) as threads:
-        rows = RowEquations(
-            planes, pair.source, model, LOSSES["tukey"], threads=threads, scratch=Scratch()
-        ).at(Place(whole, light), 0.03, with_matrix=False)
+        rows = RowEquations(planes, pair.source, model, LOSSES["tukey"], threads=threads).at(
+            Place(whole, light), 0.03, with_matrix=False
+        )
     points = PointEquations(
         chosen(pair.target, 10**6), PointSource(pair.source), model, LOSSES["tukey"], FIELD
     ).at(Place(whole, light), 0.03, with_matrix=False)

@@ -34,7 +34,8 @@
 
 /* Every kernel, as its structure and its function are called after "imalign_". */
 #define IMALIGN_KERNELS(KERNEL) \
-    KERNEL(sample)
+    KERNEL(sample) \
+    KERNEL(rows)
 
 enum imalign_code {
     IMALIGN_OK = 0,
@@ -77,6 +78,64 @@ struct imalign_sample {
     int64_t first_row, end_row; /* the rows of the window to write, first <= y < end */
     int64_t replicate;          /* 0 or 1 */
 };
+
+/* How residuals are weighed: a weight for u = residual / unit, and the slope of u times it. */
+enum imalign_loss {
+    IMALIGN_L2 = 0,       /* 1 */
+    IMALIGN_HUBER,        /* 1 / max(|u|, 1) */
+    IMALIGN_TUKEY,        /* max(1 - u^2, 0)^2 */
+    IMALIGN_LORENTZIAN,   /* 1 / (1 + u^2) */
+    IMALIGN_GEMAN_MCCLURE,/* 1 / (1 + u^2)^2 */
+    IMALIGN_LOSSES
+};
+
+/* What a run of rows adds up to. */
+struct imalign_sums {
+    double moments[5][3][3];     /* sums of y^j x^i times gx w r, gy w r, T w r, w r, w */
+    double tables[10][5][5];     /* of w times gx gx, gx gy, gy gy, gx T, gy T, gx, gy, T T, T, 1 */
+    double weight_sum, squares, slope_sum; /* of w, w r r, and the slopes */
+    int64_t count;               /* pixels that take part */
+};
+
+/* The sums of a run of rows of the target under a warp: what a Gauss-Newton step is made of.
+ *
+ * Pixel (i, k) of the run is the pixel (left + i, top + k * apart) of the target's level, and lies
+ * in line k * apart of its planes. Its residual is
+ *     r = factor * source(warp) + offset - (image - mean)
+ * with factor and offset polynomials of the normalised x = x_scale * (left + i) + x_offset and
+ * y, their coefficients in the order 1, x, y, xx, xy, yy. A pixel takes part if the warp takes it
+ * into the source, `margin` pixels or more away from its border, and if both masks are set there.
+ *
+ * The planes cover the run, width x ((rows - 1) * apart + 1); but where there is no gradient, `image` has a pixel more
+ * on each side, and the gradient is its central difference. Planes whose data is NULL are absent:
+ * no column (the image less its mean stands for it), no weights (the loss weighs), no masks. Where
+ * `sampled` is there it holds source(warp), and the source is not read. Pixels of a row lie side
+ * by side in all of them. */
+struct imalign_rows {
+    struct imalign_plane image, gradient_x, gradient_y, column, weight; /* float32 */
+    struct imalign_plane valid;                                         /* bytes, 0 or not */
+    struct imalign_plane source, sampled;                               /* float32 */
+    struct imalign_plane source_valid;                                  /* bytes, 0 or not */
+    int64_t left, top, width, rows, apart;
+    double mean, x_scale, x_offset, y_scale, y_offset;
+    double warp[9];              /* pixel of the target's level -> pixel of the source's */
+    int64_t source_width, source_height; /* in pixels that `warp` means */
+    int64_t finer;               /* pixels of `source` for each of those: 1 or 2 */
+    int64_t source_left, source_top; /* which of those is its first */
+    int64_t spline;              /* 1: `source` holds control points, and the margin is 2 or more */
+    double margin;
+    double factor[6], offset[6];
+    int64_t loss;
+    double unit;                 /* residual at which u is 1; any for l2 */
+    double texture;              /* squared gradient above which a pixel has texture */
+    int64_t weigh_noise;         /* whether the moments of w are wanted */
+    int64_t matrix_first, matrix_step; /* rows of the matrix: every so manieth; step 0: none */
+    float *scratch;              /* IMALIGN_ROWS_SCRATCH(width) values, overwritten */
+    struct imalign_output residual, inside; /* float32; bytes: 1 takes part, 3 with texture */
+    struct imalign_sums *sums;
+};
+
+#define IMALIGN_ROWS_SCRATCH(WIDTH) (6 * (((WIDTH) + 15) / 16 * 16))
 
 #define IMALIGN_DECLARE(NAME) IMALIGN_API int imalign_##NAME(const struct imalign_##NAME *call);
 IMALIGN_KERNELS(IMALIGN_DECLARE)
