@@ -18,7 +18,7 @@ from align_cli.engine.alignment import LevelRecord, Status
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import Size, at_level, coarser_by
 from align_cli.engine.equations import LevelEquations
-from align_cli.engine.fine import finely_sampled
+from align_cli.engine.fine import FinelySampled
 from align_cli.engine.ladder import ladder
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved, solve_level
 from align_cli.engine.luma import Luma
@@ -303,7 +303,7 @@ class _LevelSolver:
             rows: of the target.
             agree: whether the images agree in anything under a warp, at full size.
         """
-        source = finely_sampled(self.source, self.below)
+        source = FinelySampled(self.source, self.below)
 
         def anywhere(place: Place) -> bool:
             return agree(place.at_level(-self.level).warp)

@@ -19,7 +19,7 @@ the result does not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,10 +31,11 @@ from align_cli.engine.arrays import Mask, Plane, Vector
 from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.equations import NormalEquations, least_scale, noise_to_take_off
 from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.parts import Window, windows
 from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.products import times
-from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.pyramid import REACH, FineLevel, Level
 from align_cli.engine.robust import Loss, scale_of
 from align_cli.engine.sampling import offset_origin
 from align_cli.engine.targets import PlanesOnDemand, Rows, TargetPlanes, TargetRows
@@ -62,6 +63,10 @@ scale."""
 
 NEIGHBOURS: Final = 4
 """Rows of planes that are not held that are looked at together."""
+
+SAMPLING_REACH: Final = 4
+"""Pixels of a level around a place that its value is made from, less one or two: what is made of a
+source holds the four control points of a spline wherever it lies."""
 
 _IMAGE_IMAGE, _ONE_ONE = 7, 9
 """Places of T T and of 1 among the tables of ``RunSums``."""
@@ -146,14 +151,17 @@ def residual_sums(
     def strip_sums(rows: slice) -> list[RunSums]:
         return [
             run_sums(
-                run_of(target, run),
-                _seen(target, source, place, run, source_margin),
+                run,
+                seen,
                 loss=loss.name,
                 unit=loss.constant * scale if loss.robust else 1.0,
                 weigh_noise=noisy,
-                matrix=(-run.start % step, step) if with_matrix else (0, 0),
+                matrix=(-(first + window.rows.start) % step, step) if with_matrix else (0, 0),
             )
-            for run in runs(target, rows)
+            for first, end in runs(target, rows)
+            for run, seen, window in _looked_at(
+                target, source, place, slice(first, end), source_margin
+            )
         ]
 
     strips_looked_at = strips(target)[every // 2 :: every]
@@ -175,59 +183,95 @@ def residual_sums(
     )
 
 
-def runs(target: TargetPlanes, rows: Rows) -> list[slice]:
-    """Some rows of the planes, cut where neighbours of them are none in the level."""
+def runs(target: TargetPlanes, rows: Rows) -> list[tuple[int, int]]:
+    """First and end of some rows of the planes, cut where neighbours are none in the level."""
     index = np.arange(target.shape[0])[rows]
     if not index.size:
         return []
-    y = target.bands.y[index]
-    cuts = np.flatnonzero(np.diff(y) != 1.0) + 1
-    return [slice(int(part[0]), int(part[-1]) + 1) for part in np.split(index, cuts)]
+    cuts = np.flatnonzero(np.diff(target.bands.y[index]) != 1.0)
+    firsts, lasts = [0, *(cuts + 1).tolist()], [*cuts.tolist(), index.size - 1]
+    return [
+        (int(index[first]), int(index[last]) + 1) for first, last in zip(firsts, lasts, strict=True)
+    ]
 
 
-def run_of(
-    target: TargetPlanes, rows: slice, here: TargetRows | None = None, apart: int = 1
-) -> Run:
-    """Rows of the planes that are neighbours in the level, as the native core takes them."""
-    here = target.part(rows) if here is None else here
+def run_of(target: TargetPlanes, rows: slice, here: TargetRows | None = None) -> Run:
+    """Rows of the planes that are neighbours in the level, as the native core takes them.
+
+    Args:
+        target: the planes.
+        rows: which of them.
+        here: those, if they are at hand.
+    """
     left, top = target.origin
+    first = int(target.bands.y[rows.start])
     to_normalised = normalisation(target.size)
+    if here is None and isinstance(target, PlanesOnDemand) and target.change is None:
+        image, mean = target.around(first, rows.stop - rows.start), target.mean
+        gradient, column, weight = None, None, None
+        valid = None if target.valid is None else target.valid[rows]
+    else:
+        here = target.part(rows) if here is None else here
+        image, mean, gradient = here.image, 0.0, (here.gradient_x, here.gradient_y)
+        column = None if here.column is here.image else here.column
+        weight, valid = here.weight, here.valid
     return Run(
         left,
-        top + int(target.bands.y[rows.start]),
-        here.image,
-        (here.gradient_x, here.gradient_y),
-        None if here.column is here.image else here.column,
-        here.weight,
-        here.valid,
-        0.0,
+        top + first,
+        image,
+        gradient,
+        column,
+        weight,
+        valid,
+        mean,
         (*to_normalised[0, [0, 2]].tolist(), *to_normalised[1, 1:].tolist()),
         target.texture,
-        apart,
     )
 
 
-def _seen(target: TargetPlanes, source: Level, place: Place, rows: slice, margin: float) -> Seen:
-    """What the native core samples for a run of rows, or what has been sampled for it."""
-    held = source.held
-    if held is None:
-        left, top = target.origin
-        there = offset_origin(place.warp, left, top + target.bands.y[rows.start])
-        values = source.sample(there, (target.shape[1], rows.stop - rows.start))
-    pixels, finer = (values, 1) if held is None else held
+def _looked_at(
+    target: TargetPlanes,
+    source: Level,
+    place: Place,
+    rows: slice,
+    margin: float,
+    here: TargetRows | None = None,
+) -> Iterator[tuple[Run, Seen, Window]]:
+    """A run of rows of the target, and what is sampled of the source for it.
+
+    Of a source that is made where it is looked at, window by window.
+    """
+    run = run_of(target, rows, here)
+    height, width = run.shape
     offset = place.light.offset.copy()
     offset[0] -= target.mean
-    return Seen(
-        pixels,
+    whole = source.whole
+    seen = Seen(
+        run.image if whole is None else whole.pixels,
         source.valid,
         source.size,
-        finer,
+        1 if whole is None else whole.finer,
         margin,
         place.warp,
         place.light.factor,
         offset,
-        sampled=held is None,
+        spline=whole is not None and whole.spline,
     )
+    there = offset_origin(place.warp, run.left, run.top)
+    all_of_it = Window(slice(0, height), slice(0, width), np.s_[0:0, 0:0])
+    if whole is not None:
+        yield run, seen, all_of_it
+    elif isinstance(source, FineLevel):
+        values = source.sample(there, (width, height))
+        yield run, seen._replace(pixels=values, sampled=True), all_of_it
+    else:
+        for window in windows(source.size, there, (width, height), reach=SAMPLING_REACH):
+            grid = source.grid(window.part)
+            down, across = (along.start * grid.finer for along in window.part)
+            some = seen._replace(
+                pixels=grid.pixels, finer=grid.finer, spline=grid.spline, first=(across, down)
+            )
+            yield run.part(window.rows, window.columns), some, window
 
 
 def residual_rows(
@@ -253,18 +297,26 @@ def residual_rows(
         (h, w) float32, 0 where a pixel takes no part, and (h, w) bool.
     """
     found, begun = runs(target, rows), 0
-    height = sum(run.stop - run.start for run in found)
-    shown = Shown.empty(height, target.shape[1])
-    for run in found:
-        end = begun + run.stop - run.start
-        part = None if here is None else here.part(slice(begun, end))
-        run_sums(
-            run_of(target, run, part),
-            _seen(target, source, place, run, source_margin),
-            shown=shown.part(slice(begun, end)),
-        )
-        begun = end
+    shown = Shown.empty(sum(end - first for first, end in found), target.shape[1])
+    for first, end in found:
+        of_run = slice(begun, begun + end - first)
+        part = None if here is None else here.part(of_run)
+        _show(target, source, place, slice(first, end), source_margin, shown.part(of_run), part)
+        begun = of_run.stop
     return shown.residual, shown.inside > 0
+
+
+def _show(
+    target: TargetPlanes,
+    source: Level,
+    place: Place,
+    rows: slice,
+    margin: float,
+    shown: Shown,
+    here: TargetRows | None = None,
+) -> None:
+    for run, seen, window in _looked_at(target, source, place, rows, margin, here):
+        run_sums(run, seen, shown=shown.part(window.rows, window.columns))
 
 
 def assemble_vector(
@@ -451,7 +503,7 @@ def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
     residuals = []
     for rows in rows_looked_at:
         shown = Shown.empty(rows.stop - rows.start, target.shape[1])
-        run_sums(run_of(target, rows), _seen(target, source, place, rows, REACH), shown=shown)
+        _show(target, source, place, rows, REACH, shown)
         r, inside = shown.residual[:, ::every], shown.inside[:, ::every]
         residuals.append(r[inside == TEXTURED])
     return max(scale_of(np.concatenate(residuals)), least_scale(target.spread))
@@ -460,6 +512,7 @@ def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
 def _scattered(target: TargetPlanes) -> list[slice]:
     """Rows that stand for all; neighbours where a single row would cost as much."""
     height = target.shape[0]
-    together = NEIGHBOURS if isinstance(target, PlanesOnDemand) else 1
+    held = not isinstance(target, PlanesOnDemand) or target.held
+    together = 1 if held else NEIGHBOURS
     step = max(together, height * together // SCALE_ROWS)
     return [slice(top, top + together) for top in range(step // 2, height - together + 1, step)]

@@ -330,4 +330,4 @@ def _seen(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
         return rows
     (x, y), (height, width) = rows.origin, rows.shape
     known = np.ascontiguousarray(inside[y : y + height, x : x + width])
-    return replace(rows, valid=known if rows.valid is None else known & rows.valid)
+    return rows.changed(valid=known if rows.valid is None else known & rows.valid)

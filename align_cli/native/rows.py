@@ -119,6 +119,21 @@ class Run(NamedTuple):
             height, width = height - 2, width - 2
         return -(-height // self.apart), width
 
+    def part(self, rows: slice, columns: slice) -> Run:
+        """Some rows and columns of it, both ends given."""
+        here = rows, columns
+        more = 2 if self.gradient is None else 0
+        gradient = self.gradient
+        return self._replace(
+            left=self.left + columns.start,
+            top=self.top + rows.start,
+            image=self.image[rows.start : rows.stop + more, columns.start : columns.stop + more],
+            gradient=None if gradient is None else (gradient[0][here], gradient[1][here]),
+            column=None if self.column is None else self.column[here],
+            weight=None if self.weight is None else self.weight[here],
+            valid=None if self.valid is None else self.valid[here],
+        )
+
 
 class Seen(NamedTuple):
     """A level of the source, and where and how it is seen.
@@ -171,9 +186,9 @@ class Shown(NamedTuple):
         """Not yet written."""
         return cls(np.empty((height, width), np.float32), np.empty((height, width), np.uint8))
 
-    def part(self, rows: slice) -> Shown:
-        """Some rows of it."""
-        return Shown(self.residual[rows], self.inside[rows])
+    def part(self, rows: slice, columns: slice = slice(None)) -> Shown:
+        """Some rows of it, or of their columns."""
+        return Shown(self.residual[rows, columns], self.inside[rows, columns])
 
 
 class RunSums(NamedTuple):

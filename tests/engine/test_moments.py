@@ -355,7 +355,7 @@ def test_some_strips_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
         weight[rows] = 1.0
     place = Place(pair.warp, LIGHT)
     some = equations(pair, planes, "l2", every=3).at(place, SCALE, with_matrix=True)
-    weighted = equations(pair, replace(planes, weight=weight), "l2")
+    weighted = equations(pair, planes.changed(weight=weight), "l2")
     expected = weighted.at(place, SCALE, with_matrix=True)
     assert_allclose(some.vector, expected.vector, atol=1e-5 * np.abs(expected.vector).max())
     assert some.weight == pytest.approx(expected.weight)
@@ -470,7 +470,7 @@ def test_weights_found_beforehand_stand_for_those_of_any_loss(
     numbers = np.random.default_rng(8)
     fixed = numbers.uniform(0.0, 1.0, book.residual.shape).astype(np.float32)
     column = numbers.normal(size=book.residual.shape).astype(np.float32)
-    planes = replace(pair.planes, weight=fixed, column=column)
+    planes = pair.planes.changed(weight=fixed, column=column)
     sums = run(pair, model, loss, planes=planes)
     w = fixed * book.inside
     # The light's columns are those of the column that was given; the residual is not.
@@ -569,7 +569,7 @@ def test_bands_sum_over_their_own_rows(
                 threads=pool,
             )
 
-    expected, found = sums(replace(whole, weight=weight)), sums(bands)
+    expected, found = sums(whole.changed(weight=weight)), sums(bands)
     assert found.weight == pytest.approx(expected.weight)
     assert found.count == pytest.approx(expected.weight)
     assert found.squares == pytest.approx(expected.squares, rel=1e-5)
@@ -600,7 +600,7 @@ def test_the_residuals_of_a_band_are_those_of_its_rows() -> None:
 def test_noise_is_taken_off_the_columns_of_the_factor_alone() -> None:
     pair, model, noise = CASES["whole"], MODELS["rigid"], 0.02
     clean, noisy = (
-        run(pair, model, LOSSES["l2"], planes=replace(pair.planes, noise=each))
+        run(pair, model, LOSSES["l2"], planes=pair.planes.changed(noise=each))
         for each in (0.0, noise)
     )
     assert clean.matrix is not None

@@ -396,7 +396,7 @@ def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool 
             (0.9 * plane + 0.005).astype(np.float32)
             for plane in (planes.gradient_x, planes.gradient_y, planes.image)
         )
-        solved = replace(solved, target=replace(planes, weight=weight), expected=expected)
+        solved = replace(solved, target=planes.changed(weight=weight), expected=expected)
     return solved
 
 
