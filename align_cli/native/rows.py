@@ -14,7 +14,7 @@ from align_cli.native.library import Output, Plane, call, output, plane
 LOSSES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 """In the order of ``enum imalign_loss``."""
 
-_SCRATCH_ROWS: Final = 6
+_SCRATCH_ROWS: Final = 7
 _LANES: Final = 16
 
 _ABSENT: Final = Plane(None, 0, 0, 0, 0)

@@ -114,7 +114,7 @@ struct imalign_sums {
 struct imalign_rows {
     struct imalign_plane image, gradient_x, gradient_y, column, weight; /* float32 */
     struct imalign_plane valid;                                         /* bytes, 0 or not */
-    struct imalign_plane source, sampled;                               /* float32 */
+    struct imalign_plane source, sampled; /* float32; the source has less than 2^31 bytes */
     struct imalign_plane source_valid;                                  /* bytes, 0 or not */
     int64_t left, top, width, rows, apart;
     double mean, x_scale, x_offset, y_scale, y_offset;
@@ -135,7 +135,7 @@ struct imalign_rows {
     struct imalign_sums *sums;
 };
 
-#define IMALIGN_ROWS_SCRATCH(WIDTH) (6 * (((WIDTH) + 15) / 16 * 16))
+#define IMALIGN_ROWS_SCRATCH(WIDTH) (7 * (((WIDTH) + 15) / 16 * 16))
 
 #define IMALIGN_DECLARE(NAME) IMALIGN_API int imalign_##NAME(const struct imalign_##NAME *call);
 IMALIGN_KERNELS(IMALIGN_DECLARE)
