@@ -28,6 +28,7 @@ from align_cli.engine.pyramid import REACH, Level, pyramid
 from align_cli.engine.robust import LOSSES, NORMAL_MEDIAN, Loss
 from align_cli.engine.targets import TEXTURE_SHARE, target_planes
 from align_cli.engine.threads import Threads
+from align_cli.native.points import LANES
 from tests.scenes import motion, render, textured
 
 SIZE = (67, 58)
@@ -277,7 +278,7 @@ def test_the_scale_is_that_of_the_points_with_texture() -> None:
 def test_as_many_columns_of_the_light_as_wanted() -> None:
     points = chosen(CASES["whole"].target)
     model = MODELS["affine"]
-    assert points.columns(model, UNIFORM).shape == (6 + 2, len(points.image))
+    assert points.columns(model, UNIFORM).shape == (6 + 2, -(-len(points.image) // LANES) * LANES)
     whole = points.columns(model, FIELD)
     assert_array_equal(points.columns(model, UNIFORM), whole[[*range(6), 6, 12]])
     assert points.columns(model, FIELD) is whole

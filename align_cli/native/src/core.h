@@ -35,7 +35,8 @@
 /* Every kernel, as its structure and its function are called after "imalign_". */
 #define IMALIGN_KERNELS(KERNEL) \
     KERNEL(sample) \
-    KERNEL(rows)
+    KERNEL(rows) \
+    KERNEL(points)
 
 enum imalign_code {
     IMALIGN_OK = 0,
@@ -136,6 +137,40 @@ struct imalign_rows {
 };
 
 #define IMALIGN_ROWS_SCRATCH(WIDTH) (7 * (((WIDTH) + 15) / 16 * 16))
+
+/* What chosen points add up to; see imalign_points. */
+struct imalign_point_sums {
+    double vector[20], matrix[400]; /* size, and size x size, size = motion + 2 terms */
+    double weight_sum, squares, slope_sum;
+    double scale, estimate;
+    int64_t count; /* points that are known */
+};
+
+/* The normal equations of chosen points: columns^T w r and columns^T w columns.
+ *
+ * Every pointer is to `count` values, those of `columns` to size rows of as many, each padded with
+ * zeros to a multiple of 16. A point is known where it lies within the source, less `reach`, and
+ * where what is sampled linearly is below `known`. With bends, their share of linear sampling is
+ * taken off the residual. A scale that is not above 0 is estimated from the ranked points. */
+struct imalign_points {
+    struct imalign_plane source; /* float32, less than 2^31 bytes, large where it is not known */
+    const float *x, *y, *image, *bend_x, *bend_y, *monomials[6], *columns;
+    const int64_t *ranked;
+    int64_t count, ranked_count;
+    int64_t motion, terms; /* columns of the motion; of factor and of offset: 0, 1 or 6 */
+    double warp[9], factor[6], offset[6];
+    int64_t varies; /* whether factor or offset have more than their first coefficient */
+    int64_t reach;
+    double known;
+    int64_t loss;
+    double constant, scale, at_least, least_scale;
+    double noise, spread, least_noise, most_noise; /* see equations.noise_to_take_off */
+    int64_t with_matrix;
+    float *scratch; /* IMALIGN_POINTS_SCRATCH(count) values, overwritten */
+    struct imalign_point_sums *sums;
+};
+
+#define IMALIGN_POINTS_SCRATCH(COUNT) (4 * (((COUNT) + 15) / 16 * 16))
 
 #define IMALIGN_DECLARE(NAME) IMALIGN_API int imalign_##NAME(const struct imalign_##NAME *call);
 IMALIGN_KERNELS(IMALIGN_DECLARE)
