@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Plane, Points
 from align_cli.engine.derivatives import inner_differences
 from align_cli.engine.displacements.level_pair import LevelPair
+from align_cli.native.tiles import kept_apart
 
 SIDE: Final = 16
 """Side of a tile in pixels of its level."""
@@ -169,15 +170,8 @@ def _best_of_blocks(least: Plane, block: int) -> tuple[NDArray[np.intp], NDArray
 
 def _apart(corner: NDArray[np.intp], strength: NDArray[np.float32], side: int) -> NDArray[np.intp]:
     """Without those that overlap a stronger one, the strongest first."""
-    cells, reach = corner // STRIDE, side // STRIDE - 1
-    kept: list[tuple[int, int]] = []
-    taken = np.zeros(np.max(cells, axis=0, initial=0)[::-1] + 1, np.bool_)
-    for x, y in cells[np.argsort(-strength, kind="stable")].tolist():
-        around = np.s_[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
-        if not taken[around].any():
-            taken[y, x] = True
-            kept.append((x, y))
-    return STRIDE * np.array(kept, np.intp).reshape(-1, 2)
+    ranked = (corner // STRIDE)[np.argsort(-strength, kind="stable")]
+    return STRIDE * ranked[kept_apart(ranked, side // STRIDE - 1)]
 
 
 def nearest(points: Points, others: Points) -> NDArray[np.intp]:

@@ -36,7 +36,10 @@
 #define IMALIGN_KERNELS(KERNEL) \
     KERNEL(sample) \
     KERNEL(rows) \
-    KERNEL(points)
+    KERNEL(points) \
+    KERNEL(windows) \
+    KERNEL(tiles) \
+    KERNEL(apart)
 
 enum imalign_code {
     IMALIGN_OK = 0,
@@ -171,6 +174,65 @@ struct imalign_points {
 };
 
 #define IMALIGN_POINTS_SCRATCH(COUNT) (4 * (((COUNT) + 15) / 16 * 16))
+
+#define IMALIGN_LONGEST_TILE 16
+
+/* What the search window of a tile shows. */
+struct imalign_window {
+    double peak;                 /* ZNCC at the best place */
+    int64_t offset_x, offset_y;  /* that place less the window's middle */
+    int64_t places;              /* how many there are */
+    int64_t asked, stationary, distinct;
+};
+
+/* Tiles of the target, each held against every place of a window of the warped source.
+ *
+ * `whole` is not 0 where the top left corner of a tile may be. A window that has its middle,
+ * displaced, and enough places is asked; the tile is stationary if a place so near to the middle is
+ * no worse than the best by more than `tied`, and distinct if the best agrees enough, lies within
+ * the window and no place beyond its neighbours comes nearer than `ahead`. */
+struct imalign_windows {
+    struct imalign_plane warped[2], target[2]; /* float32, of one size */
+    struct imalign_plane whole;                /* bytes */
+    int64_t planes, side, reach;
+    const int64_t *corner; /* x and y of each tile */
+    int64_t count, displaced_x, displaced_y;
+    int64_t stationary, neighbours, fewest_places;
+    double tied, ahead, least_correlation;
+    float *scratch; /* IMALIGN_WINDOWS_SCRATCH(...) values, overwritten */
+    struct imalign_window *found;
+};
+
+/* Of windows of at most so many places across and down. */
+#define IMALIGN_WINDOWS_SCRATCH(ACROSS, DOWN) (5 * ((ACROSS) + 48) * ((DOWN) + 16))
+
+/* Where a tile is found, and what that rests on. */
+struct imalign_tile {
+    double moved_x, moved_y, last; /* pixels; the last step's longer part */
+    double correlation;
+    double shared_xx, shared_xy, shared_yy; /* products of both images' gradients */
+    double squares; /* sum of the squared residuals */
+    double cells;   /* sum of the squares of their means over cells of 4 pixels a side */
+};
+
+/* A few Gauss-Newton steps for each tile by itself, to where the source shows it. */
+struct imalign_tiles {
+    struct imalign_plane source[2], target[2]; /* float32; the source has less than 2^31 bytes */
+    int64_t planes, side;
+    const int64_t *corner; /* x and y of each tile */
+    const double *begin;   /* displacement of each to begin with, x and y */
+    int64_t count, steps;
+    double warp[9], small, reach, singular;
+    struct imalign_tile *found;
+};
+
+/* Places in the order of their rank, less those within reach of one that was kept before. */
+struct imalign_apart {
+    const int64_t *place; /* x and y of each */
+    int64_t count, reach;
+    struct imalign_output taken; /* bytes, where places may be; 0 to begin with */
+    uint8_t *kept;
+};
 
 #define IMALIGN_DECLARE(NAME) IMALIGN_API int imalign_##NAME(const struct imalign_##NAME *call);
 IMALIGN_KERNELS(IMALIGN_DECLARE)
