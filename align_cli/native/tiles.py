@@ -14,6 +14,11 @@ from align_cli.native.library import Output, Plane, call, output, plane
 LONGEST_TILE: Final = 16
 """Pixels of a tile's side."""
 
+CELL: Final = 4
+"""Pixels of a cell's side, see ``structure_cells``."""
+
+LANES: Final = 16
+
 Values = NDArray[np.float32]
 Corners = NDArray[np.int64]
 
@@ -87,6 +92,18 @@ class _Apart(ctypes.Structure):
         ("reach", ctypes.c_int64),
         ("taken", Output),
         ("kept", ctypes.c_void_p),
+    )
+
+
+class _Cells(ctypes.Structure):
+    _fields_ = (
+        ("image", Plane),
+        ("xx", Output),
+        ("xy", Output),
+        ("yy", Output),
+        ("first", ctypes.c_int64),
+        ("end", ctypes.c_int64),
+        ("scratch", ctypes.c_void_p),
     )
 
 
@@ -243,6 +260,34 @@ def kept_apart(place: Corners, reach: int) -> NDArray[np.bool_]:
         _Apart(place.ctypes.data, len(place), reach, output(taken, np.uint8), kept.ctypes.data),
     )
     return kept
+
+
+def structure_cells(
+    image: Values, out: tuple[Values, Values, Values], rows: slice | None = None
+) -> None:
+    """Write the structure tensor of an image, its mean over cells of ``CELL`` by ``CELL`` pixels.
+
+    The central differences gx and gy are 0 in the first and the last row and column.
+
+    Args:
+        image: (height, width) float32.
+        out: means of gx gx, gx gy and gy gy, (height // CELL, width // CELL) float32 each.
+        rows: which rows of them; None for all.
+    """
+    if image.strides[1] != image.itemsize:
+        image = np.ascontiguousarray(image)
+    first, end, _ = (rows or slice(None)).indices(len(out[0]))
+    scratch = np.empty(3 * (-(-image.shape[1] // LANES) * LANES), np.float32)
+    call(
+        "cells",
+        _Cells(
+            plane(image, np.float32),
+            *(output(each, np.float32) for each in out),
+            first,
+            end,
+            scratch.ctypes.data,
+        ),
+    )
 
 
 def _planes(planes: Sequence[Values]) -> Any:

@@ -8,7 +8,13 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.native import library, tiles
-from align_cli.native.tiles import WindowRules, displaced_tiles, kept_apart, search_windows
+from align_cli.native.tiles import (
+    WindowRules,
+    displaced_tiles,
+    kept_apart,
+    search_windows,
+    structure_cells,
+)
 
 SIZE = (71, 58)
 RULES = WindowRules(1, 3, 25, 1e-3, 0.1, 0.5)
@@ -304,6 +310,34 @@ def test_the_structures_are_as_large_as_the_cores() -> None:
     core, sizes = library.core(), {}
     while name := core.imalign_kernel_name(len(sizes)):
         sizes[name.decode()] = core.imalign_kernel_bytes(len(sizes))
-    for kernel in ("windows", "tiles", "apart"):
+    for kernel in ("windows", "tiles", "apart", "cells"):
         structure = getattr(tiles, "_" + kernel.capitalize())
         assert sizes[kernel] == ctypes.sizeof(structure)
+
+
+def structure_book(image: np.ndarray) -> np.ndarray:
+    exact = image.astype(float)
+    gx, gy = np.zeros_like(exact), np.zeros_like(exact)
+    gx[1:-1, 1:-1] = 0.5 * (exact[1:-1, 2:] - exact[1:-1, :-2])
+    gy[1:-1, 1:-1] = 0.5 * (exact[2:, 1:-1] - exact[:-2, 1:-1])
+    height, width = (extent // 4 for extent in image.shape)
+    products = np.stack([gx * gx, gx * gy, gy * gy])[:, : 4 * height, : 4 * width]
+    return np.asarray(products.reshape(3, height, 4, width, 4).mean(axis=(2, 4)))
+
+
+@pytest.mark.parametrize("height", [4, 5, 8, 23])
+@pytest.mark.parametrize("width", range(4, 45))
+def test_the_structure_tensor_of_cells_is_that_of_the_book(width: int, height: int) -> None:
+    image = picture(3, (width, height))
+    book = structure_book(image)
+    for laid in (image, np.asfortranarray(image), np.pad(image, 5)[5:-5, 5:-5], image[::-1]):
+        found = np.full(book.shape, np.nan, np.float32)
+        whole = structure_book(laid) if laid.strides[0] < 0 else book
+        structure_cells(laid, (found[0], found[1], found[2]))
+        assert_allclose(found, whole, atol=1e-6)
+        for level in library.levels():
+            other = np.full(book.shape, np.nan, np.float32)
+            with library.forced(level):
+                for row in range(len(other[0])):
+                    structure_cells(laid, (other[0], other[1], other[2]), slice(row, row + 1))
+            assert_array_equal(other, found)

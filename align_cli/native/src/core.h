@@ -39,7 +39,8 @@
     KERNEL(points) \
     KERNEL(windows) \
     KERNEL(tiles) \
-    KERNEL(apart)
+    KERNEL(apart) \
+    KERNEL(cells)
 
 enum imalign_code {
     IMALIGN_OK = 0,
@@ -233,6 +234,19 @@ struct imalign_apart {
     struct imalign_output taken; /* bytes, where places may be; 0 to begin with */
     uint8_t *kept;
 };
+
+#define IMALIGN_CELL 4
+
+/* The structure tensor of a picture, its mean over cells of 4 by 4 pixels: the products of its
+ * central differences, 0 in the first and the last row and column. */
+struct imalign_cells {
+    struct imalign_plane image; /* float32, the pixels of a row side by side */
+    struct imalign_output xx, xy, yy; /* float32, a value for each cell that is whole, or fewer */
+    int64_t first, end;               /* rows of cells to write */
+    float *scratch; /* IMALIGN_CELLS_SCRATCH(width) values, overwritten */
+};
+
+#define IMALIGN_CELLS_SCRATCH(WIDTH) (3 * (((WIDTH) + 15) / 16 * 16))
 
 #define IMALIGN_DECLARE(NAME) IMALIGN_API int imalign_##NAME(const struct imalign_##NAME *call);
 IMALIGN_KERNELS(IMALIGN_DECLARE)
