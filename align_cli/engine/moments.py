@@ -21,6 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -185,13 +186,18 @@ def residual_sums(
 
 def runs(target: TargetPlanes, rows: Rows) -> list[tuple[int, int]]:
     """First and end of some rows of the planes, cut where neighbours are none in the level."""
-    index = np.arange(target.shape[0])[rows]
-    if not index.size:
-        return []
-    cuts = np.flatnonzero(np.diff(target.bands.y[index]) != 1.0)
-    firsts, lasts = [0, *(cuts + 1).tolist()], [*cuts.tolist(), index.size - 1]
+    of_band = target.bands.rows
+    if isinstance(rows, slice):
+        first, end, _ = rows.indices(target.shape[0])
+        if first >= end:
+            return []
+        tops = range((first // of_band + 1) * of_band, end, of_band)
+        return list(pairwise((first, *tops, end)))
+    # A row that follows another one of its band.
+    follows = (np.diff(rows) == 1) & (rows[1:] % of_band != 0)
+    cuts = (np.flatnonzero(~follows) + 1).tolist()
     return [
-        (int(index[first]), int(index[last]) + 1) for first, last in zip(firsts, lasts, strict=True)
+        (int(rows[begin]), int(rows[end - 1]) + 1) for begin, end in pairwise((0, *cuts, rows.size))
     ]
 
 
@@ -236,12 +242,14 @@ def _looked_at(
     rows: slice,
     margin: float,
     here: TargetRows | None = None,
+    apart: int = 1,
 ) -> Iterator[tuple[Run, Seen, Window]]:
     """A run of rows of the target, and what is sampled of the source for it.
 
-    Of a source that is made where it is looked at, window by window.
+    Of a source that is made where it is looked at, window by window; of one that is held every
+    row, or every so manieth.
     """
-    run = run_of(target, rows, here)
+    run = run_of(target, rows, here)._replace(apart=apart)
     height, width = run.shape
     offset = place.light.offset.copy()
     offset[0] -= target.mean
@@ -314,8 +322,9 @@ def _show(
     margin: float,
     shown: Shown,
     here: TargetRows | None = None,
+    apart: int = 1,
 ) -> None:
-    for run, seen, window in _looked_at(target, source, place, rows, margin, here):
+    for run, seen, window in _looked_at(target, source, place, rows, margin, here, apart):
         run_sums(run, seen, shown=shown.part(window.rows, window.columns))
 
 
@@ -497,22 +506,33 @@ def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
 
     From the pixels with texture of some evenly spaced rows.
     """
-    rows_looked_at = _scattered(target)
-    pixels = sum(rows.stop - rows.start for rows in rows_looked_at) * target.shape[1]
-    every = max(1, pixels // SCALE_PIXELS)
+    height, width = target.shape
+    held = not isinstance(target, PlanesOnDemand) or target.held
     residuals = []
-    for rows in rows_looked_at:
-        shown = Shown.empty(rows.stop - rows.start, target.shape[1])
-        _show(target, source, place, rows, REACH, shown)
-        r, inside = shown.residual[:, ::every], shown.inside[:, ::every]
-        residuals.append(r[inside == TEXTURED])
+    if held and target.bands.all_rows and source.whole is not None:
+        # Evenly spaced rows in one call.
+        apart = max(1, height // SCALE_ROWS)
+        rows = slice(apart // 2, height)
+        shown = Shown.empty(-(-(height - rows.start) // apart), width)
+        _show(target, source, place, rows, REACH, shown, apart=apart)
+        residuals.append(_ranked(shown, shown.residual.size))
+    else:
+        rows_looked_at = _scattered(target, 1 if held else NEIGHBOURS)
+        for rows in rows_looked_at:
+            shown = Shown.empty(rows.stop - rows.start, width)
+            _show(target, source, place, rows, REACH, shown)
+            residuals.append(_ranked(shown, shown.residual.size * len(rows_looked_at)))
     return max(scale_of(np.concatenate(residuals)), least_scale(target.spread))
 
 
-def _scattered(target: TargetPlanes) -> list[slice]:
-    """Rows that stand for all; neighbours where a single row would cost as much."""
+def _ranked(shown: Shown, pixels: int) -> Plane:
+    """The residuals of pixels with texture in every so manieth column, of so many pixels in all."""
+    columns = np.s_[:, :: max(1, pixels // SCALE_PIXELS)]
+    return np.asarray(shown.residual[columns][shown.inside[columns] == TEXTURED], np.float32)
+
+
+def _scattered(target: TargetPlanes, together: int) -> list[slice]:
+    """Rows that stand for all, so many neighbours at a time."""
     height = target.shape[0]
-    held = not isinstance(target, PlanesOnDemand) or target.held
-    together = 1 if held else NEIGHBOURS
     step = max(together, height * together // SCALE_ROWS)
     return [slice(top, top + together) for top in range(step // 2, height - together + 1, step)]
