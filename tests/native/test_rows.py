@@ -270,6 +270,23 @@ def test_the_layout_in_memory_changes_no_bit(how: str, made: bool) -> None:
     same(run_sums(other_run, other_seen, unit=UNIT), run_sums(run, seen, unit=UNIT))
 
 
+@pytest.mark.parametrize("kind", ["plain", "spline"])
+@pytest.mark.parametrize("upside_down", [False, True])
+def test_a_source_of_more_than_two_gigabytes_gives_the_same_bits(
+    kind: str, upside_down: bool
+) -> None:
+    case = Case(**KINDS[kind])  # type: ignore[arg-type]
+    height, width = case.seen.pixels.shape
+    apart = (5 << 29) // height // 4
+    # Pages that nobody writes to take no memory.
+    far = np.zeros((height, apart), np.float32)[:, :width]
+    far = far[::-1] if upside_down else far
+    far[:] = case.seen.pixels
+    assert abs(far.strides[0]) * height > 1 << 31
+    seen = case.seen._replace(pixels=far)
+    same(run_sums(case.run, seen, unit=UNIT), run_sums(case.run, case.seen, unit=UNIT))
+
+
 def test_what_takes_no_part_may_hold_anything() -> None:
     case = Case(masked=True)
     run, seen = case.run, case.seen

@@ -119,7 +119,7 @@ struct imalign_sums {
 struct imalign_rows {
     struct imalign_plane image, gradient_x, gradient_y, column, weight; /* float32 */
     struct imalign_plane valid;                                         /* bytes, 0 or not */
-    struct imalign_plane source, sampled; /* float32; the source has less than 2^31 bytes */
+    struct imalign_plane source, sampled; /* float32 */
     struct imalign_plane source_valid;                                  /* bytes, 0 or not */
     int64_t left, top, width, rows, apart;
     double mean, x_scale, x_offset, y_scale, y_offset;
@@ -157,7 +157,7 @@ struct imalign_point_sums {
  * where what is sampled linearly is below `known`. With bends, their share of linear sampling is
  * taken off the residual. A scale that is not above 0 is estimated from the ranked points. */
 struct imalign_points {
-    struct imalign_plane source; /* float32, less than 2^31 bytes, large where it is not known */
+    struct imalign_plane source; /* float32, large where it is not known */
     const float *x, *y, *image, *bend_x, *bend_y, *monomials[6], *columns;
     const int64_t *ranked;
     int64_t count, ranked_count;
@@ -218,7 +218,7 @@ struct imalign_tile {
 
 /* A few Gauss-Newton steps for each tile by itself, to where the source shows it. */
 struct imalign_tiles {
-    struct imalign_plane source[2], target[2]; /* float32; the source has less than 2^31 bytes */
+    struct imalign_plane source[2], target[2]; /* float32 */
     int64_t planes, side;
     const int64_t *corner; /* x and y of each tile */
     const double *begin;   /* displacement of each to begin with, x and y */
