@@ -9,7 +9,6 @@ machine that compiles.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import functools
 import importlib.util
 import os
@@ -36,6 +35,7 @@ FLAGS: Final = (
     "-ffp-contract=off",
     "-fno-math-errno",
     "-fno-trapping-math",
+    "-g0",
 )
 
 WARNINGS: Final = (
@@ -49,6 +49,15 @@ WARNINGS: Final = (
 
 QUIET: Final = ("-Wno-psabi",)
 """Vectors wider than the registers are passed in another way by gcc 4; ours never leave a file."""
+
+SANITIZE: Final = (
+    "-g",
+    "-fno-omit-frame-pointer",
+    "-fsanitize=address,undefined,float-cast-overflow",
+    "-fno-sanitize-recover=all",
+)
+
+DRIVER: Final = Path(__file__).parent.parent / "tests" / "native" / "driver" / "driver.c"
 
 BASELINE: Final[dict[str, tuple[str, ...]]] = {
     "x86_64": ("-march=x86-64",),
@@ -213,13 +222,16 @@ def link(compiler: Compiler, objects: Sequence[str], path: Path, *flags: str) ->
     compiler.run(kind, *target, *flags, *objects, "-o", str(path))
 
 
-def objects(compiler: Compiler, folder: Path, *flags: str, strict: bool = False) -> list[str]:
+def objects(
+    compiler: Compiler, folder: Path, *flags: str, sources: Path = SOURCES, strict: bool = False
+) -> list[str]:
     """Compile every source into an object of its own.
 
     Args:
         compiler: which.
         folder: for the objects.
         flags: more of them.
+        sources: the folder of the sources.
         strict: warnings are errors. Not where users install: their compiler may be newer than
             this file, and know warnings that it does not.
 
@@ -235,9 +247,9 @@ def objects(compiler: Compiler, folder: Path, *flags: str, strict: bool = False)
             *compiler.flags(level),
             *quality,
             *flags,
-            f'-DIMALIGN_SOURCE_HASH="{source_hash()}"',
+            f'-DIMALIGN_SOURCE_HASH="{source_hash(sources)}"',
             "-c",
-            str(SOURCES / f"{name}.c"),
+            str(sources / f"{name}.c"),
             "-o",
             found[-1],
         )
@@ -261,7 +273,44 @@ def build(
         made = Path(scratch) / path.name
         link(compiled_by, objects(compiled_by, Path(scratch), strict=strict), made)
         # In one step: who has the old one loaded keeps it, who loads now gets a whole one.
-        made.replace(path)
+        try:
+            made.replace(path)
+        except OSError as error:  # Windows does not let go of one that is loaded
+            raise Failed(f"{path} is in use: {error}") from error
+    return path
+
+
+def build_driver(
+    path: Path, compiled_by: Compiler | None = None, *flags: str, sources: Path = SOURCES
+) -> Path:
+    """Compile the program that tries every kernel at every level, warnings being errors.
+
+    Args:
+        path: of the program.
+        compiled_by: which compiler; None for the one that is here.
+        flags: more of them, such as ``SANITIZE``.
+        sources: the folder of the core's sources.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        Failed: if there is no compiler, or it refuses.
+    """
+    compiled_by = compiled_by or compiler()
+    with tempfile.TemporaryDirectory() as scratch:
+        made = objects(compiled_by, Path(scratch), *flags, sources=sources, strict=True)
+        compiled_by.run(
+            *compiled_by.flags(),
+            *WARNINGS,
+            "-Werror",
+            *flags,
+            f"-I{sources}",
+            str(DRIVER),
+            *made,
+            "-o",
+            str(path),
+        )
     return path
 
 
@@ -270,13 +319,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m build_backend.compile", description=__doc__)
     parser.add_argument("--strict", action="store_true", help="warnings are errors")
     parser.add_argument("--zig", action="store_true", help="by ziglang, whatever else is there")
+    parser.add_argument("--driver", type=Path, help="the program that tries it, there, instead")
+    parser.add_argument("--sanitize", action="store_true", help="have it look for undefined acts")
     options = parser.parse_args()
-    with contextlib.suppress(BrokenPipeError):
-        try:
-            path = build(compiled_by=zig() if options.zig else None, strict=options.strict)
-        except Failed as error:
-            sys.exit(str(error))
-        print(path)
+    compiled_by = zig() if options.zig else None
+    try:
+        if options.driver:
+            flags = SANITIZE if options.sanitize else ()
+            path = build_driver(options.driver, compiled_by, *flags)
+        else:
+            path = build(compiled_by=compiled_by, strict=options.strict)
+    except Failed as error:
+        sys.exit(str(error))
+    print(path)
 
 
 if __name__ == "__main__":
