@@ -161,7 +161,10 @@ def level() -> str:
 
 def levels() -> list[str]:
     """The levels that this processor has, worst first."""
-    library = core()
+    return _levels(core())
+
+
+def _levels(library: ctypes.CDLL) -> list[str]:
     names: list[str] = []
     while name := library.imalign_level_name(len(names)):
         names.append(name.decode())
@@ -185,4 +188,6 @@ def forced(name: str) -> Iterator[None]:
 
 def _set_level(library: ctypes.CDLL, name: str) -> None:
     if library.imalign_set_level(name.encode()):
-        raise CoreError(f"this processor has no level {name!r} of the native core (see {FORCE})")
+        raise CoreError(
+            f"{FORCE}: there is no level {name!r} here, but {', '.join(_levels(library))}"
+        )
