@@ -38,8 +38,9 @@ class PlatformWheel(bdist_wheel):
 
     def finalize_options(self) -> None:
         """What it holds goes where a platform's own files go."""
+        # Several commands ask this one question, and setuptools knows of no core.
+        self.distribution.has_ext_modules = lambda: True  # type: ignore[method-assign]
         super().finalize_options()
-        self.root_is_pure = False
 
     def get_tag(self) -> tuple[str, str, str]:
         """Python, ABI, platform."""
