@@ -170,11 +170,14 @@ def zig(machine: str | None = None, target: str | None = None) -> Compiler:
 def system_compilers() -> Iterator[Compiler]:
     """The compilers that may be on this machine, the one that ``CC`` names first."""
     machine = this_machine()
+    # Apple's compile for whichever processor they are told.
+    names = {"x86_64": "x86_64", "aarch64": "arm64"}
+    target = ("-arch", names[machine]) if sys.platform == "darwin" else ()
     if named := os.environ.get("CC"):
-        yield Compiler(tuple(shlex.split(named)), machine)
+        yield Compiler((*shlex.split(named), *target), machine)
     if sys.platform != "win32":
         for name in ("cc", "gcc", "clang"):
-            yield Compiler((name,), machine)
+            yield Compiler((name, *target), machine)
 
 
 def works(compiler: Compiler) -> bool:

@@ -9,6 +9,7 @@ import functools
 import importlib.util
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -47,11 +48,14 @@ def needs(program: str, install: str) -> str:
     return shutil.which(program) or lacking(program, install)
 
 
+def needs_any_compiler() -> Compiler:
+    """Whichever there is."""
+    return system_compiler() or needs_zig()
+
+
 @functools.cache
 def pythons() -> list[str]:
     """Every Python from 3.10 that is here, one of each version; this one is the first."""
-    import subprocess  # noqa: PLC0415
-
     found = {f"3.{sys.version_info.minor}": sys.executable}
     for folder in [
         *os.environ.get("PATH", "").split(os.pathsep),

@@ -131,7 +131,7 @@ def test_a_compiler_that_cannot_is_found_out(tmp_path: Path) -> None:
 
 def test_the_named_compiler_is_tried_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CC", "ccache 'my gcc'")
-    assert next(iter(system_compilers())).command == ("ccache", "my gcc")
+    assert next(iter(system_compilers())).command[:2] == ("ccache", "my gcc")
 
 
 def test_ziglang_is_asked_for_only_where_no_compiler_works(

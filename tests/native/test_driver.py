@@ -23,7 +23,14 @@ from build_backend.compile import (
     build_driver,
     this_machine,
 )
-from tests.native.proofs import ANSWERS, lacking, needs, needs_system_compiler, needs_zig
+from tests.native.proofs import (
+    ANSWERS,
+    lacking,
+    needs,
+    needs_any_compiler,
+    needs_system_compiler,
+    needs_zig,
+)
 
 FUZZED_CALLS = 3000
 
@@ -38,7 +45,7 @@ def levels_told(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 @pytest.fixture(scope="module")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build_driver(tmp_path_factory.mktemp("driver") / "driver")
+    return build_driver(tmp_path_factory.mktemp("driver") / "driver", needs_any_compiler())
 
 
 @pytest.mark.parametrize("level", LEVELS[this_machine()])

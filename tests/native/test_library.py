@@ -32,7 +32,7 @@ from align_cli.native.library import (
     plane,
     source_hash,
 )
-from tests.native.proofs import ROOT
+from tests.native.proofs import ROOT, needs_any_compiler
 
 STRUCTURES = {"sample": sample._Sample}
 """The structure that Python passes to each kernel."""
@@ -59,6 +59,7 @@ def test_a_missing_core_is_named_with_what_to_do(copy: Path) -> None:
 
 
 def test_in_a_working_copy_it_is_compiled(copy: Path) -> None:
+    needs_any_compiler()
     shutil.copytree(ROOT / "build_backend", copy.parent.parent / "build_backend")
     library_path(copy).unlink()
     with pytest.raises(CoreError, match=r"run .* -m build_backend\.compile$"):
