@@ -36,8 +36,9 @@ static inline uint64_t draw_bits(struct stream *from) {
     return z ^ z >> 31;
 }
 
-/* low <= whole number <= high. */
+/* low <= whole number <= high; low if there is none. */
 static inline int64_t draw_whole(struct stream *from, int64_t low, int64_t high) {
+    if (high < low) return low;
     return low + (int64_t)(draw_bits(from) % (uint64_t)(high - low + 1));
 }
 
@@ -98,8 +99,9 @@ struct buffer {
     uint8_t *memory, *before; /* and a copy of what it held before the call */
     size_t length;
     enum item item;
-    int written;                         /* by the call; else it must not change */
-    int64_t first, row, rows, step;      /* the bytes that may be written: `rows` times `row` */
+    int written;             /* by the call; else it must not change */
+    int scratch;             /* of the call's own: what it holds afterwards is of no interest */
+    int64_t row, rows, step; /* the bytes that may be written: `rows` times `row` */
 };
 
 enum { MOST_BUFFERS = 64 };
@@ -131,13 +133,12 @@ static inline void put(uint8_t *at, enum item item, double value) {
     memcpy(at, from, (size_t)item_size(item));
 }
 
-/* A plane to be read, of values low <= value < high (bytes: whole ones): with steps that are
- * negative, zero, unaligned, or leave gaps. */
-static inline struct imalign_plane draw_plane(struct stream *from, enum item item,
-                                              struct size sides, double low, double high) {
+/* A plane to be read, of values low <= value < high (bytes: whole ones, and 0 below), whose rows are
+ * upside down, overlap, are unaligned, repeat each other, or leave gaps. */
+static inline struct imalign_plane draw_stepped(struct stream *from, enum item item,
+                                                struct size sides, int64_t step_x, double low,
+                                                double high) {
     int64_t size = item_size(item), width = sides.width, height = sides.height;
-    const int64_t across[] = {size, size, size, -size, 2 * size, size + 1, 0};
-    int64_t step_x = across[draw_whole(from, 0, 6)];
     int64_t line = (step_x < 0 ? -step_x : step_x) * width + size;
     const int64_t down[] = {line, line, line + 3, -line, -line - 5, 0, size};
     int64_t step_y = down[draw_whole(from, 0, 6)];
@@ -166,6 +167,29 @@ static inline struct imalign_plane draw_plane(struct stream *from, enum item ite
         }
     }
     return plane;
+}
+
+/* The same, with the pixels of a row in any order and at any distance. */
+static inline struct imalign_plane draw_plane(struct stream *from, enum item item,
+                                              struct size sides, double low, double high) {
+    int64_t size = item_size(item);
+    const int64_t across[] = {size, size, size, -size, 2 * size, size + 1, 0};
+    int64_t step_x = across[draw_whole(from, 0, 6)];
+    return draw_stepped(from, item, sides, step_x, low, high);
+}
+
+/* The same, with the pixels of a row side by side, as some kernels ask for. */
+static inline struct imalign_plane draw_packed(struct stream *from, enum item item,
+                                               struct size sides, double low, double high) {
+    if (from->hostile && draw_once_in(from, 20)) return draw_plane(from, item, sides, low, high);
+    return draw_stepped(from, item, sides, item_size(item), low, high);
+}
+
+/* None where a kernel can do without, else a packed one. */
+static inline struct imalign_plane draw_perhaps(struct stream *from, enum item item,
+                                                struct size sides, double low, double high) {
+    if (draw_once_in(from, 2)) return (struct imalign_plane){0};
+    return draw_packed(from, item, sides, low, high);
 }
 
 /* A plane to be written, with guard bytes between its rows. `keep`: the call reads it as well, so
@@ -201,6 +225,13 @@ static inline void *draw_numbers(struct stream *from, enum item item, int64_t co
     return buffer->memory;
 }
 
+/* `count` values for the call to compute with. */
+static inline void *draw_scratch(struct stream *from, enum item item, int64_t count) {
+    void *memory = draw_numbers(from, item, count, 1, 0, 0, 0);
+    buffers[buffer_count - 1].scratch = 1;
+    return memory;
+}
+
 /* A warp from a window to a source of that size: near the identity, turned, with or without a
  * perspective, and now and then with the horizon inside, or far away. */
 static inline void draw_warp(struct stream *from, struct size source, double warp[9]) {
@@ -222,7 +253,7 @@ static inline void draw_warp(struct stream *from, struct size source, double war
 }
 
 /* Rows to be worked on: most often all, else some; of a hostile stream wrong ones. */
-static inline void draw_rows(struct stream *from, int64_t height, int64_t *first, int64_t *end) {
+static inline void draw_run(struct stream *from, int64_t height, int64_t *first, int64_t *end) {
     *first = 0, *end = height;
     if (draw_once_in(from, 3)) {
         *first = draw_whole(from, 0, height);

@@ -50,7 +50,7 @@ static uint64_t hash_byte(uint64_t hash, uint8_t byte) { /* FNV-1a */
 static uint64_t hash_outputs(uint64_t hash) {
     for (int i = 0; i < buffer_count; i++) {
         const struct buffer *buffer = &buffers[i];
-        for (int64_t y = 0; buffer->written && y < buffer->rows; y++) {
+        for (int64_t y = 0; buffer->written && !buffer->scratch && y < buffer->rows; y++) {
             const uint8_t *row = buffer->memory + y * buffer->step;
             int64_t size = item_size(buffer->item);
             for (int64_t x = 0; x < buffer->row; x += size) {
