@@ -17,7 +17,7 @@ from numpy.linalg import _umath_linalg
 from align_cli.commands.exit_codes import ExitCode
 from align_cli.commands.group import cli
 from align_cli.commands.run import run
-from align_cli.native import rows, sample
+from align_cli.native import points, rows, sample
 from align_cli.native.library import (
     HERE,
     SOURCES,
@@ -34,7 +34,7 @@ from align_cli.native.library import (
 )
 from tests.native.proofs import ROOT, needs_any_compiler
 
-STRUCTURES = {"sample": sample._Sample, "rows": rows._Rows}
+STRUCTURES = {"sample": sample._Sample, "rows": rows._Rows, "points": points._Points}
 """The structure that Python passes to each kernel."""
 
 

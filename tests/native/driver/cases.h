@@ -86,4 +86,59 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     }
 }
 
+static inline void draw_points(struct stream *from, struct imalign_points *call) {
+    struct size level = draw_size(from);
+    call->source = draw_packed(from, FLOAT32, level, 0.0, 255.0);
+    call->count = draw_whole(from, 1, 90);
+    const int64_t count = call->count, padded = (count + 15) / 16 * 16;
+    call->x = draw_numbers(from, FLOAT32, count, 0, 0, -1.0, (double)level.width + 2.0);
+    call->y = draw_numbers(from, FLOAT32, count, 0, 0, -1.0, (double)level.height + 2.0);
+    call->image = draw_numbers(from, FLOAT32, count, 0, 0, 0.0, 255.0);
+    if (draw_once_in(from, 2)) {
+        call->bend_x = draw_numbers(from, FLOAT32, count, 0, 0, -9.0, 9.0);
+        call->bend_y = draw_numbers(from, FLOAT32, count, 0, 0, -9.0, 9.0);
+    }
+    for (int i = 0; i < 6; i++)
+        call->monomials[i] = draw_numbers(from, FLOAT32, count, 0, 0, -1.0, 1.0);
+
+    static const int64_t motions[] = {2, 3, 4, 6, 8}, terms[] = {0, 1, 6};
+    call->motion = motions[draw_whole(from, 0, 4)];
+    call->terms = terms[draw_whole(from, 0, 2)];
+    const int64_t size = call->motion + 2 * call->terms;
+    uint8_t *columns = draw_numbers(from, FLOAT32, size * padded, 0, 0, -20.0, 20.0);
+    for (int64_t i = 0; i < size; i++)
+        memset(columns + (i * padded + count) * 4, 0, (size_t)(padded - count) * 4);
+    memcpy(buffers[buffer_count - 1].before, columns, buffers[buffer_count - 1].length);
+    call->columns = (const float *)(const void *)columns;
+    call->ranked_count = draw_whole(from, 0, count);
+    call->ranked = draw_indices(from, call->ranked_count, 0, count - 1);
+
+    draw_warp(from, level, call->warp);
+    call->reach = draw_whole(from, 0, 2);
+    call->known = draw_number(from, 200.0, 260.0);
+    call->varies = draw_once_in(from, 2);
+    for (int i = 0; i < (call->varies ? 6 : 1); i++) {
+        call->factor[i] = (i == 0) + draw_number(from, -0.2, 0.2);
+        call->offset[i] = draw_number(from, -9.0, 9.0);
+    }
+    call->loss = draw_whole(from, 0, IMALIGN_LOSSES - 1);
+    call->constant = draw_number(from, 1.0, 5.0);
+    call->scale = draw_once_in(from, 2) ? draw_number(from, 1.0, 30.0) : 0.0;
+    call->at_least = draw_number(from, 0.0, 9.0);
+    call->least_scale = draw_number(from, 1e-3, 1e-2);
+    call->noise = draw_number(from, 0.0, 9.0);
+    call->spread = draw_number(from, 10.0, 60.0);
+    call->least_noise = draw_number(from, 0.0, 1e-2);
+    call->most_noise = draw_number(from, 0.1, 0.5);
+    call->with_matrix = draw_once_in(from, 2);
+    call->scratch = draw_scratch(from, FLOAT32, IMALIGN_POINTS_SCRATCH(count));
+    call->sums = draw_numbers(from, FLOAT64, sizeof *call->sums / 8, 1, 0, 0, 0);
+    if (from->hostile && draw_once_in(from, 16)) {
+        int64_t *const wrong[] = {&call->count, &call->ranked_count, &call->motion,
+                                  &call->terms, &call->reach,        &call->loss};
+        const int64_t values[] = {-1, INT64_MIN, INT64_MAX, IMALIGN_LONGEST_SIDE + 1};
+        *wrong[draw_whole(from, 0, 5)] = values[draw_whole(from, 0, 3)];
+    }
+}
+
 #endif

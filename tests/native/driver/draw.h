@@ -89,10 +89,10 @@ static inline struct size draw_size(struct stream *from) {
 
 /* ---- buffers ---- */
 
-enum item { FLOAT32, FLOAT64, BYTES }; /* what a buffer holds */
+enum item { FLOAT32, FLOAT64, INT64, BYTES }; /* what a buffer holds */
 
 static inline int64_t item_size(enum item item) {
-    return item == FLOAT64 ? 8 : item == FLOAT32 ? 4 : 1;
+    return item == FLOAT32 ? 4 : item == BYTES ? 1 : 8;
 }
 
 struct buffer {
@@ -129,7 +129,7 @@ static inline void free_buffers(void) {
 static inline void put(uint8_t *at, enum item item, double value) {
     float narrow = (float)value;
     uint8_t byte = (uint8_t)(value > 0.0 && value < 256.0 ? value : 0.0);
-    const void *from = item == FLOAT64 ? (void *)&value : item == FLOAT32 ? (void *)&narrow : &byte;
+    const void *from = item == FLOAT32 ? (void *)&narrow : item == BYTES ? (void *)&byte : &value;
     memcpy(at, from, (size_t)item_size(item));
 }
 
@@ -223,6 +223,18 @@ static inline void *draw_numbers(struct stream *from, enum item item, int64_t co
         put(buffer->memory + i * size, item, draw_number(from, low, high));
     memcpy(buffer->before, buffer->memory, buffer->length);
     return buffer->memory;
+}
+
+/* `count` whole numbers side by side, low <= number <= high, to be read. */
+static inline void *draw_indices(struct stream *from, int64_t count, int64_t low, int64_t high) {
+    uint8_t *indices = draw_numbers(from, INT64, count, 0, 0, 0, 0);
+    for (int64_t i = 0; i < count; i++) {
+        int64_t index = draw_whole(from, low, high);
+        if (from->hostile && draw_once_in(from, 500)) index += draw_once_in(from, 2) ? -1 : 1;
+        memcpy(indices + i * 8, &index, sizeof index);
+    }
+    memcpy(buffers[buffer_count - 1].before, indices, buffers[buffer_count - 1].length);
+    return indices;
 }
 
 /* `count` values for the call to compute with. */
