@@ -228,34 +228,42 @@ def link(compiler: Compiler, objects: Sequence[str], path: Path, *flags: str) ->
     compiler.run(kind, *target, *flags, *objects, "-o", str(path))
 
 
-def objects(
-    compiler: Compiler, folder: Path, *flags: str, sources: Path = SOURCES, strict: bool = False
-) -> list[str]:
-    """Compile every source into an object of its own.
+def compiled(
+    compiler: Compiler,
+    level: str | None,
+    folder: Path,
+    *flags: str,
+    sources: Path = SOURCES,
+    strict: bool = False,
+) -> str:
+    """Compile one source.
 
     Args:
         compiler: which.
-        folder: for the objects.
+        level: whose source; None for the dispatch.
+        folder: for the object.
         flags: more of them.
         sources: the folder of the sources.
         strict: warnings are errors. Not where users install: their compiler may be newer than
             this file, and know warnings that it does not.
 
     Returns:
-        Paths of the objects.
+        The object's path.
     """
-    quality = (*WARNINGS, "-Werror") if strict else ()
-    of_sources = f'-DIMALIGN_SOURCE_HASH="{source_hash(sources)}"'
+    name = f"level_{level}" if level else "dispatch"
+    path = str(folder / f"{name}.o")
+    own = (*compiler.flags(level), *((*WARNINGS, "-Werror") if strict else ()), *flags)
+    hashed = f'-DIMALIGN_SOURCE_HASH="{source_hash(sources)}"'
+    compiler.run(*own, hashed, "-c", str(sources / f"{name}.c"), "-o", path)
+    return path
 
-    def compiled(level: str | None) -> str:
-        name = f"level_{level}" if level else "dispatch"
-        path = str(folder / f"{name}.o")
-        own = (*compiler.flags(level), *quality, *flags, of_sources)
-        compiler.run(*own, "-c", str(sources / f"{name}.c"), "-o", path)
-        return path
 
+def objects(compiler: Compiler, folder: Path, *flags: str, strict: bool = False) -> list[str]:
+    """``compiled``, of the dispatch and of every level, worst first, as many at a time as cores."""
     with ThreadPoolExecutor(available_cores()) as pool:
-        return list(pool.map(compiled, (None, *LEVELS[compiler.machine])))
+        levels = (None, *LEVELS[compiler.machine])
+        one = functools.partial(compiled, compiler, strict=strict)
+        return list(pool.map(lambda level: one(level, folder, *flags), levels))
 
 
 def build(
@@ -282,38 +290,36 @@ def build(
     return path
 
 
-def build_driver(
-    path: Path, compiled_by: Compiler | None = None, *flags: str, sources: Path = SOURCES
+def link_driver(
+    path: Path, compiler: Compiler, made: Sequence[str], *flags: str, sources: Path = SOURCES
 ) -> Path:
-    """Compile the program that tries every kernel at every level, warnings being errors.
+    """Compile the program that tries every kernel at every level, and put it together.
 
     Args:
         path: of the program.
-        compiled_by: which compiler; None for the one that is here.
+        compiler: which.
+        made: the core's objects.
         flags: more of them, such as ``SANITIZE``.
         sources: the folder of the core's sources.
 
     Returns:
         ``path``.
+    """
+    own = (*compiler.flags(), *WARNINGS, "-Werror", *flags)
+    compiler.run(*own, f"-I{sources}", str(DRIVER), *made, "-o", str(path))
+    return path
+
+
+def build_driver(path: Path, compiled_by: Compiler | None = None, *flags: str) -> Path:
+    """``link_driver``, and the objects for it, warnings being errors.
 
     Raises:
         Failed: if there is no compiler, or it refuses.
     """
     compiled_by = compiled_by or compiler()
     with tempfile.TemporaryDirectory() as scratch:
-        made = objects(compiled_by, Path(scratch), *flags, sources=sources, strict=True)
-        compiled_by.run(
-            *compiled_by.flags(),
-            *WARNINGS,
-            "-Werror",
-            *flags,
-            f"-I{sources}",
-            str(DRIVER),
-            *made,
-            "-o",
-            str(path),
-        )
-    return path
+        made = objects(compiled_by, Path(scratch), *flags, strict=True)
+        return link_driver(path, compiled_by, made, *flags)
 
 
 def main() -> None:

@@ -5,18 +5,21 @@ Where ``IMALIGN_REQUIRE`` is "native", as in ``.ci/run``, nothing is skipped: wh
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib.util
 import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from build_backend.compile import Compiler, system_compiler, zig
+from build_backend.compile import Compiler, objects, system_compiler, zig
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -51,6 +54,18 @@ def needs(program: str, install: str) -> str:
 def needs_any_compiler() -> Compiler:
     """Whichever there is."""
     return system_compiler() or needs_zig()
+
+
+@functools.cache
+def objects_by(needed: Callable[[], Compiler]) -> list[Path]:
+    """The objects of a compiler, in the order of ``objects``, warnings being errors; made once.
+
+    Args:
+        needed: one of the functions above.
+    """
+    folder = tempfile.TemporaryDirectory()
+    atexit.register(folder.cleanup)
+    return [Path(each) for each in objects(needed(), Path(folder.name), strict=True)]
 
 
 @functools.cache

@@ -17,15 +17,14 @@ from build_backend.compile import (
     ZIG_REQUIREMENT,
     Compiler,
     Failed,
-    build,
     compiler,
-    objects,
+    link,
     system_compiler,
     system_compilers,
     this_machine,
     works,
 )
-from tests.native.proofs import needs, needs_system_compiler, needs_zig
+from tests.native.proofs import needs, needs_system_compiler, needs_zig, objects_by
 
 FUSED = re.compile(r"\b(vfn?m(add|sub)\w*|fn?m(add|sub|la|ls)\b)")
 """Multiplications fused with an addition, of x86-64 and of 64-bit ARM."""
@@ -41,11 +40,9 @@ FROM_LIBC = {"memcpy", "memset", "memmove", "memcmp", "strcmp"}
 """All that the core may ask of the system: nothing of libm."""
 
 
-@pytest.fixture(scope="module", params=[needs_system_compiler, needs_zig])
-def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    """The objects of a compiler, warnings being errors."""
-    by: Callable[[], Compiler] = request.param
-    return [Path(each) for each in objects(by(), tmp_path_factory.mktemp("objects"), strict=True)]
+COMPILERS = pytest.mark.parametrize("by", [needs_system_compiler, needs_zig])
+
+Needed = Callable[[], Compiler]
 
 
 def told(*command: str | Path) -> str:
@@ -53,9 +50,9 @@ def told(*command: str | Path) -> str:
 
 
 @pytest.mark.skipif(this_machine() != "x86_64", reason="names x86-64's instructions")
-def test_no_multiplication_is_fused_and_no_level_borrows_from_a_later_one(
-    made: list[Path],
-) -> None:
+@COMPILERS
+def test_no_multiplication_is_fused_and_no_level_borrows_from_a_later_one(by: Needed) -> None:
+    made = objects_by(by)
     objdump = needs("objdump", "apt-get install binutils")
     for path in made:
         text = told(objdump, "-d", "--no-show-raw-insn", path)
@@ -89,25 +86,26 @@ def test_zig_left_alone_would_fuse(tmp_path: Path) -> None:
     assert not FUSED.findall((tmp_path / "apart.s").read_text())
 
 
-def test_nothing_of_libm_is_called(made: list[Path]) -> None:
+@COMPILERS
+def test_nothing_of_libm_is_called(by: Needed) -> None:
     nm = needs("nm", "apt-get install binutils")
-    for path in made:
+    for path in objects_by(by):
         wanted = {line.split()[-1] for line in told(nm, "-u", path).splitlines()}
         assert {each for each in wanted if not each.startswith(("imalign_", "_GLOBAL"))} <= (
             FROM_LIBC
         )
 
 
-@pytest.mark.parametrize("by", [needs_system_compiler, needs_zig])
-def test_only_the_entries_are_visible(by: Callable[[], Compiler], tmp_path: Path) -> None:
+@COMPILERS
+def test_only_the_entries_are_visible(by: Needed, tmp_path: Path) -> None:
     nm = needs("nm", "apt-get install binutils")
-    library = build(tmp_path, by())
+    library = tmp_path / "library"
+    link(by(), [str(path) for path in objects_by(by)], library)
     lines = told(nm, "-D", "--defined-only", library).splitlines()
     names = {line.split()[-1] for line in lines if " T " in line or " D " in line or " R " in line}
     assert "imalign_sample" in names
     assert all(name.startswith("imalign_") for name in names)
     assert not any(name.startswith("imalign_kernels") for name in names)
-    assert [path.name for path in tmp_path.iterdir()] == [library.name]
 
 
 def test_a_level_refuses_flags_that_are_not_its_own(tmp_path: Path) -> None:

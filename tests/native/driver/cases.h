@@ -13,6 +13,16 @@ static inline void draw_sample(struct stream *from, struct imalign_sample *call)
     call->replicate = draw_once_in(from, 2);
 }
 
+/* The record of a structure of so many numbers, the last of which is a count. */
+static inline const char *a_sum(size_t numbers) {
+    static char records[2][512];
+    static int next;
+    char *record = records[next = !next];
+    memset(record, 'd', numbers);
+    record[numbers - 1] = 'q', record[numbers] = 0;
+    return record;
+}
+
 static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     call->width = draw_side(from);
     call->rows = draw_whole(from, 1, 12);
@@ -76,7 +86,7 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
         call->residual = draw_output(from, FLOAT32, shown, 0, 0, 0);
         call->inside = draw_output(from, BYTES, shown, 0, 0, 0);
     }
-    call->sums = draw_numbers(from, FLOAT64, sizeof(struct imalign_sums) / 8, 1, 0, 0, 0);
+    call->sums = draw_records(from, a_sum(sizeof *call->sums / 8), 1);
     if (from->hostile && draw_once_in(from, 16)) {
         int64_t *const wrong[] = {&call->width,        &call->rows,        &call->apart,
                                   &call->source_width, &call->finer,       &call->loss,
@@ -111,7 +121,7 @@ static inline void draw_points(struct stream *from, struct imalign_points *call)
     memcpy(buffers[buffer_count - 1].before, columns, buffers[buffer_count - 1].length);
     call->columns = (const float *)(const void *)columns;
     call->ranked_count = draw_whole(from, 0, count);
-    call->ranked = draw_indices(from, call->ranked_count, 0, count - 1);
+    call->ranked = draw_indices(from, call->ranked_count, count, count);
 
     draw_warp(from, level, call->warp);
     call->reach = draw_whole(from, 0, 2);
@@ -132,12 +142,89 @@ static inline void draw_points(struct stream *from, struct imalign_points *call)
     call->most_noise = draw_number(from, 0.1, 0.5);
     call->with_matrix = draw_once_in(from, 2);
     call->scratch = draw_scratch(from, FLOAT32, IMALIGN_POINTS_SCRATCH(count));
-    call->sums = draw_numbers(from, FLOAT64, sizeof *call->sums / 8, 1, 0, 0, 0);
+    call->sums = draw_records(from, a_sum(sizeof *call->sums / 8), 1);
     if (from->hostile && draw_once_in(from, 16)) {
         int64_t *const wrong[] = {&call->count, &call->ranked_count, &call->motion,
                                   &call->terms, &call->reach,        &call->loss};
         const int64_t values[] = {-1, INT64_MIN, INT64_MAX, IMALIGN_LONGEST_SIDE + 1};
         *wrong[draw_whole(from, 0, 5)] = values[draw_whole(from, 0, 3)];
+    }
+}
+
+/* One or two planes, of one size. */
+static inline void draw_planes(struct stream *from, int64_t planes, struct size sides,
+                               struct imalign_plane found[2]) {
+    for (int64_t p = 0; p < planes; p++) found[p] = draw_plane(from, FLOAT32, sides, 0.0, 255.0);
+}
+
+static inline void draw_windows(struct stream *from, struct imalign_windows *call) {
+    call->planes = draw_whole(from, 1, 2);
+    const int64_t side = call->side = draw_whole(from, 1, IMALIGN_LONGEST_TILE);
+    struct size places = draw_size(from), target = draw_size(from);
+    struct size warped = {places.width + side - 1, places.height + side - 1};
+    target.width += side, target.height += side;
+    draw_planes(from, call->planes, warped, call->warped);
+    draw_planes(from, call->planes, target, call->target);
+    call->whole = draw_plane(from, BYTES, places, -32.0, 256.0);
+    call->count = draw_whole(from, 1, 3);
+    call->corner = draw_indices(from, 2 * call->count, target.width - side, target.height - side);
+    call->reach = draw_whole(from, 0, 9);
+    call->displaced_x = draw_whole(from, -4, 4);
+    call->displaced_y = draw_whole(from, -4, 4);
+    call->stationary = draw_whole(from, 0, 2);
+    call->neighbours = draw_whole(from, 0, 3);
+    call->fewest_places = draw_whole(from, 0, 9);
+    call->tied = draw_number(from, 0.0, 0.05);
+    call->ahead = draw_number(from, 0.0, 0.2);
+    call->least_correlation = draw_number(from, 0.0, 0.6);
+    int64_t across = 2 * call->reach + 1, down = across;
+    across = across < places.width ? across : places.width;
+    down = down < places.height ? down : places.height;
+    call->scratch = draw_scratch(from, FLOAT32, IMALIGN_WINDOWS_SCRATCH(across, down));
+    call->found = draw_records(from, "dqqqqqq", call->count);
+    if (from->hostile && draw_once_in(from, 8)) {
+        int64_t *const wrong[] = {&call->planes,      &call->side,        &call->count,
+                                  &call->displaced_x, &call->displaced_y, &call->stationary,
+                                  &call->neighbours,  &call->fewest_places};
+        const int64_t values[] = {-1, INT64_MIN, INT64_MAX, -IMALIGN_LONGEST_SIDE};
+        *wrong[draw_whole(from, 0, 7)] = values[draw_whole(from, 0, 3)];
+    }
+}
+
+static inline void draw_tiles(struct stream *from, struct imalign_tiles *call) {
+    call->planes = draw_whole(from, 1, 2);
+    const int64_t side = call->side = draw_whole(from, 1, IMALIGN_LONGEST_TILE);
+    struct size source = draw_size(from), target = draw_size(from);
+    source.width += 1, source.height += 1, target.width += side, target.height += side;
+    draw_planes(from, call->planes, target, call->target);
+    for (int64_t p = 0; p < call->planes; p++)
+        call->source[p] = draw_packed(from, FLOAT32, source, 0.0, 255.0);
+    call->count = draw_whole(from, 1, 3);
+    call->corner = draw_indices(from, 2 * call->count, target.width - side, target.height - side);
+    call->begin = draw_numbers(from, FLOAT64, 2 * call->count, 0, 0, -2.0, 2.0);
+    call->steps = draw_whole(from, 0, 4);
+    draw_warp(from, source, call->warp);
+    call->small = draw_number(from, 0.0, 0.1);
+    call->reach = draw_number(from, 0.0, 4.0);
+    call->singular = draw_number(from, 1e-4, 1e-2);
+    call->found = draw_records(from, "ddddddddd", call->count);
+    if (from->hostile && draw_once_in(from, 8)) {
+        int64_t *const wrong[] = {&call->planes, &call->side, &call->count, &call->steps};
+        const int64_t values[] = {-1, INT64_MIN, INT64_MAX, -IMALIGN_LONGEST_SIDE};
+        *wrong[draw_whole(from, 0, 3)] = values[draw_whole(from, 0, 3)];
+    }
+}
+
+static inline void draw_apart(struct stream *from, struct imalign_apart *call) {
+    struct size places = draw_size(from);
+    call->taken = draw_output(from, BYTES, places, 1, 0.0, 1.0); /* bytes below 1: all 0 */
+    call->count = places.width && places.height ? draw_whole(from, 0, 40) : 0;
+    call->place = draw_indices(from, 2 * call->count, places.width, places.height);
+    call->reach = draw_whole(from, 0, 9);
+    call->kept = draw_numbers(from, BYTES, call->count, 1, 0, 0, 0);
+    if (from->hostile && draw_once_in(from, 8)) {
+        const int64_t values[] = {-1, INT64_MIN, INT64_MAX, IMALIGN_LONGEST_SIDE + 1};
+        *(draw_once_in(from, 2) ? &call->count : &call->reach) = values[draw_whole(from, 0, 3)];
     }
 }
 

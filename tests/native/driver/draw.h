@@ -1,7 +1,7 @@
 /* Calls drawn at random: numbers, planes of any steps, outputs between guard bytes.
  *
- * Each buffer is an allocation of its own and exactly as long as it has to be, so that the address
- * sanitizer sees every byte beyond. The same seed draws the same call on every machine: so nothing
+ * Each buffer is an allocation of its own, exactly as long as it has to be where the address sanitizer
+ * watches what lies beyond, and between guard bytes where it does not. The same seed draws the same call on every machine: so nothing
  * here rounds differently elsewhere, and a statement draws once, for C leaves open which argument
  * of a function is evaluated first. */
 #ifndef DRAW_H
@@ -95,11 +95,18 @@ static inline int64_t item_size(enum item item) {
     return item == FLOAT32 ? 4 : item == BYTES ? 1 : 8;
 }
 
+#if defined __SANITIZE_ADDRESS__
+enum { GUARD = 0 };
+#else
+enum { GUARD = 256 };
+#endif
+
 struct buffer {
     uint8_t *memory, *before; /* and a copy of what it held before the call */
     size_t length;
     enum item item;
     int written;             /* by the call; else it must not change */
+    const char *record;      /* what is at each 8 bytes, d or q: double or int64; NULL: the items */
     int scratch;             /* of the call's own: what it holds afterwards is of no interest */
     int64_t row, rows, step; /* the bytes that may be written: `rows` times `row` */
 };
@@ -113,16 +120,25 @@ static inline struct buffer *new_buffer(size_t length, enum item item, int writt
     if (buffer_count == MOST_BUFFERS) fputs("too many buffers\n", stderr), exit(2);
     struct buffer *made = &buffers[buffer_count++];
     *made = (struct buffer){.length = length, .item = item, .written = written};
-    made->memory = malloc(length ? length : 1);
-    made->before = malloc(length ? length : 1);
+    made->memory = malloc(length + 2 * GUARD + !length);
+    made->before = malloc(length + !length);
     if (!made->memory || !made->before) fputs("no memory\n", stderr), exit(2);
+    memset(made->memory, 0xc3, length + 2 * GUARD);
+    made->memory += GUARD;
     return made;
+}
+
+static inline int guards_hold(const struct buffer *buffer) {
+    for (int i = 0; i < GUARD; i++)
+        if (buffer->memory[-1 - i] != 0xc3 || buffer->memory[(int64_t)buffer->length + i] != 0xc3)
+            return 0;
+    return 1;
 }
 
 static inline void free_buffers(void) {
     while (buffer_count > 0) {
         struct buffer *last = &buffers[--buffer_count];
-        free(last->memory), free(last->before);
+        free(last->memory - GUARD), free(last->before);
     }
 }
 
@@ -225,11 +241,19 @@ static inline void *draw_numbers(struct stream *from, enum item item, int64_t co
     return buffer->memory;
 }
 
-/* `count` whole numbers side by side, low <= number <= high, to be read. */
-static inline void *draw_indices(struct stream *from, int64_t count, int64_t low, int64_t high) {
+/* `count` structures to be written, of doubles (d) and int64 (q) in the order of `record`. */
+static inline void *draw_records(struct stream *from, const char *record, int64_t count) {
+    void *memory = draw_numbers(from, INT64, count * (int64_t)strlen(record), 1, 0, 0, 0);
+    buffers[buffer_count - 1].record = record;
+    return memory;
+}
+
+/* `count` whole numbers side by side, to be read: at even places within 0 <= number < even, else
+ * within 0 <= number < odd. */
+static inline void *draw_indices(struct stream *from, int64_t count, int64_t even, int64_t odd) {
     uint8_t *indices = draw_numbers(from, INT64, count, 0, 0, 0, 0);
     for (int64_t i = 0; i < count; i++) {
-        int64_t index = draw_whole(from, low, high);
+        int64_t index = draw_whole(from, 0, (i % 2 ? odd : even) - 1);
         if (from->hostile && draw_once_in(from, 500)) index += draw_once_in(from, 2) ? -1 : 1;
         memcpy(indices + i * 8, &index, sizeof index);
     }

@@ -47,24 +47,28 @@ static uint64_t hash_byte(uint64_t hash, uint8_t byte) { /* FNV-1a */
     return (hash ^ byte) * UINT64_C(0x100000001b3);
 }
 
+/* Whether item `i` of a row of a buffer is a NaN, of either width. */
+static int is_nan(const struct buffer *buffer, const uint8_t *at, int64_t i) {
+    const char *record = buffer->record;
+    int wide = record ? record[(size_t)i % strlen(record)] == 'd' : buffer->item == FLOAT64;
+    float narrow = 0.0f;
+    double value = 0.0;
+    if (buffer->item == FLOAT32) memcpy(&narrow, at, sizeof narrow);
+    if (wide) memcpy(&value, at, sizeof value);
+    return narrow != narrow || value != value;
+}
+
 /* Hash what was written; a NaN counts as a NaN, for that is all that is promised. */
 static uint64_t hash_outputs(uint64_t hash) {
     for (int i = 0; i < buffer_count; i++) {
         const struct buffer *buffer = &buffers[i];
-        for (int64_t y = 0; buffer->written && !buffer->scratch && y < buffer->rows; y++) {
-            const uint8_t *row = buffer->memory + y * buffer->step;
-            int64_t size = item_size(buffer->item);
+        const int64_t size = item_size(buffer->item);
+        for (int64_t y = 0; buffer->written && !buffer->scratch && y < buffer->rows; y++)
             for (int64_t x = 0; x < buffer->row; x += size) {
-                uint8_t item[8] = {0};
-                float narrow = 0.0f;
-                double wide = 0.0;
-                memcpy(item, row + x, (size_t)size);
-                if (buffer->item == FLOAT32) memcpy(&narrow, item, sizeof narrow);
-                if (buffer->item == FLOAT64) memcpy(&wide, item, sizeof wide);
-                if (narrow != narrow || wide != wide) memset(item, 0xff, sizeof item);
-                for (int64_t k = 0; k < size; k++) hash = hash_byte(hash, item[k]);
+                const uint8_t *at = buffer->memory + y * buffer->step + x;
+                int none = is_nan(buffer, at, x / size);
+                for (int64_t k = 0; k < size; k++) hash = hash_byte(hash, none ? 0xff : at[k]);
             }
-        }
     }
     return hash;
 }
@@ -78,6 +82,7 @@ static void restore_buffers(void) {
 static int check_buffers(int refusal) {
     for (int i = 0; i < buffer_count; i++) {
         const struct buffer *buffer = &buffers[i];
+        if (!guards_hold(buffer)) return fail("it wrote beyond a buffer");
         if (memcmp(buffer->memory, buffer->before, buffer->length) == 0) continue;
         if (!buffer->written) return fail("an input was changed");
         if (refusal) return fail("it refused, but wrote");
@@ -211,6 +216,7 @@ static int replay(const struct kernel *kernel, const char *path) {
 }
 
 int main(int count, char **arguments) {
+    setvbuf(stdout, NULL, _IOLBF, BUFSIZ);
     const char *command = count > 1 ? arguments[1] : "";
     int code = 2;
     if (strcmp(command, "answers") == 0 && count == 2) {
