@@ -45,7 +45,7 @@
 enum imalign_code {
     IMALIGN_OK = 0,
     IMALIGN_NO_BUFFER,     /* a pointer is NULL where there is something to read or write */
-    IMALIGN_BAD_SIZE,      /* a side is negative, beyond IMALIGN_LONGEST_SIDE, or does not fit */
+    IMALIGN_BAD_SIZE,      /* a side or a count is negative, too large, or does not fit */
     IMALIGN_BAD_STEP,      /* the bytes from the first to the last pixel do not fit into 64 bits */
     IMALIGN_BAD_ROWS,      /* the rows are not within the output */
     IMALIGN_NOT_FINITE,    /* a coefficient is NaN or infinite */
@@ -215,6 +215,8 @@ struct imalign_tile {
     double squares; /* sum of the squared residuals */
     double cells;   /* sum of the squares of their means over cells of 4 pixels a side */
 };
+
+#define IMALIGN_MOST_STEPS 1000
 
 /* A few Gauss-Newton steps for each tile by itself, to where the source shows it. */
 struct imalign_tiles {

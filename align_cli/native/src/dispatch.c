@@ -156,7 +156,7 @@ const char *imalign_message(int code) {
     static const char *const messages[] = {
         [IMALIGN_OK] = "no fault",
         [IMALIGN_NO_BUFFER] = "a buffer is missing",
-        [IMALIGN_BAD_SIZE] = "a side is negative, too long, or fits nothing else",
+        [IMALIGN_BAD_SIZE] = "a side or a count is negative, too large, or does not fit",
         [IMALIGN_BAD_STEP] = "the pixels lie too far apart in memory",
         [IMALIGN_BAD_ROWS] = "the rows are not within the image",
         [IMALIGN_NOT_FINITE] = "a coefficient is not finite",
