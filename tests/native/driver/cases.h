@@ -228,4 +228,15 @@ static inline void draw_apart(struct stream *from, struct imalign_apart *call) {
     }
 }
 
+static inline void draw_cells(struct stream *from, struct imalign_cells *call) {
+    struct size image = draw_size(from);
+    struct size cells = {image.width / IMALIGN_CELL, image.height / IMALIGN_CELL};
+    if (draw_once_in(from, 4)) cells.width = draw_whole(from, 0, cells.width);
+    call->image = draw_packed(from, FLOAT32, image, 0.0, 255.0);
+    struct imalign_output *const means[] = {&call->xx, &call->xy, &call->yy};
+    for (int i = 0; i < 3; i++) *means[i] = draw_output(from, FLOAT32, cells, 0, 0, 0);
+    draw_run(from, cells.height, &call->first, &call->end);
+    call->scratch = draw_scratch(from, FLOAT32, IMALIGN_CELLS_SCRATCH(image.width));
+}
+
 #endif

@@ -174,12 +174,15 @@ static inline struct imalign_plane draw_stepped(struct stream *from, enum item i
 
     struct imalign_plane plane = {origin, width, height, step_x, step_y};
     if (from->hostile && draw_once_in(from, 40)) {
-        switch (draw_whole(from, 0, 4)) { /* all of them to be refused */
+        switch (draw_whole(from, 0, 6)) {
             case 0: plane.data = NULL; break;
             case 1: plane.width = -plane.width; break;
             case 2: plane.height = INT64_MAX; break;
             case 3: plane.width = IMALIGN_LONGEST_SIDE + 1; break;
             case 4: plane.height = 3, plane.step_y = INT64_MAX; break;
+            /* Not wrong: one row, or one column, has no use for its step. */
+            case 5: plane.height = 1, plane.step_y = INT64_MIN; break;
+            case 6: plane.width = 1, plane.step_x = INT64_MIN; break;
         }
     }
     return plane;
