@@ -18,8 +18,8 @@
  * which case it wrote nothing. It may be called from any number of threads at once, and after a
  * fork.
  *
- * A NEW KERNEL is a structure and a line of IMALIGN_KERNELS here, its body in kernels.inc, and the
- * calls that prove it in tests/native/driver/cases.h.
+ * A NEW KERNEL is a structure and a line of IMALIGN_KERNELS here, its body in a file that
+ * kernels.inc includes, and the calls that prove it, draw_NAME in tests/native/driver/cases.h.
  */
 #ifndef IMALIGN_CORE_H
 #define IMALIGN_CORE_H
