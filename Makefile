@@ -1,12 +1,17 @@
-# `make demo` and `make test` need nothing but python3 (>= 3.10, with venv and pip) and make.
+# `make demo` and `make test` need nothing but python3 (>= 3.10, with venv and pip) and make. Where
+# gcc or clang is, it compiles the native core; elsewhere pip fetches one for the time it takes.
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.runtime
-DEVELOP := $(VENV)/.develop
+NATIVE := $(wildcard align_cli/native/src/* build_backend/*.py)
 
-.PHONY: demo test lint format bench sample-data clean
+# What is installed for the tests; "test,zig" proves the native core by a second compiler, too.
+EXTRAS ?= test
+DEVELOP := $(VENV)/.develop-$(EXTRAS)
+
+.PHONY: demo test sanitize wheel lint format bench sample-data clean
 
 # Align the pair of sample_data/ that shows a poster from two sides.
 demo: $(RUNTIME)
@@ -18,6 +23,18 @@ demo: $(RUNTIME)
 # Format, lint, types and every test.
 test: lint
 	$(BIN)/python -m pytest
+
+# Hostile calls of every kernel at every level, under the sanitizers; `make test` makes fewer.
+sanitize: $(DEVELOP)
+	mkdir -p build
+	$(BIN)/python -m build_backend.compile --sanitize --driver build/sanitized
+	build/sanitized check tests/native/driver/answers.txt
+	build/sanitized fuzz 20000
+
+# A wheel for any Python 3 of this platform, in dist/.
+wheel: $(RUNTIME)
+	rm -rf build/lib* build/bdist*
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps -w dist .
 
 lint: $(DEVELOP)
 	$(BIN)/ruff format --check .
@@ -59,15 +76,16 @@ sample-data: $(DEVELOP)
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -f align_cli/native/_core.*
 
 $(VENV)/pyvenv.cfg:
 	$(PYTHON) -m venv $(VENV)
 
-$(RUNTIME): $(VENV)/pyvenv.cfg pyproject.toml install.sh
+$(RUNTIME): $(VENV)/pyvenv.cfg pyproject.toml install.sh $(NATIVE)
 	sh install.sh $(BIN)/python -e .
 	$(BIN)/python -m compileall -q align_cli # pip does so for all but editable packages
 	touch $@
 
 $(DEVELOP): $(RUNTIME)
-	sh install.sh $(BIN)/python -e '.[test]'
+	sh install.sh $(BIN)/python -e '.[$(EXTRAS)]'
 	touch $@

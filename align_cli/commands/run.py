@@ -38,7 +38,11 @@ def run(arguments: Sequence[str]) -> int:
         raise
     except ImportError as error:
         _trace(arguments, error)
-        if "cv2" in (error.name or "") or "cv2" in _traceback(error):
+        from align_cli.native.library import CoreError  # noqa: PLC0415  (help loads no ctypes)
+
+        if isinstance(error, CoreError):
+            _say(str(error))
+        elif "cv2" in (error.name or "") or "cv2" in _traceback(error):
             _say(CV2_ADVICE.format(error=error))
         else:
             _say(f"the installation is incomplete ({error}); run pip install --force imalign")

@@ -15,25 +15,19 @@ by what subdivision does at the pixels.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import cv2
 import numpy as np
 
-from align_cli.engine import sampling
 from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.coordinates import Size
-from align_cli.engine.enlarge import on_finer_grid
-from align_cli.engine.luma import LARGEST_SIDE, Luma
+from align_cli.engine.luma import Luma
 from align_cli.engine.parts import Part, sample_parts
-from align_cli.engine.pyramid import BEFORE_SPLINE, BINOMIAL, Level, around
+from align_cli.engine.pyramid import BEFORE_SPLINE, BINOMIAL, FullSize, Grid, Level, around
 
 MOST_HELD: Final = 1 << 20
 """The fine grid of a level of more pixels is made where it is looked at, and not held."""
-
-_SPLINE_REACH: Final = 2
-"""Pixels next to a part that its spline is made from: one for the kernel, one for subdivision."""
 
 
 class FinelySampled(Level):
@@ -41,25 +35,26 @@ class FinelySampled(Level):
 
     Args:
         level: the level as it is.
-        fine_part: makes the fine grid of some rows and columns of the level, (2 h, 2 w) float32.
+        below: the level below it; of full size, the image.
     """
 
     level: Level
+    below: Level | Luma
+    _whole: Grid | None
 
-    def __init__(self, level: Level, fine_part: Callable[[Part], Plane]) -> None:
+    def __init__(self, level: Level, below: Level | Luma) -> None:
         width, height = level.size
-        held = width * height <= MOST_HELD and 2 * max(level.size) <= LARGEST_SIDE
-        values = {
-            "level": level,
-            "valid": level.valid,
-            "_fine_part": fine_part,
-            "_held": fine_part(np.s_[0:height, 0:width]) if held else None,
-        }
+        values = {"level": level, "below": below, "valid": level.valid}
         for name, value in values.items():
             object.__setattr__(self, name, value)
+        held = width * height <= MOST_HELD and not isinstance(level, FullSize)
+        whole = self.grid(np.s_[0:height, 0:width]) if held else None
+        object.__setattr__(self, "_whole", whole)
 
-    _fine_part: Callable[[Part], Plane]
-    _held: Plane | None
+    @property
+    def whole(self) -> Grid | None:
+        """What is sampled, if it is held."""
+        return self._whole
 
     @property
     def size(self) -> Size:
@@ -71,34 +66,21 @@ class FinelySampled(Level):
         """The level as it is."""
         return self.level.image
 
+    def grid(self, part: Part) -> Grid:
+        """What is sampled of some rows and columns, both ends given, of the level."""
+        if isinstance(self.below, Luma):
+            wide, kept = around(part, self.below.size, 1)
+            return Grid(self.below.smoothed(wide, BEFORE_SPLINE)[kept], spline=True)
+        rows, columns = (slice(2 * along.start, 2 * along.stop) for along in part)
+        return Grid(self.below.filtered((rows, columns), BINOMIAL), finer=2)
+
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values at the warped pixels of a window, (height, width) float32."""
-        if self._held is not None:
-            return sampling.sample(self._held, on_finer_grid(warp), size, out=out)
         values = np.empty(size[::-1], np.float32) if out is None else out
-        sample_parts(self._fine_part, self.size, warp, size, out=values, reach=1, finer=2)
+        sample_parts(self._fine, self.size, warp, size, out=values, reach=2, finer=2)
         return values
 
-
-def finely_sampled(level: Level, below: Level | Luma) -> Level:
-    """A level, sampled more exactly than linearly.
-
-    Args:
-        level: the level.
-        below: the level below it; of full size, the image.
-    """
-    if isinstance(below, Luma):
-        return FinelySampled(level, lambda part: _splined(below, part))
-    return FinelySampled(level, lambda part: below.filtered(_doubled(part), BINOMIAL))
-
-
-def _doubled(part: Part) -> Part:
-    rows, columns = (slice(2 * along.start, 2 * along.stop) for along in part)
-    return rows, columns
-
-
-def _splined(luma: Luma, part: Part) -> Plane:
-    """Control points, on the finer grid, of the spline of some rows and columns."""
-    wide, kept = around(part, luma.size, _SPLINE_REACH)
-    fine = cv2.pyrUp(luma.smoothed(wide, BEFORE_SPLINE))
-    return np.asarray(fine[_doubled(kept)], np.float32)
+    def _fine(self, part: Part) -> Plane:
+        """The finer grid of some rows and columns."""
+        grid = self.grid(part)
+        return np.asarray(cv2.pyrUp(grid.pixels), np.float32) if grid.spline else grid.pixels

@@ -8,10 +8,10 @@ from typing import Final
 
 from align_cli.engine.coordinates import Size, at_level
 from align_cli.engine.equations import LevelEquations
-from align_cli.engine.fine import finely_sampled
+from align_cli.engine.fine import FinelySampled
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import RowEquations, Scratch, strips
+from align_cli.engine.moments import RowEquations, strips
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointEquations, PointSource, TargetPoints
@@ -27,7 +27,7 @@ STEEPEST: Final = 1.15
 """A picture that seems steeper than this is noise in good part, and nothing is known of its steps:
 at noise of 30 grey levels one step less cost 30 % of the accuracy."""
 
-SOME_STRIPS: Final = 4
+SOME_STRIPS: Final = 8
 """Strips of a large level that stand in for its points."""
 
 
@@ -63,7 +63,7 @@ class GreyValues:
         self._points = points if everywhere else None
         self._at_points = None if self._points is None else PointSource(source)
         self._rows, self._source, self._below = rows, source, below
-        self._loss, self._threads, self._scratch = loss, threads, Scratch()
+        self._loss, self._threads = loss, threads
         self.pointed = self._points is not None
         self.pixels = 0 if rows is None else math.prod(rows.shape)
         self.some = 1 if rows is None else len(strips(rows)) // SOME_STRIPS
@@ -97,7 +97,6 @@ class GreyValues:
             model,
             self._loss,
             threads=self._threads,
-            scratch=self._scratch,
             every=every,
         )
 
@@ -107,5 +106,5 @@ class GreyValues:
         return (Solved(self._rows, self._sampled, settings, result, self.level),)
 
     @cached_property
-    def _sampled(self) -> Level:
-        return finely_sampled(self._source, self._below)
+    def _sampled(self) -> FinelySampled:
+        return FinelySampled(self._source, self._below)

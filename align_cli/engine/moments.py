@@ -12,45 +12,40 @@ product of A with the table of powers of x reads A once, the powers of y then me
 The columns of the light are appended to J in the same way: the target T and 1, each times the
 monomials m of degree <= 2, whose sums are entries of M(T w r), M(w r), M(w T T) and so on.
 
-Work is done in strips of rows small enough for the cache; each strip's sums are added in the
-order of the strips, so the result does not depend on the number of threads.
+The sums of a run of rows are one sweep of the native core (``align_cli.native.rows``). A level is
+cut into strips of rows, always the same ones; their sums are added in the order of the strips, so
+the result does not depend on the number of threads.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
-from align_cli.engine.coordinates import Size
+from align_cli.engine.arrays import Mask, Plane, Vector
+from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.equations import NormalEquations, least_scale, noise_to_take_off
 from align_cli.engine.motion import MONOMIALS, MotionModel
-from align_cli.engine.photometry import FIELD, Light
+from align_cli.engine.parts import Window, windows
+from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
-from align_cli.engine.products import inner, times
-from align_cli.engine.pyramid import REACH, Level
+from align_cli.engine.products import times
+from align_cli.engine.pyramid import REACH, FineLevel, Level
 from align_cli.engine.robust import Loss, scale_of
-from align_cli.engine.sampling import (
-    ALL_FOUR,
-    clear_outside,
-    interval_mask,
-    offset_origin,
-    row_intervals,
-    sample,
-)
+from align_cli.engine.sampling import offset_origin
 from align_cli.engine.targets import PlanesOnDemand, Rows, TargetPlanes, TargetRows
 from align_cli.engine.threads import Threads
+from align_cli.native.rows import TEXTURED, Run, RunSums, Seen, Shown, added, run_sums
 
-STRIP_PIXELS: Final = 1 << 17
-"""Pixels in a strip. Smaller ones stay in the first caches, but cost more in calls than that saves,
-and on two threads the calls wait for each other: 4 MP take 19 ms, in strips of 32768 pixels 39."""
+STRIP_PIXELS: Final = 1 << 16
+"""Pixels in a strip, what a thread takes at a time: 0.2 ms of work, ten times what it costs to hand
+it over."""
 
 MATRIX_PIXELS: Final = 1 << 15
 """Pixels that are enough for the Gauss-Newton matrix. It steers the step; where the steps end is
@@ -62,9 +57,6 @@ FEWEST_MATRIX_ROWS: Final = 330
 10 %. Of more rows so many are enough; with half of them one strong horizontal edge more or less
 made it wrong by a third, and every solve took a pass or two longer."""
 
-SLOPE_STEP: Final = 4
-"""The slope of the loss is averaged over every so manieth pixel of every so manieth row."""
-
 SCALE_PIXELS: Final = 1 << 12
 SCALE_ROWS: Final = 16
 """So many pixels, of so many rows, are looked at for the median that estimates the residuals'
@@ -73,8 +65,12 @@ scale."""
 NEIGHBOURS: Final = 4
 """Rows of planes that are not held that are looked at together."""
 
+SAMPLING_REACH: Final = 4
+"""Pixels of a level around a place that its value is made from, less one or two: what is made of a
+source holds the four control points of a spline wherever it lies."""
+
 _IMAGE_IMAGE, _ONE_ONE = 7, 9
-"""Places of T T and of 1 among the tables of ``_matrix_tables``."""
+"""Places of T T and of 1 among the tables of ``RunSums``."""
 
 _POWERS: Final = np.array(MONOMIALS).T
 
@@ -92,7 +88,7 @@ class Sums:
         weight: sum of the weights.
         squares: sum of w r^2.
         count: pixels of the interior that the warp takes into the source.
-        slope: see ``equations.NormalEquations``; from a part of the pixels.
+        slope: see ``equations.NormalEquations``.
     """
 
     vector: Vector
@@ -101,20 +97,6 @@ class Sums:
     squares: float
     count: int
     slope: float
-
-
-class Scratch(threading.local):
-    """Buffers of one strip, one set for each thread, made once and used for every strip."""
-
-    def __init__(self) -> None:
-        self.pool: list[Plane] = []
-
-    def planes(self, number: int, shape: tuple[int, int]) -> list[Plane]:
-        """``number`` planes of ``shape``, holding anything."""
-        pixels = shape[0] * shape[1]
-        if len(self.pool) < number or self.pool[0].size < pixels:
-            self.pool = [np.empty(pixels, np.float32) for _ in range(number)]
-        return [plane[:pixels].reshape(shape) for plane in self.pool[:number]]
 
 
 def strips(planes: TargetPlanes) -> list[slice]:
@@ -145,7 +127,6 @@ def residual_sums(
     source_margin: float,
     with_matrix: bool,
     threads: Threads,
-    scratch: Scratch,
     every: int = 1,
 ) -> Sums:
     """One pass over a level: sample the source, weigh the residuals, sum the moments.
@@ -163,128 +144,142 @@ def residual_sums(
         source_margin: pixels next to the source's border that take no part.
         with_matrix: whether the Gauss-Newton matrix is wanted too.
         threads: where to work.
-        scratch: buffers.
         every: how many strips there are to each that is looked at.
     """
-    width = target.shape[1]
-    warp = offset_origin(place.warp, *target.origin)
-    first, end = row_intervals(warp, target.bands.y, width, source.size, source_margin)
-    lengths = np.maximum(end - first, 0)
-    matrix_step = rows_apart(target.shape, every)
+    step = rows_apart(target.shape, every)
+    noisy = target.noise > 0.0 and target.weight is None
 
-    def strip_sums(rows: slice) -> _StripSums | None:
-        if not lengths[rows].any():
-            return None
-        return _strip_sums(
-            target,
-            source,
-            warp,
-            place.light,
-            rows=rows,
-            first=first[rows],
-            end=end[rows],
-            loss=loss,
-            scale=scale,
-            matrix_step=matrix_step if with_matrix else 0,
-            scratch=scratch,
-        )
+    def strip_sums(rows: slice) -> list[RunSums]:
+        return [
+            run_sums(
+                run,
+                seen,
+                loss=loss.name,
+                unit=loss.constant * scale if loss.robust else 1.0,
+                weigh_noise=noisy,
+                matrix=(-(first + window.rows.start) % step, step) if with_matrix else (0, 0),
+            )
+            for first, end in runs(target, rows)
+            for run, seen, window in _looked_at(
+                target, source, place, slice(first, end), source_margin
+            )
+        ]
 
-    parts = [
-        part
-        for part in threads.map(strip_sums, strips(target)[every // 2 :: every])
-        if part is not None
-    ]
-    if not parts:
-        size = model.size + 2 * FIELD
-        empty = np.zeros((size, size)) if with_matrix else None
-        return Sums(np.zeros(size), empty, 0.0, 0.0, 0, 1.0)
-    moments = sum((part.moments for part in parts[1:]), start=parts[0].moments)
-    totals = sum((part.totals for part in parts[1:]), start=parts[0].totals)
-    matrix = None
-    if with_matrix:
-        tables = sum((part.tables for part in parts[1:]), start=parts[0].tables)
-        matrix = assemble_matrix(tables, model, target.pixels_per_unit) * matrix_step
+    strips_looked_at = strips(target)[every // 2 :: every]
+    sums = added([run for strip in threads.map(strip_sums, strips_looked_at) for run in strip])
+    weight, squares, slopes, count = sums.totals.tolist()
+    slope = slopes / weight if weight > 0.0 else 1.0
+    moments, tables = sums.moments, sums.tables
+    if noisy and weight > 0.0:
+        pull = slope * noise_to_take_off(target.noise, squares / weight, target.spread)
+        moments[2] += pull * moments[4]
+        tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
     return Sums(
-        assemble_vector(moments, model, target.pixels_per_unit),
-        matrix,
-        weight=float(totals[0]),
-        squares=float(totals[1]),
-        count=int(totals[2]),
-        slope=float(totals[3] / totals[4]) if totals[4] > 0.0 else 1.0,
+        assemble_vector(moments[:4], model, target.pixels_per_unit),
+        assemble_matrix(tables, model, target.pixels_per_unit) * step if with_matrix else None,
+        weight,
+        squares,
+        int(count),
+        slope,
     )
 
 
-class _StripSums(NamedTuple):
-    moments: NDArray[np.float64]  # (4, 3, 3): M(gx w r), M(gy w r), M(T w r), M(w r)
-    totals: Vector  # sums of w and w r r, pixels that take part, slopes and weights of some
-    tables: NDArray[np.float64]  # (10, 5, 5): see _matrix_tables; zero where not asked for
+def runs(target: TargetPlanes, rows: Rows) -> list[tuple[int, int]]:
+    """First and end of some rows of the planes, cut where neighbours are none in the level."""
+    of_band = target.bands.rows
+    if isinstance(rows, slice):
+        first, end, _ = rows.indices(target.shape[0])
+        if first >= end:
+            return []
+        tops = range((first // of_band + 1) * of_band, end, of_band)
+        return list(pairwise((first, *tops, end)))
+    # A row that follows another one of its band.
+    follows = (np.diff(rows) == 1) & (rows[1:] % of_band != 0)
+    cuts = (np.flatnonzero(~follows) + 1).tolist()
+    return [
+        (int(rows[begin]), int(rows[end - 1]) + 1) for begin, end in pairwise((0, *cuts, rows.size))
+    ]
 
 
-def _strip_sums(
+def run_of(target: TargetPlanes, rows: slice, here: TargetRows | None = None) -> Run:
+    """Rows of the planes that are neighbours in the level, as the native core takes them.
+
+    Args:
+        target: the planes.
+        rows: which of them.
+        here: those, if they are at hand.
+    """
+    left, top = target.origin
+    first = int(target.bands.y[rows.start])
+    to_normalised = normalisation(target.size)
+    if here is None and isinstance(target, PlanesOnDemand) and target.change is None:
+        image, mean = target.around(first, rows.stop - rows.start), target.mean
+        gradient, column, weight = None, None, None
+        valid = None if target.valid is None else target.valid[rows]
+    else:
+        here = target.part(rows) if here is None else here
+        image, mean, gradient = here.image, 0.0, (here.gradient_x, here.gradient_y)
+        column = None if here.column is here.image else here.column
+        weight, valid = here.weight, here.valid
+    return Run(
+        left,
+        top + first,
+        image,
+        gradient,
+        column,
+        weight,
+        valid,
+        mean,
+        (*to_normalised[0, [0, 2]].tolist(), *to_normalised[1, 1:].tolist()),
+        target.texture,
+    )
+
+
+def _looked_at(
     target: TargetPlanes,
     source: Level,
-    warp: Matrix,
-    light: Light,
-    *,
+    place: Place,
     rows: slice,
-    first: NDArray[np.intp],
-    end: NDArray[np.intp],
-    loss: Loss,
-    scale: float,
-    matrix_step: int,
-    scratch: Scratch,
-) -> _StripSums:
-    here = target.part(rows)
-    r, w, product = scratch.planes(3, here.image.shape)
+    margin: float,
+    here: TargetRows | None = None,
+    apart: int = 1,
+) -> Iterator[tuple[Run, Seen, Window]]:
+    """A run of rows of the target, and what is sampled of the source for it.
 
-    _residuals(target, here, source, warp, light, rows, out=r, scratch=product)
-    inside = _inside(target, here, source, warp, rows, first, end)
-    if here.weight is not None:
-        np.copyto(w, here.weight)
-    elif loss.robust:
-        cv2.multiply(r, r, dst=w, scale=1.0 / (loss.constant * scale) ** 2)
-        loss.weigh(w)
-    else:
-        w.fill(1.0)
-    if inside is None:
-        clear_outside(w, first, end)
-        count = int((end - first).clip(0).sum())
-    else:
-        np.multiply(w, inside, out=w)
-        count = int(np.count_nonzero(inside))
-
-    some = w[::SLOPE_STEP, ::SLOPE_STEP]
-    slope = loss.slope(some) if here.weight is None else some
-    powers_x, powers_y = target.powers_x[:, :3], target.powers_y[rows, :3]
-    np.multiply(w, r, out=product)
-    totals = np.array(
-        [
-            w.sum(),
-            inner(product, r),
-            count,
-            slope.sum(),
-            some.sum(),
-        ],
-        dtype=np.float64,
+    Of a source that is made where it is looked at, window by window; of one that is held every
+    row, or every so manieth.
+    """
+    run = run_of(target, rows, here)._replace(apart=apart)
+    height, width = run.shape
+    offset = place.light.offset.copy()
+    offset[0] -= target.mean
+    whole = source.whole
+    seen = Seen(
+        run.image if whole is None else whole.pixels,
+        source.valid,
+        source.size,
+        1 if whole is None else whole.finer,
+        margin,
+        place.warp,
+        place.light.factor,
+        offset,
+        spline=whole is not None and whole.spline,
     )
-    moments = np.empty((4, 3, 3))
-    for table, plane in zip(moments, (here.gradient_x, here.gradient_y, here.column), strict=False):
-        # r is spent: its buffer takes the products.
-        np.multiply(plane, product, out=r)
-        table[:] = powers_y.T @ times(r, powers_x)
-    moments[3] = powers_y.T @ times(product, powers_x)
-    weight, squares, _, slopes, weights = totals
-    pull = 0.0
-    if target.noise > 0.0 and here.weight is None and weights > 0.0:
-        pull = slopes / weights * noise_to_take_off(target.noise, squares / weight, target.spread)
-    if pull != 0.0:
-        moments[2] += powers_y.T @ times(w, powers_x) * pull
-
-    tables = np.zeros((10, 5, 5))
-    if matrix_step:
-        tables = _matrix_tables(target, here, rows, w, matrix_step)
-        tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
-    return _StripSums(moments, totals, tables)
+    there = offset_origin(place.warp, run.left, run.top)
+    all_of_it = Window(slice(0, height), slice(0, width), np.s_[0:0, 0:0])
+    if whole is not None:
+        yield run, seen, all_of_it
+    elif isinstance(source, FineLevel):
+        values = source.sample(there, (width, height))
+        yield run, seen._replace(pixels=values, sampled=True), all_of_it
+    else:
+        for window in windows(source.size, there, (width, height), reach=SAMPLING_REACH):
+            grid = source.grid(window.part)
+            down, across = (along.start * grid.finer for along in window.part)
+            some = seen._replace(
+                pixels=grid.pixels, finer=grid.finer, spline=grid.spline, first=(across, down)
+            )
+            yield run.part(window.rows, window.columns), some, window
 
 
 def residual_rows(
@@ -307,129 +302,30 @@ def residual_rows(
         here: those rows of the target, if they are at hand.
 
     Returns:
-        (h, w) float32 and (h, w) bool.
+        (h, w) float32, 0 where a pixel takes no part, and (h, w) bool.
     """
-    here = target.part(rows) if here is None else here
-    width = target.shape[1]
-    warp = offset_origin(place.warp, *target.origin)
-    r, scratch = np.empty((2, *here.image.shape), np.float32)
-    _residuals(target, here, source, warp, place.light, rows, out=r, scratch=scratch)
-    first, end = row_intervals(warp, target.bands.y[rows], width, source.size, source_margin)
-    inside = _inside(target, here, source, warp, rows, first, end)
-    return r, interval_mask(first, end, width) if inside is None else inside
+    found, begun = runs(target, rows), 0
+    shown = Shown.empty(sum(end - first for first, end in found), target.shape[1])
+    for first, end in found:
+        of_run = slice(begun, begun + end - first)
+        part = None if here is None else here.part(of_run)
+        _show(target, source, place, slice(first, end), source_margin, shown.part(of_run), part)
+        begun = of_run.stop
+    return shown.residual, shown.inside > 0
 
 
-def _residuals(
+def _show(
     target: TargetPlanes,
-    here: TargetRows,
     source: Level,
-    warp: Matrix,
-    light: Light,
-    rows: Rows,
-    *,
-    out: Plane,
-    scratch: Plane,
+    place: Place,
+    rows: slice,
+    margin: float,
+    shown: Shown,
+    here: TargetRows | None = None,
+    apart: int = 1,
 ) -> None:
-    """R = factor source(W x) + offset - target into ``out``; the warp is that of the interior."""
-    _sample(target, source.sample, warp, rows, out)
-    if light.varies:
-        relight(out, light, target, rows, scratch=scratch)
-        np.subtract(out, here.image, out=out)
-    else:
-        # All of it in one pass over the pixels.
-        factor, offset = float(light.factor[0]), float(light.offset[0]) - target.mean
-        cv2.addWeighted(out, factor, here.image, -1.0, offset, dst=out)
-
-
-def relight(values: Plane, light: Light, target: TargetPlanes, rows: Rows, scratch: Plane) -> None:
-    """Relight in place: values <- factor * values + offset - target.mean.
-
-    Args:
-        values: (h, w) float32, the warped source on some rows of the target's interior.
-        light: factor and offset of this level's planes.
-        target: the level of the target.
-        rows: which rows.
-        scratch: (h, w) float32, overwritten.
-    """
-    if not light.varies:
-        np.multiply(values, np.float32(light.factor[0]), out=values)
-        np.add(values, np.float32(light.offset[0] - target.mean), out=values)
-        return
-    for apply, coefficients in ((np.multiply, light.factor), (np.add, light.offset)):
-        table = np.zeros((3, 3))
-        for (i, j), coefficient in zip(MONOMIALS, coefficients, strict=True):
-            table[j, i] = coefficient
-        if apply is np.add:
-            table[0, 0] -= target.mean
-        rows_of = (target.powers_y[rows, :3] @ table).astype(np.float32)
-        np.matmul(rows_of, target.powers_x[:, :3].T, out=scratch)
-        apply(values, scratch, out=values)
-
-
-def _inside(
-    target: TargetPlanes,
-    here: TargetRows,
-    source: Level,
-    warp: Matrix,
-    rows: Rows,
-    first: NDArray[np.intp],
-    end: NDArray[np.intp],
-) -> Mask | None:
-    """(h, w) bool of the pixels that take part, or None where the intervals say it all."""
-    if here.valid is None and source.valid is None:
-        return None
-    height, width = here.image.shape
-    inside = interval_mask(first, end, width)
-    if here.valid is not None:
-        inside &= here.valid
-    if source.valid is not None:
-        seen = np.empty((height, width), np.float32)
-        known = source.valid.astype(np.float32)
-
-        def sample_known(warp: Matrix, size: Size, *, out: Plane) -> None:
-            sample(known, warp, size, out=out)
-
-        _sample(target, sample_known, warp, rows, seen)
-        inside &= seen > ALL_FOUR
-    return inside
-
-
-def _sample(
-    target: TargetPlanes, sample: Callable[..., object], warp: Matrix, rows: Rows, out: Plane
-) -> None:
-    """Sample some rows of the interior, each run of neighbours at once."""
-    y = target.bands.y[rows]
-    edges = [0, *(np.flatnonzero(np.diff(y) != 1.0) + 1), len(y)]
-    for first, end in pairwise(edges):
-        there = out[first:end]
-        sample(offset_origin(warp, 0.0, y[first]), (out.shape[1], end - first), out=there)
-
-
-def _matrix_tables(
-    target: TargetPlanes, here: TargetRows, rows: slice, w: Plane, step: int
-) -> _Tables:
-    """(10, 5, 5) moment tables of every product of two of gx, gy, T and 1, weighted by w.
-
-    Of every ``step``-th row, counted from the first of the planes.
-    """
-    picked = np.s_[-rows.start % step :: step]
-    gx, gy, image = (plane[picked] for plane in (here.gradient_x, here.gradient_y, here.column))
-    w = w[picked]
-    w_gx, w_gy, w_image = w * gx, w * gy, w * image
-    planes = (
-        w_gx * gx,
-        w_gx * gy,
-        w_gy * gy,
-        w_gx * image,
-        w_gy * image,
-        w_gx,
-        w_gy,
-        w_image * image,
-        w_image,
-        w,
-    )
-    powers_x, powers_y = target.powers_x, target.powers_y[rows][picked]
-    return np.stack([powers_y.T @ times(plane, powers_x) for plane in planes])
+    for run, seen, window in _looked_at(target, source, place, rows, margin, here, apart):
+        run_sums(run, seen, shown=shown.part(window.rows, window.columns))
 
 
 def assemble_vector(
@@ -502,7 +398,7 @@ def _mean_product(a: Plane, b: Plane, c: Plane, d: Plane, *, out: Plane) -> None
 def assemble_matrix(
     tables: _Tables, model: MotionModel, pixels_per_unit: float
 ) -> NDArray[np.float64]:
-    """[J, T m, m]^T W [J, T m, m] from the ten moment tables of ``_matrix_tables``."""
+    """[J, T m, m]^T W [J, T m, m] from the ten moment tables of ``RunSums``."""
     # Moments of every product of two monomials: a Hankel-like (6, 6) matrix for each table.
     i, j = _POWERS
     products = tables[:, j[:, None] + j, i[:, None] + i]
@@ -537,7 +433,6 @@ class RowEquations:
         model: the motion model.
         loss: the robust loss; not asked where the planes have weights of their own.
         threads: where to work.
-        scratch: buffers.
         every: how many strips there are to each that is looked at.
     """
 
@@ -551,7 +446,6 @@ class RowEquations:
         loss: Loss,
         *,
         threads: Threads,
-        scratch: Scratch,
         every: int = 1,
     ) -> None:
         self.size = target.size
@@ -560,7 +454,7 @@ class RowEquations:
         self.motion_size = model.size
         self._target, self._source = target, source
         self._model, self._loss = model, loss
-        self._threads, self._scratch = threads, scratch
+        self._threads = threads
         self._every = every
         height = target.shape[0]
         seen = sum(rows.stop - rows.start for rows in strips(target)[every // 2 :: every])
@@ -588,7 +482,6 @@ class RowEquations:
             source_margin=REACH,
             with_matrix=with_matrix,
             threads=self._threads,
-            scratch=self._scratch,
             every=self._every,
         )
         share = sums.count / self._most if self._most > 0.0 else 0.0
@@ -613,23 +506,33 @@ def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
 
     From the pixels with texture of some evenly spaced rows.
     """
-    rows_looked_at = _scattered(target)
-    pixels = sum(rows.stop - rows.start for rows in rows_looked_at) * target.shape[1]
-    every = max(1, pixels // SCALE_PIXELS)
+    height, width = target.shape
+    held = not isinstance(target, PlanesOnDemand) or target.held
     residuals = []
-    for rows in rows_looked_at:
-        here = target.part(rows)
-        r, inside = residual_rows(target, source, place, rows, source_margin=REACH, here=here)
-        picked = np.s_[:, ::every]
-        x, y = here.gradient_x[picked], here.gradient_y[picked]
-        textured = x * x + y * y > target.texture
-        residuals.append(r[picked][inside[picked] & textured])
+    if held and target.bands.all_rows and source.whole is not None:
+        # Evenly spaced rows in one call.
+        apart = max(1, height // SCALE_ROWS)
+        rows = slice(apart // 2, height)
+        shown = Shown.empty(-(-(height - rows.start) // apart), width)
+        _show(target, source, place, rows, REACH, shown, apart=apart)
+        residuals.append(_ranked(shown, shown.residual.size))
+    else:
+        rows_looked_at = _scattered(target, 1 if held else NEIGHBOURS)
+        for rows in rows_looked_at:
+            shown = Shown.empty(rows.stop - rows.start, width)
+            _show(target, source, place, rows, REACH, shown)
+            residuals.append(_ranked(shown, shown.residual.size * len(rows_looked_at)))
     return max(scale_of(np.concatenate(residuals)), least_scale(target.spread))
 
 
-def _scattered(target: TargetPlanes) -> list[slice]:
-    """Rows that stand for all; neighbours where a single row would cost as much."""
+def _ranked(shown: Shown, pixels: int) -> Plane:
+    """The residuals of pixels with texture in every so manieth column, of so many pixels in all."""
+    columns = np.s_[:, :: max(1, pixels // SCALE_PIXELS)]
+    return np.asarray(shown.residual[columns][shown.inside[columns] == TEXTURED], np.float32)
+
+
+def _scattered(target: TargetPlanes, together: int) -> list[slice]:
+    """Rows that stand for all, so many neighbours at a time."""
     height = target.shape[0]
-    together = NEIGHBOURS if isinstance(target, PlanesOnDemand) else 1
     step = max(together, height * together // SCALE_ROWS)
     return [slice(top, top + together) for top in range(step // 2, height - together + 1, step)]

@@ -9,7 +9,6 @@ neighbourhood has more of it than noise alone would give: the Wiener gain of the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
 from typing import Final
 
@@ -98,14 +97,14 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
     expected = TAKEN_OFF * noise_energy(0, noise)
     if expected < NEGLIGIBLE * planes.energy:
         return planes
-    if isinstance(planes, PlanesOnDemand):
-        sample = [_shares(rows.gradient_x, rows.gradient_y, expected) for rows in planes.sample()]
-        scale, energy = _kept(sample)
+    if isinstance(planes, PlanesOnDemand) and not planes.held:
+        scale, energy = _kept([_shares(x, y, expected) for _, x, y in planes.sample()])
         return planes.changed(
-            lambda x, y: _believe((x, y), _shares(x, y, expected)[1] * scale),
-            TEXTURE_SHARE * energy,
+            change=lambda x, y: _believe((x, y), _shares(x, y, expected)[1] * scale),
+            texture=TEXTURE_SHARE * energy,
         )
-    x, y = planes.gradient_x.copy(), planes.gradient_y.copy()
+    here = planes.part(slice(None))
+    x, y = here.gradient_x.copy(), here.gradient_y.copy()
     share = 1.0
     if planes.valid is not None:
         # The edge of a mask is no texture, and what lies under it no part of the mean.
@@ -121,7 +120,7 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
             _believe((x[rows], y[rows]), found[band][1] * scale)
 
         threads.map(believe, range(len(bands)))
-    return replace(planes, gradient_x=x, gradient_y=y, texture=TEXTURE_SHARE * energy / share)
+    return planes.changed(gradient_x=x, gradient_y=y, texture=TEXTURE_SHARE * energy / share)
 
 
 def _shares(x: Plane, y: Plane, expected: float) -> tuple[Plane, Plane]:

@@ -7,8 +7,8 @@ small part of the source, which is made when it is asked for and thrown away.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Iterator
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -28,6 +28,51 @@ SMALL_PART: Final = 1 << 16
 """A part of no more pixels is not worth halving."""
 
 _NARROWEST: Final = 16
+
+
+class Window(NamedTuple):
+    """A part of a window, and the part of an image in which all lies that it looks at."""
+
+    rows: slice
+    columns: slice
+    part: Part
+
+    @property
+    def size(self) -> Size:
+        """(width, height) of the part of the window."""
+        return self.columns.stop - self.columns.start, self.rows.stop - self.rows.start
+
+
+def windows(image_size: Size, warp: Matrix, size: Size, *, reach: int = 1) -> Iterator[Window]:
+    """A window, cut so that each part looks at little more of an image than it needs.
+
+    Args:
+        image_size: (width, height) of the whole image.
+        warp: (3, 3), window pixel -> image pixel.
+        size: (width, height) of the window.
+        reach: pixels around a place that its value is made from.
+    """
+    yield from _cut(image_size, warp, slice(0, size[1]), slice(0, size[0]), reach)
+
+
+def _cut(
+    image_size: Size, warp: Matrix, rows: slice, columns: slice, reach: int
+) -> Iterator[Window]:
+    width, height = columns.stop - columns.start, rows.stop - rows.start
+    there = offset_origin(warp, columns.start, rows.start)
+    (left, top), (right, bottom), covered = _reached(there, image_size, (width, height), reach)
+    # The window itself covers more where the image is reduced.
+    scale = max(1.0, math.sqrt(covered / max((width - 1) * (height - 1), 1)))
+    wanted = (scale * width + 2 * reach) * (scale * height + 2 * reach)
+    most = max(LARGEST_SHARE * wanted, SMALL_PART)
+    if (right - left) * (bottom - top) <= most or max(width, height) <= _NARROWEST:
+        yield Window(rows, columns, (slice(top, bottom), slice(left, right)))
+        return
+    along = rows if height > width else columns
+    middle = (along.start + along.stop) // 2
+    for half in (slice(along.start, middle), slice(middle, along.stop)):
+        part = (half, columns) if height > width else (rows, half)
+        yield from _cut(image_size, warp, *part, reach)
 
 
 def sample_parts(
@@ -54,41 +99,20 @@ def sample_parts(
         finer: see ``part_of``.
         replicate: as in ``sampling.sample``.
     """
-    width, height = size
-    (left, top), (right, bottom), covered = _reached(warp, image_size, size, reach)
-    # The window itself covers more where the image is reduced.
-    scale = max(1.0, math.sqrt(covered / max((width - 1) * (height - 1), 1)))
-    wanted = (scale * width + 2 * reach) * (scale * height + 2 * reach)
-    most = max(LARGEST_SHARE * wanted, SMALL_PART)
-    if (right - left) * (bottom - top) > most and max(size) > _NARROWEST:
-        across = height > width
-        middle = max(size) // 2
-        first_half, rest = slice(0, middle), slice(middle, None)
-        for rows_or_columns in (first_half, rest):
-            there = np.s_[rows_or_columns, :] if across else np.s_[:, rows_or_columns]
-            part_out = out[there]
-            half = part_out.shape[1], part_out.shape[0]
-            origin = (0.0, rows_or_columns.start) if across else (rows_or_columns.start, 0.0)
-            sample_parts(
-                part_of,
-                image_size,
-                offset_origin(warp, *origin),
-                half,
-                out=part_out,
-                reach=reach,
-                finer=finer,
-                replicate=replicate,
+    for window in windows(image_size, warp, size, reach=reach):
+        part = part_of(window.part)
+        to_part = offset_origin(warp, window.columns.start, window.rows.start)
+        rows, columns = window.part
+        to_part[0] -= columns.start * to_part[2]
+        to_part[1] -= rows.start * to_part[2]
+        to_part[:2] *= finer
+        there = out[window.rows, window.columns]
+        if part.shape[2:] != (1,) and there.flags.c_contiguous:
+            resample(part, to_part, window.size, out=there, replicate=replicate)
+        else:
+            there[...] = resample(part, to_part, window.size, replicate=replicate).reshape(
+                there.shape
             )
-        return
-    part = part_of((slice(top, bottom), slice(left, right)))
-    to_part = offset_origin(warp, 0.0, 0.0)
-    to_part[0] -= left * warp[2]
-    to_part[1] -= top * warp[2]
-    to_part[:2] *= finer
-    if part.shape[2:] != (1,) and out.flags.c_contiguous:
-        resample(part, to_part, size, out=out, replicate=replicate)
-    else:
-        out[...] = resample(part, to_part, size, replicate=replicate).reshape(out.shape)
 
 
 def _reached(
@@ -112,10 +136,9 @@ def _reached(
     covered = (xs[1] - xs[0]) * (ys[2] - ys[0]) - (ys[1] - ys[0]) * (xs[2] - xs[0])
     first, end = [], []
     for along, side in zip((xs, ys), image_size, strict=True):
-        low, high = max(min(along), -1.0), min(max(along), float(side))
-        begin = min(max(math.floor(low) - reach, 0), side - 1)
-        first.append(begin)
-        end.append(min(max(math.ceil(high) + reach + 1, begin + 1), side))
+        low, high = (min(max(each, -1.0), float(side)) for each in (min(along), max(along)))
+        first.append(max(math.floor(low) - reach, 0))
+        end.append(min(math.ceil(high) + reach + 1, side))
     return (first[0], first[1]), (end[0], end[1]), abs(covered)
 
 

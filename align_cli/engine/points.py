@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size, normalisation
-from align_cli.engine.equations import NormalEquations, least_scale, noise_to_take_off
+from align_cli.engine.equations import LEAST_NOISE, MOST_NOISE, NormalEquations, least_scale
 from align_cli.engine.motion import MotionModel
-from align_cli.engine.photometry import Light
 from align_cli.engine.place import Place
-from align_cli.engine.products import outer
 from align_cli.engine.pyramid import REACH, Level, within_reach
-from align_cli.engine.robust import Loss, scale_of
+from align_cli.engine.robust import Loss
 from align_cli.engine.targets import BORDER, TEXTURE_SHARE, TargetPlanes, has_interior
+from align_cli.native.points import PointSweep, padded
 
 MOST_POINTS: Final = 1 << 11
 """Cells of a level, about, and so its points."""
@@ -85,7 +84,7 @@ class TargetPoints:
     _columns: dict[tuple[str, int], NDArray[np.float32]] = field(default_factory=dict)
 
     def columns(self, model: MotionModel, light_terms: int) -> NDArray[np.float32]:
-        """[J, T m, m] transposed, (p + 2 terms, n) float32; computed once."""
+        """[J, T m, m] transposed, (p + 2 terms, n) float32, ``padded``; computed once."""
         key = model.name, light_terms
         if key not in self._columns:
             unit = np.float32(self.pixels_per_unit)
@@ -95,7 +94,7 @@ class TargetPoints:
             along_y *= self.gradient_y * unit
             along_x += along_y
             light = self.monomials[:light_terms]
-            self._columns[key] = np.concatenate([along_x, light * self.image, light])
+            self._columns[key] = padded(np.concatenate([along_x, light * self.image, light]))
         return self._columns[key]
 
 
@@ -267,16 +266,16 @@ class PointSource:
         width, height = level.size
         inner = np.s_[REACH : height - REACH, REACH : width - REACH]
         self.pixels = width * height
-        self._image = level.part(inner)
+        self.image = level.part(inner)
         if level.valid is not None:
-            self._image = np.where(level.valid[inner], self._image, np.float32(FAR))
+            self.image = np.where(level.valid[inner], self.image, np.float32(FAR))
 
     def sample(self, warp: Matrix, points: TargetPoints) -> tuple[Samples, Samples, Samples]:
         """Values at the warped points, (n,) float32; ``KNOWN`` and more where there is none.
 
         Second and third are where the points lie, less ``REACH``: x and y, (n,) float32 each.
         """
-        if self._image.size == 0:
+        if self.image.size == 0:
             return np.full_like(points.image, FAR), points.place[0], points.place[1]
         x, y, w = warp.astype(np.float32) @ points.place
         if warp[2, 0] != 0.0 or warp[2, 1] != 0.0:
@@ -285,7 +284,7 @@ class PointSource:
         x -= np.float32(REACH)
         y -= np.float32(REACH)
         values = cv2.remap(
-            self._image,
+            self.image,
             x[None],
             y[None],
             cv2.INTER_LINEAR,
@@ -329,77 +328,49 @@ class PointEquations:
         self.spread = target.spread
         self.motion_size = model.size
         self.light_terms = light_terms
-        self._target, self._source, self._loss = target, source, loss
-        self._columns = target.columns(model, light_terms)
+        self._target = target
         width, height = target.size
         self._most = target.image.size * min(1.0, source.pixels / (width * height))
+        self._sweep = PointSweep(
+            source.image,
+            (target.place[0], target.place[1]),
+            target.image,
+            target.bends,
+            target.monomials,
+            target.columns(model, light_terms),
+            target.ranked,
+            terms=light_terms,
+            reach=REACH,
+            known=KNOWN,
+            loss=loss.name,
+            constant=loss.constant if loss.robust else 1.0,
+            least_scale=least_scale(target.spread),
+            noise=(target.noise, target.spread, LEAST_NOISE, MOST_NOISE),
+        )
 
     def at(
         self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
         """The equations at a place."""
-        target = self._target
-        values, x, y = self._source.sample(place.warp, target)
-        known = values < KNOWN
-        r = _residual(values, place.light, target)
-        if target.bends is not None:
-            # Linear interpolation is too high where the picture is hollow, by s'' a (1 - a) / 2.
-            for bend, along in zip(target.bends, (x, y), strict=True):
-                beyond = along - np.floor(along)
-                r -= bend * (beyond - beyond * beyond)
-        count = int(np.count_nonzero(known))
-        all_known = count == known.size
-        if not all_known:
-            r *= known
-        estimate = scale
-        if scale is None or estimate is None:
-            ranked = target.ranked
-            some = r[ranked] if all_known else r[ranked][known[ranked]]
-            estimate = max(scale_of(some), least_scale(target.spread))
-            scale = max(estimate, at_least)
-        if self._loss.robust:
-            w = r * np.float32(1.0 / (self._loss.constant * scale))
-            w *= w
-            self._loss.weigh(w)
-            if not all_known:
-                w *= known
-        else:
-            w = known.astype(np.float32)
-        weight = float(w.sum())
-        w_r = w * r
-        slope = self._loss.slope(w)
-        vector = outer(self._columns, w_r[None])[:, 0]
-        matrix = outer(self._columns * w, self._columns) if with_matrix else None
-        squares = float(w_r @ r)
-        variance = 0.0
-        if target.noise > 0.0 and self.light_terms and weight > 0.0:
-            variance = noise_to_take_off(target.noise, squares / weight, target.spread)
-        if variance > 0.0:
-            monomials = target.monomials[: self.light_terms]
-            pull = monomials * (slope * np.float32(variance))
-            image = slice(self.motion_size, self.motion_size + self.light_terms)
-            vector[image] += pull.sum(axis=1)
-            if matrix is not None:
-                matrix[image, image] -= outer(pull, monomials)
-        return NormalEquations(
-            vector=vector,
-            matrix=matrix,
-            weight=weight,
-            squares=squares,
-            share=count / self._most,
+        light = place.light
+        offset = light.offset.copy()
+        offset[0] -= self._target.mean
+        sums = self._sweep.at(
+            place.warp,
+            light.factor,
+            offset,
+            varies=light.varies,
             scale=scale,
-            estimate=estimate,
-            slope=float(slope.sum()) / max(weight, 1.0),
+            at_least=at_least,
+            with_matrix=with_matrix,
         )
-
-
-def _residual(values: Samples, light: Light, target: TargetPoints) -> Samples:
-    """Factor * values + offset - target, (n,) float32."""
-    if not light.varies:
-        # All of it in one pass over the points.
-        factor, offset = float(light.factor[0]), float(light.offset[0]) - target.mean
-        r = cv2.addWeighted(values[None], factor, target.image[None], -1.0, offset)
-        return np.asarray(r[0], np.float32)
-    factors, offsets = (each.astype(np.float32) @ target.monomials for each in light)
-    r = factors * values + offsets - np.float32(target.mean) - target.image
-    return np.asarray(r, np.float32)
+        return NormalEquations(
+            vector=sums.vector,
+            matrix=sums.matrix,
+            weight=sums.weight,
+            squares=sums.squares,
+            share=sums.known / self._most,
+            scale=sums.scale,
+            estimate=sums.estimate,
+            slope=sums.slope / max(sums.weight, 1.0),
+        )

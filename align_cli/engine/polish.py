@@ -30,7 +30,7 @@ from align_cli.engine.lucas_kanade import (
     solve_level,
 )
 from align_cli.engine.luma import LARGEST_SIDE, Luma
-from align_cli.engine.moments import RowEquations, Scratch, residual_rows, strips
+from align_cli.engine.moments import RowEquations, residual_rows, strips
 from align_cli.engine.place import Place
 from align_cli.engine.pyramid import PRESMOOTHING, FineLevel, Level, within_reach
 from align_cli.engine.robust import Loss, scale_of
@@ -97,7 +97,6 @@ def polish(
     """
     if 2 * max(source.size) > LARGEST_SIDE:
         return None  # cv2 could not sample the grid that is twice as fine
-    scratch = Scratch()
     whole_source = filled(source.plane, source.valid)
     spline = FineLevel(coefficients(enlarged(whole_source, SHARP)), within_reach(source.valid))
     level = Level(filled(target.plane, target.valid), target.valid)
@@ -111,9 +110,7 @@ def polish(
     # The nearer the images lie, the better the picture behind both: at noise of 30 grey levels this
     # first solve on the smoothed target's gradient takes 2 % off the error in the end.
     def solve(planes: TargetPlanes, begin: Place) -> LevelResult:
-        equations = RowEquations(
-            planes, spline, settings.model, settings.loss, threads=threads, scratch=scratch
-        )
+        equations = RowEquations(planes, spline, settings.model, settings.loss, threads=threads)
         return solve_level(equations, begin, settings)
 
     first = solve(planes, start)

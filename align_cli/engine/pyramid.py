@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -67,6 +67,21 @@ _STRIP_PIXELS: Final = 1 << 17
 _REACH_KERNEL: Final = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
 
 
+class Grid(NamedTuple):
+    """What is sampled of a level, or of a part of it.
+
+    Attributes:
+        pixels: (finer * height, finer * width) float32, sampled linearly.
+        finer: how many of them there are to each of the level, along an axis: 1 or 2.
+        spline: whether they are control points of a cubic B-spline, whose control points on a grid
+            twice as fine are what is sampled linearly.
+    """
+
+    pixels: Plane
+    finer: int = 1
+    spline: bool = False
+
+
 @dataclass(frozen=True)
 class Level:
     """One image at one level.
@@ -83,6 +98,15 @@ class Level:
         """(width, height) in pixels of this level."""
         height, width = self.image.shape
         return width, height
+
+    @property
+    def whole(self) -> Grid | None:
+        """What is sampled; None where that is made where it is looked at, or nothing is."""
+        return Grid(self.image)
+
+    def grid(self, part: Part) -> Grid:
+        """What is sampled of some rows and columns, both ends given."""
+        return Grid(self.part(part))
 
     def part(self, part: Part) -> Plane:
         """Some rows and columns, both ends given, of the image."""
@@ -123,6 +147,11 @@ class FullSize(Level):
         return self.luma.size
 
     @property
+    def whole(self) -> None:
+        """Nothing of it is held."""
+        return
+
+    @property
     def image(self) -> Plane:
         """All of it, made anew every time."""
         width, height = self.size
@@ -148,6 +177,11 @@ class FineLevel(Level):
         """(width, height) in pixels of the level, not of the finer grid."""
         height, width = self.image.shape
         return width // 2, height // 2
+
+    @property
+    def whole(self) -> None:
+        """It is sampled by ``sample`` alone."""
+        return
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values of the spline at the warped pixels of a window, (height, width) float32."""

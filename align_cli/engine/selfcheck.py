@@ -27,7 +27,7 @@ from align_cli.engine.coordinates import (
 )
 from align_cli.engine.errors import ImageError
 from align_cli.engine.luma import luma
-from align_cli.engine.moments import Scratch, residual_sums
+from align_cli.engine.moments import residual_sums
 from align_cli.engine.motion import MODELS, MONOMIALS, MotionModel
 from align_cli.engine.photometry import FIELD, Light, first_guess
 from align_cli.engine.place import Place
@@ -238,7 +238,6 @@ def analytic_derivative(pair: Scene, model: MotionModel, loss: Loss) -> Vector:
             source_margin=REACH,
             with_matrix=False,
             threads=threads,
-            scratch=Scratch(),
         )
     motion, gain, bias = pair.unit_steps
     steps: Vector = np.array([motion] * model.size + [gain] * FIELD + [bias] * FIELD)

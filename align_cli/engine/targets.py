@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
@@ -19,13 +19,10 @@ from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.derivatives import inner_differences
 from align_cli.engine.products import inner
 from align_cli.engine.pyramid import REACH, FullSize, Level, within_reach
-from align_cli.engine.threads import Threads
 
 BORDER: Final = REACH + 1
 """Pixels next to each border that take no part: the central difference looks one pixel further than
 the smoothing."""
-
-_STRIP_PIXELS: Final = 1 << 17
 
 STEEPNESS_PIXELS: Final = 1 << 14
 """Pixels that tell how much a central difference flattens."""
@@ -56,6 +53,19 @@ class TargetRows:
     gradient_y: Plane
     weight: Plane | None = None
     valid: Mask | None = None
+
+    def part(self, rows: slice, columns: slice = slice(None)) -> TargetRows:
+        """Some of these rows, or of their columns."""
+        part = rows, columns
+        image = self.image[part]
+        return TargetRows(
+            image=image,
+            column=image if self.column is self.image else self.column[part],
+            gradient_x=self.gradient_x[part],
+            gradient_y=self.gradient_y[part],
+            weight=None if self.weight is None else self.weight[part],
+            valid=None if self.valid is None else self.valid[part],
+        )
 
 
 @dataclass(frozen=True)
@@ -119,6 +129,10 @@ class TargetPlanes:
         """How much steeper the picture is than its central difference says, along the gradient."""
         return 1.0 if self.exact else _steepness(self.image, self.valid)
 
+    def changed(self, **values: Any) -> TargetPlanes:
+        """The same but for some attributes."""
+        return replace(self, **values)
+
     def part(self, rows: Rows) -> TargetRows:
         """Some rows of every plane."""
         image = self.image[rows]
@@ -137,82 +151,98 @@ Change = Callable[[Plane, Plane], None]
 
 
 class PlanesOnDemand(TargetPlanes):
-    """The planes of a large level, made where they are looked at.
+    """The planes of a level as it is, made where they are looked at.
 
-    To make them takes less time than to fetch them from memory again, let alone to fill it.
+    The native core makes the gradient as it goes: that takes less time than to fetch it from memory
+    again, let alone to fill it.
 
     Args:
-        level: the level, all of whose pixels are valid.
+        level: the level.
         bands: which rows of its interior.
         noise: see ``TargetPlanes``.
+        valid: (h, w) bool of the rows of the bands.
     """
 
     level: Level
     change: Change | None
 
-    def __init__(self, level: Level, bands: Bands, noise: float = 0.0) -> None:
-        self._set(level=level, change=None, weight=None, valid=None, exact=False, mean=0.0)
+    def __init__(
+        self, level: Level, bands: Bands, noise: float = 0.0, valid: Mask | None = None
+    ) -> None:
+        self._set(level=level, change=None, weight=None, valid=valid, exact=False, mean=0.0)
         self._set(noise=noise)
         self._set(**_geometry(level.size, BORDER, bands))
-        sample = self.sample()
-        image, x, y = (
-            np.concatenate(planes)
-            for planes in zip(*((s.image, s.gradient_x, s.gradient_y) for s in sample), strict=True)
-        )
-        steepness = _steepness(image, None)
-        mean, spread = _centred(image, None)
-        texture = texture_threshold((x, y), None)
+        image, x, y = (np.concatenate(planes) for planes in zip(*self.sample(), strict=True))
+        steepness = _steepness(image, valid)
+        mean, spread = _centred(image, valid)
+        texture = texture_threshold((x, y), valid)
         self._set(mean=mean, spread=spread, texture=texture, steepness=steepness)
 
     def _set(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
 
-    def sample(self) -> list[TargetRows]:
-        """Evenly spaced runs of rows, to judge all of them by."""
+    @property
+    def held(self) -> bool:
+        """Whether the level's pixels are there."""
+        return not isinstance(self.level, FullSize)
+
+    def sample(self) -> list[tuple[Plane, Plane, Plane]]:
+        """Image and gradient of evenly spaced runs of rows, to judge all of them by.
+
+        Of a level that is held, all rows.
+        """
+        if self.held:
+            here = self.part(slice(None))
+            return [(here.image, here.gradient_x, here.gradient_y)]
         runs = self.bands.cut(SAMPLED_ROWS)
         step = max(1, len(runs) // SAMPLED_RUNS)
-        return [self.part(rows) for rows in runs[step // 2 :: step]]
+        some = (self.part(rows) for rows in runs[step // 2 :: step])
+        return [(here.image, here.gradient_x, here.gradient_y) for here in some]
 
-    def changed(self, change: Change, texture: float) -> PlanesOnDemand:
-        """The same with another gradient, and what counts as texture in that."""
-        other = object.__new__(PlanesOnDemand)
-        other._set(**(vars(self) | {"change": change, "texture": texture}))
-        return other
+    def changed(self, **values: Any) -> TargetPlanes:
+        """The same but for some attributes; made and held where another plane is given."""
+        if values.keys() <= {"change", "noise", "texture", "valid"}:
+            other = object.__new__(PlanesOnDemand)
+            other._set(**(vars(self) | values))
+            return other
+        here = self.part(slice(None))
+        kept = {each.name: getattr(self, each.name) for each in fields(TargetPlanes)}
+        planes = {each.name: getattr(here, each.name) for each in fields(TargetRows)}
+        return TargetPlanes(**(kept | planes | values))
 
     def part(self, rows: Rows) -> TargetRows:
         """Some rows of every plane, each run of neighbours made at once."""
         index = np.arange(self.shape[0])[rows]
         y = self.bands.y[index].astype(np.intp)
         edges = [0, *(np.flatnonzero(np.diff(y) != 1) + 1), len(y)]
-        runs = [self._run(int(y[first]), end - first) for first, end in pairwise(edges)]
-        if len(runs) == 1:
-            return runs[0]
+        found = [self._run(int(y[first]), end - first) for first, end in pairwise(edges)]
         image, along_x, along_y = (
-            np.concatenate(planes)
-            for planes in zip(*((r.image, r.gradient_x, r.gradient_y) for r in runs), strict=True)
+            planes[0] if len(found) == 1 else np.concatenate(planes)
+            for planes in zip(*found, strict=True)
         )
-        return TargetRows(image, image, along_x, along_y)
+        valid = None if self.valid is None else self.valid[rows]
+        return TargetRows(image, image, along_x, along_y, valid=valid)
 
-    def _run(self, first: int, count: int) -> TargetRows:
+    def around(self, first: int, count: int) -> Plane:
+        """The image of a run of rows of the interior, and a pixel more on each side, as it is."""
         left, top = self.origin
         width = self.shape[1]
-        # A row and a column more on each side, for the difference.
-        part = np.s_[top + first - 1 : top + first + count + 1, left - 1 : left + width + 1]
-        image = self.level.part(part)
+        return self.level.part(
+            np.s_[top + first - 1 : top + first + count + 1, left - 1 : left + width + 1]
+        )
+
+    def _run(self, first: int, count: int) -> tuple[Plane, Plane, Plane]:
+        image = self.around(first, count)
         x, y = inner_differences(image)
         if self.change is not None:
             self.change(x, y)
-        inner_part = np.asarray(image[1:-1, 1:-1] - np.float32(self.mean), np.float32)
-        return TargetRows(inner_part, inner_part, x, y)
-
-    def _whole(self) -> TargetRows:
-        return self.part(slice(None))
+        return np.asarray(image[1:-1, 1:-1] - np.float32(self.mean), np.float32), x, y
 
     @property
     def image(self) -> Plane:
         """All of it, made anew every time, like the other planes."""
-        return self._whole().image
+        return self.part(slice(None)).image
 
     @property
     def column(self) -> Plane:
@@ -222,12 +252,12 @@ class PlanesOnDemand(TargetPlanes):
     @property
     def gradient_x(self) -> Plane:
         """Along x."""
-        return self._whole().gradient_x
+        return self.part(slice(None)).gradient_x
 
     @property
     def gradient_y(self) -> Plane:
         """Along y."""
-        return self._whole().gradient_y
+        return self.part(slice(None)).gradient_y
 
 
 def has_interior(size: Size) -> bool:
@@ -237,7 +267,7 @@ def has_interior(size: Size) -> bool:
 
 def target_planes(
     level: Level, most_pixels: int | None = None, *, noise: float = 0.0
-) -> TargetPlanes | None:
+) -> PlanesOnDemand | None:
     """What a pyramid level contributes as the target, or None where no interior is left.
 
     Args:
@@ -259,31 +289,8 @@ def target_planes(
     bands = Bands.whole(height)
     if most_pixels is not None and valid is None:
         bands = Bands.spread(height, width, most_pixels)
-    if isinstance(level, FullSize):
-        return PlanesOnDemand(level, bands, noise)
-    image = np.empty((bands.count * bands.rows, width), np.float32)
-    along_x, along_y = np.empty_like(image), np.empty_like(image)
-
-    def fill(rows: slice) -> None:
-        top = reach + int(bands.y[rows.start])
-        # A row and a column more on each side, for the difference.
-        around = np.s_[top - 1 : top + rows.stop - rows.start + 1, reach - 1 : reach + width + 1]
-        strip = level.part(around)
-        image[rows] = strip[1:-1, 1:-1]
-        inner_differences(strip, (along_x[rows], along_y[rows]))
-
-    with Threads() as threads:
-        threads.map(fill, bands.cut(max(1, _STRIP_PIXELS // width)))
     mask = None if valid is None else _stacked(valid, bands, reach)
-    return _planes(
-        level.size,
-        bands,
-        reach,
-        image=image,
-        gradient=(along_x, along_y),
-        valid=mask,
-        noise=noise,
-    )
+    return PlanesOnDemand(level, bands, noise, mask)
 
 
 def planes_of(

@@ -20,7 +20,6 @@ from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.coordinates import at_level, inverse
 from align_cli.engine.equations import LevelEquations, NormalEquations
 from align_cli.engine.lucas_kanade import LevelResult, LevelSettings, Solved
-from align_cli.engine.moments import Scratch
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.photometry import NO_LIGHT
 from align_cli.engine.place import Place
@@ -159,7 +158,6 @@ class _WithRows:
     def __init__(self, level: Orientations, model: MotionModel) -> None:
         self._level, self._model = level, model
         self.size, self.motion_size = level.size, model.size
-        self._scratch = Scratch()
 
     def at(
         self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
@@ -175,7 +173,6 @@ class _WithRows:
             self._model,
             level.loss,
             threads=level.threads,
-            scratch=self._scratch,
             least_shared=LEAST_SHARED,
         )
         return equations.at(STILL, scale, at_least=at_least, with_matrix=with_matrix)
@@ -201,4 +198,4 @@ def _seen(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
         return rows
     (x, y), (height, width) = rows.origin, rows.shape
     known = np.ascontiguousarray(inside[y : y + height, x : x + width])
-    return replace(rows, valid=known if rows.valid is None else known & rows.valid)
+    return rows.changed(valid=known if rows.valid is None else known & rows.valid)

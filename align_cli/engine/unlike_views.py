@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.coordinates import Size, at_level
-from align_cli.engine.fine import finely_sampled
+from align_cli.engine.fine import FinelySampled
 from align_cli.engine.lucas_kanade import SMALLEST_OVERLAP
 from align_cli.engine.luma import Luma
 from align_cli.engine.noise import noise_energy, noise_level
@@ -117,7 +117,7 @@ class View:
         """A level, sampled more exactly than linearly."""
         if level not in self._fine:
             below = self.levels[level - 1] if level else self.luma
-            self._fine[level] = finely_sampled(self.levels[level], below)
+            self._fine[level] = FinelySampled(self.levels[level], below)
         return self._fine[level]
 
     def smoothed(self, level: int) -> Image:

@@ -33,20 +33,21 @@ def test_every_exit_code_of_a_finished_run_has_a_meaning() -> None:
     assert set(ExitCode) == set(MEANINGS)
 
 
-def test_help_loads_neither_numpy_nor_cv2() -> None:
+def test_help_loads_neither_numpy_nor_cv2_nor_the_core() -> None:
     code = (
         "import sys; from align_cli.commands.run import run; run(['--help']); "
         "run(['align', '-h']); "
         "run(['--version']); "
-        "sys.exit(any(name in sys.modules for name in ('numpy', 'cv2', 'imageio', 'tqdm')))"
+        "heavy = ('numpy', 'cv2', 'imageio', 'tqdm', 'align_cli.native', 'ctypes'); "
+        "sys.exit(any(name in sys.modules for name in heavy))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
 
 
-def test_importing_the_package_loads_neither_numpy_nor_cv2() -> None:
+def test_importing_the_package_loads_neither_numpy_nor_cv2_nor_the_core() -> None:
     code = (
         "import sys, align_cli; align_cli.__version__; "
-        "sys.exit(any(name in sys.modules for name in ('numpy', 'cv2')))"
+        "sys.exit(any(name in sys.modules for name in ('numpy', 'cv2', 'align_cli.native')))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT).returncode == 0
 

@@ -7,7 +7,7 @@ from scipy import ndimage
 
 from align_cli.engine import fine as module
 from align_cli.engine import luma as luma_module
-from align_cli.engine.fine import FinelySampled, finely_sampled
+from align_cli.engine.fine import FinelySampled
 from align_cli.engine.luma import Luma, luma
 from align_cli.engine.pyramid import BINOMIAL, Level, pyramid
 from tests.scenes import MODEL_NAMES, Matrix, motion, pixel_grid, render, textured
@@ -24,7 +24,7 @@ def fine(image: np.ndarray, level: int) -> tuple[FinelySampled, list[Level], Lum
     plane = luma(image)
     levels = pyramid(plane, level + 1)
     below = levels[level - 1] if level else plane
-    return finely_sampled(levels[level], below), levels, plane
+    return FinelySampled(levels[level], below), levels, plane
 
 
 def placed(warp: Matrix) -> Matrix:
@@ -109,7 +109,7 @@ def test_garbage_under_a_mask_is_not_seen_from_valid_pixels(level: int) -> None:
     hidden[30:44, 38:52] = np.nan
     one, levels, _ = fine(hidden, level)
     # The same hole, with other things under it: luma holds 0 there.
-    other = finely_sampled(levels[level], *_below_with_garbage(hidden, level))
+    other = FinelySampled(levels[level], *_below_with_garbage(hidden, level))
     warp = np.array([[1.0, 0.0, 0.4], [0.0, 1.0, 0.3], [0.0, 0.0, 1.0]])
     width, height = levels[level].size
     size = width - 1, height - 1

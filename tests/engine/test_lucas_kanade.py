@@ -23,7 +23,7 @@ from align_cli.engine.lucas_kanade import (
     solve_level,
 )
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import RowEquations, Scratch, residual_scale, residual_sums
+from align_cli.engine.moments import RowEquations, residual_scale, residual_sums
 from align_cli.engine.motion import MODELS
 from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
@@ -80,9 +80,7 @@ def solve(
         if kind == "rows":
             planes = target_planes(below)
             assert planes is not None
-            equations = RowEquations(
-                planes, here, settings.model, settings.loss, threads=threads, scratch=Scratch()
-            )
+            equations = RowEquations(planes, here, settings.model, settings.loss, threads=threads)
         else:
             points = target_points(below)
             assert points is not None
@@ -170,7 +168,6 @@ def test_the_rmse_is_weighted() -> None:
             source_margin=REACH,
             with_matrix=False,
             threads=threads,
-            scratch=Scratch(),
         )
     assert sums.weight < 0.9 * sums.count
     once = solve(images.source, images.target, "rigid", loss="tukey", max_iterations=1)
@@ -438,9 +435,7 @@ def test_steps_below_the_noise_are_not_made() -> None:
             MODELS["affine"], LOSSES["tukey"], UNIFORM, 200, 1e-6, below_noise=below_noise
         )
         with Threads(1) as threads:
-            equations = RowEquations(
-                target, source, settings.model, settings.loss, threads=threads, scratch=Scratch()
-            )
+            equations = RowEquations(target, source, settings.model, settings.loss, threads=threads)
             start = Place(np.eye(3), Light.uniform())
             found[below_noise] = solve_level(equations, start, settings, ratio=0.1)
     assert found[True].status is found[False].status is Status.CONVERGED

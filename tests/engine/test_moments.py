@@ -12,7 +12,6 @@ from align_cli.engine.equations import noise_to_take_off
 from align_cli.engine.luma import Luma
 from align_cli.engine.moments import (
     RowEquations,
-    Scratch,
     Sums,
     cross_matrix,
     residual_rows,
@@ -104,7 +103,6 @@ def run(
             source_margin=REACH,
             with_matrix=with_matrix,
             threads=pool,
-            scratch=Scratch(),
         )
 
 
@@ -322,11 +320,8 @@ def test_the_scale_is_that_of_residuals_with_texture_on_evenly_spaced_rows(
 
 
 @every_loss
-def test_the_slope_is_how_much_weighted_residuals_change_per_weight(
-    loss: Loss, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_slope_is_how_much_weighted_residuals_change_per_weight(loss: Loss) -> None:
     pair = CASES["partial"]
-    monkeypatch.setattr(moments, "SLOPE_STEP", 1)
     book = naive(pair, MODELS["rigid"])
     step = 1e-6
 
@@ -347,7 +342,6 @@ def equations(pair: Case, planes: TargetPlanes, loss: str, every: int = 1) -> Ro
         MODELS["affine"],
         LOSSES[loss],
         threads=Threads(1),
-        scratch=Scratch(),
         every=every,
     )
 
@@ -361,7 +355,7 @@ def test_some_strips_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
         weight[rows] = 1.0
     place = Place(pair.warp, LIGHT)
     some = equations(pair, planes, "l2", every=3).at(place, SCALE, with_matrix=True)
-    weighted = equations(pair, replace(planes, weight=weight), "l2")
+    weighted = equations(pair, planes.changed(weight=weight), "l2")
     expected = weighted.at(place, SCALE, with_matrix=True)
     assert_allclose(some.vector, expected.vector, atol=1e-5 * np.abs(expected.vector).max())
     assert some.weight == pytest.approx(expected.weight)
@@ -476,7 +470,7 @@ def test_weights_found_beforehand_stand_for_those_of_any_loss(
     numbers = np.random.default_rng(8)
     fixed = numbers.uniform(0.0, 1.0, book.residual.shape).astype(np.float32)
     column = numbers.normal(size=book.residual.shape).astype(np.float32)
-    planes = replace(pair.planes, weight=fixed, column=column)
+    planes = pair.planes.changed(weight=fixed, column=column)
     sums = run(pair, model, loss, planes=planes)
     w = fixed * book.inside
     # The light's columns are those of the column that was given; the residual is not.
@@ -573,10 +567,9 @@ def test_bands_sum_over_their_own_rows(
                 source_margin=REACH,
                 with_matrix=True,
                 threads=pool,
-                scratch=Scratch(),
             )
 
-    expected, found = sums(replace(whole, weight=weight)), sums(bands)
+    expected, found = sums(whole.changed(weight=weight)), sums(bands)
     assert found.weight == pytest.approx(expected.weight)
     assert found.count == pytest.approx(expected.weight)
     assert found.squares == pytest.approx(expected.squares, rel=1e-5)
@@ -607,7 +600,7 @@ def test_the_residuals_of_a_band_are_those_of_its_rows() -> None:
 def test_noise_is_taken_off_the_columns_of_the_factor_alone() -> None:
     pair, model, noise = CASES["whole"], MODELS["rigid"], 0.02
     clean, noisy = (
-        run(pair, model, LOSSES["l2"], planes=replace(pair.planes, noise=each))
+        run(pair, model, LOSSES["l2"], planes=pair.planes.changed(noise=each))
         for each in (0.0, noise)
     )
     assert clean.matrix is not None

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine import points as module
 from align_cli.engine.coordinates import map_points
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import RowEquations, Scratch
+from align_cli.engine.moments import RowEquations
 from align_cli.engine.motion import MODELS, MotionModel
 from align_cli.engine.photometry import FIELD, UNIFORM, Light
 from align_cli.engine.place import Place
@@ -28,6 +28,7 @@ from align_cli.engine.pyramid import REACH, Level, pyramid
 from align_cli.engine.robust import LOSSES, NORMAL_MEDIAN, Loss
 from align_cli.engine.targets import TEXTURE_SHARE, target_planes
 from align_cli.engine.threads import Threads
+from align_cli.native.points import LANES
 from tests.scenes import motion, render, textured
 
 SIZE = (67, 58)
@@ -277,7 +278,7 @@ def test_the_scale_is_that_of_the_points_with_texture() -> None:
 def test_as_many_columns_of_the_light_as_wanted() -> None:
     points = chosen(CASES["whole"].target)
     model = MODELS["affine"]
-    assert points.columns(model, UNIFORM).shape == (6 + 2, len(points.image))
+    assert points.columns(model, UNIFORM).shape == (6 + 2, -(-len(points.image) // LANES) * LANES)
     whole = points.columns(model, FIELD)
     assert_array_equal(points.columns(model, UNIFORM), whole[[*range(6), 6, 12]])
     assert points.columns(model, FIELD) is whole
@@ -354,9 +355,9 @@ def test_points_and_rows_agree_on_the_step(model: MotionModel, light: Light) -> 
     # Between whole pixels both sample the same way.
     whole = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, -1.0], [0.0, 0.0, 1.0]])
     with Threads(1) as threads:
-        rows = RowEquations(
-            planes, pair.source, model, LOSSES["tukey"], threads=threads, scratch=Scratch()
-        ).at(Place(whole, light), 0.03, with_matrix=False)
+        rows = RowEquations(planes, pair.source, model, LOSSES["tukey"], threads=threads).at(
+            Place(whole, light), 0.03, with_matrix=False
+        )
     points = PointEquations(
         chosen(pair.target, 10**6), PointSource(pair.source), model, LOSSES["tukey"], FIELD
     ).at(Place(whole, light), 0.03, with_matrix=False)

@@ -83,9 +83,9 @@ def test_a_wrong_sign_in_a_jacobian_is_found(
     assert passed == {model: model != name for model in MODELS}
 
 
-def test_a_wrong_weight_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_weight_that_is_not_its_losss_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     huber = LOSSES["huber"]
-    wrong = Loss("huber", huber.constant, huber.rho, LOSSES["lorentzian"].weigh, huber.slope)
+    wrong = Loss("huber", huber.constant, LOSSES["lorentzian"].rho, huber.weigh, huber.slope)
     monkeypatch.setitem(LOSSES, "huber", wrong)
     made = images()
     passed = {c.loss: c.passed for c in derivative_checks(made.source, made.target)}

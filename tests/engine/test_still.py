@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from align_cli.engine.coordinates import inverse, normalisation
 from align_cli.engine.lucas_kanade import LevelSettings, solve_level
-from align_cli.engine.moments import Scratch
 from align_cli.engine.motion import MODELS
 from align_cli.engine.photometry import NO_LIGHT
 from align_cli.engine.pyramid import Level
@@ -54,7 +53,6 @@ def equations(
         MODEL,
         LOSSES[loss],
         threads=Threads(count),
-        scratch=Scratch(),
         least_shared=least_shared,
     )
 

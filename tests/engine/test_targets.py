@@ -154,8 +154,9 @@ def test_the_gradient_made_on_demand_may_be_changed() -> None:
         x *= 2.0
         y *= 3.0
 
-    changed = made.changed(doubled, texture=7.0)
+    changed = made.changed(change=doubled, texture=7.0)
     rows = slice(5, 20)
+    assert isinstance(changed, PlanesOnDemand)
     assert changed.texture == 7.0
     assert_array_equal(changed.part(rows).gradient_x, 2.0 * made.part(rows).gradient_x)
     assert_array_equal(changed.part(rows).gradient_y, 3.0 * made.part(rows).gradient_y)

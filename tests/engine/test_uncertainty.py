@@ -16,7 +16,7 @@ from align_cli.engine.alignment import Alignment, Uncertainty
 from align_cli.engine.coordinates import at_level, corners, inverse, map_points, normalisation, unit
 from align_cli.engine.lucas_kanade import LevelSettings, Solved, solve_level
 from align_cli.engine.luma import Luma
-from align_cli.engine.moments import RowEquations, Scratch, residual_rows
+from align_cli.engine.moments import RowEquations, residual_rows
 from align_cli.engine.motion import MODELS
 from align_cli.engine.photometry import UNIFORM, Light
 from align_cli.engine.place import Place
@@ -372,9 +372,7 @@ def test_the_document_holds_it(preset: str) -> None:
 
 
 def equations(planes: TargetPlanes, source: Level, settings: LevelSettings) -> RowEquations:
-    return RowEquations(
-        planes, source, settings.model, settings.loss, threads=Threads(1), scratch=Scratch()
-    )
+    return RowEquations(planes, source, settings.model, settings.loss, threads=Threads(1))
 
 
 def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool = False) -> Solved:
@@ -398,7 +396,7 @@ def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool 
             (0.9 * plane + 0.005).astype(np.float32)
             for plane in (planes.gradient_x, planes.gradient_y, planes.image)
         )
-        solved = replace(solved, target=replace(planes, weight=weight), expected=expected)
+        solved = replace(solved, target=planes.changed(weight=weight), expected=expected)
     return solved
 
 
@@ -417,7 +415,8 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
         known[1:-1, 1:-1] = np.lib.stride_tricks.sliding_window_view(inside, (3, 3)).all((2, 3))
         known[[0, -1]] = known[:, [0, -1]] = False
         scale = solved.result.scale
-        weight = np.minimum(1.0, solved.settings.loss.constant * scale / np.abs(residual))
+        large = np.maximum(np.abs(residual), 1e-9)  # 0 where a pixel takes no part
+        weight = np.minimum(1.0, solved.settings.loss.constant * scale / large)
         slope = (weight == 1.0).astype(np.float64)
     else:
         assert target.weight is not None

@@ -322,6 +322,21 @@ def _each_solved(matrices: Floats, vectors: Floats) -> Floats:
     return np.asarray(scale * np.linalg.solve(scaled, (scale * vectors)[:, :, None])[:, :, 0])
 
 
+def _regular_inverse(matrix: Floats) -> Floats | None:
+    """The inverse of a symmetric matrix; None where it is singular, or nearly.
+
+    OpenBLAS shares an eigendecomposition of 42 columns out among threads that then wait for each
+    other: 36 ms beside other work, where this takes 0.02. Frobenius norms bound the eigenvalues.
+    """
+    try:
+        inverse = np.linalg.inv(matrix)
+    except np.linalg.LinAlgError:
+        return None
+    least = len(matrix) * np.finfo(np.float64).eps
+    regular = np.linalg.norm(matrix) * np.linalg.norm(inverse) * least < 1.0
+    return np.asarray(0.5 * (inverse + inverse.T)) if regular else None
+
+
 def _solved(design: Floats, moved: Points, precision: Floats) -> tuple[Vector, Floats]:
     """Least squares: (p,) parameters, and the inverse of the normal matrix, (p, p).
 
@@ -333,7 +348,12 @@ def _solved(design: Floats, moved: Points, precision: Floats) -> tuple[Vector, F
     weighted = flat * precision.reshape(-1, 1)
     matrix, vector = weighted.T @ flat, weighted.T @ moved.reshape(-1)
     scale = np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
-    values, vectors = np.linalg.eigh(matrix / np.outer(scale, scale))
+    scaled = matrix / np.outer(scale, scale)
+    inverse = _regular_inverse(scaled)
+    if inverse is not None:
+        bread = inverse / np.outer(scale, scale)
+        return bread @ vector, bread
+    values, vectors = np.linalg.eigh(scaled)
     known = values > size * np.finfo(np.float64).eps * max(float(values[-1]), 1.0)
     inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
     bread = (vectors * inverse) @ vectors.T / np.outer(scale, scale)

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane, Points
-from align_cli.engine.derivatives import inner_differences
 from align_cli.engine.displacements.level_pair import LevelPair
+from align_cli.engine.threads import Threads
+from align_cli.native.tiles import CELL, kept_apart, structure_cells
 
 SIDE: Final = 16
 """Side of a tile in pixels of its level."""
@@ -24,8 +25,10 @@ SIDE: Final = 16
 FEW: Final = 16
 """Where texture is so sparse that there are fewer tiles, half their side makes more of it."""
 
-STRIDE: Final = 4
+STRIDE: Final = CELL
 """Tiles lie at multiples of so many pixels."""
+
+_STRIP_PIXELS: Final = 1 << 16
 
 TELLS_PX: Final = 1.0
 """A tile can tell where noise alone would displace it by no larger a standard deviation, in pixels
@@ -119,13 +122,9 @@ def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
             inside.view(np.uint8), around, borderType=cv2.BORDER_CONSTANT, borderValue=0
         ).view(np.bool_)
     height, width = (extent // STRIDE for extent in inside.shape)
-    tensor = [np.zeros((height, width), np.float32) for _ in range(3)]
+    tensor = np.zeros((3, height, width), np.float32)
     for plane in pair.target:
-        x, y = (np.pad(slope, 1) for slope in inner_differences(plane))
-        tensor = [
-            total + _cells(product)
-            for total, product in zip(tensor, (x * x, x * y, y * y), strict=True)
-        ]
+        tensor += _structure(plane)
     cells = side // STRIDE
     if min(height, width) < cells:
         return np.full((0, 0), -np.inf, np.float32)
@@ -136,6 +135,20 @@ def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
     least -= np.float32(pair.noise / TELLS_PX**2)
     known = _windows(_cells(inside.astype(np.float32)), cells) > 1.0 - 1e-3 / side**2
     return np.where(known, least, np.float32(-np.inf))
+
+
+def _structure(plane: Plane) -> NDArray[np.float32]:
+    """(3, rows, columns): means over cells of gx gx, gx gy and gy gy."""
+    height, width = (extent // STRIDE for extent in plane.shape)
+    found = np.empty((3, height, width), np.float32)
+    rows = max(1, _STRIP_PIXELS // (STRIDE * plane.shape[1]))
+
+    def fill(top: int) -> None:
+        structure_cells(plane, (found[0], found[1], found[2]), slice(top, top + rows))
+
+    with Threads() as threads:
+        threads.map(fill, range(0, height, rows))
+    return found
 
 
 def _cells(plane: Plane) -> Plane:
@@ -169,15 +182,8 @@ def _best_of_blocks(least: Plane, block: int) -> tuple[NDArray[np.intp], NDArray
 
 def _apart(corner: NDArray[np.intp], strength: NDArray[np.float32], side: int) -> NDArray[np.intp]:
     """Without those that overlap a stronger one, the strongest first."""
-    cells, reach = corner // STRIDE, side // STRIDE - 1
-    kept: list[tuple[int, int]] = []
-    taken = np.zeros(np.max(cells, axis=0, initial=0)[::-1] + 1, np.bool_)
-    for x, y in cells[np.argsort(-strength, kind="stable")].tolist():
-        around = np.s_[max(y - reach, 0) : y + reach + 1, max(x - reach, 0) : x + reach + 1]
-        if not taken[around].any():
-            taken[y, x] = True
-            kept.append((x, y))
-    return STRIDE * np.array(kept, np.intp).reshape(-1, 2)
+    ranked = (corner // STRIDE)[np.argsort(-strength, kind="stable")]
+    return STRIDE * ranked[kept_apart(ranked, side // STRIDE - 1)]
 
 
 def nearest(points: Points, others: Points) -> NDArray[np.intp]:

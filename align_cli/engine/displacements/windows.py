@@ -1,8 +1,8 @@
 """Search windows: is a tile's best place the one where it stands, or where does it fit better?
 
-Around each tile the warped source is searched exhaustively, by ZNCC (``TM_CCOEFF_NORMED``, over all
-planes at once). If the images were unrelated, the best place would be anywhere in the window; how
-often it is the middle by accident is measured at windows displaced from where the tile stands.
+Around each tile the warped source is searched exhaustively, by ZNCC over all planes at once. If the
+images were unrelated, the best place would be anywhere in the window; how often it is the middle by
+accident is measured at windows displaced from where the tile stands.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from align_cli.engine.displacements.field import LEAST_CORRELATION
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
 from align_cli.engine.sampling import sample
+from align_cli.native.tiles import WindowRules, search_windows
 
 REACH: Final = 10
 """How far a window reaches beyond its tile each way, in pixels of the level."""
@@ -101,9 +102,8 @@ class Windows:
     def __init__(self, pair: LevelPair) -> None:
         height, width = pair.inside.shape
         size = (width, height)
-        planes = [sample(plane, pair.warp, size, replicate=True) for plane in pair.source]
-        self._warped = cv2.merge(planes) if len(planes) > 1 else planes[0]
-        self._target = cv2.merge(pair.target) if len(planes) > 1 else pair.target[0]
+        self._warped = [sample(plane, pair.warp, size, replicate=True) for plane in pair.source]
+        self._target = pair.target
         self._inside = pair.inside
         self._whole: dict[int, Mask] = {}
 
@@ -117,61 +117,27 @@ class Windows:
         self, tiles: Tiles, displaced: tuple[int, int] = (0, 0), reach: int = REACH
     ) -> WindowSearch:
         """Search the windows of all tiles, displaced by so many pixels from where they stand."""
-        count, side = len(tiles), tiles.side
-        whole = self._whole_tiles(side)
-        asked, stationary, distinct = (np.zeros(count, np.bool_) for _ in range(3))
-        offset, peak, chances = np.zeros((count, 2), np.intp), np.zeros(count), []
-        for index, (x, y) in enumerate(tiles.corner.tolist()):
-            left, top = x + displaced[0], y + displaced[1]
-            if (
-                not (0 <= top < whole.shape[0] and 0 <= left < whole.shape[1])
-                or not whole[top, left]
-            ):
-                continue
-            rows = slice(max(0, top - reach), min(whole.shape[0], top + reach + 1))
-            columns = slice(max(0, left - reach), min(whole.shape[1], left + reach + 1))
-            places = whole[rows, columns]
-            many = int(np.count_nonzero(places))
-            if many < FEWEST_PLACES:
-                continue
-            score = cv2.matchTemplate(
-                self._warped[
-                    rows.start : rows.stop + side - 1, columns.start : columns.stop + side - 1
-                ],
-                self._target[y : y + side, x : x + side],
-                cv2.TM_CCOEFF_NORMED,
-            )
-            score[~(places & np.isfinite(score))] = -1.0
-            asked[index] = True
-            chances.append(min(1.0, (2 * STATIONARY + 1) ** 2 / many))
-            best = int(score.argmax())
-            row, column = divmod(best, score.shape[1])
-            peak[index] = score[row, column]
-            offset[index] = column + columns.start - left, row + rows.start - top
-            middle = top - rows.start, left - columns.start
-            home = score[
-                max(0, middle[0] - STATIONARY) : middle[0] + STATIONARY + 1,
-                max(0, middle[1] - STATIONARY) : middle[1] + STATIONARY + 1,
-            ].max()
-            # Where a lattice fits in many places, the middle is as good as any.
-            stationary[index] = peak[index] > 0.0 and home >= peak[index] - TIED
-            if peak[index] < LEAST_CORRELATION:
-                continue
-            near = np.s_[
-                max(0, row - NEIGHBOURS) : row + NEIGHBOURS + 1,
-                max(0, column - NEIGHBOURS) : column + NEIGHBOURS + 1,
-            ]
-            score[near] = -1.0
-            distinct[index] = (
-                score.max() < peak[index] - AHEAD and np.abs(offset[index]).max() < reach
-            )
+        found = search_windows(
+            self._warped,
+            self._target,
+            self._whole_tiles(tiles.side),
+            tiles.corner,
+            tiles.side,
+            displaced=displaced,
+            reach=reach,
+            rules=WindowRules(
+                STATIONARY, NEIGHBOURS, FEWEST_PLACES, TIED, AHEAD, LEAST_CORRELATION
+            ),
+        )
+        asked = found["asked"] > 0
+        chances = np.minimum(1.0, (2 * STATIONARY + 1) ** 2 / np.maximum(found["places"][asked], 1))
         return WindowSearch(
             asked,
-            offset,
-            peak,
-            stationary & asked,
-            distinct,
-            float(np.mean(chances)) if chances else 1.0,
+            found["offset"].astype(np.intp),
+            found["peak"],
+            found["stationary"] > 0,
+            found["distinct"] > 0,
+            float(chances.mean()) if chances.size else 1.0,
         )
 
     def _whole_tiles(self, side: int) -> Mask:

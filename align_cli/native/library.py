@@ -1,0 +1,193 @@
+"""The compiled core: found beside this file, checked against its sources, loaded once.
+
+Nothing is loaded before the first call, and nothing large to be imported.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+HERE: Final = Path(__file__).parent
+
+SOURCES: Final = HERE / "src"
+
+SUFFIXES: Final = {"win32": "dll", "darwin": "dylib"}
+"""What a shared library is called, by ``sys.platform``; "so" elsewhere."""
+
+FORCE: Final = "IMALIGN_CPU_LEVEL"
+"""The environment variable that chooses a level: sse2, avx2, avx512 or neon."""
+
+
+class CoreError(ImportError):
+    """The core cannot be used; the message is one line that says what to do."""
+
+
+class Plane(ctypes.Structure):
+    """``imalign_plane``: a grid of pixels that is read."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("width", ctypes.c_int64),
+        ("height", ctypes.c_int64),
+        ("step_x", ctypes.c_int64),
+        ("step_y", ctypes.c_int64),
+    )
+
+
+class Output(ctypes.Structure):
+    """``imalign_output``: a grid of pixels that is written."""
+
+    _fields_ = (
+        ("data", ctypes.c_void_p),
+        ("width", ctypes.c_int64),
+        ("height", ctypes.c_int64),
+        ("step_y", ctypes.c_int64),
+    )
+
+
+def plane(array: NDArray[Any], dtype: type) -> Plane:
+    """A (height, width) array as a kernel reads it: of any strides, never copied.
+
+    The structure does not keep the array alive; the caller does.
+    """
+    if array.ndim != 2 or array.dtype != dtype:
+        raise TypeError(f"{array.ndim} dimensions of {array.dtype}, 2 of {dtype.__name__} wanted")
+    height, width = array.shape
+    step_y, step_x = array.strides
+    return Plane(array.__array_interface__["data"][0], width, height, step_x, step_y)
+
+
+def output(array: NDArray[Any], dtype: type) -> Output:
+    """A (height, width) array as a kernel writes it: writeable, the pixels of a row side by side.
+
+    The structure does not keep the array alive; the caller does.
+    """
+    whole = plane(array, dtype)
+    if not array.flags.writeable or (whole.width > 1 and whole.step_x != array.itemsize):
+        raise ValueError("an output must be writeable, and the pixels of a row side by side")
+    return Output(whole.data, whole.width, whole.height, whole.step_y)
+
+
+def source_hash(folder: Path = SOURCES) -> str:
+    """What tells one state of the core's sources from another, 8 hexadecimal digits.
+
+    A checksum, for it guards against forgetting, not against malice, and hashlib takes 4 ms of
+    every start. Line endings do not count: git may change them.
+    """
+    checksum = 0
+    for path in sorted(folder.iterdir()):
+        text = path.read_bytes().replace(b"\r\n", b"\n")
+        checksum = zlib.crc32(b"%s %d\n%s" % (path.name.encode(), len(text), text), checksum)
+    return f"{checksum:08x}"
+
+
+def library_path(folder: Path = HERE, platform: str = sys.platform) -> Path:
+    """Where the compiled core lies."""
+    return folder / f"_core.{SUFFIXES.get(platform, 'so')}"
+
+
+def load(folder: Path = HERE) -> ctypes.CDLL:
+    """The core of a folder, checked.
+
+    Raises:
+        CoreError: if it is missing, cannot be loaded here, or was made of other sources; or if
+            ``FORCE`` asks for a level that there is not.
+    """
+    path = library_path(folder)
+    if not path.exists():
+        raise CoreError(f"the native core {path} is missing; {_advice(folder)}")
+    try:
+        library = ctypes.CDLL(str(path))
+        library.imalign_source_hash.restype = ctypes.c_char_p
+        made_of = library.imalign_source_hash().decode()
+    except (OSError, AttributeError) as error:
+        cause = " ".join(str(error).split())
+        raise CoreError(
+            f"the native core {path} is not for this machine ({cause}); {_advice(folder)}"
+        ) from error
+    wanted = source_hash(folder / "src")
+    if made_of != wanted:
+        raise CoreError(
+            f"the native core {path} was made of other sources ({made_of}, not {wanted}); "
+            f"{_advice(folder)}"
+        )
+    for name in ("imalign_level", "imalign_level_name", "imalign_kernel_name", "imalign_message"):
+        getattr(library, name).restype = ctypes.c_char_p
+    library.imalign_set_level.argtypes = (ctypes.c_char_p,)
+    library.imalign_kernel_bytes.restype = ctypes.c_int64
+    if forced := os.environ.get(FORCE):
+        _set_level(library, forced)
+    return library
+
+
+def _advice(folder: Path) -> str:
+    root = folder.parent.parent
+    if (root / "build_backend" / "compile.py").exists():
+        return f"in {root} run {sys.executable} -m build_backend.compile"
+    return f"run {sys.executable} -m pip install --force-reinstall --no-deps imalign"
+
+
+core = functools.cache(load)
+
+
+def call(kernel: str, arguments: ctypes.Structure) -> None:
+    """Call a kernel, without the interpreter's lock.
+
+    Raises:
+        ValueError: with what the core has against the arguments.
+    """
+    library = core()
+    code = getattr(library, f"imalign_{kernel}")(ctypes.byref(arguments))
+    if code:
+        raise ValueError(f"{kernel}: {library.imalign_message(code).decode()}")
+
+
+def level() -> str:
+    """The level that calls use."""
+    name: bytes = core().imalign_level()
+    return name.decode()
+
+
+def levels() -> list[str]:
+    """The levels that this processor has, worst first."""
+    return _levels(core())
+
+
+def _levels(library: ctypes.CDLL) -> list[str]:
+    names: list[str] = []
+    while name := library.imalign_level_name(len(names)):
+        names.append(name.decode())
+    return [name for i, name in enumerate(names) if library.imalign_has_level(i)]
+
+
+@contextmanager
+def forced(name: str) -> Iterator[None]:
+    """Use a level inside, in all threads.
+
+    Raises:
+        CoreError: if there is no such level, or this processor lacks it.
+    """
+    before = level()
+    _set_level(core(), name)
+    try:
+        yield
+    finally:
+        _set_level(core(), before)
+
+
+def _set_level(library: ctypes.CDLL, name: str) -> None:
+    if library.imalign_set_level(name.encode()):
+        raise CoreError(
+            f"{FORCE}: there is no level {name!r} here, but {', '.join(_levels(library))}"
+        )

@@ -1,0 +1,1 @@
+"""How imalign is built: what the C core needs beside what setuptools does anyway."""

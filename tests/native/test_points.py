@@ -1,0 +1,220 @@
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+from align_cli.engine.robust import LOSSES as ENGINE_LOSSES
+from align_cli.engine.robust import NORMAL_MEDIAN
+from align_cli.native import library, points
+from align_cli.native.points import PointSums, PointSweep, padded
+from align_cli.native.rows import LOSSES
+
+SIZE = (41, 33)
+REACH = 2
+FAR, KNOWN = 1e20, 1e9
+WARP = np.array([[1.01, 0.02, 1.3], [-0.015, 0.99, 0.7], [2e-4, -1e-4, 1.0]])
+LEAST = 0.01
+
+
+@dataclass
+class Case:
+    """Points, and what the book makes of them."""
+
+    count: int = 203
+    bent: bool = False
+    light: bool = False
+    masked: bool = False
+    noisy: bool = False
+    terms: int = 1
+    motion: int = 6
+    warp: np.ndarray = None  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.count)
+        n = self.count
+
+        def values(*shape: int) -> np.ndarray:
+            return rng.normal(0.0, 0.5, shape).astype(np.float32)
+
+        self.source = values(SIZE[1], SIZE[0])
+        if self.masked:
+            self.source[rng.random(self.source.shape) < 0.03] = FAR
+        self.x = rng.uniform(0, SIZE[0] + 2 * REACH, n).round().astype(np.float32)
+        self.y = rng.uniform(0, SIZE[1] + 2 * REACH, n).round().astype(np.float32)
+        self.image = values(n)
+        self.bends = (values(n), values(n)) if self.bent else None
+        u, v = self.x / 20 - 1, self.y / 20 - 1
+        self.monomials = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v])
+        light = self.monomials[: self.terms]
+        self.columns = np.concatenate([values(self.motion, n), light * self.image, light])
+        self.ranked = np.flatnonzero(rng.random(n) < 0.4)
+        self.factor = np.array([0.9, 0.1, -0.2, 0.05, 0.1, -0.05])
+        self.offset = np.array([0.1, -0.1, 0.2, 0.15, -0.1, 0.05])
+        if not self.light:
+            self.factor[1:] = self.offset[1:] = 0.0
+        if self.warp is None:
+            self.warp = WARP
+
+    def sweep(self, loss: str, **changes: object) -> PointSweep:
+        given = {
+            "source": self.source,
+            "place": (self.x, self.y),
+            "image": self.image,
+            "bends": self.bends,
+            "monomials": self.monomials,
+            "columns": padded(self.columns),
+            "ranked": self.ranked,
+            "terms": self.terms,
+            "reach": REACH,
+            "known": KNOWN,
+            "loss": loss,
+            "constant": 2.0,
+            "least_scale": LEAST,
+            "noise": (0.2 if self.noisy else 0.0, 0.5, 1e-3, 0.8),
+        }
+        return PointSweep(**(given | changes))  # type: ignore[arg-type]
+
+    def found(self, loss: str, scale: float | None = 0.3, **changes: object) -> PointSums:
+        return self.sweep(loss, **changes).at(
+            self.warp,
+            self.factor,
+            self.offset,
+            varies=self.light,
+            scale=scale,
+            at_least=0.2,
+            with_matrix=True,
+        )
+
+    def book(self, loss: str, scale: float | None) -> PointSums:
+        """By the book, in float64."""
+        place = np.stack([self.x, self.y, np.ones(self.count)]).astype(np.float64)
+        sx, sy, sw = self.warp @ place
+        x, y = sx / sw - REACH, sy / sw - REACH
+        known = (sw > 0) & (x >= 0) & (x <= SIZE[0] - 1) & (y >= 0) & (y <= SIZE[1] - 1)
+        x, y = np.where(known, x, 0.0), np.where(known, y, 0.0)
+        left = np.clip(np.floor(x), 0, SIZE[0] - 2).astype(int)
+        top = np.clip(np.floor(y), 0, SIZE[1] - 2).astype(int)
+        a, b, s = x - left, y - top, self.source.astype(np.float64)
+        upper = s[top, left] * (1 - a) + s[top, left + 1] * a
+        lower = s[top + 1, left] * (1 - a) + s[top + 1, left + 1] * a
+        values = upper * (1 - b) + lower * b
+        known &= values < KNOWN
+        r = (self.factor @ self.monomials) * values + self.offset @ self.monomials - self.image
+        if self.bends is not None:
+            r -= self.bends[0] * (x % 1 - (x % 1) ** 2) + self.bends[1] * (y % 1 - (y % 1) ** 2)
+        r = np.where(known, r, 0.0)
+        estimate = 0.3 if scale is None else scale
+        if scale is None:
+            some = np.sort(np.abs(r[self.ranked][known[self.ranked]]))
+            estimate = max(some[len(some) // 2] / NORMAL_MEDIAN, LEAST) if some.size else LEAST
+            scale = max(estimate, 0.2)
+        w = np.square(r / (2.0 * scale))
+        ENGINE_LOSSES[loss].weigh(w)
+        w = w * known
+        slope = ENGINE_LOSSES[loss].slope(w)
+        columns = self.columns.astype(np.float64)
+        vector, matrix = columns @ (w * r), (columns * w) @ columns.T
+        squares = float((w * r * r).sum())
+        if self.noisy and self.terms and w.sum() > 0:
+            variance = min(0.2**2, 0.5 * squares / w.sum(), 0.8 * 0.5**2)
+            m, image = self.monomials[: self.terms], slice(self.motion, self.motion + self.terms)
+            vector[image] += variance * (m * slope).sum(axis=1)
+            matrix[image, image] -= variance * (m * slope) @ m.T
+        return PointSums(
+            vector, matrix, w.sum(), squares, slope.sum(), scale, estimate, int(known.sum())
+        )
+
+
+KINDS: dict[str, dict[str, object]] = {
+    "plain": {},
+    "bent": {"bent": True},
+    "light": {"light": True, "terms": 6, "motion": 8},
+    "masked": {"masked": True},
+    "noisy": {"noisy": True},
+    "noisy light": {"noisy": True, "light": True, "terms": 6},
+    "motion alone": {"terms": 0, "motion": 2},
+    "horizon": {"warp": np.array([[1.0, 0, 0], [0, 1.0, 0], [0.06, 0.0, -0.9]])},
+    "outside": {"warp": np.array([[1.0, 0, 999.0], [0, 1.0, 0], [0, 0, 1.0]])},
+}
+
+
+def check(case: Case, loss: str, scale: float | None) -> None:
+    found, book = case.found(loss, scale), case.book(loss, scale)
+    assert found.known == book.known
+    assert found.matrix is not None
+    assert book.matrix is not None
+    assert_allclose(found.vector, book.vector, atol=3e-5 * (1 + np.abs(book.vector).max()))
+    assert_allclose(found.matrix, book.matrix, atol=3e-5 * (1 + np.abs(book.matrix).max()))
+    for name in ("weight", "squares", "slope", "scale", "estimate"):
+        assert getattr(found, name) == pytest.approx(getattr(book, name), rel=1e-4, abs=1e-4)
+
+
+@pytest.mark.parametrize("scale", [None, 0.3])
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_sums_are_those_of_the_book(kind: str, loss: str, scale: float | None) -> None:
+    check(Case(**KINDS[kind]), loss, scale)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("count", [*range(1, 41), 1023, 1024, 1025, 3001])
+def test_every_number_of_points_is_right(count: int) -> None:
+    check(Case(count=count), "huber", None)
+
+
+@pytest.mark.parametrize("level", library.levels())
+@pytest.mark.parametrize("loss", LOSSES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_level_gives_the_same_bits(kind: str, loss: str, level: str) -> None:
+    case = Case(**KINDS[kind])  # type: ignore[arg-type]
+    one = case.found(loss, None)
+    with library.forced(level):
+        assert library.level() == level
+        other = case.found(loss, None)
+    for first, second in zip(one, other, strict=True):
+        assert_array_equal(first, second)
+
+
+def test_a_source_of_nothing_knows_no_point() -> None:
+    for shape in ((0, 5), (5, 0), (1, 9), (9, 1)):
+        found = Case().found("tukey", None, source=np.zeros(shape, np.float32))
+        assert (found.known, found.weight, found.estimate) == (0, 0.0, LEAST)
+
+
+def test_a_source_of_any_strides_gives_the_same_bits() -> None:
+    case = Case()
+    plain = case.found("tukey")
+    for source in (
+        np.ascontiguousarray(case.source[::-1])[::-1],
+        np.ascontiguousarray(case.source.T).T,
+        np.pad(case.source, 3)[3:-3, 3:-3],
+    ):
+        assert_array_equal(case.found("tukey", source=source).vector, plain.vector)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"ranked": np.array([0, 203])},
+        {"ranked": np.array([-1])},
+        {"terms": 2},
+        {"constant": 0.0},
+        {"least_scale": 0.0},
+        {"columns": np.zeros((8, 203), np.float32)},
+        {"image": np.zeros(7, np.float32)},
+    ],
+)
+def test_what_has_no_sense_is_refused(change: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="points: "):
+        Case().found("tukey", **change)  # type: ignore[arg-type]
+
+
+def test_the_structure_is_as_large_as_the_cores() -> None:
+    core, index = library.core(), 0
+    while (name := core.imalign_kernel_name(index)) != b"points":
+        assert name
+        index += 1
+    assert core.imalign_kernel_bytes(index) == ctypes.sizeof(points._Points)
