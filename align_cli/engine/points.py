@@ -145,7 +145,7 @@ def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> Ta
 
     None where so few take part that there is nothing to choose from.
     """
-    height, width = planes.image.shape
+    height, width = planes.shape
     pixels = height * width if planes.valid is None else int(np.count_nonzero(planes.valid))
     if most is None:
         most = min(max(MOST_POINTS, pixels // PIXELS_A_POINT), LAST_POINTS)
@@ -155,12 +155,13 @@ def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> Ta
     if valid is not None and not valid.any():
         return None
     x, y = planes.origin
+    here = planes.part(slice(None))
     points = _elected(
         planes.size,
         np.arange(x, x + width, stride, dtype=np.float32),
         (y + planes.bands.y[::stride]).astype(np.float32),
-        planes.image[picked] + np.float32(planes.mean),
-        (planes.gradient_x[picked], planes.gradient_y[picked]),
+        here.image[picked] + np.float32(planes.mean),
+        (here.gradient_x[picked], here.gradient_y[picked]),
         valid,
         cell,
         planes.noise,

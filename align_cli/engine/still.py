@@ -36,9 +36,9 @@ from align_cli.engine.motion import MotionModel
 from align_cli.engine.photometry import Light
 from align_cli.engine.place import Place
 from align_cli.engine.robust import Loss, scale_of
-from align_cli.engine.targets import TargetPlanes, textured
+from align_cli.engine.targets import TargetPlanes
 from align_cli.engine.threads import Threads
-from align_cli.native.rows import RunSums, Seen, added, run_sums
+from align_cli.native.rows import TEXTURED, Run, RunSums, Seen, Shown, added, run_sums
 
 SCALE_STEP: Final = 4
 """Every so manieth pixel, both ways, tells the residuals' scale."""
@@ -116,6 +116,11 @@ class StillEquations:
         )
 
     def _strip_sums(self, which: int, rows: slice, *, scale: float) -> RunSums:
+        unit = self._loss.constant * scale if self._loss.robust else 1.0
+        return run_sums(*self._both(which, rows), loss=self._loss.name, unit=unit)
+
+    def _both(self, which: int, rows: slice) -> tuple[Run, Seen]:
+        """Rows of a plane of the target, and what the source has there."""
         target = self._rows[which]
         light = Light.uniform(bias=target.mean)
         seen = Seen(
@@ -129,11 +134,8 @@ class StillEquations:
             light.offset,
             sampled=True,
         )
-        run = run_of(target, rows)._replace(
-            valid=None if self._known is None else self._known[rows]
-        )
-        unit = self._loss.constant * scale if self._loss.robust else 1.0
-        return run_sums(run, seen, loss=self._loss.name, unit=unit)
+        known = None if self._known is None else self._known[rows]
+        return run_of(target, rows)._replace(valid=known), seen
 
     def _matrices(self, which: int, rows: slice, *, scale: float, step: int) -> NDArray[np.float64]:
         """(2, p, p): J_T^T W J_S and J_T^T W J_T, of some rows."""
@@ -176,13 +178,13 @@ class StillEquations:
 
     def _scale(self) -> float:
         """Standard deviation of the residuals of some of the pixels with texture."""
-        picked = np.s_[::SCALE_STEP, ::SCALE_STEP]
         residuals = []
-        for target, source in zip(self._rows, self._inner, strict=True):
-            known = textured(target, picked)
-            if self._known is not None:
-                known &= self._known[picked]
-            difference = source[picked] - target.image[picked] - np.float32(target.mean)
-            residuals.append(difference[known])
+        for which, target in enumerate(self._rows):
+            height, width = target.shape
+            shown = Shown.empty(-(-height // SCALE_STEP), width)
+            run, seen = self._both(which, slice(0, height))
+            run_sums(run._replace(apart=SCALE_STEP), seen, shown=shown)
+            textured = shown.inside[:, ::SCALE_STEP] == TEXTURED
+            residuals.append(shown.residual[:, ::SCALE_STEP][textured])
         spread = max(plane.spread for plane in self._rows)
         return max(scale_of(np.concatenate(residuals)), least_scale(spread))

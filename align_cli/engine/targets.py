@@ -431,11 +431,12 @@ def _interior(level: Level, reach: int) -> tuple[slice, slice]:
     return np.s_[reach : height - reach, reach : width - reach]
 
 
-def textured(target: TargetPlanes, picked: Any = np.s_[:, :]) -> Mask:
-    """Where the squared gradient is above ``texture``, of the picked pixels of the interior.
+def textured(target: TargetPlanes) -> Mask:
+    """Where the squared gradient is above ``texture``.
 
     On paper or in the sky every residual is small, aligned or not; a scale taken there would make
     outliers of all edges.
     """
-    x, y = target.gradient_x[picked], target.gradient_y[picked]
+    here = target.part(slice(None))
+    x, y = here.gradient_x, here.gradient_y
     return np.asarray(x * x + y * y > target.texture, np.bool_)
