@@ -43,7 +43,7 @@ from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.points import PointSource
 from align_cli.engine.robust import LOSSES
-from align_cli.engine.search.attempt import Attempt, with_fewer_parameters
+from align_cli.engine.search.attempt import Attempt
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
@@ -182,7 +182,6 @@ class Aligner:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
             similarities = self._similarities(pair, threads, progress)
             attempt = search(similarities, starts, begin)
-            attempt = with_fewer_parameters(attempt)
             if attempt.similarity.name == INTENSITY:
                 attempt = without_fixed_pattern(attempt, starts, begin)
         return self._alignment(attempt)

@@ -74,7 +74,10 @@ def test_a_simpler_model_that_leaves_more_is_not_used() -> None:
 
 
 @pytest.mark.skipif(not REPORTS.exists(), reason=f"reported cases are not at {REPORTS}")
-@pytest.mark.parametrize(("case", "enough"), [("template_cells_40", False), ("form_stamped", True)])
+@pytest.mark.parametrize(
+    ("case", "enough"),
+    [("template_cells_40", False), ("template_page_32", False), ("form_stamped", True)],
+)
 def test_where_the_solver_finds_no_rest_though_tiles_agree_a_simpler_model_is_used(
     case: str, enough: bool
 ) -> None:
@@ -86,8 +89,9 @@ def test_where_the_solver_finds_no_rest_though_tiles_agree_a_simpler_model_is_us
     )
     found = align(source, target)
     assert found.outcome.aligned is enough, found.outcome.sentence
-    if not enough:  # tiles to see what a simpler model leaves
-        return
+    # Where there are no tiles to see what a simpler model leaves it is doubtful.
+    assert found.outcome.doubtful is not enough
+    assert ("too few tiles to tell" in found.outcome.sentence) is not enough
     assert found.model != "homography"
     assert "does not fix every parameter of the homography model" in found.outcome.sentence
     assert corner_error(found.source_to_target, truth, found.source_size) < 0.2

@@ -27,6 +27,7 @@ from align_cli.engine.verdict.assessment import (
     Assessment,
     assess,
 )
+from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.uncertainty import with_difference
 
 LEAST_SHARE: Final = 0.2
@@ -143,6 +144,21 @@ class Attempt:
         )
         outcome = replace(self.outcome, sentence=sentence)
         return replace(self, assessment=replace(own, outcome=outcome, uncertainty=uncertainty))
+
+    def doubted_for(self, richer: Attempt) -> Attempt | None:
+        """The same, doubtful, where a richer model is not solved at all and nothing tells its need.
+
+        Returns:
+            None where the simpler model is no answer either, or there were tiles enough to tell.
+        """
+        if not self.aligned or self.assessment.tested or richer.assessment.displacements:
+            return None
+        words = (
+            f"the texture does not fix every parameter of the {richer.model.name} model, and has "
+            f"too few tiles to tell whether the {self.model.name} model is enough"
+        )
+        outcome = messages.outcome([Objection(Status.UNCERTAIN, words)], model=richer.model.name)
+        return replace(self, assessment=replace(self.assessment, outcome=outcome))
 
     def having_looked_at(self, places: int, warp: Matrix, score: Score) -> Attempt:
         """The same; where it failed, with the word of where a search looked, and what came nearest.
@@ -295,7 +311,8 @@ def assessed(
 def with_fewer_parameters(attempt: Attempt) -> Attempt:
     """What the texture does not fix, by the richest simpler model that it does fix.
 
-    So too where the solver finds no rest, though the tiles agree with where it ended.
+    So too where the solver does not converge, though the tiles agree with where it ended; doubtful
+    where they are too few to tell whether the simpler model is enough.
     """
     restless = attempt.outcome.status in (Status.SINGULAR, Status.DIVERGED)
     if attempt.outcome.status is not Status.UNCERTAIN and not restless:
@@ -304,6 +321,7 @@ def with_fewer_parameters(attempt: Attempt) -> Attempt:
     if restless and not _agreeing(attempt):
         return attempt
     used = min(FINEST_LEVELS, len(pair.levels))
+    doubted: Attempt | None = None
     for model in sorted(MODELS.values(), key=lambda each: -each.size):
         if model.size < attempt.model.size:
             begin = nearest(model, attempt.warp, pair.target.size)
@@ -318,7 +336,8 @@ def with_fewer_parameters(attempt: Attempt) -> Attempt:
             instead = simpler.instead_of(attempt)
             if instead is not None:
                 return instead
-    return attempt
+            doubted = doubted or simpler.doubted_for(attempt)
+    return doubted or attempt
 
 
 def _agreeing(attempt: Attempt) -> bool:

@@ -156,8 +156,7 @@ class _Search:
     def attempts(self, start: str, guesses: Iterable[Matrix]) -> Iterator[Attempt]:
         """What a start leads to, that proposed some warps."""
         if start in (IDENTITY, GIVEN):
-            # What its texture leaves open, further starts would only guess at.
-            yield from self._with_tiles(with_fewer_parameters(self.solved(start, self.begin)))
+            yield from self._with_tiles(self.solved(start, self.begin))
             if self.similarity.task.options.levels is not None:
                 return  # as many as were asked for, and no fewer
         candidate = self._best(start, guesses)
@@ -192,6 +191,8 @@ class _Search:
 
     def _with_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
         """An attempt; and where more tiles are found than follow it, solved there and as it is."""
+        # What the texture leaves open at this place, further starts would only guess at.
+        attempt = with_fewer_parameters(attempt)
         yield attempt
         self._ended(attempt)
         for warp, part in self._told(attempt):

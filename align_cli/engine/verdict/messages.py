@@ -108,6 +108,8 @@ def outcome(
         advice = _advice(first.status, model, richer) if solved else SOLVE
     if first.refutes:
         return Outcome(first.status, f"{reasons[0]}: {advice}", reasons)
+    if solved and first.advice is None and first.status is Status.NO_AGREEMENT:
+        advice = ADVICE  # that they may show different things is said already
     sentence = (
         f"the images may be aligned, but {'; '.join(reasons)}: look at the result before you use "
         f"it, or {advice}"
@@ -128,10 +130,11 @@ def with_nearest(
     """
     x, y = np.round(np.asarray(terms["shift_px"])).tolist()
     init = f"{x + 0.0:.0f},{y + 0.0:.0f},{terms['angle_deg']:.1f},{terms['scale']:.3g}"
-    nearest = (
-        f"{places} places were looked at; nearest came --init={init}, where {share:.0%} of the"
+    many = "1 place was" if places == 1 else f"{places} places were"
+    sentence = (
+        f"{outcome.sentence}; {many} looked at, the best of which is --init={init}, where the "
+        f"images correlate in {share:.0%} of the tiles"
     )
-    sentence = f"{outcome.sentence}; {nearest} tiles agree"
     return replace(outcome, sentence=sentence)
 
 

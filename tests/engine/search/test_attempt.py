@@ -209,7 +209,7 @@ def test_what_failed_is_told_where_a_search_looked(threads: Threads) -> None:
     told = failed.having_looked_at(17, *nearest)
     assert "17 places" in told.outcome.sentence
     # As --init takes it, source to target.
-    assert "--init=-60,38,0.0,1, where 32%" in told.outcome.sentence
+    assert "--init=-60,38,0.0,1, where the images correlate in 32%" in told.outcome.sentence
     # What fewer tiles agree in is no advice.
     assert failed.having_looked_at(17, nearest[0], Score(3.0, 0.19)) is failed
     assert aligned.having_looked_at(17, *nearest) is aligned

@@ -129,5 +129,17 @@ def test_where_a_search_looked_is_told_in_the_form_that_init_takes() -> None:
     told = messages.with_nearest(failed, 17, terms, 0.123)
     assert told.sentence.startswith(failed.sentence)
     assert "17 places were looked at" in told.sentence
-    assert "--init=160,-38,12.3,0.87, where 12% of the tiles agree" in told.sentence
+    assert (
+        "--init=160,-38,12.3,0.87, where the images correlate in 12% of the tiles" in told.sentence
+    )
     assert (told.status, told.reasons) == (failed.status, failed.reasons)
+    assert "; 1 place was looked at" in messages.with_nearest(failed, 1, terms, 0.9).sentence
+
+
+@pytest.mark.parametrize("refutes", [False, True])
+def test_what_may_be_right_is_not_told_to_show_different_things(refutes: bool) -> None:
+    found = messages.outcome(
+        [Objection(Status.NO_AGREEMENT, "few tiles fit", refutes)], model="rigid"
+    )
+    assert ("show different things" in found.sentence) is refutes
+    assert "(--init)" in found.sentence
