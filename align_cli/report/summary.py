@@ -172,11 +172,12 @@ def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> s
 
 
 def displacements_in_words(alignment: Alignment) -> list[str]:
-    """Say, a line each, how many places lie right, what does not, and what was left out."""
+    """Say, a line each, which model was used, how many tiles lie right, and what does not."""
     told = alignment.displacements
     if told is None:
         return []
     lines = [
+        _simpler_model(alignment),
         _near(told),
         _systematic(told, alignment),
         _second_motion(told.second_motion),
@@ -206,15 +207,23 @@ def displacement_figures(alignment: Alignment) -> str:
     return "\n".join(lines)
 
 
+def _simpler_model(alignment: Alignment) -> str:
+    """Why a model with fewer parameters was used than was asked for; empty where none was."""
+    _, _, rest = alignment.outcome.sentence.partition("; ")
+    return rest if alignment.outcome.aligned else ""
+
+
 def _near(told: Displacements) -> str:
-    matched = int(told.field.matched.sum())
+    matched, asked = int(told.field.matched.sum()), len(told.field)
     if not (matched and math.isfinite(told.within_1_px)):
         return ""
     near = round(told.within_1_px * matched)
-    return (
+    line = (
         f"{near} of {matched} tiles that found a match lie within 1 px "
         f"(median {told.median_px:.2f} px)"
     )
+    none = asked - matched
+    return f"{line}; {none} of {asked} textured tiles found none" if none > matched else line
 
 
 def _systematic(told: Displacements, alignment: Alignment) -> str:

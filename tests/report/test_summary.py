@@ -234,6 +234,24 @@ def test_how_many_places_lie_right() -> None:
     assert displacements_in_words(finished()) == []
 
 
+@pytest.mark.parametrize(("matched", "said"), [(55, False), (54, True)])
+def test_where_most_textured_tiles_find_no_match_that_is_said(matched: int, said: bool) -> None:
+    field = replace(told().field, matched=np.arange(110) < matched)
+    (line,) = displacements_in_words(
+        replace(finished(), displacements=replace(told(), field=field))
+    )
+    assert (f"; {110 - matched} of 110 textured tiles found none" in line) is said
+
+
+def test_why_a_simpler_model_was_used_is_said_where_it_is_aligned() -> None:
+    found = replace(finished(), displacements=told())
+    why = "this texture does not fix the scale, so a model with fewer was used (rigid)"
+    simpler = Outcome(Status.CONVERGED, f"the images are aligned; {why}")
+    assert displacements_in_words(replace(found, outcome=simpler))[0] == why
+    doubted = Outcome(Status.UNCERTAIN, "it may be; or not", ("loose",), doubtful=True)
+    assert len(displacements_in_words(replace(found, outcome=doubted))) == 1
+
+
 def test_where_no_tile_found_a_match_nothing_is_said_of_them() -> None:
     assert lines(median_px=math.nan, within_1_px=math.nan, systematic_px=math.nan) == []
 
