@@ -62,9 +62,7 @@ LEAST_PASSES: Final = 12
 at least. What converges needs 3 to 9; between smooth pictures of 40 MP it had taken 134 s."""
 
 LEAST_RATIO: Final = 0.05
-ROWS_RATIO: Final = 0.2
-"""Steps are not expected to shrink faster than the first, nor, with all rows and their exact slope,
-slower than the second."""
+"""Steps are not expected to shrink faster than this."""
 
 SOME_TOLERANCE_PX: Final = 5e-3
 """How exact the strips that stand in for the points of a large level must be: a step more with them
@@ -390,7 +388,7 @@ class _Solver:
             # A source on larger pixels is less steep than the target says: steps shrink slowly, and
             # nothing is foretold.
             as_large = coarser_by(at_level(self.place.warp, level.level), level.size) == 0
-            ratio = min(ratio, ROWS_RATIO) if level.clear and as_large else 1.0
+            ratio = ratio if level.clear and as_large else 1.0
             settings = replace(settings, below_noise=settings.below_noise and as_large)
         result = solve_level(
             equations,

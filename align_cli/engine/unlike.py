@@ -32,9 +32,9 @@ from align_cli.engine.threads import Threads
 from align_cli.engine.unlike_views import STILL, Compared, View, compared
 
 LEAST_SHARED: Final = 0.05
-"""See ``StillEquations``. Median EPE of ten photographs in other grey values, after 2.3 steps with
-all rows: 0.027 to 0.054 px, with 0.1 and 0.2 the same; with 1 (Gauss-Newton's) 0.035 to 0.067 px,
-after 2.7 to 4.3 steps."""
+"""See ``StillEquations``. Median EPE after 2.3 steps with all rows, ten photographs in other grey
+values: 0.027 to 0.054 px, with 0.1 and 0.2 the same, with 1 (Gauss-Newton's) 0.035 to 0.067 px
+after 2.7 to 4.3."""
 
 
 class Orientations:

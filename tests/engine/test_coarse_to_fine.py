@@ -395,7 +395,7 @@ def test_no_step_is_foretold_where_the_source_is_on_larger_pixels(
     kind, below_noise, ratio = asked[-1]
     assert kind is RowEquations
     assert below_noise is (scale == 1.0)
-    assert ratio == (module.ROWS_RATIO if scale == 1.0 else 1.0)
+    assert ratio == (0.5 if scale == 1.0 else 1.0)
 
 
 def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
