@@ -83,11 +83,11 @@ breathed with every step would keep the last digits of the warp from settling.""
 class LevelSettings:
     """What a level's solve needs to know besides its images.
 
-    ``below_noise``: whether steps that are foretold to be below the noise need not be made.
-    ``or_noise``: whether it is at rest, too, if it still moves by less than noise would move it
-    when the iterations are used up: where little but noise is left, steps hardly shrink. ``agree``:
-    whether the images agree in anything at a place; asked once, where there is no rest after
-    ``ASKED_AFTER`` iterations.
+    ``ask_field``: whether the result's ``field_share`` is wanted. ``below_noise``: whether steps
+    that are foretold to be below the noise need not be made. ``or_noise``: whether it is at rest,
+    too, if it still moves by less than noise would move it when the iterations are used up: where
+    little but noise is left, steps hardly shrink. ``agree``: whether the images agree in anything
+    at a place; asked once, where there is no rest after ``ASKED_AFTER`` iterations.
     """
 
     model: MotionModel
@@ -95,6 +95,7 @@ class LevelSettings:
     light_terms: int
     max_iterations: int
     tolerance_px: float
+    ask_field: bool = False
     below_noise: bool = False
     or_noise: bool = False
     agree: Callable[[Place], bool] | None = None
@@ -105,9 +106,10 @@ class LevelResult:
     """Where a level's solve ended.
 
     ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
-    weighted root mean square residual, in the target plane's units. ``scale`` is the residuals'
-    scale that the weights assumed, and ``ratio`` by how much the last step taken was shorter than
-    the one before.
+    weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
+    the squared residual that a light varying over the image would take away, to first order; 0
+    where the level did not converge or nobody asked. ``scale`` is the residuals' scale that the
+    weights assumed, and ``ratio`` by how much the last step taken was shorter than the one before.
     """
 
     place: Place
@@ -115,6 +117,7 @@ class LevelResult:
     iterations: int
     last_step_px: float
     rmse: float
+    field_share: float
     scale: float
     ratio: float
 
@@ -223,7 +226,12 @@ def solve_level(
     rmse = np.nan
 
     def result(status: Status, iterations: int) -> LevelResult:
-        return LevelResult(place, status, iterations, last_step, rmse, at_place.scale, taken_ratio)
+        share = 0.0
+        if settings.ask_field and status is Status.CONVERGED and matrix is not None:
+            share = _field_share(matrix, at_place)
+        return LevelResult(
+            place, status, iterations, last_step, rmse, share, at_place.scale, taken_ratio
+        )
 
     for iteration in range(1, settings.max_iterations + 1):
         at_place = equations.at(
@@ -287,6 +295,14 @@ def _noise_px(solver: Solver, model: MotionModel, size: Size, rmse: float) -> fl
     along_x, along_y = monomials @ model.jacobian_x.T, monomials @ model.jacobian_y.T
     variance = ((along_x @ motion) * along_x + (along_y @ motion) * along_y).sum(axis=1).max()
     return rmse * math.sqrt(max(float(variance), 0.0)) / float(to_normalised[0, 0])
+
+
+def _field_share(matrix: NDArray[np.float64], at_place: NormalEquations) -> float:
+    """Share of sum w r^2 that all columns together, the light's six terms included, explain."""
+    solver = Solver(matrix)
+    if solver.singular or at_place.squares == 0.0:
+        return 0.0
+    return float(solver.step(at_place.vector) @ at_place.vector) / at_place.squares
 
 
 def _rmse(at_place: NormalEquations) -> float:

@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine import coarse_to_fine as module
 from align_cli.engine import grey_values
 from align_cli.engine.alignment import LevelRecord, Status
-from align_cli.engine.coarse_to_fine import Descent, coarse_to_fine, levels_used
+from align_cli.engine.coarse_to_fine import FIELD_SHARE, Descent, coarse_to_fine, levels_used
 from align_cli.engine.coordinates import at_level
 from align_cli.engine.equations import LevelEquations
 from align_cli.engine.fine import FinelySampled
@@ -76,7 +76,7 @@ def descend(
     ) -> object:
         begun.append((type(equations), start.warp, scale))
         level = round(np.log2(SIZE[0] / equations.size[0]))  # type: ignore[attr-defined]
-        return LevelResult(FOUND.at_level(level), statuses[level], 3, 0.01, 0.1, 0.7, ratio)
+        return LevelResult(FOUND.at_level(level), statuses[level], 3, 0.01, 0.1, 0.0, 0.7, ratio)
 
     monkeypatch.setattr(module, "solve_level", solver)
     pictures = pyramid(luma(render(textured(), SIZE)), 3)
@@ -235,7 +235,7 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
             super().__init__(*arguments, every=every, **named)  # type: ignore[arg-type]
 
     def solver(_: object, start: Place, *__: object, **___: object) -> LevelResult:
-        return LevelResult(start, status, 20, last_step_px, 0.1, 0.1, 1.0)
+        return LevelResult(start, status, 20, last_step_px, 0.1, 0.0, 0.1, 1.0)
 
     monkeypatch.setattr("align_cli.engine.moments.STRIP_PIXELS", 5 * SIZE[0])
     monkeypatch.setattr(grey_values, "RowEquations", Counted)
@@ -276,40 +276,34 @@ def one_level(start: Place = START, model: str = "translation") -> Descent:
 
 
 @pytest.mark.parametrize(
-    ("before", "status", "rmse", "kept"),
+    ("share", "status", "rmse", "kept"),
     [
-        (Status.CONVERGED, Status.CONVERGED, 0.05, True),
-        (Status.CONVERGED, Status.CONVERGED, 0.095, False),
-        (Status.CONVERGED, Status.DIVERGED, 0.05, False),
-        (Status.CONVERGED, Status.SINGULAR, 0.05, False),
-        (Status.ITERATION_LIMIT, Status.CONVERGED, 0.05, False),
+        (0.9, Status.CONVERGED, 0.05, True),
+        (0.9, Status.CONVERGED, 0.095, False),
+        (0.9, Status.DIVERGED, 0.05, False),
+        (0.9, Status.SINGULAR, 0.05, False),
+        (0.1, Status.CONVERGED, 0.05, False),
     ],
 )
 def test_a_varying_light_is_kept_only_where_it_was_found_and_explains_more(
-    before: Status, status: Status, rmse: float, kept: bool, monkeypatch: pytest.MonkeyPatch
+    share: float, status: Status, rmse: float, kept: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     tried: list[int] = []
-    ratios: list[float] = []
 
-    def solver(
-        _: object, __: object, settings: LevelSettings, *, scale: object, ratio: float
-    ) -> LevelResult:
-        terms = settings.light_terms
+    def solver(equations: object, start: object, settings: object, **_: object) -> LevelResult:
+        terms = settings.light_terms  # type: ignore[attr-defined]
         tried.append(terms)
-        ratios.append(ratio)
         if terms == FIELD:
-            return LevelResult(FOUND, status, 3, 0.01, rmse, 0.1, 0.1)
-        return LevelResult(START, before, 3, 0.01, 0.1, 0.1, 0.1)
+            return LevelResult(FOUND, status, 3, 0.01, rmse, 0.0, 0.1, 0.1)
+        return LevelResult(START, Status.CONVERGED, 3, 0.01, 0.1, share, 0.1, 0.1)
 
     monkeypatch.setattr(module, "solve_level", solver)
     descent = one_level()
     # The rows are not asked again.
     rows = FIELD if kept else 1
-    assert tried == ([1, FIELD, rows] if before is Status.CONVERGED else [1, rows])
-    # Of the steps with six terms those with one say nothing.
-    assert ratios == ([1.0, 1.0, 0.1] if before is Status.CONVERGED else [1.0, 0.1])
+    assert tried == ([1, FIELD, rows] if share > FIELD_SHARE else [1, rows])
     assert descent.place.light is (FOUND.light if kept else START.light)
-    assert descent.records[0].status is before
+    assert descent.records[0].status is Status.CONVERGED
     assert descent.solved[0].settings.light_terms == (FIELD if kept else 1)
 
 
@@ -323,10 +317,10 @@ def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.Monk
         assert equations.light_terms >= settings.light_terms
         if settings.light_terms == FIELD and isinstance(equations, RowEquations):
             assert start.light is FOUND.light
-            return LevelResult(start, Status.DIVERGED, 3, 0.01, 0.1, 0.1, 0.1)
+            return LevelResult(start, Status.DIVERGED, 3, 0.01, 0.1, 0.0, 0.1, 0.1)
         rmse = 0.05 if settings.light_terms == FIELD else 0.1
         place = FOUND if settings.light_terms == FIELD else start
-        return LevelResult(place, Status.CONVERGED, 3, 0.01, rmse, 0.1, 0.1)
+        return LevelResult(place, Status.CONVERGED, 3, 0.01, rmse, 0.9, 0.1, 0.1)
 
     monkeypatch.setattr(module, "solve_level", solver)
     descent = one_level()
@@ -350,7 +344,7 @@ def test_a_level_begins_at_the_start_where_the_images_agree_better_there(
     def solver(equations: LevelEquations, at: Place, *_: object, **__: object) -> LevelResult:
         level = round(np.log2(SIZE[0] / equations.size[0]))
         begun.append((type(equations), at.at_level(-level)))
-        return LevelResult(found.at_level(level), Status.CONVERGED, 3, 0.01, 0.1, 0.7, 1.0)
+        return LevelResult(found.at_level(level), Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 1.0)
 
     monkeypatch.setattr(module, "solve_level", solver)
     pictures = pyramid(luma(render(textured(), SIZE)), 3)
@@ -388,14 +382,14 @@ def test_no_step_is_foretold_where_the_source_is_on_larger_pixels(
         ratio: float,
     ) -> LevelResult:
         asked.append((type(equations), settings.below_noise, ratio))
-        return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.7, 0.5)
+        return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 0.5)
 
     monkeypatch.setattr(module, "solve_level", solver)
     one_level(start, "similarity")
     kind, below_noise, ratio = asked[-1]
     assert kind is RowEquations
     assert below_noise is (scale == 1.0)
-    assert ratio == (0.5 if scale == 1.0 else 1.0)
+    assert ratio == (module.ROWS_RATIO if scale == 1.0 else 1.0)
 
 
 def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
@@ -469,7 +463,7 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
         settings_of[type(equations)] = settings
         if settings.agree is not None:
             assert settings.agree(at)
-        return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.7, 0.5)
+        return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 0.5)
 
     monkeypatch.setattr(module, "MOST_PIXELS", budget)
     monkeypatch.setattr(module, "solve_level", solver)
