@@ -251,8 +251,9 @@ def run_sums(
             seen.valid,
         )
     ]
+    wanted = {5: np.bool_, 7: np.bool_}  # the masks
     image, gradient_x, gradient_y, column, weight, valid, pixels, source_valid = (
-        _plane(each) for each in held
+        _plane(each, wanted.get(place, np.float32)) for place, each in enumerate(held)
     )
     call(
         "rows",
@@ -306,8 +307,8 @@ def _packed(array: NDArray[Any] | None) -> NDArray[Any] | None:
     return np.ascontiguousarray(array)
 
 
-def _plane(array: NDArray[Any] | None) -> Plane:
-    return _ABSENT if array is None else plane(array, array.dtype.type)
+def _plane(array: NDArray[Any] | None, dtype: type) -> Plane:
+    return _ABSENT if array is None else plane(array, dtype)
 
 
 def added(parts: Sequence[RunSums]) -> RunSums:

@@ -127,6 +127,17 @@ class WindowRules(NamedTuple):
     least_correlation: float
 
 
+def _corners(corner: Corners) -> Corners:
+    """The corners as the core reads them.
+
+    Raises:
+        ValueError: if they are not (n, 2).
+    """
+    if corner.shape != (len(corner), 2):
+        raise ValueError(f"corners of shape {corner.shape}, (n, 2) wanted")
+    return np.ascontiguousarray(corner, np.int64)
+
+
 def search_windows(
     warped: Sequence[Values],
     target: Sequence[Values],
@@ -159,7 +170,7 @@ def search_windows(
         window's middle; ``places``, how many there are; ``asked``, ``stationary`` and ``distinct``.
         All zero where a window was not asked.
     """
-    corner = np.ascontiguousarray(corner, np.int64)
+    corner = _corners(corner)
     found = np.zeros(len(corner), _WINDOW)
     down, across = (min(2 * reach + 1, extent) for extent in whole.shape)
     scratch = np.empty(5 * (across + 48) * (down + 16), np.float32)
@@ -221,7 +232,7 @@ def displaced_tiles(
         gradients, in the target's units; ``squares``, the sum of r^2; ``cells``, the sum of the
         squares of the means of r over cells of 4 by 4 pixels.
     """
-    corner = np.ascontiguousarray(corner, np.int64)
+    corner = _corners(corner)
     begin = np.ascontiguousarray(begin, np.float64)
     if begin.shape != corner.shape:
         raise ValueError("tiles: a displacement for each tile is wanted")

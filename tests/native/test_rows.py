@@ -344,6 +344,24 @@ def test_what_has_no_sense_is_refused(change: dict[str, object]) -> None:
         run_sums(case.run, case.seen._replace(**change), unit=UNIT)  # type: ignore[arg-type]
 
 
+def test_planes_of_another_type_are_refused() -> None:
+    case = Case()
+    for change in (
+        {"image": case.run.image.view(np.int32)},
+        {"valid": np.ones(case.run.shape, np.float32)},
+    ):
+        with pytest.raises(TypeError, match="wanted"):
+            run_sums(case.run._replace(**change), case.seen, unit=UNIT)
+
+
+@pytest.mark.parametrize("place", [-(1 << 62), 1 << 62])
+@pytest.mark.parametrize("name", ["left", "top"])
+def test_places_beyond_all_pictures_are_refused(name: str, place: int) -> None:
+    case = Case()
+    with pytest.raises(ValueError, match="rows: "):
+        run_sums(case.run._replace(**{name: place}), case.seen, unit=UNIT)
+
+
 def test_planes_that_are_too_small_are_refused() -> None:
     case = Case()
     small = case.run._replace(valid=np.ones((2, 2), np.bool_))

@@ -306,6 +306,21 @@ def test_tiles_outside_are_refused() -> None:
         )  # fmt: skip
 
 
+def test_corners_without_a_y_are_refused() -> None:
+    target = picture(1)
+    for corner in (np.zeros((3, 1), np.int64), np.zeros(4, np.int64)):
+        with pytest.raises(ValueError, match=r"\(n, 2\) wanted"):
+            search_windows(
+                [target], [target], places(8, False), corner, 8,
+                displaced=(0, 0), reach=5, rules=RULES,
+            )  # fmt: skip
+        with pytest.raises(ValueError, match=r"\(n, 2\) wanted"):
+            displaced_tiles(
+                [target], [target], np.eye(3), corner, 8, np.zeros(corner.shape),
+                steps=4, small=0.01, reach=1.5, singular=1e-9,
+            )  # fmt: skip
+
+
 def test_the_structures_are_as_large_as_the_cores() -> None:
     core, sizes = library.core(), {}
     while name := core.imalign_kernel_name(len(sizes)):

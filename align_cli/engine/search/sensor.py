@@ -72,7 +72,7 @@ def without_fixed_pattern(first: Attempt, starts: Sequence[str], begin: Matrix) 
     if first.aligned and not second.aligned and _refuted(clean, first):
         words = "the rest of the texture does not follow"
         outcome = resting_on(pattern, words, first.model.name)
-        return replace(first, assessment=replace(first.assessment, outcome=outcome))
+        return replace(first, assessment=first.assessment.with_doubt(outcome))
     return first
 
 
@@ -103,7 +103,7 @@ def doubted(
         return assessment
     words = "without it another motion has the evidence"
     outcome = resting_on(pattern, words, options.model, solved=False)
-    return replace(assessment, outcome=outcome)
+    return assessment.with_doubt(outcome)
 
 
 def resting_on(pattern: FixedPattern, words: str, model: str, *, solved: bool = True) -> Outcome:

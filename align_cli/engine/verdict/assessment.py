@@ -110,6 +110,10 @@ class Assessment:
         """Whether there were tiles enough to see what the model leaves."""
         return self.displacements is not None and math.isfinite(self.displacements.systematic_px)
 
+    def with_doubt(self, outcome: Outcome) -> Assessment:
+        """The same with a doubtful outcome: nothing is settled by it."""
+        return replace(self, outcome=outcome, settled=False, nearly_all=False)
+
     def without(self, pattern: FixedPattern) -> Assessment:
         """The same, with the word of what was left out."""
         told = self.displacements

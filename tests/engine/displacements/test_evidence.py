@@ -357,7 +357,7 @@ def test_displaced_windows_lie_all_around_and_none_at_home() -> None:
     assert len(kinds) == 4
 
 
-@pytest.mark.parametrize(("ratio", "level"), [(1.0, 0), (2.0, 1), (4.0, 2)])
+@pytest.mark.parametrize(("ratio", "level"), [(0.5, 0), (1.0, 0), (2.0, 1), (4.0, 2)])
 def test_no_level_is_looked_at_that_shows_more_than_the_source(ratio: float, level: int) -> None:
     size = (round(640 / ratio), round(480 / ratio))
     texture, coarser = speckle(1, spread=12.0), np.diag([ratio, ratio, 1.0])

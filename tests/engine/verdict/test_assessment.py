@@ -455,3 +455,12 @@ def test_edges_count_where_they_are_aligned_or_doubtful_and_grey_values_failed()
         assert by_edges_instead(by_values, aligned)
         assert by_edges_instead(by_values, doubtful) is (by_values is failed)
         assert not by_edges_instead(by_values, failed)
+
+
+def test_nothing_is_settled_by_what_is_doubted() -> None:
+    found = Assessment(Outcome(Status.CONVERGED, "aligned"), settled=True, nearly_all=True)
+    doubtful = Outcome(Status.SECOND_MOTION, "may be", ("the sensor",), doubtful=True)
+    doubted = found.with_doubt(doubtful)
+    assert doubted.outcome is doubtful
+    assert not doubted.settled
+    assert not doubted.nearly_all

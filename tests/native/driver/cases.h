@@ -90,9 +90,11 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     if (from->hostile && draw_once_in(from, 16)) {
         int64_t *const wrong[] = {&call->width,        &call->rows,        &call->apart,
                                   &call->source_width, &call->finer,       &call->loss,
-                                  &call->source_left,  &call->source_height, &call->matrix_step};
+                                  &call->source_left,  &call->source_height, &call->matrix_step,
+                                  &call->source_top,   &call->matrix_first,  &call->left,
+                                  &call->top};
         const int64_t values[] = {-1, INT64_MIN, INT64_MAX, -IMALIGN_LONGEST_SIDE};
-        *wrong[draw_whole(from, 0, 8)] = values[draw_whole(from, 0, 3)];
+        *wrong[draw_whole(from, 0, 12)] = values[draw_whole(from, 0, 3)];
     }
 }
 
