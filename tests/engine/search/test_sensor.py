@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from align_cli.engine.aligner import Aligner
+from align_cli.engine.check import check
 from align_cli.engine.displacements.evidence import gathered
 from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.images.fixed_pattern import FixedPattern
@@ -189,4 +190,41 @@ def test_where_edges_are_compared_grey_values_are_not(monkeypatch: pytest.Monkey
     assert found.outcome.aligned
     assert found.similarity == "gradient"
     # Nor is it asked what stays with the sensor, which is a matter of grey values.
+    assert asked == []
+
+
+@pytest.fixture
+def clean_pair_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left without a fixed pattern shows another place than the pair that does not move."""
+    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
+    with Threads(1) as threads:
+        without = intensity(*windows_at(*MOVED_PAIR), threads, "translation").task.pair
+    monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: (without, pattern))
+
+
+@pytest.mark.parametrize("holds", [True, False])
+def test_another_motion_counts_where_it_outvotes_the_edges_of_what_stays(
+    holds: bool, clean_pair_that_moves: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor, "outvotes", lambda *_: holds)
+    source, target = windows_at(*STILL_PAIR)
+    found = Aligner(target, model="translation").align(source)
+    assert found.outcome.aligned
+    expected = (60.0, 40.0) if holds else (0.0, 0.0)
+    np.testing.assert_allclose(np.abs(found.source_to_target[:2, 2]), expected, atol=0.05)
+    assert found.displacements is not None
+    assert (found.displacements.fixed_pattern is not None) is holds
+    given = check(source, target, np.eye(3), model="translation")
+    assert given.outcome.doubtful is holds
+    assert given.outcome.aligned is not holds
+    assert ("another motion has the evidence" in given.outcome.sentence) is holds
+
+
+def test_a_given_transform_under_which_nothing_stays_rests_on_no_sensor(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: asked.append(True))
+    found = check(*windows_at(*MOVED_PAIR), TRUTH, model="translation")
+    assert found.outcome.aligned
     assert asked == []
