@@ -105,13 +105,25 @@ class Attempt:
         """Whether most of the textured area follows beyond doubt: no other can do better."""
         return self.assessment.settled
 
+    @cached_property
+    def shown(self) -> float:
+        """The share of the one image that the other shows, of whichever is shown more of."""
+        pair, target = self.similarity.task.pair, self.similarity.task.pair.target.image
+        return max(
+            overlap(pair.source, target, self.warp),
+            overlap(target, pair.source, inverse(self.warp)),
+        )
+
     @property
     def holds_majority(self) -> bool:
-        """Whether it is aligned beyond doubt, and most of the texture fits best where it lies."""
+        """Whether it is aligned beyond doubt, and most of the texture fits best where it lies.
+
+        That is the texture of a whole image: of a small overlap two answers may each hold most.
+        """
         told = self.assessment.displacements
-        if told is None or self.assessment.log10_false_alarms > SETTLING:
+        if told is None or self.assessment.log10_false_alarms > SETTLING or not self.aligned:
             return False
-        return self.aligned and told.stationary > MAJORITY * told.sampled
+        return told.stationary * self.shown > MAJORITY * told.sampled
 
     def instead_of(self, richer: Attempt) -> Attempt | None:
         """The same, with the word that it was solved in place of a richer model.

@@ -47,8 +47,9 @@ def attempt_at(
     outcome = SimpleNamespace(
         aligned=verdict == "aligned", doubtful=verdict == "doubtful", verdict=Verdict(verdict)
     )
-    target = SimpleNamespace(size=(320, 240))
-    task = SimpleNamespace(pair=SimpleNamespace(target=target))
+    image = SimpleNamespace(size=(320, 240))
+    target = SimpleNamespace(size=image.size, image=image)
+    task = SimpleNamespace(pair=SimpleNamespace(source=image, target=target))
     parts: Any = {
         "similarity": SimpleNamespace(
             name=similarity, task=task, score=lambda _: Score(agreement, 0.5)
@@ -89,6 +90,14 @@ def test_what_holds_the_majority_counts_before_more_votes() -> None:
     assert not half.better_than(held)
     assert half.better_than(doubtful)
     assert not attempt_at(np.eye(3), verdict="aligned").holds_majority
+    # Of what both show, three fifths of each, all tiles are a majority, and two thirds are none.
+    for stationary, holds in ((100, True), (67, False)):
+        beside = attempt_at(shift(128.0, 0.0), verdict="aligned", votes=0.9, stationary=stationary)
+        assert beside.shown == pytest.approx(0.6, abs=0.01)
+        assert beside.holds_majority is holds
+    # All of one image is enough, however much larger the other is.
+    part = attempt_at(np.diag([3.0, 3.0, 1.0]), verdict="aligned", votes=0.9, stationary=51)
+    assert part.holds_majority
     for evidence, held in ((SETTLING + 0.1, False), (SETTLING - 0.1, True)):
         told = attempt_at(np.eye(3), verdict="aligned", votes=0.9, stationary=51, evidence=evidence)
         assert told.holds_majority is held
