@@ -182,8 +182,7 @@ class Aligner:
             pair = Pair(seen(source, "source", mask, self.options), self._target)
             similarities = self._similarities(pair, threads, progress)
             attempt = search(similarities, starts, begin)
-            if attempt.similarity.name == INTENSITY:
-                attempt = without_fixed_pattern(attempt, starts, begin)
+            attempt = without_fixed_pattern(attempt, starts, begin)
         return self._alignment(attempt)
 
     def _alignment(self, attempt: Attempt) -> Alignment:
@@ -238,7 +237,10 @@ class Aligner:
         pair = pair if without is None else without[0]
         view: PairView
         if found.similarity == GRADIENT:
-            view = OrientationView(View(pair.source, pair.levels), self._view)
+            target = pair.target
+            view = OrientationView(
+                View(pair.source, pair.levels), View(target.image, target.levels)
+            )
         else:
             view = IntensityView(pair, pair.light_under(warp).gain)
         evidence = gathered(view, warp, parameters=0, tests=1, all_tiles=True)

@@ -158,7 +158,7 @@ def _by_values(pair: Pair, warp: Matrix, gain: float, options: Options) -> tuple
         return assessment, pair
     clean, pattern = without
     second = _assessed(IntensityView(clean, gain), clean, warp, options)
-    if second.outcome.aligned and outvotes(warp, gain, pattern, pair):
+    if second.outcome.aligned and outvotes(IntensityView(pair, gain), warp, pattern):
         return second.without(pattern), clean
     return assessment, pair
 

@@ -293,6 +293,7 @@ class _Solver:
         def anywhere(place: Place) -> bool:
             return self.agree(place.at_level(-level.level).warp)
 
+        astray = False
         if not level.pointed and level.some > 1:
             settings, result = self._climb(
                 level,
@@ -305,6 +306,7 @@ class _Solver:
             if restless or result.status is Status.NO_AGREEMENT:
                 return settings, result
             rungs = rungs[-1:]
+            astray = result.status is Status.ITERATION_LIMIT
         return self._climb(
             level,
             rungs,
@@ -312,6 +314,8 @@ class _Solver:
             self._tolerance_px(level),
             agree=anywhere,
             to_the_end=True,
+            # What is near the end by now needs few more.
+            passes=LEAST_PASSES if astray else MOST_PIXELS // level.pixels,
         )
 
     def _tolerance_px(self, level: BothLevels) -> float:
@@ -328,6 +332,7 @@ class _Solver:
         *,
         agree: Callable[[Place], bool] | None = None,
         to_the_end: bool = False,
+        passes: int = 0,
     ) -> tuple[LevelSettings, LevelResult]:
         """Solve model after model, then try whether the light varies.
 
@@ -338,6 +343,8 @@ class _Solver:
             tolerance_px: of the level.
             agree: see ``LevelSettings``.
             to_the_end: whether nothing finer follows.
+            passes: then so many iterations at most, and at least ``LEAST_PASSES``, unless the user
+                chose how many.
 
         Returns:
             Settings and result of the last solve that counts.
@@ -346,7 +353,7 @@ class _Solver:
         if not to_the_end:
             iterations = min(iterations, MOST_ON_THE_WAY)
         elif iterations == DEFAULTS.max_iterations:
-            iterations = min(iterations, max(MOST_PIXELS // level.pixels, LEAST_PASSES))
+            iterations = min(iterations, max(passes, LEAST_PASSES))
         ask_field = self.field_to_try and min(level.size) >= FIELD_SIDE
         if ask_field:
             tolerance_px = min(tolerance_px, FIELD_TOLERANCE_PX)

@@ -16,6 +16,7 @@ from align_cli.engine.coarse_to_fine import Descent, coarse_to_fine, levels_used
 from align_cli.engine.displacements.views import OrientationView
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.options import GRADIENT
+from align_cli.engine.pair import Pair
 from align_cli.engine.photometry import NO_LIGHT, Light
 from align_cli.engine.place import Place
 from align_cli.engine.repeats import Repeat
@@ -55,6 +56,11 @@ class Gradient:
     def with_model(self, model: MotionModel) -> Gradient:
         """The same for another motion model."""
         return Gradient(replace(self.task, model=model), self.target, self.source)
+
+    def of(self, pair: Pair) -> Gradient:
+        """The same of another pair."""
+        target = View(pair.target.image, pair.target.levels)
+        return Gradient(replace(self.task, pair=pair, progress=None), target)
 
     def among(self, part: Mask) -> Gradient | None:
         """The same of a part of the target, (height, width) bool; None where it is too small."""

@@ -32,6 +32,7 @@ from align_cli.engine.grey_values import GreyValues
 from align_cli.engine.motion import MotionModel
 from align_cli.engine.noise import left_on
 from align_cli.engine.options import INTENSITY
+from align_cli.engine.pair import Pair
 from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.place import Place
 from align_cli.engine.polish import polish
@@ -80,6 +81,10 @@ class Intensity:
     def with_model(self, model: MotionModel) -> Intensity:
         """The same for another motion model."""
         return Intensity(replace(self.task, model=model))
+
+    def of(self, pair: Pair) -> Intensity:
+        """The same of another pair."""
+        return Intensity(replace(self.task, pair=pair, progress=None))
 
     def among(self, part: Mask) -> Intensity | None:
         """The same of a part of the target, (height, width) bool; None where it is too small."""

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import tee
 from typing import Final, NamedTuple
 
+from align_cli.engine.alignment import Status
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.windows import REACH, STATIONARY
@@ -131,9 +132,20 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
                 return best
     if best is None:
         best = searches[0].solved(IDENTITY, begin)
+    if not _asked_at_once(best):
+        best = with_fewer_parameters(best)
     nearest = searches[0].nearest
     looked_at = sum(one.looked_at for one in searches)
     return best.having_looked_at(looked_at, nearest.warp, nearest.score)
+
+
+def _asked_at_once(attempt: Attempt) -> bool:
+    """Whether simpler models are tried before any further start, not for the best answer alone.
+
+    What the texture leaves open where the images lie, further starts would only guess at; and of
+    an answer that is not solved at all nothing would tell that it is the best.
+    """
+    return attempt.start in (IDENTITY, GIVEN) or attempt.outcome.status is Status.SINGULAR
 
 
 class _Search:
@@ -191,8 +203,8 @@ class _Search:
 
     def _with_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
         """An attempt; and where more tiles are found than follow it, solved there and as it is."""
-        # What the texture leaves open at this place, further starts would only guess at.
-        attempt = with_fewer_parameters(attempt)
+        if _asked_at_once(attempt):
+            attempt = with_fewer_parameters(attempt)
         yield attempt
         self._ended(attempt)
         for warp, part in self._told(attempt):

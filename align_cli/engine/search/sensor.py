@@ -19,7 +19,7 @@ from align_cli.engine.cleaned import cleaned
 from align_cli.engine.coordinates import map_points
 from align_cli.engine.displacements.evidence import gathered
 from align_cli.engine.displacements.records import Displacements, record_of
-from align_cli.engine.displacements.views import IntensityView
+from align_cli.engine.displacements.views import IntensityView, PairView
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.motion import MODELS
 from align_cli.engine.options import AUTO, Options
@@ -28,7 +28,7 @@ from align_cli.engine.robust import LOSSES
 from align_cli.engine.search.attempt import Attempt, assessed
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
-from align_cli.engine.search.similarity import Task
+from align_cli.engine.search.similarity import Similarity, Task
 from align_cli.engine.starts.given import chosen_starts
 from align_cli.engine.threads import Threads
 from align_cli.engine.verdict import messages
@@ -47,7 +47,7 @@ def without_fixed_pattern(first: Attempt, starts: Sequence[str], begin: Matrix) 
     what nearly all tiles follow is the scene if they do not stay at their own pixels.
 
     Args:
-        first: the answer by grey values with all that both images show.
+        first: the answer with all that both images show.
         starts: names, in the order in which they are tried.
         begin: where the images, or the user, have it, a warp target -> source.
     """
@@ -58,7 +58,7 @@ def without_fixed_pattern(first: Attempt, starts: Sequence[str], begin: Matrix) 
     if without is None:
         return first
     clean, pattern = without
-    seen_clean = Intensity(replace(task, pair=clean, progress=None))
+    seen_clean = first.similarity.of(clean)
     if nearly_all and not _tells(seen_clean, first, begin):
         return first
     second = search([seen_clean], starts, begin)
@@ -66,10 +66,10 @@ def without_fixed_pattern(first: Attempt, starts: Sequence[str], begin: Matrix) 
     if (
         second.aligned
         and (elsewhere or not nearly_all)
-        and outvotes(second.warp, second.gain, pattern, task.pair)
+        and outvotes(first.similarity.view(second.descent), second.warp, pattern)
     ):
         return replace(second, assessment=second.assessment.without(pattern))
-    if first.aligned and not second.aligned and _refuted(clean, first):
+    if first.aligned and not second.aligned and _refuted(seen_clean, first):
         words = "the rest of the texture does not follow"
         outcome = resting_on(pattern, words, first.model.name)
         return replace(first, assessment=first.assessment.with_doubt(outcome))
@@ -99,7 +99,7 @@ def doubted(
     starts, begin = chosen_starts(AUTO, task.model, clean.target.size)
     second = search([Intensity(task)], starts, begin)
     away = second.aligned and second.lies_away_from(warp)
-    if not (away and outvotes(second.warp, second.gain, pattern, pair)):
+    if not (away and outvotes(IntensityView(pair, second.gain), second.warp, pattern)):
         return assessment
     words = "without it another motion has the evidence"
     outcome = resting_on(pattern, words, options.model, solved=False)
@@ -117,7 +117,7 @@ def resting_on(pattern: FixedPattern, words: str, model: str, *, solved: bool = 
     return messages.outcome([objection], model=model, solved=solved)
 
 
-def outvotes(warp: Matrix, gain: float, pattern: FixedPattern, pair: Pair) -> bool:
+def outvotes(view: PairView, warp: Matrix, pattern: FixedPattern) -> bool:
     """Whether an answer without a fixed pattern holds with the constant areas' edges too.
 
     Blank paper that does not move is a constant area, and the letters on it are its edges: they
@@ -125,14 +125,13 @@ def outvotes(warp: Matrix, gain: float, pattern: FixedPattern, pair: Pair) -> bo
     mounts and undeclared nodata 0.97 to 1.00, windows in which a panel scrolls 0.17 to 0.21.
 
     Args:
+        view: both images as they are.
         warp: (3, 3), target pixel -> source pixel, of the answer.
-        gain: source grey values for one of the target, there.
         pattern: what was left out.
-        pair: as it was.
     """
     if pattern.areas is None:
         return True
-    evidence = gathered(IntensityView(pair, gain), warp, parameters=0, tests=1)
+    evidence = gathered(view, warp, parameters=0, tests=1)
     return evidence is not None and evidence.following >= MAJORITY
 
 
@@ -151,20 +150,16 @@ def stays(warp: Matrix, told: Displacements | None) -> bool:
     return bool((moved[field.matched] < 1.0).mean() > STAYING) if field.matched.any() else True
 
 
-def _tells(clean: Intensity, first: Attempt, begin: Matrix) -> bool:
+def _tells(clean: Similarity, first: Attempt, begin: Matrix) -> bool:
     """Whether a pair without its fixed pattern has texture that could tell anything."""
     left = assessed(clean, first.start, first.descent, begin).outcome
     return left.status is not Status.SINGULAR
 
 
-def _refuted(pair: Pair, attempt: Attempt) -> bool:
+def _refuted(clean: Similarity, first: Attempt) -> bool:
     """Whether what is left of a pair without a fixed pattern could tell, and does not follow."""
-    evidence = gathered(
-        IntensityView(pair, attempt.descent.place.light.gain),
-        attempt.warp,
-        parameters=attempt.model.size,
-        tests=1,
-    )
+    view = clean.view(first.descent)
+    evidence = gathered(view, first.warp, parameters=first.model.size, tests=1)
     if evidence is None or evidence.log10_false_alarms <= SOME_EVIDENCE:
         return False
     return 2 * evidence.stationary < evidence.asked

@@ -150,5 +150,8 @@ class Similarity(Protocol):
     def with_model(self, model: MotionModel) -> Similarity:
         """The same for another motion model."""
 
+    def of(self, pair: Pair) -> Similarity:
+        """The same of another pair."""
+
     def among(self, part: Mask) -> Similarity | None:
         """The same of a part of the target, (height, width) bool; None where it is too small."""

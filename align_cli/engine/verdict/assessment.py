@@ -12,7 +12,7 @@ import numpy as np
 from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.coordinates import plausible
-from align_cli.engine.displacements.evidence import NEARLY_ALL, RIVAL, Evidence, gathered
+from align_cli.engine.displacements.evidence import NEARLY_ALL, RIVAL, SETTLING, Evidence, gathered
 from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.second_motion import place_of
@@ -235,6 +235,13 @@ def _of_agreement(evidence: Evidence, left: Remaining, model: MotionModel) -> li
             f"{10.0 ** min(weak, 3.0):.2g}, {10.0**EVIDENCE:g} allowed)"
         )
         found.append(Objection(Status.NO_AGREEMENT, words, refutes=weak > SOME_EVIDENCE))
+    elif weak > SETTLING and evidence.stationary <= MAJORITY * evidence.asked:
+        words = (
+            f"only {evidence.stationary} of {evidence.asked} textured tiles of the target fit best "
+            f"where they lie, which is little evidence (number of false alarms {10.0**weak:.2g}, "
+            f"{10.0**SETTLING:g} allowed where most tiles do not)"
+        )
+        found.append(Objection(Status.NO_AGREEMENT, words))
     following = min(evidence.following, left.following)
     richer = left.explained_by not in (None, model.name)
     if (evidence.matches or evidence.away) and following < MAJORITY and not richer:

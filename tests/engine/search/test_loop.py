@@ -110,6 +110,9 @@ class Found:
         self.score = self.similarity.score(self.warp)
         restless = self.verdict == "restless"
         status = Status.ITERATION_LIMIT if restless else Status.CONVERGED
+        self.outcome = SimpleNamespace(
+            status=Status.SINGULAR if self.verdict == "singular" else status
+        )
         width, height = self.similarity.pixels
         iterations = self.similarity.iterations
         record = SimpleNamespace(status=status, iterations=iterations, width=width, height=height)
@@ -131,7 +134,7 @@ class Found:
         """With fewer parameters, which settles it where the texture does not fix all."""
         return (
             Found(self.similarity, f"{self.start}, simpler", self.x, "settled")
-            if self.verdict == "uncertain"
+            if self.verdict in ("uncertain", "singular")
             else self
         )
 
@@ -439,6 +442,18 @@ def test_a_simpler_model_from_the_images_as_they_lie_comes_before_other_starts(
 ) -> None:
     assert run(Line({0.0: 90.0}, {0.0: "uncertain"})) == ("identity, simpler", 0.0)
     assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "names"),
+    [("singular", ["one", "two"]), ("uncertain", ["one", "two", "three", "last"])],
+)
+def test_a_simpler_model_from_elsewhere_is_tried_at_once_where_nothing_is_solved_else_at_the_end(
+    verdict: str, names: list[str], asked: Asked
+) -> None:
+    line = Line({0.0: 10.0, 80.0: 40.0}, {0.0: "failed", 80.0: verdict})
+    assert run(line) == ("two, simpler", 80.0)
+    assert asked == names
 
 
 def test_what_came_nearest_is_told(asked: Asked) -> None:

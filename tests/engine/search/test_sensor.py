@@ -117,7 +117,7 @@ def test_an_answer_is_refuted_where_what_is_left_could_tell_and_does_not_follow(
             image[80:100, 120:140] = photograph("poster")[100:120, 100:120]
         pairs.append(intensity(*few, threads, "translation").task.pair)
     rich = replace(first, similarity=first.similarity.with_model(MODELS["homography"]))
-    refuted = [sensor._refuted(pair, rich) for pair in pairs]
+    refuted = [sensor._refuted(rich.similarity.of(pair), rich) for pair in pairs]
     assert refuted == [True, True, False, False, False]
     evidence = gathered(IntensityView(pairs[-1], 1.0), first.warp, parameters=8, tests=1)
     assert evidence is not None
@@ -182,15 +182,14 @@ def test_nothing_stays_with_the_sensor_where_nearly_all_moves(
     assert asked == [True] * looked
 
 
-def test_where_edges_are_compared_grey_values_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_stays_has_no_vote_on_edges_either(monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[bool] = []
     monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: asked.append(True))
     source, target = windows_at(*STILL_PAIR)
     found = Aligner(target, model="translation", similarity="gradient").align(source)
     assert found.outcome.aligned
     assert found.similarity == "gradient"
-    # Nor is it asked what stays with the sensor, which is a matter of grey values.
-    assert asked == []
+    assert asked == [True]
 
 
 @pytest.fixture
@@ -202,14 +201,16 @@ def clean_pair_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: (without, pattern))
 
 
+@pytest.mark.parametrize("similarity", ["intensity", "gradient"])
 @pytest.mark.parametrize("holds", [True, False])
 def test_another_motion_counts_where_it_outvotes_the_edges_of_what_stays(
-    holds: bool, clean_pair_that_moves: None, monkeypatch: pytest.MonkeyPatch
+    holds: bool, similarity: str, clean_pair_that_moves: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sensor, "outvotes", lambda *_: holds)
     source, target = windows_at(*STILL_PAIR)
-    found = Aligner(target, model="translation").align(source)
+    found = Aligner(target, model="translation", similarity=similarity).align(source)
     assert found.outcome.aligned
+    assert found.similarity == similarity
     expected = (60.0, 40.0) if holds else (0.0, 0.0)
     np.testing.assert_allclose(np.abs(found.source_to_target[:2, 2]), expected, atol=0.05)
     assert found.displacements is not None

@@ -172,6 +172,27 @@ def test_the_number_of_false_alarms(
 
 
 @pytest.mark.parametrize(
+    ("alarms", "stationary", "aligned"),
+    [
+        (-4.0, 0.2, True),
+        (-4.0 + 1e-6, 0.5, False),
+        (-2.5, 0.2, False),
+        (-2.5, 0.51, True),
+    ],
+)
+def test_where_most_tiles_do_not_fit_more_evidence_is_needed(
+    evidence_with: Callable[..., None], alarms: float, stationary: float, aligned: bool
+) -> None:
+    evidence_with(log10_false_alarms=alarms, asked=100, stationary=round(100 * stationary))
+    found = judged()
+    assert found.outcome.aligned is aligned
+    if not aligned:
+        assert statuses(found) == (Status.NO_AGREEMENT, Verdict.DOUBTFUL)
+        assert f"only {round(100 * stationary)} of 100 textured tiles" in found.outcome.sentence
+        assert "0.0001 allowed where most tiles do not" in found.outcome.sentence
+
+
+@pytest.mark.parametrize(
     ("follow", "verdict"),
     [
         (10, Verdict.ALIGNED),
