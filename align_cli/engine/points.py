@@ -137,7 +137,7 @@ def target_points(
         cell,
         noise,
     )
-    return _bent(points, level) if bent else points
+    return _bent(points, level) if bent and points is not None else points
 
 
 def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> TargetPoints | None:
@@ -166,7 +166,7 @@ def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> Ta
         cell,
         planes.noise,
     )
-    return _bent(points, level)
+    return None if points is None else _bent(points, level)
 
 
 def _bent(points: TargetPoints, level: Level) -> TargetPoints:
@@ -201,8 +201,11 @@ def _elected(
     valid: Mask | None,
     cell: int,
     noise: float,
-) -> TargetPoints:
-    """One of each cell of ``cell`` by ``cell`` candidates: that with the largest gradient."""
+) -> TargetPoints | None:
+    """One of each cell of ``cell`` by ``cell`` candidates: that with the largest gradient.
+
+    None where no cell is whole: of a strip that is narrower than one.
+    """
     energy = np.square(gradient[0])
     energy += np.square(gradient[1])
     (mean,), (spread,) = (
@@ -215,6 +218,8 @@ def _elected(
     width = energy.shape[1]
     chosen = _best(energy, cell)
     chosen = chosen[energy.ravel()[chosen] >= 0.0]
+    if not chosen.size:
+        return None
     rows, columns = np.divmod(chosen, width)
     xs, ys = x[columns], y[rows]
     to_normalised = normalisation(size).astype(np.float32)

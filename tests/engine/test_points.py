@@ -118,6 +118,14 @@ def test_points_are_pixels_of_the_interior_with_their_values(pair: Case, most: i
         assert len(x) == (SIZE[0] - 2 * BORDER) * (SIZE[1] - 2 * BORDER)
 
 
+def test_a_strip_that_is_narrower_than_a_cell_has_no_points() -> None:
+    strip = level_of(np.random.default_rng(0).random((10, 16000)))
+    assert target_points(strip) is None
+    planes = target_planes(strip)
+    assert planes is not None
+    assert points_of(planes, strip, 100) is None
+
+
 def test_each_cell_sends_the_pixel_with_the_largest_gradient() -> None:
     target = CASES["whole"].target
     points = chosen(target, 340)  # cells of 3 by 3 pixels
