@@ -235,11 +235,11 @@ def _of_agreement(evidence: Evidence, left: Remaining, model: MotionModel) -> li
             f"{10.0 ** min(weak, 3.0):.2g}, {10.0**EVIDENCE:g} allowed)"
         )
         found.append(Objection(Status.NO_AGREEMENT, words, refutes=weak > SOME_EVIDENCE))
-    elif weak > SETTLING and evidence.stationary <= MAJORITY * evidence.asked:
+    elif weak > (needed := _needed(evidence)):
         words = (
             f"only {evidence.stationary} of {evidence.asked} textured tiles of the target fit best "
             f"where they lie, which is little evidence (number of false alarms {10.0**weak:.2g}, "
-            f"{10.0**SETTLING:g} allowed where most tiles do not)"
+            f"{10.0**needed:.2g} allowed where so few do)"
         )
         found.append(Objection(Status.NO_AGREEMENT, words))
     following = min(evidence.following, left.following)
@@ -255,6 +255,16 @@ def _of_agreement(evidence: Evidence, left: Remaining, model: MotionModel) -> li
         refutes = following < HARDLY_ANY
         found.append(Objection(Status.SECOND_MOTION, words, refutes=refutes))
     return found
+
+
+def _needed(evidence: Evidence) -> float:
+    """log10 of the false alarms that are allowed: less where fewer than half of the tiles fit.
+
+    From ``EVIDENCE`` for a majority to ``SETTLING`` for next to none: a caption or an aperture
+    that unrelated pictures share has a few tiles that do agree.
+    """
+    share = evidence.stationary / max(evidence.asked, 1)
+    return EVIDENCE + (SETTLING - EVIDENCE) * max(1.0 - share / MAJORITY, 0.0)
 
 
 def _of_model(

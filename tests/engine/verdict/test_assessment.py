@@ -172,24 +172,20 @@ def test_the_number_of_false_alarms(
 
 
 @pytest.mark.parametrize(
-    ("alarms", "stationary", "aligned"),
-    [
-        (-4.0, 0.2, True),
-        (-4.0 + 1e-6, 0.5, False),
-        (-2.5, 0.2, False),
-        (-2.5, 0.51, True),
-    ],
+    ("stationary", "needed"), [(80, -2.0), (50, -2.0), (40, -2.4), (25, -3.0), (0, -4.0)]
 )
-def test_where_most_tiles_do_not_fit_more_evidence_is_needed(
-    evidence_with: Callable[..., None], alarms: float, stationary: float, aligned: bool
+@pytest.mark.parametrize("aligned", [True, False])
+def test_where_fewer_than_half_of_the_tiles_fit_more_evidence_is_needed(
+    evidence_with: Callable[..., None], stationary: int, needed: float, aligned: bool
 ) -> None:
-    evidence_with(log10_false_alarms=alarms, asked=100, stationary=round(100 * stationary))
+    alarms = needed - 1e-6 if aligned else needed + 1e-6
+    evidence_with(log10_false_alarms=alarms, asked=100, stationary=stationary)
     found = judged()
     assert found.outcome.aligned is aligned
     if not aligned:
         assert statuses(found) == (Status.NO_AGREEMENT, Verdict.DOUBTFUL)
-        assert f"only {round(100 * stationary)} of 100 textured tiles" in found.outcome.sentence
-        assert "0.0001 allowed where most tiles do not" in found.outcome.sentence
+        assert f"only {stationary} of 100 textured tiles" in found.outcome.sentence
+        assert f"{10.0**needed:.2g} allowed" in found.outcome.sentence
 
 
 @pytest.mark.parametrize(
