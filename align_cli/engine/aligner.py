@@ -238,9 +238,8 @@ class Aligner:
         view: PairView
         if found.similarity == GRADIENT:
             target = pair.target
-            view = OrientationView(
-                View(pair.source, pair.levels), View(target.image, target.levels)
-            )
+            seen_target = self._view if without is None else View(target.image, target.levels)
+            view = OrientationView(View(pair.source, pair.levels), seen_target)
         else:
             view = IntensityView(pair, pair.light_under(warp).gain)
         evidence = gathered(view, warp, parameters=0, tests=1, all_tiles=True)

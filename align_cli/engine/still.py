@@ -53,7 +53,6 @@ class StillEquations:
         model: the motion model.
         loss: the robust loss.
         threads: where to work.
-        matrix: the ``matrix`` of equations nearby; None for its own, found when asked for.
         least_shared: of J_T^T W J_T each motion has so much in the matrix at least; with 1 a step
             is Gauss-Newton's, or shorter.
     """
@@ -70,7 +69,6 @@ class StillEquations:
         *,
         threads: Threads,
         least_shared: float,
-        matrix: NDArray[np.float64] | None = None,
     ) -> None:
         self.size, self.motion_size = rows[0].size, model.size
         self.spread = float(np.mean([plane.spread for plane in rows]))
@@ -80,7 +78,8 @@ class StillEquations:
         self._known = rows[0].valid
         self._model, self._loss = model, loss
         self._threads = threads
-        self._least_shared, self.matrix = least_shared, matrix
+        self._least_shared = least_shared
+        self.matrix: NDArray[np.float64] | None = None
 
     def at(
         self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool

@@ -25,6 +25,9 @@ SOURCES: Final = HERE / "src"
 SUFFIXES: Final = {"win32": "dll", "darwin": "dylib"}
 """What a shared library is called, by ``sys.platform``; "so" elsewhere."""
 
+LANES: Final = 16
+"""Values of a vector, as the core's sums have them: rows of scratch are whole vectors."""
+
 FORCE: Final = "IMALIGN_CPU_LEVEL"
 """The environment variable that chooses a level: sse2, avx2, avx512 or neon."""
 
@@ -66,6 +69,16 @@ def plane(array: NDArray[Any], dtype: type) -> Plane:
     height, width = array.shape
     step_y, step_x = array.strides
     return Plane(array.__array_interface__["data"][0], width, height, step_x, step_y)
+
+
+def packed(array: NDArray[Any]) -> NDArray[Any]:
+    """The array, or a copy of it if the pixels of its rows do not lie side by side."""
+    return array if array.strides[1] == array.itemsize else array.copy()
+
+
+def in_lanes(count: int) -> int:
+    """So many values, rounded up to whole vectors of ``LANES``."""
+    return -(-count // LANES) * LANES
 
 
 def output(array: NDArray[Any], dtype: type) -> Output:

@@ -9,10 +9,9 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.native.library import Plane, call, plane
+from align_cli.native.library import Plane, call, in_lanes, packed, plane
 from align_cli.native.rows import LOSSES
 
-LANES: Final = 16
 _SCRATCH_ROWS: Final = 4
 _MOST: Final = 20
 
@@ -93,9 +92,9 @@ class PointSums(NamedTuple):
 
 
 def padded(rows: Values) -> Values:
-    """(k, n) with zeros beyond the last, to a multiple of ``LANES``."""
+    """(k, n) with zeros beyond the last, to whole vectors of ``library.LANES``."""
     count = rows.shape[1]
-    found = np.zeros((len(rows), -(-count // LANES) * LANES), np.float32)
+    found = np.zeros((len(rows), in_lanes(count)), np.float32)
     found[:, :count] = rows
     return found
 
@@ -143,7 +142,7 @@ class PointSweep:
         least_scale: float,
         noise: tuple[float, float, float, float],
     ) -> None:
-        source = source if source.strides[1] == source.itemsize else np.ascontiguousarray(source)
+        source = packed(source)
         arrays = [*place, image, *(bends or ()), *monomials]
         arrays = [np.ascontiguousarray(each, np.float32) for each in arrays]
         columns = np.ascontiguousarray(columns, np.float32)
@@ -151,7 +150,7 @@ class PointSweep:
         count = image.size
         if any(each.shape != (count,) for each in arrays):
             raise ValueError("points: one value for each point is wanted")
-        if columns.shape[1] != -(-count // LANES) * LANES:
+        if columns.shape[1] != in_lanes(count):
             raise ValueError("points: the columns must be padded")
         self._size = len(columns)
         scratch = np.empty(_SCRATCH_ROWS * columns.shape[1], np.float32)

@@ -9,13 +9,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.native.library import Output, Plane, call, output, plane
+from align_cli.native.library import Output, Plane, call, in_lanes, output, packed, plane
 
 LOSSES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 """In the order of ``enum imalign_loss``."""
 
 _SCRATCH_ROWS: Final = 7
-_LANES: Final = 16
 
 _ABSENT: Final = Plane(None, 0, 0, 0, 0)
 _NOT_SHOWN: Final = Output(None, 0, 0, 0)
@@ -234,12 +233,12 @@ def run_sums(
     """
     height, width = run.shape
     along_x, along_y = (None, None) if run.gradient is None else run.gradient
-    scratch = np.empty(_SCRATCH_ROWS * -(-width // _LANES) * _LANES, np.float32)
+    scratch = np.empty(_SCRATCH_ROWS * in_lanes(width), np.float32)
     sums = _Sums()
     residual = None if shown is None else shown.residual
     inside = None if shown is None else shown.inside
     held = [
-        _packed(each)
+        None if each is None else packed(each)
         for each in (
             run.image,
             along_x,
@@ -298,13 +297,6 @@ def run_sums(
         np.array([sums.weight, sums.squares, sums.slope, sums.count], np.float64),
         np.array(sums.tables).reshape(10, 5, 5),
     )
-
-
-def _packed(array: NDArray[Any] | None) -> NDArray[Any] | None:
-    """The array, or a copy of it if the pixels of its rows do not lie side by side."""
-    if array is None or array.strides[1] == array.itemsize:
-        return array
-    return np.ascontiguousarray(array)
 
 
 def _plane(array: NDArray[Any] | None, dtype: type) -> Plane:

@@ -9,15 +9,11 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.native.library import Output, Plane, call, output, plane
-
-LONGEST_TILE: Final = 16
-"""Pixels of a tile's side."""
+from align_cli.native.library import Output, Plane, call, in_lanes, output, packed, plane
 
 CELL: Final = 4
 """Pixels of a cell's side, see ``structure_cells``."""
 
-LANES: Final = 16
 
 Values = NDArray[np.float32]
 Corners = NDArray[np.int64]
@@ -236,14 +232,12 @@ def displaced_tiles(
     begin = np.ascontiguousarray(begin, np.float64)
     if begin.shape != corner.shape:
         raise ValueError("tiles: a displacement for each tile is wanted")
-    packed = [
-        each if each.strides[1] == each.itemsize else np.ascontiguousarray(each) for each in source
-    ]
+    sources = [packed(each) for each in source]
     found = np.zeros(len(corner), _TILE)
     call(
         "tiles",
         _Tiles(
-            _planes(packed),
+            _planes(sources),
             _planes(target),
             len(source),
             side,
@@ -285,10 +279,9 @@ def structure_cells(
         out: means of gx gx, gx gy and gy gy, (height // CELL, width // CELL) float32 each.
         rows: which rows of them; None for all.
     """
-    if image.strides[1] != image.itemsize:
-        image = np.ascontiguousarray(image)
+    image = packed(image)
     first, end, _ = (rows or slice(None)).indices(len(out[0]))
-    scratch = np.empty(3 * (-(-image.shape[1] // LANES) * LANES), np.float32)
+    scratch = np.empty(3 * in_lanes(image.shape[1]), np.float32)
     call(
         "cells",
         _Cells(

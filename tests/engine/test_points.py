@@ -28,7 +28,7 @@ from align_cli.engine.pyramid import REACH, Level, pyramid
 from align_cli.engine.robust import LOSSES, NORMAL_MEDIAN, Loss
 from align_cli.engine.targets import TEXTURE_SHARE, target_planes
 from align_cli.engine.threads import Threads
-from align_cli.native.points import LANES
+from align_cli.native.library import LANES
 from tests.scenes import motion, render, textured
 
 SIZE = (67, 58)
