@@ -14,37 +14,40 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Agreement, Quality
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.luma import LargeLuma, Luma
-from align_cli.engine.parts import sample_luma
-from align_cli.engine.sampling import interval_mask, offset_origin, row_intervals, sample_valid
+from align_cli.engine.luma import Luma
+from align_cli.engine.photometry import FIELD
+from align_cli.engine.sampling import row_intervals
+from align_cli.native.rows import Run, Seen, Shown, run_sums
 
 MOST_MEASURED: Final = 1 << 14
 """Of an overlap of more than twice so many pixels every second row is looked at, and so on."""
 
-NEIGHBOURS: Final = 4
-"""Rows of an image that is not held converted that are looked at together."""
-
-FEWEST_RUNS: Final = 16
-"""Such runs of rows, spread over the overlap, if it has so many."""
+FEWEST_ROWS: Final = 64
+"""However wide they are, so many rows, spread over the overlap, if it has so many; then not all
+of their columns."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
-_RESIDUAL_STRIP_PIXELS: Final = 1 << 19
-"""More rows at once share more of the source, which lies askew below them: a third of the time."""
+_AS_IT_IS: Final = np.ones(1)
+"""The kernel that smooths nothing."""
 
 
 class Comparison(NamedTuple):
     """Rows of both images on the target's grid.
 
-    ``source`` and ``target`` are (h, w) float32, grey values of the planes; ``difference`` is
-    (h, w) float32, source less target in full-scale units divided by ``unit``; ``inside`` is
-    (h, w) bool, where both are known.
+    ``target`` is (h, w) float32, its grey values; ``difference`` is (h, w) float32, source less
+    target, 0 outside; both in full-scale units divided by ``difference_unit``, the target less its
+    offset. ``inside`` is (h, w) bool, where both are known.
     """
 
-    source: Plane
     target: Plane
     difference: Plane
     inside: Mask
+
+    def columns(self, apart: int) -> Comparison:
+        """Every so manieth column of it."""
+        some = np.s_[:, ::apart]
+        return Comparison(self.target[some], self.difference[some], self.inside[some])
 
 
 def difference_unit(source: Luma, target: Luma) -> float:
@@ -57,24 +60,41 @@ def compare(source: Luma, target: Luma, warp: Matrix, rows: slice) -> Comparison
 
     ``rows`` has a start and an end, and may have a step.
     """
-    image = target.part(np.s_[rows, :])
-    height, width = image.shape
-    shifted = offset_origin(warp, 0.0, rows.start) @ np.diag([1.0, rows.step or 1, 1.0])
-    first, end = row_intervals(
-        shifted, np.arange(height, dtype=np.float64), width, source.size, 0.0
-    )
-    inside = interval_mask(first, end, width)
-    warped = sample_luma(source, shifted, (width, height))
-    if source.valid is not None:
-        inside &= sample_valid(source.valid, shifted, (width, height))
-    if target.valid is not None:
-        inside &= target.valid[rows]
+    width, step = target.size[0], rows.step or 1
     unit = difference_unit(source, target)
-    difference = warped * np.float32(source.scale / unit)
-    difference -= image * np.float32(target.scale / unit)
+    picture = target.picture(_AS_IT_IS)
+    picture = picture._replace(weights=picture.weights * np.float32(target.scale / unit))
+    factor, offset = np.zeros((2, FIELD))
     # Two large offsets meet in float64, where their difference keeps its digits.
-    difference += np.float32((source.offset - target.offset) / unit)
-    return Comparison(warped, image, difference, inside)
+    factor[0], offset[0] = source.scale / unit, (source.offset - target.offset) / unit
+    run = Run(
+        0,
+        rows.start,
+        (width, rows.stop - rows.start),
+        picture,
+        None,
+        None,
+        None,
+        None if target.valid is None else target.valid[rows.start : rows.stop],
+        0.0,
+        (0.0, 0.0, 0.0, 0.0),
+        0.0,
+        step,
+    )
+    seen = Seen(
+        source.picture(_AS_IT_IS),
+        source.valid,
+        source.size,
+        1,
+        0.0,
+        warp,
+        factor,
+        offset,
+    )
+    shown = Shown.empty(*run.shape)
+    run_sums(run, seen, shown=shown)
+    values = target.part(np.s_[rows, :]) * np.float32(target.scale / unit)
+    return Comparison(values, shown.residual, shown.inside > 0)
 
 
 def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mask]:
@@ -86,10 +106,10 @@ def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mas
     residual = np.zeros((height, width), np.float32)
     overlap = np.zeros((height, width), np.bool_)
     unit = difference_unit(source, target)
-    for rows in _strips(target, _RESIDUAL_STRIP_PIXELS):
+    for rows in _strips(target, range(height)):
         both = compare(source, target, warp, rows)
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
-            np.multiply(both.difference, unit, out=residual[rows], where=both.inside)
+            np.multiply(both.difference, unit, out=residual[rows])
         overlap[rows] = both.inside
     return residual, overlap
 
@@ -108,19 +128,23 @@ def measure(
     masked = source.valid is not None or target.valid is not None
 
     def strips(lengths: NDArray[np.intp]) -> list[slice]:
-        if masked:
-            return _strips(target, _STRIP_PIXELS, _reached_rows(lengths))
-        return _sampled_strips(source, target, lengths)
+        reached = _reached_rows(lengths)
+        return _strips(target, reached, 1 if masked else _rows_apart(lengths, len(reached)))
+
+    def compared(warp: Matrix, rows: slice) -> Comparison:
+        both = compare(source, target, warp, rows)
+        pixels = FEWEST_ROWS * target.size[0]
+        return both if masked else both.columns(max(1, pixels // (2 * MOST_MEASURED)))
 
     lengths = _covered(source, target, final)
     after, before = np.zeros((2, 8))
     for rows in strips(lengths):
-        at_end, at_start = (compare(source, target, warp, rows) for warp in (final, start))
+        at_end, at_start = (compared(warp, rows) for warp in (final, start))
         after += _agreement_sums(at_end, at_end.inside)
         before += _agreement_sums(at_start, at_start.inside & at_end.inside)
     if before[0] == 0.0:
         for rows in strips(_covered(source, target, start)):
-            at_start = compare(source, target, start, rows)
+            at_start = compared(start, rows)
             before += _agreement_sums(at_start, at_start.inside)
     unit = difference_unit(source, target)
     return Quality(
@@ -150,50 +174,32 @@ def _reached_rows(lengths: NDArray[np.intp]) -> range:
     return range(int(seen[0]), int(seen[-1]) + 1) if seen.size else range(0)
 
 
-def _strips(target: Luma, most_pixels: int, of_rows: range | None = None) -> list[slice]:
-    """Strips of some rows of the target, None for all, of about so many pixels."""
-    width, height = target.size
-    of_rows = range(height) if of_rows is None else of_rows
-    rows = max(1, most_pixels // width)
-    return [slice(top, min(top + rows, of_rows.stop)) for top in of_rows[::rows]]
+def _rows_apart(lengths: NDArray[np.intp], reached: int) -> int:
+    """How many rows there are to each that is looked at.
 
-
-def _sampled_strips(source: Luma, target: Luma, lengths: NDArray[np.intp]) -> list[slice]:
-    """Strips of rows, of large images with a step; short runs of one that is not held converted.
-
-    ``lengths`` are the pixels of each row that the source covers.
+    ``lengths`` are the pixels of each row that the source covers, in so many rows.
     """
-    reached = _reached_rows(lengths)
-    step = max(1, int(lengths.sum()) // MOST_MEASURED)
-    if step == 1:
-        return _strips(target, _STRIP_PIXELS, reached)
-    top, bottom = reached.start, reached.stop
-    converted = isinstance(source, LargeLuma) or isinstance(target, LargeLuma)
-    # However wide the rows are: it is the places that count.
-    places = FEWEST_RUNS * (NEIGHBOURS if converted else 1)
-    step = max(1, min(step, (bottom - top) // places))
-    if converted:
-        # Neighbours, because what is near a row of the source is converted with it.
-        apart = step * NEIGHBOURS
-        tops = range(top + apart // 2, max(bottom - NEIGHBOURS, top + apart // 2 + 1), apart)
-        return [slice(row, min(row + NEIGHBOURS, bottom)) for row in tops]
-    rows = max(1, _STRIP_PIXELS // target.size[0]) * step
+    return max(1, min(int(lengths.sum()) // MOST_MEASURED, reached // FEWEST_ROWS))
+
+
+def _strips(target: Luma, rows: range, apart: int = 1) -> list[slice]:
+    """Every so manieth of some rows of the target, in strips of about ``_STRIP_PIXELS``."""
+    of_strip = max(1, _STRIP_PIXELS // target.size[0]) * apart
+    first = rows.start + (apart // 2 if apart < len(rows) else 0)
     return [
-        slice(start, min(start + rows, bottom), step)
-        for start in range(top + step // 2, bottom, rows)
+        slice(top, min(top + of_strip, rows.stop), apart)
+        for top in range(first, rows.stop, of_strip)
     ]
 
 
 def _agreement_sums(both: Comparison, where: Mask) -> NDArray[np.float64]:
     """Sums over the pixels ``where``: 1, s, t, s s, t t, s t, d d, |d|."""
-    planes = np.empty((where.shape[0], 4, where.shape[1]), np.float32)
-    for number, plane in enumerate((both.source, both.target, both.difference)):
-        np.multiply(plane, where, out=planes[:, number])
-    planes[:, 3] = where
-    # Within a row float32 is enough; the variances are differences of the large sums of rows.
-    of_two = np.matmul(planes, planes.transpose(0, 2, 1)).sum(axis=0, dtype=np.float64)
-    (ss, st, _, s_sum), (_, tt, _, t_sum), (_, _, dd, _), (_, _, _, count) = of_two
-    return np.array([count, s_sum, t_sum, ss, tt, st, dd, float(np.abs(planes[:, 2]).sum())])
+    target, difference = both.target[where].astype(np.float64), both.difference[where]
+    source = target + difference
+    products = (target, source), (source, source), (target, target), (difference, difference)
+    st, ss, tt, dd = (np.einsum("i,i->", a, b, dtype=np.float64) for a, b in products)
+    absolute = np.abs(difference).sum(dtype=np.float64)
+    return np.array([where.sum(), source.sum(), target.sum(), ss, tt, st, dd, absolute])
 
 
 def _agreement(sums: NDArray[np.float64], unit: float) -> Agreement:

@@ -61,6 +61,11 @@ class Bands:
         tops = [self.first + i * self.period for i in range(self.count)]
         return [slice(top, top + self.rows) for top in tops]
 
+    def row(self, stacked: int) -> int:
+        """Where in the image a stacked row lies."""
+        band, row = divmod(stacked, self.rows)
+        return self.first + band * self.period + row
+
     @property
     def y(self) -> NDArray[np.float64]:
         """(count * rows,) where in the image each stacked row lies."""

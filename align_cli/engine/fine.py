@@ -24,7 +24,8 @@ from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.coordinates import Size
 from align_cli.engine.luma import Luma
 from align_cli.engine.parts import Part, sample_parts
-from align_cli.engine.pyramid import BEFORE_SPLINE, BINOMIAL, FullSize, Grid, Level, around
+from align_cli.engine.pyramid import BEFORE_SPLINE, BINOMIAL, FullSize, Grid, Level, smooth_part
+from align_cli.native.pictures import Picture
 
 MOST_HELD: Final = 1 << 20
 """The fine grid of a level of more pixels is made where it is looked at, and not held."""
@@ -39,22 +40,24 @@ class FinelySampled(Level):
     """
 
     level: Level
-    below: Level | Luma
-    _whole: Grid | None
+    _grid: Grid
 
     def __init__(self, level: Level, below: Level | Luma) -> None:
         width, height = level.size
-        values = {"level": level, "below": below, "valid": level.valid}
+        if isinstance(below, Luma):
+            grid = Grid(below.picture(BEFORE_SPLINE), spline=True)
+        else:
+            grid = Grid(below.filtered(BINOMIAL), finer=2)
+        if width * height <= MOST_HELD and not isinstance(level, FullSize):
+            grid = grid._replace(pixels=_held(grid, np.s_[0:height, 0:width]))
+        values = {"level": level, "valid": level.valid, "_grid": grid}
         for name, value in values.items():
             object.__setattr__(self, name, value)
-        held = width * height <= MOST_HELD and not isinstance(level, FullSize)
-        whole = self.grid(np.s_[0:height, 0:width]) if held else None
-        object.__setattr__(self, "_whole", whole)
 
     @property
-    def whole(self) -> Grid | None:
-        """What is sampled, if it is held."""
-        return self._whole
+    def grid(self) -> Grid:
+        """What is sampled."""
+        return self._grid
 
     @property
     def size(self) -> Size:
@@ -66,14 +69,6 @@ class FinelySampled(Level):
         """The level as it is."""
         return self.level.image
 
-    def grid(self, part: Part) -> Grid:
-        """What is sampled of some rows and columns, both ends given, of the level."""
-        if isinstance(self.below, Luma):
-            wide, kept = around(part, self.below.size, 1)
-            return Grid(self.below.smoothed(wide, BEFORE_SPLINE)[kept], spline=True)
-        rows, columns = (slice(2 * along.start, 2 * along.stop) for along in part)
-        return Grid(self.below.filtered((rows, columns), BINOMIAL), finer=2)
-
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values at the warped pixels of a window, (height, width) float32."""
         values = np.empty(size[::-1], np.float32) if out is None else out
@@ -82,5 +77,13 @@ class FinelySampled(Level):
 
     def _fine(self, part: Part) -> Plane:
         """The finer grid of some rows and columns."""
-        grid = self.grid(part)
-        return np.asarray(cv2.pyrUp(grid.pixels), np.float32) if grid.spline else grid.pixels
+        pixels = _held(self.grid, part)
+        return np.asarray(cv2.pyrUp(pixels), np.float32) if self.grid.spline else pixels
+
+
+def _held(grid: Grid, part: Part) -> Plane:
+    """What is sampled of some rows and columns, both ends given, of the level."""
+    rows, columns = (slice(grid.finer * along.start, grid.finer * along.stop) for along in part)
+    if isinstance(grid.pixels, Picture):
+        return smooth_part(grid.pixels, (rows, columns))
+    return grid.pixels[rows, columns]

@@ -18,6 +18,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.masks import check_mask
 from align_cli.engine.options import ALL_CHANNELS, LUMA_CHANNEL, Options
 from align_cli.engine.threads import Threads
+from align_cli.native.pictures import Picture
 
 DTYPES: Final = ("uint8", "uint16", "float32", "float64")
 
@@ -43,6 +44,8 @@ _STRIP_PIXELS: Final = 1 << 18
 
 Part = tuple[slice | NDArray[np.intp], slice]
 """Rows, or their indices, and columns of an image."""
+
+_ONE: Final = np.ones(1, np.float32)
 
 Weights = tuple[float, ...]
 """What each channel counts for."""
@@ -75,9 +78,9 @@ class Luma:
         """Some rows and columns of the plane."""
         return self.plane[part]
 
-    def smoothed(self, part: Part, kernel: Vector) -> Plane:
-        """The same, filtered along both axes by a kernel of odd length; mirrored at its borders."""
-        return filtered(self.part(part), kernel, kernel)
+    def picture(self, kernel: Vector) -> Picture:
+        """The plane, smoothed along both axes by a kernel of odd length."""
+        return Picture(self.plane, _ONE, kernel)
 
 
 class LargeLuma(Luma):
@@ -113,11 +116,10 @@ class LargeLuma(Luma):
         """Some rows and columns of the plane."""
         return _converted(self._colours[part], self._divisor, self._weights)
 
-    def smoothed(self, part: Part, kernel: Vector) -> Plane:
-        """The same, filtered along both axes by a kernel of odd length; mirrored at its borders."""
-        if self._colours.shape[2] > 1:
-            return super().smoothed(part, kernel)
-        return filtered(self._colours[part][:, :, 0], kernel, kernel / self._divisor)
+    def picture(self, kernel: Vector) -> Picture:
+        """The plane, smoothed along both axes by a kernel of odd length."""
+        weights = np.array(self._weights) / self._divisor
+        return Picture(self._colours, weights.astype(np.float32), kernel)
 
     def copied(self) -> LargeLuma:
         """The same of a copy of the image, which its owner may then change."""
@@ -131,12 +133,6 @@ class LargeLuma(Luma):
         value = self.part(np.s_[:1, :1])[0, 0]
         strips = (self.part(np.s_[top : top + rows, :]) for top in range(0, height, rows))
         return all((strip == value).all() for strip in strips)
-
-
-def filtered(image: Image, across: Vector, down: Vector) -> Plane:
-    """An image of one channel, (height, width), filtered by two kernels of odd length, float32."""
-    found = cv2.sepFilter2D(image, cv2.CV_32F, across, down, borderType=cv2.BORDER_REFLECT_101)
-    return np.asarray(found, np.float32)
 
 
 def full_scale(image: Image) -> float:

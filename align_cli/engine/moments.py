@@ -19,9 +19,8 @@ the result does not depend on the number of threads.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import cv2
@@ -32,15 +31,15 @@ from align_cli.engine.arrays import Mask, Plane, Vector
 from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.equations import NormalEquations, least_scale, noise_to_take_off
 from align_cli.engine.motion import MONOMIALS, MotionModel
-from align_cli.engine.parts import Window, windows
 from align_cli.engine.photometry import FIELD
 from align_cli.engine.place import Place
 from align_cli.engine.products import times
-from align_cli.engine.pyramid import REACH, FineLevel, Level
+from align_cli.engine.pyramid import REACH, Grid, Level
 from align_cli.engine.robust import Loss, scale_of
 from align_cli.engine.sampling import offset_origin
-from align_cli.engine.targets import PlanesOnDemand, Rows, TargetPlanes, TargetRows
+from align_cli.engine.targets import PlanesOnDemand, Rows, TargetPlanes
 from align_cli.engine.threads import Threads
+from align_cli.native.pictures import Picture
 from align_cli.native.rows import TEXTURED, Run, RunSums, Seen, Shown, added, run_sums
 
 STRIP_PIXELS: Final = 1 << 16
@@ -61,13 +60,6 @@ SCALE_PIXELS: Final = 1 << 12
 SCALE_ROWS: Final = 16
 """So many pixels, of so many rows, are looked at for the median that estimates the residuals'
 scale."""
-
-NEIGHBOURS: Final = 4
-"""Rows of planes that are not held that are looked at together."""
-
-SAMPLING_REACH: Final = 4
-"""Pixels of a level around a place that its value is made from, less one or two: what is made of a
-source holds the four control points of a spline wherever it lies."""
 
 _IMAGE_IMAGE, _ONE_ONE = 7, 9
 """Places of T T and of 1 among the tables of ``RunSums``."""
@@ -149,24 +141,18 @@ def residual_sums(
     step = rows_apart(target.shape, every)
     noisy = target.noise > 0.0 and target.weight is None
 
-    def strip_sums(rows: slice) -> list[RunSums]:
-        return [
-            run_sums(
-                run,
-                seen,
-                loss=loss.name,
-                unit=loss.constant * scale if loss.robust else 1.0,
-                weigh_noise=noisy,
-                matrix=(-(first + window.rows.start) % step, step) if with_matrix else (0, 0),
-            )
-            for first, end in runs(target, rows)
-            for run, seen, window in _looked_at(
-                target, source, place, slice(first, end), source_margin
-            )
-        ]
+    def strip_sums(rows: slice) -> RunSums:
+        return run_sums(
+            run_of(target, rows),
+            _seen(target, source, place, rows, source_margin),
+            loss=loss.name,
+            unit=loss.constant * scale if loss.robust else 1.0,
+            weigh_noise=noisy,
+            matrix=(-rows.start % step, step) if with_matrix else (0, 0),
+        )
 
     strips_looked_at = strips(target)[every // 2 :: every]
-    sums = added([run for strip in threads.map(strip_sums, strips_looked_at) for run in strip])
+    sums = added(threads.map(strip_sums, strips_looked_at))
     weight, squares, slopes, count = sums.totals.tolist()
     slope = slopes / weight if weight > 0.0 else 1.0
     moments, tables = sums.moments, sums.tables
@@ -184,46 +170,36 @@ def residual_sums(
     )
 
 
-def runs(target: TargetPlanes, rows: Rows) -> list[tuple[int, int]]:
-    """First and end of some rows of the planes, cut where neighbours are none in the level."""
-    of_band = target.bands.rows
-    if isinstance(rows, slice):
-        first, end, _ = rows.indices(target.shape[0])
-        if first >= end:
-            return []
-        tops = range((first // of_band + 1) * of_band, end, of_band)
-        return list(pairwise((first, *tops, end)))
-    # A row that follows another one of its band.
-    follows = (np.diff(rows) == 1) & (rows[1:] % of_band != 0)
-    cuts = (np.flatnonzero(~follows) + 1).tolist()
-    return [
-        (int(rows[begin]), int(rows[end - 1]) + 1) for begin, end in pairwise((0, *cuts, rows.size))
-    ]
-
-
-def run_of(target: TargetPlanes, rows: slice, here: TargetRows | None = None) -> Run:
-    """Rows of the planes that are neighbours in the level, as the native core takes them.
+def run_of(target: TargetPlanes, rows: slice, apart: int = 1) -> Run:
+    """Rows of the planes as the native core takes them.
 
     Args:
         target: the planes.
-        rows: which of them.
-        here: those, if they are at hand.
+        rows: which of them, both ends given.
+        apart: every so manieth of those, the first of them first.
     """
-    left, top = target.origin
-    first = int(target.bands.y[rows.start])
+    (left, top), bands = target.origin, target.bands
+    height, width = rows.stop - rows.start, target.shape[1]
+    before = rows.start % bands.rows
+    first, end = (int(bands.row(row)) for row in (rows.start, rows.stop - 1))
     to_normalised = normalisation(target.size)
-    if here is None and isinstance(target, PlanesOnDemand) and target.change is None:
-        image, mean = target.around(first, rows.stop - rows.start), target.mean
-        gradient, column, weight = None, None, None
+    gradient, column, weight, mean = None, None, None, target.mean
+    image: Plane | Picture
+    if isinstance(target, PlanesOnDemand) and target.change is None:
+        image = target.level.pixels
+        if not isinstance(image, Picture):
+            around = np.s_[top + first - 1 : top + end + 2, left - 1 : left + width + 1]
+            image = image[around]
         valid = None if target.valid is None else target.valid[rows]
     else:
-        here = target.part(rows) if here is None else here
+        here = target.part(rows)
         image, mean, gradient = here.image, 0.0, (here.gradient_x, here.gradient_y)
         column = None if here.column is here.image else here.column
         weight, valid = here.weight, here.valid
     return Run(
         left,
         top + first,
+        (width, height),
         image,
         gradient,
         column,
@@ -232,100 +208,59 @@ def run_of(target: TargetPlanes, rows: slice, here: TargetRows | None = None) ->
         mean,
         (*to_normalised[0, [0, 2]].tolist(), *to_normalised[1, 1:].tolist()),
         target.texture,
+        apart,
+        (before, bands.rows, bands.period),
     )
 
 
-def _looked_at(
-    target: TargetPlanes,
-    source: Level,
-    place: Place,
-    rows: slice,
-    margin: float,
-    here: TargetRows | None = None,
-    apart: int = 1,
-) -> Iterator[tuple[Run, Seen, Window]]:
-    """A run of rows of the target, and what is sampled of the source for it.
-
-    Of a source that is made where it is looked at, window by window; of one that is held every
-    row, or every so manieth.
-    """
-    run = run_of(target, rows, here)._replace(apart=apart)
-    height, width = run.shape
+def _seen(target: TargetPlanes, source: Level, place: Place, rows: slice, margin: float) -> Seen:
+    """The source as some rows of the target see it."""
+    (left, top), (height, width) = target.origin, target.shape
     offset = place.light.offset.copy()
     offset[0] -= target.mean
-    whole = source.whole
-    seen = Seen(
-        run.image if whole is None else whole.pixels,
+    grid, sampled = source.grid, False
+    if grid is None:
+        assert target.bands.all_rows
+        there = offset_origin(place.warp, left, top + rows.start)
+        grid = Grid(source.sample(there, (width, len(range(height)[rows]))))
+        sampled = True
+    return Seen(
+        grid.pixels,
         source.valid,
         source.size,
-        1 if whole is None else whole.finer,
+        grid.finer,
         margin,
         place.warp,
         place.light.factor,
         offset,
-        spline=whole is not None and whole.spline,
+        sampled,
+        grid.spline,
     )
-    there = offset_origin(place.warp, run.left, run.top)
-    all_of_it = Window(slice(0, height), slice(0, width), np.s_[0:0, 0:0])
-    if whole is not None:
-        yield run, seen, all_of_it
-    elif isinstance(source, FineLevel):
-        values = source.sample(there, (width, height))
-        yield run, seen._replace(pixels=values, sampled=True), all_of_it
-    else:
-        for window in windows(source.size, there, (width, height), reach=SAMPLING_REACH):
-            grid = source.grid(window.part)
-            down, across = (along.start * grid.finer for along in window.part)
-            some = seen._replace(
-                pixels=grid.pixels, finer=grid.finer, spline=grid.spline, first=(across, down)
-            )
-            yield run.part(window.rows, window.columns), some, window
 
 
 def residual_rows(
     target: TargetPlanes,
     source: Level,
     place: Place,
-    rows: Rows,
+    rows: slice,
     *,
     source_margin: float,
-    here: TargetRows | None = None,
-) -> tuple[Plane, Mask]:
+    apart: int = 1,
+) -> Shown:
     """The residuals of some rows of the interior, and which of those pixels take part.
 
     Args:
         target: the level of the target.
         source: the same level of the source.
         place: the warp, target pixel -> source pixel of this level, and the light.
-        rows: which rows of the planes.
+        rows: which rows of the planes, both ends given.
         source_margin: pixels next to the source's border that take no part.
-        here: those rows of the target, if they are at hand.
-
-    Returns:
-        (h, w) float32, 0 where a pixel takes no part, and (h, w) bool.
+        apart: every so manieth of the rows is looked at.
     """
-    found, begun = runs(target, rows), 0
-    shown = Shown.empty(sum(end - first for first, end in found), target.shape[1])
-    for first, end in found:
-        of_run = slice(begun, begun + end - first)
-        part = None if here is None else here.part(of_run)
-        _show(target, source, place, slice(first, end), source_margin, shown.part(of_run), part)
-        begun = of_run.stop
-    return shown.residual, shown.inside > 0
-
-
-def _show(
-    target: TargetPlanes,
-    source: Level,
-    place: Place,
-    rows: slice,
-    margin: float,
-    shown: Shown,
-    here: TargetRows | None = None,
-    apart: int = 1,
-) -> None:
-    for run, seen, window in _looked_at(target, source, place, rows, margin, here, apart):
-        run_sums(run, seen, shown=shown.part(window.rows, window.columns))
+    run = run_of(target, rows, apart)
+    shown = Shown.empty(*run.shape)
+    run_sums(run, _seen(target, source, place, rows, source_margin), shown=shown)
+    return shown
 
 
 def assemble_vector(
@@ -506,33 +441,10 @@ def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
 
     From the pixels with texture of some evenly spaced rows.
     """
-    height, width = target.shape
-    held = not isinstance(target, PlanesOnDemand) or target.held
-    residuals = []
-    if held and target.bands.all_rows and source.whole is not None:
-        # Evenly spaced rows in one call.
-        apart = max(1, height // SCALE_ROWS)
-        rows = slice(apart // 2, height)
-        shown = Shown.empty(-(-(height - rows.start) // apart), width)
-        _show(target, source, place, rows, REACH, shown, apart=apart)
-        residuals.append(_ranked(shown, shown.residual.size))
-    else:
-        rows_looked_at = _scattered(target, 1 if held else NEIGHBOURS)
-        for rows in rows_looked_at:
-            shown = Shown.empty(rows.stop - rows.start, width)
-            _show(target, source, place, rows, REACH, shown)
-            residuals.append(_ranked(shown, shown.residual.size * len(rows_looked_at)))
-    return max(scale_of(np.concatenate(residuals)), least_scale(target.spread))
-
-
-def _ranked(shown: Shown, pixels: int) -> Plane:
-    """The residuals of pixels with texture in every so manieth column, of so many pixels in all."""
-    columns = np.s_[:, :: max(1, pixels // SCALE_PIXELS)]
-    return np.asarray(shown.residual[columns][shown.inside[columns] == TEXTURED], np.float32)
-
-
-def _scattered(target: TargetPlanes, together: int) -> list[slice]:
-    """Rows that stand for all, so many neighbours at a time."""
     height = target.shape[0]
-    step = max(together, height * together // SCALE_ROWS)
-    return [slice(top, top + together) for top in range(step // 2, height - together + 1, step)]
+    apart = max(1, height // SCALE_ROWS)
+    rows = slice(apart // 2, height)
+    shown = residual_rows(target, source, place, rows, source_margin=REACH, apart=apart)
+    columns = np.s_[:, :: max(1, shown.residual.size // SCALE_PIXELS)]
+    residuals = shown.residual[columns][shown.inside[columns] == TEXTURED]
+    return max(scale_of(residuals), least_scale(target.spread))

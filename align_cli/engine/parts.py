@@ -10,12 +10,9 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
-import numpy as np
-
-from align_cli.engine.arrays import Image, Matrix, Plane
+from align_cli.engine.arrays import Image, Matrix
 from align_cli.engine.coordinates import Size
-from align_cli.engine.luma import LargeLuma, Luma
-from align_cli.engine.sampling import offset_origin, resample, sample
+from align_cli.engine.sampling import offset_origin, resample
 
 Part = tuple[slice, slice]
 """Rows and columns of an image."""
@@ -140,12 +137,3 @@ def _reached(
         first.append(max(math.floor(low) - reach, 0))
         end.append(min(math.ceil(high) + reach + 1, side))
     return (first[0], first[1]), (end[0], end[1]), abs(covered)
-
-
-def sample_luma(luma: Luma, warp: Matrix, size: Size) -> Plane:
-    """Values of an image's luma at the warped pixels of a window, its border replicated."""
-    if not isinstance(luma, LargeLuma):
-        return sample(luma.plane, warp, size, replicate=True)
-    out = np.empty(size[::-1], np.float32)
-    sample_parts(luma.part, luma.size, warp, size, out=out, replicate=True)
-    return out

@@ -155,7 +155,8 @@ def _half_difference(
         lambda rows: residual_rows(planes, source, place, rows, source_margin=MARGIN_PX),
         strips(planes),
     )
-    difference, inside = (np.concatenate(rows) for rows in zip(*parts, strict=True))
+    difference = np.concatenate([part.residual for part in parts])
+    inside = np.concatenate([part.inside > 0 for part in parts])
     settled = inside & overlap_mask(place.warp, planes.size, source.size, margin=SETTLED_PX)
     if scale_of(difference[inside & ~settled]) > UNSETTLED * scale_of(difference[settled]) > 0.0:
         inside = settled

@@ -26,9 +26,10 @@ from align_cli.engine import sampling, spline
 from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
 from align_cli.engine.coordinates import Size
 from align_cli.engine.enlarge import on_finer_grid
-from align_cli.engine.luma import LargeLuma, Luma, filtered
+from align_cli.engine.luma import LargeLuma, Luma
 from align_cli.engine.parts import Part
 from align_cli.engine.threads import Threads
+from align_cli.native.pictures import Picture, smooth
 
 PRESMOOTHING: Final = 0.73
 """Standard deviation in pixels of what level 0 is smoothed by. Less loses less of the finest
@@ -62,22 +63,26 @@ COARSEST_SIDE: Final = 12
 """A level is added while the shorter side of both images stays at least this long. Measured: with
 12 instead of 24, displacements of 60 px on 400x300 are found in 90 instead of 75 %."""
 
-_STRIP_PIXELS: Final = 1 << 17
+_STRIP_PIXELS: Final = 1 << 16
 
 _REACH_KERNEL: Final = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
 
 
+_ONE: Final = np.ones(1, np.float32)
+
+
 class Grid(NamedTuple):
-    """What is sampled of a level, or of a part of it.
+    """What is sampled of a level.
 
     Attributes:
-        pixels: (finer * height, finer * width) float32, sampled linearly.
+        pixels: (finer * height, finer * width) float32, or a picture of that size; sampled
+            linearly.
         finer: how many of them there are to each of the level, along an axis: 1 or 2.
         spline: whether they are control points of a cubic B-spline, whose control points on a grid
             twice as fine are what is sampled linearly.
     """
 
-    pixels: Plane
+    pixels: Plane | Picture
     finer: int = 1
     spline: bool = False
 
@@ -100,22 +105,22 @@ class Level:
         return width, height
 
     @property
-    def whole(self) -> Grid | None:
-        """What is sampled; None where that is made where it is looked at, or nothing is."""
-        return Grid(self.image)
+    def pixels(self) -> Plane | Picture:
+        """The image, or the picture that it is made of where it is looked at."""
+        return self.image
 
-    def grid(self, part: Part) -> Grid:
-        """What is sampled of some rows and columns, both ends given."""
-        return Grid(self.part(part))
+    @property
+    def grid(self) -> Grid | None:
+        """What is sampled; None where ``sample`` alone knows."""
+        return Grid(self.pixels)
 
     def part(self, part: Part) -> Plane:
         """Some rows and columns, both ends given, of the image."""
         return self.image[part]
 
-    def filtered(self, part: Part, kernel: Vector) -> Plane:
-        """The same, filtered along both axes by a kernel of odd length."""
-        wide, kept = around(part, self.size, kernel.size // 2)
-        return filtered(self.image[wide], kernel, kernel)[kept]
+    def filtered(self, kernel: Vector) -> Picture:
+        """The image, filtered along both axes by a kernel of odd length."""
+        return Picture(self.image, _ONE, kernel)
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values at the warped pixels of a window, (height, width) float32.
@@ -147,9 +152,9 @@ class FullSize(Level):
         return self.luma.size
 
     @property
-    def whole(self) -> None:
-        """Nothing of it is held."""
-        return
+    def pixels(self) -> Picture:
+        """The picture that it is made of."""
+        return self.luma.picture(SMOOTHING)
 
     @property
     def image(self) -> Plane:
@@ -159,14 +164,18 @@ class FullSize(Level):
 
     def part(self, part: Part) -> Plane:
         """Some rows and columns, both ends given, of the smoothed image."""
-        wide, kept = around(part, self.size, REACH)
-        return self.luma.smoothed(wide, SMOOTHING)[kept]
+        return smooth_part(self.pixels, part)
 
-    def filtered(self, part: Part, kernel: Vector) -> Plane:
-        """The same, filtered along both axes by a kernel of odd length."""
-        both = np.convolve(SMOOTHING, kernel)
-        wide, kept = around(part, self.size, both.size // 2)
-        return self.luma.smoothed(wide, both)[kept]
+    def filtered(self, kernel: Vector) -> Picture:
+        """The smoothed image, filtered along both axes by a kernel of odd length."""
+        return self.luma.picture(np.convolve(SMOOTHING, kernel))
+
+
+def smooth_part(picture: Picture, part: Part) -> Plane:
+    """Some rows and columns, both ends given, of a smoothed picture."""
+    rows, columns = part
+    size = columns.stop - columns.start, rows.stop - rows.start
+    return smooth(picture, (columns.start, rows.start), size)
 
 
 class FineLevel(Level):
@@ -179,7 +188,7 @@ class FineLevel(Level):
         return width // 2, height // 2
 
     @property
-    def whole(self) -> None:
+    def grid(self) -> None:
         """It is sampled by ``sample`` alone."""
         return
 
@@ -203,55 +212,31 @@ def pyramid(luma: Luma, count: int) -> list[Level]:
         luma: the image.
         count: how many.
     """
+    width, height = luma.size
     if isinstance(luma, LargeLuma) and count > 1:
-        levels = _from_strips(luma)
+        levels: list[Level] = [FullSize(luma)]
     else:
-        smooth = luma.smoothed(np.s_[:, :], SMOOTHING)
-        levels = [Level(smooth, within_reach(luma.valid))]
-    while len(levels) < count:
-        below = levels[-1]
-        half = cv2.pyrDown(below.image, borderType=cv2.BORDER_REFLECT_101)
-        eroded = within_reach(below.valid)
-        valid = None if eroded is None else np.ascontiguousarray(eroded[::2, ::2])
-        levels.append(Level(np.asarray(half, np.float32), valid))
+        whole = smooth_part(luma.picture(SMOOTHING), np.s_[0:height, 0:width])
+        levels = [Level(whole, within_reach(luma.valid))]
+    with Threads() as threads:
+        while len(levels) < count:
+            levels.append(_halved(levels[-1], threads))
     return levels[:count]
 
 
-def _from_strips(luma: LargeLuma) -> list[Level]:
-    """Levels 0 and 1 of a large image, strip by strip, while the strip is in the cache."""
-    full = FullSize(luma)
-    width, height = full.size
-    half = np.empty(((height + 1) // 2, (width + 1) // 2), np.float32)
-    # Of even height, so that every strip keeps the rows that the whole image keeps.
-    rows = max(2, _STRIP_PIXELS // width // 2 * 2)
+def _halved(below: Level, threads: Threads) -> Level:
+    """The next level."""
+    width, height = ((side + 1) // 2 for side in below.size)
+    image, picture = np.empty((height, width), np.float32), below.filtered(BINOMIAL)
+    rows = max(1, _STRIP_PIXELS // width)
 
-    def smooth_and_halve(top: int) -> None:
-        first, end = max(top - REACH, 0), min(top + rows + REACH, height)
-        strip = full.part(np.s_[first:end, 0:width])
-        halved = cv2.pyrDown(strip, borderType=cv2.BORDER_REFLECT_101)
-        there = half[top // 2 : (top + rows) // 2]
-        there[:] = halved[(top - first) // 2 :][: len(there)]
+    def halve(top: int) -> None:
+        strip = image[top : top + rows]
+        smooth(picture, (0, top), (width, len(strip)), step=2, out=strip)
 
-    with Threads() as threads:
-        threads.map(smooth_and_halve, range(0, height, rows))
-    return [full, Level(half, None)]
-
-
-def around(part: Part, size: Size, reach: int) -> tuple[Part, Part]:
-    """A part of an image with ``reach`` pixels more on each side, and where in that it lies.
-
-    Args:
-        part: rows and columns; ends beyond the image mean its border.
-        size: (width, height) of the image.
-        reach: how many pixels.
-    """
-    wide, kept = [], []
-    for along, side in zip(part, reversed(size), strict=True):
-        first, end, _ = along.indices(side)
-        begin = max(first - reach, 0)
-        wide.append(slice(begin, min(end + reach, side)))
-        kept.append(slice(first - begin, end - begin))
-    return (wide[0], wide[1]), (kept[0], kept[1])
+    threads.map(halve, range(0, height, rows))
+    eroded = within_reach(below.valid)
+    return Level(image, None if eroded is None else np.ascontiguousarray(eroded[::2, ::2]))
 
 
 def held(levels: Sequence[Level]) -> range:

@@ -251,7 +251,7 @@ def _scores_and_slope(
     """The scores of groups of rows of tiles, (tiles, p + 12), and their share of A."""
     target, settings = solved.target, solved.settings
     band = target.bands.rows
-    runs: list[NDArray[np.intp]] = []
+    runs: list[slice] = []
     kept: list[int] = []
     unknown: list[int] = []
     tops: list[int] = []
@@ -260,7 +260,7 @@ def _scores_and_slope(
         first = group.start // band * band
         # One row more on each side, so that the warped source has a gradient in all of them.
         top, bottom = max(group.start - 1, first), min(group.stop + 1, first + band)
-        runs.append(np.arange(top, bottom))
+        runs.append(slice(top, bottom))
         kept += range(begun + group.start - top, begun + group.stop - top)
         # Where there is no such row, the gradient of the last one is not known.
         if top == group.start:
@@ -271,11 +271,14 @@ def _scores_and_slope(
         begun += bottom - top
         count += group.stop - group.start
     keep = np.array(kept, np.intp)
-    around = np.concatenate(runs)
+    around = np.concatenate([np.arange(run.start, run.stop) for run in runs])
     here = target.part(around)
-    residual, inside = residual_rows(
-        target, solved.source, solved.result.place, around, source_margin=REACH, here=here
-    )
+    shown = [
+        residual_rows(target, solved.source, solved.result.place, run, source_margin=REACH)
+        for run in runs
+    ]
+    residual = np.concatenate([run.residual for run in shown])
+    inside = np.concatenate([run.inside for run in shown]) > 0
     rows = around[keep]
     if solved.expected is None:
         source = here.image + residual

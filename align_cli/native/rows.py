@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.native.library import Output, Plane, call, in_lanes, output, packed, plane
+from align_cli.native.pictures import NO_PICTURE, Picture, PictureArgument, smooth_scratch
 
 LOSSES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 """In the order of ``enum imalign_loss``."""
 
 _SCRATCH_ROWS: Final = 7
+_GROUP_ROWS: Final = 34
+_WINDOW: Final = 1 << 16
+_WINDOW_SIDE: Final = 1 << 10
 
 _ABSENT: Final = Plane(None, 0, 0, 0, 0)
 _NOT_SHOWN: Final = Output(None, 0, 0, 0)
@@ -48,11 +52,16 @@ class _Rows(ctypes.Structure):
         ("source", Plane),
         ("sampled", Plane),
         ("source_valid", Plane),
+        ("target", PictureArgument),
+        ("original", PictureArgument),
         ("left", ctypes.c_int64),
         ("top", ctypes.c_int64),
         ("width", ctypes.c_int64),
         ("rows", ctypes.c_int64),
         ("apart", ctypes.c_int64),
+        ("band_first", ctypes.c_int64),
+        ("band_rows", ctypes.c_int64),
+        ("band_period", ctypes.c_int64),
         ("mean", ctypes.c_double),
         ("x_scale", ctypes.c_double),
         ("x_offset", ctypes.c_double),
@@ -62,8 +71,6 @@ class _Rows(ctypes.Structure):
         ("source_width", ctypes.c_int64),
         ("source_height", ctypes.c_int64),
         ("finer", ctypes.c_int64),
-        ("source_left", ctypes.c_int64),
-        ("source_top", ctypes.c_int64),
         ("spline", ctypes.c_int64),
         ("margin", ctypes.c_double),
         ("factor", _Doubles6),
@@ -82,12 +89,14 @@ class _Rows(ctypes.Structure):
 
 
 class Run(NamedTuple):
-    """A run of neighbouring rows of a level of the target.
+    """Rows of a level of the target: neighbours, or bands of neighbours, stacked.
 
     Attributes:
-        left, top: the level's pixel that is the run's first.
-        image: (h, w) float32 grey values; without a gradient (h + 2, w + 2), a pixel more on each
-            side, and the gradient is its central difference.
+        left, top: the level's pixel that is the first.
+        size: (width, height) of the planes.
+        image: (h, w) float32 grey values. Without a gradient it is the central difference of the
+            level, a view of which is given, from one row and one column before the first pixel to
+            those after the last; or the picture that is the level.
         gradient: along x and along y, (h, w) float32 each.
         column: (h, w) float32; None for the image less ``mean``.
         weight: (h, w) float32; None where the loss weighs.
@@ -96,11 +105,14 @@ class Run(NamedTuple):
         normalisation: scale and offset of x, then of y: normalised = scale * pixel + offset.
         texture: squared gradient above which a pixel has texture.
         apart: every so manieth row is looked at, the first of them first.
+        bands: rows of a band before the first, rows of a band, and rows of the level from one band
+            to the next; None where all are neighbours.
     """
 
     left: int
     top: int
-    image: Values
+    size: tuple[int, int]
+    image: Values | Picture
     gradient: tuple[Values, Values] | None
     column: Values | None
     weight: Values | None
@@ -109,39 +121,23 @@ class Run(NamedTuple):
     normalisation: tuple[float, float, float, float]
     texture: float
     apart: int = 1
+    bands: tuple[int, int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(rows, width)."""
-        height, width = self.image.shape
-        if self.gradient is None:
-            height, width = height - 2, width - 2
+        """(rows that are looked at, width)."""
+        width, height = self.size
         return -(-height // self.apart), width
-
-    def part(self, rows: slice, columns: slice) -> Run:
-        """Some rows and columns of it, both ends given."""
-        here = rows, columns
-        more = 2 if self.gradient is None else 0
-        gradient = self.gradient
-        return self._replace(
-            left=self.left + columns.start,
-            top=self.top + rows.start,
-            image=self.image[rows.start : rows.stop + more, columns.start : columns.stop + more],
-            gradient=None if gradient is None else (gradient[0][here], gradient[1][here]),
-            column=None if self.column is None else self.column[here],
-            weight=None if self.weight is None else self.weight[here],
-            valid=None if self.valid is None else self.valid[here],
-        )
 
 
 class Seen(NamedTuple):
     """A level of the source, and where and how it is seen.
 
     Attributes:
-        pixels: float32, (finer * height, finer * width) or a part of that in which everything lies
-            that is looked at; sampled linearly. If ``spline``, the control points of a cubic
-            B-spline, which is sampled linearly between those of a grid twice as fine; the margin
-            is 2 then, or more. If ``sampled``, what has been sampled for the run already, (h, w).
+        pixels: (finer * height, finer * width) float32, or a picture of that size; sampled
+            linearly. If ``spline``, the control points of a cubic B-spline, which is sampled
+            linearly between those of a grid twice as fine; the margin is 2 then, or more. If
+            ``sampled``, what has been sampled for the run already, (h, w).
         valid: (height, width) bool; None where every pixel is known.
         size: (width, height) in pixels of the level.
         finer: pixels of the plane for each of the level along an axis, 1 or 2.
@@ -149,10 +145,9 @@ class Seen(NamedTuple):
         warp: (3, 3), pixel of the target's level -> pixel of the source's.
         factor, offset: (6,) each, of 1, x, y, x x, x y, y y.
         sampled, spline: see ``pixels``.
-        first: x and y of the first of the pixels.
     """
 
-    pixels: Values
+    pixels: Values | Picture
     valid: Mask | None
     size: tuple[int, int]
     finer: int
@@ -162,7 +157,6 @@ class Seen(NamedTuple):
     offset: NDArray[np.float64]
     sampled: bool = False
     spline: bool = False
-    first: tuple[int, int] = (0, 0)
 
 
 TEXTURED: Final = 3
@@ -185,9 +179,9 @@ class Shown(NamedTuple):
         """Not yet written."""
         return cls(np.empty((height, width), np.float32), np.empty((height, width), np.uint8))
 
-    def part(self, rows: slice, columns: slice = slice(None)) -> Shown:
-        """Some rows of it, or of their columns."""
-        return Shown(self.residual[rows, columns], self.inside[rows, columns])
+    def part(self, rows: slice) -> Shown:
+        """Some rows of it."""
+        return Shown(self.residual[rows], self.inside[rows])
 
 
 class RunSums(NamedTuple):
@@ -233,20 +227,26 @@ def run_sums(
     """
     height, width = run.shape
     along_x, along_y = (None, None) if run.gradient is None else run.gradient
-    scratch = np.empty(_SCRATCH_ROWS * in_lanes(width), np.float32)
+    image_of, target = _either(run.image)
+    pixels_of, original = _either(seen.pixels)
+    values = _SCRATCH_ROWS * in_lanes(width)
+    if image_of is None or pixels_of is None:
+        values += 2 * _GROUP_ROWS * in_lanes(width + 18) + _WINDOW
+        values += smooth_scratch(width + _WINDOW_SIDE + 2)
+    scratch = np.empty(values, np.float32)
     sums = _Sums()
     residual = None if shown is None else shown.residual
     inside = None if shown is None else shown.inside
     held = [
         None if each is None else packed(each)
         for each in (
-            run.image,
+            image_of,
             along_x,
             along_y,
             run.column,
             run.weight,
             run.valid,
-            seen.pixels,
+            pixels_of,
             seen.valid,
         )
     ]
@@ -266,17 +266,19 @@ def run_sums(
             _ABSENT if seen.sampled else pixels,
             pixels if seen.sampled else _ABSENT,
             source_valid,
+            target,
+            original,
             run.left,
             run.top,
             width,
             height,
             run.apart,
+            *(run.bands or (0, max(run.size[1], 1), max(run.size[1], 1))),
             run.mean,
             *run.normalisation,
             _Doubles9(*seen.warp.ravel().tolist()),
             *seen.size,
             seen.finer,
-            *seen.first,
             seen.spline,
             seen.margin,
             _Doubles6(*seen.factor.tolist()),
@@ -297,6 +299,13 @@ def run_sums(
         np.array([sums.weight, sums.squares, sums.slope, sums.count], np.float64),
         np.array(sums.tables).reshape(10, 5, 5),
     )
+
+
+def _either(image: Values | Picture) -> tuple[Values | None, PictureArgument]:
+    """As a plane, or as a picture."""
+    if isinstance(image, Picture):
+        return None, image.argument
+    return image, NO_PICTURE
 
 
 def _plane(array: NDArray[Any] | None, dtype: type) -> Plane:

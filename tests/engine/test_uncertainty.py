@@ -404,9 +404,10 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
     """The sandwich from one Jacobian image for each column, in float64."""
     target, model = solved.target, solved.settings.model
     height, width = target.image.shape
-    residual, inside = residual_rows(
+    residual, shown = residual_rows(
         target, solved.source, solved.result.place, slice(0, height), source_margin=REACH
     )
+    inside = shown > 0
     known = inside
     if solved.expected is None:
         warped = target.image + residual

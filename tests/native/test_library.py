@@ -14,7 +14,7 @@ import pytest
 from numpy.linalg import _umath_linalg
 
 from align_cli.commands.exit_codes import ExitCode
-from align_cli.native import points, rows, sample, tiles
+from align_cli.native import pictures, points, rows, sample, tiles
 from align_cli.native.library import (
     HERE,
     SOURCES,
@@ -33,6 +33,7 @@ from tests.native.proofs import ROOT, needs_any_compiler
 
 STRUCTURES = {
     "sample": sample._Sample,
+    "smooth": pictures._Smooth,
     "rows": rows._Rows,
     "points": points._Points,
     "windows": tiles._Windows,

@@ -49,6 +49,7 @@ class Case:
         self.run = Run(
             LEFT,
             TOP,
+            (w, h),
             image,
             gradient,
             values(h, w) if self.column else None,
@@ -299,23 +300,13 @@ def test_what_takes_no_part_may_hold_anything() -> None:
         )
 
 
-@pytest.mark.parametrize("kind", ["plain", "spline", "finer"])
-def test_a_part_of_the_source_is_enough(kind: str) -> None:
-    case = Case(**KINDS[kind])  # type: ignore[arg-type]
-    whole = run_sums(case.run, case.seen, unit=UNIT)
-    x, y, finer = 3, 4, case.finer
-    part = case.seen._replace(
-        pixels=case.seen.pixels[finer * y :, finer * x :], first=(finer * x, finer * y)
-    )
-    same(run_sums(case.run, part, unit=UNIT), whole)
-
-
 def test_runs_add_up_in_their_order() -> None:
     case = Case(height=12)
     parts = [
         run_sums(
             case.run._replace(
                 top=TOP + k,
+                size=(case.width, 4),
                 image=case.run.image[k : k + 4],
                 gradient=tuple(g[k : k + 4] for g in case.run.gradient or ()),
             ),

@@ -35,6 +35,7 @@
 /* Every kernel, as its structure and its function are called after "imalign_". */
 #define IMALIGN_KERNELS(KERNEL) \
     KERNEL(sample) \
+    KERNEL(smooth) \
     KERNEL(rows) \
     KERNEL(points) \
     KERNEL(windows) \
@@ -84,6 +85,35 @@ struct imalign_sample {
     int64_t replicate;          /* 0 or 1 */
 };
 
+#define IMALIGN_MOST_REACH 4
+#define IMALIGN_MOST_CHANNELS (1 << 16)
+
+/* A picture whose grey values, smoothed, are made where they are looked at.
+ *
+ * The grey value of a pixel is the sum of its channels times `weights`; both axes are smoothed by
+ * the symmetric kernel that has kernel[0] in its middle and kernel[reach] at its ends. Beyond its
+ * border the picture is mirrored, the border pixels once. */
+struct imalign_picture {
+    struct imalign_plane pixels;
+    int64_t kind;         /* bytes of a value: 1 or 2 unsigned, 4 float32 */
+    int64_t channels, channel_step; /* how many, and the bytes from one to the next */
+    const float *weights; /* of the channels */
+    int64_t reach;
+    double kernel[IMALIGN_MOST_REACH + 1];
+};
+
+/* A window of a smoothed picture: every pixel of it, or every second along both axes.
+ *
+ * Output (i, k) is the smoothed pixel (step * (left + i), step * (top + k)). */
+struct imalign_smooth {
+    struct imalign_picture picture;
+    struct imalign_output window; /* float32 */
+    int64_t left, top, step;      /* step: 1 or 2 */
+    float *scratch;               /* IMALIGN_SMOOTH_SCRATCH(width) values, overwritten */
+};
+
+#define IMALIGN_SMOOTH_SCRATCH(WIDTH) (14 * (((WIDTH) + 47) / 16 * 16))
+
 /* How residuals are weighed: a weight for u = residual / unit, and the slope of u times it. */
 enum imalign_loss {
     IMALIGN_L2 = 0,       /* 1 */
@@ -102,32 +132,37 @@ struct imalign_sums {
     int64_t count;               /* pixels that take part */
 };
 
-/* The sums of a run of rows of the target under a warp: what a Gauss-Newton step is made of.
+/* The sums of rows of the target under a warp: what a Gauss-Newton step is made of.
  *
- * Pixel (i, k) of the run is the pixel (left + i, top + k * apart) of the target's level, and lies
- * in line k * apart of its planes. Its residual is
+ * The planes hold bands of band_rows rows, band_period rows apart in the level, stacked, or rather
+ * what of those follows after `band_first` rows of the first. Row k lies in line k * apart of the
+ * planes, and its first pixel is (left, top + line(k)) of the target's level, line(0) = 0. The
+ * residual of a pixel is
  *     r = factor * source(warp) + offset - (image - mean)
- * with factor and offset polynomials of the normalised x = x_scale * (left + i) + x_offset and
- * y, their coefficients in the order 1, x, y, xx, xy, yy. A pixel takes part if the warp takes it
+ * with factor and offset polynomials of the normalised x = x_scale * column + x_offset and y, their
+ * coefficients in the order 1, x, y, xx, xy, yy. A pixel takes part if the warp takes it
  * into the source, `margin` pixels or more away from its border, and if both masks are set there.
  *
- * The planes cover the run, width x ((rows - 1) * apart + 1); but where there is no gradient, `image` has a pixel more
- * on each side, and the gradient is its central difference. Planes whose data is NULL are absent:
- * no column (the image less its mean stands for it), no weights (the loss weighs), no masks. Where
- * `sampled` is there it holds source(warp), and the source is not read. Pixels of a row lie side
- * by side in all of them. */
+ * The planes have width x ((rows - 1) * apart + 1) pixels. Where there is no gradient, it is the
+ * central difference of `image`, which then has the level's rows, one line(k) after its first, and
+ * a pixel more on each side; or of `target`, the picture that is the level. Planes whose data is
+ * NULL are absent: no column (the image less its mean stands for it), no weights (the loss
+ * weighs), no masks. The source is a plane, or made of the picture `original`; where `sampled` is
+ * there it holds source(warp), and neither is read. Pixels of a row lie side by side in all
+ * planes. */
 struct imalign_rows {
     struct imalign_plane image, gradient_x, gradient_y, column, weight; /* float32 */
     struct imalign_plane valid;                                         /* bytes, 0 or not */
     struct imalign_plane source, sampled; /* float32 */
     struct imalign_plane source_valid;                                  /* bytes, 0 or not */
+    struct imalign_picture target, original;
     int64_t left, top, width, rows, apart;
+    int64_t band_first, band_rows, band_period;
     double mean, x_scale, x_offset, y_scale, y_offset;
     double warp[9];              /* pixel of the target's level -> pixel of the source's */
     int64_t source_width, source_height; /* in pixels that `warp` means */
-    int64_t finer;               /* pixels of `source` for each of those: 1 or 2 */
-    int64_t source_left, source_top; /* which of those is its first */
-    int64_t spline;              /* 1: `source` holds control points, and the margin is 2 or more */
+    int64_t finer;               /* pixels of the source for each of those: 1 or 2 */
+    int64_t spline;              /* 1: the source holds control points, and the margin is 2 or more */
     double margin;
     double factor[6], offset[6];
     int64_t loss;
@@ -135,12 +170,21 @@ struct imalign_rows {
     double texture;              /* squared gradient above which a pixel has texture */
     int64_t weigh_noise;         /* whether the moments of w are wanted */
     int64_t matrix_first, matrix_step; /* rows of the matrix: every so manieth; step 0: none */
-    float *scratch;              /* IMALIGN_ROWS_SCRATCH(width) values, overwritten */
+    float *scratch;              /* IMALIGN_ROWS_SCRATCH(width) values, overwritten; with pictures
+                                    IMALIGN_PICTURES_SCRATCH(width) more */
     struct imalign_output residual, inside; /* float32; bytes: 1 takes part, 3 with texture */
     struct imalign_sums *sums;
 };
 
 #define IMALIGN_ROWS_SCRATCH(WIDTH) (7 * (((WIDTH) + 15) / 16 * 16))
+
+#define IMALIGN_GROUP 32          /* rows that are made of pictures together */
+#define IMALIGN_WINDOW (1 << 16)  /* pixels of a window of the source, at most */
+#define IMALIGN_WINDOW_SIDE 1024  /* and its longer side */
+
+#define IMALIGN_PICTURES_SCRATCH(WIDTH)                                  \
+    (2 * (IMALIGN_GROUP + 2) * (((WIDTH) + 33) / 16 * 16) +              \
+     IMALIGN_SMOOTH_SCRATCH((WIDTH) + IMALIGN_WINDOW_SIDE + 2) + IMALIGN_WINDOW)
 
 /* What chosen points add up to; see imalign_points. */
 struct imalign_point_sums {

@@ -13,6 +13,57 @@ static inline void draw_sample(struct stream *from, struct imalign_sample *call)
     call->replicate = draw_once_in(from, 2);
 }
 
+/* A picture of pixels of any kind, with at most so many pixels a side. */
+static inline struct imalign_picture draw_picture(struct stream *from, struct size sides) {
+    static const int64_t kinds[] = {1, 1, 2, 4}, channels[] = {1, 1, 2, 3, 4};
+    struct imalign_picture picture = {.kind = kinds[draw_whole(from, 0, 3)],
+                                      .channels = channels[draw_whole(from, 0, 4)]};
+    const enum item item = picture.kind == 4 ? FLOAT32 : BYTES;
+    const int64_t of_pixel = picture.channels * picture.kind;
+    const struct size values = {sides.width * of_pixel / item_size(item), sides.height};
+    picture.pixels = draw_stepped(from, item, values, item_size(item), 0.0, 255.0);
+    picture.channel_step = picture.kind;
+    if (picture.pixels.width == values.width) { /* else it was made hostile */
+        picture.pixels.width = sides.width;
+        picture.pixels.step_x = of_pixel;
+        if (sides.width > 0 && draw_once_in(from, 4)) { /* backwards */
+            const uint8_t *first = picture.pixels.data;
+            if (first) picture.pixels.data = first + (sides.width - 1) * of_pixel;
+            picture.pixels.step_x = -of_pixel;
+        }
+    } else {
+        picture.channels = 1;
+    }
+    picture.weights = draw_numbers(from, FLOAT32, picture.channels, 0, 0, 0.1, 0.9);
+    picture.reach = draw_whole(from, 0, IMALIGN_MOST_REACH);
+    for (int64_t i = 0; i <= picture.reach; i++)
+        picture.kernel[i] = draw_number(from, 0.0, 0.5);
+    if (from->hostile && draw_once_in(from, 16)) {
+        int64_t *const wrong[] = {&picture.kind, &picture.channels, &picture.reach};
+        const int64_t values_of[] = {-1, 0, INT64_MIN, INT64_MAX};
+        *wrong[draw_whole(from, 0, 2)] = values_of[draw_whole(from, 0, 3)];
+        picture.reach = picture.reach == 0 ? 9 : picture.reach;
+        picture.kind = picture.kind == 0 ? 3 : picture.kind;
+    }
+    return picture;
+}
+
+static inline void draw_smooth(struct stream *from, struct imalign_smooth *call) {
+    struct size window = draw_size(from), sides = draw_size(from);
+    if (!from->hostile) sides.width += !sides.width, sides.height += !sides.height;
+    call->picture = draw_picture(from, sides);
+    call->window = draw_output(from, FLOAT32, window, 0, 0, 0);
+    call->left = draw_whole(from, -9, 20);
+    call->top = draw_whole(from, -9, 20);
+    call->step = draw_whole(from, 1, 2);
+    call->scratch = draw_scratch(from, FLOAT32, IMALIGN_SMOOTH_SCRATCH(window.width));
+    if (from->hostile && draw_once_in(from, 16)) {
+        int64_t *const wrong[] = {&call->left, &call->top, &call->step};
+        const int64_t values[] = {-1, INT64_MIN, INT64_MAX, IMALIGN_LONGEST_SIDE + 1};
+        *wrong[draw_whole(from, 0, 2)] = values[draw_whole(from, 0, 3)];
+    }
+}
+
 /* The record of a structure of so many numbers, the last of which is a count. */
 static inline const char *a_sum(size_t numbers) {
     static char records[2][512];
@@ -30,9 +81,19 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     call->left = draw_once_in(from, 2) ? draw_whole(from, 0, 9) : 0;
     call->top = draw_once_in(from, 2) ? draw_whole(from, 0, 9) : 0;
     const int64_t lines = (call->rows - 1) * call->apart + 1;
-    struct size run = {call->width, lines}, framed = {call->width + 2, lines + 2};
-    if (draw_once_in(from, 2)) {
+    call->band_rows = draw_once_in(from, 2) ? lines : draw_whole(from, 1, lines);
+    call->band_period = call->band_rows + (draw_once_in(from, 2) ? 0 : draw_whole(from, 0, 9));
+    call->band_first = draw_once_in(from, 2) ? 0 : draw_whole(from, 0, call->band_rows - 1);
+    const int64_t last = call->band_first + lines - 1;
+    const int64_t in_level = last / call->band_rows * call->band_period + last % call->band_rows -
+                             call->band_first + 1;
+    struct size run = {call->width, lines}, framed = {call->width + 2, in_level + 2};
+    const int framed_kind = (int)draw_whole(from, 0, 2);
+    if (framed_kind == 1) {
         call->image = draw_packed(from, FLOAT32, framed, 0.0, 255.0);
+    } else if (framed_kind == 2) {
+        struct size sides = {framed.width + 3, framed.height};
+        call->target = draw_picture(from, sides);
     } else {
         call->image = draw_packed(from, FLOAT32, run, 0.0, 255.0);
         call->gradient_x = draw_packed(from, FLOAT32, run, -20.0, 20.0);
@@ -54,14 +115,12 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
         call->sampled = draw_packed(from, FLOAT32, run, 0.0, 255.0);
     } else {
         struct size part = {level.width * call->finer, level.height * call->finer};
-        if (draw_once_in(from, 3)) {
-            call->source_left = draw_whole(from, 0, part.width - 2);
-            call->source_top = draw_whole(from, 0, part.height - 2);
-            part.width -= call->source_left, part.height -= call->source_top;
-        }
         part.width = part.width < 4 ? 4 : part.width;
         part.height = part.height < 4 ? 4 : part.height;
-        call->source = draw_packed(from, FLOAT32, part, 0.0, 255.0);
+        if (draw_once_in(from, 2))
+            call->source = draw_packed(from, FLOAT32, part, 0.0, 255.0);
+        else
+            call->original = draw_picture(from, part);
     }
     draw_warp(from, level, call->warp);
 
@@ -80,7 +139,8 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     call->weigh_noise = draw_once_in(from, 2);
     call->matrix_step = draw_whole(from, 0, 3);
     call->matrix_first = call->matrix_step ? draw_whole(from, 0, call->matrix_step - 1) : 0;
-    call->scratch = draw_scratch(from, FLOAT32, IMALIGN_ROWS_SCRATCH(call->width));
+    call->scratch = draw_scratch(
+        from, FLOAT32, IMALIGN_ROWS_SCRATCH(call->width) + IMALIGN_PICTURES_SCRATCH(call->width));
     if (draw_once_in(from, 2)) {
         struct size shown = {call->width, call->rows};
         call->residual = draw_output(from, FLOAT32, shown, 0, 0, 0);
@@ -90,8 +150,8 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     if (from->hostile && draw_once_in(from, 16)) {
         int64_t *const wrong[] = {&call->width,        &call->rows,        &call->apart,
                                   &call->source_width, &call->finer,       &call->loss,
-                                  &call->source_left,  &call->source_height, &call->matrix_step,
-                                  &call->source_top,   &call->matrix_first,  &call->left,
+                                  &call->band_first,   &call->source_height, &call->matrix_step,
+                                  &call->band_period,  &call->matrix_first,  &call->left,
                                   &call->top};
         const int64_t values[] = {-1, INT64_MIN, INT64_MAX, -IMALIGN_LONGEST_SIDE};
         *wrong[draw_whole(from, 0, 12)] = values[draw_whole(from, 0, 3)];
