@@ -2,8 +2,8 @@
 
 A part of what it takes to start is spent by the system's loader on what numpy and cv2 are built on
 (BLAS, codecs): it maps them and ties them together. An ``import`` makes the whole interpreter wait
-for that. Here a thread asks for them first, and leaves the interpreter free meanwhile; the imports
-then find them loaded.
+for that, and so does ``ctypes.CDLL`` (unlike what is called through it). Here a thread asks the
+system for them first, and leaves the interpreter free meanwhile; the imports then find them loaded.
 
 Only libraries that know nothing of Python: the extension modules themselves begin to use the
 interpreter while they are loaded, which is safe in an ``import`` alone (loaded like this, one start
@@ -13,6 +13,7 @@ in a hundred went wrong).
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Sequence
 from threading import Thread
 from typing import Final
@@ -31,12 +32,11 @@ _NO_WORK: Final = {"-h", "--help", "--version"}
 def preload(arguments: Sequence[str]) -> None:
     """Begin to load the libraries, if this command line can be expected to need them."""
     files = [each for each in arguments if not each.startswith("-")]
-    if len(files) >= 2 and not _NO_WORK.intersection(arguments):
-        # Before the thread begins: what it imported at the same time as others could be half made.
-        # importlib itself then is a second, empty one, as its first comment warns.
-        import ctypes  # noqa: PLC0415
-
-        Thread(target=load, args=(ctypes.CDLL, libraries())).start()
+    paths = [] if len(files) < 2 or _NO_WORK.intersection(arguments) else libraries()
+    if paths:
+        # The thread itself imports nothing: what it and another imported at the same time could be
+        # half made. importlib then is a second, empty one, as its first comment warns.
+        Thread(target=load, args=(system_loader(), paths)).start()
 
 
 def libraries() -> list[str]:
@@ -53,13 +53,15 @@ def libraries() -> list[str]:
     return found
 
 
-def load(loader: Callable[[str], object], paths: Sequence[str]) -> None:
-    """Load the libraries; what cannot be loaded is told by the import that needs it.
+def system_loader() -> Callable[[bytes, int], object]:
+    """The system's own ``dlopen``, which is given a path and flags."""
+    import ctypes  # noqa: PLC0415
 
-    Args:
-        loader: loads one.
-        paths: of them.
-    """
+    dlopen: Callable[[bytes, int], object] = ctypes.CDLL(None).dlopen
+    return dlopen
+
+
+def load(loader: Callable[[bytes, int], object], paths: Sequence[str]) -> None:
+    """Load the libraries; what cannot be loaded is told by the import that needs it."""
     for path in paths:
-        with contextlib.suppress(OSError):
-            loader(path)
+        loader(os.fsencode(path), os.RTLD_NOW)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -56,3 +57,21 @@ def test_what_cannot_be_loaded_is_left_to_the_import(tmp_path: Path) -> None:
     (tmp_path / "opencv_python.libs" / "libz.so.1").write_bytes(b"no library")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + SCRIPT.replace("print", "#")
     assert loaded("a.png", "b.png", script=script) == ""
+
+
+WAITING = """
+import os, sys, threading
+from align_cli.preload import load, system_loader
+thread = threading.Thread(target=load, args=(system_loader(), sys.argv[1:]))
+thread.start()
+os.close(os.open(sys.argv[1], os.O_WRONLY))  # which the thread has opened, and waits for
+thread.join()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="has no pipes with a name")
+def test_the_interpreter_goes_on_while_a_library_is_loaded(tmp_path: Path) -> None:
+    pipe = tmp_path / "lib.so"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-c", WAITING, str(pipe)]
+    assert subprocess.run(command, timeout=30, check=False).returncode == 0
