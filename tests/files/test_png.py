@@ -170,6 +170,22 @@ def test_a_wrong_colour_in_a_palette_is_noticed():
     assert "wrong checksum" in caught.value.cause
 
 
+@pytest.mark.parametrize("broken", range(5))
+@pytest.mark.parametrize("before", [b"", chunk(b"tEXt", b"Comment\0none")])
+def test_a_wrong_checksum_of_pixels_is_named(broken, before):
+    rows = np.random.default_rng(0).integers(0, 256, (30, 33), np.uint8)
+    rows[:, 0] = 0
+    stream = zlib.compress(rows.tobytes())
+    part = len(stream) // 5 + 1
+    chunks = [bytearray(chunk(b"IDAT", stream[i : i + part])) for i in range(0, len(stream), part)]
+    chunks[broken][-1] ^= 1
+    whole = hand_made(32, 30, 8, GREY, b"", before, stream=stream)
+    data = whole.replace(chunk(b"IDAT", stream), b"".join(map(bytes, chunks)))
+    with pytest.raises(ContentError) as caught:
+        decode(data)
+    assert "wrong checksum" in caught.value.cause
+
+
 GOOD_ROWS = bytes([0, 1, 2, 3]) * 3
 UNDECODABLE = "the compressed pixels cannot be decoded"
 
