@@ -22,6 +22,24 @@ def test_all_that_was_said_is_heard(code: int) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (code, "said", "")
 
 
+OBJECTS = """
+import gc, os, sys
+from align_cli.__main__ import main
+os._exit = lambda code: sys.exit(code or f"{gc.get_count()[0]} {gc.get_threshold()[0]}")
+sys.argv = ["imalign", *sys.argv[1:]]
+main()
+"""
+
+
+def test_nobody_looks_for_garbage_in_a_short_run(tmp_path: Path) -> None:
+    samples = Path(__file__).parents[1] / "sample_data"
+    pair = [str(samples / f"poster_{role}.png") for role in ("source", "target")]
+    command = [sys.executable, "-c", OBJECTS, "-q", *pair]
+    result = subprocess.run(command, check=False, text=True, capture_output=True, cwd=tmp_path)
+    objects, most = map(int, result.stderr.split())
+    assert 10_000 < objects < most / 2
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
 def test_what_cannot_be_said_is_reported() -> None:
     with Path("/dev/full").open("w") as full:
