@@ -24,3 +24,16 @@ Points: TypeAlias = NDArray[np.float64]
 
 Vector: TypeAlias = NDArray[np.float64]
 """(n,) float64."""
+
+
+def quantile(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
+    """The same as ``np.quantile`` along the first axis of (n, ...) finite values, n >= 1.
+
+    That one, and ``np.median``, import ``numpy.ma`` the first time, which takes 6 ms: a fourth of
+    what it takes to align a small pair.
+    """
+    place = share * (len(values) - 1)
+    below = int(place)
+    two = [below, min(below + 1, len(values) - 1)]
+    low, high = np.partition(values, two, axis=0)[two]
+    return np.asarray(low + (place - below) * (high - low))

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty, Verdict
-from align_cli.engine.arrays import Matrix
+from align_cli.engine.arrays import Matrix, quantile
 from align_cli.engine.coordinates import plausible
 from align_cli.engine.displacements.evidence import NEARLY_ALL, RIVAL, SETTLING, Evidence, gathered
 from align_cli.engine.displacements.isotropy import blind_directions
@@ -287,7 +287,7 @@ def _of_model(
         words = f"up to {left.px:.3g} px are left between the images {where}, which {by} explains"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
     known = left.matches is not None and len(left.matches) >= FEWEST_TILES
-    shift = np.median(left.matches.displacement, axis=0) if left.matches and known else (0.0, 0.0)
+    shift = quantile(left.matches.displacement, 0.5) if left.matches and known else (0.0, 0.0)
     if not found and math.hypot(*shift) > most:
         x, y = shift
         words = f"the median displacement of the texture is x {x:+.2g}, y {y:+.2g} px"

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from align_cli.engine.arrays import quantile
 from align_cli.engine.displacements.evidence import SIGMAS, Evidence
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.records import Displacements
@@ -55,8 +56,8 @@ def lengths(field: DisplacementField) -> dict[str, Any]:
         float((length <= px).mean()) if length.size else math.nan for px in (0.5, 1.0, 2.0)
     )
     return {
-        "median_px": float(np.median(length)) if length.size else math.nan,
-        "p95_px": float(np.quantile(length, 0.95)) if length.size else math.nan,
+        "median_px": float(quantile(length, 0.5)) if length.size else math.nan,
+        "p95_px": float(quantile(length, 0.95)) if length.size else math.nan,
         "largest_px": largest,
         "largest_at_px": at,
         "within_half_px": half,

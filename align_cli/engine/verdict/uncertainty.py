@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Uncertainty
-from align_cli.engine.arrays import Matrix, Vector
+from align_cli.engine.arrays import Matrix, Vector, quantile
 from align_cli.engine.coordinates import Size, inverse, map_points, normalisation
 from align_cli.engine.displacements.covariance import clustered_covariance
 from align_cli.engine.displacements.fit import Fit, Matches, of_model
@@ -118,7 +118,7 @@ def _of_scatter(
     if noise is not None:
         own = np.trace(matches.covariance, axis1=1, axis2=2)
         scatter = 2.0 * fit.scatter_px**2
-        share = scatter / (scatter + float(np.median(own)))
+        share = scatter / (scatter + float(quantile(own, 0.5)))
     if share <= 0.0:
         return np.zeros((8, 8))
     entries = _entries(model, matches, fit, source_to_target, size)
