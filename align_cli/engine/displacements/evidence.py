@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -323,17 +323,18 @@ def gathered(
     tests *= len(levels)
     first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
     allowed = max(allowed_px(at(first).pair.inside, first), accepted_px)
-    fine = [at(level) for level in levels if level <= first]
+    fine = [level for level in levels if level <= first]
     # A coarse level of a small or narrow overlap has no room for tiles.
-    enough = [level for level in reversed(fine) if len(level.tiles) >= FEWEST_MATCHES]
-    coarse = enough[0] if enough else max(reversed(fine), key=lambda level: len(level.tiles))
+    enough = (level for level in map(at, reversed(fine)) if len(level.tiles) >= FEWEST_MATCHES)
+    coarse = next(enough, None) or max(map(at, reversed(fine)), key=lambda level: len(level.tiles))
 
-    def looked_at() -> list[LevelEvidence]:
-        return [at(level) for level in levels]
+    def looked_at(among: Sequence[int] = levels) -> list[LevelEvidence]:
+        return [at(level) for level in among]
 
     if not (periodic or all_tiles):
-        for level in reversed(fine):
-            settled = _settled(level, fine, coarse, allowed, parameters, tests, looked_at)
+        for level in map(at, reversed(fine)):
+            asked_too = partial(looked_at, fine)
+            settled = _settled(level, asked_too, coarse, allowed, parameters, tests, looked_at)
             if settled is not None:
                 return settled
     asked = [at(level) for level in levels if len(at(level).tiles)]
@@ -342,7 +343,7 @@ def gathered(
     best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
     told = _told(_telling(asked), best, coarse, allowed, parameters, tests, looked_at)
     if told.log10_false_alarms > SETTLING:
-        telling = [each for each in looked_at() if each in asked or each in fine]
+        telling = [each for each in looked_at() if each in asked or each.pair.level in fine]
         told = _with_other_places(told, telling, parameters)
     return replace(told, ambiguous=told.ambiguous or any(each.ambiguous for each in asked))
 
@@ -424,7 +425,7 @@ def _telling(levels: Sequence[LevelEvidence]) -> LevelEvidence:
 
 def _settled(
     level: LevelEvidence,
-    levels: Sequence[LevelEvidence],
+    levels: Callable[[], Sequence[LevelEvidence]],
     coarse: LevelEvidence,
     allowed: float,
     parameters: int,
@@ -435,7 +436,7 @@ def _settled(
 
     Args:
         level: the level that is looked at.
-        levels: finest first, those that are asked where tiles of that level do not follow.
+        levels: gives those that are asked where tiles of that level do not follow, finest first.
         coarse: the coarsest of them with tiles.
         allowed: what may be left of a displacement, px.
         parameters: of the model.
@@ -453,7 +454,7 @@ def _settled(
         return None
     distinct, away, away_px = stationary, 0.0, (math.nan, math.nan)
     if k < NEARLY_ALL * count:
-        level = _telling(levels)
+        level = _telling(levels())
         field, distinct = level.field, level.search.distinct & level.field.matched
         away, away_px = _away(level, field, looked_at)
     return Evidence(

@@ -21,7 +21,7 @@ from align_cli.engine.displacements.evidence import (
 )
 from align_cli.engine.displacements.false_alarms import log10_binomial_tail
 from align_cli.engine.displacements.level_pair import LevelPair
-from align_cli.engine.displacements.views import OrientationView
+from align_cli.engine.displacements.views import IntensityView, OrientationView
 from align_cli.engine.unlike_views import View
 from tests.engine.displacements.pairs import (
     FINE_SIZE,
@@ -78,6 +78,21 @@ def test_a_right_answer_is_settled(by: tuple[float, float]) -> None:
     assert found.away == 0.0
     assert found.allowed_px == ALLOWED_PX
     assert_allclose(np.median(found.field.displacement, axis=0), by, atol=0.05)
+
+
+def test_nothing_finer_is_looked_at_than_what_settles_it() -> None:
+    of_pair, looked_at = view(scene(), again(scene())), []
+
+    @dataclass(frozen=True)
+    class Watched(IntensityView):
+        def at(self, warp: np.ndarray, level: int) -> LevelPair:
+            looked_at.append(level)
+            return super().at(warp, level)
+
+    found = gathered(Watched(of_pair.pair, of_pair.gain), np.eye(3), **SETTINGS)
+    assert found is not None
+    assert found.settled
+    assert looked_at == [found.field.level] == [1]
 
 
 @pytest.mark.parametrize("by", [(3.0, 0.0), (0.0, -3.0), (-2.5, 2.5), (0.0, 6.0)])
