@@ -16,7 +16,9 @@ to the same fits, with 30 and with 45 % of wrong matches.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -110,22 +112,36 @@ class Basis:
 
         ``size`` is the (width, height) whose normalised coordinates are used.
         """
+        monomials = self.monomials(points, size)
+        return np.stack([monomials @ self.along_x.T, monomials @ self.along_y.T], axis=1)
+
+    def monomials(self, points: Points, size: Size) -> Floats:
+        """(n, m) the monomials at (n, 2) points, times the pixels of a normalised unit."""
         to_normalised = normalisation(size)
         x, y = map_points(to_normalised, points).T
-        monomials = np.stack([x**i * y**j for i, j in self.powers], axis=1)
-        rows = np.stack([monomials @ self.along_x.T, monomials @ self.along_y.T], axis=1)
-        return np.asarray(rows / to_normalised[0, 0], np.float64)
+        i, j = np.array(self.powers).T
+        across, down = (np.vander(each, max(*i, *j) + 1, increasing=True) for each in (x, y))
+        return np.asarray(across[:, i] * down[:, j] / to_normalised[0, 0])
+
+    def over(self, powers: Sequence[tuple[int, int]]) -> Floats:
+        """(p, 2 m) coefficients of the x component, then the y component, for these monomials."""
+        places = [powers.index(each) for each in self.powers]
+        found = np.zeros((self.size, 2, len(powers)))
+        found[:, 0, places], found[:, 1, places] = self.along_x, self.along_y
+        return found.reshape(self.size, -1)
 
     def of(self, parameters: Vector, points: Points, size: Size) -> Points:
         """(n, 2) px, the field with these parameters at (n, 2) points."""
-        return np.asarray(self.at(points, size) @ parameters)
+        along = np.stack([parameters @ self.along_x, parameters @ self.along_y], axis=1)
+        return np.asarray(self.monomials(points, size) @ along)
 
     def variance(self, fit: Fit, points: Points, size: Size) -> Vector:
         """(n,) px^2, expected squared length of the error of a fitted field at (n, 2) points."""
         if not np.isfinite(fit.covariance).all():
             return np.full(len(points), np.inf)
-        rows = self.at(points, size)
-        return np.asarray(((rows @ fit.covariance) * rows).sum(axis=(1, 2)))
+        monomials = self.monomials(points, size)
+        both = sum(along.T @ fit.covariance @ along for along in (self.along_x, self.along_y))
+        return np.asarray(((monomials @ both) * monomials).sum(axis=1))
 
 
 def of_model(model: MotionModel) -> Basis:
@@ -133,6 +149,7 @@ def of_model(model: MotionModel) -> Basis:
     return Basis(MONOMIALS, model.jacobian_x, model.jacobian_y)
 
 
+@lru_cache
 def polynomial(degree: int) -> Basis:
     """All monomials x^i y^j with i + j <= degree, for each component."""
     powers = tuple((i, j) for i in range(degree + 1) for j in range(degree + 1 - i))
@@ -148,7 +165,7 @@ class Fit:
         parameters: (p,) float64.
         covariance: (p, p) float64 of the parameters; infinite where the tiles do not fix them.
         residual: (n, 2) float64, displacement less field, in px.
-        variance: (n, 2, 2) float64, each tile's covariance and the scatter, in px^2.
+        precision: (n, 2, 2) float64, inverse of each tile's covariance and the scatter, 1/px^2.
         weight: (n,) float64 in [0, 1], Tukey's: 0 where a tile does not follow.
         scatter_px: standard deviation along an axis beyond the tiles' own covariances.
     """
@@ -156,14 +173,19 @@ class Fit:
     parameters: Vector
     covariance: Floats
     residual: Points
-    variance: Floats
+    precision: Floats
     weight: Vector
     scatter_px: float
 
+    @cached_property
+    def squared(self) -> Vector:
+        """(n,) squared residuals in units of their variance."""
+        return _forms(self.precision, self.residual)
+
     @property
     def squares(self) -> float:
-        """Weighted sum of the squared residuals in units of their variance."""
-        return float(self.weight @ squared_lengths(self.residual, self.variance))
+        """Weighted sum of them."""
+        return float(self.weight @ self.squared)
 
 
 def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
@@ -181,7 +203,7 @@ def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
         np.zeros(rows.shape[2]),
         np.zeros((rows.shape[2], rows.shape[2])),
         displacement,
-        with_scatter(covariance, float(scatter[0])),
+        inverted(with_scatter(covariance, float(scatter[0]))),
         weight[0],
         float(scatter[0]),
     )
@@ -211,6 +233,7 @@ def reweighted(
     moved = np.einsum("nij,nj->ni", turned, displacement).ravel()
     products = (design[:, :, None] * design[:, None, :]).reshape(-1, size * size)
     spread = np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2
+    sums = spread.sum(axis=1), spread.prod(axis=1)
     weight, scatter = among.astype(np.float64), np.zeros(len(among))
     for _ in range(ROUNDS):
         variance = spread + np.square(scatter)[:, None, None]
@@ -218,7 +241,8 @@ def reweighted(
         matrices = (precision @ products).reshape(-1, size, size)
         parameters = _each_solved(matrices, (precision * moved) @ design)
         squares = np.square(moved - parameters @ design.T).reshape(len(among), -1, 2)
-        scatter = _scatter(squares, spread, among, size / 2.0)
+        crossed = (squares * spread[:, ::-1]).sum(axis=2)
+        scatter = _scatter(squares.sum(axis=2), crossed, sums, among, size / 2.0)
         squared = (squares / (spread + np.square(scatter)[:, None, None])).sum(axis=2)
         previous, weight = weight, tukey_weight(squared) * among
         if np.abs(weight - previous).max(initial=0.0) < SETTLED:
@@ -228,17 +252,44 @@ def reweighted(
 
 def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
     """Least squares with the variances and weights of another fit to the same tiles."""
-    spread, axes = np.linalg.eigh(like.variance)
-    turned = axes.transpose(0, 2, 1)
-    design, moved = turned @ rows, np.einsum("nij,nj->ni", turned, displacement)
-    precision = like.weight[:, None] / spread
-    parameters, bread = _solved(design, moved, precision)
-    # Sandwich: a tile of weight w has a residual of variance V, not V / w.
-    weighted = (precision * np.sqrt(spread)).reshape(-1, 1) * design.reshape(-1, design.shape[2])
-    half = weighted @ np.where(np.isfinite(bread), bread, 0.0)
-    covariance = np.where(np.isfinite(bread), half.T @ half, np.inf)
+    size = rows.shape[2]
+    flat, precise = rows.reshape(-1, size), (like.precision @ rows).reshape(-1, size)
+    weighted = precise * like.weight.repeat(2)[:, None]
+    parameters, bread = _solved(weighted.T @ flat, weighted.T @ displacement.ravel())
+    covariance = np.full_like(bread, np.inf)
+    if np.isfinite(bread).all():
+        # Sandwich: a tile of weight w has a residual of variance V, not V / w.
+        covariance = bread @ (weighted.T @ (flat * like.weight.repeat(2)[:, None])) @ bread
     residual = displacement - rows @ parameters
     return replace(like, parameters=parameters, covariance=covariance, residual=residual)
+
+
+def explained(bases: Sequence[Basis], position: Points, size: Size, like: Fit) -> list[float]:
+    """How much least squares of each field would take off the weighted squares of a fit.
+
+    Args:
+        bases: of the fields; the last has the monomials of all.
+        position: (n, 2) px, where the tiles are.
+        size: (width, height) of the target.
+        like: a fit to them, whose residual is looked at, with its variances and weights.
+    """
+    powers = bases[-1].powers
+    monomials = bases[-1].monomials(position, size)
+    weighted = like.weight[:, None, None] * like.precision
+    # Both components are made of the same monomials: three blocks of their products are all.
+    xx_xy_yy = weighted.reshape(-1, 4)[:, [0, 1, 3]]
+    products = monomials.T @ (xx_xy_yy[:, :, None] * monomials[:, None]).reshape(len(weighted), -1)
+    blocks = products.reshape(len(powers), 3, -1)[:, [[0, 1], [1, 2]]]
+    matrix = blocks.transpose(1, 0, 2, 3).reshape(2 * len(powers), -1)
+    pull = np.einsum("nij,nj->in", weighted, like.residual)
+    vector = (pull @ monomials).ravel()
+    found = []
+    for basis in bases:
+        fields = basis.over(powers)
+        own = fields @ vector
+        solution = _each_solved((fields @ matrix @ fields.T)[None], own[None])[0]
+        found.append(float(own @ solution))
+    return found
 
 
 def left_out(rows: Floats, fit: Fit) -> Points:
@@ -246,8 +297,7 @@ def left_out(rows: Floats, fit: Fit) -> Points:
 
     Exact for least squares: (I - H)^-1 r, with H the tile's own block of the hat matrix.
     """
-    precision = fit.weight[:, None, None] * np.linalg.inv(fit.variance)
-    weighted = precision @ rows
+    weighted = fit.weight[:, None, None] * (fit.precision @ rows)
     matrix = np.tensordot(weighted, rows, axes=([0, 1], [0, 1]))
     own = rows @ _inverse(matrix) @ weighted.transpose(0, 2, 1)
     # A tile that alone fixes a parameter has a singular block: nothing predicts it.
@@ -273,7 +323,22 @@ def with_scatter(covariance: Floats, scatter_px: float) -> Floats:
 
 def squared_lengths(residual: Points, variance: Floats) -> Vector:
     """r^T V^-1 r of (n, 2) residuals and their (n, 2, 2) variances."""
-    return np.asarray(np.einsum("ni,nij,nj->n", residual, np.linalg.inv(variance), residual))
+    return _forms(inverted(variance), residual)
+
+
+def inverted(matrices: Floats) -> Floats:
+    """(n, 2, 2) inverses of symmetric matrices, by their adjugates."""
+    xx, xy, yy = matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 1]
+    found = np.empty_like(matrices)
+    found[:, 0, 0], found[:, 1, 1] = yy, xx
+    found[:, 0, 1] = found[:, 1, 0] = -xy
+    found /= (xx * yy - xy * xy)[:, None, None]
+    return found
+
+
+def _forms(matrices: Floats, vectors: Points) -> Vector:
+    """(n,) v^T M v of (n, 2, 2) symmetric matrices and (n, 2) vectors."""
+    return np.asarray(np.einsum("ni,nij,nj->n", vectors, matrices, vectors))
 
 
 def common_scatter(residual: Points, covariance: Floats) -> float:
@@ -283,24 +348,35 @@ def common_scatter(residual: Points, covariance: Floats) -> float:
         residual: (n, 2) float64, px.
         covariance: (n, 2, 2) float64, px^2.
     """
-    spread, axes = np.linalg.eigh(covariance)
-    squares = np.square(np.einsum("nij,ni->nj", axes, residual))
-    spread = np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2
-    return float(_scatter(squares[None], spread, np.ones((1, len(spread)), np.bool_), 0.0)[0])
+    own = with_scatter(covariance, 0.0)
+    trace, determinant = (
+        own[:, 0, 0] + own[:, 1, 1],
+        own[:, 0, 0] * own[:, 1, 1] - own[:, 0, 1] ** 2,
+    )
+    squared, among = np.square(residual).sum(axis=1), np.ones((1, len(own)), np.bool_)
+    crossed = determinant * _forms(inverted(own), residual)
+    return float(_scatter(squared[None], crossed[None], (trace, determinant), among, 0.0)[0])
 
 
-def _scatter(squares: Floats, spread: Floats, among: Mask, free: float) -> Vector:
-    """``common_scatter``, (k,), of (k, n, 2) squares along the axes of (n, 2) variances.
+def _scatter(
+    squared: Floats, crossed: Floats, spread: tuple[Vector, Vector], among: Mask, free: float
+) -> Vector:
+    """``common_scatter``, (k,).
 
-    ``among`` (k, n) are the tiles of each; ``free`` is the number of tiles that a fit can lay
-    exactly on itself: so many of the smallest residuals say nothing.
+    Args:
+        squared: (k, n) squared lengths of the residuals r.
+        crossed: (k, n) r^T A r, with A the adjugate of a tile's variance.
+        spread: (n,) trace and determinant of that.
+        among: (k, n) bool, the tiles of each.
+        free: the number of tiles that a fit can lay exactly on itself: so many of the smallest
+            residuals say nothing.
     """
     count = among.sum(axis=1)
     if not among.shape[1]:
         return np.zeros(len(among))
     # Of each tile the s^2 with which it lies at the median: the larger root of a quadratic.
-    linear = spread.sum(axis=1) - squares.sum(axis=2) / MEDIAN_SQUARED
-    constant = spread.prod(axis=1) - (squares * spread[:, ::-1]).sum(axis=2) / MEDIAN_SQUARED
+    linear = spread[0] - squared / MEDIAN_SQUARED
+    constant = spread[1] - crossed / MEDIAN_SQUARED
     root = 0.5 * (np.sqrt(np.maximum(linear**2 - 4.0 * constant, 0.0)) - linear)
     root = np.sort(np.where(among, root, np.inf), axis=1)
     middle = np.clip((count + free) // 2.0, 0, np.maximum(count - 1, 0)).astype(np.intp)
@@ -337,16 +413,12 @@ def _regular_inverse(matrix: Floats) -> Floats | None:
     return np.asarray(0.5 * (inverse + inverse.T)) if regular else None
 
 
-def _solved(design: Floats, moved: Points, precision: Floats) -> tuple[Vector, Floats]:
-    """Least squares: (p,) parameters, and the inverse of the normal matrix, (p, p).
+def _solved(matrix: Floats, vector: Vector) -> tuple[Vector, Floats]:
+    """(p,) solution of normal equations, (p, p) and (p,), and the inverse of their matrix, (p, p).
 
-    Of (n, 2, p) rows and (n, 2) displacements with (n, 2) weights. Where the tiles do not fix all
-    parameters the shortest solution is taken, and the inverse is infinite.
+    Where the tiles do not fix all parameters the shortest solution is taken, and the inverse is
+    infinite.
     """
-    size = design.shape[2]
-    flat = design.reshape(-1, size)
-    weighted = flat * precision.reshape(-1, 1)
-    matrix, vector = weighted.T @ flat, weighted.T @ moved.reshape(-1)
     scale = np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
     scaled = matrix / np.outer(scale, scale)
     inverse = _regular_inverse(scaled)
@@ -354,7 +426,7 @@ def _solved(design: Floats, moved: Points, precision: Floats) -> tuple[Vector, F
         bread = inverse / np.outer(scale, scale)
         return bread @ vector, bread
     values, vectors = np.linalg.eigh(scaled)
-    known = values > size * np.finfo(np.float64).eps * max(float(values[-1]), 1.0)
+    known = values > len(values) * np.finfo(np.float64).eps * max(float(values[-1]), 1.0)
     inverse = np.where(known, 1.0 / np.where(known, values, 1.0), 0.0)
     bread = (vectors * inverse) @ vectors.T / np.outer(scale, scale)
     parameters = bread @ vector

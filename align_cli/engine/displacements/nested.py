@@ -40,9 +40,14 @@ def log10_chance(simple: Fit, rich: Fit) -> float:
 
     Both with the weights and variances of the richer.
     """
-    above = len(rich.parameters) - len(simple.parameters)
-    below = 2.0 * float(rich.weight.sum()) - len(rich.parameters)
-    if below < 2.0 or rich.squares <= 0.0:
+    sizes = len(simple.parameters), len(rich.parameters)
+    return log10_chance_of((simple.squares, rich.squares), sizes, float(rich.weight.sum()))
+
+
+def log10_chance_of(squares: tuple[float, float], sizes: tuple[int, int], tiles: float) -> float:
+    """``log10_chance`` of the squares that two fields leave, their parameters, and their tiles."""
+    (simple, rich), (fewer, more) = squares, sizes
+    above, below = more - fewer, 2.0 * tiles - more
+    if below < 2.0 or rich <= 0.0:
         return 0.0
-    gain = max(simple.squares - rich.squares, 0.0)
-    return log10_f_tail(gain / above / (rich.squares / below), above, below)
+    return log10_f_tail(max(simple - rich, 0.0) / above / (rich / below), above, below)

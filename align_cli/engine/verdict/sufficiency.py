@@ -32,17 +32,18 @@ from align_cli.engine.displacements.fit import (
     Floats,
     Matches,
     common_scatter,
+    explained,
+    inverted,
     left_out,
     of_model,
     polynomial,
     refit,
-    squared_lengths,
     tukey_loss,
     tukey_weight,
     with_scatter,
 )
 from align_cli.engine.displacements.isotropy import blind_directions
-from align_cli.engine.displacements.nested import CHANCE, log10_chance
+from align_cli.engine.displacements.nested import CHANCE, log10_chance, log10_chance_of
 from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.displacements.remainder import (
     DEGREES,
@@ -199,15 +200,21 @@ def _little(
     """
     nothing = _spread(matches.displacement, matches.covariance)
     bases = of_model(model), *(polynomial(degree) for degree in DEGREES)
-    own, cubic, *higher = (
-        refit(basis.at(matches.position, size), matches.displacement, nothing) for basis in bases
-    )
-    if any(log10_chance(cubic, each) < math.log10(CHANCE) for each in higher):
+    left = [nothing.squares - each for each in explained(bases, matches.position, size, nothing)]
+    tiles = float(nothing.weight.sum())
+
+    def needed(squares: float, simple: int, rich: int) -> bool:
+        sizes = simple, bases[rich].size
+        return log10_chance_of((squares, left[rich]), sizes, tiles) < math.log10(CHANCE)
+
+    own, cubic, *higher = range(len(bases))
+    if any(needed(left[cubic], bases[cubic].size, each) for each in higher):
         return None
-    bent = log10_chance(own, cubic) < math.log10(CHANCE)
-    if not bent and log10_chance(nothing, own) >= math.log10(CHANCE):
-        return Remaining(0.0, NOWHERE, matches=matches, fit=own)
-    basis, field = (bases[1], cubic) if bent else (bases[0], own)
+    bent = needed(left[own], model.size, cubic)
+    basis = bases[cubic if bent else own]
+    field = refit(basis.at(matches.position, size), matches.displacement, nothing)
+    if not bent and not needed(nothing.squares, 0, own):
+        return Remaining(0.0, NOWHERE, matches=matches, fit=field)
     spread = _spread(field.residual, matches.covariance)
     field = refit(basis.at(matches.position, size), matches.displacement, spread)
     within = overlap()
@@ -226,9 +233,9 @@ def _little(
 def _spread(residual: Points, covariance: Floats) -> Fit:
     """A fit of nothing: how tiles scatter about a field, and the weights that they have there."""
     scatter = common_scatter(residual, covariance)
-    variance = with_scatter(covariance, scatter)
-    weight = tukey_weight(squared_lengths(residual, variance))
-    return Fit(np.zeros(0), np.zeros((0, 0)), residual, variance, weight, scatter)
+    precision = inverted(with_scatter(covariance, scatter))
+    fit = Fit(np.zeros(0), np.zeros((0, 0)), residual, precision, np.ones(len(residual)), scatter)
+    return replace(fit, weight=tukey_weight(fit.squared))
 
 
 @dataclass(frozen=True, eq=False)
@@ -361,7 +368,7 @@ class _Look:
         own = replace(
             own,
             residual=field.residual,
-            variance=field.variance,
+            precision=field.precision,
             weight=field.weight,
             scatter_px=field.scatter_px,
         )

@@ -130,7 +130,7 @@ def _entries(
 ) -> NDArray[np.float64] | None:
     """(8, 8) covariance of the first eight entries of ``source_to_target``, by tiles."""
     design = of_model(model).at(matches.position, size)
-    weight = fit.weight[:, None, None] * np.linalg.inv(fit.variance)
+    weight = fit.weight[:, None, None] * fit.precision
     clusters = clustered_covariance(design, fit.residual, weight)
     if clusters is None:
         return None

@@ -11,6 +11,8 @@ from align_cli.engine.displacements.fit import (
     Fit,
     Matches,
     common_scatter,
+    explained,
+    inverted,
     left_out,
     of_model,
     polynomial,
@@ -22,7 +24,7 @@ from align_cli.engine.displacements.fit import (
 )
 from align_cli.engine.motion import MODELS, MotionModel
 from align_cli.engine.robust import LOSSES, OUTLIER
-from tests.engine.displacements.fields import SIZE, covariances, drawn, matches, spread, still
+from tests.engine.displacements.fields import SIZE, covariances, drawn, lens, matches, spread, still
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
 
@@ -147,7 +149,7 @@ def test_left_out_is_the_residual_of_a_fit_to_the_others() -> None:
     expected = []
     for index in range(25):
         weight = np.where(np.arange(25) == index, 0.0, fit.weight)
-        others = Fit(fit.parameters, fit.covariance, fit.residual, fit.variance, weight, 0.0)
+        others = Fit(fit.parameters, fit.covariance, fit.residual, fit.precision, weight, 0.0)
         expected.append(refit(rows, tiles.displacement, others).residual[index])
     assert_allclose(left_out(rows, fit), expected, atol=1e-9)
 
@@ -177,3 +179,23 @@ def test_the_variance_of_a_field_is_that_of_its_errors() -> None:
         errors.append(np.square(basis.of(fit.parameters, points, SIZE)).sum(axis=1))
         told.append(basis.variance(fit, points, SIZE))
     assert_allclose(np.mean(told, axis=0), np.mean(errors, axis=0), rtol=0.3)
+
+
+@pytest.mark.parametrize("count", [12, 60])
+def test_what_fields_would_take_off_is_what_their_fits_leave_less(count: int) -> None:
+    tiles = matches(lens(0.02), count)
+    unfitted = robust_fit(np.zeros((count, 2, 1)), tiles.displacement, tiles.covariance)
+    assert_allclose(unfitted.squares, unfitted.weight @ unfitted.squared)
+    bases = of_model(MODELS["rigid"]), of_model(MODELS["homography"]), polynomial(3), polynomial(5)
+    told = explained(bases, tiles.position, SIZE, unfitted)
+    for basis, less in zip(bases, told, strict=True):
+        fit = refit(basis.at(tiles.position, SIZE), tiles.displacement, unfitted)
+        # Where there are more parameters than displacements nothing is left.
+        assert unfitted.squares - fit.squares == pytest.approx(less, rel=1e-6)
+
+
+def test_symmetric_matrices_are_inverted_whatever_their_axes() -> None:
+    matrices = covariances(40, np.random.default_rng(5))
+    assert_allclose(
+        inverted(matrices) @ matrices, np.broadcast_to(np.eye(2), (40, 2, 2)), atol=1e-9
+    )
