@@ -26,6 +26,7 @@ from align_cli.engine.displacements.false_alarms import (
 from align_cli.engine.displacements.far_matches import far_motion
 from align_cli.engine.displacements.field import DisplacementField, displacement_field
 from align_cli.engine.displacements.fit import Floats
+from align_cli.engine.displacements.isotropy import Slopes
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.other_places import other_places
 from align_cli.engine.displacements.tiles import Tiles, nearest, textured_tiles
@@ -175,6 +176,11 @@ class LevelEvidence:
     def near(self) -> DisplacementField:
         """The field by steps from where the tiles stand."""
         return displacement_field(self.pair, self.tiles)
+
+    @cached_property
+    def slopes(self) -> Slopes:
+        """What the gradient of the tiles tells."""
+        return Slopes.of(self.pair, self.tiles)
 
     @cached_property
     def windows(self) -> Windows:

@@ -118,12 +118,10 @@ def displacement_field(
         singular=SINGULAR,
     )
     moved, correlation = asked["moved"], asked["correlation"]
-    xx, xy, yy = asked["shared"].T
-    shared = np.stack([xx, xy, xy, yy], axis=1).reshape(-1, 2, 2)
     planes = len(pair.source)
     variance = asked["squares"] / (planes * side * side - FITTED)
     correlated = _correlated(asked["squares"], asked["cells"], side)
-    covariance = _covariance(shared, np.maximum(variance * correlated, pair.noise))
+    covariance = _covariance(asked["shared"], np.maximum(variance * correlated, pair.noise))
     found = (correlation > LEAST_CORRELATION) & (asked["last"] < 0.5)
     found &= np.abs(moved - start).max(axis=1) < REACH_PX
     scale = 2.0**pair.level
@@ -154,9 +152,25 @@ def _correlated(squares: NDArray[np.float64], cells: NDArray[np.float64], side: 
 def _covariance(
     information: NDArray[np.float64], variance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(n, 2, 2) variance / information, limited along directions that have none."""
-    values, vectors = np.linalg.eigh(information)
-    spread = variance[:, None] / np.maximum(
-        values, variance[:, None] / BLIND + np.finfo(np.float32).tiny
+    """(n, 2, 2) variance / information, limited along directions that have none.
+
+    The inverse of a symmetric matrix of eigenvalues l and m is, as any function f of it, the one
+    that is linear in it and has f(l) and f(m).
+
+    Args:
+        information: (n, 3) xx, xy and yy.
+        variance: (n,).
+    """
+    xx, xy, yy = information.T
+    middle, half = 0.5 * (xx + yy), 0.5 * (xx - yy)
+    away = np.hypot(half, xy)
+    least = variance / BLIND + np.finfo(np.float32).tiny
+    large, small = (variance / np.maximum(each, least) for each in (middle - away, middle + away))
+    mean, slope = (
+        0.5 * (large + small),
+        0.5 * (small - large) / np.maximum(away, np.finfo(np.float64).tiny),
     )
-    return np.asarray(np.einsum("nij,nj,nkj->nik", vectors, spread, vectors))
+    found = np.empty((len(variance), 2, 2))
+    found[:, 0, 0], found[:, 1, 1] = mean + slope * half, mean - slope * half
+    found[:, 0, 1] = found[:, 1, 0] = slope * xy
+    return found

@@ -10,6 +10,7 @@ would tell of it.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,8 @@ from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
 from align_cli.engine.motion import MONOMIALS, MotionModel
 
+Floats = NDArray[np.float64]
+
 LEAST_SHARE: Final = 0.007
 """Share below which a direction is blind: gradients would have to be known to 5 degrees. Measured
 on the level that is looked at first, homography: sunbursts 0.0019 and 0.0033, of 92 pairs that are
@@ -30,36 +33,61 @@ ENOUGH_PIXELS: Final = 1 << 12
 """About so many pixels of all tiles, evenly spaced, are looked at, or all."""
 
 
-def blind_directions(pair: LevelPair, tiles: Tiles, model: MotionModel) -> NDArray[np.float64]:
-    """The directions of a model's parameters that nothing but noise tells.
+@dataclass(frozen=True, eq=False)
+class Slopes:
+    """What the gradient of a target's tiles tells, whatever the motion model.
 
-    Args:
-        pair: both images on a level, coarse enough for edges to be smooth.
-        tiles: of its target.
-        model: the motion model.
+    Sums over pixels of the products of all monomials, (6, 6) float64 each.
+
+    Attributes:
+        xx, xy, yy: times the products of the gradient's components, less what noise has of them.
+        energy: times the squared length of the gradient.
+    """
+
+    xx: Floats
+    xy: Floats
+    yy: Floats
+    energy: Floats
+
+    @classmethod
+    def of(cls, pair: LevelPair, tiles: Tiles) -> Slopes:
+        """Of both images on a level, coarse enough for edges to be smooth, and its target's tiles.
+
+        In normalised coordinates of the target.
+        """
+        step = max(1, math.isqrt(len(tiles) * tiles.side**2 // ENOUGH_PIXELS))
+        within = np.arange(0, tiles.side, step)
+        shape = len(tiles), len(within), len(within)
+        x = np.broadcast_to(tiles.corner[:, 0, None, None] + within, shape).ravel()
+        y = np.broadcast_to(tiles.corner[:, 1, None, None] + within[:, None], shape).ravel()
+        height, width = pair.inside.shape
+        to_normalised = normalisation((width, height))
+        u = to_normalised[0, 0] * x + to_normalised[0, 2]
+        v = to_normalised[1, 1] * y + to_normalised[1, 2]
+        one = np.ones_like(u)
+        of_unit = {(0, 0): one, (1, 0): u, (0, 1): v, (2, 0): u * u, (1, 1): u * v, (0, 2): v * v}
+        monomials = np.stack([of_unit[powers] for powers in MONOMIALS])
+        xx, xy, yy = np.zeros((3, len(u)))
+        for plane in pair.target:
+            slope_x, slope_y = (each.astype(np.float64) for each in differences_at(plane, x, y))
+            xx += slope_x * slope_x
+            xy += slope_x * slope_y
+            yy += slope_y * slope_y
+        sums = [(monomials * each) @ monomials.T for each in (xx, xy, yy, one)]
+        of_noise = len(pair.target) * pair.slope_noise * sums[3]
+        return cls(sums[0] - of_noise, sums[1], sums[2] - of_noise, sums[0] + sums[2])
+
+
+def blind_directions(slopes: Slopes, model: MotionModel) -> Floats:
+    """The directions of a model's parameters that nothing but noise tells.
 
     Returns:
         (b, p) float64, in normalised coordinates of the target; empty where all are told.
     """
-    step = max(1, math.isqrt(len(tiles) * tiles.side**2 // ENOUGH_PIXELS))
-    within = np.arange(0, tiles.side, step)
-    x = (tiles.corner[:, 0, None, None] + within).repeat(len(within), axis=1).ravel()
-    y = (tiles.corner[:, 1, None, None] + within[:, None]).repeat(len(within), axis=2).ravel()
-    height, width = pair.inside.shape
-    to_normalised = normalisation((width, height))
-    u = to_normalised[0, 0] * x + to_normalised[0, 2]
-    v = to_normalised[1, 1] * y + to_normalised[1, 2]
-    monomials = np.stack([u**i * v**j for i, j in MONOMIALS])
-    along_x, along_y = model.jacobian_x @ monomials, model.jacobian_y @ monomials
-    told = np.zeros((model.size, model.size))
-    isotropic = np.zeros_like(told)
-    of_noise = pair.slope_noise * (along_x @ along_x.T + along_y @ along_y.T)
-    for plane in pair.target:
-        slope_x, slope_y = (each.astype(np.float64) for each in differences_at(plane, x, y))
-        along = along_x * slope_x + along_y * slope_y
-        told += along @ along.T - of_noise
-        energy = slope_x**2 + slope_y**2
-        isotropic += (along_x * energy) @ along_x.T + (along_y * energy) @ along_y.T
+    x, y = model.jacobian_x, model.jacobian_y
+    mixed = x @ slopes.xy @ y.T
+    told = x @ slopes.xx @ x.T + mixed + mixed.T + y @ slopes.yy @ y.T
+    isotropic = x @ slopes.energy @ x.T + y @ slopes.energy @ y.T
     try:
         root = np.linalg.inv(np.linalg.cholesky(isotropic))
     except np.linalg.LinAlgError:

@@ -80,16 +80,15 @@ class WindowSearch:
         offset = self.offset[self.asked]
         if not len(offset):
             return stationary
-        low = offset.min(axis=0)
-        counts = np.zeros(np.ptp(offset, axis=0)[::-1] + 1, np.float32)
-        np.add.at(counts, tuple((offset - low).T[::-1]), 1.0)
+        # A box that holds as many as any begins at the x of one of them and at the y of another.
         side = 2 * STATIONARY + 1
-        near = cv2.boxFilter(
-            counts, -1, (side, side), normalize=False, borderType=cv2.BORDER_CONSTANT
-        )
-        most = round(float(near.max()))
+        beyond = offset[:, None] - offset
+        across, down = np.moveaxis((beyond >= 0) & (beyond < side), 2, 0).astype(np.float32)
+        most = int((across.T @ down).max())
+        if most <= max(stationary, 1):
+            return stationary
         accident = log10_binomial_tail(most, len(offset), self.chance) - math.log10(self.chance)
-        return max(stationary, most) if accident < ACCIDENT else stationary
+        return most if accident < ACCIDENT else stationary
 
 
 class Windows:

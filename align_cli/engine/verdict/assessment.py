@@ -180,8 +180,7 @@ def assess(
         target_size=view.target_size,
     )
     uncertainty = told(drift=left.drift)
-    texture = evidence.coarse
-    blind = len(blind_directions(texture.pair, texture.tiles, answer.model)) > 0
+    blind = len(blind_directions(evidence.coarse.slopes, answer.model)) > 0
     objections = _of_agreement(evidence, left, answer.model)
     if repeat is not None:  # whose words say how far
         objections = [each for each in objections if each.status is not Status.AMBIGUOUS]

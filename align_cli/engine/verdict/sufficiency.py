@@ -313,12 +313,9 @@ def _fixed(model: MotionModel, evidence: Evidence) -> list[MotionModel]:
 
     What it does not fix no tiles can agree on.
     """
-    level = evidence.coarse
-    return [
-        each
-        for each in MODELS.values()
-        if each.size >= model.size and not len(blind_directions(level.pair, level.tiles, each))
-    ]
+    slopes, models = evidence.coarse.slopes, MODELS.values()
+    richer = (each for each in models if each.size >= model.size)
+    return [each for each in richer if not len(blind_directions(slopes, each))]
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,6 +11,7 @@ from align_cli.engine.displacements.field import (
     LEAST_CORRELATION,
     REACH_PX,
     DisplacementField,
+    _covariance,
     displacement_field,
 )
 from align_cli.engine.displacements.level_pair import LevelPair
@@ -277,3 +278,18 @@ def test_what_is_not_believed_is_no_match() -> None:
     assert np.array_equal(believed.matched, known)
     assert np.array_equal(believed.among(~known).matched, np.zeros(len(field), np.bool_))
     assert believed.displacement is field.displacement
+
+
+def test_the_covariance_has_the_axes_of_the_information_and_is_limited_along_each() -> None:
+    rng = np.random.default_rng(3)
+    axes = np.linalg.qr(rng.normal(size=(30, 2, 2)))[0]
+    values = 10.0 ** rng.uniform(-12.0, 4.0, (30, 2))
+    values[:5, 0] = values[:5, 1]
+    values[5:9] = 0.0
+    information = axes * values[:, None] @ axes.transpose(0, 2, 1)
+    variance = 10.0 ** rng.uniform(-3.0, 2.0, 30)
+    limited = variance[:, None] / np.maximum(values, variance[:, None] / BLIND)
+    expected = axes * limited[:, None] @ axes.transpose(0, 2, 1)
+    told = _covariance(information.reshape(30, 4)[:, [0, 1, 3]], variance)
+    for found, wanted in zip(told, expected, strict=True):
+        assert_allclose(found, wanted, atol=1e-6 * wanted.max())

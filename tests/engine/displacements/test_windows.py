@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
@@ -13,6 +15,7 @@ from align_cli.engine.displacements.windows import (
     REACH,
     STATIONARY,
     Windows,
+    WindowSearch,
 )
 from tests.engine.displacements.pairs import drawn, level_pair, noisy, shift, speckle
 from tests.scenes import about
@@ -207,3 +210,23 @@ def test_a_displaced_window_beyond_the_borders_is_not_asked() -> None:
 
 def test_the_shape_is_that_of_the_level() -> None:
     assert found_at(0, 0).shape == (120, 160)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_most_that_agree_are_those_of_the_fullest_box(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    offset = rng.integers(-REACH, REACH + 1, (40, 2))
+    offset[: 3 * seed] = rng.integers(-STATIONARY, STATIONARY + 1, (3 * seed, 2)) + np.array(
+        [4, -7]
+    )
+    asked = rng.random(40) < 0.8
+    nothing = np.zeros(40, np.bool_)
+    chance = (2 * STATIONARY + 1) ** 2 / (2 * REACH + 1) ** 2
+    search = WindowSearch(asked, offset, np.ones(40), nothing, nothing, chance)
+    most = max(
+        int((np.abs(offset[asked] - (x, y)).max(axis=1) <= STATIONARY).sum())
+        for x in range(-REACH - 1, REACH + 2)
+        for y in range(-REACH - 1, REACH + 2)
+    )
+    assert search.agreeing == (most if seed > 1 else 0)
+    assert replace(search, stationary=asked).agreeing == asked.sum()
