@@ -76,22 +76,17 @@ class ClusterCovariance:
 
         With true weights the variance is a sum of squares of n normal numbers of covariance
         G = diag(|a_g|^2) - B B^T, a_g the combination's influence, B its rows Q_g^T a_g;
-        Satterthwaite: (tr G)^2 / tr(G^2). Its trace is what the bread says, as CR2 is unbiased;
-        tr(G^2) is a form of degree 4 in the direction, one (p^2, p^2) matrix for all of them.
+        Satterthwaite: (tr G)^2 / tr(G^2). Its trace is what the bread says, as CR2 is unbiased.
 
         Args:
             directions: (m, p), the coefficients of each combination of the parameters.
         """
-        parameters = len(self.bread)
-        projected = np.matmul(self.orthonormal.transpose(0, 2, 1), self.influence)
-        own = _flat(np.matmul(self.influence.transpose(0, 2, 1), self.influence))
-        explained = _flat(np.matmul(projected.transpose(0, 2, 1), projected))
-        pairs = (_flat(projected).T @ _flat(projected)).reshape((parameters,) * 4)
-        gram = pairs.transpose(0, 2, 1, 3).reshape(parameters**2, parameters**2)
-        quartic = own.T @ (own - 2.0 * explained) + gram.T @ gram
-        squares = _flat(directions[:, :, None] * directions[:, None, :])
-        trace = squares @ self.bread.ravel()
-        of_square = ((squares @ quartic) * squares).sum(axis=1)
+        influence = self.influence @ directions.T
+        projected = np.matmul(self.orthonormal.transpose(0, 2, 1), influence)
+        own, explained = (np.square(each).sum(axis=1) for each in (influence, projected))
+        inner = np.matmul(projected.transpose(2, 1, 0), projected.transpose(2, 0, 1))
+        trace = ((directions @ self.bread) * directions).sum(axis=1)
+        of_square = (own * (own - 2.0 * explained)).sum(axis=0) + np.square(inner).sum(axis=(1, 2))
         with np.errstate(invalid="ignore", divide="ignore"):
             degrees = np.square(trace) / of_square
         # A direction that moves nothing has no error either.
@@ -183,10 +178,6 @@ def _legendre() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 
 _NODES, _NODE_WEIGHTS = _legendre()
-
-
-def _flat(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
-    return matrices.reshape(len(matrices), -1)
 
 
 def _square_root(weight: NDArray[np.float64]) -> NDArray[np.float64]:
