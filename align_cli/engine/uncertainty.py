@@ -252,46 +252,42 @@ def _scores_and_slope(
     target, settings = solved.target, solved.settings
     band = target.bands.rows
     runs: list[slice] = []
-    kept: list[int] = []
-    unknown: list[int] = []
-    tops: list[int] = []
-    begun = count = 0
+    ours: list[NDArray[np.bool_]] = []
+    tiles: list[NDArray[np.intp]] = []
+    ends = [0]
     for group in groups:
         first = group.start // band * band
         # One row more on each side, so that the warped source has a gradient in all of them.
-        top, bottom = max(group.start - 1, first), min(group.stop + 1, first + band)
-        runs.append(slice(top, bottom))
-        kept += range(begun + group.start - top, begun + group.stop - top)
-        # Where there is no such row, the gradient of the last one is not known.
-        if top == group.start:
-            unknown.append(begun)
-        if bottom == group.stop:
-            unknown.append(begun + bottom - top - 1)
-        tops += range(count, count + group.stop - group.start, TILE_PX)
-        begun += bottom - top
-        count += group.stop - group.start
-    keep = np.array(kept, np.intp)
-    around = np.concatenate([np.arange(run.start, run.stop) for run in runs])
-    here = target.part(around)
+        run = slice(max(group.start - 1, first), min(group.stop + 1, first + band))
+        tops = np.arange(group.start, group.stop, TILE_PX)
+        bottoms = np.minimum(tops + TILE_PX, group.stop) - 1
+        tiles.append(np.stack([tops, bottoms]) + (ends[-1] - run.start))
+        runs.append(run)
+        row = np.arange(run.start, run.stop)
+        ours.append((row >= group.start) & (row < group.stop))
+        ends.append(ends[-1] + len(row))
+    rows = np.concatenate([np.arange(run.start, run.stop) for run in runs])
+    own = np.concatenate(ours)[:, None]
+    here = target.part(rows)
     shown = [
         residual_rows(target, solved.source, solved.result.place, run, source_margin=REACH)
         for run in runs
     ]
     residual = np.concatenate([run.residual for run in shown])
     inside = np.concatenate([run.inside for run in shown]) > 0
-    rows = around[keep]
+    expected: tuple[Plane, ...]
     if solved.expected is None:
         source = here.image + residual
-        expected = (*(plane[keep] for plane in central_differences(source)), source[keep])
+        expected = (*central_differences(source), source)
         known = _eroded(inside)
-        known[unknown] = False
-        known = known[keep]
+        # Where there is no row beside it, the gradient of the last one is not known.
+        known[ends[:-1]] = known[np.array(ends[1:]) - 1] = False
     else:
         expected = tuple(plane[rows] for plane in solved.expected)
-        known = inside[keep]
-    residual, inside = residual[keep], inside[keep]
+        known = inside & own
+    inside &= own
     weight, slope = _weights(solved, residual, rows)
-    planes = here.gradient_x[keep], here.gradient_y[keep], here.column[keep]
+    planes = here.gradient_x, here.gradient_y, here.column
     matrix = cross_matrix(planes, expected, slope * known, target, settings.model, rows)
     # Where the source's gradient is unknown, the rest stands for it.
     matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
@@ -303,7 +299,7 @@ def _scores_and_slope(
         taken_off = noise_to_take_off(target.noise, solved.result.rmse**2, target.spread)
         of_image += np.float32(taken_off) * slope * inside
     by_plane = planes[0] * pull, planes[1] * pull, of_image, pull
-    return _scores(by_plane, solved, rows, np.array(tops, np.intp)), matrix
+    return _scores(by_plane, solved, rows, np.concatenate(tiles, axis=1)), matrix
 
 
 def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
@@ -320,25 +316,24 @@ def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]
 def _scores(
     by_plane: Sequence[Plane],
     solved: Solved,
-    rows: Rows,
-    tops: NDArray[np.intp],
+    rows: NDArray[np.intp],
+    tiles: NDArray[np.intp],
 ) -> NDArray[np.float64]:
     """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre.
 
-    ``by_plane`` are the products of w r with both gradients, the image and 1.
+    ``by_plane`` are the products of w r with both gradients, the image and 1, 0 in rows of no tile;
+    ``tiles``, (2, n), has the first and the last of the ``rows`` of each.
     """
     model, target = solved.settings.model, solved.target
     shape = by_plane[0].shape
-    lefts = np.arange(0, shape[1], TILE_PX)
+    lefts, tops = np.arange(0, shape[1], TILE_PX), tiles[0]
     sums = [
         np.add.reduceat(np.add.reduceat(plane, tops, axis=0), lefts, axis=1, dtype=np.float64)
         for plane in by_plane
     ]
-    bottoms, rights = (
-        np.append(starts[1:], side) - 1 for starts, side in zip((tops, lefts), shape, strict=True)
-    )
+    rights = np.append(lefts[1:], shape[1]) - 1
     x = 0.5 * (target.powers_x[lefts, 1] + target.powers_x[rights, 1])
-    y = 0.5 * (target.powers_y[rows, 1][tops] + target.powers_y[rows, 1][bottoms])
+    y = 0.5 * target.powers_y[rows[tiles], 1].sum(axis=0)
     across, down = np.tile(x, y.size), np.repeat(y, x.size)
     monomials = np.array([across**i * down**j for i, j in MONOMIALS])
     along_x, along_y = _jacobian(model, monomials, target.pixels_per_unit)
