@@ -269,7 +269,9 @@ class LevelEvidence:
     def repeats(self) -> bool:
         """Whether no sampled tile has a distinct match, or more agree when displaced than stay."""
         some = self.tiles.some(min(len(self.tiles), SAMPLED_TILES))
-        if not self.windows.search(some).distinct.any():
+        # One at a time: most often the first or the second tells.
+        alone = (some.among(np.array([number])) for number in range(len(some)))
+        if not any(self.windows.search(one).distinct.any() for one in alone):
             return True
         step = round(SAMPLED_AT * self.tiles.side)
         searches = (self.windows.search(some, at) for at in ((step, 0), (0, step)))

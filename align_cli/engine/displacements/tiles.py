@@ -115,13 +115,7 @@ def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
     (rows, columns) float32 on a grid of ``STRIDE`` pixels, of tiles by their top left corners; -inf
     where a tile is not inside, negative where it cannot tell.
     """
-    inside = pair.inside
-    if margin:
-        around = np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)
-        inside = cv2.erode(
-            inside.view(np.uint8), around, borderType=cv2.BORDER_CONSTANT, borderValue=0
-        ).view(np.bool_)
-    height, width = (extent // STRIDE for extent in inside.shape)
+    height, width = (extent // STRIDE for extent in pair.inside.shape)
     tensor = np.zeros((3, height, width), np.float32)
     for plane in pair.target:
         tensor += _structure(plane)
@@ -133,8 +127,7 @@ def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
     # Twice what noise has of it: of a few pixels it varies by about as much.
     least -= np.float32(2.0 * side**2 * pair.slope_noise * len(pair.target))
     least -= np.float32(pair.noise / TELLS_PX**2)
-    known = _windows(_cells(inside.astype(np.float32)), cells) > 1.0 - 1e-3 / side**2
-    return np.where(known, least, np.float32(-np.inf))
+    return np.where(_whole(pair.inside, side, margin), least, np.float32(-np.inf))
 
 
 def _structure(plane: Plane) -> NDArray[np.float32]:
@@ -151,12 +144,17 @@ def _structure(plane: Plane) -> NDArray[np.float32]:
     return found
 
 
-def _cells(plane: Plane) -> Plane:
-    """Means over cells of ``STRIDE`` pixels a side."""
-    height, width = (extent // STRIDE for extent in plane.shape)
-    whole = plane[: height * STRIDE, : width * STRIDE]
-    small = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.float32).reshape(height, width)
+def _whole(inside: Mask, side: int, margin: int) -> Mask:
+    """(rows, columns) bool: whether all of a tile, and so many pixels around it, is inside."""
+    padded = cv2.copyMakeBorder(
+        inside.view(np.uint8), margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0
+    )
+    # Of summed rows and columns four corners tell how many pixels a rectangle has.
+    summed, reach = np.asarray(cv2.integral(padded)), side + 2 * margin
+    above, below = summed[:-reach:STRIDE], summed[reach::STRIDE]
+    strips = below - above
+    found: Mask = strips[:, reach::STRIDE] - strips[:, :-reach:STRIDE] == reach**2
+    return found
 
 
 def _windows(cells: Plane, side: int) -> Plane:
