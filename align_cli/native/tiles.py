@@ -167,6 +167,7 @@ def search_windows(
         All zero where a window was not asked.
     """
     corner = _corners(corner)
+    warped, target = ([packed(each) for each in planes] for planes in (warped, target))
     found = np.zeros(len(corner), _WINDOW)
     down, across = (min(2 * reach + 1, extent) for extent in whole.shape)
     scratch = np.empty(5 * (across + 48) * (down + 16), np.float32)
@@ -232,12 +233,12 @@ def displaced_tiles(
     begin = np.ascontiguousarray(begin, np.float64)
     if begin.shape != corner.shape:
         raise ValueError("tiles: a displacement for each tile is wanted")
-    sources = [packed(each) for each in source]
+    source, target = ([packed(each) for each in planes] for planes in (source, target))
     found = np.zeros(len(corner), _TILE)
     call(
         "tiles",
         _Tiles(
-            _planes(sources),
+            _planes(source),
             _planes(target),
             len(source),
             side,

@@ -237,7 +237,7 @@ struct imalign_window {
  * no worse than the best by more than `tied`, and distinct if the best agrees enough, lies within
  * the window and no place beyond its neighbours comes nearer than `ahead`. */
 struct imalign_windows {
-    struct imalign_plane warped[2], target[2]; /* float32, of one size */
+    struct imalign_plane warped[2], target[2]; /* float32, the pixels of a row side by side */
     struct imalign_plane whole;                /* bytes */
     int64_t planes, side, reach;
     const int64_t *corner; /* x and y of each tile */
@@ -264,7 +264,7 @@ struct imalign_tile {
 
 /* A few Gauss-Newton steps for each tile by itself, to where the source shows it. */
 struct imalign_tiles {
-    struct imalign_plane source[2], target[2]; /* float32 */
+    struct imalign_plane source[2], target[2]; /* float32, the pixels of a row side by side */
     int64_t planes, side;
     const int64_t *corner; /* x and y of each tile */
     const double *begin;   /* displacement of each to begin with, x and y */

@@ -216,7 +216,7 @@ static inline void draw_points(struct stream *from, struct imalign_points *call)
 /* One or two planes, of one size. */
 static inline void draw_planes(struct stream *from, int64_t planes, struct size sides,
                                struct imalign_plane found[2]) {
-    for (int64_t p = 0; p < planes; p++) found[p] = draw_plane(from, FLOAT32, sides, 0.0, 255.0);
+    for (int64_t p = 0; p < planes; p++) found[p] = draw_packed(from, FLOAT32, sides, 0.0, 255.0);
 }
 
 static inline void draw_windows(struct stream *from, struct imalign_windows *call) {
