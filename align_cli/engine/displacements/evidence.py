@@ -32,6 +32,7 @@ from align_cli.engine.displacements.other_places import other_places
 from align_cli.engine.displacements.tiles import Tiles, nearest, textured_tiles
 from align_cli.engine.displacements.views import PairView
 from align_cli.engine.displacements.windows import REACH, Windows, WindowSearch
+from align_cli.engine.threads import Threads
 
 MOST_TILES: Final = 150
 """Tiles that are asked, unless all are wanted."""
@@ -225,11 +226,12 @@ class LevelEvidence:
     def _displaced(self) -> tuple[WindowSearch, list[WindowSearch]]:
         """Some tiles' own windows, and their displaced ones, as far as enough can be asked."""
         some = self.tiles.some(min(len(self.tiles), MOST_DISPLACED))
-        searches = (
-            self.windows.search(some, displaced) for displaced in displacements(self.tiles.side)
-        )
-        enough = [each for each in searches if np.count_nonzero(each.asked) >= FEWEST_ASKED]
-        return self.windows.search(some), enough
+        own = self.windows.search(some)
+        with Threads() as threads:
+            searches = threads.map(
+                partial(self.windows.search, some), displacements(self.tiles.side)
+            )
+        return own, [each for each in searches if np.count_nonzero(each.asked) >= FEWEST_ASKED]
 
     @cached_property
     def repeating(self) -> bool:

@@ -15,6 +15,7 @@ from align_cli.engine.displacements.evidence import (
     ALLOWED_SHARE,
     MOST_TILES,
     Evidence,
+    LevelEvidence,
     allowed_px,
     displacements,
     gathered,
@@ -22,6 +23,7 @@ from align_cli.engine.displacements.evidence import (
 from align_cli.engine.displacements.false_alarms import log10_binomial_tail
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.views import IntensityView, OrientationView
+from align_cli.engine.threads import at_most
 from align_cli.engine.unlike_views import View
 from tests.engine.displacements.pairs import (
     FINE_SIZE,
@@ -359,6 +361,15 @@ def test_what_is_allowed_is_a_share_of_the_overlaps_diagonal(level: int) -> None
     assert allowed_px(inside, level) == pytest.approx(
         2.0**level * ALLOWED_SHARE * math.hypot(2900.0, 2300.0)
     )
+
+
+def test_displaced_windows_tell_the_same_on_any_number_of_threads() -> None:
+    pair, found = level_pair(scene(1, 6.0, 0.0), again(scene())), []
+    for count in (1, 3):
+        with at_most(count):
+            found.append(LevelEvidence(pair, MOST_TILES).tally)
+    assert found[0] == found[1]
+    assert math.isfinite(found[0][2].concentration)
 
 
 def test_displaced_windows_lie_all_around_and_none_at_home() -> None:
