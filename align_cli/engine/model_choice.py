@@ -102,7 +102,7 @@ def _fit(
     result = solve_level(PointEquations(points, source, model, LOSS, terms), start, settings)
     if not result.usable:
         return None
-    values, _, _ = source.sample(result.place.warp, points)
+    values = source.sample(result.place.warp, points)
     light = result.place.light
     factor, offset = (
         each.astype(np.float32) @ points.monomials for each in (light.factor, light.offset)

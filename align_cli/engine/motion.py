@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
@@ -50,6 +51,15 @@ class MotionModel:
     def size(self) -> int:
         """Number of parameters (degrees of freedom)."""
         return len(self.jacobian_x)
+
+    @cached_property
+    def of_homography(self) -> NDArray[np.float64]:
+        """(parameters, 8): each, near the identity, as a sum of those of a homography."""
+        whole, own = (
+            np.hstack([each.jacobian_x, each.jacobian_y]) for each in (MODELS[LARGEST], self)
+        )
+        # What is 0 must be 0: it is left out of every sum.
+        return np.asarray(np.round(own @ np.linalg.pinv(whole), 9), np.float64)
 
     @property
     def projective(self) -> bool:

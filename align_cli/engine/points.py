@@ -10,14 +10,14 @@ level does not depend on the size of the image.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import math
+from dataclasses import dataclass
 from typing import Final
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.equations import LEAST_NOISE, MOST_NOISE, NormalEquations, least_scale
 from align_cli.engine.motion import MotionModel
@@ -25,7 +25,16 @@ from align_cli.engine.place import Place
 from align_cli.engine.pyramid import REACH, Level, within_reach
 from align_cli.engine.robust import Loss
 from align_cli.engine.targets import BORDER, TEXTURE_SHARE, TargetPlanes, has_interior
-from align_cli.native.points import PointSweep, padded
+from align_cli.native.points import (
+    ENERGY,
+    FACTOR,
+    OFFSET,
+    Elected,
+    PointSweep,
+    X,
+    elect,
+    sampled,
+)
 
 MOST_POINTS: Final = 1 << 11
 """Cells of a level, about, and so its points."""
@@ -56,46 +65,47 @@ class TargetPoints:
 
     Attributes:
         size: (width, height) of the level.
-        place: (3, n) float32, x, y and 1 of each in pixels of the level.
-        image: (n,) float32, grey values less ``mean``.
-        mean: mean grey value of the candidates.
-        spread: their standard deviation.
-        gradient_x, gradient_y: (n,) float32, per pixel.
-        bends: (n,) float32 each, half the second differences along both axes; None where the
-            next level does better than their correction of linear sampling.
+        chosen: their table, and what the level's grey values are like.
         ranked: indices of points with texture, evenly spaced.
-        monomials: (6, n) float32, ``MONOMIALS`` of the normalised coordinates.
-        pixels_per_unit: length in pixels of a unit of the normalised coordinates.
+        bent: whether what bends in the picture is taken off linear samples; not where the next
+            level does better.
         noise: standard deviation of the noise in ``image``; 0 where none is known.
     """
 
     size: Size
-    place: NDArray[np.float32]
-    image: Samples
-    mean: float
-    spread: float
-    gradient_x: Samples
-    gradient_y: Samples
-    bends: tuple[Samples, Samples] | None
+    chosen: Elected
     ranked: NDArray[np.intp]
-    monomials: NDArray[np.float32]
-    pixels_per_unit: float
-    noise: float = 0.0
-    _columns: dict[tuple[str, int], NDArray[np.float32]] = field(default_factory=dict)
+    bent: bool
+    noise: float
 
-    def columns(self, model: MotionModel, light_terms: int) -> NDArray[np.float32]:
-        """[J, T m, m] transposed, (p + 2 terms, n) float32, ``padded``; computed once."""
-        key = model.name, light_terms
-        if key not in self._columns:
-            unit = np.float32(self.pixels_per_unit)
-            along_x = model.jacobian_x.astype(np.float32) @ self.monomials
-            along_y = model.jacobian_y.astype(np.float32) @ self.monomials
-            along_x *= self.gradient_x * unit
-            along_y *= self.gradient_y * unit
-            along_x += along_y
-            light = self.monomials[:light_terms]
-            self._columns[key] = padded(np.concatenate([along_x, light * self.image, light]))
-        return self._columns[key]
+    def row(self, first: int, count: int) -> NDArray[np.float32]:
+        """Rows of the table, (count, n) float32."""
+        return self.chosen.table[first : first + count, : self.chosen.number]
+
+    @property
+    def place(self) -> NDArray[np.float32]:
+        """(2, n) float32, x and y of each in pixels of the level."""
+        return self.row(X, 2)
+
+    @property
+    def image(self) -> Samples:
+        """Grey values less ``mean``."""
+        return self.chosen.table[FACTOR, : self.chosen.number]
+
+    @property
+    def monomials(self) -> NDArray[np.float32]:
+        """(6, n) float32, ``MONOMIALS`` of the normalised coordinates."""
+        return self.row(OFFSET, 6)
+
+    @property
+    def mean(self) -> float:
+        """Mean grey value of the candidates."""
+        return self.chosen.mean
+
+    @property
+    def spread(self) -> float:
+        """Their standard deviation."""
+        return self.chosen.spread
 
 
 def target_points(
@@ -106,159 +116,67 @@ def target_points(
     Args:
         level: the level.
         most: how many, about.
-        bent: whether with ``bends``.
+        bent: see ``TargetPoints``.
         noise: standard deviation of the noise of the level.
     """
-    reach = BORDER
     if not has_interior(level.size):
         return None
-    width, height = (side - 2 * reach for side in level.size)
+    width, height = level.size
     valid = within_reach(level.valid)
-    inner = np.s_[reach : reach + height, reach : reach + width]
-    pixels = height * width if valid is None else int(np.count_nonzero(valid[inner]))
-    cell, stride = _cell(pixels, most)
-    rows = np.s_[reach : reach + height : stride]
-    columns = np.s_[reach : reach + width : stride]
-    image = level.image
-    x = 0.5 * (image[rows, _moved(columns, 1)] - image[rows, _moved(columns, -1)])
-    y = 0.5 * (image[_moved(rows, 1), columns] - image[_moved(rows, -1), columns])
     if valid is not None:
-        valid = valid[rows, columns]
-        if not valid.any():
-            return None
-    values = image[rows, columns]
-    points = _elected(
-        level.size,
-        np.arange(reach, reach + width, stride, dtype=np.float32),
-        np.arange(reach, reach + height, stride, dtype=np.float32),
-        values,
-        (x, y),
-        valid,
-        cell,
-        noise,
-    )
-    return _bent(points, level) if bent and points is not None else points
+        valid = valid[BORDER : height - BORDER, BORDER : width - BORDER]
+    return _elected(level, np.arange(BORDER, height - BORDER), valid, most, bent, noise)
 
 
 def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> TargetPoints | None:
-    """The pixels that tell most of the planes of a level, with their gradients.
+    """The pixels that tell most among the planes of a level.
 
     None where so few take part that there is nothing to choose from.
     """
-    height, width = planes.shape
-    pixels = height * width if planes.valid is None else int(np.count_nonzero(planes.valid))
     if most is None:
+        pixels = _pixels(planes.shape, planes.valid)
         most = min(max(MOST_POINTS, pixels // PIXELS_A_POINT), LAST_POINTS)
-    cell, stride = _cell(pixels, most)
-    picked = np.s_[::stride, ::stride]
-    valid = None if planes.valid is None else planes.valid[picked]
-    if valid is not None and not valid.any():
-        return None
-    x, y = planes.origin
-    here = planes.part(slice(None))
-    points = _elected(
-        planes.size,
-        np.arange(x, x + width, stride, dtype=np.float32),
-        (y + planes.bands.y[::stride]).astype(np.float32),
-        here.image[picked] + np.float32(planes.mean),
-        (here.gradient_x[picked], here.gradient_y[picked]),
-        valid,
-        cell,
-        planes.noise,
-    )
-    return None if points is None else _bent(points, level)
+    rows = planes.bands.y.astype(np.int64) + BORDER
+    return _elected(level, rows, planes.valid, most, True, planes.noise)
 
 
-def _bent(points: TargetPoints, level: Level) -> TargetPoints:
-    """The same with the second differences of the level at them."""
-    columns, rows = points.place[:2].astype(np.intp)
-    flat, across = level.image.ravel(), level.size[0]
-    here = rows * across + columns
-    bends = (
-        np.float32(0.5) * (flat.take(here + step) + flat.take(here - step)) - flat.take(here)
-        for step in (1, across)
-    )
-    return replace(points, bends=tuple(bends))
-
-
-def _cell(pixels: int, most: int) -> tuple[int, int]:
-    """Candidates along a cell's side, and pixels from one to the next."""
-    side = max(1, round(np.sqrt(pixels / most)))
-    candidates = min(side, CANDIDATES)
-    return candidates, max(1, round(side / candidates))
-
-
-def _moved(along: slice, by: int) -> slice:
-    return slice(along.start + by, along.stop + by, along.step)
+def _pixels(shape: tuple[int, int], valid: Mask | None) -> int:
+    return math.prod(shape) if valid is None else int(np.count_nonzero(valid))
 
 
 def _elected(
-    size: Size,
-    x: Samples,
-    y: Samples,
-    values: Plane,
-    gradient: tuple[Plane, Plane],
-    valid: Mask | None,
-    cell: int,
-    noise: float,
+    level: Level, rows: NDArray[np.int64], valid: Mask | None, most: int, bent: bool, noise: float
 ) -> TargetPoints | None:
-    """One of each cell of ``cell`` by ``cell`` candidates: that with the largest gradient.
+    """One pixel of each cell: that with the largest gradient; None where no cell has one.
 
-    None where no cell is whole: of a strip that is narrower than one.
+    Args:
+        level: the level.
+        rows: of the level, those of its pixels that take part.
+        valid: (rows, width of the interior) bool, which of them do; None for all.
+        most: how many points, about.
+        bent: see ``TargetPoints``.
+        noise: the same.
     """
-    energy = np.square(gradient[0])
-    energy += np.square(gradient[1])
-    (mean,), (spread,) = (
-        each[:, 0]
-        for each in cv2.meanStdDev(values, mask=None if valid is None else valid.view(np.uint8))
+    width = level.size[0] - 2 * BORDER
+    side = max(1, round(math.sqrt(_pixels((rows.size, width), valid) / most)))
+    cell = min(side, CANDIDATES)
+    apart = max(1, round(side / cell))
+    (x_scale, _, x_offset), (_, y_scale, y_offset), _ = normalisation(level.size).tolist()
+    chosen = elect(
+        level.image,
+        None if valid is None else valid[::apart, ::apart],
+        rows[::apart],
+        left=BORDER,
+        across=-(-width // apart),
+        apart=apart,
+        cell=cell,
+        normalisation=(x_scale, x_offset, y_scale, y_offset),
     )
-    texture = TEXTURE_SHARE * float(energy.mean() if valid is None else energy[valid].mean())
-    if valid is not None:
-        energy[~valid] = -1.0
-    width = energy.shape[1]
-    chosen = _best(energy, cell)
-    chosen = chosen[energy.ravel()[chosen] >= 0.0]
-    if not chosen.size:
+    if not chosen.number:
         return None
-    rows, columns = np.divmod(chosen, width)
-    xs, ys = x[columns], y[rows]
-    to_normalised = normalisation(size).astype(np.float32)
-    normal_x = to_normalised[0, 0] * xs + to_normalised[0, 2]
-    normal_y = to_normalised[1, 1] * ys + to_normalised[1, 2]
-    one = np.ones_like(xs)
-    powers = (one, normal_x, normal_y, normal_x**2, normal_x * normal_y, normal_y**2)
-    textured = np.flatnonzero(energy.ravel()[chosen] > texture)
-    return TargetPoints(
-        size=size,
-        place=np.stack([xs, ys, one]),
-        image=values.ravel()[chosen] - np.float32(mean),
-        mean=float(mean),
-        spread=float(spread),
-        gradient_x=gradient[0].ravel()[chosen],
-        gradient_y=gradient[1].ravel()[chosen],
-        bends=None,
-        ranked=textured[:: max(1, textured.size // MOST_RANKED)],
-        monomials=np.stack(powers),
-        pixels_per_unit=1.0 / float(to_normalised[0, 0]),
-        noise=noise,
-    )
-
-
-def _best(energy: Plane, cell: int) -> NDArray[np.intp]:
-    """Flat indices of the largest of each cell; what is left over at the far borders has no say."""
-    height, width = energy.shape
-    if cell == 1:
-        return np.arange(energy.size)
-    rows, columns = height // cell, width // cell
-    best = np.full((rows, columns), -np.inf, np.float32)
-    offset = np.zeros((rows, columns), np.intp)
-    for down in range(cell):
-        for across in range(cell):
-            one = energy[down : rows * cell : cell, across : columns * cell : cell]
-            np.copyto(offset, down * width + across, where=one > best)
-            np.maximum(best, one, out=best)
-    first = np.arange(rows)[:, None] * (cell * width) + np.arange(columns) * cell
-    return np.asarray((first + offset).ravel())
+    textured = np.flatnonzero(chosen.table[ENERGY] > TEXTURE_SHARE * chosen.energy)
+    ranked = textured[:: max(1, textured.size // MOST_RANKED)]
+    return TargetPoints(level.size, chosen, ranked, bent, noise)
 
 
 class PointSource:
@@ -276,34 +194,16 @@ class PointSource:
         if level.valid is not None:
             self.image = np.where(level.valid[inner], self.image, np.float32(FAR))
 
-    def sample(self, warp: Matrix, points: TargetPoints) -> tuple[Samples, Samples, Samples]:
-        """Values at the warped points, (n,) float32; ``KNOWN`` and more where there is none.
-
-        Second and third are where the points lie, less ``REACH``: x and y, (n,) float32 each.
-        """
-        if self.image.size == 0:
-            return np.full_like(points.image, FAR), points.place[0], points.place[1]
-        x, y, w = warp.astype(np.float32) @ points.place
-        if warp[2, 0] != 0.0 or warp[2, 1] != 0.0:
-            x /= w
-            y /= w
-        x -= np.float32(REACH)
-        y -= np.float32(REACH)
-        values = cv2.remap(
-            self.image,
-            x[None],
-            y[None],
-            cv2.INTER_LINEAR,
-            borderMode=cv2.BORDER_CONSTANT,
-            borderValue=FAR,
-        )
-        return np.asarray(values[0], np.float32), x, y
+    def sample(self, warp: Matrix, points: TargetPoints) -> Samples:
+        """Values at the warped points, (n,) float32; ``KNOWN`` where there is none."""
+        chosen = points.chosen
+        return sampled(self.image, chosen.table, chosen.number, warp, reach=REACH, known=KNOWN)
 
     def beside(
         self, points: TargetPoints, warp: Matrix, *, ranked: bool
     ) -> tuple[Samples, Samples]:
         """Source and target, (n,) float32, at the points, or the ranked ones, that are in both."""
-        values, image = self.sample(warp, points)[0], points.image
+        values, image = self.sample(warp, points), points.image
         if ranked:
             values, image = values[points.ranked], image[points.ranked]
         known = values < KNOWN
@@ -334,17 +234,16 @@ class PointEquations:
         self.spread = target.spread
         self.motion_size = model.size
         self.light_terms = light_terms
-        self._target = target
         width, height = target.size
-        self._most = target.image.size * min(1.0, source.pixels / (width * height))
+        chosen = target.chosen
+        self._most = chosen.number * min(1.0, source.pixels / (width * height))
         self._sweep = PointSweep(
             source.image,
-            (target.place[0], target.place[1]),
-            target.image,
-            target.bends,
-            target.monomials,
-            target.columns(model, light_terms),
+            chosen.table,
+            chosen.number,
             target.ranked,
+            basis=model.of_homography,
+            bent=target.bent,
             terms=light_terms,
             reach=REACH,
             known=KNOWN,
@@ -360,7 +259,7 @@ class PointEquations:
         """The equations at a place."""
         light = place.light
         offset = light.offset.copy()
-        offset[0] -= self._target.mean
+        offset[0] -= self.mean
         sums = self._sweep.at(
             place.warp,
             light.factor,

@@ -1,9 +1,8 @@
-"""The normal equations of chosen points of a level."""
+"""Chosen points of a level: their election, and their normal equations."""
 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -12,12 +11,45 @@ from numpy.typing import NDArray
 from align_cli.native.library import Plane, call, in_lanes, packed, plane
 from align_cli.native.rows import LOSSES
 
+X, Y, BEND_X, BEND_Y, ENERGY, MOTION, FACTOR, OFFSET, ROWS = 0, 1, 2, 3, 4, 5, 13, 19, 25
+"""Rows of a table of points, as ``enum imalign_point_row`` has them."""
+
 _SCRATCH_ROWS: Final = 4
 _MOST: Final = 20
 
 Values = NDArray[np.float32]
 _Doubles6 = ctypes.c_double * 6
 _Doubles9 = ctypes.c_double * 9
+_Doubles64 = ctypes.c_double * 64
+
+
+class _Elected(ctypes.Structure):
+    _fields_ = (
+        ("mean", ctypes.c_double),
+        ("spread", ctypes.c_double),
+        ("energy", ctypes.c_double),
+        ("candidates", ctypes.c_int64),
+        ("count", ctypes.c_int64),
+    )
+
+
+class _Elect(ctypes.Structure):
+    _fields_ = (
+        ("image", Plane),
+        ("valid", Plane),
+        ("row", ctypes.c_void_p),
+        ("across", ctypes.c_int64),
+        ("down", ctypes.c_int64),
+        ("left", ctypes.c_int64),
+        ("apart", ctypes.c_int64),
+        ("cell", ctypes.c_int64),
+        ("x_scale", ctypes.c_double),
+        ("x_offset", ctypes.c_double),
+        ("y_scale", ctypes.c_double),
+        ("y_offset", ctypes.c_double),
+        ("table", ctypes.c_void_p),
+        ("found", ctypes.c_void_p),
+    )
 
 
 class _PointSums(ctypes.Structure):
@@ -36,21 +68,17 @@ class _PointSums(ctypes.Structure):
 class _Points(ctypes.Structure):
     _fields_ = (
         ("source", Plane),
-        ("x", ctypes.c_void_p),
-        ("y", ctypes.c_void_p),
-        ("image", ctypes.c_void_p),
-        ("bend_x", ctypes.c_void_p),
-        ("bend_y", ctypes.c_void_p),
-        ("monomials", ctypes.c_void_p * 6),
-        ("columns", ctypes.c_void_p),
+        ("table", ctypes.c_void_p),
         ("ranked", ctypes.c_void_p),
         ("count", ctypes.c_int64),
         ("ranked_count", ctypes.c_int64),
         ("motion", ctypes.c_int64),
         ("terms", ctypes.c_int64),
+        ("basis", _Doubles64),
         ("warp", _Doubles9),
         ("factor", _Doubles6),
         ("offset", _Doubles6),
+        ("bent", ctypes.c_int64),
         ("varies", ctypes.c_int64),
         ("reach", ctypes.c_int64),
         ("known", ctypes.c_double),
@@ -64,9 +92,27 @@ class _Points(ctypes.Structure):
         ("least_noise", ctypes.c_double),
         ("most_noise", ctypes.c_double),
         ("with_matrix", ctypes.c_int64),
+        ("values", ctypes.c_void_p),
         ("scratch", ctypes.c_void_p),
         ("sums", ctypes.c_void_p),
     )
+
+
+class Elected(NamedTuple):
+    """Chosen pixels of a level, n of them.
+
+    Attributes:
+        table: (``ROWS``, n and zeros up to whole vectors) float32.
+        number: n.
+        mean, spread: of the candidates' grey values.
+        energy: their mean squared gradient.
+    """
+
+    table: Values
+    number: int
+    mean: float
+    spread: float
+    energy: float
 
 
 class PointSums(NamedTuple):
@@ -91,12 +137,96 @@ class PointSums(NamedTuple):
     known: int
 
 
-def padded(rows: Values) -> Values:
-    """(k, n) with zeros beyond the last, to whole vectors of ``library.LANES``."""
-    count = rows.shape[1]
-    found = np.zeros((len(rows), in_lanes(count)), np.float32)
-    found[:, :count] = rows
-    return found
+def elect(
+    image: Values,
+    valid: NDArray[np.bool_] | None,
+    rows: NDArray[np.int64],
+    *,
+    left: int,
+    across: int,
+    apart: int,
+    cell: int,
+    normalisation: tuple[float, float, float, float],
+) -> Elected:
+    """One pixel of each cell of ``cell`` by ``cell`` candidates: that with the largest gradient.
+
+    What no whole cell holds has no say. The gradient is the central difference.
+
+    Args:
+        image: (height, width) float32.
+        valid: (rows, across) bool, which candidates count; None for all.
+        rows: y of the candidates, none of them the image's first or last.
+        left: x of the first of each row.
+        across: how many there are in a row.
+        apart: pixels from one to the next.
+        cell: see above.
+        normalisation: scale and offset of x, then of y: normalised = scale * pixel + offset.
+    """
+    image = packed(image)
+    rows = np.ascontiguousarray(rows, np.int64)
+    stride = in_lanes((across // cell) * (rows.size // cell))
+    space = np.empty(ROWS * stride, np.float32)
+    found = _Elected()
+    call(
+        "elect",
+        _Elect(
+            plane(image, np.float32),
+            Plane() if valid is None else plane(valid, np.bool_),
+            rows.ctypes.data,
+            across,
+            rows.size,
+            left,
+            apart,
+            cell,
+            *normalisation,
+            space.ctypes.data,
+            ctypes.addressof(found),
+        ),
+    )
+    padded = in_lanes(found.count)
+    table = space[: ROWS * padded].reshape(ROWS, padded)
+    return Elected(table, found.count, found.mean, found.spread, found.energy)
+
+
+def sampled(
+    source: Values,
+    table: Values,
+    count: int,
+    warp: NDArray[np.float64],
+    *,
+    reach: int,
+    known: float,
+) -> Values:
+    """Values of the source at warped points, (n,); ``known`` where there is none.
+
+    Args:
+        source: see ``PointSweep``, like ``table``, ``count``, ``reach`` and ``known``.
+        table: of the points.
+        count: how many there are.
+        warp: (3, 3), pixel of the target's level -> pixel of the source's.
+        reach: pixels of the level next to its border that are not in the source.
+        known: what lies above is not known.
+    """
+    source = packed(source)
+    padded = table.shape[1]
+    values, scratch = (np.empty(rows * padded, np.float32) for rows in (1, _SCRATCH_ROWS))
+    call(
+        "points",
+        _Points(
+            source=plane(source, np.float32),
+            table=table.ctypes.data,
+            count=count,
+            motion=1,
+            warp=_Doubles9(*warp.ravel().tolist()),
+            reach=reach,
+            known=known,
+            constant=1.0,
+            least_scale=1.0,
+            values=values.ctypes.data,
+            scratch=scratch.ctypes.data,
+        ),
+    )
+    return values[:count]
 
 
 class PointSweep:
@@ -109,12 +239,11 @@ class PointSweep:
     Args:
         source: (height, width) float32, what is not known of it above ``known``; 0 pixels of its
             border are left out, ``reach`` of the level's are.
-        place: x and y of each point in pixels of the level, (n,) float32 each.
-        image: (n,) float32.
-        bends: (n,) float32 each, or None.
-        monomials: (6, n) float32.
-        columns: (p + 2 terms, n) ``padded``.
+        table: of the points, see ``Elected``.
+        count: how many there are.
         ranked: indices of the points whose residuals tell the scale.
+        basis: (p, 8), the columns of the motion, each as a sum of those of the table.
+        bent: whether the bends are taken off.
         terms: 0, 1 or 6.
         reach, known: see ``source``.
         loss: its name.
@@ -127,13 +256,12 @@ class PointSweep:
     def __init__(
         self,
         source: Values,
-        place: tuple[Values, Values],
-        image: Values,
-        bends: Sequence[Values] | None,
-        monomials: Values,
-        columns: Values,
+        table: Values,
+        count: int,
         ranked: NDArray[np.int64],
         *,
+        basis: NDArray[np.float64],
+        bent: bool,
         terms: int,
         reach: int,
         known: float,
@@ -143,36 +271,25 @@ class PointSweep:
         noise: tuple[float, float, float, float],
     ) -> None:
         source = packed(source)
-        arrays = [*place, image, *(bends or ()), *monomials]
-        arrays = [np.ascontiguousarray(each, np.float32) for each in arrays]
-        columns = np.ascontiguousarray(columns, np.float32)
+        table = np.ascontiguousarray(table, np.float32)
         ranked = np.ascontiguousarray(ranked, np.int64)
-        count = image.size
-        if any(each.shape != (count,) for each in arrays):
-            raise ValueError("points: one value for each point is wanted")
-        if columns.shape[1] != in_lanes(count):
-            raise ValueError("points: the columns must be padded")
-        self._size = len(columns)
-        scratch = np.empty(_SCRATCH_ROWS * columns.shape[1], np.float32)
+        if table.shape != (ROWS, in_lanes(count)):
+            raise ValueError("points: a table of padded rows is wanted")
+        self._motion, self._size = len(basis), len(basis) + 2 * terms
+        scratch = np.empty(_SCRATCH_ROWS * table.shape[1], np.float32)
         self._sums = _PointSums()
         # Whatever the structure points to.
-        self._held = source, arrays, columns, ranked, scratch
-        pointers = [each.ctypes.data for each in arrays]
-        bend = pointers[3:-6] or [None, None]
+        self._held = source, table, ranked, scratch
         self._call = _Points(
             source=plane(source, np.float32),
-            x=pointers[0],
-            y=pointers[1],
-            image=pointers[2],
-            bend_x=bend[0],
-            bend_y=bend[1],
-            monomials=(ctypes.c_void_p * 6)(*pointers[-6:]),
-            columns=columns.ctypes.data,
+            table=table.ctypes.data,
             ranked=ranked.ctypes.data,
             count=count,
             ranked_count=ranked.size,
-            motion=self._size - 2 * terms,
+            motion=self._motion,
             terms=terms,
+            basis=_Doubles64(*basis.ravel().tolist()),
+            bent=bent,
             reach=reach,
             known=known,
             loss=LOSSES.index(loss),

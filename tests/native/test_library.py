@@ -35,6 +35,7 @@ STRUCTURES = {
     "sample": sample._Sample,
     "smooth": pictures._Smooth,
     "rows": rows._Rows,
+    "elect": points._Elect,
     "points": points._Points,
     "windows": tiles._Windows,
     "tiles": tiles._Tiles,

@@ -10,7 +10,20 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine.robust import LOSSES as ENGINE_LOSSES
 from align_cli.engine.robust import NORMAL_MEDIAN
 from align_cli.native import library, points
-from align_cli.native.points import PointSums, PointSweep, padded
+from align_cli.native.points import (
+    BEND_X,
+    ENERGY,
+    FACTOR,
+    MOTION,
+    OFFSET,
+    ROWS,
+    Elected,
+    PointSums,
+    PointSweep,
+    X,
+    elect,
+    sampled,
+)
 from align_cli.native.rows import LOSSES
 
 SIZE = (41, 33)
@@ -49,8 +62,19 @@ class Case:
         self.bends = (values(n), values(n)) if self.bent else None
         u, v = self.x / 20 - 1, self.y / 20 - 1
         self.monomials = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v])
-        light = self.monomials[: self.terms]
-        self.columns = np.concatenate([values(self.motion, n), light * self.image, light])
+        self.basis = np.zeros((self.motion, 8))
+        self.basis[range(self.motion), range(8 - self.motion, 8)] = rng.uniform(0.5, 2.0)
+        self.basis[0, 7] -= 0.3
+        self.table = np.zeros((ROWS, -(-n // library.LANES) * library.LANES), np.float32)
+        rows = self.table[:, :n]
+        rows[X : X + 2] = self.x, self.y
+        if self.bends is not None:
+            rows[BEND_X : BEND_X + 2] = self.bends
+        rows[MOTION : MOTION + 8] = values(8, n)
+        rows[FACTOR : FACTOR + 6] = self.monomials * self.image
+        rows[OFFSET : OFFSET + 6] = self.monomials
+        light = rows[FACTOR : FACTOR + self.terms], rows[OFFSET : OFFSET + self.terms]
+        self.columns = np.concatenate([self.basis @ rows[MOTION : MOTION + 8], *light])
         self.ranked = np.flatnonzero(rng.random(n) < 0.4)
         self.factor = np.array([0.9, 0.1, -0.2, 0.05, 0.1, -0.05])
         self.offset = np.array([0.1, -0.1, 0.2, 0.15, -0.1, 0.05])
@@ -62,12 +86,11 @@ class Case:
     def sweep(self, loss: str, **changes: object) -> PointSweep:
         given = {
             "source": self.source,
-            "place": (self.x, self.y),
-            "image": self.image,
-            "bends": self.bends,
-            "monomials": self.monomials,
-            "columns": padded(self.columns),
+            "table": self.table,
+            "count": self.count,
             "ranked": self.ranked,
+            "basis": self.basis,
+            "bent": self.bent,
             "terms": self.terms,
             "reach": REACH,
             "known": KNOWN,
@@ -203,8 +226,9 @@ def test_a_source_of_any_strides_gives_the_same_bits() -> None:
         {"terms": 2},
         {"constant": 0.0},
         {"least_scale": 0.0},
-        {"columns": np.zeros((8, 203), np.float32)},
-        {"image": np.zeros(7, np.float32)},
+        {"table": np.zeros((ROWS, 203), np.float32)},
+        {"count": 7},
+        {"basis": np.full((6, 8), np.nan)},
     ],
 )
 def test_what_has_no_sense_is_refused(change: dict[str, object]) -> None:
@@ -212,9 +236,164 @@ def test_what_has_no_sense_is_refused(change: dict[str, object]) -> None:
         Case().found("tukey", **change)  # type: ignore[arg-type]
 
 
-def test_the_structure_is_as_large_as_the_cores() -> None:
+@pytest.mark.parametrize("masked", [False, True])
+def test_samples_are_the_books_or_unknown(masked: bool) -> None:
+    case = Case(masked=masked, bent=True)
+    found = sampled(case.source, case.table, case.count, WARP, reach=REACH, known=KNOWN)
+    place = WARP @ np.stack([case.x, case.y, np.ones(case.count)])
+    x, y = place[:2] / place[2] - REACH
+    inside = (x >= 0) & (x <= SIZE[0] - 1) & (y >= 0) & (y <= SIZE[1] - 1)
+    x, y = np.where(inside, x, 0.0), np.where(inside, y, 0.0)
+    left, top = np.minimum(x.astype(int), SIZE[0] - 2), np.minimum(y.astype(int), SIZE[1] - 2)
+    a, b, s = x - left, y - top, case.source.astype(np.float64)
+    upper = s[top, left] * (1 - a) + s[top, left + 1] * a
+    values = upper * (1 - b) + (s[top + 1, left] * (1 - a) + s[top + 1, left + 1] * a) * b
+    known = inside & (values < KNOWN)
+    assert 0 < known.sum() < case.count
+    assert_allclose(found[known], values[known], atol=1e-4)
+    assert_array_equal(found[~known], np.float32(KNOWN))
+
+
+NORMALISATION = 0.02, -0.7, 0.02, -0.5
+
+
+@dataclass
+class Candidates:
+    """Candidates of cells, and which of them the book elects."""
+
+    size: tuple[int, int] = (61, 47)
+    cell: int = 3
+    apart: int = 2
+    left: int = 4
+    masked: bool = False
+    gap: bool = False
+
+    def __post_init__(self) -> None:
+        rng = np.random.default_rng(self.cell)
+        width, height = self.size
+        self.image = rng.normal(3.0, 1.0, (height, width)).astype(np.float32)
+        rows = np.arange(2, height - 2, self.apart)
+        self.rows = np.concatenate([rows[:5], rows[9:]]) if self.gap else rows
+        self.columns = np.arange(self.left, width - 1, self.apart)
+        shape = self.rows.size, self.columns.size
+        self.valid = rng.random(shape) < 0.4 if self.masked else None
+
+    def found(self, **changes: object) -> Elected:
+        given = {
+            "image": self.image,
+            "valid": self.valid,
+            "rows": self.rows,
+            "left": self.left,
+            "across": self.columns.size,
+            "apart": self.apart,
+            "cell": self.cell,
+            "normalisation": NORMALISATION,
+        }
+        return elect(**(given | changes))  # type: ignore[arg-type]
+
+    def book(self) -> Elected:
+        image = self.image.astype(np.float64)
+        here, chosen = [], []
+        for k in range(0, self.rows.size - self.cell + 1, self.cell):
+            for i in range(0, self.columns.size - self.cell + 1, self.cell):
+                energies = {}
+                for down, across in np.ndindex(self.cell, self.cell):
+                    if self.valid is not None and not self.valid[k + down, i + across]:
+                        continue
+                    y, x = self.rows[k + down], self.columns[i + across]
+                    gx = (image[y, x + 1] - image[y, x - 1]) / 2
+                    gy = (image[y + 1, x] - image[y - 1, x]) / 2
+                    energies[x, y, gx, gy] = gx * gx + gy * gy
+                    here.append((image[y, x], gx * gx + gy * gy))
+                if energies:
+                    best = max(energies, key=lambda each: energies[each])
+                    chosen.append((*best, energies[best]))
+        value, energy = np.array(here).reshape(-1, 2).T
+        x, y, gx, gy, best = np.array(chosen).reshape(-1, 5).T
+        column, row = x.astype(int), y.astype(int)
+        u, v = NORMALISATION[0] * x + NORMALISATION[1], NORMALISATION[2] * y + NORMALISATION[3]
+        around = image[row, column - 1] + image[row, column + 1]
+        above = image[row - 1, column] + image[row + 1, column]
+        middle = image[row, column]
+        monomials = np.array([np.ones_like(u), u, v, u * u, u * v, v * v])
+        gx, gy = gx / NORMALISATION[0], gy / NORMALISATION[0]
+        both = gx * u + gy * v
+        table = [x, y, around / 2 - middle, above / 2 - middle, best]
+        table += [gx * u, gx * v, gx, gy * u, gy * v, gy, -u * both, -v * both]
+        table += [*((middle - value.mean()) * monomials), *monomials]
+        return Elected(np.array(table), len(x), value.mean(), value.std(), energy.mean())
+
+
+GROUNDS: dict[str, dict[str, object]] = {
+    "cells": {},
+    "pixels": {"cell": 1, "apart": 1},
+    "masked": {"masked": True},
+    "few": {"masked": True, "cell": 2, "size": (23, 19)},
+    "bands": {"gap": True, "apart": 3},
+}
+
+
+@pytest.mark.parametrize("ground", GROUNDS)
+def test_each_cell_sends_the_candidate_of_the_book(ground: str) -> None:
+    candidates = Candidates(**GROUNDS[ground])  # type: ignore[arg-type]
+    found, book = candidates.found(), candidates.book()
+    assert found.number == book.number > 0
+    assert found.table.shape == (ROWS, -(-found.number // library.LANES) * library.LANES)
+    assert_allclose(found.table[:, : found.number], book.table, rtol=1e-4, atol=1e-4)
+    assert not found.table[:, found.number :].any()
+    assert_allclose(
+        [found.mean, found.spread, found.energy], [book.mean, book.spread, book.energy], rtol=1e-5
+    )
+
+
+@pytest.mark.parametrize("level", library.levels())
+@pytest.mark.parametrize("ground", GROUNDS)
+def test_every_level_elects_the_same_bits(ground: str, level: str) -> None:
+    candidates = Candidates(**GROUNDS[ground])  # type: ignore[arg-type]
+    one = candidates.found()
+    with library.forced(level):
+        other = candidates.found()
+    for first, second in zip(one, other, strict=True):
+        assert_array_equal(first, second)
+
+
+def test_of_equal_candidates_the_first_is_elected_and_none_where_none_is_valid() -> None:
+    flat = Candidates(cell=2, apart=1)
+    found = flat.found(image=np.zeros_like(flat.image))
+    assert_array_equal(found.table[X, :3], [4, 6, 8])
+    assert_array_equal(found.table[ENERGY], 0.0)
+    nothing = flat.found(valid=np.zeros((flat.rows.size, flat.columns.size), np.bool_))
+    assert (nothing.number, nothing.mean, nothing.energy) == (0, 0.0, 0.0)
+    assert flat.found(cell=100).number == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"rows": np.array([3, 0])},
+        {"rows": np.array([46])},
+        {"left": 0},
+        {"across": 29},
+        {"cell": 0},
+        {"apart": 0},
+        {"valid": np.ones((3, 3), np.bool_)},
+        {"normalisation": (0.0, 1.0, 1.0, 1.0)},
+        {"normalisation": (1.0, np.nan, 1.0, 1.0)},
+    ],
+)
+def test_candidates_without_sense_are_refused(change: dict[str, object]) -> None:
+    with pytest.raises((ValueError, ZeroDivisionError)):
+        Candidates().found(**change)
+
+
+@pytest.mark.parametrize(
+    ("kernel", "structure"), [(b"points", points._Points), (b"elect", points._Elect)]
+)
+def test_the_structure_is_as_large_as_the_cores(
+    kernel: bytes, structure: type[ctypes.Structure]
+) -> None:
     core, index = library.core(), 0
-    while (name := core.imalign_kernel_name(index)) != b"points":
+    while (name := core.imalign_kernel_name(index)) != kernel:
         assert name
         index += 1
-    assert core.imalign_kernel_bytes(index) == ctypes.sizeof(points._Points)
+    assert core.imalign_kernel_bytes(index) == ctypes.sizeof(structure)

@@ -37,6 +37,7 @@
     KERNEL(sample) \
     KERNEL(smooth) \
     KERNEL(rows) \
+    KERNEL(elect) \
     KERNEL(points) \
     KERNEL(windows) \
     KERNEL(tiles) \
@@ -186,6 +187,43 @@ struct imalign_rows {
     (2 * (IMALIGN_GROUP + 2) * (((WIDTH) + 33) / 16 * 16) +              \
      IMALIGN_SMOOTH_SCRATCH((WIDTH) + IMALIGN_WINDOW_SIDE + 2) + IMALIGN_WINDOW)
 
+/* What is known of chosen points of the target: rows of a table of float32, a value for each point,
+ * then zeros up to a multiple of 16. `unit` is the length in pixels of a unit of u and v, and g the
+ * gradient per unit. */
+enum imalign_point_row {
+    IMALIGN_POINT_X = 0,       /* pixels of the level */
+    IMALIGN_POINT_Y,
+    IMALIGN_POINT_BEND_X,      /* half the second differences */
+    IMALIGN_POINT_BEND_Y,
+    IMALIGN_POINT_ENERGY,      /* squared gradient, per pixel */
+    IMALIGN_POINT_MOTION,      /* g times dD/dp of a homography: gx u, gx v, gx, gy u, gy v, gy, */
+                               /* -u (gx u + gy v), -v (gx u + gy v) */
+    IMALIGN_POINT_FACTOR = IMALIGN_POINT_MOTION + 8, /* the image times the monomials: */
+    IMALIGN_POINT_OFFSET = IMALIGN_POINT_FACTOR + 6, /* 1, u, v, u u, u v, v v */
+    IMALIGN_POINT_ROWS = IMALIGN_POINT_OFFSET + 6
+};
+
+/* One point of each cell of `cell` by `cell` candidates: that with the largest squared gradient.
+ *
+ * Candidate (i, k) is the pixel (left + i * apart, row[k]); none lies at the image's border. Those
+ * whose byte of `valid` is 0 are none. What no whole cell holds has no say. The gradient is the
+ * central difference; u = x_scale * x + x_offset, and v in y. */
+struct imalign_elect {
+    struct imalign_plane image; /* float32, the pixels of a row side by side */
+    struct imalign_plane valid; /* bytes, a value for each candidate; may be absent */
+    const int64_t *row;
+    int64_t across, down, left, apart, cell;
+    double x_scale, x_offset, y_scale, y_offset;
+    float *table;        /* rows of (across / cell) * (down / cell) values, and zeros to 16; but as */
+                         /* many points as are found, each row padded to 16, are written */
+    struct imalign_elected *found;
+};
+
+struct imalign_elected {
+    double mean, spread, energy; /* of the candidates: grey values, squared gradient */
+    int64_t candidates, count;   /* that are valid; points */
+};
+
 /* What chosen points add up to; see imalign_points. */
 struct imalign_point_sums {
     double vector[20], matrix[400]; /* size, and size x size, size = motion + 2 terms */
@@ -196,26 +234,27 @@ struct imalign_point_sums {
 
 /* The normal equations of chosen points: columns^T w r and columns^T w columns.
  *
- * Every pointer is to `count` values, those of `columns` to size rows of as many, each padded with
- * zeros to a multiple of 16. A point is known where it lies within the source, less `reach`, and
- * where what is sampled linearly is below `known`. With bends, their share of linear sampling is
- * taken off the residual. A scale that is not above 0 is estimated from the ranked points. */
+ * A point is known where it lies within the source, less `reach`, and where what is sampled
+ * linearly is below `known`. If `bent`, the bends' share of linear sampling is taken off the
+ * residual. A scale that is not above 0 is estimated from the ranked points. */
 struct imalign_points {
     struct imalign_plane source; /* float32, large where it is not known */
-    const float *x, *y, *image, *bend_x, *bend_y, *monomials[6], *columns;
+    const float *table;          /* see imalign_point_row */
     const int64_t *ranked;
     int64_t count, ranked_count;
     int64_t motion, terms; /* columns of the motion; of factor and of offset: 0, 1 or 6 */
+    double basis[8][8];    /* those of the motion, each as a sum of the table's */
     double warp[9], factor[6], offset[6];
-    int64_t varies; /* whether factor or offset have more than their first coefficient */
+    int64_t bent, varies; /* whether factor or offset have more than their first coefficient */
     int64_t reach;
     double known;
     int64_t loss;
     double constant, scale, at_least, least_scale;
     double noise, spread, least_noise, most_noise; /* see equations.noise_to_take_off */
     int64_t with_matrix;
+    float *values;  /* if there: what is sampled, padded to 16, and `known` where nothing is */
     float *scratch; /* IMALIGN_POINTS_SCRATCH(count) values, overwritten */
-    struct imalign_point_sums *sums;
+    struct imalign_point_sums *sums; /* if not there, values alone are written */
 };
 
 #define IMALIGN_POINTS_SCRATCH(COUNT) (4 * (((COUNT) + 15) / 16 * 16))

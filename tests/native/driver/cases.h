@@ -158,30 +158,53 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     }
 }
 
+static inline void draw_elect(struct stream *from, struct imalign_elect *call) {
+    struct size level = draw_size(from);
+    level.width += 4, level.height += 4;
+    call->image = draw_packed(from, FLOAT32, level, 0.0, 255.0);
+    call->cell = draw_whole(from, 1, 3);
+    call->apart = draw_whole(from, 1, 3);
+    call->left = draw_whole(from, 1, 3);
+    call->across = (level.width - 2 - call->left) / call->apart + 1;
+    call->down = draw_whole(from, 0, level.height);
+    if (draw_once_in(from, 2)) {
+        struct size candidates = {call->across, call->down};
+        call->valid = draw_plane(from, BYTES, candidates, -64.0, 256.0);
+    }
+    int64_t *rows = draw_indices(from, call->down, level.height - 2, level.height - 2);
+    for (int64_t k = 0; k < call->down; k++) rows[k] += 1;
+    if (call->down) memcpy(buffers[buffer_count - 1].before, rows, (size_t)call->down * 8);
+    call->row = rows;
+    call->x_scale = draw_number(from, 0.01, 0.1), call->x_offset = draw_number(from, -1.0, 0.0);
+    call->y_scale = draw_number(from, 0.01, 0.1), call->y_offset = draw_number(from, -1.0, 0.0);
+    const int64_t cells = (call->across / call->cell) * (call->down / call->cell);
+    const int64_t padded = (cells + 15) / 16 * 16;
+    call->table = draw_numbers(from, FLOAT32, IMALIGN_POINT_ROWS * padded, 1, 0, 0, 0);
+    call->found = draw_records(from, "dddqq", 1);
+    if (from->hostile && draw_once_in(from, 16)) {
+        int64_t *const wrong[] = {&call->left, &call->apart, &call->cell};
+        const int64_t values[] = {-1, INT64_MIN, INT64_MAX, IMALIGN_LONGEST_SIDE + 1};
+        *wrong[draw_whole(from, 0, 2)] = values[draw_whole(from, 0, 3)];
+    }
+}
+
 static inline void draw_points(struct stream *from, struct imalign_points *call) {
     struct size level = draw_size(from);
     call->source = draw_packed(from, FLOAT32, level, 0.0, 255.0);
     call->count = draw_whole(from, 1, 90);
     const int64_t count = call->count, padded = (count + 15) / 16 * 16;
-    call->x = draw_numbers(from, FLOAT32, count, 0, 0, -1.0, (double)level.width + 2.0);
-    call->y = draw_numbers(from, FLOAT32, count, 0, 0, -1.0, (double)level.height + 2.0);
-    call->image = draw_numbers(from, FLOAT32, count, 0, 0, 0.0, 255.0);
-    if (draw_once_in(from, 2)) {
-        call->bend_x = draw_numbers(from, FLOAT32, count, 0, 0, -9.0, 9.0);
-        call->bend_y = draw_numbers(from, FLOAT32, count, 0, 0, -9.0, 9.0);
-    }
-    for (int i = 0; i < 6; i++)
-        call->monomials[i] = draw_numbers(from, FLOAT32, count, 0, 0, -1.0, 1.0);
-
     static const int64_t motions[] = {2, 3, 4, 6, 8}, terms[] = {0, 1, 6};
     call->motion = motions[draw_whole(from, 0, 4)];
     call->terms = terms[draw_whole(from, 0, 2)];
-    const int64_t size = call->motion + 2 * call->terms;
-    uint8_t *columns = draw_numbers(from, FLOAT32, size * padded, 0, 0, -20.0, 20.0);
-    for (int64_t i = 0; i < size; i++)
-        memset(columns + (i * padded + count) * 4, 0, (size_t)(padded - count) * 4);
-    memcpy(buffers[buffer_count - 1].before, columns, buffers[buffer_count - 1].length);
-    call->columns = (const float *)(const void *)columns;
+    for (int64_t a = 0; a < call->motion; a++)
+        for (int k = 0; k < 8; k++)
+            if (draw_once_in(from, 3)) call->basis[a][k] = draw_number(from, -1.0, 1.0);
+    call->bent = draw_once_in(from, 2);
+    uint8_t *table = draw_numbers(from, FLOAT32, IMALIGN_POINT_ROWS * padded, 0, 0, -20.0, 60.0);
+    for (int64_t i = 0; i < IMALIGN_POINT_ROWS; i++)
+        memset(table + (i * padded + count) * 4, 0, (size_t)(padded - count) * 4);
+    memcpy(buffers[buffer_count - 1].before, table, buffers[buffer_count - 1].length);
+    call->table = (const float *)(const void *)table;
     call->ranked_count = draw_whole(from, 0, count);
     call->ranked = draw_indices(from, call->ranked_count, count, count);
 
@@ -204,7 +227,10 @@ static inline void draw_points(struct stream *from, struct imalign_points *call)
     call->most_noise = draw_number(from, 0.1, 0.5);
     call->with_matrix = draw_once_in(from, 2);
     call->scratch = draw_scratch(from, FLOAT32, IMALIGN_POINTS_SCRATCH(count));
-    call->sums = draw_records(from, a_sum(sizeof *call->sums / 8), 1);
+    if (draw_once_in(from, 4))
+        call->values = draw_numbers(from, FLOAT32, padded, 1, 0, 0, 0);
+    if (!call->values || draw_once_in(from, 2))
+        call->sums = draw_records(from, a_sum(sizeof *call->sums / 8), 1);
     if (from->hostile && draw_once_in(from, 16)) {
         int64_t *const wrong[] = {&call->count, &call->ranked_count, &call->motion,
                                   &call->terms, &call->reach,        &call->loss};
