@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.alignment import Agreement, Quality
 from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.bands import Bands
 from align_cli.engine.luma import Luma
 from align_cli.engine.photometry import FIELD
 from align_cli.engine.sampling import row_intervals
@@ -25,6 +26,9 @@ MOST_MEASURED: Final = 1 << 14
 FEWEST_ROWS: Final = 64
 """However wide they are, so many rows, spread over the overlap, if it has so many; then not all
 of their columns."""
+
+NEIGHBOURS: Final = 4
+"""Rows that lie side by side: what is near one is made with it."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
@@ -55,12 +59,10 @@ def difference_unit(source: Luma, target: Luma) -> float:
     return max(source.scale, target.scale)
 
 
-def compare(source: Luma, target: Luma, warp: Matrix, rows: slice) -> Comparison:
-    """Sample the source through a full-size warp on some rows of the target's grid.
-
-    ``rows`` has a start and an end, and may have a step.
-    """
-    width, step = target.size[0], rows.step or 1
+def compare(source: Luma, target: Luma, warp: Matrix, rows: Bands) -> Comparison:
+    """Sample the source through a full-size warp on some rows of the target's grid."""
+    width, y = target.size[0], rows.y.astype(np.intp)
+    picked = y if rows.count > 1 else slice(int(y[0]), int(y[-1]) + 1)
     unit = difference_unit(source, target)
     picture = target.picture(_AS_IT_IS)
     picture = picture._replace(weights=picture.weights * np.float32(target.scale / unit))
@@ -69,17 +71,17 @@ def compare(source: Luma, target: Luma, warp: Matrix, rows: slice) -> Comparison
     factor[0], offset[0] = source.scale / unit, (source.offset - target.offset) / unit
     run = Run(
         0,
-        rows.start,
-        (width, rows.stop - rows.start),
+        rows.first,
+        (width, len(y)),
         picture,
         None,
         None,
         None,
-        None if target.valid is None else target.valid[rows.start : rows.stop],
+        None if target.valid is None else target.valid[picked],
         0.0,
         (0.0, 0.0, 0.0, 0.0),
         0.0,
-        step,
+        bands=(0, rows.rows, rows.period),
     )
     seen = Seen(
         source.picture(_AS_IT_IS),
@@ -93,7 +95,7 @@ def compare(source: Luma, target: Luma, warp: Matrix, rows: slice) -> Comparison
     )
     shown = Shown.empty(*run.shape)
     run_sums(run, seen, shown=shown)
-    values = target.part(np.s_[rows, :]) * np.float32(target.scale / unit)
+    values = target.part(np.s_[picked, :]) * np.float32(target.scale / unit)
     return Comparison(values, shown.residual, shown.inside > 0)
 
 
@@ -109,8 +111,8 @@ def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mas
     for rows in _strips(target, range(height)):
         both = compare(source, target, warp, rows)
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
-            np.multiply(both.difference, unit, out=residual[rows])
-        overlap[rows] = both.inside
+            np.multiply(both.difference, unit, out=residual[rows.slices[0]])
+        overlap[rows.slices[0]] = both.inside
     return residual, overlap
 
 
@@ -126,15 +128,14 @@ def measure(
     overlap is always counted whole.
     """
     masked = source.valid is not None or target.valid is not None
+    columns = 1 if masked else max(1, FEWEST_ROWS * target.size[0] // (2 * MOST_MEASURED))
 
-    def strips(lengths: NDArray[np.intp]) -> list[slice]:
+    def strips(lengths: NDArray[np.intp]) -> list[Bands]:
         reached = _reached_rows(lengths)
-        return _strips(target, reached, 1 if masked else _rows_apart(lengths, len(reached)))
+        return _strips(target, reached) if masked else _spread(lengths, reached)
 
-    def compared(warp: Matrix, rows: slice) -> Comparison:
-        both = compare(source, target, warp, rows)
-        pixels = FEWEST_ROWS * target.size[0]
-        return both if masked else both.columns(max(1, pixels // (2 * MOST_MEASURED)))
+    def compared(warp: Matrix, rows: Bands) -> Comparison:
+        return compare(source, target, warp, rows).columns(columns)
 
     lengths = _covered(source, target, final)
     after, before = np.zeros((2, 8))
@@ -174,22 +175,28 @@ def _reached_rows(lengths: NDArray[np.intp]) -> range:
     return range(int(seen[0]), int(seen[-1]) + 1) if seen.size else range(0)
 
 
-def _rows_apart(lengths: NDArray[np.intp], reached: int) -> int:
-    """How many rows there are to each that is looked at.
+def _spread(lengths: NDArray[np.intp], reached: range) -> list[Bands]:
+    """Bands of rows that stand for all that are reached, or those where they are few.
 
-    ``lengths`` are the pixels of each row that the source covers, in so many rows.
+    ``lengths`` are the pixels of each row that the source covers.
     """
-    return max(1, min(int(lengths.sum()) // MOST_MEASURED, reached // FEWEST_ROWS))
+    pixels = int(lengths.sum())
+    if pixels == 0:
+        return []
+    rows = max(FEWEST_ROWS, 2 * MOST_MEASURED * len(reached) // pixels)
+    if rows >= len(reached):
+        return [Bands(reached.start, len(reached), len(reached), 1)]
+    count = max(1, rows // NEIGHBOURS)
+    period = len(reached) // count
+    return [Bands(reached.start + (period - NEIGHBOURS) // 2, NEIGHBOURS, period, count)]
 
 
-def _strips(target: Luma, rows: range, apart: int = 1) -> list[slice]:
-    """Every so manieth of some rows of the target, in strips of about ``_STRIP_PIXELS``."""
-    of_strip = max(1, _STRIP_PIXELS // target.size[0]) * apart
-    first = rows.start + (apart // 2 if apart < len(rows) else 0)
-    return [
-        slice(top, min(top + of_strip, rows.stop), apart)
-        for top in range(first, rows.stop, of_strip)
-    ]
+def _strips(target: Luma, rows: range) -> list[Bands]:
+    """Some rows of the target, in strips of about ``_STRIP_PIXELS``."""
+    height = max(1, _STRIP_PIXELS // target.size[0])
+    tops = rows[::height]
+    heights = [min(height, rows.stop - top) for top in tops]
+    return [Bands(top, high, high, 1) for top, high in zip(tops, heights, strict=True)]
 
 
 def _agreement_sums(both: Comparison, where: Mask) -> NDArray[np.float64]:

@@ -124,7 +124,7 @@ def test_of_large_images_evenly_spaced_rows_tell(
     source, target = lumas("uint8", holes) if holes else tuple(map(luma, grey_pair()))
     start, final = shift(2.0, 1.0), motion("rigid", SIZE, 6.0, 2)
     whole = measure(source, target, start, final)
-    monkeypatch.setattr(agreement_module, "MOST_MEASURED", SIZE[0] * SIZE[1] // 4)
+    monkeypatch.setattr(agreement_module, "MOST_MEASURED", SIZE[0] * SIZE[1] // 6)
     monkeypatch.setattr(agreement_module, "FEWEST_ROWS", 8)
     monkeypatch.setattr(agreement_module, "_STRIP_PIXELS", 9 * SIZE[0])
     if large:
