@@ -24,7 +24,7 @@ LEAST_NOISE: Final = 1e-3
 have: 8 bits round by 0.0011 of all of theirs."""
 
 RANKED_ROWS: Final = 64
-"""So many rows and columns at most, evenly spaced, whose values give the range."""
+"""Rows and columns, evenly spaced, whose values give the range."""
 
 LEAST_GAIN: Final = 1e-3
 """A source of less contrast than this share of the target's counts as if it had so much."""
@@ -101,7 +101,7 @@ def power_density(image: Level, level: int, noise: float) -> float:
         noise: standard deviation of the noise of full size.
     """
     plane = np.asarray(image.image, np.float32)
-    step_y, step_x = (-(-extent // RANKED_ROWS) for extent in plane.shape)
+    step_y, step_x = (max(1, extent // RANKED_ROWS) for extent in plane.shape)
     ranked = np.sort(plane[::step_y, ::step_x], axis=None)
     least = LEAST_NOISE * float(ranked[-1 - ranked.size // 20] - ranked[ranked.size // 20])
     measured = noise_of_plane(plane) / second_differences(level)
