@@ -26,7 +26,7 @@ from benchmarks.speed import colour_pair
 from benchmarks.timing import interleaved
 
 SIDES = (1000, 2000, 4000, 7000, 10000)
-MOST_SHARE_OF_INPUTS = 3.0
+MOST_SHARE_OF_INPUTS = 2.5
 
 # A process of its own, because a child's peak begins with what its parent holds.
 LAUNCHER = """
