@@ -121,8 +121,7 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
     for start, n in (*cheap, *costly):
         if best is not None and (
             (start in LAST_RESORTS and best.aligned)
-            # Nothing else can hold it too.
-            or ((n > 0 or start in COSTLY) and best.holds_majority)
+            or best.holds_majority  # nothing else can hold it too
         ):
             break
         for found in searches[n].attempts(start, proposed[start][n]):

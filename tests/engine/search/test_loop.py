@@ -205,13 +205,13 @@ def test_what_settles_it_at_once_ends_the_search(asked: Asked) -> None:
     assert asked == []
 
 
-def test_what_holds_the_majority_needs_no_costly_start(asked: Asked) -> None:
-    line = Line({0.0: 60.0, 120.0: 90.0}, {0.0: "held"})
-    assert run(line) == ("identity", 0.0)
-    # Cheap ones may lead to more of it.
-    assert asked == ["one", "two"]
+def test_what_holds_the_majority_needs_no_other_start(asked: Asked) -> None:
     line = Line({0.0: 60.0, 80.0: 90.0}, {0.0: "held", 80.0: "held"})
-    assert run(line) == ("two", 80.0)
+    assert run(line) == ("identity", 0.0)
+    assert asked == []
+    line = Line({0.0: 60.0, 40.0: 70.0, 120.0: 90.0}, {0.0: "aligned", 40.0: "held"})
+    assert run(line) == ("one", 40.0)
+    assert asked == ["one"]
     # What is aligned and no more needs the others.
     line = Line({0.0: 60.0, 120.0: 90.0}, {0.0: "aligned"})
     assert run(line) == ("three", 120.0)
