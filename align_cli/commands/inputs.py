@@ -17,7 +17,10 @@ def read_pair(source_path: str, target_path: str, max_megapixels: float) -> tupl
     Raises:
         UnreadableError: for the source first, if both cannot be read.
     """
-    from align_cli.files.images import read_image  # noqa: PLC0415  (help stays quick)
+    # Help stays quick. To decode takes cv2: the threads would wait for it, beside other imports.
+    import cv2  # noqa: F401, PLC0415
+
+    from align_cli.files.images import read_image  # noqa: PLC0415
 
     with Workers(2) as workers:
         source, target = (
