@@ -23,6 +23,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -214,8 +215,7 @@ def solve_level(
         ratio: by how much a step is shorter than the one before, as far as that is known.
     """
     size, model = equations.size, settings.model
-    to_normalised = normalisation(size)
-    from_normalised = inverse_of_small(to_normalised)
+    to_normalised, from_normalised = _normalisations(size)
     chosen = columns(model.size, settings.light_terms, equations.light_terms)
     place = start
     matrix: NDArray[np.float64] | None = None
@@ -251,7 +251,7 @@ def solve_level(
         if solver.singular:
             return result(Status.SINGULAR, iteration)
         solved = step = solver.step(at_place.vector[chosen])
-        if np.abs(step[: model.size]).max() < SMALL_STEP:
+        if max(map(abs, step[: model.size].tolist())) < SMALL_STEP:
             solved = step / max(at_place.slope, LEAST_SLOPE)
             step = accelerated(solved, before)
             before = Taken(solved, step)
@@ -282,6 +282,13 @@ def solve_level(
         scale = None if last_step > STEADY_SCALE_PX else at_place.scale
     at_rest = settings.or_noise and last_step <= _noise_px(solver, model, size, rmse)
     return result(Status.CONVERGED if at_rest else Status.ITERATION_LIMIT, settings.max_iterations)
+
+
+@lru_cache
+def _normalisations(size: Size) -> tuple[Matrix, Matrix]:
+    """Pixels -> normalised coordinates, and back; not to be written to."""
+    there = normalisation(size)
+    return there, inverse_of_small(there)
 
 
 def _noise_px(solver: Solver, model: MotionModel, size: Size, rmse: float) -> float:
