@@ -18,9 +18,10 @@ from align_cli.engine.options import Options
 from align_cli.engine.pair import Pair
 from align_cli.engine.target import Target
 
-LOOKED_AT: Final = 1 << 22
-"""Pixels of strips of an image of twice as many, or more, that are looked at before all are: spots
-of which thirty lie in 40 MP are among them."""
+LOOKED_AT: Final = 1 << 20
+LOOKED_SHARE: Final = 0.1
+"""Of an image of twice so many pixels, or more, strips of so many and of this share are looked at
+before all are: spots of which thirty lie in 4 or in 40 MP are among them."""
 
 
 def cleaned(
@@ -38,9 +39,10 @@ def cleaned(
     """
     if options.keep_fixed_pattern or pair.source.size != pair.target.size:
         return None
-    kinds = None
-    if quickly or math.prod(pair.source.size) >= 2 * LOOKED_AT:
-        kinds = suspected(pair.source, pair.target.image, pixels=0 if quickly else LOOKED_AT)
+    kinds, pixels = None, math.prod(pair.source.size)
+    if quickly or pixels >= 2 * LOOKED_AT:
+        enough = 0 if quickly else max(LOOKED_AT, round(LOOKED_SHARE * pixels))
+        kinds = suspected(pair.source, pair.target.image, pixels=enough)
         if not any(kinds):
             return None
     source, target = _held(pair.source), _held(pair.target.image)
