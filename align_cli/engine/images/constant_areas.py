@@ -110,11 +110,14 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
     value = float(np.nanquantile(border, end, method="nearest"))
     tolerance = most
     for _ in range(_ROUNDS):
+        before = value, tolerance
         values = border[np.abs(border - value) <= tolerance]
         value = float(np.median(values))
         # Not its median: where noise is clipped at black, half of the values are the level.
         noise = float(np.sqrt(np.square(values - np.float32(value)).mean()))
         tolerance = min(max(TOLERANCE * noise, least), most)
+        if (value, tolerance) == before:
+            break
     if TOLERANCE * noise > least and noise > MOST_TEXTURE * _between_neighbours(
         border, value, tolerance
     ):
