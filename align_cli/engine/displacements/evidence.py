@@ -78,7 +78,8 @@ SURE: Final = 0.8
 """ZNCC from which on a tile that lies within a pixel needs no window."""
 
 SETTLING: Final = -4.0
-"""log10 of the false alarms, at ``MOST_BY_ACCIDENT``, up to which the chance is not measured."""
+"""log10 of the false alarms up to which nothing more is asked; at ``MOST_BY_ACCIDENT`` the chance
+is not even measured."""
 
 NEARLY_ALL: Final = 0.9
 """Where so many tiles lie where they fit best, the others are not asked where they fit."""
@@ -115,7 +116,7 @@ class Evidence:
         coarse: the coarsest level with tiles whose pixel is no larger than what is allowed; the
             finest where none is.
         ambiguous: whether nearly all tiles lie where they fit, in a picture that repeats itself, or
-            the whole fits as well in another place.
+            the whole fits as well in another place; only asked where false alarms are not settled.
         looked_at: gives all levels that may be asked further, finest first.
         away: share of the field's tiles that share another motion, further away than the field
             reaches.
@@ -288,15 +289,19 @@ class LevelEvidence:
         stationary, asked = (int(np.count_nonzero(each)) for each in both)
         return stationary, asked
 
-    def log10_false_alarms(self, parameters: int, tests: int) -> float:
-        """Of the tiles of this level; the chance is only measured where it may matter."""
+    def least_false_alarms(self, parameters: int, tests: int) -> float:
+        """log10 of the false alarms, were all places of a window alike."""
         k, n = self.counts
         if not n:
             return math.log10(tests)
         ideal = Chance(self.search.chance, math.inf)
-        best = log10_false_alarms(k, n, ideal, tests=tests, parameters=parameters)
-        if best > 0.0:
-            return best
+        return log10_false_alarms(k, n, ideal, tests=tests, parameters=parameters)
+
+    def log10_false_alarms(self, parameters: int, tests: int) -> float:
+        """Of the tiles of this level; the chance is only measured where it may matter."""
+        least = self.least_false_alarms(parameters, tests)
+        if least > 0.0 or not self.counts[1]:
+            return least
         return log10_false_alarms(*self.tally, tests=tests, parameters=parameters)
 
 
@@ -350,12 +355,31 @@ def gathered(
     asked = [at(level) for level in levels if len(at(level).tiles)]
     if not asked:
         return None
-    best = min(asked, key=lambda each: each.log10_false_alarms(parameters, tests))
-    told = _told(_telling(asked), best, coarse, allowed, parameters, tests, looked_at)
-    if told.log10_false_alarms > SETTLING:
-        telling = [each for each in looked_at() if each in asked or each.pair.level in fine]
-        told = _with_other_places(told, telling, parameters)
+    best, false_alarms = _best(asked, parameters, tests)
+    told = _told(_telling(asked), best, coarse, allowed, false_alarms, looked_at)
+    if false_alarms <= SETTLING:
+        return told
+    telling = [each for each in looked_at() if each in asked or each.pair.level in fine]
+    told = _with_other_places(told, telling, parameters)
     return replace(told, ambiguous=told.ambiguous or any(each.ambiguous for each in asked))
+
+
+def _best(
+    levels: Sequence[LevelEvidence], parameters: int, tests: int
+) -> tuple[LevelEvidence, float]:
+    """The level with the fewest false alarms, and log10 of them; the first with few enough will do.
+
+    The chance is measured where the tiles promise most first: nothing asks by how much an answer is
+    beyond ``SETTLING``.
+    """
+    best, fewest = levels[0], math.inf
+    for level in sorted(levels, key=lambda each: each.least_false_alarms(parameters, tests)):
+        false_alarms = level.log10_false_alarms(parameters, tests)
+        if false_alarms < fewest:
+            best, fewest = level, false_alarms
+        if fewest <= SETTLING:
+            break
+    return best, fewest
 
 
 def _with_other_places(
@@ -491,8 +515,7 @@ def _told(
     best: LevelEvidence,
     coarse: LevelEvidence,
     allowed: float,
-    parameters: int,
-    tests: int,
+    false_alarms: float,
     looked_at: Callable[[], Sequence[LevelEvidence]],
 ) -> Evidence:
     """The evidence of stage two."""
@@ -506,7 +529,7 @@ def _told(
         tiles=len(best.tiles),
         asked=asked,
         stationary=stationary,
-        log10_false_alarms=best.log10_false_alarms(parameters, tests),
+        log10_false_alarms=false_alarms,
         distinct=distinct,
         follows=distinct & near_enough(field.displacement, field.covariance, allowed),
         allowed_px=allowed,

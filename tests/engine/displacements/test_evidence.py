@@ -14,6 +14,7 @@ from align_cli.engine.displacements.evidence import (
     ALLOWED_PX,
     ALLOWED_SHARE,
     MOST_TILES,
+    SETTLING,
     Evidence,
     LevelEvidence,
     allowed_px,
@@ -95,6 +96,29 @@ def test_nothing_finer_is_looked_at_than_what_settles_it() -> None:
     assert found is not None
     assert found.settled
     assert looked_at == [found.field.level] == [1]
+
+
+def test_the_chance_is_measured_on_no_more_levels_than_it_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[LevelEvidence] = []
+    by_level = LevelEvidence.log10_false_alarms
+
+    def watched(level: LevelEvidence, parameters: int, tests: int) -> float:
+        measured.append(level)
+        return by_level(level, parameters, tests)
+
+    monkeypatch.setattr(LevelEvidence, "log10_false_alarms", watched)
+    right = asked(scene(), again(scene()), periodic=True)
+    assert right.log10_false_alarms < SETTLING
+    assert len(measured) == 1
+    assert right.stationary == measured[0].counts[0]
+    # Where none is sure, the surest counts.
+    measured.clear()
+    wrong = asked(scene(10), again(scene()), periodic=True)
+    assert len(measured) == len(wrong.looked_at()) > 1
+    fewest = min(by_level(each, 8, len(measured)) for each in measured)
+    assert wrong.log10_false_alarms == fewest > SETTLING
 
 
 @pytest.mark.parametrize("by", [(3.0, 0.0), (0.0, -3.0), (-2.5, 2.5), (0.0, 6.0)])
