@@ -226,25 +226,27 @@ def reweighted(
         scatter that they share.
     """
     size = rows.shape[2]
-    # In the axes of a tile's covariance every variance is a number for each axis.
+    # In the axes of a tile's covariance every variance is a number for each axis. All first axes
+    # come before all second ones, so that both lie in rows of their own.
     spread, axes = np.linalg.eigh(covariance)
-    turned = axes.transpose(0, 2, 1)
-    design = (turned @ rows).reshape(-1, size)
-    moved = np.einsum("nij,nj->ni", turned, displacement).ravel()
-    products = (design[:, :, None] * design[:, None, :]).reshape(-1, size * size)
-    spread = np.maximum(spread, 0.0) + LEAST_SIGMA_PX**2
-    sums = spread.sum(axis=1), spread.prod(axis=1)
+    turned = axes.transpose(2, 0, 1)
+    design = np.einsum("jni,nip->jnp", turned, rows).reshape(-1, size)
+    across = np.ascontiguousarray(design.T)
+    moved = np.einsum("jni,ni->jn", turned, displacement).ravel()
+    spread = np.maximum(spread.T, 0.0) + LEAST_SIGMA_PX**2
+    sums, middle = (spread[0] + spread[1], spread[0] * spread[1]), _middle(among, size / 2.0)
     weight, scatter = among.astype(np.float64), np.zeros(len(among))
+    variance = np.broadcast_to(spread, (len(among), *spread.shape))
     for _ in range(ROUNDS):
-        variance = spread + np.square(scatter)[:, None, None]
-        precision = (weight[:, :, None] / variance).reshape(len(among), -1)
-        matrices = (precision @ products).reshape(-1, size, size)
+        precision = (weight[:, None] / variance).reshape(len(among), -1)
+        matrices = (across * precision[:, None]) @ design
         parameters = _each_solved(matrices, (precision * moved) @ design)
-        squares = np.square(moved - parameters @ design.T).reshape(len(among), -1, 2)
-        crossed = (squares * spread[:, ::-1]).sum(axis=2)
-        scatter = _scatter(squares.sum(axis=2), crossed, sums, among, size / 2.0)
-        squared = (squares / (spread + np.square(scatter)[:, None, None])).sum(axis=2)
-        previous, weight = weight, tukey_weight(squared) * among
+        squares = np.square(moved - parameters @ across).reshape(len(among), 2, -1)
+        crossed = squares[:, 0] * spread[1] + squares[:, 1] * spread[0]
+        scatter = _scatter(squares[:, 0] + squares[:, 1], crossed, sums, among, middle)
+        variance = spread + np.square(scatter)[:, None, None]
+        squares /= variance
+        previous, weight = weight, tukey_weight(squares[:, 0] + squares[:, 1]) * among
         if np.abs(weight - previous).max(initial=0.0) < SETTLED:
             break
     return parameters, weight, scatter
@@ -355,11 +357,30 @@ def common_scatter(residual: Points, covariance: Floats) -> float:
     )
     squared, among = np.square(residual).sum(axis=1), np.ones((1, len(own)), np.bool_)
     crossed = determinant * _forms(inverted(own), residual)
-    return float(_scatter(squared[None], crossed[None], (trace, determinant), among, 0.0)[0])
+    middle = _middle(among, 0.0)
+    return float(_scatter(squared[None], crossed[None], (trace, determinant), among, middle)[0])
+
+
+def _middle(among: Mask, free: float) -> NDArray[np.intp]:
+    """(k,) how many residuals are smaller than the median; -1 where there are too few for one.
+
+    Args:
+        among: (k, n) bool, the tiles of each.
+        free: the number of tiles that a fit can lay exactly on itself: so many of the smallest
+            residuals say nothing.
+    """
+    count = np.count_nonzero(among, axis=1)
+    return np.where(count > free + 1.0, np.minimum((count + free) // 2.0, count - 1), -1).astype(
+        np.intp
+    )
 
 
 def _scatter(
-    squared: Floats, crossed: Floats, spread: tuple[Vector, Vector], among: Mask, free: float
+    squared: Floats,
+    crossed: Floats,
+    spread: tuple[Vector, Vector],
+    among: Mask,
+    middle: NDArray[np.intp],
 ) -> Vector:
     """``common_scatter``, (k,).
 
@@ -368,10 +389,8 @@ def _scatter(
         crossed: (k, n) r^T A r, with A the adjugate of a tile's variance.
         spread: (n,) trace and determinant of that.
         among: (k, n) bool, the tiles of each.
-        free: the number of tiles that a fit can lay exactly on itself: so many of the smallest
-            residuals say nothing.
+        middle: (k,) the place of their median, as ``_middle`` has it.
     """
-    count = among.sum(axis=1)
     if not among.shape[1]:
         return np.zeros(len(among))
     # Of each tile the s^2 with which it lies at the median: the larger root of a quadratic.
@@ -379,9 +398,8 @@ def _scatter(
     constant = spread[1] - crossed / MEDIAN_SQUARED
     root = 0.5 * (np.sqrt(np.maximum(linear**2 - 4.0 * constant, 0.0)) - linear)
     root = np.sort(np.where(among, root, np.inf), axis=1)
-    middle = np.clip((count + free) // 2.0, 0, np.maximum(count - 1, 0)).astype(np.intp)
-    least = np.take_along_axis(root, middle[:, None], axis=1)[:, 0]
-    return np.sqrt(np.where(count > free + 1.0, np.maximum(least, 0.0), 0.0))
+    least = root[np.arange(len(root)), middle]
+    return np.sqrt(np.where(middle >= 0, np.maximum(least, 0.0), 0.0))
 
 
 def _inverse(matrix: Floats) -> Floats:
@@ -391,10 +409,10 @@ def _inverse(matrix: Floats) -> Floats:
 
 def _each_solved(matrices: Floats, vectors: Floats) -> Floats:
     """(k, p) solutions of k normal equations, (k, p, p) and (k, p); short where undetermined."""
-    size = matrices.shape[1]
-    diagonal = np.maximum(np.diagonal(matrices, axis1=1, axis2=2), np.finfo(np.float64).tiny)
+    diagonal = np.maximum(np.einsum("kii->ki", matrices), np.finfo(np.float64).tiny)
     scale = 1.0 / np.sqrt(diagonal)
-    scaled = matrices * scale[:, :, None] * scale[:, None, :] + LEAST_RIDGE * np.eye(size)
+    scaled = matrices * scale[:, :, None] * scale[:, None, :]
+    np.einsum("kii->ki", scaled)[...] += LEAST_RIDGE
     return np.asarray(scale * np.linalg.solve(scaled, (scale * vectors)[:, :, None])[:, :, 0])
 
 
