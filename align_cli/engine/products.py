@@ -7,29 +7,40 @@ so), and the last digits depend on how many cores there are. Small products it d
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+Real = TypeVar("Real", np.float32, np.float64)
 
 LARGEST_PRODUCT: Final = 1 << 18
 """Multiplications of a matrix product that OpenBLAS does without threads (its interface/gemm.c)."""
 
 
-def times(plane: NDArray[np.float32], table: NDArray[np.float32]) -> NDArray[np.float32]:
+def times(plane: NDArray[Real], table: NDArray[Real]) -> NDArray[Real]:
     """A plane, (h, w), times a table of a few columns, (w, k): (h, k)."""
     (height, width), columns = plane.shape, table.shape[1]
     rows = max(1, LARGEST_PRODUCT // (width * columns))
     if height <= rows:
         return plane @ table
     whole = height // rows * rows
-    product = np.empty((height, columns), np.float32)
+    product = np.empty((height, columns), plane.dtype)
     np.matmul(
         plane[:whole].reshape(-1, rows, width),
         table,
         out=product[:whole].reshape(-1, rows, columns),
     )
     np.matmul(plane[whole:], table, out=product[whole:])
+    return product
+
+
+def along(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Matrices, (..., p, m), times one of many rows, (m, q): (..., p, q), of few p and q."""
+    step = max(1, LARGEST_PRODUCT // (first.shape[-2] * second.shape[1]))
+    product = first[..., :step] @ second[:step]
+    for at in range(step, len(second), step):
+        product += first[..., at : at + step] @ second[at : at + step]
     return product
 
 

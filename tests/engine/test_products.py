@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from align_cli.engine import products
-from align_cli.engine.products import inner, times
+from align_cli.engine.products import along, inner, times
 
 
 def numbers(*shape: int) -> np.ndarray:
@@ -21,9 +21,31 @@ def test_a_plane_times_a_table_is_their_product(
     plane, table = numbers(*shape), numbers(shape[1], 5)
     expected = plane.astype(float) @ table
     assert_allclose(times(plane, table), expected, atol=1e-4)
+    assert times(plane, table).dtype == np.float32
+    assert_allclose(times(plane.astype(float), table.astype(float)), expected, rtol=1e-12)
     # Rows of a wider plane, as a strip has them.
     wide = np.concatenate([plane, plane], axis=1)
     assert_allclose(times(wide[:, : shape[1]], table), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("largest", [1, 100, 1 << 18])
+def test_matrices_are_multiplied_in_parts_of_their_long_side(
+    largest: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(products, "LARGEST_PRODUCT", largest)
+    first, second = numbers(3, 4, 41).astype(np.float64), numbers(41, 5).astype(np.float64)
+    assert_allclose(along(first, second), first @ second, rtol=1e-12)
+    # None shares its work out among threads, and none of its rows are left out.
+    sizes: list[int] = []
+
+    class Watched(np.ndarray):
+        def __matmul__(self, other: np.ndarray) -> np.ndarray:
+            sizes.append(4 * other.size)
+            return np.asarray(self) @ other
+
+    assert_allclose(along(first.view(Watched), second), first @ second, rtol=1e-12)
+    assert max(sizes) <= max(largest, 4 * 5)
+    assert sum(sizes) == 4 * second.size
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 50), (40, 2)])

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Points, Vector
 from align_cli.engine.coordinates import Size, map_points, normalisation
 from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.products import along, times
 from align_cli.engine.robust import LOSSES, OUTLIER
 
 Floats = NDArray[np.float64]
@@ -141,7 +142,7 @@ class Basis:
             return np.full(len(points), np.inf)
         monomials = self.monomials(points, size)
         both = sum(along.T @ fit.covariance @ along for along in (self.along_x, self.along_y))
-        return np.asarray(((monomials @ both) * monomials).sum(axis=1))
+        return np.asarray((times(monomials, np.asarray(both)) * monomials).sum(axis=1))
 
 
 def of_model(model: MotionModel) -> Basis:
@@ -235,21 +236,29 @@ def reweighted(
     moved = np.einsum("jni,ni->jn", turned, displacement).ravel()
     spread = np.maximum(spread.T, 0.0) + LEAST_SIGMA_PX**2
     sums, middle = (spread[0] + spread[1], spread[0] * spread[1]), _middle(among, size / 2.0)
-    weight, scatter = among.astype(np.float64), np.zeros(len(among))
+    parameters, scatter = np.zeros((len(among), size)), np.zeros(len(among))
+    weight = among.astype(np.float64)
+    # Most settle soon; the others go on without them.
+    left, weights = np.arange(len(among)), weight.copy()
     variance = np.broadcast_to(spread, (len(among), *spread.shape))
     for _ in range(ROUNDS):
-        precision = (weight[:, None] / variance).reshape(len(among), -1)
-        matrices = (across * precision[:, None]) @ design
-        parameters = _each_solved(matrices, (precision * moved) @ design)
-        squares = np.square(moved - parameters @ across).reshape(len(among), 2, -1)
+        precision = (weight[:, None] / variance).reshape(len(left), -1)
+        matrices = along(across * precision[:, None], design)
+        parameters[left] = found = _each_solved(matrices, (precision * moved) @ design)
+        squares = np.square(moved - found @ across).reshape(len(left), 2, -1)
         crossed = squares[:, 0] * spread[1] + squares[:, 1] * spread[0]
-        scatter = _scatter(squares[:, 0] + squares[:, 1], crossed, sums, among, middle)
-        variance = spread + np.square(scatter)[:, None, None]
+        own = _scatter(squares[:, 0] + squares[:, 1], crossed, sums, among, middle)
+        variance = spread + np.square(own)[:, None, None]
         squares /= variance
         previous, weight = weight, tukey_weight(squares[:, 0] + squares[:, 1]) * among
-        if np.abs(weight - previous).max(initial=0.0) < SETTLED:
+        weights[left], scatter[left] = weight, own
+        moving = np.abs(weight - previous).max(axis=1, initial=0.0) >= SETTLED
+        if not moving.any():
             break
-    return parameters, weight, scatter
+        if not moving.all():
+            each = left, weight, variance, among, middle
+            left, weight, variance, among, middle = (some[moving] for some in each)
+    return parameters, weights, scatter
 
 
 def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
@@ -257,11 +266,12 @@ def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
     size = rows.shape[2]
     flat, precise = rows.reshape(-1, size), (like.precision @ rows).reshape(-1, size)
     weighted = precise * like.weight.repeat(2)[:, None]
-    parameters, bread = _solved(weighted.T @ flat, weighted.T @ displacement.ravel())
+    parameters, bread = _solved(along(weighted.T, flat), weighted.T @ displacement.ravel())
     covariance = np.full_like(bread, np.inf)
     if np.isfinite(bread).all():
         # Sandwich: a tile of weight w has a residual of variance V, not V / w.
-        covariance = bread @ (weighted.T @ (flat * like.weight.repeat(2)[:, None])) @ bread
+        meat = along(weighted.T, flat * like.weight.repeat(2)[:, None])
+        covariance = bread @ meat @ bread
     residual = displacement - rows @ parameters
     return replace(like, parameters=parameters, covariance=covariance, residual=residual)
 
@@ -280,7 +290,8 @@ def explained(bases: Sequence[Basis], position: Points, size: Size, like: Fit) -
     weighted = like.weight[:, None, None] * like.precision
     # Both components are made of the same monomials: three blocks of their products are all.
     xx_xy_yy = weighted.reshape(-1, 4)[:, [0, 1, 3]]
-    products = monomials.T @ (xx_xy_yy[:, :, None] * monomials[:, None]).reshape(len(weighted), -1)
+    weights = (xx_xy_yy[:, :, None] * monomials[:, None]).reshape(len(weighted), -1)
+    products = along(monomials.T, weights)
     blocks = products.reshape(len(powers), 3, -1)[:, [[0, 1], [1, 2]]]
     matrix = blocks.transpose(1, 0, 2, 3).reshape(2 * len(powers), -1)
     pull = np.einsum("nij,nj->in", weighted, like.residual)
@@ -300,7 +311,8 @@ def left_out(rows: Floats, fit: Fit) -> Points:
     Exact for least squares: (I - H)^-1 r, with H the tile's own block of the hat matrix.
     """
     weighted = fit.weight[:, None, None] * (fit.precision @ rows)
-    matrix = np.tensordot(weighted, rows, axes=([0, 1], [0, 1]))
+    size = rows.shape[2]
+    matrix = along(weighted.reshape(-1, size).T, rows.reshape(-1, size))
     own = rows @ _inverse(matrix) @ weighted.transpose(0, 2, 1)
     # A tile that alone fixes a parameter has a singular block: nothing predicts it.
     others = np.eye(2) - own + np.finfo(np.float64).eps * np.eye(2)
