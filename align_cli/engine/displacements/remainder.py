@@ -33,11 +33,16 @@ from align_cli.engine.displacements.fit import (
     with_scatter,
 )
 from align_cli.engine.displacements.nested import CHANCE, log10_chance
-from align_cli.engine.motion import LARGEST, MODELS, MotionModel
+from align_cli.engine.motion import MODELS, MotionModel
 
 EXACT_ROUNDS: Final = 3
-"""Solves of a linearised model, each about the last. Of 100 homographies that move the corners of
-352x240 px by 20 px, one solve misses a corner by up to 6.9 px, two by 0.05, three by 0.0001."""
+"""Solves of a linearised model at most, each about the last. Of 100 homographies that move the
+corners of 352x240 px by 20 px, one solve misses a corner by up to 6.9 px, two by 0.05, three by
+0.0001."""
+
+EXACT_PX: Final = 0.001
+"""Where a transform moves no tile by more than this otherwise than its linearisation, one more
+solve would find the same: a tenth of ``LEAST_SIGMA_PX``."""
 
 CUBIC: Final = 3
 """Degree of the smooth field: a lens moves pixels by the third power of their distance."""
@@ -83,31 +88,35 @@ def fitted_transform(
         (3, 3), pixel of the target -> where the warped source has it, and the fit.
     """
     to_normalised = normalisation(size)
-    basis, transform = of_model(model), np.eye(3)
+    basis, transform, moved = of_model(model), np.eye(3), matches.position
     for _ in range(EXACT_ROUNDS):
-        moved = map_points(transform, matches.position)
         rows, left = basis.at(moved, size), matches.position + matches.displacement - moved
         fit = (
             robust_fit(rows, left, matches.covariance) if like is None else refit(rows, left, like)
         )
         step = np.linalg.solve(to_normalised, model.to_matrix(fit.parameters) @ to_normalised)
         transform = unit(step @ transform)
+        linear, moved = moved + rows @ fit.parameters, map_points(transform, matches.position)
+        if np.abs(moved - linear).max(initial=0.0) <= EXACT_PX:
+            break
     return transform, fit
 
 
-def explained_by_richer(model: MotionModel, matches: Matches, size: Size) -> MotionModel | None:
+def explained_by_richer(
+    model: MotionModel, matches: Matches, size: Size, largest: Fit
+) -> MotionModel | None:
     """The simplest richer model, up to homography, that explains the displacements beyond chance.
 
     Args:
         model: that of the answer.
         matches: the tiles that found a match.
         size: (width, height) of the target.
+        largest: the fit of the largest model to them.
 
     Returns:
         None where no richer model explains more than chance does.
     """
     models = [other for other in MODELS.values() if other.size >= model.size]
-    largest = fitted_transform(MODELS[LARGEST], matches, size)[1]
     # All with the same weights, so that their sums of squares can be compared.
     fits = [fitted_transform(other, matches, size, like=largest)[1] for other in models]
     level = math.log10(CHANCE / max(len(models) - 1, 1))

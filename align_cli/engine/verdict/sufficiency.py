@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Final
 
 import numpy as np
@@ -48,6 +48,7 @@ from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.displacements.remainder import (
     DEGREES,
     NINE_IN_TEN,
+    Smooth,
     explained_by_richer,
     fitted_transform,
     smooth_field,
@@ -345,17 +346,17 @@ class _Look:
         matches, size = self.matches, self.target_size
         explained = None
         if len(fixed) > 1:
-            explained = explained_by_richer(model, matches, size)
+            explained = explained_by_richer(model, matches, size, self._largest[1])
         chosen = model if explained is None or explained not in fixed else explained
-        transform, fit = fitted_transform(chosen, matches, size)
-        own = fit if chosen is model else fitted_transform(model, matches, size)[1]
+        transform, fit = self._fitted(chosen)
+        own = fit if chosen is model else self._fitted(model)[1]
         moved = map_points(transform, self.within) - self.within
         basis, field, by = of_model(chosen), fit, chosen.name
         certain = chosen is not model or self._certain(basis, fit, moved)
         smooth, carried = None, np.ones(len(self.within), np.bool_)
         if MODELS[LARGEST] in fixed:
             smooth = smooth_remainder(matches, size, self.within)
-        if smooth is not None and _bent(smooth.basis, smooth.fit, matches, size):
+        if smooth is not None and _bent(smooth, self._largest, matches, size):
             by = by if certain and _explains(transform, matches) else ""
             basis, field, carried = smooth.basis, smooth.fit, smooth.carried
             moved, certain = basis.of(field.parameters, self.within, size), True
@@ -383,6 +384,17 @@ class _Look:
         told_by = by if by and px > TOLD_PX else None
         return Remaining(px, place, told_by, matches=matches, fit=own, drift=drift, bent=bent)
 
+    @cached_property
+    def _largest(self) -> tuple[Matrix, Fit]:
+        """The transform of the largest model that the tiles agree on, and its fit to them."""
+        return fitted_transform(MODELS[LARGEST], self.matches, self.target_size)
+
+    def _fitted(self, model: MotionModel) -> tuple[Matrix, Fit]:
+        """The same of any model."""
+        if model.name == LARGEST:
+            return self._largest
+        return fitted_transform(model, self.matches, self.target_size)
+
     def _certain(self, basis: Basis, fit: Fit, moved: Points) -> bool:
         """Whether the tiles agree on another transform of the answer's own model."""
         variance = basis.variance(fit, self.within, self.target_size)
@@ -400,21 +412,21 @@ def _explains(transform: Matrix, matches: Matches) -> bool:
     return after < 0.5 * before
 
 
-def _bent(basis: Basis, smooth: Fit, matches: Matches, size: Size) -> bool:
-    """Whether a smooth field explains more than a homography does, beyond chance.
+def _bent(smooth: Smooth, flat: tuple[Matrix, Fit], matches: Matches, size: Size) -> bool:
+    """Whether a smooth field explains more than a homography and its fit do, beyond chance.
 
     It must predict left-out tiles better, too: errors that neighbouring tiles share are no chance
     to an F test.
     """
     homography = of_model(MODELS[LARGEST])
-    simple = refit(homography.at(matches.position, size), matches.displacement, smooth)
-    if log10_chance(simple, smooth) >= math.log10(CHANCE):
+    simple = refit(homography.at(matches.position, size), matches.displacement, smooth.fit)
+    if log10_chance(simple, smooth.fit) >= math.log10(CHANCE):
         return False
-    transform, flat = fitted_transform(MODELS[LARGEST], matches, size)
+    transform, fit = flat
     moved = map_points(transform, matches.position)
     left = (
-        left_out(homography.at(moved, size), flat),
-        left_out(basis.at(matches.position, size), smooth),
+        left_out(homography.at(moved, size), fit),
+        left_out(smooth.basis.at(matches.position, size), smooth.fit),
     )
     scatter = min(common_scatter(each, matches.covariance) for each in left)
     variance = with_scatter(matches.covariance, scatter)

@@ -5,14 +5,15 @@ import pytest
 from numpy.testing import assert_allclose
 
 from align_cli.engine.coordinates import corners, map_points
-from align_cli.engine.displacements.fit import Matches, of_model, polynomial
+from align_cli.engine.displacements import remainder
+from align_cli.engine.displacements.fit import Fit, Matches, of_model, polynomial, robust_fit
 from align_cli.engine.displacements.remainder import (
     Smooth,
     explained_by_richer,
     fitted_transform,
     smooth_remainder,
 )
-from align_cli.engine.motion import LARGEST, MODELS
+from align_cli.engine.motion import LARGEST, MODELS, MotionModel
 from tests.engine.displacements.fields import SIZE, Field, Floats, lens, matches, spread, still
 
 GRID = np.stack(
@@ -25,6 +26,11 @@ def member(name: str, move_px: float, seed: int) -> Floats:
     start = corners(SIZE)
     end = start + np.random.default_rng(seed).uniform(-move_px, move_px, (4, 2))
     return MODELS[name].from_points(start, end)
+
+
+def explained(model: str, tiles: Matches) -> MotionModel | None:
+    largest = fitted_transform(MODELS[LARGEST], tiles, SIZE)[1]
+    return explained_by_richer(MODELS[model], tiles, SIZE, largest)
 
 
 def lengths_of(smooth: Smooth) -> Floats:
@@ -44,6 +50,23 @@ def test_a_transform_is_found_exactly_however_large(model: str) -> None:
     assert_allclose(map_points(transform, PLACES), map_points(truth, PLACES), atol=0.01)
 
 
+@pytest.mark.parametrize(("move_px", "solves"), [(0.1, 1), (2.0, 2), (30.0, 3)])
+def test_a_transform_is_solved_for_no_more_often_than_it_takes(
+    move_px: float, solves: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits: list[Fit] = []
+
+    def counted(*parts: Floats) -> Fit:
+        fits.append(robust_fit(*parts))
+        return fits[-1]
+
+    monkeypatch.setattr(remainder, "robust_fit", counted)
+    truth = member(LARGEST, move_px, 4)
+    transform, _ = fitted_transform(MODELS[LARGEST], matches(moved_by(truth), sigma=1e-4), SIZE)
+    assert_allclose(map_points(transform, PLACES), map_points(truth, PLACES), atol=0.01)
+    assert len(fits) == solves
+
+
 @pytest.mark.parametrize("simple", ["rigid", "similarity", "affine"])
 @pytest.mark.parametrize("wrong", [0.0, 0.3])
 @pytest.mark.parametrize("seed", range(4))
@@ -52,14 +75,14 @@ def test_a_homography_explains_what_simpler_models_leave(
 ) -> None:
     field = moved_by(member("homography", 4.0, seed))
     tiles = matches(field, seed=seed, wrong=wrong)
-    explained = explained_by_richer(MODELS[simple], tiles, SIZE)
-    assert explained is not None
-    assert explained.name == "homography"
+    richer = explained(simple, tiles)
+    assert richer is not None
+    assert richer.name == "homography"
     lengths = np.hypot(*field(PLACES).T)
-    transform, fit = fitted_transform(explained, tiles, SIZE)
+    transform, fit = fitted_transform(richer, tiles, SIZE)
     told = np.hypot(*(map_points(transform, PLACES) - PLACES).T)
     largest = int(told.argmax())
-    sigma = np.sqrt(of_model(explained).variance(fit, PLACES[[largest]], SIZE)[0])
+    sigma = np.sqrt(of_model(richer).variance(fit, PLACES[[largest]], SIZE)[0])
     assert told[largest] == pytest.approx(lengths.max(), abs=4.0 * sigma)
     assert told[largest] == pytest.approx(lengths.max(), abs=max(0.3, 0.15 * lengths.max()))
     assert lengths[largest] == pytest.approx(lengths.max(), abs=0.5)
@@ -68,17 +91,15 @@ def test_a_homography_explains_what_simpler_models_leave(
 @pytest.mark.parametrize("truth", ["rigid", "similarity", "affine"])
 def test_the_simplest_model_that_suffices_is_named(truth: str) -> None:
     tiles = matches(moved_by(member(truth, 6.0, 7)), wrong=0.2)
-    explained = explained_by_richer(MODELS["translation"], tiles, SIZE)
-    assert explained is not None
-    assert explained.name == truth
+    richer = explained("translation", tiles)
+    assert richer is not None
+    assert richer.name == truth
 
 
 @pytest.mark.parametrize("model", list(MODELS))
 def test_nothing_is_explained_where_nothing_remains(model: str) -> None:
     told = [
-        explained_by_richer(
-            MODELS[model], matches(still, 60, seed=seed, scatter=0.2, wrong=0.3), SIZE
-        )
+        explained(model, matches(still, 60, seed=seed, scatter=0.2, wrong=0.3))
         for seed in range(40)
     ]
     assert told == [None] * 40
@@ -86,18 +107,18 @@ def test_nothing_is_explained_where_nothing_remains(model: str) -> None:
 
 def test_what_the_model_itself_would_move_is_not_explained_by_a_richer_one() -> None:
     tiles = matches(moved_by(member("affine", 10.0, 2)))
-    assert explained_by_richer(MODELS["affine"], tiles, SIZE) is None
-    assert explained_by_richer(MODELS["similarity"], tiles, SIZE) is not None
+    assert explained("affine", tiles) is None
+    assert explained("similarity", tiles) is not None
 
 
 def test_no_model_is_richer_than_a_homography() -> None:
-    assert explained_by_richer(MODELS[LARGEST], matches(lens(0.1)), SIZE) is None
+    assert explained(LARGEST, matches(lens(0.1))) is None
 
 
 @pytest.mark.parametrize("count", [0, 1, 2, 4])
 def test_a_few_tiles_explain_nothing_and_carry_nothing(count: int) -> None:
     tiles = matches(lens(0.1), count)
-    assert explained_by_richer(MODELS["translation"], tiles, SIZE) is None
+    assert explained("translation", tiles) is None
     assert smooth_remainder(tiles, SIZE, PLACES) is None
 
 
