@@ -197,22 +197,36 @@ def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
         displacement: (n, 2) float64, px.
         covariance: (n, 2, 2) float64, px^2.
     """
-    weight, scatter = reweighted(rows, displacement, covariance, np.ones((1, len(rows)), np.bool_))[
-        1:
+    return robust_fits(rows, displacement, covariance, np.ones((1, rows.shape[2]), np.bool_))[0]
+
+
+def robust_fits(rows: Floats, displacement: Points, covariance: Floats, used: Mask) -> list[Fit]:
+    """The same of several fields, side by side: each has some of the parameters, (k, p) bool."""
+    among = np.ones((len(used), len(rows)), np.bool_)
+    weight, scatter = reweighted(rows, displacement, covariance, among, used)[1:]
+    return [
+        refit(
+            rows[:, :, own],
+            displacement,
+            Fit(
+                np.zeros(0),
+                np.zeros((0, 0)),
+                displacement,
+                inverted(with_scatter(covariance, float(beyond))),
+                each,
+                float(beyond),
+            ),
+        )
+        for own, each, beyond in zip(used, weight, scatter, strict=True)
     ]
-    start = Fit(
-        np.zeros(rows.shape[2]),
-        np.zeros((rows.shape[2], rows.shape[2])),
-        displacement,
-        inverted(with_scatter(covariance, float(scatter[0]))),
-        weight[0],
-        float(scatter[0]),
-    )
-    return refit(rows, displacement, start)
 
 
 def reweighted(
-    rows: Floats, displacement: Points, covariance: Floats, among: Mask
+    rows: Floats,
+    displacement: Points,
+    covariance: Floats,
+    among: Mask,
+    used: Mask | None = None,
 ) -> tuple[Floats, Floats, Vector]:
     """Fit displacements by Tukey's loss, for k choices of tiles side by side.
 
@@ -221,6 +235,7 @@ def reweighted(
         displacement: (n, 2) float64, px.
         covariance: (n, 2, 2) float64, px^2.
         among: (k, n) bool, the tiles of each choice.
+        used: (k, p) bool, the parameters that each may have; None for all. The others are 0.
 
     Returns:
         (k, p) parameters, (k, n) weights of the tiles, 0 for those not chosen, and (k,) px, the
@@ -235,7 +250,8 @@ def reweighted(
     across = np.ascontiguousarray(design.T)
     moved = np.einsum("jni,ni->jn", turned, displacement).ravel()
     spread = np.maximum(spread.T, 0.0) + LEAST_SIGMA_PX**2
-    sums, middle = (spread[0] + spread[1], spread[0] * spread[1]), _middle(among, size / 2.0)
+    used = np.ones((len(among), size), np.bool_) if used is None else used
+    sums, middle = (spread[0] + spread[1], spread[0] * spread[1]), _middle(among, used.sum(1) / 2.0)
     parameters, scatter = np.zeros((len(among), size)), np.zeros(len(among))
     weight = among.astype(np.float64)
     # Most settle soon; the others go on without them.
@@ -243,8 +259,9 @@ def reweighted(
     variance = np.broadcast_to(spread, (len(among), *spread.shape))
     for _ in range(ROUNDS):
         precision = (weight[:, None] / variance).reshape(len(left), -1)
-        matrices = along(across * precision[:, None], design)
-        parameters[left] = found = _each_solved(matrices, (precision * moved) @ design)
+        matrices = along(across * precision[:, None], design) * used[:, None, :] * used[:, :, None]
+        vectors = (precision * moved) @ design * used
+        parameters[left] = found = _each_solved(matrices, vectors)
         squares = np.square(moved - found @ across).reshape(len(left), 2, -1)
         crossed = squares[:, 0] * spread[1] + squares[:, 1] * spread[0]
         own = _scatter(squares[:, 0] + squares[:, 1], crossed, sums, among, middle)
@@ -256,8 +273,8 @@ def reweighted(
         if not moving.any():
             break
         if not moving.all():
-            each = left, weight, variance, among, middle
-            left, weight, variance, among, middle = (some[moving] for some in each)
+            each = left, weight, variance, among, middle, used
+            left, weight, variance, among, middle, used = (some[moving] for some in each)
     return parameters, weights, scatter
 
 
@@ -373,13 +390,13 @@ def common_scatter(residual: Points, covariance: Floats) -> float:
     return float(_scatter(squared[None], crossed[None], (trace, determinant), among, middle)[0])
 
 
-def _middle(among: Mask, free: float) -> NDArray[np.intp]:
+def _middle(among: Mask, free: Vector | float) -> NDArray[np.intp]:
     """(k,) how many residuals are smaller than the median; -1 where there are too few for one.
 
     Args:
         among: (k, n) bool, the tiles of each.
-        free: the number of tiles that a fit can lay exactly on itself: so many of the smallest
-            residuals say nothing.
+        free: (k,) or for all, the number of tiles that a fit can lay exactly on itself: so many of
+            the smallest residuals say nothing.
     """
     count = np.count_nonzero(among, axis=1)
     return np.where(count > free + 1.0, np.minimum((count + free) // 2.0, count - 1), -1).astype(
@@ -420,7 +437,10 @@ def _inverse(matrix: Floats) -> Floats:
 
 
 def _each_solved(matrices: Floats, vectors: Floats) -> Floats:
-    """(k, p) solutions of k normal equations, (k, p, p) and (k, p); short where undetermined."""
+    """(k, p) solutions of k normal equations, (k, p, p) and (k, p); short where undetermined.
+
+    0 for a parameter that no equation has.
+    """
     diagonal = np.maximum(np.einsum("kii->ki", matrices), np.finfo(np.float64).tiny)
     scale = 1.0 / np.sqrt(diagonal)
     scaled = matrices * scale[:, :, None] * scale[:, None, :]

@@ -26,10 +26,9 @@ from align_cli.engine.displacements.fit import (
     Matches,
     left_out,
     of_model,
-    polynomial,
     refit,
     reweighted,
-    robust_fit,
+    robust_fits,
     squared_lengths,
     tukey_weight,
     with_scatter,
@@ -40,9 +39,14 @@ from align_cli.engine.motion import LARGEST, MODELS
 RADII: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 """Of the discs that are tried, in sides of a tile: 0.5 to 4 px of its level."""
 
-MOTIONS: Final = (polynomial(0), polynomial(1), of_model(MODELS[LARGEST]))
+_MODELS: Final = (MODELS["translation"], MODELS["affine"], MODELS[LARGEST])
+
+MOTIONS: Final = tuple(of_model(model) for model in _MODELS)
 """What a group's motion may be. An answer that lies between two planes leaves a motion of its own
 model on either."""
+
+_USED: Final = np.stack([model.of_homography.any(axis=0) for model in _MODELS])
+"""(3, 8) bool: the parameters of the last of them that each has, one for one."""
 
 MOST_MOTIONS: Final = 4
 """Groups looked for: the main motion, and others."""
@@ -245,17 +249,16 @@ def _cores(length: Floats, around: Vector, free: Mask, fitted: int) -> tuple[Mas
 
 def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
     """The simplest of ``MOTIONS`` that no richer one improves upon beyond chance."""
-    fits: list[tuple[Basis, Floats, Fit]] = []
-    for basis in MOTIONS:
-        if len(matches) < basis.size and fits:
-            break
-        rows = basis.at(matches.position, size)
-        fits.append((basis, rows, robust_fit(rows, matches.displacement, matches.covariance)))
-    for number, (basis, rows, fit) in enumerate(fits):
-        richer = [rich for _, _, rich in fits[number + 1 :]]
+    # One is fitted however few the tiles.
+    used = _USED[: max(1, sum(len(matches) >= basis.size for basis in MOTIONS))]
+    rows = MOTIONS[-1].at(matches.position, size)
+    fits = robust_fits(rows, matches.displacement, matches.covariance, used)
+    for number, own in enumerate(used):
+        simple, *richer = fits[number:]
         if all(
-            log10_chance(refit(rows, matches.displacement, rich), rich) >= math.log10(CHANCE)
+            log10_chance(refit(rows[:, :, own], matches.displacement, rich), rich)
+            >= math.log10(CHANCE)
             for rich in richer
         ):
-            return basis, fit
+            return MOTIONS[number], simple
     raise AssertionError  # the last has none richer
