@@ -27,9 +27,11 @@ def main() -> NoReturn:
     # a second of processor time, on the cores that read the pictures. 2^4 cycles are no time.
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
     try:
-        preload(sys.argv[1:])
+        loading = preload(sys.argv[1:])
         from align_cli.commands.run import run  # noqa: PLC0415  (what takes time begins after preload)
 
+        if loading is not None:
+            loading.join()
         code = run(sys.argv[1:])
     except SystemExit as end:
         # By ``leave`` too: to take the interpreter apart while libraries still have threads at work

@@ -29,14 +29,23 @@ lost."""
 _NO_WORK: Final = {"-h", "--help", "--version"}
 
 
-def preload(arguments: Sequence[str]) -> None:
-    """Begin to load the libraries, if this command line can be expected to need them."""
+def preload(arguments: Sequence[str]) -> Thread | None:
+    """Begin to load the libraries, if this command line can be expected to need them.
+
+    Returns:
+        The thread that loads them, to be joined before anything imports numpy or cv2: while
+        libraries are loaded they read the environment, which these imports change. At the same time
+        that crashes one start in thousands.
+    """
     files = [each for each in arguments if not each.startswith("-")]
     paths = [] if len(files) < 2 or _NO_WORK.intersection(arguments) else libraries()
-    if paths:
-        # The thread itself imports nothing: what it and another imported at the same time could be
-        # half made. importlib then is a second, empty one, as its first comment warns.
-        Thread(target=load, args=(system_loader(), paths)).start()
+    if not paths:
+        return None
+    # The thread itself imports nothing: what it and another imported at the same time could be
+    # half made. importlib then is a second, empty one, as its first comment warns.
+    thread = Thread(target=load, args=(system_loader(), paths))
+    thread.start()
+    return thread
 
 
 def libraries() -> list[str]:

@@ -62,3 +62,33 @@ def test_a_run_that_is_traced_ends_the_usual_way() -> None:
     )
     result = ended(script, capture_output=True)
     assert (result.returncode, result.stdout) == (0, "the end\n")
+
+
+LOADING = """
+import threading, time
+from align_cli import __main__ as module
+from align_cli.commands import run
+done = []
+
+def slowly():
+    time.sleep(0.3)
+    done.append(True)
+
+def preload(arguments):
+    thread = threading.Thread(target=slowly)
+    thread.start()
+    return thread
+
+def told(arguments):
+    print(bool(done))
+    return 0
+
+module.preload, run.run = preload, told
+module.main()
+"""
+
+
+def test_nothing_is_imported_beside_libraries_that_are_being_loaded() -> None:
+    command = [sys.executable, "-W", "error", "-c", LOADING]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "True\n"
