@@ -6,7 +6,7 @@
     src/level_*.c     the levels: SSE2, AVX2, AVX-512, NEON
     src/dispatch.c    which level this processor has, and the public entries
     library.py        finds, checks and loads the compiled core
-    sample.py ...     one function a kernel: NumPy arrays in, NumPy arrays out
+    rows.py ...       one function a kernel: NumPy arrays in, NumPy arrays out
 
 ``build_backend/compile.py`` compiles it; there is no other implementation beside it. What a kernel
 computes stands as a plain sum in NumPy in its test.

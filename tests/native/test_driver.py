@@ -144,11 +144,11 @@ def test_a_fault_is_found(fault: str, tmp_path: Path) -> None:
 
 def test_replayed_files_must_be_there(driver: Path, tmp_path: Path) -> None:
     (tmp_path / "bytes").write_bytes(bytes(range(256)) * 40)
-    assert run(driver, "replay", "sample", tmp_path / "bytes").returncode == 0
-    assert run(driver, "replay", "sample", tmp_path / "bytes", tmp_path / "no").returncode == 2
-    assert run(driver, "replay", "sample", tmp_path / "no", tmp_path / "bytes").returncode == 2
+    assert run(driver, "replay", "smooth", tmp_path / "bytes").returncode == 0
+    assert run(driver, "replay", "smooth", tmp_path / "bytes", tmp_path / "no").returncode == 2
+    assert run(driver, "replay", "smooth", tmp_path / "no", tmp_path / "bytes").returncode == 2
     assert run(driver, "replay", "no_kernel", tmp_path / "bytes").returncode == 2
-    assert run(driver, "replay", "sample").returncode == 2
+    assert run(driver, "replay", "smooth").returncode == 2
 
 
 def test_answers_must_be_there_and_agree(driver: Path, tmp_path: Path) -> None:

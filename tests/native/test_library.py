@@ -14,7 +14,7 @@ import pytest
 from numpy.linalg import _umath_linalg
 
 from align_cli.commands.exit_codes import ExitCode
-from align_cli.native import pictures, points, rows, sample, tiles
+from align_cli.native import pictures, points, rows, tiles
 from align_cli.native.library import (
     HERE,
     SOURCES,
@@ -32,7 +32,6 @@ from align_cli.native.library import (
 from tests.native.proofs import ROOT, needs_any_compiler
 
 STRUCTURES = {
-    "sample": sample._Sample,
     "smooth": pictures._Smooth,
     "rows": rows._Rows,
     "elect": points._Elect,

@@ -23,13 +23,13 @@ assert library.__file__.startswith(sys.prefix)
 print(library.source_hash(), *library.levels())
 """
 
-SAMPLE = """
+SMOOTH = """
 import numpy as np
-from align_cli.native.sample import sample
-source = np.arange(400, dtype=np.float32).reshape(20, 20)
-window = np.empty((20, 20), np.float32)
-sample(source, np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1.0]]), window, replicate=True)
-assert (window[:-1, :-1] == source[:-1, :-1] + 10.5).all()
+from align_cli.native.pictures import Picture, smooth
+pixels = np.arange(400, dtype=np.uint16).reshape(20, 20)
+kernel = np.array([0.25, 0.5, 0.25])
+found = smooth(Picture(pixels, np.ones(1, np.float32), kernel), (1, 1), (18, 18))
+assert (found == pixels[1:-1, 1:-1]).all()
 """
 
 
@@ -83,7 +83,7 @@ def test_it_works_in_an_empty_environment(wheel: Path, python: str, tmp_path: Pa
     told = run(own / "python", "-c", LOAD, cwd=tmp_path).split()
     assert told == [source_hash(), *levels()]
     if whole:
-        run(own / "python", "-c", SAMPLE, cwd=tmp_path)
+        run(own / "python", "-c", SMOOTH, cwd=tmp_path)
         run(own / "imalign", "--help", cwd=tmp_path)
         pair = [ROOT / "sample_data" / f"poster_{name}.png" for name in ("source", "target")]
         run(own / "imalign", *pair, "-o", "aligned.png", cwd=tmp_path)

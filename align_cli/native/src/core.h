@@ -34,7 +34,6 @@
 
 /* Every kernel, as its structure and its function are called after "imalign_". */
 #define IMALIGN_KERNELS(KERNEL) \
-    KERNEL(sample) \
     KERNEL(smooth) \
     KERNEL(rows) \
     KERNEL(elect) \
@@ -70,20 +69,6 @@ struct imalign_output {
     void *data;
     int64_t width, height;
     int64_t step_y;
-};
-
-/* Bilinear values of a float32 plane at the pixels of a window that a warp takes into it.
- *
- * warp, row by row, takes homogeneous window pixels (x, y, 1) to homogeneous source pixels. A
- * window pixel whose third coordinate is not above 0 lies at or behind the horizon and gets 0, as
- * does one whose four neighbours all lie outside. A neighbour outside counts as 0, or as the
- * nearest pixel of the border if `replicate`. */
-struct imalign_sample {
-    struct imalign_plane source;  /* float32 */
-    struct imalign_output window; /* float32 */
-    double warp[9];
-    int64_t first_row, end_row; /* the rows of the window to write, first <= y < end */
-    int64_t replicate;          /* 0 or 1 */
 };
 
 #define IMALIGN_MOST_REACH 4

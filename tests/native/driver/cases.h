@@ -4,15 +4,6 @@
 
 #include "draw.h"
 
-static inline void draw_sample(struct stream *from, struct imalign_sample *call) {
-    struct size source = draw_size(from), window = draw_size(from);
-    call->source = draw_plane(from, FLOAT32, source, -1.0, 256.0);
-    call->window = draw_output(from, FLOAT32, window, 0, 0, 0);
-    draw_warp(from, source, call->warp);
-    draw_run(from, window.height, &call->first_row, &call->end_row);
-    call->replicate = draw_once_in(from, 2);
-}
-
 /* A picture of pixels of any kind, with at most so many pixels a side. */
 static inline struct imalign_picture draw_picture(struct stream *from, struct size sides) {
     static const int64_t kinds[] = {1, 1, 2, 4}, channels[] = {1, 1, 2, 3, 4};
