@@ -16,12 +16,12 @@ from align_cli.engine.alignment import Agreement, Quality
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.bands import Bands
 from align_cli.engine.luma import Luma
-from align_cli.engine.photometry import FIELD
+from align_cli.engine.photometry import Light
 from align_cli.engine.sampling import row_intervals
 from align_cli.native.rows import Run, Seen, Shown, run_sums
 
 MOST_MEASURED: Final = 1 << 14
-"""Of an overlap of more than twice so many pixels every second row is looked at, and so on."""
+"""Of an overlap of more than twice so many pixels, about twice so many are looked at."""
 
 FEWEST_ROWS: Final = 64
 """However wide they are, so many rows, spread over the overlap, if it has so many; then not all
@@ -39,19 +39,15 @@ _AS_IT_IS: Final = np.ones(1)
 class Comparison(NamedTuple):
     """Rows of both images on the target's grid.
 
-    ``target`` is (h, w) float32, its grey values; ``difference`` is (h, w) float32, source less
-    target, 0 outside; both in full-scale units divided by ``difference_unit``, the target less its
-    offset. ``inside`` is (h, w) bool, where both are known.
+    ``source`` and ``target`` are (h, w) float32, grey values of the planes; ``difference`` is
+    (h, w) float32, source less target in full-scale units divided by ``difference_unit``;
+    ``inside`` is (h, w) bool, where both are known.
     """
 
+    source: Plane
     target: Plane
     difference: Plane
     inside: Mask
-
-    def columns(self, apart: int) -> Comparison:
-        """Every so manieth column of it."""
-        some = np.s_[:, ::apart]
-        return Comparison(self.target[some], self.difference[some], self.inside[some])
 
 
 def difference_unit(source: Luma, target: Luma) -> float:
@@ -59,21 +55,23 @@ def difference_unit(source: Luma, target: Luma) -> float:
     return max(source.scale, target.scale)
 
 
-def compare(source: Luma, target: Luma, warp: Matrix, rows: Bands) -> Comparison:
-    """Sample the source through a full-size warp on some rows of the target's grid."""
+def compare(
+    source: Luma, target: Luma, warp: Matrix, rows: Bands, *, columns: int = 1
+) -> Comparison:
+    """Sample the source through a full-size warp on some rows of the target's grid.
+
+    ``columns`` says how many columns there are to each that is kept.
+    """
     width, y = target.size[0], rows.y.astype(np.intp)
     picked = y if rows.count > 1 else slice(int(y[0]), int(y[-1]) + 1)
-    unit = difference_unit(source, target)
-    picture = target.picture(_AS_IT_IS)
-    picture = picture._replace(weights=picture.weights * np.float32(target.scale / unit))
-    factor, offset = np.zeros((2, FIELD))
-    # Two large offsets meet in float64, where their difference keeps its digits.
-    factor[0], offset[0] = source.scale / unit, (source.offset - target.offset) / unit
+    nothing = target.picture(_AS_IT_IS)
+    nothing = nothing._replace(weights=np.zeros_like(nothing.weights))
+    light = Light.uniform()
     run = Run(
         0,
         rows.first,
         (width, len(y)),
-        picture,
+        nothing,  # so that what is left of the source is all of it
         None,
         None,
         None,
@@ -90,13 +88,19 @@ def compare(source: Luma, target: Luma, warp: Matrix, rows: Bands) -> Comparison
         1,
         0.0,
         warp,
-        factor,
-        offset,
+        light.factor,
+        light.offset,
     )
     shown = Shown.empty(*run.shape)
     run_sums(run, seen, shown=shown)
-    values = target.part(np.s_[picked, :]) * np.float32(target.scale / unit)
-    return Comparison(values, shown.residual, shown.inside > 0)
+    some = np.s_[:, ::columns]
+    warped, image = shown.residual[some], target.part(np.s_[picked, :])[some]
+    unit = difference_unit(source, target)
+    difference = warped * np.float32(source.scale / unit)
+    difference -= image * np.float32(target.scale / unit)
+    # Two large offsets meet in float64, where their difference keeps its digits.
+    difference += np.float32((source.offset - target.offset) / unit)
+    return Comparison(warped, image, difference, shown.inside[some] > 0)
 
 
 def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mask]:
@@ -111,7 +115,7 @@ def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mas
     for rows in _strips(target, range(height)):
         both = compare(source, target, warp, rows)
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
-            np.multiply(both.difference, unit, out=residual[rows.slices[0]])
+            np.multiply(both.difference, unit, out=residual[rows.slices[0]], where=both.inside)
         overlap[rows.slices[0]] = both.inside
     return residual, overlap
 
@@ -124,28 +128,29 @@ def measure(
 ) -> Quality:
     """Agreement under the warps ``start`` and ``final``, on the pixels that both reach.
 
-    Of images with more than twice ``MOST_MEASURED`` pixels, evenly spaced rows are looked at; the
-    overlap is always counted whole.
+    Of an overlap of more than twice ``MOST_MEASURED`` pixels some rows are looked at; the overlap
+    is always counted whole.
     """
     masked = source.valid is not None or target.valid is not None
-    columns = 1 if masked else max(1, FEWEST_ROWS * target.size[0] // (2 * MOST_MEASURED))
 
-    def strips(lengths: NDArray[np.intp]) -> list[Bands]:
+    def strips(lengths: NDArray[np.intp]) -> list[tuple[Bands, int]]:
         reached = _reached_rows(lengths)
-        return _strips(target, reached) if masked else _spread(lengths, reached)
+        if not masked:
+            return _spread(lengths, reached)
+        return [(rows, 1) for rows in _strips(target, reached)]
 
-    def compared(warp: Matrix, rows: Bands) -> Comparison:
-        return compare(source, target, warp, rows).columns(columns)
+    def compared(warp: Matrix, rows: Bands, columns: int) -> Comparison:
+        return compare(source, target, warp, rows, columns=columns)
 
     lengths = _covered(source, target, final)
     after, before = np.zeros((2, 8))
-    for rows in strips(lengths):
-        at_end, at_start = (compared(warp, rows) for warp in (final, start))
+    for some in strips(lengths):
+        at_end, at_start = (compared(warp, *some) for warp in (final, start))
         after += _agreement_sums(at_end, at_end.inside)
         before += _agreement_sums(at_start, at_start.inside & at_end.inside)
     if before[0] == 0.0:
-        for rows in strips(_covered(source, target, start)):
-            at_start = compared(start, rows)
+        for some in strips(_covered(source, target, start)):
+            at_start = compared(start, *some)
             before += _agreement_sums(at_start, at_start.inside)
     unit = difference_unit(source, target)
     return Quality(
@@ -175,20 +180,24 @@ def _reached_rows(lengths: NDArray[np.intp]) -> range:
     return range(int(seen[0]), int(seen[-1]) + 1) if seen.size else range(0)
 
 
-def _spread(lengths: NDArray[np.intp], reached: range) -> list[Bands]:
+def _spread(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands, int]]:
     """Bands of rows that stand for all that are reached, or those where they are few.
 
-    ``lengths`` are the pixels of each row that the source covers.
+    With them how many columns there are to each that is wanted. ``lengths`` are the pixels of each
+    row that the source covers.
     """
     pixels = int(lengths.sum())
     if pixels == 0:
         return []
-    rows = max(FEWEST_ROWS, 2 * MOST_MEASURED * len(reached) // pixels)
+    of_row = pixels / len(reached)
+    rows = max(FEWEST_ROWS, math.ceil(2 * MOST_MEASURED / of_row))
+    columns = max(1, int(rows * of_row) // (2 * MOST_MEASURED))
     if rows >= len(reached):
-        return [Bands(reached.start, len(reached), len(reached), 1)]
+        return [(Bands(reached.start, len(reached), len(reached), 1), columns)]
     count = max(1, rows // NEIGHBOURS)
     period = len(reached) // count
-    return [Bands(reached.start + (period - NEIGHBOURS) // 2, NEIGHBOURS, period, count)]
+    first = reached.start + (period - NEIGHBOURS) // 2
+    return [(Bands(first, NEIGHBOURS, period, count), columns)]
 
 
 def _strips(target: Luma, rows: range) -> list[Bands]:
@@ -201,8 +210,8 @@ def _strips(target: Luma, rows: range) -> list[Bands]:
 
 def _agreement_sums(both: Comparison, where: Mask) -> NDArray[np.float64]:
     """Sums over the pixels ``where``: 1, s, t, s s, t t, s t, d d, |d|."""
-    target, difference = both.target[where].astype(np.float64), both.difference[where]
-    source = target + difference
+    source, target = (plane[where].astype(np.float64) for plane in (both.source, both.target))
+    difference = both.difference[where]
     products = (target, source), (source, source), (target, target), (difference, difference)
     st, ss, tt, dd = (np.einsum("i,i->", a, b, dtype=np.float64) for a, b in products)
     absolute = np.abs(difference).sum(dtype=np.float64)

@@ -19,9 +19,12 @@ from align_cli.engine.pair import Pair
 from align_cli.engine.target import Target
 
 LOOKED_AT: Final = 1 << 20
+"""Of an image of twice so many pixels, or more, strips of so many at least are looked at before all
+are."""
+
 LOOKED_SHARE: Final = 0.1
-"""Of an image of twice so many pixels, or more, strips of so many and of this share are looked at
-before all are: spots of which thirty lie in 4 or in 40 MP are among them."""
+"""The strips are at least such a share of the image: spots of which thirty lie in 4 or in 40 MP are
+among them."""
 
 
 def cleaned(

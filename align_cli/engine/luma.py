@@ -45,7 +45,8 @@ _STRIP_PIXELS: Final = 1 << 18
 Part = tuple[slice | NDArray[np.intp], slice]
 """Rows, or their indices, and columns of an image."""
 
-_ONE: Final = np.ones(1, np.float32)
+ONE: Final = np.ones(1, np.float32)
+"""The weight of the channel of a plane."""
 
 Weights = tuple[float, ...]
 """What each channel counts for."""
@@ -80,7 +81,7 @@ class Luma:
 
     def picture(self, kernel: Vector) -> Picture:
         """The plane, smoothed along both axes by a kernel of odd length."""
-        return Picture(self.plane, _ONE, kernel)
+        return Picture(self.plane, ONE, kernel)
 
 
 class LargeLuma(Luma):
@@ -227,7 +228,9 @@ def _of_channels(colours: Image, weights: Weights, valid: Mask | None) -> Luma |
     height, width, _ = colours.shape
     floating = colours.dtype.kind == "f"
     if valid is None and not floating and height * width > LARGE_PIXELS:
-        large = LargeLuma(colours, full_scale(colours), weights)
+        # The native core reads numbers as this machine writes them.
+        native = colours.astype(colours.dtype.newbyteorder("="), copy=False)
+        large = LargeLuma(native, full_scale(colours), weights)
         return None if large.flat else large
     offset, scale = _spread(colours, valid) if floating else (0.0, 1.0)
     plane = _converted(colours, scale * full_scale(colours), weights, offset, valid)

@@ -176,7 +176,7 @@ def run_of(target: TargetPlanes, rows: slice, apart: int = 1) -> Run:
     Args:
         target: the planes.
         rows: which of them, both ends given.
-        apart: every so manieth of those, the first of them first.
+        apart: every n-th of those, the first of them first.
     """
     (left, top), bands = target.origin, target.bands
     height, width = rows.stop - rows.start, target.shape[1]
@@ -255,7 +255,7 @@ def residual_rows(
         place: the warp, target pixel -> source pixel of this level, and the light.
         rows: which rows of the planes, both ends given.
         source_margin: pixels next to the source's border that take no part.
-        apart: every so manieth of the rows is looked at.
+        apart: every n-th of the rows is looked at.
     """
     run = run_of(target, rows, apart)
     shown = Shown.empty(*run.shape)

@@ -26,7 +26,7 @@ from align_cli.engine import sampling, spline
 from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
 from align_cli.engine.coordinates import Size
 from align_cli.engine.enlarge import on_finer_grid
-from align_cli.engine.luma import LargeLuma, Luma
+from align_cli.engine.luma import ONE, LargeLuma, Luma
 from align_cli.engine.parts import Part
 from align_cli.engine.threads import Threads
 from align_cli.native.pictures import Picture, smooth
@@ -66,9 +66,6 @@ COARSEST_SIDE: Final = 12
 _STRIP_PIXELS: Final = 1 << 16
 
 _REACH_KERNEL: Final = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
-
-
-_ONE: Final = np.ones(1, np.float32)
 
 
 class Grid(NamedTuple):
@@ -120,7 +117,7 @@ class Level:
 
     def filtered(self, kernel: Vector) -> Picture:
         """The image, filtered along both axes by a kernel of odd length."""
-        return Picture(self.image, _ONE, kernel)
+        return Picture(self.image, ONE, kernel)
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values at the warped pixels of a window, (height, width) float32.
@@ -212,13 +209,12 @@ def pyramid(luma: Luma, count: int) -> list[Level]:
         luma: the image.
         count: how many.
     """
-    width, height = luma.size
-    if isinstance(luma, LargeLuma) and count > 1:
-        levels: list[Level] = [FullSize(luma)]
-    else:
-        whole = smooth_part(luma.picture(SMOOTHING), np.s_[0:height, 0:width])
-        levels = [Level(whole, within_reach(luma.valid))]
     with Threads() as threads:
+        if isinstance(luma, LargeLuma) and count > 1:
+            levels: list[Level] = [FullSize(luma)]
+        else:
+            image = _made(luma.picture(SMOOTHING), luma.size, 1, threads)
+            levels = [Level(image, within_reach(luma.valid))]
         while len(levels) < count:
             levels.append(_halved(levels[-1], threads))
     return levels[:count]
@@ -227,16 +223,23 @@ def pyramid(luma: Luma, count: int) -> list[Level]:
 def _halved(below: Level, threads: Threads) -> Level:
     """The next level."""
     width, height = ((side + 1) // 2 for side in below.size)
-    image, picture = np.empty((height, width), np.float32), below.filtered(BINOMIAL)
-    rows = max(1, _STRIP_PIXELS // width)
-
-    def halve(top: int) -> None:
-        strip = image[top : top + rows]
-        smooth(picture, (0, top), (width, len(strip)), step=2, out=strip)
-
-    threads.map(halve, range(0, height, rows))
+    image = _made(below.filtered(BINOMIAL), (width, height), 2, threads)
     eroded = within_reach(below.valid)
     return Level(image, None if eroded is None else np.ascontiguousarray(eroded[::2, ::2]))
+
+
+def _made(picture: Picture, size: Size, step: int, threads: Threads) -> Plane:
+    """All of a smoothed picture, or every second pixel of it, (width, height) of them."""
+    width, height = size
+    image = np.empty((height, width), np.float32)
+    rows = max(1, _STRIP_PIXELS // width)
+
+    def make(top: int) -> None:
+        strip = image[top : top + rows]
+        smooth(picture, (0, top), (width, len(strip)), step=step, out=strip)
+
+    threads.map(make, range(0, height, rows))
+    return image
 
 
 def held(levels: Sequence[Level]) -> range:

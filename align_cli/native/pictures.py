@@ -70,8 +70,11 @@ class Picture(NamedTuple):
         channels, channel_step = 1, 0
         if pixels.ndim == 3:
             channels, channel_step = pixels.shape[2], pixels.strides[2]
-        if self.weights.shape != (channels,) or self.weights.dtype != np.float32:
-            raise ValueError(f"{channels} channels, but weights of shape {self.weights.shape}")
+        weights = self.weights
+        if weights.shape != (channels,) or weights.dtype != np.float32:
+            raise ValueError(f"{channels} channels, but weights of shape {weights.shape}")
+        if not weights.flags.c_contiguous:
+            raise ValueError("the weights must lie side by side")
         if reach > MOST_REACH or self.kernel.size % 2 == 0:
             raise ValueError(f"a kernel of {self.kernel.size} values")
         height, width = pixels.shape[:2]
@@ -81,7 +84,7 @@ class Picture(NamedTuple):
             pixels.itemsize,
             channels,
             channel_step,
-            self.weights.__array_interface__["data"][0],
+            weights.__array_interface__["data"][0],
             reach,
             _Kernel(*self.kernel[reach:].tolist()),
         )

@@ -16,7 +16,7 @@ LOSSES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 """In the order of ``enum imalign_loss``."""
 
 _SCRATCH_ROWS: Final = 7
-_GROUP_ROWS: Final = 34
+_GROUP_ROWS: Final = 32 + 2  # IMALIGN_GROUP, and one row more on each side
 _WINDOW: Final = 1 << 16
 _WINDOW_SIDE: Final = 1 << 10
 
@@ -104,7 +104,7 @@ class Run(NamedTuple):
         mean: what is taken off the image.
         normalisation: scale and offset of x, then of y: normalised = scale * pixel + offset.
         texture: squared gradient above which a pixel has texture.
-        apart: every so manieth row is looked at, the first of them first.
+        apart: every n-th row is looked at, the first of them first.
         bands: rows of a band before the first, rows of a band, and rows of the level from one band
             to the next; None where all are neighbours.
     """

@@ -171,3 +171,38 @@ def test_of_wide_images_places_all_over_are_looked_at(size: tuple[int, int], dty
     found = measure(source, luma(image), np.eye(3), np.eye(3))
     assert found.after.zncc > 0.99
     assert found.overlap == 1.0
+
+
+def test_of_a_small_source_in_a_wide_target_all_that_it_covers_is_looked_at() -> None:
+    rng = np.random.default_rng(0)
+    target = rng.integers(0, 255, (200, 32766), dtype=np.uint8)
+    source = target[60:100, 5000:5040]
+    final = shift(-5000.0, -60.0)
+    result = measure(luma(source), luma(target), shift(-5001.0, -60.0), final)
+    assert result.after.zncc == pytest.approx(1.0, abs=1e-6)
+    x, y = source[:, :-1].astype(float), source[:, 1:].astype(float)
+    assert result.before.zncc == pytest.approx(np.corrcoef(x.ravel(), y.ravel())[0, 1], abs=1e-3)
+
+
+def test_of_many_columns_enough_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = np.random.default_rng(1).integers(0, 255, (300, 9000), dtype=np.uint8)
+    looked_at, sums = [], agreement_module._agreement_sums
+
+    def counted(both: agreement_module.Comparison, where: np.ndarray) -> np.ndarray:
+        looked_at.append(where.size)
+        return sums(both, where)
+
+    monkeypatch.setattr(agreement_module, "_agreement_sums", counted)
+    image = luma(picture)
+    measure(image, image, np.eye(3), np.eye(3))
+    most = 2 * agreement_module.MOST_MEASURED
+    assert len(looked_at) == 2
+    assert most / 2 < looked_at[0] <= 2 * most
+
+
+@pytest.mark.parametrize(("scale", "offset"), [(65535.0, 0.0), (1e7, 0.0), (1.0, 1e8), (1e200, 0)])
+def test_correlation_knows_no_units(scale: float, offset: float) -> None:
+    picture = render(textured(), SIZE, noise=0.05).astype(np.float64)
+    for images in ((picture, scale * picture + offset), (scale * picture + offset, picture)):
+        result = measure(luma(images[0]), luma(images[1]), np.eye(3), np.eye(3))
+        assert result.after.zncc == pytest.approx(1.0, abs=1e-6)

@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
+from align_cli.engine import luma as luma_module
 from align_cli.engine.aligner import align
 from align_cli.engine.errors import ImageError
-from align_cli.engine.luma import SMALLEST_SIDE, check_image, full_scale, luma
+from align_cli.engine.luma import SMALLEST_SIDE, LargeLuma, check_image, full_scale, luma
+from align_cli.native.pictures import smooth
 from tests.scenes import DTYPES, Pair, pair
 
 SHAPE = (13, 21)
@@ -260,3 +262,13 @@ def test_a_dark_16_bit_pair_aligns_like_an_8_bit_one() -> None:
     found = align(*dark, model="affine")
     assert found.outcome.aligned
     assert plain.error_px(found.source_to_target) < 0.01
+
+
+def test_numbers_of_another_machine_are_read_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = np.random.default_rng(0).integers(0, 65535, (20, 30), dtype=np.uint16)
+    monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
+    for order in "<>":
+        found = luma(image.astype(f"{order}u2"))
+        assert isinstance(found, LargeLuma)
+        values = smooth(found.picture(np.ones(1)), (0, 0), (30, 20))
+        assert_allclose(values, image / 65535.0, atol=1e-6)

@@ -596,6 +596,16 @@ def test_the_residuals_of_a_band_are_those_of_its_rows() -> None:
     expected = residual_rows(pair.planes, pair.source, place, in_level, source_margin=REACH)
     assert_allclose(found[0], expected[0], atol=2e-5)
     assert_array_equal(found[1], expected[1])
+    # From within a band to within the one after the next.
+    band = bands.bands.rows
+    across = slice(band // 2, 2 * band + 5)
+    found = residual_rows(bands, pair.source, place, across, source_margin=REACH)
+    whole = residual_rows(
+        pair.planes, pair.source, place, slice(0, pair.planes.shape[0]), source_margin=REACH
+    )
+    rows_of = bands.bands.y[across].astype(int)
+    assert_allclose(found[0], whole[0][rows_of], atol=2e-5)
+    assert_array_equal(found[1] > 0, whole[1][rows_of] > 0)
 
 
 def test_noise_is_taken_off_the_columns_of_the_factor_alone() -> None:

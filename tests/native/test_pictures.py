@@ -195,3 +195,32 @@ def test_bands_lie_where_they_lie_in_the_level() -> None:
     rows = [*range(10, 16), *range(51, 61), *range(96, 106), *range(141, 145)]
     assert_allclose(-shown.residual, book(target)[rows, 1 : 1 + width], atol=1e-5)
     assert sums.moments[4, 1, 0] == width * sum(rows)
+
+
+def test_weights_that_do_not_lie_side_by_side_are_refused() -> None:
+    one = picture((9, 9), channels=2)
+    with pytest.raises(ValueError, match="side by side"):
+        smooth(one._replace(weights=np.ones(4, np.float32)[::2]), (0, 0), (3, 3))
+
+
+@pytest.mark.parametrize("left", [-40, 60])
+def test_a_window_may_lie_beside_the_picture(left: int) -> None:
+    one = picture((12, 9))
+    far = np.pad(one.pixels, 70, mode="reflect")
+    found = smooth(one, (left, 1), (20, 5))
+    there = book(one._replace(pixels=far))
+    assert_allclose(found, there[71:76, 70 + left : 90 + left], atol=3e-6)
+
+
+def test_a_level_that_ends_too_soon_is_refused() -> None:
+    run = Run(
+        *(1, 1, (10, 8), np.zeros((9, 12), np.float32), None, None, None, None),
+        *(0.0, (0.0, 0.0, 1.0, 0.0), 0.0),
+    )
+    seen = Seen(
+        *(np.zeros((30, 30), np.float32), None, (30, 30), 1, 0.0, np.eye(3)),
+        *(np.array([1.0, 0, 0, 0, 0, 0]), np.zeros(6)),
+    )
+    with pytest.raises(ValueError, match="rows: "):
+        run_sums(run, seen)
+    run_sums(run._replace(image=np.zeros((10, 12), np.float32)), seen)

@@ -155,7 +155,7 @@ struct imalign_rows {
     double unit;                 /* residual at which u is 1; any for l2 */
     double texture;              /* squared gradient above which a pixel has texture */
     int64_t weigh_noise;         /* whether the moments of w are wanted */
-    int64_t matrix_first, matrix_step; /* rows of the matrix: every so manieth; step 0: none */
+    int64_t matrix_first, matrix_step; /* rows of the matrix: every n-th; step 0: none */
     float *scratch;              /* IMALIGN_ROWS_SCRATCH(width) values, overwritten; with pictures
                                     IMALIGN_PICTURES_SCRATCH(width) more */
     struct imalign_output residual, inside; /* float32; bytes: 1 takes part, 3 with texture */
