@@ -66,6 +66,10 @@ SAMPLED_AT: Final = 2.25
 MOST_DISPLACED: Final = 48
 """Tiles that are asked at displaced windows, evenly spaced."""
 
+FEW_DISPLACED: Final = 16
+"""So many of them are asked first; the others only where these do not settle it. The law of the
+chance was measured with 15 tiles and more (``SPREAD_DEVIATIONS``)."""
+
 MOST_SEARCHED: Final = 1 << 16
 """Pixels of a level all of which may be searched for tiles that find no match nearby."""
 
@@ -157,6 +161,32 @@ class Evidence:
         return int(np.count_nonzero(self.follows)) / max(self.matches + away, 1.0)
 
 
+@dataclass(frozen=True, eq=False)
+class Displaced:
+    """What some tiles find at their own windows, and at displaced ones where enough can be asked.
+
+    Attributes:
+        own: the search of their own windows.
+        displaced: those of the displaced ones.
+    """
+
+    own: WindowSearch
+    displaced: Sequence[WindowSearch]
+
+    @classmethod
+    def of(cls, searches: Sequence[WindowSearch]) -> Displaced:
+        """Of the search of their own windows, and then those of all displaced ones."""
+        own, *displaced = searches
+        enough = (each for each in displaced if np.count_nonzero(each.asked) >= FEWEST_ASKED)
+        return cls(own, list(enough))
+
+    @cached_property
+    def repeating(self) -> bool:
+        """Whether the picture repeats itself: its tiles agree wherever they are displaced to."""
+        shares = [each.agreeing / np.count_nonzero(each.asked) for each in self.displaced]
+        return bool(shares) and float(np.median(shares)) > REPEATING
+
+
 class LevelEvidence:
     """What the tiles of one level say of an answer; each part made when it is first asked for.
 
@@ -223,39 +253,55 @@ class LevelEvidence:
         asked = int(np.count_nonzero(self.search.asked))
         return self.tiles.textured * tiles / max(asked, 1)
 
-    @cached_property
-    def _displaced(self) -> tuple[WindowSearch, list[WindowSearch]]:
-        """Some tiles' own windows, and their displaced ones, as far as enough can be asked."""
-        some = self.tiles.some(min(len(self.tiles), MOST_DISPLACED))
-        own = self.windows.search(some)
+    def _displaced_of(self, tiles: Tiles) -> list[WindowSearch]:
+        """The search of some tiles' own windows, and then of each of their displaced ones."""
+        own = self.windows.search(tiles)
         with Threads() as threads:
-            searches = threads.map(
-                partial(self.windows.search, some), displacements(self.tiles.side)
-            )
-        return own, [each for each in searches if np.count_nonzero(each.asked) >= FEWEST_ASKED]
+            at = displacements(self.tiles.side)
+            return [own, *threads.map(partial(self.windows.search, tiles), at)]
 
     @cached_property
-    def repeating(self) -> bool:
-        """Whether the picture repeats itself: its tiles agree wherever they are displaced to."""
-        shares = [each.agreeing / np.count_nonzero(each.asked) for each in self._displaced[1]]
-        return bool(shares) and float(np.median(shares)) > REPEATING
+    def _asked_displaced(self) -> tuple[Tiles, Mask]:
+        """The tiles that may be asked at displaced windows, and which of them are asked first."""
+        some = self.tiles.some(min(len(self.tiles), MOST_DISPLACED))
+        first = np.zeros(len(some), np.bool_)
+        first[:: max(1, len(some) // FEW_DISPLACED)] = True
+        return some, first
+
+    @cached_property
+    def _few(self) -> list[WindowSearch]:
+        """A few tiles' own windows, and their displaced ones."""
+        some, first = self._asked_displaced
+        return self._displaced_of(some.among(first))
+
+    @cached_property
+    def _displaced(self) -> Displaced:
+        """Own windows, and displaced ones, of all that may be asked."""
+        some, first = self._asked_displaced
+        if first.all():
+            return Displaced.of(self._few)
+        rest = self._displaced_of(some.among(~first))
+        return Displaced.of([few.joined(each) for few, each in zip(self._few, rest, strict=True)])
 
     @property
     def ambiguous(self) -> bool:
         """Whether nearly all tiles lie where they fit, in a picture that repeats itself."""
         k, n = self.counts
-        return n >= FEWEST_MATCHES and k >= NEARLY_ALL * n and self.repeating
+        return n >= FEWEST_MATCHES and k >= NEARLY_ALL * n and self._displaced.repeating
 
-    @cached_property
+    @property
     def tally(self) -> tuple[int, int, Chance]:
         """How many tiles count, of how many, and the chance of each, measured at displaced windows.
 
         Of a picture that repeats itself a tile only counts if it fits better than at any of its
         displaced windows: were the images unrelated, none of them would be better than the others.
         """
-        own, displaced = self._displaced
+        return self._tally(self._displaced)
+
+    def _tally(self, measured: Displaced) -> tuple[int, int, Chance]:
+        own, displaced = measured.own, measured.displaced
         asked = np.array([np.count_nonzero(each.asked) for each in displaced], np.intp)
-        if not self.repeating:
+        if not measured.repeating:
             k, n = self.counts
             stationary = np.array(
                 [np.count_nonzero(each.stationary) for each in displaced], np.intp
@@ -302,6 +348,10 @@ class LevelEvidence:
         least = self.least_false_alarms(parameters, tests)
         if least > 0.0 or not self.counts[1]:
             return least
+        few = self._tally(Displaced.of(self._few))
+        by_few = log10_false_alarms(*few, tests=tests, parameters=parameters)
+        if by_few <= SETTLING:
+            return by_few
         return log10_false_alarms(*self.tally, tests=tests, parameters=parameters)
 
 

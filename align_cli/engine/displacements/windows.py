@@ -68,6 +68,19 @@ class WindowSearch:
     distinct: NDArray[np.bool_]
     chance: float
 
+    def joined(self, other: WindowSearch) -> WindowSearch:
+        """What they found of all tiles, those of the other after its own."""
+        counts = [int(np.count_nonzero(each.asked)) for each in (self, other)]
+        chance = self.chance * counts[0] + other.chance * counts[1]
+        return WindowSearch(
+            np.concatenate([self.asked, other.asked]),
+            np.concatenate([self.offset, other.offset]),
+            np.concatenate([self.peak, other.peak]),
+            np.concatenate([self.stationary, other.stationary]),
+            np.concatenate([self.distinct, other.distinct]),
+            chance / sum(counts) if any(counts) else 1.0,
+        )
+
     @property
     def agreeing(self) -> int:
         """How many tiles agree on where they are found, or are stationary if that is an accident.

@@ -13,8 +13,11 @@ from numpy.testing import assert_allclose
 from align_cli.engine.displacements.evidence import (
     ALLOWED_PX,
     ALLOWED_SHARE,
+    FEW_DISPLACED,
+    MOST_DISPLACED,
     MOST_TILES,
     SETTLING,
+    Displaced,
     Evidence,
     LevelEvidence,
     allowed_px,
@@ -23,7 +26,9 @@ from align_cli.engine.displacements.evidence import (
 )
 from align_cli.engine.displacements.false_alarms import log10_binomial_tail
 from align_cli.engine.displacements.level_pair import LevelPair
+from align_cli.engine.displacements.tiles import Tiles
 from align_cli.engine.displacements.views import IntensityView, OrientationView
+from align_cli.engine.displacements.windows import Windows, WindowSearch
 from align_cli.engine.threads import at_most
 from align_cli.engine.unlike_views import View
 from tests.engine.displacements.pairs import (
@@ -394,6 +399,35 @@ def test_displaced_windows_tell_the_same_on_any_number_of_threads() -> None:
             found.append(LevelEvidence(pair, MOST_TILES).tally)
     assert found[0] == found[1]
     assert math.isfinite(found[0][2].concentration)
+
+
+def test_a_few_tiles_are_asked_at_displaced_windows_and_more_where_they_leave_a_doubt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    searched: list[int] = []
+    search = Windows.search
+
+    def watched(windows: Windows, tiles: Tiles, at: tuple[int, int] = (0, 0)) -> WindowSearch:
+        searched.append(len(tiles) if any(at) else 0)
+        return search(windows, tiles, at)
+
+    monkeypatch.setattr(Windows, "search", watched)
+    for seed, sure in ((1, True), (10, False)):
+        searched.clear()
+        level = LevelEvidence(level_pair(scene(seed), again(scene())), MOST_TILES)
+        with at_most(1):
+            assert (level.log10_false_alarms(8, 1) <= SETTLING) == sure
+        most = FEW_DISPLACED if sure else MOST_DISPLACED
+        assert sum(searched) == most * len(displacements(16))
+    # All that were asked count, none twice.
+    monkeypatch.undo()
+    whole, parts = (LevelEvidence(level.pair, MOST_TILES) for _ in range(2))
+    tiles = whole.tiles.some(MOST_DISPLACED)
+    expected = Displaced.of(
+        [whole.windows.search(tiles, at) for at in ((0, 0), *displacements(16))]
+    )
+    whole.__dict__["_displaced"] = expected
+    assert parts.tally == whole.tally
 
 
 def test_displaced_windows_lie_all_around_and_none_at_home() -> None:

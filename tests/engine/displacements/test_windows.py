@@ -208,6 +208,16 @@ def test_a_displaced_window_beyond_the_borders_is_not_asked() -> None:
     assert nothing.chance == 1.0
 
 
+def test_searches_of_some_tiles_and_of_the_others_are_that_of_all() -> None:
+    windows, both = found_at(1, -1), np.array([0, 1, 2, 3])
+    for at in ((0, 0), (-40, 0), (500, 500)):
+        parts = (windows.search(TILES.among(some), at) for some in (both < 1, both >= 1))
+        joined, whole = next(parts).joined(next(parts)), windows.search(TILES, at)
+        for name in ("asked", "offset", "peak", "stationary", "distinct"):
+            assert_array_equal(getattr(joined, name), getattr(whole, name))
+        assert joined.chance == pytest.approx(whole.chance)
+
+
 def test_the_shape_is_that_of_the_level() -> None:
     assert found_at(0, 0).shape == (120, 160)
 
