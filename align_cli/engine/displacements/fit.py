@@ -227,6 +227,8 @@ def reweighted(
     covariance: Floats,
     among: Mask,
     used: Mask | None = None,
+    *,
+    rounds: int = ROUNDS,
 ) -> tuple[Floats, Floats, Vector]:
     """Fit displacements by Tukey's loss, for k choices of tiles side by side.
 
@@ -236,6 +238,7 @@ def reweighted(
         covariance: (n, 2, 2) float64, px^2.
         among: (k, n) bool, the tiles of each choice.
         used: (k, p) bool, the parameters that each may have; None for all. The others are 0.
+        rounds: reweighted solves at most.
 
     Returns:
         (k, p) parameters, (k, n) weights of the tiles, 0 for those not chosen, and (k,) px, the
@@ -257,7 +260,7 @@ def reweighted(
     # Most settle soon; the others go on without them.
     left, weights = np.arange(len(among)), weight.copy()
     variance = np.broadcast_to(spread, (len(among), *spread.shape))
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         precision = (weight[:, None] / variance).reshape(len(left), -1)
         matrices = along(across * precision[:, None], design) * used[:, None, :] * used[:, :, None]
         vectors = (precision * moved) @ design * used

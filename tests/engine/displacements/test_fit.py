@@ -17,6 +17,7 @@ from align_cli.engine.displacements.fit import (
     of_model,
     polynomial,
     refit,
+    reweighted,
     robust_fit,
     squared_lengths,
     tukey_weight,
@@ -95,6 +96,31 @@ def test_wrong_matches_lose_their_weight_and_the_others_keep_it() -> None:
         np.hypot(*of_model(MODELS["homography"]).of(fit.parameters, corners(SIZE), SIZE).T).max()
         < 0.3
     )
+
+
+@pytest.mark.parametrize("rounds", [1, 5, 50])
+def test_fits_side_by_side_are_those_of_each_alone(rounds: int) -> None:
+    tiles, rng = matches(lens(0.05), 60, wrong=0.3), np.random.default_rng(5)
+    rows = of_model(MODELS["homography"]).at(tiles.position, SIZE)
+    among = np.concatenate([np.ones((1, 60), np.bool_), rng.random((6, 60)) < 0.5])
+    used = np.stack(
+        [MODELS[name].of_homography.any(axis=0) for name in ("homography", "affine") * 3]
+        + [MODELS["translation"].of_homography.any(axis=0)]
+    )
+    found = reweighted(rows, tiles.displacement, tiles.covariance, among, used, rounds=rounds)
+    for tiles_of, own, parameters, weight, scatter in zip(among, used, *found, strict=True):
+        alone = reweighted(
+            rows[tiles_of][:, :, own],
+            tiles.displacement[tiles_of],
+            tiles.covariance[tiles_of],
+            np.ones((1, int(tiles_of.sum())), np.bool_),
+            rounds=rounds,
+        )
+        assert_allclose(parameters[own], alone[0][0], rtol=1e-6, atol=1e-9)
+        assert not parameters[~own].any()
+        assert_allclose(weight[tiles_of], alone[1][0], atol=1e-9)
+        assert not weight[~tiles_of].any()
+        assert scatter == pytest.approx(alone[2][0])
 
 
 def test_a_tile_counts_along_the_axis_that_it_knows() -> None:
