@@ -7,6 +7,7 @@ displacement do not.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -18,6 +19,10 @@ from align_cli.engine.displacements.windows import Windows
 
 MOST_ASKED: Final = 40
 """Tiles that are asked, evenly spaced: a search takes milliseconds."""
+
+FIRST_ASKED: Final = 12
+"""So many of them are asked first: where none is found, the others are not asked. A motion that a
+quarter of the tiles share goes unnoticed in 3 of 100 pairs, one that half share in 1 of 4,000."""
 
 
 def far_motion(
@@ -35,13 +40,21 @@ def far_motion(
         full size; 0 and None where no motion is shared beyond chance.
     """
     some = tiles.some(min(len(tiles), MOST_ASKED))
+    first = np.zeros(len(some), np.bool_)
+    first[np.linspace(0, len(some) - 1, min(len(some), FIRST_ASKED)).astype(np.intp)] = True
     height, width = windows.shape
-    found = windows.search(some, reach=max(height, width))
+    search = partial(windows.search, reach=max(height, width))
+    found = search(some.among(first))
+    if not (found.asked & found.distinct).any():
+        return 0.0, None
+    if not first.all():
+        found = found.joined(search(some.among(~first)))
     known = found.asked & found.distinct
     count = int(np.count_nonzero(known))
+    corner = np.concatenate([some.corner[first], some.corner[~first]])[known]
     scale = 2.0**level
     matches = Matches(
-        position=scale * (some.corner[known].astype(np.float64) + 0.5 * (some.side - 1.0)),
+        position=scale * (corner.astype(np.float64) + 0.5 * (some.side - 1.0)),
         displacement=scale * found.offset[known].astype(np.float64),
         covariance=np.tile(scale**2 * np.eye(2), (count, 1, 1)),
         side=np.full(count, scale * some.side),

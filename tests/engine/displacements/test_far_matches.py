@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine.displacements.far_matches import far_motion
+from align_cli.engine.displacements.far_matches import FIRST_ASKED, MOST_ASKED, far_motion
 from align_cli.engine.displacements.tiles import Tiles, textured_tiles
-from align_cli.engine.displacements.windows import Windows
+from align_cli.engine.displacements.windows import Windows, WindowSearch
 from tests.engine.displacements.pairs import drawn, level_pair, noisy, shift, speckle
 
 SIZE = (240, 160)
@@ -49,6 +49,28 @@ def test_other_content_went_nowhere() -> None:
         other = drawn(speckle(seed, spread=1.5), SIZE)
         assert looked_for(other)[1] == (0.0, None)
     assert looked_for(np.zeros(SIZE[::-1], np.float32))[1] == (0.0, None)
+
+
+@pytest.mark.parametrize("related", [False, True])
+def test_where_none_of_a_few_is_found_the_others_are_not_asked(
+    related: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    searched: list[np.ndarray] = []
+    search = Windows.search
+
+    def watched(windows: Windows, tiles: Tiles, *, reach: int) -> WindowSearch:
+        searched.append(tiles.corner)
+        return search(windows, tiles, reach=reach)
+
+    monkeypatch.setattr(Windows, "search", watched)
+    there = drawn(SCENE, SIZE, shift(-40, 0))
+    tiles, _ = looked_for(there if related else np.zeros_like(there))
+    asked = np.concatenate(searched)
+    assert len(tiles) > 2 * FIRST_ASKED
+    expected = min(len(tiles), MOST_ASKED) if related else FIRST_ASKED
+    assert len(asked) == len(np.unique(asked, axis=0)) == expected
+    # The few lie all over.
+    assert np.ptp(searched[0][:, 1]) > 0.9 * np.ptp(tiles.corner[:, 1])
 
 
 def test_a_single_tile_that_is_found_is_believed_nothing() -> None:
