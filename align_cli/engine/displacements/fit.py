@@ -118,11 +118,9 @@ class Basis:
 
     def monomials(self, points: Points, size: Size) -> Floats:
         """(n, m) the monomials at (n, 2) points, times the pixels of a normalised unit."""
-        to_normalised = normalisation(size)
-        x, y = map_points(to_normalised, points).T
         i, j = np.array(self.powers).T
-        across, down = (np.vander(each, max(*i, *j) + 1, increasing=True) for each in (x, y))
-        return np.asarray(across[:, i] * down[:, j] / to_normalised[0, 0])
+        (x, y), px = _powers(points, size, max(*i, *j))
+        return np.asarray((x[i] * y[j] * px).T)
 
     def over(self, powers: Sequence[tuple[int, int]]) -> Floats:
         """(p, 2 m) coefficients of the x component, then the y component, for these monomials."""
@@ -133,16 +131,36 @@ class Basis:
 
     def of(self, parameters: Vector, points: Points, size: Size) -> Points:
         """(n, 2) px, the field with these parameters at (n, 2) points."""
-        along = np.stack([parameters @ self.along_x, parameters @ self.along_y], axis=1)
-        return np.asarray(self.monomials(points, size) @ along)
+        i, j = np.array(self.powers).T
+        (x, y), px = _powers(points, size, max(*i, *j))
+        tables = np.zeros((2, len(y), len(x)))
+        tables[:, j, i] = parameters @ self.along_x, parameters @ self.along_y
+        return np.stack([px * _at(table, x, y) for table in tables], axis=1)
 
     def variance(self, fit: Fit, points: Points, size: Size) -> Vector:
         """(n,) px^2, expected squared length of the error of a fitted field at (n, 2) points."""
         if not np.isfinite(fit.covariance).all():
             return np.full(len(points), np.inf)
-        monomials = self.monomials(points, size)
-        both = sum(along.T @ fit.covariance @ along for along in (self.along_x, self.along_y))
-        return np.asarray((times(monomials, np.asarray(both)) * monomials).sum(axis=1))
+        both = sum(each.T @ fit.covariance @ each for each in (self.along_x, self.along_y))
+        # A quadratic form in the monomials is a polynomial of twice their degree.
+        i, j = np.array(self.powers).T
+        (x, y), px = _powers(points, size, 2 * max(*i, *j))
+        table = np.zeros((len(y), len(x)))
+        np.add.at(table, (j[:, None] + j, i[:, None] + i), both)
+        return np.maximum(px**2 * _at(table, x, y), 0.0)
+
+
+def _powers(points: Points, size: Size, degree: int) -> tuple[Floats, float]:
+    """(2, degree + 1, n) powers of x and y at (n, 2) points, normalised, and px of a unit."""
+    to_normalised = normalisation(size)
+    powers = np.ones((2, degree + 1, len(points)))
+    powers[:, 1:] = map_points(to_normalised, points).T[:, None]
+    return np.cumprod(powers, axis=1, out=powers), 1.0 / float(to_normalised[0, 0])
+
+
+def _at(table: Floats, x: Floats, y: Floats) -> Vector:
+    """(n,) a polynomial, by its coefficients, (powers of y, powers of x), at powers of n points."""
+    return np.asarray(np.einsum("jn,jn->n", along(table, x), y))
 
 
 def of_model(model: MotionModel) -> Basis:
@@ -332,8 +350,9 @@ def left_out(rows: Floats, fit: Fit) -> Points:
     """
     weighted = fit.weight[:, None, None] * (fit.precision @ rows)
     size = rows.shape[2]
-    matrix = along(weighted.reshape(-1, size).T, rows.reshape(-1, size))
-    own = rows @ _inverse(matrix) @ weighted.transpose(0, 2, 1)
+    flat = rows.reshape(-1, size)
+    inverse = _inverse(along(weighted.reshape(-1, size).T, flat))
+    own = np.einsum("nip,njp->nij", times(flat, inverse).reshape(rows.shape), weighted)
     # A tile that alone fixes a parameter has a singular block: nothing predicts it.
     others = np.eye(2) - own + np.finfo(np.float64).eps * np.eye(2)
     return np.asarray(np.linalg.solve(others, fit.residual[:, :, None])[:, :, 0])
@@ -436,7 +455,9 @@ def _scatter(
 
 def _inverse(matrix: Floats) -> Floats:
     """(p, p) inverse of a normal matrix; finite where it is singular."""
-    return _each_solved(np.broadcast_to(matrix, (len(matrix), *matrix.shape)), np.eye(len(matrix)))
+    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
+    scaled = matrix * scale[:, None] * scale + LEAST_RIDGE * np.eye(len(matrix))
+    return np.asarray(np.linalg.inv(scaled) * scale[:, None] * scale)
 
 
 def _each_solved(matrices: Floats, vectors: Floats) -> Floats:
