@@ -604,19 +604,23 @@ def _away(
     nowhere = math.nan, math.nan
     if np.count_nonzero(lost) <= (1.0 - NEARLY_ALL) * len(field):
         return 0.0, nowhere
-    tiles, reach = level.tiles.among(lost), _reach_px(level)
+    tiles, reach, still = level.tiles.among(lost), _reach_px(level), 0.0
     if level.pair.inside.size > MOST_SEARCHED:
         small = (each for each in looked_at() if each.pair.inside.size <= MOST_SEARCHED)
         level = next(small, level)
         if level.pair.inside.size > MOST_SEARCHED or not len(level.tiles):
             return 0.0, nowhere
-        tiles = level.tiles.among(lost[nearest(level.centres, field.position)])
+        near_lost = lost[nearest(level.centres, field.position)]
+        # What the smaller level finds where it stands is blurred, not away.
+        found = level.search.distinct & level.search.stationary
+        tiles = level.tiles.among(near_lost & ~found)
+        still = 1.0 - len(tiles) / max(int(np.count_nonzero(near_lost)), 1)
     if not len(tiles):
         return 0.0, nowhere
     share, motion = far_motion(level.windows, tiles, level.pair.level)
     if motion is None or math.hypot(*motion) <= reach:
         return 0.0, nowhere
-    return share * int(np.count_nonzero(lost)) / len(field), motion
+    return share * (1.0 - still) * int(np.count_nonzero(lost)) / len(field), motion
 
 
 def _reach_px(level: LevelEvidence) -> float:

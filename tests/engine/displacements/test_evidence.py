@@ -6,10 +6,12 @@ import math
 from dataclasses import dataclass, replace
 from functools import cache
 
+import cv2
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
+from align_cli.engine.displacements import evidence
 from align_cli.engine.displacements.evidence import (
     ALLOWED_PX,
     ALLOWED_SHARE,
@@ -298,6 +300,30 @@ def test_where_it_went_that_lies_further_than_a_window_reaches() -> None:
     nowhere = asked(scene(12, spread=1.5), target)
     assert nowhere.away == 0.0
     assert all(map(math.isnan, nowhere.away_px))
+
+
+def test_what_is_blurred_where_it_stands_is_not_looked_for_elsewhere(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Out of focus a tile finds no match on a fine level; on a coarser one it does, where it is."""
+    looked_for: list[int] = []
+
+    def watched(windows: Windows, tiles: Tiles, level: int) -> tuple[float, None]:
+        looked_for.append(len(tiles))
+        return 0.0, None
+
+    monkeypatch.setattr(evidence, "far_motion", watched)
+    sharp, other = scene(spread=2.0), scene(9, spread=2.0)
+    blurred = noisy(cv2.GaussianBlur(sharp, (0, 0), 2.5), 3.0, 3)
+    for half, there in ((blurred, True), (other, False)):
+        looked_for.clear()
+        source = sharp.copy()
+        source[:, : WIDTH // 2] = half[:, : WIDTH // 2]
+        found = asked(source, again(sharp), periodic=True)
+        lost = len(found.field) - np.count_nonzero(found.field.matched)
+        assert lost > 0.2 * len(found.field)
+        assert len(looked_for) == 1
+        assert (looked_for[0] <= 3) == there
 
 
 def test_tiles_away_take_part_in_the_share_that_follows() -> None:
