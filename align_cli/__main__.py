@@ -11,9 +11,13 @@ import os
 import signal
 import sys
 from types import FrameType
-from typing import NoReturn
+from typing import Final, NoReturn
 
 from align_cli.preload import preload
+
+# ``exit_codes`` has them too, but imports click, and a signal may come while that is half imported.
+INTERRUPTED: Final = 130
+TERMINATED: Final = 143
 
 
 def main() -> NoReturn:
@@ -37,6 +41,10 @@ def main() -> NoReturn:
         # By ``leave`` too: to take the interpreter apart while libraries still have threads at work
         # would abort it.
         code = end.code if isinstance(end.code, int) else 1
+    except KeyboardInterrupt:  # before ``run``, which knows of it, is there
+        if sys.stderr is not None:
+            sys.stderr.write("Error: interrupted\n")
+        code = INTERRUPTED
     leave(code)
 
 
@@ -70,10 +78,8 @@ def leave(code: int) -> NoReturn:
 
 
 def _terminate(number: int, frame: FrameType | None) -> None:
-    from align_cli.commands.exit_codes import ExitCode  # noqa: PLC0415
-
     # As an exception, so that temporary files are removed on the way out.
-    raise SystemExit(ExitCode.TERMINATED)
+    raise SystemExit(TERMINATED)
 
 
 if __name__ == "__main__":

@@ -44,7 +44,10 @@ def preload(arguments: Sequence[str]) -> Thread | None:
     # The thread itself imports nothing: what it and another imported at the same time could be
     # half made. importlib then is a second, empty one, as its first comment warns.
     thread = Thread(target=load, args=(system_loader(), paths))
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:  # the system gives no more threads: the imports load them
+        return None
     return thread
 
 

@@ -51,14 +51,19 @@ class Task(Generic[Result]):
 
 
 def begin(call: Callable[[], Result]) -> Task[Result]:
-    """Have a thread of its own make a call."""
+    """Have a thread of its own make a call, or make it here where the system gives no more."""
     task = Task(call)
-    Thread(target=task.run).start()
+    try:
+        Thread(target=task.run).start()
+    except RuntimeError:
+        task.run()
     return task
 
 
 class Workers:
     """A pool of threads, each started when there is something for it to do.
+
+    Where the system gives no more threads those that there are make the calls, or whoever asks.
 
     Leaving ``with`` waits for the calls that are under way; calls that have not begun by then are
     made only if no exception ends the block.
@@ -75,8 +80,14 @@ class Workers:
         self._tasks.put(task)
         if len(self._threads) < self._count:
             thread = Thread(target=self._work, daemon=True)
-            self._threads.append(thread)
-            thread.start()
+            try:
+                thread.start()
+            except RuntimeError:
+                if not self._threads:  # nobody else will make it
+                    self._tasks.get()
+                    task.run()
+            else:
+                self._threads.append(thread)
         return task
 
     def map(self, work: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from align_cli import __main__ as module
+from align_cli.commands.exit_codes import ExitCode
 
 LEAVE = "import sys; from align_cli.__main__ import leave; sys.stdout.write('said'); leave({code})"
 
@@ -92,3 +97,32 @@ def test_nothing_is_imported_beside_libraries_that_are_being_loaded() -> None:
     command = [sys.executable, "-W", "error", "-c", LOADING]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert done.stdout == "True\n"
+
+
+def test_the_codes_of_signals_are_those_of_the_commands() -> None:
+    assert module.INTERRUPTED == ExitCode.INTERRUPTED
+    assert module.TERMINATED == ExitCode.TERMINATED
+
+
+WHILE_IMPORTED = """
+import os, signal, sys
+from align_cli import __main__ as module
+
+def preload(arguments):
+    os.kill(os.getpid(), int(sys.argv[1]))
+
+module.preload = preload
+sys.modules["click"] = type(sys)("click")  # as it is while it is imported
+module.main()
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="has other signals")
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [(signal.SIGTERM, 143, ""), (signal.SIGINT, 130, "Error: interrupted\n")],
+)
+def test_a_signal_may_come_while_the_command_is_imported(number: int, code: int, said: str) -> None:
+    command = [sys.executable, "-W", "error", "-c", WHILE_IMPORTED, str(int(number))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (code, said)

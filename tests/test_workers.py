@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import threading
+from threading import Thread
 
 import pytest
 
+from align_cli import workers as workers_module
 from align_cli.workers import Workers, available_cores, begin
 
 
@@ -78,3 +80,27 @@ def test_a_call_on_a_thread_of_its_own() -> None:
 
 def test_at_least_one_core_is_available() -> None:
     assert available_cores() >= 1
+
+
+class _Fewer(Thread):
+    """As where the system gives so many threads and no more."""
+
+    left = 0
+
+    def start(self) -> None:
+        if _Fewer.left == 0:
+            raise RuntimeError("can't start new thread")
+        _Fewer.left -= 1
+        super().start()
+
+
+@pytest.mark.parametrize("given", [0, 1, 2])
+def test_where_the_system_gives_no_more_threads_the_calls_are_made_all_the_same(
+    given: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers_module, "Thread", _Fewer)
+    _Fewer.left = given
+    with Workers(3) as workers:
+        assert workers.map(lambda item: item + 1, range(9)) == list(range(1, 10))
+    _Fewer.left = 0
+    assert begin(lambda: 7).result() == 7

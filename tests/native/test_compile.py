@@ -103,7 +103,7 @@ def test_only_the_entries_are_visible(by: Needed, tmp_path: Path) -> None:
     link(by(), [str(path) for path in objects_by(by)], library)
     lines = told(nm, "-D", "--defined-only", library).splitlines()
     names = {line.split()[-1] for line in lines if " T " in line or " D " in line or " R " in line}
-    assert "imalign_sample" in names
+    assert "imalign_smooth" in names
     assert all(name.startswith("imalign_") for name in names)
     assert not any(name.startswith("imalign_kernels") for name in names)
 

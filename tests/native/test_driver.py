@@ -102,12 +102,12 @@ def test_the_sanitizers_find_nothing(tmp_path: Path) -> None:
 
 
 FAULTS = {
-    "heap-buffer-overflow": ("kernels.inc", "x > right ? right : x", "x > right ? x : x"),
-    "it wrote be": ("kernels.inc", "count < LANES ? count : LANES", "LANES + 0 * count"),
+    "heap-buffer-overflow": ("pictures.inc", "at : period - at", "at : at"),
+    "it wrote be": ("pictures.inc", "room < WIDTH ? room : WIDTH", "WIDTH + 0 * room"),
     "other bits than the first level's": (
-        "kernels.inc",
-        "upper + places->part_y",
-        "lower + places->part_y",
+        "pictures.inc",
+        "kernel[0] * get(lines[reach] + x)",
+        "kernel[0] * get(lines[0] + x)",
     ),
     "it changed the floating-point unit": (
         "dispatch.c",
@@ -132,7 +132,7 @@ def test_a_fault_is_found(fault: str, tmp_path: Path) -> None:
     (sources / name).write_text(text.replace(right, wrong))
     compiler, flags = needs_system_compiler(), SANITIZE if "heap" in fault else ()
     # One object has the fault; the second level's, for the first is what others are compared with.
-    level = "avx2" if name == "kernels.inc" else None
+    level = "avx2" if name.endswith(".inc") else None
     made = compiled(compiler, level, tmp_path, *flags, sources=sources)
     sound = [path for path in objects_by(needs_system_compiler) if path.name != Path(made).name]
     every = [*map(str, sound), made]

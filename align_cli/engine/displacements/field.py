@@ -19,6 +19,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from align_cli.engine.arrays import Matrix
+from align_cli.engine.coordinates import map_points
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
 from align_cli.native.tiles import displaced_tiles
@@ -174,3 +176,20 @@ def _covariance(
     found[:, 0, 0], found[:, 1, 1] = mean + slope * half, mean - slope * half
     found[:, 0, 1] = found[:, 1, 0] = slope * xy
     return found
+
+
+def at_own_pixel(field: DisplacementField, warp: Matrix) -> float:
+    """The share of the tiles with a match that are found at their own raw pixel, to a pixel.
+
+    Args:
+        field: where tiles of the target lie under a warp, and where they are found.
+        warp: (3, 3), target pixel -> source pixel.
+
+    Returns:
+        1 where no tile has a match: then all may be.
+    """
+    if not field.matched.any():
+        return 1.0
+    there = field.position + field.displacement
+    moved = np.hypot(*(map_points(warp, there) - field.position).T)
+    return float((moved[field.matched] < 1.0).mean())

@@ -11,13 +11,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
-
 from align_cli.engine.alignment import Outcome, Status, Verdict
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.cleaned import cleaned
-from align_cli.engine.coordinates import map_points
 from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.field import at_own_pixel
 from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.views import IntensityView, PairView
 from align_cli.engine.images.fixed_pattern import FixedPattern
@@ -136,18 +134,13 @@ def outvotes(view: PairView, warp: Matrix, pattern: FixedPattern) -> bool:
 
 
 def stays(warp: Matrix, told: Displacements | None) -> bool:
-    """Whether tiles that found a match are found at their own raw pixel, to one, in the source.
+    """Whether tiles that found a match are found at their own raw pixel in the source.
 
     Args:
         warp: (3, 3), target pixel -> source pixel.
         told: where the tiles lie; None where nothing is known.
     """
-    if told is None:
-        return True
-    field = told.field
-    there = field.position + field.displacement
-    moved = np.hypot(*(map_points(warp, there) - field.position).T)
-    return bool((moved[field.matched] < 1.0).mean() > STAYING) if field.matched.any() else True
+    return told is None or at_own_pixel(told.field, warp) > STAYING
 
 
 def _tells(clean: Similarity, first: Attempt, begin: Matrix) -> bool:

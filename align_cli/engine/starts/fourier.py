@@ -38,7 +38,8 @@ MOST_PIXELS: Final = 1 << 15
 """Of the level that is looked at."""
 
 MOST_TURNED: Final = 1 << 20
-"""Pixels of the canvas that holds the turned source."""
+"""Pixels of the canvas that holds the turned source, and of the spectra: of a strip both would be
+as high as it is wide."""
 
 
 def turns(source: Plane, target: Plane, count: int) -> list[tuple[float, float]]:
@@ -79,6 +80,8 @@ def guesses(views: Views) -> Iterator[Matrix]:
     if reduced is None:
         return
     level, s, t = reduced
+    if max(*s.shape, *t.shape) ** 2 > MOST_TURNED:
+        return
     source = views.source[level]
     found: list[tuple[float, Matrix]] = []
     for angle, scale in turns(s, t, TURNS):

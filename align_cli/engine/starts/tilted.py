@@ -27,6 +27,10 @@ PIXELS: Final = 3 << 13
 """Of an image as it is looked at. Measured on 72 photographs tilted by 60 to 70 degrees: guesses
 within 5 px of 71 of them, on two thirds of the pixels of 67."""
 
+MOST_TURNED: Final = 1 << 19
+"""Pixels of the canvas that holds a turned image, at most: that of a strip would be as high as it
+is wide."""
+
 TILT: Final = 2.5
 """What is shortened, by so much: what remains is a tilt of 2 or less from 1.25 to 5. Measured on
 the same: 2 and 3.5 find 69 on two thirds of the pixels, in half as much time again."""
@@ -46,6 +50,8 @@ def guesses(views: Views) -> Iterator[Matrix]:
     if views.model.size < MODELS["affine"].size:
         return
     source, target = (picture(each, PIXELS) for each in (views.source, views.target))
+    if any(np.square(each.image.shape).sum() > MOST_TURNED for each in (source, target)):
+        return
     here, there = _matches(target, source)
     back, forth = _matches(source, target)
     here, there = np.concatenate([here, forth]), np.concatenate([there, back])

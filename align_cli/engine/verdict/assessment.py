@@ -13,6 +13,7 @@ from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty
 from align_cli.engine.arrays import Matrix, quantile
 from align_cli.engine.coordinates import plausible
 from align_cli.engine.displacements.evidence import NEARLY_ALL, RIVAL, SETTLING, Evidence, gathered
+from align_cli.engine.displacements.field import at_own_pixel
 from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.second_motion import place_of
@@ -191,6 +192,7 @@ def assess(
         objections += _of_certainty(answer, evidence, sure, blind=blind)
         objections += _of_remainder(evidence, uncertainty, objections)
         objections += _of_place(answer, repeat, view)
+        objections += _of_frame(answer, evidence, view)
     if circles:
         step = last.last_step_px
         words = f"the solver did not converge within its iterations (last step {step:.3g} px)"
@@ -298,6 +300,24 @@ def _of_model(
         )
         found.append(Objection(Status.SECOND_MOTION, words))
     return found
+
+
+def _of_frame(answer: Answer, evidence: Evidence, view: PairView) -> list[Objection]:
+    """May a frame that both images have be all that agrees?
+
+    Different pictures in one frame, with one caption or logo, agree there, at the pixels where it
+    is drawn. Pictures of one thing that lie as they are agree in most of their texture.
+    """
+    most = 2 * evidence.stationary >= evidence.asked
+    if most or view.source_size != view.target_size:
+        return []
+    if at_own_pixel(evidence.field, answer.warp) <= MAJORITY:
+        return []
+    words = (
+        "what agrees lies at the same pixels of both images, as a frame or a caption does, and "
+        f"only {evidence.stationary} of {evidence.asked} textured tiles fit best where they lie"
+    )
+    return [Objection(Status.SECOND_MOTION, words)]
 
 
 def _of_certainty(

@@ -6,6 +6,7 @@ from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 
@@ -23,7 +24,7 @@ from align_cli.engine.threads import Threads
 from align_cli.engine.verdict.assessment import SOME_EVIDENCE
 from tests.engine.displacements.pairs import shift
 from tests.engine.search.similarities import TRUTH, intensity
-from tests.photographs import cut, photograph
+from tests.photographs import NAMES, cut, photograph
 
 
 def field_of(moved: np.ndarray, matched: np.ndarray | None = None) -> Any:
@@ -229,3 +230,33 @@ def test_a_given_transform_under_which_nothing_stays_rests_on_no_sensor(
     found = check(*windows_at(*MOVED_PAIR), TRUTH, model="translation")
     assert found.outcome.aligned
     assert asked == []
+
+
+def framed(name: str, seed: int) -> np.ndarray:
+    """A photograph in a frame with a caption, the same whatever it holds, each with its noise."""
+    rng = np.random.default_rng(5)
+    rough = sum(
+        side**0.7 * cv2.resize(rng.normal(size=(420 // side + 3, 560 // side + 3)), (560, 420))
+        for side in (1, 2, 4, 8, 16, 32, 64)
+    )
+    frame = np.clip(30.0 * rough / rough.std() + 128.0, 0, 255)
+    image = cv2.resize(photograph(name), (560, 420)).astype(np.float64)
+    image = image if image.ndim == 2 else image.mean(axis=2)
+    shared = np.ones(image.shape, np.bool_)
+    shared[24:-24, 24:-24] = False
+    shared[40:90, 40:120] = True
+    noise = np.random.default_rng(seed).normal(0.0, 1.0, image.shape)
+    return np.clip(np.where(shared, frame, image) + noise, 0, 255).astype(np.uint8)
+
+
+def test_different_pictures_in_one_frame_are_not_aligned() -> None:
+    names = NAMES[:2]
+    source, target = framed(names[0], 1), framed(names[1], 2)
+    found = Aligner(target, similarity="auto").align(source)
+    assert not found.outcome.aligned
+    assert "at the same pixels of both images" in found.outcome.sentence
+    checked = check(source, target, np.eye(3), similarity="auto")
+    assert not checked.outcome.aligned
+    # One picture in it is, though it lies there too.
+    again = Aligner(target, similarity="auto").align(framed(names[1], 3))
+    assert again.outcome.aligned

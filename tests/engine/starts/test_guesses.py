@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import cv2
 import numpy as np
 import pytest
@@ -182,3 +184,14 @@ def test_the_same_images_give_the_same_guesses(start: str) -> None:
     both = views(source, photograph("exposure"), "homography")
     first, second = (list(STARTS[start](both)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
+
+
+@pytest.mark.parametrize("start", ["fourier", "tilted"])
+def test_a_strip_is_not_turned_on_a_canvas_as_high_as_it_is_wide(start: str) -> None:
+    picture = np.random.default_rng(0).integers(0, 255, (16, 12000), dtype=np.uint8)
+    both = views(picture, np.ascontiguousarray(picture[:, ::-1]), "homography")
+    began = tracemalloc.start() or 0
+    assert list(STARTS[start](both)) == []
+    most = tracemalloc.get_traced_memory()[1] - began
+    tracemalloc.stop()
+    assert most < 1 << 26

@@ -176,8 +176,13 @@ def test_the_number_of_false_alarms(
 )
 @pytest.mark.parametrize("aligned", [True, False])
 def test_where_fewer_than_half_of_the_tiles_fit_more_evidence_is_needed(
-    evidence_with: Callable[..., None], stationary: int, needed: float, aligned: bool
+    evidence_with: Callable[..., None],
+    stationary: int,
+    needed: float,
+    aligned: bool,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(assessment, "at_own_pixel", lambda *_: 0.0)
     alarms = needed - 1e-6 if aligned else needed + 1e-6
     evidence_with(log10_false_alarms=alarms, asked=100, stationary=stationary)
     found = judged()
@@ -481,3 +486,21 @@ def test_nothing_is_settled_by_what_is_doubted() -> None:
     assert doubted.outcome is doubtful
     assert not doubted.settled
     assert not doubted.nearly_all
+
+
+@pytest.mark.parametrize(
+    ("stationary", "stay", "doubtful"), [(49, 0.51, True), (49, 0.5, False), (50, 1.0, False)]
+)
+def test_a_frame_that_both_images_have_is_no_reason_to_align_them(
+    evidence_with: Callable[..., None],
+    stationary: int,
+    stay: float,
+    doubtful: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(assessment, "at_own_pixel", lambda *_: stay)
+    evidence_with(log10_false_alarms=-9.0, asked=100, stationary=stationary)
+    found = judged()
+    assert found.outcome.doubtful is doubtful
+    assert (found.outcome.status is Status.SECOND_MOTION) == doubtful
+    assert ("at the same pixels of both images" in found.outcome.sentence) == doubtful
