@@ -16,17 +16,11 @@ from align_cli.version import __version__
 if TYPE_CHECKING:
     from align_cli.commands.transform_files import read_transform
     from align_cli.engine.aligner import Aligner, align
-    from align_cli.engine.alignment import (
-        Alignment,
-        Outcome,
-        Quality,
-        Status,
-        Uncertainty,
-        Verdict,
-    )
     from align_cli.engine.check import check
     from align_cli.engine.errors import ImageError
-    from align_cli.engine.transform import Transform
+    from align_cli.engine.records import Outcome, Quality, Status, Uncertainty, Verdict
+    from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.transform import Transform
 
 __all__ = [
     "Aligner",
@@ -47,14 +41,14 @@ __all__ = [
 _HOMES = {
     "align": "align_cli.engine.aligner",
     "Aligner": "align_cli.engine.aligner",
-    "Alignment": "align_cli.engine.alignment",
+    "Alignment": "align_cli.engine.result.alignment",
     "ImageError": "align_cli.engine.errors",
-    "Outcome": "align_cli.engine.alignment",
-    "Quality": "align_cli.engine.alignment",
-    "Status": "align_cli.engine.alignment",
-    "Transform": "align_cli.engine.transform",
-    "Uncertainty": "align_cli.engine.alignment",
-    "Verdict": "align_cli.engine.alignment",
+    "Outcome": "align_cli.engine.result.alignment",
+    "Quality": "align_cli.engine.result.alignment",
+    "Status": "align_cli.engine.result.alignment",
+    "Transform": "align_cli.engine.result.transform",
+    "Uncertainty": "align_cli.engine.result.alignment",
+    "Verdict": "align_cli.engine.result.alignment",
     "check": "align_cli.engine.check",
     "read_transform": "align_cli.commands.transform_files",
 }

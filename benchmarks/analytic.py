@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from align_cli.engine.coordinates import Size, corners, map_points
+from align_cli.engine.geometry.coordinates import Size, corners, map_points
 from benchmarks.scenes import Floats
 
 WAVES = 200

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
-from align_cli.engine.coordinates import Size, map_points
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import Size, map_points
+from align_cli.engine.geometry.models import MODELS
 from benchmarks.scenes import LARGE_PHOTOGRAPHS, Floats, exposed, random_motion
 from benchmarks.unrelated_pairs import FACES, page
 from benchmarks.verdict_pairs import TEXTURES, Image, picture

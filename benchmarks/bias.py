@@ -18,8 +18,8 @@ from collections import Counter, defaultdict
 
 import numpy as np
 
-from align_cli.engine.coordinates import Size
-from align_cli.engine.motion import MODELS, describe
+from align_cli.engine.geometry.coordinates import Size
+from align_cli.engine.geometry.models import MODELS, describe
 from benchmarks.analytic import aliases, random_waves
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals

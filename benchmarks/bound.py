@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from align_cli.engine.coordinates import inverse, normalisation
-from align_cli.engine.motion import MODELS, MONOMIALS
-from align_cli.engine.sampling import overlap_mask
+from align_cli.engine.geometry.coordinates import inverse, normalisation
+from align_cli.engine.geometry.models import MODELS, MONOMIALS
+from align_cli.engine.sampling.bilinear import overlap_mask
 from benchmarks.scenes import Floats, Frame
 from benchmarks.spectra import spectral_gradient, tapered
 

@@ -36,7 +36,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from align_cli import align
-from align_cli.engine.coordinates import (
+from align_cli.engine.geometry.coordinates import (
     Size,
     corner_error,
     corners,
@@ -45,8 +45,8 @@ from align_cli.engine.coordinates import (
     map_points,
     plausible,
 )
-from align_cli.engine.motion import about_centre
-from align_cli.engine.targets import TEXTURE_SHARE
+from align_cli.engine.geometry.models import about_centre
+from align_cli.engine.target.planes import TEXTURE_SHARE
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.methods import ECC, Found, Method

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
-from align_cli.engine.coordinates import inverse
+from align_cli.engine.geometry.coordinates import inverse
 from benchmarks.methods import Method, peer
 from benchmarks.scenes import Floats, Image
 

@@ -16,15 +16,15 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from align_cli.engine import pair as pairs
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import inverse
 from align_cli.engine.displacements.evidence import gathered
 from align_cli.engine.displacements.views import IntensityView
+from align_cli.engine.equations import pair as pairs
 from align_cli.engine.errors import ImageError
-from align_cli.engine.luma import seen
+from align_cli.engine.geometry.coordinates import inverse
+from align_cli.engine.images.luma import seen
 from align_cli.engine.options import Options
-from align_cli.engine.target import Target
+from align_cli.engine.target.target import Target
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.scenes import Floats, random_motion

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from align_cli.engine.coordinates import Size, corners, map_points
+from align_cli.engine.geometry.coordinates import Size, corners, map_points
 from benchmarks.scenes import Floats
 
 

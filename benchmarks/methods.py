@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import inverse
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import inverse
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.options import PRESET_NAMES
 from benchmarks.scenes import Floats, Image
 

@@ -13,8 +13,8 @@ from collections import Counter
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import Size, endpoint_error, inverse
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import Size, endpoint_error, inverse
+from align_cli.engine.geometry.models import MODELS
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.scenes import Floats, random_motion

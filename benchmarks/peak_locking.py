@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from align_cli.engine.coordinates import Size
+from align_cli.engine.geometry.coordinates import Size
 from benchmarks.analytic import Waves, random_waves
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals

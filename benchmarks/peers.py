@@ -12,8 +12,8 @@ from importlib.util import find_spec
 import cv2
 import numpy as np
 
-from align_cli.engine.coordinates import corners, inverse
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import corners, inverse
+from align_cli.engine.geometry.models import MODELS
 from benchmarks.methods import peer
 from benchmarks.scenes import Floats, Image, shift
 

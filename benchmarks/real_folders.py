@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import corner_error
 from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import corner_error
 from align_cli.files.images import read_image
 from benchmarks.scenes import Floats
 

@@ -24,7 +24,7 @@ import cv2
 import numpy as np
 
 from align_cli import align
-from align_cli.engine.coordinates import corner_error
+from align_cli.engine.geometry.coordinates import corner_error
 from benchmarks.goals import Goal, print_goals
 from benchmarks.real_folders import FOLDER, TRUTH, Answer, RealPair, answer, entries, read_pair
 from benchmarks.timing import median_ms

@@ -29,8 +29,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.aligner import align
-from align_cli.engine.alignment import Verdict
-from align_cli.engine.coordinates import Size, corner_error
+from align_cli.engine.geometry.coordinates import Size, corner_error
+from align_cli.engine.records import Verdict
 from benchmarks.arguments import names, parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.scenes import photograph, shift

@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from align_cli.engine.coordinates import Size, inverse
+from align_cli.engine.geometry.coordinates import Size, inverse
 from align_cli.engine.options import INTERPOLATION_NAMES
-from align_cli.engine.warping import warp_image
+from align_cli.engine.result.warp import warp_image
 from align_cli.files.images import read_image
 from benchmarks.scenes import Floats
 from benchmarks.timing import median_ms

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from align_cli import align
-from align_cli.engine.coordinates import corner_error
+from align_cli.engine.geometry.coordinates import corner_error
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.scenes import PHOTOGRAPHS, pair

@@ -19,7 +19,7 @@ import matplotlib as mpl
 import numpy as np
 
 from align_cli import align
-from align_cli.engine.coordinates import Size
+from align_cli.engine.geometry.coordinates import Size
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.speed import colour_pair

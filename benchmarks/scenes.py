@@ -16,8 +16,8 @@ import skimage
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from align_cli.engine.coordinates import Size, corners, map_points
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import Size, corners, map_points
+from align_cli.engine.geometry.models import MODELS
 
 PHOTOGRAPHS = ("camera.png", "coffee.png", "rocket.jpg", "brick.png", "chelsea.png", "coins.png")
 LARGE_PHOTOGRAPHS = ("camera.png", "coffee.png", "astronaut.png", "motorcycle_left.png")

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import inverse, map_points
 from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import inverse, map_points
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.scenes import Floats

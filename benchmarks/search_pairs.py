@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from scipy import ndimage
 
-from align_cli.engine.coordinates import Size, corners, inverse, map_points, unit
+from align_cli.engine.geometry.coordinates import Size, corners, inverse, map_points, unit
 from benchmarks.capture import viewpoint
 from benchmarks.scenes import Floats, exposed, random_motion, render, shift
 from benchmarks.verdict_pairs import SCENES, WORDS, Image, picture

@@ -19,8 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import endpoint_error, inverse
 from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import endpoint_error, inverse
 from align_cli.engine.options import DEFAULTS
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals

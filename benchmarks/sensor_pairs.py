@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from align_cli.engine.coordinates import Size
+from align_cli.engine.geometry.coordinates import Size
 from benchmarks.scenes import Floats, exposed, render, shift
 from benchmarks.verdict_pairs import (
     SCENES,

@@ -32,17 +32,17 @@ from numpy.typing import NDArray
 
 from align_cli import Aligner
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import Size, endpoint_error, inverse
-from align_cli.engine.fine import FinelySampled
-from align_cli.engine.luma import luma
-from align_cli.engine.moments import residual_sums
-from align_cli.engine.motion import MODELS
-from align_cli.engine.photometry import Light
-from align_cli.engine.place import Place
-from align_cli.engine.pyramid import REACH, pyramid
-from align_cli.engine.robust import LOSSES
-from align_cli.engine.targets import target_planes
-from align_cli.engine.threads import Threads
+from align_cli.engine.equations.dense import residual_sums
+from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.coordinates import Size, endpoint_error, inverse
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.pyramid import REACH, pyramid
+from align_cli.engine.images.subdivided_level import FinelySampled
+from align_cli.engine.numerics.losses import LOSSES
+from align_cli.engine.numerics.threads import Threads
+from align_cli.engine.target.planes import target_planes
 from align_cli.native.library import level
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals

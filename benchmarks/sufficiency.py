@@ -27,10 +27,10 @@ import numpy as np
 from scipy import ndimage
 
 from align_cli.engine.aligner import align
-from align_cli.engine.alignment import Alignment
-from align_cli.engine.coordinates import Size, normalisation
 from align_cli.engine.errors import ImageError
-from align_cli.engine.motion import MODELS, MONOMIALS
+from align_cli.engine.geometry.coordinates import Size, normalisation
+from align_cli.engine.geometry.models import MODELS, MONOMIALS
+from align_cli.engine.result.alignment import Alignment
 from benchmarks.arguments import parser
 from benchmarks.bent_pairs import (
     EXACT,

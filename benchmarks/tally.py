@@ -8,7 +8,7 @@ from collections.abc import Hashable, Iterable, Sequence
 
 import numpy as np
 
-from align_cli.engine.coordinates import endpoint_error, inverse
+from align_cli.engine.geometry.coordinates import endpoint_error, inverse
 from benchmarks.methods import Method
 from benchmarks.scenes import Floats, Image
 

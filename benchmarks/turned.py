@@ -19,8 +19,8 @@ import cv2
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import map_points
-from align_cli.engine.motion import between_centres
+from align_cli.engine.geometry.coordinates import map_points
+from align_cli.engine.geometry.models import between_centres
 from benchmarks.arguments import numbers, parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.real_folders import FOLDER, TRUTH, RealPair, entries, read_pair

@@ -13,7 +13,7 @@ from collections import defaultdict
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.options import PRESET_NAMES
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals

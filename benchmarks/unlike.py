@@ -11,7 +11,7 @@ must not be called so. elastix (mutual information, benchmarks.elastix) is timed
 it knows no homography.
 
 --subjects compares them on unlike views of one subject: bands of light, stains of a tissue, depth.
---calibrate prints the figures beside align_cli.engine.orientation.SMOOTHING_PX.
+--calibrate prints the figures beside align_cli.engine.images.structure_tensor.SMOOTHING_PX.
 
 Last, 16-bit images in a narrow dark range (0 to 300 of 65535) beside their 8-bit originals, both by
 their intensities.
@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import Size, endpoint_error, inverse
+from align_cli.engine.geometry.coordinates import Size, endpoint_error, inverse
 from align_cli.engine.options import GRADIENT
 from benchmarks.arguments import parser
 from benchmarks.elastix import ELASTIX

@@ -6,19 +6,19 @@ from unittest.mock import patch
 
 import numpy as np
 
-from align_cli.engine import orientation
-from align_cli.engine.coordinates import endpoint_error, inverse
-from align_cli.engine.luma import luma
-from align_cli.engine.motion import MODELS
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.geometry.coordinates import endpoint_error, inverse
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.images import structure_tensor as orientation
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.structure_tensor import SMOOTHING_PX
+from align_cli.engine.numerics.losses import LOSSES
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import Options
-from align_cli.engine.orientation import SMOOTHING_PX
-from align_cli.engine.pair import Pair
-from align_cli.engine.robust import LOSSES
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.similarity import Task
-from align_cli.engine.target import Target
-from align_cli.engine.threads import Threads
-from align_cli.engine.unlike_views import View
+from align_cli.engine.solver.orientation_levels import View
+from align_cli.engine.target.target import Target
 from benchmarks.scenes import Floats, Frame, Image, exposed, random_motion
 from benchmarks.unlike_scenes import RENDERINGS
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from align_cli.engine.coordinates import Size
+from align_cli.engine.geometry.coordinates import Size
 from benchmarks.scenes import Floats, exposed
 from benchmarks.verdict_pairs import LARGE_SCENES, SCENES, WORDS, Image, Kind, Pair, picture
 

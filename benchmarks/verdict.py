@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import endpoint_error, inverse
 from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import endpoint_error, inverse
 from benchmarks.arguments import parser
 from benchmarks.goals import Goal, print_goals
 from benchmarks.methods import ECC

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from align_cli.engine.coordinates import Size, corners, map_points, unit
+from align_cli.engine.geometry.coordinates import Size, corners, map_points, unit
 from benchmarks.analytic import random_waves
 from benchmarks.light import all_four, covered
 from benchmarks.scenes import Floats, exposed, photograph, random_motion, render, shift

@@ -15,25 +15,26 @@ import numpy as np
 import pytest
 
 from align_cli import engine
-from align_cli.engine.alignment import Status
-from align_cli.engine.coordinates import at_level, corners, inverse, map_points, normalisation
-from align_cli.engine.equations import Solver
-from align_cli.engine.equations import columns as kept_columns
-from align_cli.engine.lucas_kanade import (
-    Taken,
-    accelerated,
-    compose_inverse,
-    corner_step_px,
+from align_cli.engine.equations.dense import assemble_matrix, assemble_vector
+from align_cli.engine.equations.illumination import FIELD, NO_LIGHT, Light, updated
+from align_cli.engine.equations.normal_equations import Solver
+from align_cli.engine.equations.normal_equations import columns as kept_columns
+from align_cli.engine.geometry.coordinates import (
+    at_level,
+    corners,
+    inverse,
+    map_points,
+    normalisation,
 )
-from align_cli.engine.luma import luma
-from align_cli.engine.moments import assemble_matrix, assemble_vector
-from align_cli.engine.motion import MODELS, MONOMIALS
+from align_cli.engine.geometry.models import MODELS, MONOMIALS
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.pyramid import REACH, pyramid
+from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.photometry import FIELD, NO_LIGHT, Light, updated
-from align_cli.engine.pyramid import REACH, pyramid
-from align_cli.engine.robust import LOSSES
-from align_cli.engine.targets import target_planes
-from align_cli.engine.warping import warp_image
+from align_cli.engine.records import Status
+from align_cli.engine.result.warp import warp_image
+from align_cli.engine.solver.gauss_newton import Taken, accelerated, compose_inverse, corner_step_px
+from align_cli.engine.target.planes import target_planes
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
 LINES = TEXT.splitlines()
@@ -84,8 +85,8 @@ DOTTED_NAMES = sorted(set(re.findall(r"`(align_cli\.[A-Za-z0-9_.]+)`", TEXT)))
 
 def test_the_document_names_the_functions_that_a_reader_looks_for():
     assert len(COMPUTED_NAMES) > 25
-    assert "align_cli.engine.moments.residual_sums" in COMPUTED_NAMES
-    assert "align_cli.engine.lucas_kanade.compose_inverse" in COMPUTED_NAMES
+    assert "align_cli.engine.equations.dense.residual_sums" in COMPUTED_NAMES
+    assert "align_cli.engine.solver.gauss_newton.compose_inverse" in COMPUTED_NAMES
 
 
 @pytest.mark.parametrize("name", COMPUTED_NAMES)
@@ -237,15 +238,15 @@ NOT_CHOSEN = {
     "displacements.false_alarms": {"LEAST"},
     "displacements.fit": {"MEDIAN_SQUARED"},
     "displacements.remainder": {"NINE_IN_TEN"},
-    "luma": {"ALPHA_CHANNELS", "MOST_CV2_CHANNELS"},
-    "mirror": {"LEFT_AND_RIGHT"},
-    "noise": {"SECOND_DIFFERENCES"},
-    "photometry": {"NO_LIGHT", "UNIFORM", "FIELD"},
+    "equations.illumination": {"NO_LIGHT", "UNIFORM", "FIELD"},
+    "images.luma": {"ALPHA_CHANNELS", "MOST_CV2_CHANNELS"},
+    "images.noise": {"SECOND_DIFFERENCES"},
+    "result.warp": {"TOGETHER"},
+    "sampling.bspline": {"POLE"},
+    "search.mirror": {"LEFT_AND_RIGHT"},
     "search.scoring": {"NOTHING"},
-    "spline": {"POLE"},
     "starts.phase": {"TINY"},
     "verdict.sufficiency": {"NOWHERE"},
-    "warping": {"TOGETHER"},
 }
 """What follows from mathematics, number formats or a library, or only tells choices apart."""
 

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from align_cli.commands.align import align as align_command
 from align_cli.commands.exit_codes import MEANINGS
 from align_cli.commands.group import cli
-from align_cli.engine.alignment import Status
+from align_cli.engine.records import Status
 from align_cli.files.images import write_image
 from tests.scenes import pair
 

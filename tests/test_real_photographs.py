@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from align_cli import align
-from align_cli.engine.coordinates import corner_error
+from align_cli.engine.geometry.coordinates import corner_error
 from align_cli.files.images import read_image
 
 FOLDER = Path(

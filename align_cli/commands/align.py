@@ -78,7 +78,7 @@ from align_cli.report.document import alignment_document, image_facts
 from align_cli.report.summary import closing_line, displacement_figures, level_table
 
 if TYPE_CHECKING:
-    from align_cli.engine.alignment import Alignment
+    from align_cli.engine.result.alignment import Alignment
     from align_cli.files.images import Picture
 
 EPILOG = (

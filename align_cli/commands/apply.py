@@ -42,7 +42,7 @@ from align_cli.commands.outputs import (
 from align_cli.commands.transform_files import read_transform, transform_text
 
 if TYPE_CHECKING:
-    from align_cli.engine.transform import Transform
+    from align_cli.engine.result.transform import Transform
     from align_cli.files.images import Picture
 
 MOST_NAMED = 10

@@ -54,7 +54,7 @@ from align_cli.report.document import alignment_document, image_facts
 from align_cli.report.summary import closing_line, displacement_figures
 
 if TYPE_CHECKING:
-    from align_cli.engine.transform import Transform
+    from align_cli.engine.result.transform import Transform
     from align_cli.files.images import Picture
 
 EPILOG = """\b

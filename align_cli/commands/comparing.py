@@ -12,7 +12,7 @@ from align_cli.commands.outputs import LOOK_WHERE, to_stdout
 from align_cli.commands.transform_files import read_guess, read_transform
 
 if TYPE_CHECKING:
-    from align_cli.engine.transform import Transform
+    from align_cli.engine.result.transform import Transform
 
 max_error_opt = click.option(
     "--max-error",
@@ -37,7 +37,7 @@ def compare(
     """
     paths = f"{first_path} and {second_path}"
     with faults({"transforms": paths}):
-        from align_cli.engine.comparison import difference  # noqa: PLC0415  (help stays quick)
+        from align_cli.engine.result.difference import difference  # noqa: PLC0415  (help stays quick)
         from align_cli.files.documents import dumps  # noqa: PLC0415
 
         first, objection = (

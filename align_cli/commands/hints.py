@@ -8,7 +8,7 @@ from align_cli.engine.options import AUTO, ENOUGH_SIDE, GRADIENT, INIT_NAMES, IN
 
 if TYPE_CHECKING:
     from align_cli.commands.regions import Roi
-    from align_cli.engine.alignment import Outcome
+    from align_cli.engine.records import Outcome
 
 
 def hint(
@@ -32,7 +32,7 @@ def hint(
         photometric: whether gain and bias were solved for.
         roi: the rectangle of the target that took part, where not all of it did.
     """
-    from align_cli.engine.alignment import Status, Verdict  # noqa: PLC0415  (help stays quick)
+    from align_cli.engine.records import Status, Verdict  # noqa: PLC0415  (help stays quick)
 
     if outcome.aligned or outcome.status is Status.LIMIT_EXCEEDED:
         return ""

@@ -13,7 +13,7 @@ from align_cli.engine.options import INIT_NAMES
 
 if TYPE_CHECKING:
     from align_cli.engine.arrays import Matrix
-    from align_cli.engine.coordinates import Size
+    from align_cli.engine.geometry.coordinates import Size
 
 _NUMBER = re.compile(r"[-+]?[0-9]*\.?[0-9]+\.?")
 _NUMBERS = re.compile(r"[-+0-9.eE\s]+(,[-+0-9.eE\s]+)+")
@@ -77,7 +77,7 @@ def read_init(text: str, source_size: Size) -> str | Matrix:
                 path, "there is no such file, and no start of this name", f"--init takes {names}"
             )
         return read_transform(path)
-    from align_cli.engine.motion import about_centre  # noqa: PLC0415
+    from align_cli.engine.geometry.models import about_centre  # noqa: PLC0415
 
     return about_centre(*_motion(text), source_size)
 

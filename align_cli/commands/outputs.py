@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from align_cli.commands.regions import Masks
-    from align_cli.engine.alignment import Alignment
-    from align_cli.engine.canvas import Canvas
     from align_cli.engine.options import Options
+    from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.canvas import Canvas
     from align_cli.files.images import Picture
     from align_cli.files.pixels import Indexed, Pixels
 
@@ -74,7 +74,7 @@ class Outputs(NamedTuple):
 
 
 class View(NamedTuple):
-    """How the warped image is made: see ``align_cli.engine.warping.warp_image``.
+    """How the warped image is made: see ``align_cli.engine.result.warp.warp_image``.
 
     ``metadata`` is whether it gets the source's.
     """
@@ -91,7 +91,7 @@ def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> 
     Raises:
         ImageError: if it would be too large.
     """
-    from align_cli.engine.canvas import place_canvas  # noqa: PLC0415
+    from align_cli.engine.result.canvas import place_canvas  # noqa: PLC0415
 
     canvas = place_canvas(
         name,

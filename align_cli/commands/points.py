@@ -19,7 +19,7 @@ from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
 from align_cli.commands.transform_files import read_transform
 
 if TYPE_CHECKING:
-    from align_cli.engine.transform import Transform
+    from align_cli.engine.result.transform import Transform
     from align_cli.files.point_lists import PointList
 
 SIGMA = "sigma_px"
@@ -90,7 +90,7 @@ def points(
 
 
 def _check_horizon(path: str, table: PointList, transform: Transform) -> None:
-    from align_cli.engine.transform import beyond_horizon  # noqa: PLC0415
+    from align_cli.engine.result.transform import beyond_horizon  # noqa: PLC0415
 
     beyond = beyond_horizon(transform.source_to_target, table.points)
     for line, (x, y), lost in zip(table.lines, table.points, beyond, strict=True):

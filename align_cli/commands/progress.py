@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from align_cli.engine.alignment import LevelRecord
+    from align_cli.engine.records import LevelRecord
 
 DELAY_SECONDS: Final = 0.5
 """Most alignments are finished before anybody could read a bar."""

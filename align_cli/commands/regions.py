@@ -103,8 +103,8 @@ def read_masks(
             checked with the source.)
     """
     from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
-    from align_cli.engine.luma import SMALLEST_SIDE  # noqa: PLC0415
-    from align_cli.engine.masks import Region, check_mask, region_mask  # noqa: PLC0415
+    from align_cli.engine.images.luma import SMALLEST_SIDE  # noqa: PLC0415
+    from align_cli.engine.images.masks import Region, check_mask, region_mask  # noqa: PLC0415
     from align_cli.files.masks import read_mask  # noqa: PLC0415
 
     of_source, of_target = (
@@ -137,7 +137,7 @@ def _of_data(
 ) -> npt.NDArray[np.bool_] | None:
     """What of a mask is data; None where there is neither a mask nor what is no data."""
     from align_cli.engine.errors import ImageError  # noqa: PLC0415
-    from align_cli.engine.masks import check_mask  # noqa: PLC0415
+    from align_cli.engine.images.masks import check_mask  # noqa: PLC0415
 
     if picture.valid is None:
         return mask

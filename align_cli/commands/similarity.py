@@ -5,12 +5,7 @@ from __future__ import annotations
 import click
 
 from align_cli.commands.options import meaning
-from align_cli.engine.options import (
-    DEFAULTS,
-    INSTEAD_OF_IT,
-    MUTUAL_INFORMATION,
-    SIMILARITY_NAMES,
-)
+from align_cli.engine.options import DEFAULTS, INSTEAD_OF_IT, MUTUAL_INFORMATION, SIMILARITY_NAMES
 
 
 def known_similarity(name: str) -> str:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from align_cli.files.errors import PathLike, UnreadableError
 
 if TYPE_CHECKING:
-    from align_cli.engine.coordinates import Size
-    from align_cli.engine.transform import Transform
+    from align_cli.engine.geometry.coordinates import Size
+    from align_cli.engine.result.transform import Transform
     from align_cli.files.transform_formats.stored import StoredTransform
 
 ACCEPT: Final = "to use it all the same, align the images again with --accept-doubtful"
@@ -72,7 +72,7 @@ def read_with_model(path: PathLike) -> tuple[Transform, str | None]:
     Raises:
         UnreadableError: as ``read_transform``.
     """
-    from align_cli.engine.motion import MODELS  # noqa: PLC0415  (help stays quick)
+    from align_cli.engine.geometry.models import MODELS  # noqa: PLC0415  (help stays quick)
     from align_cli.files.transforms import read_stored  # noqa: PLC0415
 
     stored = read_stored(path)
@@ -81,8 +81,8 @@ def read_with_model(path: PathLike) -> tuple[Transform, str | None]:
 
 def _transform(path: PathLike, stored: StoredTransform) -> Transform:
     from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
-    from align_cli.engine.motion import MODELS  # noqa: PLC0415
-    from align_cli.engine.transform import Transform  # noqa: PLC0415
+    from align_cli.engine.geometry.models import MODELS  # noqa: PLC0415
+    from align_cli.engine.result.transform import Transform  # noqa: PLC0415
 
     sizes = {"source_size": stored.source_size, "target_size": stored.target_size}
     try:

@@ -11,7 +11,7 @@ from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
 from align_cli.commands.transform_files import transform_text
 
 if TYPE_CHECKING:
-    from align_cli.engine.transform import Transform
+    from align_cli.engine.result.transform import Transform
 
 # The registry is align_cli.files.transforms.FORMATS, which loads numpy; a test keeps them equal.
 FORMAT_NAMES: Final = ("json", "opencv", "itk", "elastix", "gcp", "text")

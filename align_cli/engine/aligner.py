@@ -15,20 +15,20 @@ from typing import Any
 
 import numpy as np
 
-from align_cli.engine import agreement
-from align_cli.engine.alignment import Alignment, ModelScore, Status, Verdict
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.cleaned import cleaned
-from align_cli.engine.coarse_to_fine import FIELD_SIDE, Progress
-from align_cli.engine.coordinates import Size, inverse
 from align_cli.engine.displacements.evidence import gathered
 from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
-from align_cli.engine.luma import check_image, seen
-from align_cli.engine.memory import keep_freed_memory
-from align_cli.engine.mirror import allowing_flip, mirror
-from align_cli.engine.model_choice import model_scores, simplest
-from align_cli.engine.motion import LARGEST, MODELS, describe
-from align_cli.engine.noise import left_on
+from align_cli.engine.equations.illumination import FIELD
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.equations.sparse import PointSource
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.coordinates import Size, inverse
+from align_cli.engine.geometry.models import LARGEST, MODELS, describe
+from align_cli.engine.images.luma import check_image, seen
+from align_cli.engine.images.noise import left_on
+from align_cli.engine.numerics.losses import LOSSES
+from align_cli.engine.numerics.malloc import keep_freed_memory
+from align_cli.engine.numerics.threads import Threads, at_most
 from align_cli.engine.options import (
     AUTO,
     DEFAULTS,
@@ -38,21 +38,22 @@ from align_cli.engine.options import (
     POSES,
     Options,
 )
-from align_cli.engine.pair import Pair
-from align_cli.engine.photometry import FIELD
-from align_cli.engine.place import Place
-from align_cli.engine.points import PointSource
-from align_cli.engine.robust import LOSSES
+from align_cli.engine.records import ModelScore, Status, Verdict
+from align_cli.engine.result.alignment import Alignment
+from align_cli.engine.search import agreement
 from align_cli.engine.search.attempt import Attempt
+from align_cli.engine.search.cleaned import cleaned
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
+from align_cli.engine.search.mirror import allowing_flip, mirror
+from align_cli.engine.search.model_selection import model_scores, simplest
 from align_cli.engine.search.sensor import without_fixed_pattern
 from align_cli.engine.search.similarity import Similarity, Task
+from align_cli.engine.solver.coarse_to_fine import FIELD_SIDE, Progress
+from align_cli.engine.solver.orientation_levels import View
 from align_cli.engine.starts.given import chosen_starts
-from align_cli.engine.target import Target
-from align_cli.engine.threads import Threads, at_most
-from align_cli.engine.unlike_views import View
+from align_cli.engine.target.target import Target
 from align_cli.engine.verdict.limits import within_limits
 from align_cli.engine.verdict.summary import with_field
 

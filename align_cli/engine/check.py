@@ -7,30 +7,26 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from align_cli.engine import agreement
-from align_cli.engine.alignment import Alignment, LevelRecord, Status
 from align_cli.engine.arrays import Image, Mask, Matrix
-from align_cli.engine.cleaned import cleaned
-from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
+from align_cli.engine.equations.pair import Pair
 from align_cli.engine.errors import ImageError
-from align_cli.engine.luma import check_image, seen
-from align_cli.engine.mirror import allowing_flip
-from align_cli.engine.motion import MODELS, MotionModel, describe
+from align_cli.engine.geometry.coordinates import inverse, plausible
+from align_cli.engine.geometry.models import MODELS, MotionModel, describe
+from align_cli.engine.images.luma import check_image, seen
+from align_cli.engine.numerics.threads import Threads, at_most
 from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LUMA_CHANNEL, Options
-from align_cli.engine.pair import Pair
+from align_cli.engine.records import LevelRecord, Status
+from align_cli.engine.result.alignment import Alignment
+from align_cli.engine.result.transform import Transform
+from align_cli.engine.search import agreement
+from align_cli.engine.search.cleaned import cleaned
+from align_cli.engine.search.mirror import allowing_flip
 from align_cli.engine.search.sensor import doubted, outvotes
+from align_cli.engine.solver.orientation_levels import View
 from align_cli.engine.starts import GIVEN
-from align_cli.engine.target import Target
-from align_cli.engine.threads import Threads, at_most
-from align_cli.engine.transform import Transform
-from align_cli.engine.unlike_views import View
-from align_cli.engine.verdict.assessment import (
-    Answer,
-    Assessment,
-    assess,
-    by_edges_instead,
-)
+from align_cli.engine.target.target import Target
+from align_cli.engine.verdict.assessment import Answer, Assessment, assess, by_edges_instead
 
 
 def check(

@@ -15,9 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.aligner import Aligner
-from align_cli.engine.alignment import Status
 from align_cli.engine.arrays import Image, Mask, Matrix, Points, Vector
-from align_cli.engine.coordinates import (
+from align_cli.engine.equations.dense import residual_sums
+from align_cli.engine.equations.illumination import FIELD, Light, first_guess
+from align_cli.engine.equations.state import Place
+from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import (
     Size,
     corner_error,
     corners,
@@ -25,19 +28,16 @@ from align_cli.engine.coordinates import (
     map_points,
     normalisation,
 )
-from align_cli.engine.errors import ImageError
-from align_cli.engine.luma import luma
-from align_cli.engine.moments import residual_sums
-from align_cli.engine.motion import MODELS, MONOMIALS, MotionModel
-from align_cli.engine.photometry import FIELD, Light, first_guess
-from align_cli.engine.place import Place
-from align_cli.engine.pyramid import REACH, Level, level_count, pyramid
-from align_cli.engine.robust import LOSSES, Loss
-from align_cli.engine.sampling import overlap_mask
+from align_cli.engine.geometry.models import MODELS, MONOMIALS, MotionModel
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.pyramid import REACH, Level, level_count, pyramid
+from align_cli.engine.numerics.losses import LOSSES, Loss
+from align_cli.engine.numerics.threads import Threads
+from align_cli.engine.records import Status
+from align_cli.engine.result.warp import warp_image
+from align_cli.engine.sampling.bilinear import overlap_mask
 from align_cli.engine.starts import IDENTITY
-from align_cli.engine.targets import TargetPlanes, target_planes
-from align_cli.engine.threads import Threads
-from align_cli.engine.warping import warp_image
+from align_cli.engine.target.planes import TargetPlanes, target_planes
 
 LARGEST_DIFFERENCE: Final = 1e-5
 """Derivatives agree when they differ by less than this share of their length."""

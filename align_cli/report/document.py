@@ -13,9 +13,10 @@ from align_cli.files.schema import ALIGNMENT, CONVENTIONS
 from align_cli.version import __version__
 
 if TYPE_CHECKING:
-    from align_cli.engine.alignment import Agreement, Alignment, Uncertainty
-    from align_cli.engine.canvas import Canvas
     from align_cli.engine.displacements.records import Displacements
+    from align_cli.engine.records import Agreement, Uncertainty
+    from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.canvas import Canvas
     from align_cli.files.images import Picture
 
 

@@ -10,9 +10,10 @@ from align_cli.engine.options import INTENSITY
 from align_cli.files.errors import printable
 
 if TYPE_CHECKING:
-    from align_cli.engine.alignment import Alignment, Uncertainty
     from align_cli.engine.displacements.records import Displacements, FixedPattern, SecondMotion
-    from align_cli.engine.transform import Transform
+    from align_cli.engine.records import Uncertainty
+    from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.transform import Transform
 
 NOT_MEASURABLE: Final = "not measurable"
 

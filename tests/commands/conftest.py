@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from align_cli.engine.coordinates import map_points
+from align_cli.engine.geometry.coordinates import map_points
 from align_cli.files.images import write_image
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,7 @@ import pytest
 import tifffile
 
 import align_cli
-from align_cli.engine.coordinates import corner_error
+from align_cli.engine.geometry.coordinates import corner_error
 from align_cli.files.images import read_image, write_image
 from align_cli.files.schema import alignment_schema
 from tests.commands.conftest import SAMPLES, TRUTH, Imalign, rendered

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 import align_cli
 from align_cli.commands.group import cli
 from align_cli.engine import check as engine
-from align_cli.engine.alignment import Outcome, Status, Verdict
-from align_cli.engine.transform import Transform
+from align_cli.engine.records import Outcome, Status, Verdict
+from align_cli.engine.result.transform import Transform
 from align_cli.files.images import read_image, write_image
 from align_cli.files.schema import alignment_schema
 from tests.commands.conftest import TRUTH, Imalign, rendered

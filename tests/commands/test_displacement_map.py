@@ -18,8 +18,8 @@ from click.testing import CliRunner, Result
 from align_cli.commands.group import cli
 from align_cli.engine import check as engine
 from align_cli.engine.aligner import Aligner
-from align_cli.engine.alignment import Alignment
 from align_cli.engine.options import Options
+from align_cli.engine.result.alignment import Alignment
 from align_cli.files.images import read_image, write_image
 from align_cli.files.schema import alignment_schema
 from tests.commands.conftest import Imalign

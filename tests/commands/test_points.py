@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from align_cli.commands.exit_codes import ExitCode
-from align_cli.engine.coordinates import map_points
+from align_cli.engine.geometry.coordinates import map_points
 from tests.commands.conftest import TRUTH, Imalign
 
 Pair = tuple[Path, Path]

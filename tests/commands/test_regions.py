@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import tifffile
 
-from align_cli.engine.coordinates import map_points
-from align_cli.engine.mirror import mirror
+from align_cli.engine.geometry.coordinates import map_points
+from align_cli.engine.search.mirror import mirror
 from align_cli.files.images import read_image, write_image
 from tests.commands.conftest import SAMPLES, TRUTH, Imalign, rendered
 

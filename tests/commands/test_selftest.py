@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from align_cli.commands.group import cli
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.options import LOSS_NAMES, MODEL_NAMES
 from align_cli.files.images import write_image
 from tests.commands.conftest import Imalign

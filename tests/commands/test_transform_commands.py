@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from align_cli.commands.exit_codes import ExitCode
-from align_cli.engine.coordinates import corner_error
+from align_cli.engine.geometry.coordinates import corner_error
 from align_cli.files.documents import write_json
 from align_cli.files.schema import transform_schema
 from tests.commands.conftest import SAMPLES, TRUTH, Imalign

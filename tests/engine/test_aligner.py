@@ -6,21 +6,23 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine import agreement as agreement_module
-from align_cli.engine import luma as luma_module
-from align_cli.engine import moments, row_choice
 from align_cli.engine.aligner import Aligner, align
-from align_cli.engine.alignment import Alignment, LevelRecord, Status
-from align_cli.engine.coarse_to_fine import COARSE_TOLERANCE_PX, LEAST_RATIO
-from align_cli.engine.coordinates import corner_error
+from align_cli.engine.equations import dense as moments
 from align_cli.engine.errors import ImageError
-from align_cli.engine.lucas_kanade import CAUTION, Solved
+from align_cli.engine.geometry.coordinates import corner_error
+from align_cli.engine.images import luma as luma_module
+from align_cli.engine.images.pyramid import level_count
+from align_cli.engine.numerics.losses import LOSSES
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.pyramid import level_count
-from align_cli.engine.robust import LOSSES
+from align_cli.engine.records import LevelRecord, Status
+from align_cli.engine.result.alignment import Alignment
+from align_cli.engine.search import agreement as agreement_module
 from align_cli.engine.search import intensity as intensity_module
-from align_cli.engine.threads import Threads
-from align_cli.engine.uncertainty import uncertainty
+from align_cli.engine.solver.coarse_to_fine import COARSE_TOLERANCE_PX, LEAST_RATIO
+from align_cli.engine.solver.covariance import uncertainty
+from align_cli.engine.solver.gauss_newton import CAUTION, Solved
+from align_cli.engine.target import row_budget as row_choice
 from tests.photographs import NAMES, cut, photograph
 from tests.scenes import (
     DTYPES,

@@ -14,16 +14,17 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine import check as module
 from align_cli.engine.aligner import Aligner, align
-from align_cli.engine.alignment import Alignment, Status, Verdict
 from align_cli.engine.check import check
 from align_cli.engine.errors import ImageError
-from align_cli.engine.mirror import mirror
-from align_cli.engine.repeats import Repeat
-from align_cli.engine.target import Target
-from align_cli.engine.transform import Transform
+from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.records import Status, Verdict
+from align_cli.engine.result.alignment import Alignment
+from align_cli.engine.result.transform import Transform
+from align_cli.engine.search.mirror import mirror
+from align_cli.engine.target.target import Target
 from align_cli.files.images import read_image
 from tests.engine.displacements.pairs import drawn, noisy, shift, speckle
-from tests.engine.test_cleaned import text_window
+from tests.engine.search.test_cleaned import text_window
 from tests.scenes import motion
 
 DATA = Path(os.environ.get("IMALIGN_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))

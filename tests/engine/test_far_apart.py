@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from align_cli import Alignment, align
-from align_cli.engine import moments
-from align_cli.engine import threads as threads_module
-from align_cli.engine.coordinates import corner_error, inverse
+from align_cli.engine.equations import dense as moments
 from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import corner_error, inverse
+from align_cli.engine.numerics import threads as threads_module
 from align_cli.engine.options import POSES, START_NAMES
 from align_cli.workers import Workers
 from tests.photographs import NAMES, cut, photograph, quarter_turns, shifted

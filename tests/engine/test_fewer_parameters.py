@@ -12,8 +12,9 @@ import pytest
 from numpy.testing import assert_allclose
 
 from align_cli.engine.aligner import align
-from align_cli.engine.alignment import Alignment, Status
-from align_cli.engine.coordinates import corner_error
+from align_cli.engine.geometry.coordinates import corner_error
+from align_cli.engine.records import Status
+from align_cli.engine.result.alignment import Alignment
 from align_cli.files.images import read_image
 from tests.engine.displacements.pairs import drawn, noisy, shift, speckle
 

@@ -5,7 +5,8 @@ import dataclasses
 import pytest
 
 from align_cli.engine.aligner import align
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.options import (
     BEFORE_POLISH_PX,
     DEFAULTS,
@@ -15,7 +16,6 @@ from align_cli.engine.options import (
     PRESETS,
     Options,
 )
-from align_cli.engine.robust import LOSSES
 
 
 def test_the_names_for_help_texts_are_those_of_the_registries_in_their_order() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_allclose
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import corner_error
+from align_cli.engine.geometry.coordinates import corner_error
 from tests.scenes import DTYPES, MODEL_NAMES, motion, pair, render, textured
 
 seeds = st.integers(0, 10_000)

@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine import moments, selfcheck
-from align_cli.engine.alignment import Status
+from align_cli.engine import selfcheck
+from align_cli.engine.equations import dense as moments
 from align_cli.engine.errors import ImageError
-from align_cli.engine.motion import MODELS
-from align_cli.engine.robust import LOSSES, Loss
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.numerics.losses import LOSSES, Loss
+from align_cli.engine.records import Status
 from align_cli.engine.selfcheck import (
     DerivativeCheck,
     RecoveryCheck,

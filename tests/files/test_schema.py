@@ -3,8 +3,8 @@ import copy
 import jsonschema
 import pytest
 
-from align_cli.engine.alignment import Status
 from align_cli.engine.options import START_NAMES
+from align_cli.engine.records import Status
 from align_cli.engine.starts.given import GIVEN
 from align_cli.files.schema import ALIGNMENT, EARLIER_ALIGNMENTS, alignment_schema
 

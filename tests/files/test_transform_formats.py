@@ -18,9 +18,9 @@ import SimpleITK as sitk  # noqa: N813  (its own documentation's name)
 
 from align_cli.commands.transform_files import read_transform, transform_text
 from align_cli.commands.transform_outputs import FORMAT_NAMES, FORMATS_HELP
-from align_cli.engine.coordinates import map_points
-from align_cli.engine.motion import MODELS
-from align_cli.engine.transform import Transform
+from align_cli.engine.geometry.coordinates import map_points
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.result.transform import Transform
 from align_cli.files.errors import UnreadableError, UnwritableError
 from align_cli.files.schema import transform_schema
 from align_cli.files.transforms import FORMATS

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.robust import LOSSES as ENGINE_LOSSES
-from align_cli.engine.robust import NORMAL_MEDIAN
+from align_cli.engine.numerics.losses import LOSSES as ENGINE_LOSSES
+from align_cli.engine.numerics.losses import NORMAL_MEDIAN
 from align_cli.native import library, points
 from align_cli.native.points import (
     BEND_X,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.robust import LOSSES as ENGINE_LOSSES
+from align_cli.engine.numerics.losses import LOSSES as ENGINE_LOSSES
 from align_cli.native import library, rows
 from align_cli.native.rows import LOSSES, Run, RunSums, Seen, Shown, added, run_sums
 

@@ -18,7 +18,7 @@ PAIR = """
 import hashlib, os, sys, threading
 import cv2
 from align_cli import align
-from align_cli.engine.threads import at_most
+from align_cli.engine.numerics.threads import at_most
 
 source, target = (cv2.imread(f"sample_data/poster_{name}.png") for name in ("source", "target"))
 

@@ -9,16 +9,10 @@ import jsonschema
 import numpy as np
 import pytest
 
-from align_cli.engine.alignment import (
-    Agreement,
-    Alignment,
-    Outcome,
-    Quality,
-    Status,
-    Uncertainty,
-)
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.records import Displacements, FixedPattern, SecondMotion
+from align_cli.engine.records import Agreement, Outcome, Quality, Status, Uncertainty
+from align_cli.engine.result.alignment import Alignment
 from align_cli.files.documents import dumps
 from align_cli.files.schema import alignment_schema
 from align_cli.report.document import displacements_record

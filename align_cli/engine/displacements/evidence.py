@@ -16,7 +16,6 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Points
-from align_cli.engine.coordinates import coarser_by
 from align_cli.engine.displacements.false_alarms import (
     Chance,
     log10_binomial_tail,
@@ -32,7 +31,8 @@ from align_cli.engine.displacements.other_places import other_places
 from align_cli.engine.displacements.tiles import Tiles, nearest, textured_tiles
 from align_cli.engine.displacements.views import PairView
 from align_cli.engine.displacements.windows import REACH, Windows, WindowSearch
-from align_cli.engine.threads import Threads
+from align_cli.engine.geometry.coordinates import coarser_by
+from align_cli.engine.numerics.threads import Threads
 
 MOST_TILES: Final = 150
 """Tiles that are asked, unless all are wanted."""

@@ -20,9 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import map_points
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
+from align_cli.engine.geometry.coordinates import map_points
 from align_cli.native.tiles import displaced_tiles
 
 STEPS: Final = 4

@@ -1,8 +1,9 @@
 """Robust least-squares fits of vector fields to the displacements of tiles.
 
 A field is linear in its parameters p: d(x) = A(x) p, where A(x) is a (2, p) matrix of polynomials
-in the normalised coordinates of ``align_cli.engine.coordinates``. The motion models, linearised at
-the identity, are such fields, and so is a polynomial of any degree for each component.
+in the normalised coordinates of ``align_cli.engine.geometry.coordinates``. The motion models,
+linearised at the identity, are such fields, and so is a polynomial of any degree for each
+component.
 
 A tile's displacement scatters by more than its own covariance C tells (what the field does not
 describe, what the tile's texture hides). What is beyond it is taken as a variance s^2 that all
@@ -25,10 +26,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Points, Vector
-from align_cli.engine.coordinates import Size, map_points, normalisation
-from align_cli.engine.motion import MONOMIALS, MotionModel
-from align_cli.engine.products import along, times
-from align_cli.engine.robust import LOSSES, OUTLIER
+from align_cli.engine.geometry.coordinates import Size, map_points, normalisation
+from align_cli.engine.geometry.models import MONOMIALS, MotionModel
+from align_cli.engine.numerics.blas import along, times
+from align_cli.engine.numerics.losses import LOSSES, OUTLIER
 
 Floats = NDArray[np.float64]
 

@@ -16,11 +16,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.coordinates import normalisation
-from align_cli.engine.derivatives import differences_at
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
-from align_cli.engine.motion import MONOMIALS, MotionModel
+from align_cli.engine.geometry.coordinates import normalisation
+from align_cli.engine.geometry.models import MONOMIALS, MotionModel
+from align_cli.engine.sampling.gradients import differences_at
 
 Floats = NDArray[np.float64]
 

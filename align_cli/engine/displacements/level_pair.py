@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.coordinates import area_at_centre
-from align_cli.engine.noise import noise_energy, noise_of_plane, second_differences
-from align_cli.engine.pair import Pair
-from align_cli.engine.pyramid import REACH, Level
-from align_cli.engine.sampling import common
-from align_cli.engine.unlike_views import View, compared
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.geometry.coordinates import area_at_centre
+from align_cli.engine.images.common import common
+from align_cli.engine.images.noise import noise_energy, noise_of_plane, second_differences
+from align_cli.engine.images.pyramid import REACH, Level
+from align_cli.engine.solver.orientation_levels import View, compared
 
 ORIENTATION_NOISE: Final = 0.05
 """Power density of what differs between orientation planes of unlike images."""

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Points, Vector
-from align_cli.engine.coordinates import Size
 from align_cli.engine.displacements.fit import (
     LEAST_SIGMA_PX,
     Basis,
@@ -34,7 +33,8 @@ from align_cli.engine.displacements.fit import (
     with_scatter,
 )
 from align_cli.engine.displacements.nested import CHANCE, log10_chance
-from align_cli.engine.motion import LARGEST, MODELS
+from align_cli.engine.geometry.coordinates import Size
+from align_cli.engine.geometry.models import LARGEST, MODELS
 
 RADII: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 """Of the discs that are tried, in sides of a tile: 0.5 to 4 px of its level."""

@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.coordinates import corners, inverse, map_points
 from align_cli.engine.displacements.level_pair import LevelPair
-from align_cli.engine.sampling import offset_origin, sample, sample_valid
+from align_cli.engine.geometry.coordinates import corners, inverse, map_points
+from align_cli.engine.sampling.bilinear import offset_origin, sample, sample_valid
 
 DETAIL_SIGMA: Final = 1.5
 """Standard deviation, in pixels of the level, of the neighbourhood whose mean is taken off: what is

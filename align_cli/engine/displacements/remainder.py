@@ -18,7 +18,6 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Points, Vector
-from align_cli.engine.coordinates import Size, map_points, normalisation, unit
 from align_cli.engine.displacements.fit import (
     Basis,
     Fit,
@@ -33,7 +32,8 @@ from align_cli.engine.displacements.fit import (
     with_scatter,
 )
 from align_cli.engine.displacements.nested import CHANCE, log10_chance
-from align_cli.engine.motion import MODELS, MotionModel
+from align_cli.engine.geometry.coordinates import Size, map_points, normalisation, unit
+from align_cli.engine.geometry.models import MODELS, MotionModel
 
 EXACT_ROUNDS: Final = 3
 """Solves of a linearised model at most, each about the last. Of 100 homographies that move the

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Points, Vector
-from align_cli.engine.coordinates import Size
 from align_cli.engine.displacements.fit import (
     Fit,
     Matches,
@@ -31,6 +30,7 @@ from align_cli.engine.displacements.fit import (
 from align_cli.engine.displacements.motions import FEWEST, Group, motions
 from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.displacements.remainder import CUBIC
+from align_cli.engine.geometry.coordinates import Size
 
 NEIGHBOURS: Final = 5
 """Tiles around one whose motion it is expected to share, by majority."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane, Points
 from align_cli.engine.displacements.level_pair import LevelPair
-from align_cli.engine.threads import Threads
+from align_cli.engine.numerics.threads import Threads
 from align_cli.native.tiles import CELL, kept_apart, structure_cells
 
 SIDE: Final = 16

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import Size
 from align_cli.engine.displacements.level_pair import LevelPair, of_intensity, of_orientation
-from align_cli.engine.pair import Pair
-from align_cli.engine.pyramid import held
-from align_cli.engine.unlike_views import View
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.geometry.coordinates import Size
+from align_cli.engine.images.pyramid import held
+from align_cli.engine.solver.orientation_levels import View
 
 
 class PairView(Protocol):

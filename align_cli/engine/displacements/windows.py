@@ -20,7 +20,7 @@ from align_cli.engine.displacements.false_alarms import log10_binomial_tail
 from align_cli.engine.displacements.field import LEAST_CORRELATION
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
-from align_cli.engine.sampling import sample
+from align_cli.engine.sampling.bilinear import sample
 from align_cli.native.tiles import WindowRules, search_windows
 
 REACH: Final = 10

@@ -22,7 +22,7 @@ from align_cli.engine.images.captions import brightest, common_captions, darkest
 from align_cli.engine.images.common_areas import LEAST_AREA, common_areas, edges_of
 from align_cli.engine.images.constant_areas import constant_areas
 from align_cli.engine.images.isolated_pixels import isolated_pixels
-from align_cli.engine.luma import Luma
+from align_cli.engine.images.luma import Luma
 
 SAMPLED: Final = 3
 STRIP_ROWS: Final = 24

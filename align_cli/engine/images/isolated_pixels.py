@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.robust import NORMAL_MEDIAN
+from align_cli.engine.numerics.losses import NORMAL_MEDIAN
 
 LARGEST_SPOT: Final = 3
 """Side in pixels of the largest spot. The median of 5x5 pixels still tells what lies below it."""

@@ -7,26 +7,20 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
 
-from align_cli.engine.agreement import overlap
-from align_cli.engine.alignment import LevelRecord, Outcome, Quality, Status, Verdict
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coarse_to_fine import Descent
-from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.evidence import SETTLING, gathered
-from align_cli.engine.lucas_kanade import corner_step_px
-from align_cli.engine.motion import MODELS, MotionModel, describe, nearest
-from align_cli.engine.place import Place
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.coordinates import inverse, plausible
+from align_cli.engine.geometry.models import MODELS, MotionModel, describe, nearest
+from align_cli.engine.records import LevelRecord, Outcome, Quality, Status, Verdict
+from align_cli.engine.search.agreement import overlap
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.search.similarity import Similarity
+from align_cli.engine.solver.coarse_to_fine import Descent
+from align_cli.engine.solver.gauss_newton import corner_step_px
 from align_cli.engine.starts.given import GIVEN
 from align_cli.engine.verdict import messages
-from align_cli.engine.verdict.assessment import (
-    MAJORITY,
-    SOME_EVIDENCE,
-    Answer,
-    Assessment,
-    assess,
-)
+from align_cli.engine.verdict.assessment import MAJORITY, SOME_EVIDENCE, Answer, Assessment, assess
 from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.uncertainty import with_difference
 

@@ -9,23 +9,23 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine import agreement
-from align_cli.engine.alignment import Quality, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.coarse_to_fine import Descent, coarse_to_fine, levels_used
 from align_cli.engine.displacements.views import OrientationView
-from align_cli.engine.motion import MotionModel
+from align_cli.engine.equations.illumination import NO_LIGHT, Light
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.models import MotionModel
+from align_cli.engine.images.periodicity import Repeat
 from align_cli.engine.options import GRADIENT
-from align_cli.engine.pair import Pair
-from align_cli.engine.photometry import NO_LIGHT, Light
-from align_cli.engine.place import Place
-from align_cli.engine.repeats import Repeat
+from align_cli.engine.records import Quality, Uncertainty
+from align_cli.engine.search import agreement
 from align_cli.engine.search.scoring import Score, Shown, score
 from align_cli.engine.search.similarity import Levels, Task, anything_agrees
+from align_cli.engine.solver.coarse_to_fine import Descent, coarse_to_fine, levels_used
+from align_cli.engine.solver.covariance import uncertainty
+from align_cli.engine.solver.orientation_levels import View, compared
+from align_cli.engine.solver.orientations import Orientations
 from align_cli.engine.starts.views import Planes
-from align_cli.engine.uncertainty import uncertainty
-from align_cli.engine.unlike import Orientations
-from align_cli.engine.unlike_views import View, compared
 
 LEAST_SIDE: Final = 64
 """Guesses are looked at on the coarsest level whose shorter side is as long in both images."""

@@ -9,16 +9,12 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine import agreement
-from align_cli.engine.alignment import Quality, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.coarse_to_fine import (
-    Descent,
-    coarse_to_fine,
-    level_record,
-    levels_used,
-)
-from align_cli.engine.coordinates import (
+from align_cli.engine.displacements.views import IntensityView
+from align_cli.engine.equations.illumination import NO_LIGHT, UNIFORM, Light
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.coordinates import (
     Size,
     coarser_by,
     corners,
@@ -26,28 +22,28 @@ from align_cli.engine.coordinates import (
     map_points,
     plausible,
 )
-from align_cli.engine.details import details_of
-from align_cli.engine.displacements.views import IntensityView
-from align_cli.engine.grey_values import GreyValues
-from align_cli.engine.motion import MotionModel
-from align_cli.engine.noise import left_on
+from align_cli.engine.geometry.models import MotionModel
+from align_cli.engine.images.common import common
+from align_cli.engine.images.highpass import details_of
+from align_cli.engine.images.noise import left_on
+from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.pyramid import REACH, Level
 from align_cli.engine.options import INTENSITY
-from align_cli.engine.pair import Pair
-from align_cli.engine.photometry import NO_LIGHT, UNIFORM, Light
-from align_cli.engine.place import Place
-from align_cli.engine.polish import polish
-from align_cli.engine.pyramid import REACH, Level
-from align_cli.engine.repeats import Repeat
-from align_cli.engine.row_choice import spans
-from align_cli.engine.sampling import common, offset_origin, sample
-from align_cli.engine.search.scoring import (
-    TILE,
-    Score,
-    Shown,
-    score,
-)
+from align_cli.engine.records import Quality, Uncertainty
+from align_cli.engine.sampling.bilinear import offset_origin, sample
+from align_cli.engine.search import agreement
+from align_cli.engine.search.scoring import TILE, Score, Shown, score
 from align_cli.engine.search.similarity import MOST_PIXELS, Levels, Task, anything_agrees
-from align_cli.engine.uncertainty import uncertainty
+from align_cli.engine.solver.coarse_to_fine import (
+    Descent,
+    coarse_to_fine,
+    level_record,
+    levels_used,
+)
+from align_cli.engine.solver.covariance import uncertainty
+from align_cli.engine.solver.grey_values import GreyValues
+from align_cli.engine.solver.refinement import polish
+from align_cli.engine.target.row_budget import spans
 
 LEAST_SIDE: Final = 80
 """The coarse level is the coarsest whose shorter side is as long in both images."""

@@ -13,12 +13,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import tee
 from typing import Final, NamedTuple
 
-from align_cli.engine.alignment import Status
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import inverse, plausible
 from align_cli.engine.displacements.windows import REACH, STATIONARY
-from align_cli.engine.lucas_kanade import corner_step_px
+from align_cli.engine.geometry.coordinates import inverse, plausible
 from align_cli.engine.options import DEFAULTS
+from align_cli.engine.records import Status
 from align_cli.engine.search.attempt import (
     LEAST_SHARE,
     Attempt,
@@ -28,15 +27,8 @@ from align_cli.engine.search.attempt import (
 )
 from align_cli.engine.search.scoring import NOTHING, Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
-from align_cli.engine.starts import (
-    COSTLY,
-    GIVEN,
-    IDENTITY,
-    LAST_RESORTS,
-    STARTS,
-    Views,
-    tiles,
-)
+from align_cli.engine.solver.gauss_newton import corner_step_px
+from align_cli.engine.starts import COSTLY, GIVEN, IDENTITY, LAST_RESORTS, STARTS, Views, tiles
 from align_cli.engine.verdict.assessment import EVIDENCE
 
 AS_GOOD: Final = 0.9

@@ -2,7 +2,7 @@
 
 Hot pixels, the blocks of a codec, apertures and captions stand at the same raw pixels of both
 images, and so agree under the identity whatever the scene does. Without them
-(``align_cli.engine.cleaned``) the search looks once more.
+(``align_cli.engine.search.cleaned``) the search looks once more.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from align_cli.engine.alignment import Outcome, Status, Verdict
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.cleaned import cleaned
 from align_cli.engine.displacements.evidence import gathered
 from align_cli.engine.displacements.field import at_own_pixel
 from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.views import IntensityView, PairView
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.fixed_pattern import FixedPattern
-from align_cli.engine.motion import MODELS
+from align_cli.engine.numerics.losses import LOSSES
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import AUTO, Options
-from align_cli.engine.pair import Pair
-from align_cli.engine.robust import LOSSES
+from align_cli.engine.records import Outcome, Status, Verdict
 from align_cli.engine.search.attempt import Attempt, assessed
+from align_cli.engine.search.cleaned import cleaned
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
 from align_cli.engine.search.similarity import Similarity, Task
 from align_cli.engine.starts.given import chosen_starts
-from align_cli.engine.threads import Threads
 from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.assessment import MAJORITY, SOME_EVIDENCE, Assessment
 from align_cli.engine.verdict.messages import Objection

@@ -8,22 +8,22 @@ from typing import Final, NamedTuple, Protocol
 
 import numpy as np
 
-from align_cli.engine.alignment import Quality, Uncertainty
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.coarse_to_fine import Descent, Progress
 from align_cli.engine.displacements.views import PairView
+from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.pair import Pair
 from align_cli.engine.errors import ImageError
-from align_cli.engine.luma import Luma
-from align_cli.engine.motion import MotionModel
+from align_cli.engine.geometry.models import MotionModel
+from align_cli.engine.images.luma import Luma
+from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.numerics.losses import Loss
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import Options
-from align_cli.engine.pair import Pair
-from align_cli.engine.photometry import Light
-from align_cli.engine.repeats import Repeat
-from align_cli.engine.robust import Loss
+from align_cli.engine.records import Quality, Uncertainty
 from align_cli.engine.search.scoring import Score, Shown, standard_errors, tile_zncc
+from align_cli.engine.solver.coarse_to_fine import Descent, Progress
 from align_cli.engine.starts.views import Planes
-from align_cli.engine.target import Target
-from align_cli.engine.threads import Threads
+from align_cli.engine.target.target import Target
 
 COARSE_LEVELS: Final = 2
 """A guess is brought to rest on so many levels."""

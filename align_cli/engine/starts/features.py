@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Points
-from align_cli.engine.coordinates import map_points
+from align_cli.engine.geometry.coordinates import map_points
 from align_cli.engine.starts.motions import FEWEST, motions
 from align_cli.engine.starts.pictures import Picture, picture
 from align_cli.engine.starts.views import Views

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Plane
-from align_cli.engine.coordinates import at_level
-from align_cli.engine.motion import MODELS, between_centres
+from align_cli.engine.geometry.coordinates import at_level
+from align_cli.engine.geometry.models import MODELS, between_centres
 from align_cli.engine.starts.phase import TINY, correlation, peaks
 from align_cli.engine.starts.views import Views
 

@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import Size, plausible, unit
 from align_cli.engine.errors import ImageError
-from align_cli.engine.motion import MotionModel, nearest
+from align_cli.engine.geometry.coordinates import Size, plausible, unit
+from align_cli.engine.geometry.models import MotionModel, nearest
 from align_cli.engine.options import AUTO, INIT_NAMES, START_NAMES
 
 GIVEN: Final = "given"

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Points
-from align_cli.engine.coordinates import Size, plausible, unit
-from align_cli.engine.motion import MotionModel
+from align_cli.engine.geometry.coordinates import Size, plausible, unit
+from align_cli.engine.geometry.models import MotionModel
 
 NOISE_PX: Final = 1.0
 """MAGSAC's upper limit of the noise, in pixels of the level."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.pyramid import Level
+from align_cli.engine.images.pyramid import Level
 
 DETAIL_PX: Final = 2.0
 CONTRAST_PX: Final = 8.0

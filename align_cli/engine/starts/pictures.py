@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import Size
-from align_cli.engine.pyramid import Level
+from align_cli.engine.geometry.coordinates import Size
+from align_cli.engine.images.pyramid import Level
 
 Bytes = NDArray[np.uint8]
 

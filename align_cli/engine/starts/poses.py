@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.coordinates import at_level
-from align_cli.engine.motion import MODELS, between_centres
-from align_cli.engine.pyramid import Level
+from align_cli.engine.geometry.coordinates import at_level
+from align_cli.engine.geometry.models import MODELS, between_centres
+from align_cli.engine.images.pyramid import Level
 from align_cli.engine.starts.phase import peaks
 from align_cli.engine.starts.views import Views
 

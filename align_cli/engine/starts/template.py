@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from align_cli.engine.arrays import Matrix, Plane
-from align_cli.engine.coordinates import at_level, inverse
-from align_cli.engine.motion import MODELS, between_centres
-from align_cli.engine.pyramid import Level
+from align_cli.engine.geometry.coordinates import at_level, inverse
+from align_cli.engine.geometry.models import MODELS, between_centres
+from align_cli.engine.images.pyramid import Level
 from align_cli.engine.starts.overlap import levelled
 from align_cli.engine.starts.phase import PEAK_PX, peaks
 from align_cli.engine.starts.views import Views

@@ -15,7 +15,6 @@ import cv2
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.coordinates import Size, plausible, unit
 from align_cli.engine.displacements.coarser import matches_of
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.fit import squared_lengths, tukey_weight, with_scatter
@@ -23,7 +22,8 @@ from align_cli.engine.displacements.motions import motions
 from align_cli.engine.displacements.remainder import fitted_transform
 from align_cli.engine.displacements.tiles import nearest
 from align_cli.engine.displacements.windows import REACH
-from align_cli.engine.motion import MotionModel
+from align_cli.engine.geometry.coordinates import Size, plausible, unit
+from align_cli.engine.geometry.models import MotionModel
 
 MOTIONS: Final = 2
 """Of those that most tiles share, so many are proposed."""

@@ -16,8 +16,8 @@ import cv2
 import numpy as np
 
 from align_cli.engine.arrays import Matrix, Points
-from align_cli.engine.coordinates import Size, inverse, map_points
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import Size, inverse, map_points
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.starts.features import RATIO, features, nearest_two
 from align_cli.engine.starts.motions import FEWEST, motions
 from align_cli.engine.starts.pictures import Picture, picture

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.coordinates import at_level
+from align_cli.engine.geometry.coordinates import at_level
 from align_cli.engine.starts.overlap import agreement
 from align_cli.engine.starts.phase import correlation, peaks
 from align_cli.engine.starts.views import Views

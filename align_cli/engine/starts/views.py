@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from align_cli.engine.arrays import Plane
-from align_cli.engine.motion import MotionModel
-from align_cli.engine.pyramid import Level
+from align_cli.engine.geometry.models import MotionModel
+from align_cli.engine.images.pyramid import Level
 from align_cli.engine.starts.phase import faded
 
 TOO_MANY: Final = 8

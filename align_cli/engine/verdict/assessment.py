@@ -9,18 +9,18 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.arrays import Matrix, quantile
-from align_cli.engine.coordinates import plausible
 from align_cli.engine.displacements.evidence import NEARLY_ALL, RIVAL, SETTLING, Evidence, gathered
 from align_cli.engine.displacements.field import at_own_pixel
 from align_cli.engine.displacements.isotropy import blind_directions
 from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.second_motion import place_of
 from align_cli.engine.displacements.views import PairView
+from align_cli.engine.geometry.coordinates import plausible
+from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.fixed_pattern import FixedPattern
-from align_cli.engine.motion import MotionModel
-from align_cli.engine.repeats import Repeat
+from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.records import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.sufficiency import FEWEST_TILES, TOLD_PX, Remaining, remaining

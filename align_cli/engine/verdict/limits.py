@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from align_cli.engine.alignment import Outcome, Quality, Status
 from align_cli.engine.options import Options
+from align_cli.engine.records import Outcome, Quality, Status
 
 Parameters = Mapping[str, "float | tuple[float, float]"]
 

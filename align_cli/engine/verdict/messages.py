@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from align_cli.engine.alignment import LevelRecord, Outcome, Status
 from align_cli.engine.options import MODEL_NAMES
+from align_cli.engine.records import LevelRecord, Outcome, Status
 
 ADVICE: Final = "give an initial transform nearer to the answer (--init), or another motion model"
 

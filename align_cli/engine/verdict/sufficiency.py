@@ -16,16 +16,9 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Points, Vector
-from align_cli.engine.canvas import overlap_polygon
-from align_cli.engine.coordinates import Size, map_points
 from align_cli.engine.displacements import coarser
 from align_cli.engine.displacements.coarser import by_texture, with_coarser
-from align_cli.engine.displacements.evidence import (
-    NEARLY_ALL,
-    Evidence,
-    LevelEvidence,
-    near_enough,
-)
+from align_cli.engine.displacements.evidence import NEARLY_ALL, Evidence, LevelEvidence, near_enough
 from align_cli.engine.displacements.fit import (
     Basis,
     Fit,
@@ -56,7 +49,9 @@ from align_cli.engine.displacements.remainder import (
 )
 from align_cli.engine.displacements.second_motion import place_of, told, two_motions
 from align_cli.engine.displacements.tiles import nearest
-from align_cli.engine.motion import LARGEST, MODELS, MotionModel
+from align_cli.engine.geometry.coordinates import Size, map_points
+from align_cli.engine.geometry.models import LARGEST, MODELS, MotionModel
+from align_cli.engine.geometry.polygons import overlap_polygon
 
 TOLD_PX: Final = 1.0
 """A remainder that is no larger is taken for none."""

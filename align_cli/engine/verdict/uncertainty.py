@@ -1,10 +1,10 @@
 """How exactly is the transform fixed? Noise, and what the tiles disagree about beyond it.
 
-The solver's covariance is that of the noise (``align_cli.engine.uncertainty``). What the model does
-not describe, parallax, a lens, curled paper, adds to it as far as the tiles scatter beyond what
-each of them is uncertain by: the covariance of the model's fit to them, with the tiles as clusters,
-times the share of their variance that is scatter (a random-effects model; DerSimonian and Laird
-1986).
+The solver's covariance is that of the noise (``align_cli.engine.solver.covariance``). What the
+model does not describe, parallax, a lens, curled paper, adds to it as far as the tiles scatter
+beyond what each of them is uncertain by: the covariance of the model's fit to them, with the tiles
+as clusters, times the share of their variance that is scatter (a random-effects model; DerSimonian
+and Laird 1986).
 
 A robust solver lies where most agrees. Least squares over the overlap lies elsewhere where the
 model does not hold: how far, the field of what is left tells (``sufficiency.Remaining.drift``), and
@@ -16,13 +16,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.alignment import Uncertainty
 from align_cli.engine.arrays import Matrix, Vector, quantile
-from align_cli.engine.coordinates import Size, inverse, map_points, normalisation
 from align_cli.engine.displacements.covariance import clustered_covariance
 from align_cli.engine.displacements.fit import Fit, Matches, of_model
-from align_cli.engine.motion import MODELS, MotionModel
-from align_cli.engine.uncertainty import change_of_entries, uncertainty_of
+from align_cli.engine.geometry.coordinates import Size, inverse, map_points, normalisation
+from align_cli.engine.geometry.models import MODELS, MotionModel
+from align_cli.engine.geometry.propagation import change_of_entries, uncertainty_of
+from align_cli.engine.records import Uncertainty
 from align_cli.engine.verdict.sufficiency import places
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.coordinates import Size
 from align_cli.engine.displacements.fit import Matches
+from align_cli.engine.geometry.coordinates import Size
 
 Floats = NDArray[np.float64]
 Field = Callable[[Floats], Floats]

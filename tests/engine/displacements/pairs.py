@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.views import IntensityView
-from align_cli.engine.luma import Luma
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.images.luma import Luma
 from align_cli.engine.options import Options
-from align_cli.engine.pair import Pair
-from align_cli.engine.target import Target
+from align_cli.engine.target.target import Target
 from tests.scenes import mapped, pixel_grid
 
 Image = NDArray[Any]

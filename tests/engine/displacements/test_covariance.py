@@ -10,7 +10,7 @@ from align_cli.engine.displacements.covariance import (
     clustered_covariance,
     student_factor,
 )
-from align_cli.engine.motion import MODELS, MONOMIALS
+from align_cli.engine.geometry.models import MODELS, MONOMIALS
 
 CORNERS = np.array([[-1.0, -0.75], [1.0, -0.75], [1.0, 0.75], [-1.0, 0.75]])
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.derivatives import central_differences, differences_at
+from align_cli.engine.sampling.gradients import central_differences, differences_at
 from tests.scenes import pixel_grid, render, textured
 
 SIZE = (31, 23)

@@ -31,8 +31,8 @@ from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
 from align_cli.engine.displacements.views import IntensityView, OrientationView
 from align_cli.engine.displacements.windows import Windows, WindowSearch
-from align_cli.engine.threads import at_most
-from align_cli.engine.unlike_views import View
+from align_cli.engine.numerics.threads import at_most
+from align_cli.engine.solver.orientation_levels import View
 from tests.engine.displacements.pairs import (
     FINE_SIZE,
     as_luma,

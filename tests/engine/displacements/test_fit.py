@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine.coordinates import corners, map_points, normalisation
 from align_cli.engine.displacements.fit import (
     LEAST_SIGMA_PX,
     MEDIAN_SQUARED,
@@ -23,8 +22,9 @@ from align_cli.engine.displacements.fit import (
     tukey_weight,
     with_scatter,
 )
-from align_cli.engine.motion import MODELS, MotionModel
-from align_cli.engine.robust import LOSSES, OUTLIER
+from align_cli.engine.geometry.coordinates import corners, map_points, normalisation
+from align_cli.engine.geometry.models import MODELS, MotionModel
+from align_cli.engine.numerics.losses import LOSSES, OUTLIER
 from tests.engine.displacements.fields import SIZE, covariances, drawn, lens, matches, spread, still
 
 every_model = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))

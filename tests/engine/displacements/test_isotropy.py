@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.coordinates import normalisation
 from align_cli.engine.displacements.isotropy import LEAST_SHARE, Slopes, blind_directions
 from align_cli.engine.displacements.tiles import Tiles, textured_tiles
-from align_cli.engine.motion import MODELS, MONOMIALS
+from align_cli.engine.geometry.coordinates import normalisation
+from align_cli.engine.geometry.models import MODELS, MONOMIALS
 from tests.engine.displacements.pairs import drawn, level_pair, noisy, speckle, view
 from tests.photographs import NAMES, photograph
 

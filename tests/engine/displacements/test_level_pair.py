@@ -12,9 +12,14 @@ from align_cli.engine.displacements.level_pair import (
     of_orientation,
     power_density,
 )
-from align_cli.engine.noise import noise_energy, noise_level, noise_of_plane, second_differences
-from align_cli.engine.pyramid import REACH, pyramid
-from align_cli.engine.unlike_views import View
+from align_cli.engine.images.noise import (
+    noise_energy,
+    noise_level,
+    noise_of_plane,
+    second_differences,
+)
+from align_cli.engine.images.pyramid import REACH, pyramid
+from align_cli.engine.solver.orientation_levels import View
 from tests.engine.displacements.pairs import (
     FINE_SIZE,
     as_luma,

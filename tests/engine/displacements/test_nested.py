@@ -7,7 +7,7 @@ from scipy import stats
 
 from align_cli.engine.displacements.fit import of_model, polynomial, refit, robust_fit
 from align_cli.engine.displacements.nested import log10_chance, log10_f_tail
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.models import MODELS
 from tests.engine.displacements.fields import SIZE, lens, matches, still
 
 

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine.coordinates import corners, map_points
 from align_cli.engine.displacements import remainder
 from align_cli.engine.displacements.fit import Fit, Matches, of_model, polynomial, robust_fit
 from align_cli.engine.displacements.remainder import (
@@ -13,7 +12,8 @@ from align_cli.engine.displacements.remainder import (
     fitted_transform,
     smooth_remainder,
 )
-from align_cli.engine.motion import LARGEST, MODELS, MotionModel
+from align_cli.engine.geometry.coordinates import corners, map_points
+from align_cli.engine.geometry.models import LARGEST, MODELS, MotionModel
 from tests.engine.displacements.fields import SIZE, Field, Floats, lens, matches, spread, still
 
 GRID = np.stack(

@@ -9,7 +9,7 @@ from align_cli.engine.displacements import second_motion as second_motion_module
 from align_cli.engine.displacements.fit import Matches, of_model
 from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.displacements.second_motion import place_of, told, two_motions
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.models import MODELS
 from tests.engine.displacements.fields import (
     SIZE,
     Field,

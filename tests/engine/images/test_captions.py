@@ -7,14 +7,9 @@ import numpy as np
 import pytest
 
 from align_cli.engine.aligner import align
-from align_cli.engine.images.captions import (
-    LEAST_INTERIOR,
-    brightest,
-    common_captions,
-    darkest,
-)
+from align_cli.engine.images.captions import LEAST_INTERIOR, brightest, common_captions, darkest
 from align_cli.engine.images.fixed_pattern import suspected
-from align_cli.engine.luma import Luma
+from align_cli.engine.images.luma import Luma
 
 SIDE, NOISE = 240, 2.0
 TEXTS = "CAM 03", "12:33:07", "HOLD"

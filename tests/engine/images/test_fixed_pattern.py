@@ -15,7 +15,7 @@ from numpy.testing import assert_array_equal
 from align_cli.engine.images.fixed_pattern import FixedPattern, Kinds, fixed_pattern, suspected
 from align_cli.engine.images.fixed_pattern import without_fixed_pattern as without
 from align_cli.engine.images.isolated_pixels import isolated_pixels
-from align_cli.engine.luma import Luma
+from align_cli.engine.images.luma import Luma
 from align_cli.files.images import read_image
 from tests.engine.images.test_block_grid import compressed
 from tests.engine.images.test_constant_areas import agreement, mask, taken

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from align_cli.engine.luma import luma
-from align_cli.engine.motion import MODELS
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.images.luma import luma
+from align_cli.engine.numerics.losses import LOSSES
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import Options
-from align_cli.engine.pair import Pair
-from align_cli.engine.robust import LOSSES
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.similarity import Task
-from align_cli.engine.target import Target
-from align_cli.engine.threads import Threads
-from align_cli.engine.unlike_views import View
+from align_cli.engine.solver.orientation_levels import View
+from align_cli.engine.target.target import Target
 from tests.photographs import cut, photograph, shifted
 
 SIZE = (300, 220)

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.coordinates import inverse
+from align_cli.engine.geometry.coordinates import inverse
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.search.scoring import FEWEST_TILES, TileZncc, standard_errors
 from align_cli.engine.search.similarity import LEAST_T
-from align_cli.engine.threads import Threads
 from tests.engine.search.similarities import gradient, intensity
 from tests.photographs import NAMES, cut, photograph, shifted
 

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.alignment import Status, Verdict
-from align_cli.engine.coordinates import inverse
 from align_cli.engine.displacements.evidence import SETTLING
+from align_cli.engine.geometry.coordinates import inverse
+from align_cli.engine.numerics.threads import Threads
+from align_cli.engine.records import Status, Verdict
 from align_cli.engine.search.attempt import (
     MORE,
     SAME_PX,
@@ -24,10 +25,9 @@ from align_cli.engine.search.attempt import (
 )
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.starts import GIVEN, IDENTITY
-from align_cli.engine.threads import Threads
 from tests.engine.displacements.pairs import shift
+from tests.engine.images.test_periodicity import lattice
 from tests.engine.search.similarities import TRUTH, intensity, windows
-from tests.engine.test_repeats import lattice
 from tests.photographs import cut
 
 

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from align_cli.engine.alignment import Status
-from align_cli.engine.coordinates import corner_error, inverse
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import corner_error, inverse
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.numerics.threads import Threads
+from align_cli.engine.records import Status
 from align_cli.engine.search.gradient import LEAST_SIDE
 from align_cli.engine.search.similarity import COARSE_LEVELS
-from align_cli.engine.threads import Threads
 from tests.engine.search.similarities import SIZE, TRUTH, gradient, windows
 from tests.photographs import NAMES, shifted
 

@@ -7,26 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.alignment import Status
-from align_cli.engine.coordinates import corner_error, inverse
-from align_cli.engine.luma import luma
-from align_cli.engine.motion import MODELS
-from align_cli.engine.noise import left_on
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.geometry.coordinates import corner_error, inverse
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.noise import left_on
+from align_cli.engine.numerics.losses import LOSSES
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import Options
-from align_cli.engine.pair import Pair
-from align_cli.engine.robust import LOSSES
+from align_cli.engine.records import Status
 from align_cli.engine.search import intensity as module
 from align_cli.engine.search import similarity
-from align_cli.engine.search.intensity import (
-    ABOVE_NOISE,
-    LEAST_SIDE,
-    MOST_PIXELS,
-    Intensity,
-)
+from align_cli.engine.search.intensity import ABOVE_NOISE, LEAST_SIDE, MOST_PIXELS, Intensity
 from align_cli.engine.search.scoring import Score, Shown, score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Task
-from align_cli.engine.target import Target
-from align_cli.engine.threads import Threads
+from align_cli.engine.target.target import Target
 from tests.engine.search.similarities import SIZE, TRUTH, intensity, windows
 from tests.photographs import NAMES, cut, photograph, shifted
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.alignment import Status
+from align_cli.engine.records import Status
 from align_cli.engine.search import loop
 from align_cli.engine.search.loop import (
     AS_GOOD,

@@ -14,13 +14,13 @@ from align_cli.engine.aligner import Aligner
 from align_cli.engine.check import check
 from align_cli.engine.displacements.evidence import gathered
 from align_cli.engine.displacements.views import IntensityView
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.fixed_pattern import FixedPattern
-from align_cli.engine.motion import MODELS
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.search import sensor
 from align_cli.engine.search.attempt import Attempt, attempted
 from align_cli.engine.search.loop import search as unspied
 from align_cli.engine.search.sensor import STAYING, resting_on, stays
-from align_cli.engine.threads import Threads
 from align_cli.engine.verdict.assessment import SOME_EVIDENCE
 from tests.engine.displacements.pairs import shift
 from tests.engine.search.similarities import TRUTH, intensity

@@ -7,9 +7,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.aligner import align
-from align_cli.engine.coordinates import inverse
 from align_cli.engine.errors import ImageError
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import inverse
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.options import INIT_NAMES, START_NAMES
 from align_cli.engine.starts import GIVEN, IDENTITY, STARTS, chosen_starts, starting_warp
 from tests.scenes import MODEL_NAMES, motion, render, textured

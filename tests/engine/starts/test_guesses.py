@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-from align_cli.engine.coordinates import corner_error, inverse
-from align_cli.engine.luma import luma
-from align_cli.engine.motion import MODELS
-from align_cli.engine.pyramid import level_count, pyramid
+from align_cli.engine.geometry.coordinates import corner_error, inverse
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.pyramid import level_count, pyramid
 from align_cli.engine.starts import STARTS, Views
 from tests.photographs import NAMES, cut, photograph, quarter_turns, shifted
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.pyramid import Level
+from align_cli.engine.images.pyramid import Level
 from align_cli.engine.starts.overlap import agreement, levelled
 from align_cli.engine.starts.phase import peaks
 from tests.photographs import NAMES, cut, photograph

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 import pytest
 
-from align_cli.engine.coordinates import map_points
-from align_cli.engine.luma import luma
-from align_cli.engine.pyramid import Level, level_count, pyramid
+from align_cli.engine.geometry.coordinates import map_points
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.pyramid import Level, level_count, pyramid
 from align_cli.engine.starts.pictures import picture
 
 

@@ -6,14 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from align_cli.engine.coordinates import corners, map_points
-from align_cli.engine.luma import luma
-from align_cli.engine.motion import MODELS
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.geometry.coordinates import corners, map_points
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.images.luma import luma
+from align_cli.engine.numerics.losses import LOSSES
+from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import Options
-from align_cli.engine.pair import Pair
-from align_cli.engine.robust import LOSSES
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.similarity import Task
+from align_cli.engine.solver.orientation_levels import View
 from align_cli.engine.starts.poses import (
     MOST_GUESSES,
     _about_centre,
@@ -22,9 +24,7 @@ from align_cli.engine.starts.poses import (
     guesses,
 )
 from align_cli.engine.starts.views import Views
-from align_cli.engine.target import Target
-from align_cli.engine.threads import Threads
-from align_cli.engine.unlike_views import View
+from align_cli.engine.target.target import Target
 from tests.engine.search.similarities import gradient, intensity
 from tests.photographs import cut, photograph
 

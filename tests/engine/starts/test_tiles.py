@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.coordinates import endpoint_error
 from align_cli.engine.displacements.field import DisplacementField
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.coordinates import endpoint_error
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.starts.tiles import MOTIONS, Shared, guesses
 from tests.photographs import shifted
 

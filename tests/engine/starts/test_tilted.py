@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.coordinates import map_points
-from align_cli.engine.luma import luma
-from align_cli.engine.motion import MODELS
-from align_cli.engine.pyramid import level_count, pyramid
+from align_cli.engine.geometry.coordinates import map_points
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.pyramid import level_count, pyramid
 from align_cli.engine.starts import features as features_module
 from align_cli.engine.starts import tilted as module
 from align_cli.engine.starts.features import Features

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 
 from align_cli import align, check
-from align_cli.engine.alignment import LevelRecord, Status, Verdict
-from align_cli.engine.coordinates import inverse
 from align_cli.engine.displacements.views import IntensityView
-from align_cli.engine.luma import luma
-from align_cli.engine.motion import MODELS
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.geometry.coordinates import inverse
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.images.luma import luma
+from align_cli.engine.images.periodicity import Repeat
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.pair import Pair
-from align_cli.engine.repeats import Repeat
-from align_cli.engine.target import Target
+from align_cli.engine.records import LevelRecord, Status, Verdict
+from align_cli.engine.target.target import Target
 from align_cli.engine.verdict.assessment import (
     RESTLESS_PX,
     SHARE_OF_REPEAT,

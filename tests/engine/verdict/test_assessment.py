@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.alignment import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.displacements.evidence import Evidence, gathered
 from align_cli.engine.displacements.views import IntensityView
-from align_cli.engine.motion import MODELS
-from align_cli.engine.repeats import Repeat
-from align_cli.engine.uncertainty import uncertainty_of
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.geometry.propagation import uncertainty_of
+from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.records import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.verdict import assessment
 from align_cli.engine.verdict.assessment import (
     MOST_LEFT,

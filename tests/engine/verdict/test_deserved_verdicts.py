@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from align_cli import ImageError, align
-from align_cli.engine.alignment import Alignment, Status, Verdict
+from align_cli.engine.records import Status, Verdict
+from align_cli.engine.result.alignment import Alignment
 from align_cli.files.images import read_image
 from tests.scenes import render, textured
 

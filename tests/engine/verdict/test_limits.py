@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from align_cli import align
-from align_cli.engine.alignment import Agreement, Outcome, Quality, Status, Verdict
-from align_cli.engine.motion import MODELS, describe
+from align_cli.engine.geometry.models import MODELS, describe
 from align_cli.engine.options import LIMIT_RANGES, Options
+from align_cli.engine.records import Agreement, Outcome, Quality, Status, Verdict
 from align_cli.engine.verdict.limits import LIMITS, exceeded, within_limits
 from tests.scenes import about, pair
 

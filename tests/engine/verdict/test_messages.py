@@ -6,8 +6,8 @@ import math
 
 import pytest
 
-from align_cli.engine.alignment import LevelRecord, Outcome, Status, Verdict
 from align_cli.engine.options import MODEL_NAMES
+from align_cli.engine.records import LevelRecord, Outcome, Status, Verdict
 from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.messages import Objection
 

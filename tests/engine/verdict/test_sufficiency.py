@@ -14,7 +14,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine.displacements.evidence import LevelEvidence
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.fit import of_model
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.verdict.sufficiency import (
     GRID,
     QUIET_PX,

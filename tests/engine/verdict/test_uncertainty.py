@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine.alignment import Uncertainty
 from align_cli.engine.displacements.fit import Matches, of_model, robust_fit
-from align_cli.engine.motion import MODELS
-from align_cli.engine.uncertainty import uncertainty_of
+from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.geometry.propagation import uncertainty_of
+from align_cli.engine.records import Uncertainty
 from align_cli.engine.verdict.uncertainty import with_difference, with_scatter
 from tests.engine.displacements.pairs import shift
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from align_cli.engine.aligner import align
-from align_cli.engine.motion import MODELS
+from align_cli.engine.geometry.models import MODELS
 from benchmarks.bent_pairs import lens, small
 from benchmarks.sufficiency import Row, displacement, exact_row, overlap, ratio, row, smooth_row
 

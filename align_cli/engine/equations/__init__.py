@@ -1,0 +1,1 @@
+"""Residuals, illumination and the normal equations of a Gauss-Newton step."""

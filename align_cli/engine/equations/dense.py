@@ -1,0 +1,454 @@
+"""Weighted polynomial moments of images, strip by strip: the solver's hot loop.
+
+For every motion model dD/dp is a polynomial of degree <= 2 in the normalised coordinates x and y,
+so no Jacobian image is ever built (docs/method.md, "Moments"). With the moment table
+
+    M(A)[j, i] = sum over pixels of A * y**j * x**i
+
+the vector J^T W r is a few entries of M(gx w r) and M(gy w r), and the matrix J^T W J a few
+entries, up to degree 4, of M(w gx gx), M(w gx gy), M(w gy gy). A moment is separable: one matrix
+product of A with the table of powers of x reads A once, the powers of y then meet a few columns.
+
+The columns of the light are appended to J in the same way: the target T and 1, each times the
+monomials m of degree <= 2, whose sums are entries of M(T w r), M(w r), M(w T T) and so on.
+
+The sums of a run of rows are one sweep of the native core (``align_cli.native.rows``). A level is
+cut into strips of rows, always the same ones; their sums are added in the order of the strips, so
+the result does not depend on the number of threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Plane, Vector
+from align_cli.engine.equations.illumination import FIELD
+from align_cli.engine.equations.normal_equations import (
+    NormalEquations,
+    least_scale,
+    noise_to_take_off,
+)
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.coordinates import Size, normalisation
+from align_cli.engine.geometry.models import MONOMIALS, MotionModel
+from align_cli.engine.images.pyramid import REACH, Grid, Level
+from align_cli.engine.numerics.blas import times
+from align_cli.engine.numerics.losses import Loss, scale_of
+from align_cli.engine.numerics.threads import Threads
+from align_cli.engine.sampling.bilinear import offset_origin
+from align_cli.engine.target.planes import PlanesOnDemand, Rows, TargetPlanes
+from align_cli.native.pictures import Picture
+from align_cli.native.rows import TEXTURED, Run, RunSums, Seen, Shown, added, run_sums
+
+STRIP_PIXELS: Final = 1 << 16
+"""Pixels in a strip, what a thread takes at a time: 0.2 ms of work, ten times what it costs to hand
+it over."""
+
+MATRIX_PIXELS: Final = 1 << 15
+"""Pixels that are enough for the Gauss-Newton matrix. It steers the step; where the steps end is
+decided by J^T W r alone, so rows may be left out."""
+
+LARGEST_MATRIX_STEP: Final = 3
+FEWEST_MATRIX_ROWS: Final = 330
+"""Of 500 rows, with every third one the matrix is right to 1 %; with every third column it was to
+10 %. Of more rows so many are enough; with half of them one strong horizontal edge more or less
+made it wrong by a third, and every solve took a pass or two longer."""
+
+SCALE_PIXELS: Final = 1 << 12
+SCALE_ROWS: Final = 16
+"""So many pixels, of so many rows, are looked at for the median that estimates the residuals'
+scale."""
+
+_IMAGE_IMAGE, _ONE_ONE = 7, 9
+"""Places of T T and of 1 among the tables of ``RunSums``."""
+
+_POWERS: Final = np.array(MONOMIALS).T
+
+_Tables = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Sums:
+    """What one pass over a level yields.
+
+    Attributes:
+        vector: (p + 12,) the sums [J, T m, m]^T W r, with m the six ``MONOMIALS``.
+        matrix: (p + 12, p + 12) the sums [J, T m, m]^T W [J, T m, m], scaled to the full number
+            of pixels, or None where not asked for.
+        weight: sum of the weights.
+        squares: sum of w r^2.
+        count: pixels of the interior that the warp takes into the source.
+        slope: see ``equations.NormalEquations``.
+    """
+
+    vector: Vector
+    matrix: NDArray[np.float64] | None
+    weight: float
+    squares: float
+    count: int
+    slope: float
+
+
+def strips(planes: TargetPlanes) -> list[slice]:
+    """The rows of the interior, cut into strips of about ``STRIP_PIXELS``."""
+    return planes.bands.groups(STRIP_PIXELS // max(planes.shape[1], 1))
+
+
+def rows_apart(shape: tuple[int, int], every: int = 1) -> int:
+    """How many rows there are to each that the Gauss-Newton matrix is made from.
+
+    Args:
+        shape: (rows, columns) of the planes.
+        every: how many strips there are to each that is looked at.
+    """
+    height, width = shape
+    largest = max(LARGEST_MATRIX_STEP, height // (every * FEWEST_MATRIX_ROWS))
+    return min(max(1, height * width // MATRIX_PIXELS), largest)
+
+
+def residual_sums(
+    target: TargetPlanes,
+    source: Level,
+    place: Place,
+    *,
+    model: MotionModel,
+    loss: Loss,
+    scale: float,
+    source_margin: float,
+    with_matrix: bool,
+    threads: Threads,
+    every: int = 1,
+) -> Sums:
+    """One pass over a level: sample the source, weigh the residuals, sum the moments.
+
+    The residual is r = factor(x) source(W x) + offset(x) - target(x), in the target's units.
+
+    Args:
+        target: the level of the target.
+        source: the same level of the source.
+        place: the warp, target pixel -> source pixel of this level, and the light of its planes,
+            ``target.mean`` left in.
+        model: the motion model whose Jacobian is meant.
+        loss: the robust loss.
+        scale: standard deviation of the residuals that the loss assumes; any for l2.
+        source_margin: pixels next to the source's border that take no part.
+        with_matrix: whether the Gauss-Newton matrix is wanted too.
+        threads: where to work.
+        every: how many strips there are to each that is looked at.
+    """
+    step = rows_apart(target.shape, every)
+    noisy = target.noise > 0.0 and target.weight is None
+
+    def strip_sums(rows: slice) -> RunSums:
+        return run_sums(
+            run_of(target, rows),
+            _seen(target, source, place, rows, source_margin),
+            loss=loss.name,
+            unit=loss.constant * scale if loss.robust else 1.0,
+            weigh_noise=noisy,
+            matrix=(-rows.start % step, step) if with_matrix else (0, 0),
+        )
+
+    strips_looked_at = strips(target)[every // 2 :: every]
+    sums = added(threads.map(strip_sums, strips_looked_at))
+    weight, squares, slopes, count = sums.totals.tolist()
+    slope = slopes / weight if weight > 0.0 else 1.0
+    moments, tables = sums.moments, sums.tables
+    if noisy and weight > 0.0:
+        pull = slope * noise_to_take_off(target.noise, squares / weight, target.spread)
+        moments[2] += pull * moments[4]
+        tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
+    return Sums(
+        assemble_vector(moments[:4], model, target.pixels_per_unit),
+        assemble_matrix(tables, model, target.pixels_per_unit) * step if with_matrix else None,
+        weight,
+        squares,
+        int(count),
+        slope,
+    )
+
+
+def run_of(target: TargetPlanes, rows: slice, apart: int = 1) -> Run:
+    """Rows of the planes as the native core takes them.
+
+    Args:
+        target: the planes.
+        rows: which of them, both ends given.
+        apart: every n-th of those, the first of them first.
+    """
+    (left, top), bands = target.origin, target.bands
+    height, width = rows.stop - rows.start, target.shape[1]
+    before = rows.start % bands.rows
+    first, end = (int(bands.row(row)) for row in (rows.start, rows.stop - 1))
+    to_normalised = normalisation(target.size)
+    gradient, column, weight, mean = None, None, None, target.mean
+    image: Plane | Picture
+    if isinstance(target, PlanesOnDemand) and target.change is None:
+        image = target.level.pixels
+        if not isinstance(image, Picture):
+            around = np.s_[top + first - 1 : top + end + 2, left - 1 : left + width + 1]
+            image = image[around]
+        valid = None if target.valid is None else target.valid[rows]
+    else:
+        here = target.part(rows)
+        image, mean, gradient = here.image, 0.0, (here.gradient_x, here.gradient_y)
+        column = None if here.column is here.image else here.column
+        weight, valid = here.weight, here.valid
+    return Run(
+        left,
+        top + first,
+        (width, height),
+        image,
+        gradient,
+        column,
+        weight,
+        valid,
+        mean,
+        (*to_normalised[0, [0, 2]].tolist(), *to_normalised[1, 1:].tolist()),
+        target.texture,
+        apart,
+        (before, bands.rows, bands.period),
+    )
+
+
+def _seen(target: TargetPlanes, source: Level, place: Place, rows: slice, margin: float) -> Seen:
+    """The source as some rows of the target see it."""
+    (left, top), (height, width) = target.origin, target.shape
+    offset = place.light.offset.copy()
+    offset[0] -= target.mean
+    grid, sampled = source.grid, False
+    if grid is None:
+        assert target.bands.all_rows
+        there = offset_origin(place.warp, left, top + rows.start)
+        grid = Grid(source.sample(there, (width, len(range(height)[rows]))))
+        sampled = True
+    return Seen(
+        grid.pixels,
+        source.valid,
+        source.size,
+        grid.finer,
+        margin,
+        place.warp,
+        place.light.factor,
+        offset,
+        sampled,
+        grid.spline,
+    )
+
+
+def residual_rows(
+    target: TargetPlanes,
+    source: Level,
+    place: Place,
+    rows: slice,
+    *,
+    source_margin: float,
+    apart: int = 1,
+) -> Shown:
+    """The residuals of some rows of the interior, and which of those pixels take part.
+
+    Args:
+        target: the level of the target.
+        source: the same level of the source.
+        place: the warp, target pixel -> source pixel of this level, and the light.
+        rows: which rows of the planes, both ends given.
+        source_margin: pixels next to the source's border that take no part.
+        apart: every n-th of the rows is looked at.
+    """
+    run = run_of(target, rows, apart)
+    shown = Shown.empty(*run.shape)
+    run_sums(run, _seen(target, source, place, rows, source_margin), shown=shown)
+    return shown
+
+
+def assemble_vector(
+    moments: NDArray[np.float64], model: MotionModel, pixels_per_unit: float
+) -> Vector:
+    """[J, T m, m]^T W r from M(gx w r), M(gy w r), M(T w r), M(w r), each (3, 3)."""
+    i, j = _POWERS
+    moment_x, moment_y, image, one = moments[:, j, i]
+    motion = model.jacobian_x @ moment_x + model.jacobian_y @ moment_y
+    return np.concatenate([motion * pixels_per_unit, image, one])
+
+
+def cross_matrix(
+    first: Sequence[Plane],
+    second: Sequence[Plane],
+    weight: Plane | Mask,
+    target: TargetPlanes,
+    model: MotionModel,
+    rows: Rows = slice(None),
+) -> NDArray[np.float64]:
+    """C1^T W C2, made symmetric, where two images on the target's interior give the columns.
+
+    Args:
+        first: gradients along x and y of one image, (h, w) float32, and the image itself if the
+            light's columns are wanted too.
+        second: the same of another image.
+        weight: (h, w) weights.
+        target: whose powers of x and y are used.
+        model: the motion model.
+        rows: which rows of the interior the planes cover.
+
+    Returns:
+        (p, p) float64, or (p + 12, p + 12) with the light's columns.
+    """
+    (ax, ay, *a), (bx, by, *b) = first, second
+    light = bool(a and b)
+    height, width = ax.shape
+    products = np.empty((10 if light else 3, height, width), np.float32)
+    np.multiply(ax, bx, out=products[0])
+    _mean_product(ax, by, ay, bx, out=products[1])
+    np.multiply(ay, by, out=products[2])
+    if light:
+        (image,), (other,) = a, b
+        _mean_product(ax, other, image, bx, out=products[3])
+        _mean_product(ay, other, image, by, out=products[4])
+        for first_plane, second_plane, out in (
+            (ax, bx, products[5]),
+            (ay, by, products[6]),
+            (image, other, products[8]),
+        ):
+            cv2.addWeighted(first_plane, 0.5, second_plane, 0.5, 0.0, dst=out)
+        np.multiply(image, other, out=products[7])
+        products[9] = 1.0
+    products *= weight
+    powers_y = target.powers_y[rows].T
+    of_rows = times(products.reshape(-1, width), target.powers_x).reshape(-1, height, 5)
+    tables = np.zeros((10, 5, 5))
+    tables[: len(products)] = powers_y @ of_rows
+    matrix = assemble_matrix(tables, model, target.pixels_per_unit)
+    return matrix if light else matrix[: model.size, : model.size]
+
+
+def _mean_product(a: Plane, b: Plane, c: Plane, d: Plane, *, out: Plane) -> None:
+    """The mean of a b and c d."""
+    np.multiply(a, b, out=out)
+    out += c * d
+    out *= np.float32(0.5)
+
+
+def assemble_matrix(
+    tables: _Tables, model: MotionModel, pixels_per_unit: float
+) -> NDArray[np.float64]:
+    """[J, T m, m]^T W [J, T m, m] from the ten moment tables of ``RunSums``."""
+    # Moments of every product of two monomials: a Hankel-like (6, 6) matrix for each table.
+    i, j = _POWERS
+    products = tables[:, j[:, None] + j, i[:, None] + i]
+    xx, xy, yy, x_image, y_image, x_one, y_one, image_image, image_one, one_one = products
+    jx = model.jacobian_x * pixels_per_unit
+    jy = model.jacobian_y * pixels_per_unit
+    motion = jx @ xx @ jx.T + jx @ xy @ jy.T + jy @ xy @ jx.T + jy @ yy @ jy.T
+    with_image = jx @ x_image + jy @ y_image
+    with_one = jx @ x_one + jy @ y_one
+    size = model.size
+    matrix = np.empty((size + 2 * FIELD, size + 2 * FIELD))
+    motion_columns, image_columns = slice(size), slice(size, size + FIELD)
+    one_columns = slice(size + FIELD, None)
+    matrix[motion_columns, motion_columns] = motion
+    matrix[motion_columns, image_columns] = with_image
+    matrix[image_columns, motion_columns] = with_image.T
+    matrix[motion_columns, one_columns] = with_one
+    matrix[one_columns, motion_columns] = with_one.T
+    matrix[image_columns, image_columns] = image_image
+    matrix[image_columns, one_columns] = image_one
+    matrix[one_columns, image_columns] = image_one
+    matrix[one_columns, one_columns] = one_one
+    return matrix
+
+
+class RowEquations:
+    """The normal equations from all rows that a level's planes hold.
+
+    Args:
+        target: the level of the target.
+        source: the same level of the source.
+        model: the motion model.
+        loss: the robust loss; not asked where the planes have weights of their own.
+        threads: where to work.
+        every: how many strips there are to each that is looked at.
+    """
+
+    light_terms = FIELD
+
+    def __init__(
+        self,
+        target: TargetPlanes,
+        source: Level,
+        model: MotionModel,
+        loss: Loss,
+        *,
+        threads: Threads,
+        every: int = 1,
+    ) -> None:
+        self.size = target.size
+        self.mean = target.mean
+        self.spread = target.spread
+        self.motion_size = model.size
+        self._target, self._source = target, source
+        self._model, self._loss = model, loss
+        self._threads = threads
+        self._every = every
+        height = target.shape[0]
+        seen = sum(rows.stop - rows.start for rows in strips(target)[every // 2 :: every])
+        self._most = min(
+            _pixels(target.valid, target.shape) * seen / height,
+            _pixels(source.valid, source.size) * seen / (target.size[1] - 2 * target.origin[1]),
+        )
+
+    def at(
+        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+    ) -> NormalEquations:
+        """The equations at a place, with all columns of the light."""
+        estimate = scale
+        if scale is None or estimate is None:
+            weighted = self._target.weight is not None
+            estimate = 1.0 if weighted else residual_scale(self._target, self._source, place)
+            scale = max(estimate, at_least)
+        sums = residual_sums(
+            self._target,
+            self._source,
+            place,
+            model=self._model,
+            loss=self._loss,
+            scale=scale,
+            source_margin=REACH,
+            with_matrix=with_matrix,
+            threads=self._threads,
+            every=self._every,
+        )
+        share = sums.count / self._most if self._most > 0.0 else 0.0
+        return NormalEquations(
+            sums.vector,
+            sums.matrix,
+            sums.weight,
+            sums.squares,
+            share,
+            scale,
+            estimate,
+            sums.slope * self._target.steepness,
+        )
+
+
+def _pixels(valid: Mask | None, size: Size) -> int:
+    return size[0] * size[1] if valid is None else int(np.count_nonzero(valid))
+
+
+def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
+    """Standard deviation of the residuals at a place, estimated robustly.
+
+    From the pixels with texture of some evenly spaced rows.
+    """
+    height = target.shape[0]
+    apart = max(1, height // SCALE_ROWS)
+    rows = slice(apart // 2, height)
+    shown = residual_rows(target, source, place, rows, source_margin=REACH, apart=apart)
+    columns = np.s_[:, :: max(1, shown.residual.size // SCALE_PIXELS)]
+    residuals = shown.residual[columns][shown.inside[columns] == TEXTURED]
+    return max(scale_of(residuals), least_scale(target.spread))

@@ -1,0 +1,142 @@
+"""A level seen at a few thousand of its pixels: those that tell most of the motion.
+
+Down the pyramid an answer need only be a good start for the next level, and a few thousand pixels
+give that as well as all of them, if they are the right ones. A level is cut into cells, and each
+cell sends the pixel with the largest gradient among its candidates (Dellaert and Collins 1999
+choose pixels by what they say of the motion; one a cell keeps them spread over the image). So few
+rows of the Jacobian are written down whole, and a step is two small matrix products; the cost of a
+level does not depend on the size of the image.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.arrays import Matrix
+from align_cli.engine.equations.normal_equations import (
+    LEAST_NOISE,
+    MOST_NOISE,
+    NormalEquations,
+    least_scale,
+)
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.models import MotionModel
+from align_cli.engine.images.pyramid import REACH, Level
+from align_cli.engine.numerics.losses import Loss
+from align_cli.engine.target.pixel_selection import (
+    Samples,
+    TargetPoints,
+)
+from align_cli.native.points import (
+    PointSweep,
+    sampled,
+)
+
+FAR: Final = 1e20
+KNOWN: Final = 1e9
+"""What lies outside the source, and below what a sample has seen nothing of that: next to the
+border linear interpolation mixes in 1e-7 of it at least, the last digit of a coordinate."""
+
+
+class PointSource:
+    """A level of the source, made ready to be sampled at points.
+
+    Args:
+        level: the level.
+    """
+
+    def __init__(self, level: Level) -> None:
+        width, height = level.size
+        inner = np.s_[REACH : height - REACH, REACH : width - REACH]
+        self.pixels = width * height
+        self.image = level.part(inner)
+        if level.valid is not None:
+            self.image = np.where(level.valid[inner], self.image, np.float32(FAR))
+
+    def sample(self, warp: Matrix, points: TargetPoints) -> Samples:
+        """Values at the warped points, (n,) float32; ``KNOWN`` where there is none."""
+        chosen = points.chosen
+        return sampled(self.image, chosen.table, chosen.number, warp, reach=REACH, known=KNOWN)
+
+    def beside(
+        self, points: TargetPoints, warp: Matrix, *, ranked: bool
+    ) -> tuple[Samples, Samples]:
+        """Source and target, (n,) float32, at the points, or the ranked ones, that are in both."""
+        values, image = self.sample(warp, points), points.image
+        if ranked:
+            values, image = values[points.ranked], image[points.ranked]
+        known = values < KNOWN
+        return values[known], image[known] + np.float32(points.mean)
+
+
+class PointEquations:
+    """The normal equations from the chosen points of a level.
+
+    Args:
+        target: the target's points.
+        source: the same level of the source.
+        model: the motion model.
+        loss: the robust loss.
+        light_terms: how many terms the columns of factor and offset have.
+    """
+
+    def __init__(
+        self,
+        target: TargetPoints,
+        source: PointSource,
+        model: MotionModel,
+        loss: Loss,
+        light_terms: int,
+    ) -> None:
+        self.size = target.size
+        self.mean = target.mean
+        self.spread = target.spread
+        self.motion_size = model.size
+        self.light_terms = light_terms
+        width, height = target.size
+        chosen = target.chosen
+        self._most = chosen.number * min(1.0, source.pixels / (width * height))
+        self._sweep = PointSweep(
+            source.image,
+            chosen.table,
+            chosen.number,
+            target.ranked,
+            basis=model.of_homography,
+            bent=target.bent,
+            terms=light_terms,
+            reach=REACH,
+            known=KNOWN,
+            loss=loss.name,
+            constant=loss.constant if loss.robust else 1.0,
+            least_scale=least_scale(target.spread),
+            noise=(target.noise, target.spread, LEAST_NOISE, MOST_NOISE),
+        )
+
+    def at(
+        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+    ) -> NormalEquations:
+        """The equations at a place."""
+        light = place.light
+        offset = light.offset.copy()
+        offset[0] -= self.mean
+        sums = self._sweep.at(
+            place.warp,
+            light.factor,
+            offset,
+            varies=light.varies,
+            scale=scale,
+            at_least=at_least,
+            with_matrix=with_matrix,
+        )
+        return NormalEquations(
+            vector=sums.vector,
+            matrix=sums.matrix,
+            weight=sums.weight,
+            squares=sums.squares,
+            share=sums.known / self._most,
+            scale=sums.scale,
+            estimate=sums.estimate,
+            slope=sums.slope / max(sums.weight, 1.0),
+        )

@@ -1,0 +1,1 @@
+"""Coordinates, motion models, and how a covariance propagates to any place."""

@@ -1,0 +1,151 @@
+"""Points, corners and the two changes of coordinates: pixel <-> normalised, level <-> level.
+
+A pixel's centre is at integer coordinates, (0, 0) is the centre of the top-left pixel, x runs
+right and y runs down. Matrices map homogeneous column vectors (x, y, 1).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Matrix, Points
+
+Size = tuple[int, int]
+"""(width, height) in pixels, as in OpenCV; array shapes are (height, width)."""
+
+
+LEAST_DENOMINATOR: Final = 1e-3
+"""A homography's denominator anywhere in the image, over its value at the origin."""
+
+
+def map_points(matrix: Matrix, points: Points) -> Points:
+    """Map (n, 2) points through a (3, 3) matrix; a point sent to infinity becomes inf or NaN."""
+    mapped = points @ matrix[:, :2].T + matrix[:, 2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return mapped[:, :2] / mapped[:, 2:]
+
+
+def corners(size: Size) -> Points:
+    """Centres of the four corner pixels, (4, 2), clockwise from the top left."""
+    width, height = size
+    right, bottom = width - 1.0, height - 1.0
+    return np.array([[0.0, 0.0], [right, 0.0], [right, bottom], [0.0, bottom]])
+
+
+def unit(matrix: Matrix) -> Matrix:
+    """The same transform scaled so that its last entry is 1."""
+    return matrix / float(matrix[2, 2])
+
+
+def inverse(matrix: Matrix) -> Matrix:
+    """Inverse transform, scaled so that its last entry is 1.
+
+    Raises:
+        numpy.linalg.LinAlgError: if the matrix is singular.
+    """
+    return unit(np.asarray(np.linalg.inv(matrix), np.float64))
+
+
+def inverse_of_small(matrix: Matrix) -> Matrix:
+    """``inverse`` of a transform near the identity; not a number where it sends the origin away.
+
+    By cofactors: numpy's takes several times as long for so few numbers.
+    """
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    last = a * e - b * d or math.nan
+    return np.array(
+        [
+            [(e * i - f * h) / last, (c * h - b * i) / last, (b * f - c * e) / last],
+            [(f * g - d * i) / last, (a * i - c * g) / last, (c * d - a * f) / last],
+            [(d * h - e * g) / last, (b * g - a * h) / last, 1.0],
+        ]
+    )
+
+
+def normalisation(size: Size) -> Matrix:
+    """Pixels -> normalised coordinates: centred on the image, divided by half its longer side.
+
+    A unit of every motion parameter then moves the pixels of the image by about the same amount,
+    so no parameter needs a scale of its own.
+    """
+    width, height = size
+    half = max(width, height) / 2.0
+    centre_x, centre_y = (width - 1.0) / 2.0, (height - 1.0) / 2.0
+    return np.array(
+        [[1.0 / half, 0.0, -centre_x / half], [0.0, 1.0 / half, -centre_y / half], [0.0, 0.0, 1.0]]
+    )
+
+
+def at_level(matrix: Matrix, level: int) -> Matrix:
+    """The full-size transform ``matrix`` in the pixels of a pyramid level.
+
+    A pixel x of level l lies at 2**l * x of the full size (``align_cli.engine.images.pyramid``
+    keeps every second sample, the first included), so the change of coordinates has no half-pixel
+    term.
+    """
+    scaled = matrix / float(matrix[2, 2])
+    scaled[:2, 2] *= 0.5**level
+    scaled[2, :2] *= 2.0**level
+    return scaled
+
+
+def plausible(warp: Matrix, size: Size) -> bool:
+    """False where a warp is not finite, mirrors the image or folds it (a horizon crosses it)."""
+    (a, b, c), (d, e, f), (g, h, i) = warp.tolist()
+    determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
+    # The denominator g x + h y + i is linear: over the image it is least in a corner.
+    least = i + min(0.0, g * (size[0] - 1)) + min(0.0, h * (size[1] - 1))
+    return math.isfinite(determinant) and determinant > 0.0 and least > LEAST_DENOMINATOR * i
+
+
+def area_at_centre(warp: Matrix, size: Size) -> float:
+    """The area that a warp makes of a pixel at the centre of an image of ``size``."""
+    x, y = ((side - 1.0) / 2.0 for side in size)
+    weight = float(warp[2] @ [x, y, 1.0])
+    return abs(float(np.linalg.det(warp)) / weight**3)  # the Jacobian's determinant there
+
+
+def coarser_by(warp: Matrix, size: Size) -> int:
+    """By how many pyramid levels the pixels of the image that a warp leads to are larger.
+
+    At the centre of an image of ``size``, rounded; negative where they are smaller.
+    """
+    area = area_at_centre(warp, size)
+    return round(-0.5 * math.log2(area)) if 0.0 < area < math.inf else 0
+
+
+def like_level(warp: Matrix, level: int, size: Size, levels: range) -> tuple[int, Matrix]:
+    """The level of the source that shows as much detail as a level of the target.
+
+    Args:
+        warp: target pixel -> source pixel, at full size.
+        level: of the target.
+        size: (width, height) of the target.
+        levels: of the source, those that may be taken.
+
+    Returns:
+        That level, and the warp from the target's level to it.
+    """
+    of_source = min(max(level - coarser_by(warp, size), levels[0]), levels[-1])
+    times = 2.0 ** (level - of_source)
+    return of_source, unit(np.diag([times, times, 1.0]) @ at_level(warp, level))
+
+
+def corner_error(estimate: Matrix, reference: Matrix, size: Size) -> float:
+    """Mean distance in pixels between the four corners of ``size`` mapped by either transform."""
+    points = corners(size)
+    distance = map_points(estimate, points) - map_points(reference, points)
+    return float(np.hypot(*distance.T).mean())
+
+
+def endpoint_error(estimate: Matrix, reference: Matrix, size: Size) -> NDArray[np.float64]:
+    """Distance in pixels between either transform of every pixel of ``size``, (height, width)."""
+    width, height = size
+    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
+    points = np.column_stack([x.ravel(), y.ravel()])
+    distance = map_points(estimate, points) - map_points(reference, points)
+    return np.asarray(np.hypot(*distance.T).reshape(height, width), np.float64)

@@ -1,0 +1,372 @@
+"""From an image as the user has it to the one float32 plane that the solver sees.
+
+Colour becomes luma, integers become shares of their full scale, and whatever is no measurement
+(not finite, transparent) is marked as taking no part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Image, Mask, Plane, Vector
+from align_cli.engine.errors import ImageError
+from align_cli.engine.images.masks import check_mask
+from align_cli.engine.numerics.threads import Threads
+from align_cli.engine.options import ALL_CHANNELS, LUMA_CHANNEL, Options
+from align_cli.native.pictures import Picture
+
+DTYPES: Final = ("uint8", "uint16", "float32", "float64")
+
+# ITU-R BT.601, the weights of every JPEG and of cv2.cvtColor.
+RED_GREEN_BLUE: Final = (0.299, 0.587, 0.114)
+
+ALPHA_CHANNELS: Final = (2, 4)
+"""Images with so many channels (grey or RGB and one more) end with alpha."""
+
+SMALLEST_SIDE: Final = 8
+"""Below this there is no interior left once the filters' reach is taken off."""
+
+LARGEST_SIDE: Final = 32766
+"""cv2 keeps the coordinates of its warps in 16 bits."""
+
+MOST_CV2_CHANNELS: Final = 4
+
+LARGE_PIXELS: Final = 1 << 20
+"""Integer images of more pixels are not held converted."""
+
+_STRIP_PIXELS: Final = 1 << 18
+
+
+Part = tuple[slice | NDArray[np.intp], slice]
+"""Rows, or their indices, and columns of an image."""
+
+ONE: Final = np.ones(1, np.float32)
+"""The weight of the channel of a plane."""
+
+Weights = tuple[float, ...]
+"""What each channel counts for."""
+
+
+@dataclass(frozen=True)
+class Luma:
+    """One image as the solver sees it.
+
+    Attributes:
+        plane: (height, width) float32; value in full-scale units = ``offset + scale * plane``.
+            Where ``valid`` is False it holds 0.
+        valid: (height, width) bool, or None where every pixel takes part.
+        offset, scale: 0 and 1 for integer images. Floating-point images may lie anywhere, so
+            their mean and spread are taken out before float32 would round them away.
+    """
+
+    plane: Plane
+    valid: Mask | None
+    offset: float
+    scale: float
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        height, width = self.plane.shape
+        return width, height
+
+    def part(self, part: Part) -> Plane:
+        """Some rows and columns of the plane."""
+        return self.plane[part]
+
+    def picture(self, kernel: Vector) -> Picture:
+        """The plane, smoothed along both axes by a kernel of odd length."""
+        return Picture(self.plane, ONE, kernel)
+
+
+class LargeLuma(Luma):
+    """A large integer image that is converted where it is looked at: its plane would be larger.
+
+    Args:
+        colours: (height, width, channels), without alpha.
+        divisor: the value that counts as 1.
+        weights: of the channels; their sum is 1.
+    """
+
+    _colours: Image
+    _divisor: float
+    _weights: Weights
+
+    def __init__(self, colours: Image, divisor: float, weights: Weights) -> None:
+        values = {"_colours": colours, "_divisor": divisor, "_weights": weights, "valid": None}
+        for name, value in (values | {"offset": 0.0, "scale": 1.0}).items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(width, height) in pixels."""
+        height, width = self._colours.shape[:2]
+        return width, height
+
+    @property
+    def plane(self) -> Plane:
+        """All of it, made anew every time."""
+        return _converted(self._colours, self._divisor, self._weights)
+
+    def part(self, part: Part) -> Plane:
+        """Some rows and columns of the plane."""
+        return _converted(self._colours[part], self._divisor, self._weights)
+
+    def picture(self, kernel: Vector) -> Picture:
+        """The plane, smoothed along both axes by a kernel of odd length."""
+        weights = np.array(self._weights) / self._divisor
+        return Picture(self._colours, weights.astype(np.float32), kernel)
+
+    def copied(self) -> LargeLuma:
+        """The same of a copy of the image, which its owner may then change."""
+        return LargeLuma(self._colours.copy(), self._divisor, self._weights)
+
+    @property
+    def flat(self) -> bool:
+        """Whether every pixel has the same luma."""
+        width, height = self.size
+        rows = max(1, _STRIP_PIXELS // width)
+        value = self.part(np.s_[:1, :1])[0, 0]
+        strips = (self.part(np.s_[top : top + rows, :]) for top in range(0, height, rows))
+        return all((strip == value).all() for strip in strips)
+
+
+def full_scale(image: Image) -> float:
+    """The value that counts as 1.0: the largest integer of the dtype, 1 for floats."""
+    return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
+
+
+def check_kind(image: Image, role: str) -> None:
+    """Check shape and dtype.
+
+    Raises:
+        ImageError: if the image is not (H, W) or (H, W, C) of a supported dtype.
+    """
+    if not isinstance(image, np.ndarray):
+        raise ImageError(f"expected a numpy array, got {type(image).__name__}", role=role)
+    if image.dtype.name not in DTYPES:
+        raise ImageError(
+            f"dtype {image.dtype.name} is not supported; convert it to one of {', '.join(DTYPES)}",
+            role=role,
+        )
+    if image.ndim not in (2, 3):
+        raise ImageError(
+            f"expected (height, width) or (height, width, channels), got shape {image.shape}",
+            role=role,
+        )
+    if image.ndim == 3 and image.shape[2] == 0:
+        raise ImageError("the image has no channels", role=role)
+
+
+def check_image(image: Image, role: str) -> None:
+    """Check shape, dtype and size.
+
+    Raises:
+        ImageError: if the image is not (H, W) or (H, W, C) of a supported dtype and size.
+    """
+    check_kind(image, role)
+    height, width = image.shape[:2]
+    if min(height, width) < SMALLEST_SIDE:
+        raise ImageError(
+            f"{width}x{height} px is too small to align; each side needs {SMALLEST_SIDE} px",
+            role=role,
+        )
+    if max(height, width) > LARGEST_SIDE:
+        raise ImageError(
+            f"{width}x{height} px is too large; a side may have {LARGEST_SIDE} px", role=role
+        )
+
+
+def luma(
+    image: Image,
+    role: str = "image",
+    *,
+    mask: Mask | None = None,
+    channel: str | int = LUMA_CHANNEL,
+    ignore_alpha: bool = False,
+) -> Luma:
+    """Convert an image to the plane that is aligned.
+
+    Grey is taken as it is, RGB becomes luma, any other number of channels their mean. With two or
+    four channels the last one is alpha: pixels that are not at all opaque take no part. Where one
+    colour is all that is seen, as in an icon whose shape lies in its alpha, alpha is the picture.
+
+    Args:
+        image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
+            It is not changed.
+        role: "source" or "target", for messages.
+        mask: (height, width) bool, False where a pixel takes no part; what the image holds there
+            changes nothing. None for all pixels.
+        channel: "luma"; "all" for the mean of all channels but alpha; or the number of one, from
+            0 (also that of the last of four, which then is no alpha).
+        ignore_alpha: whether transparent pixels take part too; alpha is not looked at then.
+
+    Raises:
+        ImageError: if the shape or dtype is unsupported, no pixel is finite, or all are equal; if
+            there is no such channel, or the mask has another size or marks nothing.
+    """
+    check_image(image, role)
+    pixels = image.reshape(*image.shape[:2], -1)
+    colours, alpha, weights = _channels(pixels, channel, role)
+    alpha = None if ignore_alpha else alpha
+    found = _of_channels(colours, weights, _valid(colours, alpha, mask, role))
+    if found is None and alpha is not None and isinstance(channel, str):
+        shape = alpha[:, :, None]
+        found = _of_channels(shape, (1.0,), _valid(shape, None, mask, role))
+    if found is None:
+        raise _flat(mask, role)
+    return found
+
+
+def _of_channels(colours: Image, weights: Weights, valid: Mask | None) -> Luma | None:
+    """The plane of some channels, (height, width, n); None where it is flat."""
+    height, width, _ = colours.shape
+    floating = colours.dtype.kind == "f"
+    if valid is None and not floating and height * width > LARGE_PIXELS:
+        # The native core reads numbers as this machine writes them.
+        native = colours.astype(colours.dtype.newbyteorder("="), copy=False)
+        large = LargeLuma(native, full_scale(colours), weights)
+        return None if large.flat else large
+    offset, scale = _spread(colours, valid) if floating else (0.0, 1.0)
+    plane = _converted(colours, scale * full_scale(colours), weights, offset, valid)
+    if valid is not None:
+        plane[~valid] = 0.0
+    inside = plane if valid is None else plane[valid]
+    return None if inside.min() == inside.max() else Luma(plane, valid, offset, scale)
+
+
+def seen(image: Image, role: str, mask: Mask | None, options: Options) -> Luma:
+    """``luma`` of an image as the options have it."""
+    return luma(image, role, mask=mask, channel=options.channel, ignore_alpha=options.ignore_alpha)
+
+
+def _channels(pixels: Image, channel: str | int, role: str) -> tuple[Image, Image | None, Weights]:
+    """The channels to look at, (height, width, n), alpha or None, and the weights of the former."""
+    colours, alpha = _split_alpha(pixels)
+    count = pixels.shape[2]
+    if not isinstance(channel, str):
+        if channel >= count:
+            there = f"it has channels 0 to {count - 1}" if count > 1 else "it has only channel 0"
+            raise ImageError(
+                f"there is no channel {channel}: {there}; choose one of them, "
+                f"{LUMA_CHANNEL} or {ALL_CHANNELS}",
+                role=role,
+            )
+        is_alpha = alpha is not None and channel == count - 1
+        return pixels[:, :, channel : channel + 1], None if is_alpha else alpha, (1.0,)
+    count = colours.shape[2]
+    luma_of = channel == LUMA_CHANNEL and count == len(RED_GREEN_BLUE)
+    return colours, alpha, RED_GREEN_BLUE if luma_of else (1.0 / count,) * count
+
+
+def _valid(colours: Image, alpha: Image | None, mask: Mask | None, role: str) -> Mask | None:
+    """(height, width) bool, the pixels that take part; None where all do."""
+    if mask is not None:
+        check_mask(mask, colours.shape[:2], role)
+    floating = colours.dtype.kind == "f"
+    if not floating and alpha is None and mask is None:
+        return None
+    valid = np.ones(colours.shape[:2], np.bool_) if mask is None else mask.copy()
+    if floating:
+        valid &= np.isfinite(colours).all(axis=2)
+    if alpha is not None:
+        valid &= (alpha > 0) & np.isfinite(alpha)
+    if valid.all():
+        return None
+    if not valid.any():
+        raise ImageError(_why_none(colours, alpha, mask), role=role)
+    return valid
+
+
+def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
+    """Why no pixel takes part, and what to try."""
+    where = "" if mask is None else " where the mask lets it take part"
+    inside = colours if mask is None else colours[mask]
+    finite = np.isfinite(inside)
+    if not finite.any():
+        more = "mark more of it" if mask is not None else "check how it was made"
+        return f"no pixel is finite{where}, all are NaN, infinite or no data; {more}"
+    if not finite.all(axis=-1).any():
+        return (
+            f"no pixel is finite in all of its channels{where}; choose a channel that is by its "
+            "number"
+        )
+    more = "let transparent pixels take part too, or " + (
+        "give another image" if mask is None else "mark more of it"
+    )
+    seen = "opaque" if colours.dtype.kind == "u" else "both finite and opaque"
+    return f"no pixel is {seen}{where}; {more}"
+
+
+def _flat(mask: Mask | None, role: str) -> ImageError:
+    if mask is None:
+        return ImageError(
+            "the image is flat: every pixel has the same value; give one that shows something",
+            role=role,
+        )
+    return ImageError(
+        "the image is flat where its mask or region lets it take part; mark a larger one",
+        role=role,
+    )
+
+
+def _split_alpha(pixels: Image) -> tuple[Image, Image | None]:
+    if pixels.shape[2] in ALPHA_CHANNELS:
+        return pixels[:, :, :-1], pixels[:, :, -1]
+    return pixels, None
+
+
+def _spread(colours: Image, valid: Mask | None) -> tuple[float, float]:
+    """Mean and standard deviation of the valid values of a floating-point image; 1 for none."""
+    # Row by row whatever the layout in memory, so that sums round alike.
+    values = (colours if valid is None else colours[valid]).astype(np.float64, order="C")
+    # Scaled by the largest value first: the square of 1e200 is not finite.
+    largest = float(np.abs(values).max())
+    if largest == 0.0:
+        return 0.0, 1.0
+    values /= largest
+    spread = float(values.std()) * largest
+    return float(values.mean()) * largest, spread if spread > 0.0 else 1.0
+
+
+def _converted(
+    colours: Image,
+    divisor: float,
+    weights: Weights,
+    offset: float = 0.0,
+    valid: Mask | None = None,
+) -> Plane:
+    """Weighted sum of the channels, less ``offset``, over ``divisor``; floats where valid only."""
+    height, width, channels = colours.shape
+    weights_row = np.array([[weight / divisor for weight in weights]])
+    floating = colours.dtype.kind == "f"
+    plane = np.empty((height, width), np.float32)
+    rows = max(1, _STRIP_PIXELS // width)
+
+    def convert(top: int) -> None:
+        strip, out = colours[top : top + rows], plane[top : top + rows]
+        if floating:
+            # Before anything is added up: what is invalid may be 1e300, or not finite.
+            known = (
+                strip
+                if valid is None
+                else np.where(valid[top : top + rows, :, None], strip, offset)
+            )
+            out[:] = (known - offset) @ weights_row[0]
+        elif channels == 1:
+            # First converted, then scaled: both at once takes numpy ten times as long.
+            out[:] = strip[:, :, 0]
+            out *= np.float32(weights_row[0, 0])
+        elif channels <= MOST_CV2_CHANNELS:
+            cv2.transform(strip.astype(np.float32), weights_row, dst=out)
+        else:
+            out[:] = strip @ weights_row[0]
+
+    with Threads() as threads:
+        threads.map(convert, range(0, height, rows))
+    return plane

@@ -1,0 +1,93 @@
+"""How noisy an image is, and how much of its gradient to believe.
+
+In a flat part of a noisy picture the gradient is nothing but noise, and every such pixel adds to
+the error of the answer and nothing to the answer. A gradient is believed in so far as its
+neighbourhood has more of it than noise alone would give: the Wiener gain of the local energy (Lee
+1980).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.arrays import Plane, Vector
+from align_cli.engine.images.luma import Luma
+from align_cli.engine.images.pyramid import BINOMIAL, SMOOTHING
+from align_cli.engine.numerics.losses import scale_of
+
+MOST_LOOKED_AT: Final = 1 << 13
+"""Pixels that the noise is estimated from."""
+
+SECOND_DIFFERENCES: Final = 6.0
+"""Standard deviation of the second differences of white noise along both axes."""
+
+
+def noise_level(image: Luma) -> float:
+    """Standard deviation of the noise of an image, in the units of its plane.
+
+    From the median of its second differences along both axes, which leave little of any picture
+    (Immerkaer 1996). Fine texture all over counts as noise.
+    """
+    width, height = image.size
+    wanted = max(1, MOST_LOOKED_AT // width)
+    middle = np.arange(1, height - 1, max(1, (height - 2) // wanted))
+    rows = middle[:, None] + np.arange(-1, 2)
+    lines = image.part((rows.ravel(), slice(None))).reshape(len(middle), 3, width)
+    details = lines[:, 0] - 2.0 * lines[:, 1] + lines[:, 2]
+    details = details[:, :-2] - 2.0 * details[:, 1:-1] + details[:, 2:]
+    if image.valid is not None:
+        valid = image.valid[rows].all(axis=1)
+        details = details[valid[:, :-2] & valid[:, 1:-1] & valid[:, 2:]]
+    return scale_of(details.ravel()) / SECOND_DIFFERENCES
+
+
+def noise_of_plane(plane: Plane) -> float:
+    """The same median of second differences of a plane, (height, width) float32, unscaled."""
+    step = max(1, plane.shape[0] * plane.shape[1] // MOST_LOOKED_AT // 3)
+    lines = plane[: plane.shape[0] // 3 * 3].reshape(-1, 3, plane.shape[1])[::step]
+    details = lines[:, 0] - 2.0 * lines[:, 1] + lines[:, 2]
+    details = details[:, :-2] - 2.0 * details[:, 1:-1] + details[:, 2:]
+    return scale_of(details.ravel())
+
+
+@lru_cache
+def second_differences(level: int) -> float:
+    """Their standard deviation on a pyramid level, of white noise that has there a density of 1."""
+    line = _smoothing_of(level)
+    second = np.zeros(2 ** (level + 1) + 1)
+    second[[0, 2**level, -1]] = 1.0, -2.0, 1.0
+    along = np.convolve(line, second)
+    return 2.0**level * float(along @ along)
+
+
+def noise_energy(level: int, noise: float) -> float:
+    """Expected squared gradient of nothing but noise on a pyramid level.
+
+    Args:
+        level: the level.
+        noise: standard deviation at full size, before any smoothing.
+    """
+    smoothing = _smoothing_of(level)
+    # The central difference looks one pixel of the level to each side.
+    slope = np.convolve(smoothing, [0.5, *np.zeros(2 ** (level + 1) - 1), -0.5])
+    return 2.0 * noise**2 * float((smoothing @ smoothing) * (slope @ slope))
+
+
+def left_on(level: int) -> float:
+    """The share of white noise's standard deviation that is left on a pyramid level."""
+    smoothing = _smoothing_of(level)
+    return float(smoothing @ smoothing)
+
+
+def _smoothing_of(level: int) -> Vector:
+    """The filter between the image and a level, along one axis at full size."""
+    smoothing: Vector = SMOOTHING
+    for finer in range(level):
+        # What is smoothed on a level of every second pixel reaches twice as far at full size.
+        spread: Vector = np.zeros((BINOMIAL.size - 1) * 2**finer + 1)
+        spread[:: 2**finer] = BINOMIAL
+        smoothing = np.asarray(np.convolve(smoothing, spread), np.float64)
+    return smoothing

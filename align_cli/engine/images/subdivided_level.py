@@ -1,0 +1,96 @@
+"""The source on a grid twice as fine as its level, so that linear sampling of it is exact enough.
+
+Linear sampling pulls towards the pixels, by an error that grows with the third power of the
+frequency; on a grid twice as fine every frequency is half as high.
+
+A level is the one below it, smoothed by the binomial kernel, less every second sample: with those
+samples left in, it *is* on a grid twice as fine, and nothing need be interpolated.
+
+Below full size there is nothing. There a cubic B-spline takes its place: one subdivision (what
+``cv2.pyrUp`` does: Lane and Riesenfeld 1980) of the picture as its control points gives those of
+the same spline on the finer grid. That smooths a little, at every place about alike, so the control
+points are smoothed that much less than the target is: ``SMOOTHING`` is ``BEFORE_SPLINE``, followed
+by what subdivision does at the pixels.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import cv2
+import numpy as np
+
+from align_cli.engine.arrays import Matrix, Plane
+from align_cli.engine.geometry.coordinates import Size
+from align_cli.engine.images.luma import Luma
+from align_cli.engine.images.pyramid import (
+    BEFORE_SPLINE,
+    BINOMIAL,
+    FullSize,
+    Grid,
+    Level,
+    smooth_part,
+)
+from align_cli.engine.sampling.tiled import Part, sample_parts
+from align_cli.native.pictures import Picture
+
+MOST_HELD: Final = 1 << 20
+"""The fine grid of a level of more pixels is made where it is looked at, and not held."""
+
+
+class FinelySampled(Level):
+    """A level that is sampled on a grid twice as fine.
+
+    Args:
+        level: the level as it is.
+        below: the level below it; of full size, the image.
+    """
+
+    level: Level
+    _grid: Grid
+
+    def __init__(self, level: Level, below: Level | Luma) -> None:
+        width, height = level.size
+        if isinstance(below, Luma):
+            grid = Grid(below.picture(BEFORE_SPLINE), spline=True)
+        else:
+            grid = Grid(below.filtered(BINOMIAL), finer=2)
+        if width * height <= MOST_HELD and not isinstance(level, FullSize):
+            grid = grid._replace(pixels=_held(grid, np.s_[0:height, 0:width]))
+        values = {"level": level, "valid": level.valid, "_grid": grid}
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def grid(self) -> Grid:
+        """What is sampled."""
+        return self._grid
+
+    @property
+    def size(self) -> Size:
+        """(width, height) in pixels of the level."""
+        return self.level.size
+
+    @property
+    def image(self) -> Plane:
+        """The level as it is."""
+        return self.level.image
+
+    def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
+        """Values at the warped pixels of a window, (height, width) float32."""
+        values = np.empty(size[::-1], np.float32) if out is None else out
+        sample_parts(self._fine, self.size, warp, size, out=values, reach=2, finer=2)
+        return values
+
+    def _fine(self, part: Part) -> Plane:
+        """The finer grid of some rows and columns."""
+        pixels = _held(self.grid, part)
+        return np.asarray(cv2.pyrUp(pixels), np.float32) if self.grid.spline else pixels
+
+
+def _held(grid: Grid, part: Part) -> Plane:
+    """What is sampled of some rows and columns, both ends given, of the level."""
+    rows, columns = (slice(grid.finer * along.start, grid.finer * along.stop) for along in part)
+    if isinstance(grid.pixels, Picture):
+        return smooth_part(grid.pixels, (rows, columns))
+    return grid.pixels[rows, columns]

@@ -1,0 +1,1 @@
+"""Robust losses, threads, products of matrices, bands of rows: knows nothing of images."""

@@ -1,0 +1,1 @@
+"""What the caller is handed: the alignment, the transform, the warped image."""

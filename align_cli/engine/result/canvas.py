@@ -1,0 +1,187 @@
+"""What the output shows: which part of the target's plane, and where the source covers it.
+
+Both images are rectangles; laid over each other their overlap is a convex polygon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Matrix
+from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import Size, corners, map_points, plausible
+from align_cli.engine.images.luma import LARGEST_SIDE
+from align_cli.engine.sampling.bilinear import SLACK_PX, offset_origin, row_intervals
+
+Rectangle = tuple[int, int, int, int]
+"""x and y of the first pixel, width and height, in pixels of the target."""
+
+_MIRROR: Final = np.diag([-1.0, 1.0, 1.0])
+_ROLE: Final = "canvas"
+
+_MOST_ROWS: Final = 128
+"""Rows of the target among which the ends of the inner rectangle are sought at once."""
+
+
+class Canvas(NamedTuple):
+    """A grid of pixels that continues the target's.
+
+    Attributes:
+        name: one of ``CANVASES``.
+        offset: (x, y), the target's pixel on which the canvas's pixel (0, 0) lies.
+        size: (width, height).
+    """
+
+    name: str
+    offset: tuple[int, int]
+    size: Size
+
+    def warp(self, target_to_source: Matrix) -> Matrix:
+        """The warp canvas pixel -> source pixel.
+
+        Raises:
+            ImageError: if the horizon of the transform crosses the canvas.
+        """
+        moved = target_to_source
+        if self.offset != (0, 0):
+            moved = offset_origin(target_to_source, *map(float, self.offset))
+        upright = _MIRROR @ moved if np.linalg.det(moved) < 0.0 else moved
+        if moved[2, 2] <= 0.0 or not plausible(upright, self.size):
+            raise ImageError(
+                f"the horizon of the transform crosses the canvas {self.name}, its pixels there "
+                "show nothing; choose another canvas or a smaller size",
+                role=_ROLE,
+            )
+        return moved
+
+
+def place_canvas(
+    name: str,
+    source_to_target: Matrix,
+    target_to_source: Matrix,
+    *,
+    source_size: Size,
+    target_size: Size,
+    most_pixels: float,
+) -> Canvas:
+    """The canvas of a name for a transform between two sizes.
+
+    Args:
+        name: one of ``CANVASES``.
+        source_to_target: (3, 3), it must not fold the source.
+        target_to_source: its inverse.
+        source_size: (width, height).
+        target_size: (width, height).
+        most_pixels: a larger canvas is refused.
+
+    Raises:
+        ImageError: if the canvas would be too large, or would have no pixel.
+    """
+    rectangle = CANVASES[name](source_to_target, target_to_source, source_size, target_size)
+    if rectangle is None:
+        raise ImageError("source and target do not overlap: there is nothing to show", role=_ROLE)
+    left, top, width, height = rectangle
+    if max(width, height) > LARGEST_SIDE or width * height > most_pixels:
+        raise ImageError(
+            f"the canvas {name} would have {width} x {height} px "
+            f"({width * height / 1e6:.1f} megapixels); the limit is {most_pixels / 1e6:g} "
+            f"megapixels and {LARGEST_SIDE} px to a side; choose another canvas, or raise "
+            "--max-megapixels",
+            role=_ROLE,
+        )
+    return Canvas(name, (left, top), (width, height))
+
+
+def _target(
+    source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
+) -> Rectangle:
+    return 0, 0, *target_size
+
+
+def _source(
+    source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
+) -> Rectangle:
+    moved = map_points(source_to_target, corners(source_size))
+    # A corner on a pixel stays on it, whatever the last bit of a quotient says.
+    low = np.ceil(moved.min(axis=0) - SLACK_PX)
+    high = np.floor(moved.max(axis=0) + SLACK_PX)
+    # A source between the target's pixels still gets one.
+    low, high = np.minimum(low, high), np.maximum(low, high)
+    return int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1
+
+
+def _union(
+    source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
+) -> Rectangle:
+    left, top, width, height = _source(source_to_target, target_to_source, source_size, target_size)
+    right, bottom = max(left + width, target_size[0]), max(top + height, target_size[1])
+    left, top = min(left, 0), min(top, 0)
+    return left, top, right - left, bottom - top
+
+
+def _overlap(
+    source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
+) -> Rectangle | None:
+    return inner_rectangle(target_to_source, target_size, source_size)
+
+
+CANVASES: Final[dict[str, Callable[[Matrix, Matrix, Size, Size], Rectangle | None]]] = {
+    "target": _target,
+    "source": _source,
+    "union": _union,
+    "overlap": _overlap,
+}
+"""The target's grid; all of the source; both; the largest rectangle that both fill."""
+
+
+def onto_target(size: Size) -> Canvas:
+    """The canvas that is the target's own grid."""
+    return Canvas("target", (0, 0), size)
+
+
+def inner_rectangle(warp: Matrix, target_size: Size, source_size: Size) -> Rectangle | None:
+    """The largest rectangle of target pixels all of which the source reaches; None if none is.
+
+    The width left between two rows is the narrower of what is left in either, and the area is
+    the product of two concave functions of the two rows: it has one maximum. So a coarse search
+    over all rows, and finer ones around what it finds, lead there.
+    """
+    width, height = target_size
+    first, end = row_intervals(warp, np.arange(height, dtype=np.float64), width, source_size, 0.0)
+    if not (end > first).any():
+        return None
+    inside = np.flatnonzero(end > first)
+    step = max(1, -(-len(inside) // _MOST_ROWS))
+    # The last row comes twice where it is one of every ``step``-th, which harms nothing.
+    tops = bottoms = np.append(inside[::step], inside[-1])
+    while True:
+        top, bottom = _best(first, end, tops, bottoms)
+        if step == 1:
+            break
+        # Between the neighbours of what was found, in half steps.
+        reach, step = 2 * step, max(1, step // 2)
+        tops, bottoms = (
+            np.arange(max(row - reach, inside[0]), min(row + reach, inside[-1]) + 1, step)
+            for row in (top, bottom)
+        )
+    left, right = max(first[top], first[bottom]), min(end[top], end[bottom])
+    return int(left), int(top), int(right - left), int(bottom - top + 1)
+
+
+def _best(
+    first: NDArray[np.intp],
+    end: NDArray[np.intp],
+    tops: NDArray[np.intp],
+    bottoms: NDArray[np.intp],
+) -> tuple[int, int]:
+    """The pair of rows, of those given, between which the largest rectangle lies."""
+    left = np.maximum(first[tops][:, None], first[bottoms])
+    right = np.minimum(end[tops][:, None], end[bottoms])
+    tall = np.maximum(bottoms - tops[:, None] + 1, 0)
+    area = np.maximum(right - left, 0) * tall
+    top, bottom = np.unravel_index(int(np.argmax(area)), area.shape)
+    return int(tops[top]), int(bottoms[bottom])

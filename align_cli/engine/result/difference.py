@@ -1,0 +1,62 @@
+"""How far one transform is from another: the measures that all figures of this project are in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from align_cli.engine.arrays import Matrix
+from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import Size, corner_error, endpoint_error
+from align_cli.engine.result.transform import Transform, unfolded
+from align_cli.engine.sampling.bilinear import offset_origin
+
+_STRIP_PIXELS: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Difference:
+    """How far two transforms are apart, in pixels.
+
+    Attributes:
+        corner_error_px: mean distance, in the target, of the four source corners.
+        epe_mean_px, epe_max_px: end-point error, the distance in the source between what either
+            transform samples, mean and largest over all pixels of the target.
+    """
+
+    corner_error_px: float
+    epe_mean_px: float
+    epe_max_px: float
+
+
+def difference(
+    first: Transform, second: Transform, *, source_size: Size, target_size: Size
+) -> Difference:
+    """Compare two transforms between images of these sizes.
+
+    Raises:
+        ImageError: if one folds the source or the target.
+    """
+    ways = [
+        (transform.source_to_target, transform.target_to_source) for transform in (first, second)
+    ]
+    for forward, backward in ways:
+        if not (unfolded(forward, source_size) and unfolded(backward, target_size)):
+            raise ImageError("it folds the image: its horizon crosses it", role="transforms")
+    mean, largest = _endpoint_errors(ways[0][1], ways[1][1], target_size)
+    return Difference(corner_error(ways[0][0], ways[1][0], source_size), mean, largest)
+
+
+def _endpoint_errors(first: Matrix, second: Matrix, size: Size) -> tuple[float, float]:
+    """Mean and largest end-point error over an image, in strips of rows."""
+    width, height = size
+    rows = max(1, _STRIP_PIXELS // width)
+    total = largest = 0.0
+    for top in range(0, height, rows):
+        window = width, min(rows, height - top)
+        errors = endpoint_error(
+            offset_origin(first, 0.0, top), offset_origin(second, 0.0, top), window
+        )
+        total += float(errors.sum())
+        largest = max(largest, float(errors.max()))
+    return total / (width * height), largest

@@ -1,0 +1,398 @@
+"""A transform that is used again: on other images, on points, turned round, one after another.
+
+An ``Alignment`` knows how it was found; a ``Transform`` is what remains of it, or of anything else
+that maps the pixels of one image to those of another.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from align_cli.engine.arrays import Image, Matrix, Points, Vector
+from align_cli.engine.errors import ImageError
+from align_cli.engine.geometry.coordinates import Size, inverse, map_points, plausible, unit
+from align_cli.engine.geometry.models import MODELS, describe
+from align_cli.engine.geometry.propagation import position_sigma, uncertainty_of
+from align_cli.engine.records import Uncertainty
+from align_cli.engine.result.canvas import Canvas, onto_target, place_canvas
+from align_cli.engine.result.warp import warp_image
+from align_cli.engine.sampling.bilinear import overlap_mask
+
+ROUNDING: Final = 1e-12
+"""By so much, relative to its largest entry, may a matrix miss a model and be called its member."""
+
+_MIRROR: Final = np.diag([-1.0, 1.0, 1.0])
+
+
+@dataclass(frozen=True, eq=False)
+class Transform:
+    """A mapping of source pixels to target pixels, both ways.
+
+    Attributes:
+        source_to_target: (3, 3) float64, maps homogeneous source pixels (x, y, 1) to target
+            pixels, last entry 1. Pixel centres are at integers.
+        target_to_source: its inverse, scaled in the same way.
+        model: name of a motion model that it is a member of.
+        source_size, target_size: (width, height) in pixels; None where nothing says.
+        covariance: (8, 8) float64 of the first eight entries of ``source_to_target``, row by row;
+            None where it is not known how sure the transform is.
+    """
+
+    source_to_target: Matrix
+    target_to_source: Matrix
+    model: str
+    source_size: Size | None = None
+    target_size: Size | None = None
+    covariance: NDArray[np.float64] | None = None
+
+    @classmethod
+    def from_matrix(
+        cls,
+        source_to_target: ArrayLike,
+        *,
+        target_to_source: ArrayLike | None = None,
+        model: str | None = None,
+        source_size: Size | None = None,
+        target_size: Size | None = None,
+        covariance: ArrayLike | None = None,
+    ) -> Transform:
+        """Make a transform of a matrix, after a look at it.
+
+        Args:
+            source_to_target: (3, 3), any scale.
+            target_to_source: its inverse where it is known to the last bit, so that an image is
+                resampled as it was when that inverse was found.
+            model: a motion model it is a member of; None for the smallest.
+            source_size: (width, height).
+            target_size: (width, height).
+            covariance: see the class.
+
+        Raises:
+            ImageError: if the matrix is not finite, is singular, or folds the source.
+        """
+        forward = _checked(source_to_target)
+        backward = inverse(forward) if target_to_source is None else _checked(target_to_source)
+        if source_size is not None and not unfolded(forward, source_size):
+            raise ImageError("it folds the source: its horizon crosses it", role="transform")
+        return cls(
+            forward,
+            backward,
+            smallest_model(forward) if model is None else model,
+            source_size,
+            target_size,
+            None if covariance is None else np.asarray(covariance, np.float64),
+        )
+
+    @classmethod
+    def from_points(
+        cls,
+        source: Points,
+        target: Points,
+        *,
+        source_size: Size | None = None,
+        target_size: Size | None = None,
+    ) -> Transform:
+        """Make the transform that takes (n, 2) source points to (n, 2) target points.
+
+        As free as the points allow: one gives a translation, two a similarity, three an affine
+        transform, four or more a homography, in least squares.
+
+        Raises:
+            ImageError: if the points do not fix it, such as three on a line.
+        """
+        free = [model for model in MODELS.values() if model.size <= 2 * len(source)]
+        if not free:
+            raise ImageError("no point fixes it", role="transform")
+        # Centred and scaled, or the homography's equations would weigh the far points alone.
+        to_unit = [_to_unit(points) for points in (source, target)]
+        matrix = free[-1].from_points(
+            map_points(to_unit[0], source), map_points(to_unit[1], target)
+        )
+        with np.errstate(all="ignore"):
+            matrix = np.linalg.inv(to_unit[1]) @ matrix @ to_unit[0]
+        return cls.from_matrix(matrix, source_size=source_size, target_size=target_size)
+
+    def inverse(self) -> Transform:
+        """The way back: source and target change places."""
+        covariance = self.covariance
+        if covariance is not None:
+            back = np.asarray(np.linalg.inv(self.source_to_target), np.float64)  # not scaled
+            # d(M^-1) = -M^-1 dM M^-1
+            slope = _entries(back, [-back @ unit_entry @ back for unit_entry in _UNIT_ENTRIES])
+            covariance = slope @ covariance @ slope.T
+        return Transform(
+            self.target_to_source,
+            self.source_to_target,
+            self.model,
+            self.target_size,
+            self.source_size,
+            covariance,
+        )
+
+    def then(self, second: Transform) -> Transform:
+        """This transform first, ``second`` after it: from this one's source to its target.
+
+        The covariance is known where both are, their errors taken as independent: that holds for
+        alignments of different images. It does not for a transform and its own inverse, whose
+        errors cancel, nor for two that were found with the same noise; it then says too much.
+
+        Raises:
+            ImageError: if this one's target and the other's source differ in size.
+        """
+        middle = self.target_size, second.source_size
+        if None not in middle and middle[0] != middle[1]:
+            raise ImageError(
+                f"the first leads to an image of {_times(self.target_size)} px, the second starts "
+                f"from one of {_times(second.source_size)} px; give them the other way round, "
+                "or invert one",
+                role="transforms",
+            )
+        first, after = self.source_to_target, second.source_to_target
+        product = after @ first
+        if product[2, 2] == 0.0:
+            raise ImageError("together they send the pixel (0, 0) to infinity", role="transforms")
+        covariance = None
+        if self.covariance is not None and second.covariance is not None:
+            by_first = _entries(product, [after @ unit_entry for unit_entry in _UNIT_ENTRIES])
+            by_second = _entries(product, [unit_entry @ first for unit_entry in _UNIT_ENTRIES])
+            covariance = (
+                by_first @ self.covariance @ by_first.T
+                + by_second @ second.covariance @ by_second.T
+            )
+        return Transform.from_matrix(
+            product,
+            target_to_source=self.target_to_source @ second.target_to_source,
+            model=max(self.model, second.model, key=list(MODELS).index),
+            source_size=self.source_size,
+            target_size=second.target_size,
+            covariance=covariance,
+        )
+
+    def at_sizes(self, source_size: Size, target_size: Size) -> Transform:
+        """The same between images of which the sizes are known now.
+
+        Raises:
+            ImageError: if it folds the source.
+        """
+        if not unfolded(self.source_to_target, source_size):
+            raise ImageError(
+                "it folds the source: its horizon crosses it; check its numbers", role="transform"
+            )
+        return replace(self, source_size=source_size, target_size=target_size)
+
+    def rescaled(self, source_size: Size, target_size: Size) -> Transform:
+        """The same between copies of the images in other sizes.
+
+        Resizing keeps the edges of an image: a pixel x of a copy of s times the size lies at
+        (x + 0.5) / s - 0.5 of the original, along each axis by its own s.
+
+        Raises:
+            ImageError: if the sizes that it belongs to are not known, or it folds the source.
+        """
+        if self.source_size is None or self.target_size is None:
+            raise ImageError(
+                "the sizes that it belongs to are not known; take one that knows them, such as a "
+                "JSON that imalign wrote",
+                role="transform",
+            )
+        to_source = np.linalg.inv(_resizing(self.source_size, source_size))
+        to_target = _resizing(self.target_size, target_size)
+        matrix = to_target @ self.source_to_target @ to_source
+        covariance = self.covariance
+        if covariance is not None:
+            slope = _entries(matrix, [to_target @ entry @ to_source for entry in _UNIT_ENTRIES])
+            covariance = slope @ covariance @ slope.T
+        # Lengths that change differently along x and y leave a rotation no rotation.
+        return Transform.from_matrix(
+            matrix, source_size=source_size, target_size=target_size, covariance=covariance
+        )
+
+    def onto(self, canvas: Canvas) -> Transform:
+        """The same to the pixels of a canvas instead of the target's."""
+        x, y = canvas.offset
+        shift = Transform.from_matrix(
+            [[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]],
+            target_size=canvas.size,
+            covariance=np.zeros((8, 8)),
+        )
+        return self.then(shift)
+
+    @property
+    def parameters(self) -> dict[str, float | tuple[float, float]]:
+        """The transform in people's terms, see ``align_cli.engine.geometry.models.describe``.
+
+        About the centre of the source, or about (0, 0) where its size is not known.
+        """
+        return describe(self.source_to_target, MODELS[self.model], self.source_size or (1, 1))
+
+    @property
+    def uncertainty(self) -> Uncertainty | None:
+        """How far it is likely to be off; None where its covariance or a size is not known."""
+        if self.covariance is None or self.source_size is None or self.target_size is None:
+            return None
+        return uncertainty_of(
+            self.covariance,
+            self.source_to_target,
+            source_size=self.source_size,
+            target_size=self.target_size,
+        )
+
+    def map_points(self, points: Points) -> Points:
+        """Target points (n, 2) of source points (n, 2); NaN for what lies beyond the horizon."""
+        points = np.asarray(points, np.float64).reshape(-1, 2)
+        mapped = map_points(self.source_to_target, points)
+        mapped[beyond_horizon(self.source_to_target, points)] = np.nan
+        return mapped
+
+    def sigma_px(self, points: Points) -> Vector | None:
+        """Standard deviation (n,) of the distance of mapped points from where they should be.
+
+        In target pixels, the variances along x and y added; None where it is not known.
+        """
+        if self.covariance is None:
+            return None
+        points = np.asarray(points, np.float64).reshape(-1, 2)
+        return position_sigma(self.covariance, self.source_to_target, points)
+
+    def canvas(self, name: str, *, most_pixels: float = np.inf) -> Canvas:
+        """The part of the target's plane that a canvas shows; both sizes must be known.
+
+        Args:
+            name: one of ``align_cli.engine.result.canvas.CANVASES``.
+            most_pixels: a larger canvas is refused.
+
+        Raises:
+            ImageError: if it would be too large or have no pixel, or a size is not known.
+        """
+        if self.source_size is None or self.target_size is None:
+            raise ImageError("the sizes of its source and target are not known", role="transform")
+        return place_canvas(
+            name,
+            self.source_to_target,
+            self.target_to_source,
+            source_size=self.source_size,
+            target_size=self.target_size,
+            most_pixels=most_pixels,
+        )
+
+    def warp(
+        self,
+        image: Image,
+        *,
+        fill: float = 0.0,
+        interpolation: str = "linear",
+        canvas: Canvas | None = None,
+    ) -> Image:
+        """Resample ``image``, which lies on the source's grid, onto the target's grid.
+
+        As ``align_cli.engine.result.alignment.Alignment.warp``, and the same to the last bit.
+        Where a size is not known it is the image's.
+
+        Raises:
+            ImageError: if the image is not of the source's size, or the transform folds a grid.
+        """
+        size = int(image.shape[1]), int(image.shape[0])
+        source_size, target_size = self.source_size or size, self.target_size or size
+        placed = self.at_sizes(source_size, target_size)
+        canvas = onto_target(target_size) if canvas is None else canvas
+        return warp_image(
+            image,
+            canvas.warp(placed.target_to_source),
+            target_size=canvas.size,
+            source_size=source_size,
+            fill=fill,
+            interpolation=interpolation,
+        )
+
+    def valid_mask(self, canvas: Canvas) -> NDArray[np.bool_]:
+        """(height, width) bool: which pixels of a canvas the source reaches."""
+        if self.source_size is None:
+            raise ImageError("the size of its source is not known", role="transform")
+        return overlap_mask(canvas.warp(self.target_to_source), canvas.size, self.source_size)
+
+
+def smallest_model(matrix: Matrix) -> str:
+    """The name of the motion model with the fewest parameters that has the matrix as a member."""
+    (a, b, _), (c, d, _), last = matrix
+    size = ROUNDING * float(np.abs(matrix[:2, :2]).max())
+    if last[0] != 0.0 or last[1] != 0.0:
+        return "homography"
+    if abs(a - d) > size or abs(b + c) > size:
+        return "affine"
+    if abs(np.hypot(a, c) - 1.0) > ROUNDING:
+        return "similarity"
+    return "rigid" if abs(c) > size or a < 0.0 else "translation"
+
+
+def unfolded(matrix: Matrix, size: Size) -> bool:
+    """Whether no pixel of an image of ``size`` is sent to the horizon or beyond; mirrors pass."""
+    mirrored = np.linalg.det(matrix) < 0.0
+    return plausible(_MIRROR @ matrix if mirrored else matrix, size)
+
+
+def beyond_horizon(matrix: Matrix, points: Points) -> NDArray[np.bool_]:
+    """Which of (n, 2) points a matrix, last entry 1, sends to infinity or round behind it."""
+    return np.asarray(points @ matrix[2, :2] + matrix[2, 2] <= 0.0)
+
+
+def _checked(matrix: ArrayLike) -> Matrix:
+    entries = np.asarray(matrix, np.float64)
+    if entries.shape != (3, 3) or not np.isfinite(entries).all():
+        raise ImageError("it is no (3, 3) matrix of finite numbers", role="transform")
+    if entries[2, 2] == 0.0:
+        raise ImageError("the last entry of its matrix is 0", role="transform")
+    entries = unit(entries)
+    if not np.isfinite(entries).all() or _singular(entries):
+        raise ImageError("its matrix is singular, it flattens the image", role="transform")
+    return entries
+
+
+def _singular(matrix: Matrix) -> bool:
+    """Whether the determinant is zero beside its own six products, whatever the units."""
+    (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
+    products = (a * e * i, b * f * g, c * d * h, -c * e * g, -b * d * i, -a * f * h)
+    size = sum(map(abs, products))
+    return not np.isfinite(size) or abs(sum(products)) <= ROUNDING * size
+
+
+def _to_unit(points: Points) -> Matrix:
+    """What centres points and scales them to a spread of 1."""
+    centre = points.mean(axis=0)
+    spread = float(np.abs(points - centre).max()) or 1.0
+    return np.array(
+        [
+            [1.0 / spread, 0.0, -centre[0] / spread],
+            [0.0, 1.0 / spread, -centre[1] / spread],
+            [0, 0, 1],
+        ]
+    )
+
+
+def _resizing(size: Size, other: Size) -> Matrix:
+    """Pixels of an image -> pixels of its copy of another size."""
+    matrix = np.eye(3)
+    for axis in (0, 1):
+        scale = other[axis] / size[axis]
+        matrix[axis, axis], matrix[axis, 2] = scale, 0.5 * (scale - 1.0)
+    return matrix
+
+
+_UNIT_ENTRIES: Final = [np.eye(9)[k].reshape(3, 3) for k in range(8)]
+
+
+def _entries(matrix: Matrix, derivatives: list[Matrix]) -> NDArray[np.float64]:
+    """(8, n): how the entries of a matrix, scaled to a last entry of 1, follow what moves it.
+
+    ``derivatives`` are those of the matrix as it is.
+    """
+    scaled = unit(matrix)
+    rows = [(slope - scaled * slope[2, 2]) / matrix[2, 2] for slope in derivatives]
+    return np.array([row.ravel()[:8] for row in rows]).T
+
+
+def _times(size: Size | None) -> str:
+    return f"{size[0]}x{size[1]}" if size else "unknown size"

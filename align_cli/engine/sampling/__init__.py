@@ -1,0 +1,1 @@
+"""Values and slopes of an image anywhere: bilinear, B-spline, sinc."""

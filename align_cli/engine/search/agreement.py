@@ -1,0 +1,231 @@
+"""How well two images agree, grey value by grey value, and what is left between them.
+
+Measured without the solver's weights, on the images as they are, at full size (of large ones on
+evenly spaced rows).
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.equations.illumination import Light
+from align_cli.engine.images.luma import Luma
+from align_cli.engine.numerics.row_bands import Bands
+from align_cli.engine.records import Agreement, Quality
+from align_cli.engine.sampling.bilinear import row_intervals
+from align_cli.native.rows import Run, Seen, Shown, run_sums
+
+MOST_MEASURED: Final = 1 << 14
+"""Of an overlap of more than twice so many pixels, about twice so many are looked at."""
+
+FEWEST_ROWS: Final = 64
+"""However wide they are, so many rows, spread over the overlap, if it has so many; then not all
+of their columns."""
+
+NEIGHBOURS: Final = 4
+"""Rows that lie side by side: what is near one is made with it."""
+
+_STRIP_PIXELS: Final = 1 << 16
+
+_AS_IT_IS: Final = np.ones(1)
+"""The kernel that smooths nothing."""
+
+
+class Comparison(NamedTuple):
+    """Rows of both images on the target's grid.
+
+    ``source`` and ``target`` are (h, w) float32, grey values of the planes; ``difference`` is
+    (h, w) float32, source less target in full-scale units divided by ``difference_unit``;
+    ``inside`` is (h, w) bool, where both are known.
+    """
+
+    source: Plane
+    target: Plane
+    difference: Plane
+    inside: Mask
+
+
+def difference_unit(source: Luma, target: Luma) -> float:
+    """The unit of ``Comparison.difference``, in full-scale units: differences fit float32."""
+    return max(source.scale, target.scale)
+
+
+def compare(
+    source: Luma, target: Luma, warp: Matrix, rows: Bands, *, columns: int = 1
+) -> Comparison:
+    """Sample the source through a full-size warp on some rows of the target's grid.
+
+    ``columns`` says how many columns there are to each that is kept.
+    """
+    width, y = target.size[0], rows.y.astype(np.intp)
+    picked = y if rows.count > 1 else slice(int(y[0]), int(y[-1]) + 1)
+    nothing = target.picture(_AS_IT_IS)
+    nothing = nothing._replace(weights=np.zeros_like(nothing.weights))
+    light = Light.uniform()
+    run = Run(
+        0,
+        rows.first,
+        (width, len(y)),
+        nothing,  # so that what is left of the source is all of it
+        None,
+        None,
+        None,
+        None if target.valid is None else target.valid[picked],
+        0.0,
+        (0.0, 0.0, 0.0, 0.0),
+        0.0,
+        bands=(0, rows.rows, rows.period),
+    )
+    seen = Seen(
+        source.picture(_AS_IT_IS),
+        source.valid,
+        source.size,
+        1,
+        0.0,
+        warp,
+        light.factor,
+        light.offset,
+    )
+    shown = Shown.empty(*run.shape)
+    run_sums(run, seen, shown=shown)
+    some = np.s_[:, ::columns]
+    warped, image = shown.residual[some], target.part(np.s_[picked, :])[some]
+    unit = difference_unit(source, target)
+    difference = warped * np.float32(source.scale / unit)
+    difference -= image * np.float32(target.scale / unit)
+    # Two large offsets meet in float64, where their difference keeps its digits.
+    difference += np.float32((source.offset - target.offset) / unit)
+    return Comparison(warped, image, difference, shown.inside[some] > 0)
+
+
+def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mask]:
+    """``warped - target`` and the overlap, both (height, width) of the target.
+
+    The residual is float32, in units of full scale, 0 outside the overlap.
+    """
+    width, height = target.size
+    residual = np.zeros((height, width), np.float32)
+    overlap = np.zeros((height, width), np.bool_)
+    unit = difference_unit(source, target)
+    for rows in _strips(target, range(height)):
+        both = compare(source, target, warp, rows)
+        with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
+            np.multiply(both.difference, unit, out=residual[rows.slices[0]], where=both.inside)
+        overlap[rows.slices[0]] = both.inside
+    return residual, overlap
+
+
+def measure(
+    source: Luma,
+    target: Luma,
+    start: Matrix,
+    final: Matrix,
+) -> Quality:
+    """Agreement under the warps ``start`` and ``final``, on the pixels that both reach.
+
+    Of an overlap of more than twice ``MOST_MEASURED`` pixels some rows are looked at; the overlap
+    is always counted whole.
+    """
+    masked = source.valid is not None or target.valid is not None
+
+    def strips(lengths: NDArray[np.intp]) -> list[tuple[Bands, int]]:
+        reached = _reached_rows(lengths)
+        if not masked:
+            return _spread(lengths, reached)
+        return [(rows, 1) for rows in _strips(target, reached)]
+
+    def compared(warp: Matrix, rows: Bands, columns: int) -> Comparison:
+        return compare(source, target, warp, rows, columns=columns)
+
+    lengths = _covered(source, target, final)
+    after, before = np.zeros((2, 8))
+    for some in strips(lengths):
+        at_end, at_start = (compared(warp, *some) for warp in (final, start))
+        after += _agreement_sums(at_end, at_end.inside)
+        before += _agreement_sums(at_start, at_start.inside & at_end.inside)
+    if before[0] == 0.0:
+        for some in strips(_covered(source, target, start)):
+            at_start = compared(start, *some)
+            before += _agreement_sums(at_start, at_start.inside)
+    unit = difference_unit(source, target)
+    return Quality(
+        before=_agreement(before, unit),
+        after=_agreement(after, unit),
+        # Where masks have a say, all rows were looked at, because nothing else counts it.
+        overlap=float(after[0] if masked else lengths.sum()) / math.prod(target.size),
+    )
+
+
+def overlap(source: Luma, target: Luma, warp: Matrix) -> float:
+    """The share of the target's pixels that the source covers, masks left out of account."""
+    return float(_covered(source, target, warp).sum()) / math.prod(target.size)
+
+
+def _covered(source: Luma, target: Luma, warp: Matrix) -> NDArray[np.intp]:
+    """(height,) pixels of each row of the target that the source covers."""
+    width, height = target.size
+    rows = np.arange(height, dtype=np.float64)
+    first, end = row_intervals(warp, rows, width, source.size, 0.0)
+    return np.asarray(np.maximum(end - first, 0), np.intp)
+
+
+def _reached_rows(lengths: NDArray[np.intp]) -> range:
+    """From the first row of the target that the source covers to the last."""
+    seen = np.flatnonzero(lengths)
+    return range(int(seen[0]), int(seen[-1]) + 1) if seen.size else range(0)
+
+
+def _spread(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands, int]]:
+    """Bands of rows that stand for all that are reached, or those where they are few.
+
+    With them how many columns there are to each that is wanted. ``lengths`` are the pixels of each
+    row that the source covers.
+    """
+    pixels = int(lengths.sum())
+    if pixels == 0:
+        return []
+    of_row = pixels / len(reached)
+    rows = max(FEWEST_ROWS, math.ceil(2 * MOST_MEASURED / of_row))
+    columns = max(1, int(rows * of_row) // (2 * MOST_MEASURED))
+    if rows >= len(reached):
+        return [(Bands(reached.start, len(reached), len(reached), 1), columns)]
+    count = max(1, rows // NEIGHBOURS)
+    period = len(reached) // count
+    first = reached.start + (period - NEIGHBOURS) // 2
+    return [(Bands(first, NEIGHBOURS, period, count), columns)]
+
+
+def _strips(target: Luma, rows: range) -> list[Bands]:
+    """Some rows of the target, in strips of about ``_STRIP_PIXELS``."""
+    height = max(1, _STRIP_PIXELS // target.size[0])
+    tops = rows[::height]
+    heights = [min(height, rows.stop - top) for top in tops]
+    return [Bands(top, high, high, 1) for top, high in zip(tops, heights, strict=True)]
+
+
+def _agreement_sums(both: Comparison, where: Mask) -> NDArray[np.float64]:
+    """Sums over the pixels ``where``: 1, s, t, s s, t t, s t, d d, |d|."""
+    source, target = (plane[where].astype(np.float64) for plane in (both.source, both.target))
+    difference = both.difference[where]
+    products = (target, source), (source, source), (target, target), (difference, difference)
+    st, ss, tt, dd = (np.einsum("i,i->", a, b, dtype=np.float64) for a, b in products)
+    absolute = np.abs(difference).sum(dtype=np.float64)
+    return np.array([where.sum(), source.sum(), target.sum(), ss, tt, st, dd, absolute])
+
+
+def _agreement(sums: NDArray[np.float64], unit: float) -> Agreement:
+    count, s, t, ss, tt, st, dd, absolute = sums
+    if count == 0.0:
+        return Agreement(np.nan, np.nan, np.nan)
+    variance = (ss - s * s / count) * (tt - t * t / count)
+    zncc = (st - s * t / count) / np.sqrt(variance) if variance > 0.0 else np.nan
+    return Agreement(
+        zncc=float(np.clip(zncc, -1.0, 1.0)),
+        rmse=float(np.sqrt(dd / count)) * unit,
+        mae=float(absolute / count) * unit,
+    )

@@ -1,0 +1,70 @@
+"""A pair of images without what stays with the sensor."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Final
+
+from align_cli.engine.equations.pair import Pair
+from align_cli.engine.errors import ImageError
+from align_cli.engine.images.fixed_pattern import (
+    FixedPattern,
+    fixed_pattern,
+    suspected,
+    without_fixed_pattern,
+)
+from align_cli.engine.images.luma import Luma
+from align_cli.engine.options import Options
+from align_cli.engine.target.target import Target
+
+LOOKED_AT: Final = 1 << 20
+"""Of an image of twice so many pixels, or more, strips of so many at least are looked at before all
+are."""
+
+LOOKED_SHARE: Final = 0.1
+"""The strips are at least such a share of the image: spots of which thirty lie in 4 or in 40 MP are
+among them."""
+
+
+def cleaned(
+    pair: Pair, options: Options, *, quickly: bool = False
+) -> tuple[Pair, FixedPattern] | None:
+    """The pair without what stands at the same raw pixels of both images, and what that is.
+
+    Args:
+        pair: source and target.
+        options: of the alignment.
+        quickly: look at parts of the images first, and at all of them only if those show anything.
+
+    Returns:
+        None where the images differ in size, nothing stays, or nothing is left without it.
+    """
+    if options.keep_fixed_pattern or pair.source.size != pair.target.size:
+        return None
+    kinds, pixels = None, math.prod(pair.source.size)
+    if quickly or pixels >= 2 * LOOKED_AT:
+        enough = 0 if quickly else max(LOOKED_AT, round(LOOKED_SHARE * pixels))
+        kinds = suspected(pair.source, pair.target.image, pixels=enough)
+        if not any(kinds):
+            return None
+    source, target = _held(pair.source), _held(pair.target.image)
+    planes = source.plane, target.plane
+    valid = source.valid, target.valid
+    pattern = fixed_pattern(*planes, source_valid=valid[0], target_valid=valid[1], kinds=kinds)
+    if pattern.empty:
+        return None
+    of_source, of_target = (
+        replace(image, plane=plane, valid=valid)
+        for image in (source, target)
+        for plane, valid in [without_fixed_pattern(image.plane, image.valid, pattern)]
+    )
+    try:
+        return Pair(of_source, Target(of_target, options)), pattern
+    except ImageError:
+        return None
+
+
+def _held(image: Luma) -> Luma:
+    """The same, its plane converted: of a large image that is done where it is looked at."""
+    return Luma(image.plane, image.valid, image.offset, image.scale)

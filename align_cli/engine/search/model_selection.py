@@ -1,0 +1,113 @@
+"""Which motion model explains two images: the simplest one that leaves no more than noise.
+
+A larger model always fits at least as well, noise included. The Bayesian information criterion
+(Schwarz 1978) asks what it is worth: twice the loss of the residuals, in units of their noise, and
+the logarithm of the number of points for every parameter. The least sum wins. The noise is measured
+once, from what the largest model leaves at the points, or from the images where that is more: what
+no model explains (a scene that is not flat, a passing car) is then no argument for any.
+
+All models are fitted at the chosen points of one level (``align_cli.engine.equations.sparse``),
+from the largest one's answer, which takes a few milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from align_cli.engine.arrays import Mask
+from align_cli.engine.equations.sparse import FAR, KNOWN, PointEquations, PointSource
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.models import MODELS, MotionModel, nearest
+from align_cli.engine.numerics.losses import LOSSES, scale_of
+from align_cli.engine.records import ModelScore
+from align_cli.engine.solver.gauss_newton import LevelSettings, solve_level
+from align_cli.engine.target.pixel_selection import Samples, TargetPoints
+
+LOSS: Final = LOSSES["tukey"]
+
+TOLERANCE_PX: Final = 1e-3
+MOST_ITERATIONS: Final = 30
+
+CORRELATED: Final = 4.0
+"""So many points tell as much as one would alone: smoothing has correlated the noise of neighbours,
+and what is left of the scene itself reaches further."""
+
+
+@dataclass(frozen=True)
+class _Fit:
+    """Where a model came to rest, (n,) residuals at the points, and which of them both show."""
+
+    place: Place
+    residual: Samples
+    known: Mask
+
+
+def model_scores(
+    points: TargetPoints,
+    source: PointSource,
+    place: Place,
+    noise: float,
+    *,
+    light_terms: int,
+) -> tuple[ModelScore, ...]:
+    """What each model is worth on one level.
+
+    Args:
+        points: the level's points in the target.
+        source: the same level of the source.
+        place: where the largest model came to rest on this level, and about which light.
+        noise: standard deviation of the noise of the residuals, in the target's units.
+        light_terms: how many terms of factor and offset are solved for.
+
+    Returns:
+        One score for each model, from the fewest parameters to the most; empty where the largest
+        does not fit.
+    """
+    *others, most = MODELS.values()
+    largest = _fit(points, source, place, most, light_terms)
+    if largest is None:
+        return ()
+    # From the light that it found: a first guess is led astray by what covers a part.
+    fits = [_fit(points, source, largest.place, model, light_terms) for model in others]
+    # On the same points, or a model would gain by losing some.
+    known = largest.known
+    scale = max(scale_of(largest.residual[known]), noise, float(np.finfo(np.float32).tiny))
+    alone = max(float(np.count_nonzero(known)) / CORRELATED, 1.0)
+    scores = []
+    for model, fit in zip((*others, most), (*fits, largest), strict=True):
+        score = math.inf
+        if fit is not None:
+            u = fit.residual[known].astype(np.float64) / (LOSS.constant * scale)
+            loss = 2.0 * LOSS.constant**2 * float(LOSS.rho(u).sum())
+            score = loss / CORRELATED + model.size * math.log(alone)
+        scores.append(ModelScore(model.name, model.size, score))
+    return tuple(scores)
+
+
+def simplest(scores: Sequence[ModelScore]) -> str:
+    """The name of the model with the lowest score."""
+    return min(scores, key=lambda each: each.score).model
+
+
+def _fit(
+    points: TargetPoints, source: PointSource, place: Place, model: MotionModel, terms: int
+) -> _Fit | None:
+    """A model fitted at the points, from its member nearest to a place; None if it does not fit."""
+    start = Place(nearest(model, place.warp, points.size), place.light)
+    settings = LevelSettings(model, LOSS, terms, MOST_ITERATIONS, TOLERANCE_PX)
+    result = solve_level(PointEquations(points, source, model, LOSS, terms), start, settings)
+    if not result.usable:
+        return None
+    values = source.sample(result.place.warp, points)
+    light = result.place.light
+    factor, offset = (
+        each.astype(np.float32) @ points.monomials for each in (light.factor, light.offset)
+    )
+    known = values < KNOWN
+    residual = values * factor + offset - np.float32(points.mean) - points.image
+    return _Fit(result.place, np.where(known, residual, np.float32(FAR)), known)

@@ -1,0 +1,1 @@
+"""Gauss-Newton on a level, coarse to fine, refinement, noise covariance."""

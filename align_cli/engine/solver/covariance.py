@@ -1,0 +1,275 @@
+"""How far the answer is likely to be off: the covariance of what the normal equations solve.
+
+At the end the score s = C^T w r is zero, with C = [J, T m, m] the columns of target and light.
+Other noise would have made it zero elsewhere; how far away follows from how much the score varies
+and how fast it changes (the sandwich of Huber 1967):
+
+    cov(p) = A^-1 B A^-T        A = E[ds/dp],  B = cov(s)
+
+B is measured, not assumed: the image is cut into tiles, the scores of the tiles are nearly
+independent, and the sum of their squares is the variance of their sum (White 1980). Noise that
+smoothing or a camera has correlated, noise that differs from place to place and residuals that are
+no noise at all are in it as they are.
+
+A = C^T Psi C', with Psi the slopes of the robust loss's pull, needs columns C' whose noise is not
+that of C, or a noisy picture would seem the more exact for it. They come from the warped source;
+the polish takes the clean picture, whose noise has mostly been taken off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Matrix, Plane
+from align_cli.engine.equations.dense import cross_matrix, residual_rows
+from align_cli.engine.equations.illumination import FIELD
+from align_cli.engine.equations.normal_equations import columns, noise_to_take_off
+from align_cli.engine.geometry.coordinates import (
+    Size,
+    at_level,
+    inverse,
+    normalisation,
+)
+from align_cli.engine.geometry.models import MONOMIALS, MotionModel
+from align_cli.engine.geometry.propagation import (
+    change_of_entries,
+    uncertainty_of,
+)
+from align_cli.engine.images.pyramid import REACH
+from align_cli.engine.records import Uncertainty
+from align_cli.engine.sampling.gradients import central_differences
+from align_cli.engine.solver.gauss_newton import Solved
+from align_cli.engine.target.planes import Rows
+
+TILE_PX: Final = 12
+"""Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
+
+GROUP_PIXELS: Final = 1 << 13
+FEWEST_GROUPS: Final = 4
+"""Rows of tiles are looked at in groups of so many pixels (a row of tiles at least), of large
+images in no fewer groups than this."""
+
+FEWEST_TILES: Final = 24
+"""With fewer tiles than so many more than there are columns, nothing is said."""
+
+MOST_PIXELS: Final = 1 << 14
+"""Pixels that are looked at on large images, in groups evenly spaced."""
+
+LARGE_PX: Final = 0.1
+MOST_PIXELS_IF_LARGE: Final = 1 << 18
+"""An uncertainty above the first is looked at again with so many pixels: what the noise has of the
+gradients then no longer averages out over the few."""
+
+
+def uncertainty(
+    solved: Solved,
+    target_size: Size,
+    source_size: Size,
+    *,
+    beside: Sequence[Solved] = (),
+    warped_by: Matrix | None = None,
+) -> Uncertainty | None:
+    """The uncertainty of the last solve's answer, or None where there is too little to tell.
+
+    Args:
+        solved: the last solve.
+        target_size: (width, height) of the target at full size.
+        source_size: the same of the source.
+        beside: other planes of the same size that moved together with it.
+        warped_by: (3, 3), target pixel -> source pixel at full size, the warp by which the source
+            was warped before that solve; None for none.
+    """
+    warp = at_level(solved.result.place.warp, -solved.level)
+    if warped_by is not None:
+        warp = warped_by @ warp
+    source_to_target = inverse(warp)
+    change = _entries_by_parameter(solved, source_to_target)
+
+    def found(most_pixels: int) -> Uncertainty | None:
+        small = covariance(solved, most_pixels, *beside)
+        if small is None:
+            return None
+        return uncertainty_of(
+            change @ small @ change.T,
+            source_to_target,
+            source_size=source_size,
+            target_size=target_size,
+        )
+
+    first = found(MOST_PIXELS)
+    all_seen = math.prod(solved.target.shape) <= MOST_PIXELS
+    if all_seen or (first is not None and first.mean_px < LARGE_PX):
+        return first
+    return found(MOST_PIXELS_IF_LARGE)
+
+
+def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[np.float64]:
+    """(8, p): how the entries of ``source_to_target`` follow a small warp of the target.
+
+    W becomes W D^-1, so its inverse M becomes D M, scaled to a last entry of 1.
+    """
+    model = solved.settings.model
+    up = np.diag([2.0**solved.level, 2.0**solved.level, 1.0])
+    from_normalised = up @ np.linalg.inv(normalisation(solved.target.size))
+    return change_of_entries(model.name, from_normalised, source_to_target)
+
+
+def covariance(solved: Solved, most_pixels: int, *beside: Solved) -> NDArray[np.float64] | None:
+    """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
+
+    Of larger images about ``most_pixels`` are looked at.
+
+    None where there are too few tiles, or the equations are singular. Planes ``beside`` have
+    their scores added tile by tile: what one does not know the other may, of the same noise.
+    """
+    target, settings = solved.target, solved.settings
+    tile_rows = max(GROUP_PIXELS // (TILE_PX * target.shape[1]), 1)
+    groups = target.bands.cut(tile_rows * TILE_PX, multiple=TILE_PX)
+    step = max(
+        1, min(round(target.shape[0] * target.shape[1] / most_pixels), len(groups) // FEWEST_GROUPS)
+    )
+    picked = groups[step // 2 :: step]
+    scores, slope = _scores_and_slope(solved, picked)
+    for other in beside:
+        more_scores, more_slope = _scores_and_slope(other, picked)
+        scores, slope = scores + more_scores, slope + more_slope
+    chosen = columns(settings.model.size, settings.light_terms, FIELD)
+    scores = scores[scores.any(axis=1)][:, chosen]
+    freedom = len(scores) - len(chosen)
+    if freedom < FEWEST_TILES:
+        return None
+    try:
+        inverse_slope = np.linalg.inv(slope[chosen[:, None], chosen])
+    except np.linalg.LinAlgError:
+        return None
+    spread = scores.T @ scores * (len(scores) / freedom)
+    share = sum(rows.stop - rows.start for rows in picked) / target.shape[0]
+    both = inverse_slope @ spread @ inverse_slope.T * share
+    motion = both[: settings.model.size, : settings.model.size]
+    return np.asarray(motion) if np.isfinite(motion).all() else None
+
+
+def _scores_and_slope(
+    solved: Solved, groups: Sequence[slice]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The scores of groups of rows of tiles, (tiles, p + 12), and their share of A."""
+    target, settings = solved.target, solved.settings
+    band = target.bands.rows
+    runs: list[slice] = []
+    ours: list[NDArray[np.bool_]] = []
+    tiles: list[NDArray[np.intp]] = []
+    ends = [0]
+    for group in groups:
+        first = group.start // band * band
+        # One row more on each side, so that the warped source has a gradient in all of them.
+        run = slice(max(group.start - 1, first), min(group.stop + 1, first + band))
+        tops = np.arange(group.start, group.stop, TILE_PX)
+        bottoms = np.minimum(tops + TILE_PX, group.stop) - 1
+        tiles.append(np.stack([tops, bottoms]) + (ends[-1] - run.start))
+        runs.append(run)
+        row = np.arange(run.start, run.stop)
+        ours.append((row >= group.start) & (row < group.stop))
+        ends.append(ends[-1] + len(row))
+    rows = np.concatenate([np.arange(run.start, run.stop) for run in runs])
+    own = np.concatenate(ours)[:, None]
+    here = target.part(rows)
+    shown = [
+        residual_rows(target, solved.source, solved.result.place, run, source_margin=REACH)
+        for run in runs
+    ]
+    residual = np.concatenate([run.residual for run in shown])
+    inside = np.concatenate([run.inside for run in shown]) > 0
+    expected: tuple[Plane, ...]
+    if solved.expected is None:
+        source = here.image + residual
+        expected = (*central_differences(source), source)
+        known = _eroded(inside)
+        # Where there is no row beside it, the gradient of the last one is not known.
+        known[ends[:-1]] = known[np.array(ends[1:]) - 1] = False
+    else:
+        expected = tuple(plane[rows] for plane in solved.expected)
+        known = inside & own
+    inside &= own
+    weight, slope = _weights(solved, residual, rows)
+    planes = here.gradient_x, here.gradient_y, here.column
+    matrix = cross_matrix(planes, expected, slope * known, target, settings.model, rows)
+    # Where the source's gradient is unknown, the rest stands for it.
+    matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
+    pull = weight * residual
+    pull *= inside
+    of_image = planes[2] * pull
+    if target.noise > 0.0 and target.weight is None:
+        # What the noise has of it, as in the equations that were solved.
+        taken_off = noise_to_take_off(target.noise, solved.result.rmse**2, target.spread)
+        of_image += np.float32(taken_off) * slope * inside
+    by_plane = planes[0] * pull, planes[1] * pull, of_image, pull
+    return _scores(by_plane, solved, rows, np.concatenate(tiles, axis=1)), matrix
+
+
+def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
+    """The weight of each residual, and how much its pull changes with it."""
+    fixed = solved.target.weight
+    if fixed is not None:
+        return fixed[rows], fixed[rows]
+    loss = solved.settings.loss
+    squared = np.square(residual / (loss.constant * solved.result.scale), dtype=np.float32)
+    loss.weigh(squared)
+    return squared, loss.slope(squared)
+
+
+def _scores(
+    by_plane: Sequence[Plane],
+    solved: Solved,
+    rows: NDArray[np.intp],
+    tiles: NDArray[np.intp],
+) -> NDArray[np.float64]:
+    """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre.
+
+    ``by_plane`` are the products of w r with both gradients, the image and 1, 0 in rows of no tile;
+    ``tiles``, (2, n), has the first and the last of the ``rows`` of each.
+    """
+    model, target = solved.settings.model, solved.target
+    shape = by_plane[0].shape
+    lefts, tops = np.arange(0, shape[1], TILE_PX), tiles[0]
+    sums = [
+        np.add.reduceat(np.add.reduceat(plane, tops, axis=0), lefts, axis=1, dtype=np.float64)
+        for plane in by_plane
+    ]
+    rights = np.append(lefts[1:], shape[1]) - 1
+    x = 0.5 * (target.powers_x[lefts, 1] + target.powers_x[rights, 1])
+    y = 0.5 * target.powers_y[rows[tiles], 1].sum(axis=0)
+    across, down = np.tile(x, y.size), np.repeat(y, x.size)
+    monomials = np.array([across**i * down**j for i, j in MONOMIALS])
+    along_x, along_y = _jacobian(model, monomials, target.pixels_per_unit)
+    sums_x, sums_y, sums_image, sums_one = (each.ravel() for each in sums)
+    scores = np.concatenate(
+        [along_x * sums_x + along_y * sums_y, monomials * sums_image, monomials * sums_one]
+    )
+    return np.asarray(scores.T)
+
+
+def _jacobian(
+    model: MotionModel, monomials: NDArray[np.float64], pixels_per_unit: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """(p, n) each: by how many pixels along x and along y a unit of each parameter moves."""
+    return (
+        model.jacobian_x @ monomials * pixels_per_unit,
+        model.jacobian_y @ monomials * pixels_per_unit,
+    )
+
+
+def _eroded(inside: Mask) -> Mask:
+    # At the frame the central difference mirrors the image: it knows no more than beside a hole.
+    eroded = cv2.erode(
+        inside.view(np.uint8),
+        np.ones((3, 3), np.uint8),
+        borderType=cv2.BORDER_CONSTANT,
+        borderValue=0,
+    )
+    return eroded.astype(np.bool_)

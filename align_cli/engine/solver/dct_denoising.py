@@ -1,0 +1,226 @@
+"""The clean picture behind two noisy ones, and how much of its gradient to believe.
+
+The mean of the target and the relit warped source shows what both have in common; half their
+difference holds the noise of that mean, and whatever else they disagree on. Both are cut into every
+block of 8x8 pixels, and each block is taken apart by a discrete cosine transform. A coefficient
+that stands out from the noise measured in the same band is kept, the rest is shrunk: first by a
+threshold, then by the Wiener filter whose signal the first pass has estimated (Yu and Sapiro 2011,
+"DCT image denoising"; the second pass is that of Dabov et al. 2007).
+
+Nothing is assumed of the noise: what differs most where the frequency is high, as between sharp
+images that were sampled differently, is trusted less there (docs/method.md, "The last polish").
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.numerics.losses import NORMAL_MEDIAN
+from align_cli.engine.numerics.threads import Threads
+
+BLOCK: Final = 8
+"""Side of the blocks in pixels; 16 was no better on photographs and takes four times as long."""
+
+THRESHOLD: Final = 2.7
+"""Standard deviations of its band below which a coefficient is noise to the first pass."""
+
+DISTRUST: Final = 4.0
+"""A band is weighted by the noise of the lowest bands over its own, to this power, and never above
+1. Measured without noise, where only the sampling differs: mean EPE 0.00076 px with 1, 0.00045 with
+3, 0.00040 with 4."""
+
+CUTOFF: Final = 0.6
+STEEPNESS: Final = 8.0
+"""Share of the Nyquist frequency from which on bands lose weight whatever the images say, and how
+quickly. No camera and no resampling is faithful there, and what they do to a shift hides in noise:
+of photographs shifted by order-5 splines, at noise of 5 grey levels, the shift is found to 0.0024
+px with it, to 0.0053 px without. It costs 6 % of the accuracy at noise of 10 grey levels."""
+
+LOWEST_BANDS: Final = 3
+"""Bands along each axis that count as the lowest."""
+
+MOST_BLOCKS: Final = 1 << 12
+"""Blocks that are looked at for the noise of the bands."""
+
+FEWEST_BLOCKS: Final = 16
+"""With fewer whole blocks inside the overlap nothing can be said of the bands."""
+
+CHUNK_PIXELS: Final = 1 << 18
+"""Larger pictures are cleaned in chunks of rows whose planes stay in the cache."""
+
+_BORDER: Final = cv2.BORDER_REFLECT_101
+
+
+class Clean(NamedTuple):
+    """The clean picture of a pair.
+
+    Attributes:
+        image: (height, width) float32, the best guess.
+        trusted: the same with each band weighted by how well the images agree in it.
+    """
+
+    image: Plane
+    trusted: Plane
+
+
+def clean(
+    mean: Plane,
+    half_difference: Plane,
+    inside: Mask,
+    threads: Threads,
+    *,
+    pilot: Plane | None = None,
+) -> Clean | None:
+    """Clean the mean of two aligned images, or None where they share too little.
+
+    Args:
+        mean: (height, width) float32.
+        half_difference: (height, width) float32, half the difference of the two.
+        inside: (height, width) bool, where the difference is known.
+        threads: where to work.
+        pilot: (height, width), an estimate from before, which spares the first pass.
+    """
+    noise = band_noise(half_difference, inside)
+    if noise is None:
+        return None
+    agreed = np.minimum(1.0, noise[:LOWEST_BANDS, :LOWEST_BANDS].mean() / noise) ** DISTRUST
+    weights = agreed * _SAMPLED_WELL
+    image, trusted = np.empty_like(mean), np.empty_like(mean)
+    height, width = mean.shape
+    rows = max(BLOCK, CHUNK_PIXELS // width)
+    reach = 2 * (BLOCK - 1)
+    for top in range(0, height, rows):
+        first, end = max(top - reach, 0), min(top + rows + reach, height)
+        kept = slice(top - first, min(top + rows, height) - first)
+        chunk = mean[first:end]
+        if pilot is None:
+            known, _ = _shrunk(chunk, noise, None, None, threads)
+        else:
+            known = pilot[first:end]
+        best, weighted = _shrunk(chunk, noise, known, weights, threads)
+        image[top : top + rows] = best[kept]
+        trusted[top : top + rows] = weighted[kept]
+    return Clean(image, trusted)
+
+
+def band_noise(half_difference: Plane, inside: Mask) -> NDArray[np.float64] | None:
+    """(8, 8) variance of each band of the noise, from disjoint blocks wholly inside.
+
+    Robust: a band's median takes no notice of what covers less than half of the picture.
+    """
+    height, width = (side // BLOCK * BLOCK for side in half_difference.shape)
+    grid = height // BLOCK, BLOCK, width // BLOCK, BLOCK
+    whole = inside[:height, :width].reshape(grid).all(axis=(1, 3))
+    blocks = half_difference[:height, :width].reshape(grid).swapaxes(1, 2)[whole]
+    if len(blocks) < FEWEST_BLOCKS:
+        return None
+    blocks = blocks[:: max(1, len(blocks) // MOST_BLOCKS)]
+    bands = _BASIS @ blocks @ _BASIS.T
+    noise = (np.median(np.abs(bands), axis=0) / NORMAL_MEDIAN) ** 2
+    return np.asarray(np.maximum(noise, np.finfo(np.float32).tiny), np.float64)
+
+
+def _basis() -> NDArray[np.float32]:
+    """(8, 8) orthonormal DCT-II; row k is the k-th cosine."""
+    k, x = np.arange(BLOCK)[:, None], np.arange(BLOCK)
+    basis = np.sqrt(2.0 / BLOCK) * np.cos(np.pi * (2 * x + 1) * k / (2 * BLOCK))
+    basis[0] /= np.sqrt(2.0)
+    return np.asarray(basis, np.float32)
+
+
+_BASIS: Final = _basis()
+
+
+def _sampled_well() -> NDArray[np.float64]:
+    """(8, 8) weight of each band by its frequency alone."""
+    k = np.arange(BLOCK)
+    frequency = np.hypot(k[:, None], k) / BLOCK
+    return np.asarray(1.0 / (1.0 + (frequency / CUTOFF) ** STEEPNESS), np.float64)
+
+
+_SAMPLED_WELL: Final = _sampled_well()
+
+
+def _shrunk(
+    image: Plane,
+    noise: NDArray[np.float64],
+    pilot: Plane | None,
+    weights: NDArray[np.float64] | None,
+    threads: Threads,
+) -> tuple[Plane, Plane]:
+    """One pass over all blocks: shrink every band, average the blocks.
+
+    Args:
+        image: (h, w) the noisy picture.
+        noise: (8, 8) variance of each band.
+        pilot: (h, w) a first estimate whose bands say how much is signal; None to use a threshold.
+        weights: (8, 8) for the second result; None where none is wanted.
+        threads: where to work.
+
+    Returns:
+        (h, w) the estimate, and the same with weighted bands.
+    """
+    padded = _padded(image)
+    padded_pilot = None if pilot is None else _padded(pilot)
+
+    def band_row(i: int) -> tuple[Plane, Plane]:
+        rows = _analysed(padded, _BASIS[i], axis=1)
+        pilot_rows = None if padded_pilot is None else _analysed(padded_pilot, _BASIS[i], axis=1)
+        total, weighted = np.zeros((2, *padded.shape), np.float32)
+        for j in range(BLOCK):
+            band = _analysed(rows, _BASIS[j], axis=0)
+            if pilot_rows is None:
+                if (i, j) != (0, 0):
+                    limit = THRESHOLD * np.sqrt(noise[j, i])
+                    np.copyto(band, 0.0, where=np.abs(band) < np.float32(limit))
+            else:
+                signal = _analysed(pilot_rows, _BASIS[j], axis=0)
+                np.multiply(signal, signal, out=signal)
+                np.multiply(band, signal, out=band)
+                np.add(signal, np.float32(noise[j, i]), out=signal)
+                np.divide(band, signal, out=band)
+            part = _synthesised(band, _BASIS[j], axis=0)
+            np.add(total, part, out=total)
+            if weights is not None:
+                np.multiply(part, np.float32(weights[j, i]), out=part)
+                np.add(weighted, part, out=weighted)
+        total = _synthesised(total, _BASIS[i], axis=1)
+        return total, total if weights is None else _synthesised(weighted, _BASIS[i], axis=1)
+
+    parts = threads.map(band_row, range(BLOCK))
+    inner = np.s_[BLOCK:-BLOCK, BLOCK:-BLOCK]
+    # Every pixel lies in 64 blocks.
+    total, weighted = (
+        sum((part[which] for part in parts[1:]), start=parts[0][which])[inner]
+        * np.float32(1.0 / BLOCK**2)
+        for which in (0, 1)
+    )
+    return np.asarray(total, np.float32), np.asarray(weighted, np.float32)
+
+
+def _padded(image: Plane) -> Plane:
+    return np.asarray(cv2.copyMakeBorder(image, BLOCK, BLOCK, BLOCK, BLOCK, _BORDER), np.float32)
+
+
+def _analysed(image: Plane, cosine: NDArray[np.float32], axis: int) -> Plane:
+    """One band along an axis: at each pixel, of the block that begins there."""
+    return _correlated(image, cosine, axis, anchor=0)
+
+
+def _synthesised(band: Plane, cosine: NDArray[np.float32], axis: int) -> Plane:
+    """The adjoint: at each pixel, the sum over the blocks that it lies in."""
+    return _correlated(band, cosine[::-1], axis, anchor=BLOCK - 1)
+
+
+def _correlated(image: Plane, kernel: NDArray[np.float32], axis: int, anchor: int) -> Plane:
+    line = kernel[None, :] if axis == 1 else kernel[:, None]
+    at = (anchor, 0) if axis == 1 else (0, anchor)
+    filtered = cv2.filter2D(
+        image, cv2.CV_32F, np.ascontiguousarray(line), anchor=at, borderType=_BORDER
+    )
+    return np.asarray(filtered, np.float32)

@@ -1,0 +1,324 @@
+"""One pyramid level: inverse-compositional Gauss-Newton steps until the corners stand still.
+
+docs/method.md gives every equation. The warp W takes a target pixel to the source pixel that it
+samples; the light makes the source look like the target. What is left is the residual
+
+    r(x) = factor(x) source(W x) + offset(x) - target(x)
+
+One step looks for the small warp D(dp) of the *target*, and the small change of its light, that
+explain the residual best under the weights of a robust loss, and undoes them:
+
+    [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      equations.Solver
+    W <- W @ inv(D(dp))                                             compose_inverse
+    light <- light / (1 + d), less e                                photometry.updated
+
+J, the gradient of the target times dD/dp, belongs to the target alone, and so do the columns of
+the light, the target T and 1 times the monomials m
+(``align_cli.engine.equations.normal_equations``). At the end no column explains anything: [J, T m,
+m]^T W r = 0. (That is not the minimum of the residual over the factor, which a factor of zero
+would make vanish.)
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Matrix, Plane, Vector
+from align_cli.engine.equations.illumination import updated
+from align_cli.engine.equations.normal_equations import (
+    LEAST_SLOPE,
+    LevelEquations,
+    NormalEquations,
+    Solver,
+    columns,
+)
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.coordinates import (
+    Size,
+    corners,
+    inverse_of_small,
+    map_points,
+    normalisation,
+    plausible,
+    unit,
+)
+from align_cli.engine.geometry.models import MONOMIALS, MotionModel
+from align_cli.engine.images.pyramid import Level
+from align_cli.engine.numerics.losses import Loss
+from align_cli.engine.records import Status
+from align_cli.engine.target.planes import TargetPlanes
+
+SMALLEST_OVERLAP: Final = 0.02
+"""Share of the target, or of a smaller source, that must be in both on a level."""
+
+SMALL_STEP: Final = 0.02
+"""Only steps below this, in normalised coordinates, are so near the end that they can be
+extrapolated; doing it with larger ones costs capture range (measured)."""
+
+LARGEST_SHARE: Final = 5.0
+"""Extrapolation further than this many times the last change is not trusted."""
+
+USABLE: Final = (Status.CONVERGED, Status.ITERATION_LIMIT)
+
+CAUTION: Final = 2.0
+"""Steps shrink by about a constant ratio; the next one is expected to be no longer than so many
+times what the last two foretell, and not made where that is below the tolerance."""
+
+NOISE_SHARE: Final = 1.5
+"""A step below so many times what noise, were it white, does to a corner is not worth making: what
+the level's smoothing has correlated does two to three times as much."""
+
+ASKED_AFTER: Final = 8
+"""Iterations after which it is asked whether the images agree in anything, where that is wanted.
+Of 26 right answers on pictures of 2 and 4 MP all but 2 were at rest by then, with all rows."""
+
+STEADY_STEP_PX: Final = 0.3
+"""The Gauss-Newton matrix is computed again while steps are larger than this."""
+
+STEADY_SCALE_PX: Final = 0.05
+"""The residuals' scale is estimated again while steps are larger than this; a scale that still
+breathed with every step would keep the last digits of the warp from settling."""
+
+
+@dataclass(frozen=True)
+class LevelSettings:
+    """What a level's solve needs to know besides its images.
+
+    ``ask_field``: whether the result's ``field_share`` is wanted. ``below_noise``: whether steps
+    that are foretold to be below the noise need not be made. ``or_noise``: whether it is at rest,
+    too, if it still moves by less than noise would move it when the iterations are used up: where
+    little but noise is left, steps hardly shrink. ``agree``: whether the images agree in anything
+    at a place; asked once, where there is no rest after ``ASKED_AFTER`` iterations.
+    """
+
+    model: MotionModel
+    loss: Loss
+    light_terms: int
+    max_iterations: int
+    tolerance_px: float
+    ask_field: bool = False
+    below_noise: bool = False
+    or_noise: bool = False
+    agree: Callable[[Place], bool] | None = None
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """Where a level's solve ended.
+
+    ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
+    weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
+    the squared residual that a light varying over the image would take away, to first order; 0
+    where the level did not converge or nobody asked. ``scale`` is the residuals' scale that the
+    weights assumed, and ``ratio`` by how much the last step taken was shorter than the one before.
+    """
+
+    place: Place
+    status: Status
+    iterations: int
+    last_step_px: float
+    rmse: float
+    field_share: float
+    scale: float
+    ratio: float
+
+    @property
+    def usable(self) -> bool:
+        """True where the place is a better start for what follows than what it began with."""
+        return self.status in USABLE
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A level's problem and its solution.
+
+    ``expected`` holds gradient along x, along y and grey values, (h, w) each on the interior, of
+    the picture without its noise, where that is known. ``level`` is the pyramid level, 0 for full
+    size.
+    """
+
+    target: TargetPlanes
+    source: Level
+    settings: LevelSettings
+    result: LevelResult
+    level: int
+    expected: tuple[Plane, Plane, Plane] | None = None
+
+
+def compose_inverse(warp: Matrix, small: Matrix) -> Matrix:
+    """W <- W o D^-1: both are matrices, so the composition is their product."""
+    return unit(warp @ inverse_of_small(small))
+
+
+class Taken(NamedTuple):
+    """The iteration before: the Gauss-Newton step as solved, and the step as taken."""
+
+    solved: Vector
+    taken: Vector
+
+
+def accelerated(step: Vector, before: Taken | None) -> Vector:
+    """Anderson acceleration of depth one (Anderson 1965; the secant method for vectors).
+
+    Near the end reweighting makes Gauss-Newton steps shrink by a constant ratio, 0.7 where there
+    are many outliers. From how the last step changed the solved one, extrapolate to where it
+    would vanish.
+
+    Args:
+        step: (n,) the Gauss-Newton step.
+        before: the iteration before, or None.
+
+    Returns:
+        (n,) the step to take.
+    """
+    if before is None:
+        return step
+    change = step - before.solved
+    size = float(change @ change)
+    if size == 0.0:
+        return step
+    share = float(step @ change) / size
+    further = step - share * (before.taken + change)
+    near = float(further @ further) <= LARGEST_SHARE**2 * float(step @ step)
+    return further if near and abs(share) <= LARGEST_SHARE else step
+
+
+def corner_step_px(small: Matrix, size: Size) -> float:
+    """Largest distance in pixels by which ``small`` moves a corner of an image of ``size``."""
+    (a, b, c), (d, e, f), (g, h, i) = small.tolist()
+    right, bottom = size[0] - 1.0, size[1] - 1.0
+    # Four points, many times in every alignment: arrays would take ten times as long.
+    distances = []
+    for x, y in ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)):
+        w = g * x + h * y + i
+        if w == 0.0:
+            return math.inf
+        distances.append(math.hypot((a * x + b * y + c) / w - x, (d * x + e * y + f) / w - y))
+    return max(distances)
+
+
+def solve_level(
+    equations: LevelEquations,
+    start: Place,
+    settings: LevelSettings,
+    *,
+    scale: float | None = None,
+    ratio: float = 1.0,
+) -> LevelResult:
+    """Gauss-Newton steps on one level.
+
+    Args:
+        equations: the level of both images.
+        start: the warp, target pixel -> source pixel of this level, and the light.
+        settings: model and limits.
+        scale: standard deviation of the residuals, where it is known already.
+        ratio: by how much a step is shorter than the one before, as far as that is known.
+    """
+    size, model = equations.size, settings.model
+    to_normalised, from_normalised = _normalisations(size)
+    chosen = columns(model.size, settings.light_terms, equations.light_terms)
+    place = start
+    matrix: NDArray[np.float64] | None = None
+    before: Taken | None = None
+    last_step = taken = np.inf
+    taken_ratio = ratio
+    estimate = 0.0
+    rmse = np.nan
+
+    def result(status: Status, iterations: int) -> LevelResult:
+        share = 0.0
+        if settings.ask_field and status is Status.CONVERGED and matrix is not None:
+            share = _field_share(matrix, at_place)
+        return LevelResult(
+            place, status, iterations, last_step, rmse, share, at_place.scale, taken_ratio
+        )
+
+    for iteration in range(1, settings.max_iterations + 1):
+        at_place = equations.at(
+            place,
+            scale,
+            # Not less than before the last step: what does not fit yet may come to.
+            at_least=estimate,
+            with_matrix=matrix is None or last_step > STEADY_STEP_PX,
+        )
+        estimate = at_place.estimate
+        if at_place.share < SMALLEST_OVERLAP:
+            return result(Status.TOO_LITTLE_OVERLAP, iteration)
+        rmse = _rmse(at_place)
+        if at_place.matrix is not None:
+            matrix = at_place.matrix
+            solver = Solver(matrix[chosen[:, None], chosen])
+        if solver.singular:
+            return result(Status.SINGULAR, iteration)
+        solved = step = solver.step(at_place.vector[chosen])
+        if max(map(abs, step[: model.size].tolist())) < SMALL_STEP:
+            solved = step / max(at_place.slope, LEAST_SLOPE)
+            step = accelerated(solved, before)
+            before = Taken(solved, step)
+        else:
+            before = None
+        small = from_normalised @ model.to_matrix(step[: model.size]) @ to_normalised
+        new_warp = compose_inverse(place.warp, small)
+        new_light = updated(place.light, step[model.size :], equations.mean)
+        if not (plausible(small, size) and plausible(new_warp, size) and new_light.plausible):
+            return result(Status.DIVERGED, iteration)
+        place = Place(new_warp, new_light)
+        step_before, last_step = last_step, corner_step_px(small, size)
+        taken_before, taken = taken, last_step
+        if step is not solved:
+            alone = from_normalised @ model.to_matrix(solved[: model.size]) @ to_normalised
+            last_step = max(last_step, corner_step_px(alone, size))
+        if step_before < np.inf:
+            ratio = min(1.0, last_step / step_before)
+            taken_ratio = min(1.0, taken / taken_before) if taken_before > 0.0 else ratio
+        next_step = last_step * min(1.0, CAUTION * ratio)
+        if next_step <= settings.tolerance_px or (
+            settings.below_noise and next_step <= NOISE_SHARE * _noise_px(solver, model, size, rmse)
+        ):
+            return result(Status.CONVERGED, iteration)
+        asked = settings.agree if iteration == ASKED_AFTER else None
+        if asked is not None and not asked(place):
+            return result(Status.NO_AGREEMENT, iteration)
+        scale = None if last_step > STEADY_SCALE_PX else at_place.scale
+    at_rest = settings.or_noise and last_step <= _noise_px(solver, model, size, rmse)
+    return result(Status.CONVERGED if at_rest else Status.ITERATION_LIMIT, settings.max_iterations)
+
+
+@lru_cache
+def _normalisations(size: Size) -> tuple[Matrix, Matrix]:
+    """Pixels -> normalised coordinates, and back; not to be written to."""
+    there = normalisation(size)
+    return there, inverse_of_small(there)
+
+
+def _noise_px(solver: Solver, model: MotionModel, size: Size, rmse: float) -> float:
+    """How far noise moves a corner, if it were white: the standard deviation of the worst one."""
+    to_normalised = normalisation(size)
+    monomials = np.array(
+        [(x**i * y**j) for x, y in map_points(to_normalised, corners(size)) for i, j in MONOMIALS]
+    )
+    monomials = monomials.reshape(4, len(MONOMIALS))
+    motion = solver.inverse[: model.size, : model.size]
+    along_x, along_y = monomials @ model.jacobian_x.T, monomials @ model.jacobian_y.T
+    variance = ((along_x @ motion) * along_x + (along_y @ motion) * along_y).sum(axis=1).max()
+    return rmse * math.sqrt(max(float(variance), 0.0)) / float(to_normalised[0, 0])
+
+
+def _field_share(matrix: NDArray[np.float64], at_place: NormalEquations) -> float:
+    """Share of sum w r^2 that all columns together, the light's six terms included, explain."""
+    solver = Solver(matrix)
+    if solver.singular or at_place.squares == 0.0:
+        return 0.0
+    return float(solver.step(at_place.vector) @ at_place.vector) / at_place.squares
+
+
+def _rmse(at_place: NormalEquations) -> float:
+    weight = at_place.weight
+    return float(np.sqrt(at_place.squares / weight)) if weight > 0.0 else np.nan

@@ -1,0 +1,227 @@
+"""Two unlike images seen side by side: their orientation planes, on the target's grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Image, Mask, Matrix, Plane
+from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.state import Place
+from align_cli.engine.geometry.coordinates import Size, at_level
+from align_cli.engine.images.common import common
+from align_cli.engine.images.luma import Luma
+from align_cli.engine.images.noise import noise_energy, noise_level
+from align_cli.engine.images.orientation_periodicity import repeat_of_edges
+from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.pyramid import REACH, Level
+from align_cli.engine.images.structure_tensor import (
+    Tensors,
+    orientation_planes,
+    planes_of_smoothed,
+    smoothed,
+    tensor_pyramid,
+    tensors,
+)
+from align_cli.engine.images.subdivided_level import FinelySampled
+from align_cli.engine.numerics.blas import inner
+from align_cli.engine.sampling.bilinear import resample
+from align_cli.engine.solver.gauss_newton import SMALLEST_OVERLAP
+from align_cli.engine.target.pixel_selection import TargetPoints, points_of
+from align_cli.engine.target.planes import TargetPlanes, target_planes
+
+REPEAT_LEVEL: Final = 1
+"""Level on which an image's edges are held against themselves."""
+
+ENOUGH_PIXELS: Final = 1 << 16
+"""How many, about, tell how well two images agree."""
+
+STILL: Final = Place(np.eye(3), Light.uniform(1.0, 0.0))
+"""Where the source lies once it has been warped: no motion, no light."""
+
+
+class Still:
+    """The orientation planes of one level of an image that stays, and what is made of them once.
+
+    Args:
+        make: makes the planes (c, s).
+    """
+
+    def __init__(self, make: Callable[[], tuple[Level, Level]]) -> None:
+        self._make = make
+
+    @cached_property
+    def planes(self) -> tuple[Level, Level]:
+        """The planes (c, s)."""
+        return self._make()
+
+    @cached_property
+    def energy(self) -> Plane:
+        """(height, width), c^2 + s^2."""
+        c, s = self.planes
+        return np.asarray(c.image * c.image + s.image * s.image, np.float32)
+
+    @cached_property
+    def rows(self) -> list[TargetPlanes]:
+        """What each plane contributes to the normal equations; empty where no interior is left."""
+        planes = [target_planes(plane) for plane in self.planes]
+        return [plane for plane in planes if plane is not None]
+
+    @cached_property
+    def points(self) -> list[TargetPoints]:
+        """The points of each plane that tell most; empty where there are none."""
+        points = [
+            points_of(rows, plane) for rows, plane in zip(self.rows, self.planes, strict=False)
+        ]
+        return [each for each in points if each is not None]
+
+
+class View:
+    """An image, all its levels, their structure tensors and orientation planes.
+
+    Args:
+        luma: the image, not smoothed.
+        levels: its pyramid, 0 = full size.
+    """
+
+    def __init__(self, luma: Luma, levels: Sequence[Level]) -> None:
+        self.luma, self.levels = luma, levels
+        self._still: dict[tuple[int, bool], Still] = {}
+        self._fine: dict[int, Level] = {}
+        self._smoothed: dict[int, Image] = {}
+
+    @cached_property
+    def noise_energies(self) -> list[float]:
+        """What noise adds to the trace of the structure tensor, level by level."""
+        noise = noise_level(self.luma)
+        return [noise_energy(level, noise) for level in range(len(self.levels))]
+
+    @cached_property
+    def tensors(self) -> list[Tensors]:
+        """The structure tensors, level by level."""
+        return tensor_pyramid(self.levels, self.noise_energies)
+
+    @cached_property
+    def repeat(self) -> Repeat | None:
+        """The shift under which its edges look like themselves; None for none."""
+        level = min(REPEAT_LEVEL, len(self.levels) - 1)
+        return repeat_of_edges(self.still(level, exact=False).planes, level)
+
+    def fine(self, level: int) -> Level:
+        """A level, sampled more exactly than linearly."""
+        if level not in self._fine:
+            below = self.levels[level - 1] if level else self.luma
+            self._fine[level] = FinelySampled(self.levels[level], below)
+        return self._fine[level]
+
+    def smoothed(self, level: int) -> Image:
+        """The tensors of a level, smoothed, (height, width, 3)."""
+        if level not in self._smoothed:
+            self._smoothed[level] = cv2.merge(smoothed(self.tensors[level]).planes)
+        return self._smoothed[level]
+
+    def still(self, level: int, *, exact: bool) -> Still:
+        """Its planes on a level: with the finer levels' edges, or exactly those of the level."""
+        key = level, exact
+
+        def make() -> tuple[Level, Level]:
+            # Full size has no finer levels.
+            own = exact and level > 0
+            return orientation_planes(
+                tensors(self.levels[level], self.noise_energies[level])
+                if own
+                else self.tensors[level]
+            )
+
+        if key not in self._still:
+            self._still[key] = Still(make)
+        return self._still[key]
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The orientation planes of the source, warped onto the target, beside the target's own.
+
+    Attributes:
+        source: (c, s) of the source on the target's grid.
+        target: those of the target.
+        inside: (height, width) bool, where both are known.
+        share: of the pixels that could be in both images, how many are.
+    """
+
+    source: tuple[Level, Level]
+    target: Still
+    inside: Mask
+    share: float
+
+    @property
+    def enough(self) -> bool:
+        """Whether both are known in so much that a motion can be solved for."""
+        return self.share >= SMALLEST_OVERLAP and len(self.target.rows) == len(self.source)
+
+    @cached_property
+    def agreement(self) -> float:
+        """In [-1, 1]: 1 where all edges run alike, about 0 where they do as chance will have it.
+
+        Of large levels some rows tell it.
+        """
+        rows = np.s_[:: max(1, self.inside.size // ENOUGH_PIXELS)]
+        known = self.inside[rows].astype(np.float32)
+        products = source = 0.0
+        for s, t in zip(self.source, self.target.planes, strict=True):
+            inside = s.image[rows] * known
+            products += inner(inside, t.image[rows])
+            source += inner(inside, inside)
+        energy = source * inner(known, self.target.energy[rows])
+        return products / math.sqrt(energy) if energy > 0.0 else 0.0
+
+
+def compared(source: View, target: View, level: int, warp: Matrix, *, exact: bool) -> Compared:
+    """Both images as orientation planes on the target's grid.
+
+    Args:
+        source: the image that moves.
+        target: the image that stays.
+        level: of both pyramids.
+        warp: (3, 3), target pixel -> source pixel, at full size.
+        exact: warp the source's grey values, sampled on a finer grid, not its tensors.
+    """
+    there, size = at_level(warp, level), target.levels[level].size
+    moving = source.levels[level]
+    inside = common(moving, target.levels[level], there, margin=float(REACH))
+    share = float(np.count_nonzero(inside)) / min(_pixels(moving), _pixels(target.levels[level]))
+    valid = None if inside.all() else inside
+    turn = _jacobian(there, size)
+    if exact:
+        image = np.asarray(source.fine(level).sample(there, size), np.float32)
+        noise = source.noise_energies[level] * 0.5 * float((turn**2).sum())
+        planes = orientation_planes(tensors(Level(image, valid), noise))
+    else:
+        own = source.tensors[level]
+        warped = resample(source.smoothed(level), there, size, replicate=True)
+        xx, xy, yy = (np.asarray(plane, np.float32) for plane in cv2.split(warped))
+        planes = planes_of_smoothed(Tensors((xx, xy, yy), own.noise, valid), turn)
+    return Compared(planes, target.still(level, exact=exact), inside, share)
+
+
+def _pixels(level: Level) -> float:
+    """Pixels that take part, all but those next to the border."""
+    width, height = level.size
+    if level.valid is not None:
+        return max(float(np.count_nonzero(level.valid)), 1.0)
+    return max(float((width - 2 * REACH) * (height - 2 * REACH)), 1.0)
+
+
+def _jacobian(warp: Matrix, size: Size) -> NDArray[np.float64]:
+    """(2, 2) derivative of a warp at the centre of an image of ``size``."""
+    centre = np.array([0.5 * (size[0] - 1.0), 0.5 * (size[1] - 1.0), 1.0])
+    x, y, w = warp @ centre
+    derivative: Matrix = (warp[:2, :2] - np.outer([x / w, y / w], warp[2, :2])) / w
+    return derivative

@@ -1,0 +1,1 @@
+"""What is computed once of the target: pyramid, planes, chosen pixels, rows enough."""

@@ -1,0 +1,442 @@
+"""What one level of the target contributes to the normal equations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.geometry.coordinates import Size, normalisation
+from align_cli.engine.images.pyramid import REACH, FullSize, Level, within_reach
+from align_cli.engine.numerics.blas import inner
+from align_cli.engine.numerics.row_bands import Bands
+from align_cli.engine.sampling.gradients import inner_differences
+
+BORDER: Final = REACH + 1
+"""Pixels next to each border that take no part: the central difference looks one pixel further than
+the smoothing."""
+
+STEEPNESS_PIXELS: Final = 1 << 14
+"""Pixels that tell how much a central difference flattens."""
+
+_FAR: Final = 3
+"""How far the derivative of the sixth order looks."""
+
+TEXTURE_SHARE: Final = 0.1
+"""A pixel has texture if its squared gradient is above this share of the level's mean. Measured
+on pages of text shifted by a few pixels: every loss finds them; with all pixels most were lost."""
+
+
+SAMPLED_RUNS: Final = 8
+SAMPLED_ROWS: Final = 12
+"""Rows, in evenly spaced runs, that tell mean, spread and texture of planes that are not held."""
+
+Rows = slice | NDArray[np.intp]
+"""Some rows of the planes: a slice without a step, or their indices."""
+
+
+@dataclass(frozen=True, eq=False)
+class TargetRows:
+    """Some rows of the planes, (h, w) each: see ``TargetPlanes``."""
+
+    image: Plane
+    column: Plane
+    gradient_x: Plane
+    gradient_y: Plane
+    weight: Plane | None = None
+    valid: Mask | None = None
+
+    def part(self, rows: slice, columns: slice = slice(None)) -> TargetRows:
+        """Some of these rows, or of their columns."""
+        part = rows, columns
+        image = self.image[part]
+        return TargetRows(
+            image=image,
+            column=image if self.column is self.image else self.column[part],
+            gradient_x=self.gradient_x[part],
+            gradient_y=self.gradient_y[part],
+            weight=None if self.weight is None else self.weight[part],
+            valid=None if self.valid is None else self.valid[part],
+        )
+
+
+@dataclass(frozen=True)
+class TargetPlanes:
+    """What one level of the target contributes.
+
+    All planes cover the interior of the level, where no filter met the border (the polish, which
+    smooths nothing, takes the whole level), or bands of its rows, stacked.
+
+    Attributes:
+        size: (width, height) of the whole level.
+        origin: (x, y) of the interior's first pixel in the level.
+        bands: which rows of the interior the planes hold.
+        image: (h, w) float32, less ``mean``.
+        column: (h, w) float32, what a change of the light's factor multiplies: ``image``, or that
+            without its noise (noise that the residual holds too would pull the factor).
+        weight: (h, w) float32 weights of the residuals, found beforehand; None where the loss
+            weighs each residual as it is.
+        mean: mean of the level, taken out so that the light's two columns are nearly orthogonal.
+        spread: standard deviation of the level.
+        texture: squared gradient above which a pixel's residual tells of the motion.
+        gradient_x, gradient_y: (h, w) float32, per *pixel*.
+        valid: (h, w) bool, or None where every interior pixel takes part.
+        noise: standard deviation of the noise in ``column``; 0 where it has none, or none is known.
+        exact: whether the gradient is that of the picture, and not a central difference.
+        powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
+        powers_y: (h, 5) float64.
+        pixels_per_unit: length in pixels of a unit of the normalised coordinates.
+    """
+
+    size: Size
+    origin: tuple[int, int]
+    bands: Bands
+    image: Plane
+    column: Plane
+    weight: Plane | None
+    mean: float
+    spread: float
+    texture: float
+    gradient_x: Plane
+    gradient_y: Plane
+    valid: Mask | None
+    exact: bool
+    powers_x: NDArray[np.float32]
+    powers_y: NDArray[np.float64]
+    pixels_per_unit: float
+    noise: float = 0.0
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(rows, columns) of every plane."""
+        return len(self.powers_y), len(self.powers_x)
+
+    @property
+    def energy(self) -> float:
+        """Mean squared gradient."""
+        return self.texture / TEXTURE_SHARE
+
+    @cached_property
+    def steepness(self) -> float:
+        """How much steeper the picture is than its central difference says, along the gradient."""
+        return 1.0 if self.exact else _steepness(self.image, self.valid)
+
+    def changed(self, **values: Any) -> TargetPlanes:
+        """The same but for some attributes."""
+        return replace(self, **values)
+
+    def part(self, rows: Rows) -> TargetRows:
+        """Some rows of every plane."""
+        image = self.image[rows]
+        return TargetRows(
+            image=image,
+            column=image if self.column is self.image else self.column[rows],
+            gradient_x=self.gradient_x[rows],
+            gradient_y=self.gradient_y[rows],
+            weight=None if self.weight is None else self.weight[rows],
+            valid=None if self.valid is None else self.valid[rows],
+        )
+
+
+Change = Callable[[Plane, Plane], None]
+"""Changes the gradient along x and along y of a run of rows, in place."""
+
+
+class PlanesOnDemand(TargetPlanes):
+    """The planes of a level as it is, made where they are looked at.
+
+    The native core makes the gradient as it goes: that takes less time than to fetch it from memory
+    again, let alone to fill it.
+
+    Args:
+        level: the level.
+        bands: which rows of its interior.
+        noise: see ``TargetPlanes``.
+        valid: (h, w) bool of the rows of the bands.
+    """
+
+    level: Level
+    change: Change | None
+
+    def __init__(
+        self, level: Level, bands: Bands, noise: float = 0.0, valid: Mask | None = None
+    ) -> None:
+        self._set(level=level, change=None, weight=None, valid=valid, exact=False, mean=0.0)
+        self._set(noise=noise)
+        self._set(**_geometry(level.size, BORDER, bands))
+        image, x, y = (np.concatenate(planes) for planes in zip(*self.sample(), strict=True))
+        steepness = _steepness(image, valid)
+        mean, spread = _centred(image, valid)
+        texture = texture_threshold((x, y), valid)
+        self._set(mean=mean, spread=spread, texture=texture, steepness=steepness)
+
+    def _set(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @property
+    def held(self) -> bool:
+        """Whether the level's pixels are there."""
+        return not isinstance(self.level, FullSize)
+
+    def sample(self) -> list[tuple[Plane, Plane, Plane]]:
+        """Image and gradient of evenly spaced runs of rows, to judge all of them by.
+
+        Of a level that is held, all rows.
+        """
+        if self.held:
+            here = self.part(slice(None))
+            return [(here.image, here.gradient_x, here.gradient_y)]
+        runs = self.bands.cut(SAMPLED_ROWS)
+        step = max(1, len(runs) // SAMPLED_RUNS)
+        some = (self.part(rows) for rows in runs[step // 2 :: step])
+        return [(here.image, here.gradient_x, here.gradient_y) for here in some]
+
+    def changed(self, **values: Any) -> TargetPlanes:
+        """The same but for some attributes; made and held where another plane is given."""
+        if values.keys() <= {"change", "noise", "texture", "valid"}:
+            other = object.__new__(PlanesOnDemand)
+            other._set(**(vars(self) | values))
+            return other
+        here = self.part(slice(None))
+        kept = {each.name: getattr(self, each.name) for each in fields(TargetPlanes)}
+        planes = {each.name: getattr(here, each.name) for each in fields(TargetRows)}
+        return TargetPlanes(**(kept | planes | values))
+
+    def part(self, rows: Rows) -> TargetRows:
+        """Some rows of every plane, each run of neighbours made at once."""
+        index = np.arange(self.shape[0])[rows]
+        y = self.bands.y[index].astype(np.intp)
+        edges = [0, *(np.flatnonzero(np.diff(y) != 1) + 1), len(y)]
+        found = [self._run(int(y[first]), end - first) for first, end in pairwise(edges)]
+        image, along_x, along_y = (
+            planes[0] if len(found) == 1 else np.concatenate(planes)
+            for planes in zip(*found, strict=True)
+        )
+        valid = None if self.valid is None else self.valid[rows]
+        return TargetRows(image, image, along_x, along_y, valid=valid)
+
+    def around(self, first: int, count: int) -> Plane:
+        """The image of a run of rows of the interior, and a pixel more on each side, as it is."""
+        left, top = self.origin
+        width = self.shape[1]
+        return self.level.part(
+            np.s_[top + first - 1 : top + first + count + 1, left - 1 : left + width + 1]
+        )
+
+    def _run(self, first: int, count: int) -> tuple[Plane, Plane, Plane]:
+        image = self.around(first, count)
+        x, y = inner_differences(image)
+        if self.change is not None:
+            self.change(x, y)
+        return np.asarray(image[1:-1, 1:-1] - np.float32(self.mean), np.float32), x, y
+
+    @property
+    def image(self) -> Plane:
+        """All of it, made anew every time, like the other planes."""
+        return self.part(slice(None)).image
+
+    @property
+    def column(self) -> Plane:
+        """The image."""
+        return self.image
+
+    @property
+    def gradient_x(self) -> Plane:
+        """Along x."""
+        return self.part(slice(None)).gradient_x
+
+    @property
+    def gradient_y(self) -> Plane:
+        """Along y."""
+        return self.part(slice(None)).gradient_y
+
+
+def has_interior(size: Size) -> bool:
+    """Whether a level of (width, height), all of whose pixels are valid, has enough of it left."""
+    return min(size) > 2 * BORDER + 1
+
+
+def target_planes(
+    level: Level, most_pixels: int | None = None, *, noise: float = 0.0
+) -> PlanesOnDemand | None:
+    """What a pyramid level contributes as the target, or None where no interior is left.
+
+    Args:
+        level: the level.
+        most_pixels: look at bands of rows of about so many pixels; None for all rows.
+        noise: standard deviation of the noise of the level.
+
+    The gradient is the central difference of the smoothed level: the derivative of what linear
+    sampling reconstructs, and odd, so that noise in it does not correlate with the noise of the
+    residual at the same pixel.
+    """
+    reach = BORDER
+    if not has_interior(level.size):
+        return None
+    valid = within_reach(level.valid)
+    if valid is not None and not valid[_interior(level, reach)].any():
+        return None
+    width, height = (side - 2 * reach for side in level.size)
+    bands = Bands.whole(height)
+    if most_pixels is not None and valid is None:
+        bands = Bands.spread(height, width, most_pixels)
+    mask = None if valid is None else _stacked(valid, bands, reach)
+    return PlanesOnDemand(level, bands, noise, mask)
+
+
+def planes_of(
+    level: Level,
+    gradient: tuple[Plane, Plane],
+    *,
+    reach: int,
+    column: Plane | None = None,
+    weight: Plane | None = None,
+) -> TargetPlanes:
+    """The planes of a level with a gradient that was found elsewhere.
+
+    Args:
+        level: the image, and which of its pixels take part; at least one does.
+        gradient: along x and along y, (height, width) each, per pixel.
+        reach: pixels next to each border that take no part.
+        column: (height, width), see ``TargetPlanes``; None where that is the image.
+        weight: (height, width), see ``TargetPlanes``.
+    """
+    bands = Bands.whole(level.size[1] - 2 * reach)
+    return _planes(
+        level.size,
+        bands,
+        reach,
+        image=_stacked(level.image, bands, reach),
+        gradient=(_stacked(gradient[0], bands, reach), _stacked(gradient[1], bands, reach)),
+        valid=None if level.valid is None else _stacked(level.valid, bands, reach),
+        exact=True,
+        column=None if column is None else _stacked(column, bands, reach),
+        weight=None if weight is None else _stacked(weight, bands, reach),
+    )
+
+
+def _stacked(plane: NDArray[Any], bands: Bands, reach: int) -> NDArray[Any]:
+    """The rows of the bands of a plane's interior."""
+    columns = np.s_[reach : plane.shape[1] - reach]
+    return np.concatenate(
+        [plane[reach + rows.start : reach + rows.stop, columns] for rows in bands.slices]
+    )
+
+
+def _planes(
+    size: Size,
+    bands: Bands,
+    reach: int,
+    *,
+    image: Plane,
+    gradient: tuple[Plane, Plane],
+    valid: Mask | None,
+    noise: float = 0.0,
+    exact: bool = False,
+    column: Plane | None = None,
+    weight: Plane | None = None,
+) -> TargetPlanes:
+    mean, spread = _centred(image, valid)
+    return TargetPlanes(
+        **_geometry(size, reach, bands),
+        image=image,
+        column=image if column is None else column - np.float32(mean),
+        weight=weight,
+        mean=mean,
+        spread=spread,
+        texture=texture_threshold(gradient, valid),
+        gradient_x=gradient[0],
+        gradient_y=gradient[1],
+        valid=valid,
+        noise=noise,
+        exact=exact,
+    )
+
+
+def _geometry(size: Size, reach: int, bands: Bands) -> dict[str, Any]:
+    """Where the planes lie in the level, and the powers of their coordinates."""
+    to_normalised = normalisation(size)
+    x = to_normalised[0, 0] * np.arange(reach, size[0] - reach) + to_normalised[0, 2]
+    y = to_normalised[1, 1] * (reach + bands.y) + to_normalised[1, 2]
+    return {
+        "size": size,
+        "origin": (reach, reach),
+        "bands": bands,
+        "powers_x": _powers(x).astype(np.float32),
+        "powers_y": _powers(y),
+        "pixels_per_unit": 1.0 / float(to_normalised[0, 0]),
+    }
+
+
+def _powers(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, 5) powers 0 to 4."""
+    powers = np.ones((len(values), 5))
+    np.multiply.accumulate(np.broadcast_to(values[:, None], (len(values), 4)), 1, out=powers[:, 1:])
+    return powers
+
+
+def _centred(image: Plane, valid: Mask | None) -> tuple[float, float]:
+    """Mean and standard deviation of an image, whose mean is taken off in place."""
+    mask = None if valid is None else valid.view(np.uint8)
+    mean = cv2.mean(image, mask)[0]
+    image -= np.float32(mean)
+    squares = cv2.norm(image, cv2.NORM_L2SQR, mask)
+    pixels = image.size if valid is None else int(np.count_nonzero(valid))
+    return mean, math.sqrt(squares / max(pixels, 1))
+
+
+def _steepness(image: Plane, valid: Mask | None) -> float:
+    """<g, g'> / <g, g> with g' the derivative that is right to the sixth order, of some rows.
+
+    A central difference makes fine details less steep than they are, and steps too long by as much.
+    """
+    rows = np.s_[:: max(1, image.size // STEEPNESS_PIXELS), :]
+    image = image[rows]
+    if image.shape[1] <= 2 * _FAR:
+        return 1.0
+    inside = slice(_FAR, image.shape[1] - _FAR)
+    near, middle, far = (
+        image[:, inside.start + n : inside.stop + n] - image[:, inside.start - n : inside.stop - n]
+        for n in range(1, _FAR + 1)
+    )
+    along_x = 0.5 * near
+    if valid is not None:
+        along_x *= valid[rows][:, inside]  # the edge of a mask is no texture
+    exact = (45.0 * near - 9.0 * middle + far) / 60.0
+    energy = inner(along_x, along_x)
+    return inner(along_x, exact) / energy if energy > 0.0 else 1.0
+
+
+def texture_threshold(gradient: tuple[Plane, Plane], valid: Mask | None) -> float:
+    """The squared gradient above which a pixel has texture."""
+    if valid is None:
+        energy = sum(inner(plane, plane) for plane in gradient) / gradient[0].size
+    else:
+        mask = valid.view(np.uint8)
+        energy = sum(cv2.mean(plane * plane, mask)[0] for plane in gradient)
+    return TEXTURE_SHARE * energy
+
+
+def _interior(level: Level, reach: int) -> tuple[slice, slice]:
+    width, height = level.size
+    return np.s_[reach : height - reach, reach : width - reach]
+
+
+def textured(target: TargetPlanes) -> Mask:
+    """Where the squared gradient is above ``texture``.
+
+    On paper or in the sky every residual is small, aligned or not; a scale taken there would make
+    outliers of all edges.
+    """
+    here = target.part(slice(None))
+    x, y = here.gradient_x, here.gradient_y
+    return np.asarray(x * x + y * y > target.texture, np.bool_)
