@@ -1,6 +1,6 @@
 """Image pairs with a known transform, rendered from photographs by order-5 splines.
 
-The photographs ship inside scikit-image (``pip install imalign[bench]``).
+The photographs ship inside scikit-image (``pip install align-cli[bench]``).
 """
 
 from __future__ import annotations

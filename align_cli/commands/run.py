@@ -10,6 +10,7 @@ import click
 
 from align_cli.commands.exit_codes import ExitCode
 from align_cli.commands.group import cli
+from align_cli.version import DISTRIBUTION
 
 CV2_ADVICE = (
     "OpenCV cannot be loaded ({error}); install the system's libGL and glib "
@@ -45,7 +46,8 @@ def run(arguments: Sequence[str]) -> int:
         elif "cv2" in (error.name or "") or "cv2" in _traceback(error):
             _say(CV2_ADVICE.format(error=error))
         else:
-            _say(f"the installation is incomplete ({error}); run pip install --force imalign")
+            advice = f"run pip install --force-reinstall {DISTRIBUTION}"
+            _say(f"the installation is incomplete ({error}); {advice}")
         return ExitCode.INSTALLATION
     except Exception as error:
         _trace(arguments, error)

@@ -148,7 +148,9 @@ def _advice(folder: Path) -> str:
     root = folder.parent.parent
     if (root / "build_backend" / "compile.py").exists():
         return f"in {root} run {sys.executable} -m build_backend.compile"
-    return f"run {sys.executable} -m pip install --force-reinstall --no-deps imalign"
+    from align_cli.version import DISTRIBUTION  # noqa: PLC0415  (the build needs this file alone)
+
+    return f"run {sys.executable} -m pip install --force-reinstall --no-deps {DISTRIBUTION}"
 
 
 core = functools.cache(load)

@@ -13,8 +13,10 @@ from zipfile import ZipFile
 import pytest
 
 from align_cli.native.library import levels, library_path, source_hash
-from align_cli.version import __version__
+from align_cli.version import DISTRIBUTION, __version__
 from tests.native.proofs import ROOT, pythons
+
+NAME = DISTRIBUTION.replace("-", "_")
 
 LOAD = """
 import os, sys
@@ -57,7 +59,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_it_is_for_any_python_3_of_its_platform(wheel: Path) -> None:
     tag = re.sub(r"[-.]", "_", sysconfig.get_platform())
-    assert wheel.name == f"imalign-{__version__}-py3-none-{tag}.whl"
+    assert wheel.name == f"{NAME}-{__version__}-py3-none-{tag}.whl"
 
 
 def test_it_holds_the_core_its_sources_and_nothing_of_the_build(wheel: Path) -> None:
@@ -66,9 +68,9 @@ def test_it_holds_the_core_its_sources_and_nothing_of_the_build(wheel: Path) -> 
     assert "align_cli/native/src/core.h" in names
     assert {name.partition("/")[0] for name in names} == {
         "align_cli",
-        f"imalign-{__version__}.dist-info",
+        f"{NAME}-{__version__}.dist-info",
     }
-    metadata = f"imalign-{__version__}.dist-info/WHEEL"
+    metadata = f"{NAME}-{__version__}.dist-info/WHEEL"
     assert "Root-Is-Purelib: false" in ZipFile(wheel).read(metadata).decode()
 
 
