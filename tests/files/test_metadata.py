@@ -223,13 +223,30 @@ def test_what_tifffile_writes_of_the_shape_is_no_loss(
 ) -> None:
     file = io.BytesIO()
     tifffile.imwrite(file, np.zeros((8, 9), np.uint8), metadata=metadata)
-    assert b'{"shape": [8, 9]' in file.getvalue()
+    assert b'"shape": [8, 9]' in file.getvalue()
     read = read_metadata(file.getvalue())
     assert read.lost == lost
     assert b"shape" not in read.exif
     file = io.BytesIO()
     tifffile.imwrite(file, np.zeros((8, 9), np.uint8), description='{"mine": 1}', metadata=None)
     assert b'{"mine": 1}' in read_metadata(file.getvalue()).exif
+
+
+@pytest.mark.parametrize(
+    ("description", "lost"),
+    [
+        (b'{"axes": "YX", "shape": [8, 9]}', ()),
+        (b'{"axes": "YX", "camera": "left", "shape": [8, 9]}', ("tifffile's description",)),
+        (b'{"camera": "left", "shape": [8, 9]}', ("tifffile's description",)),
+    ],
+)
+def test_so_is_what_earlier_tifffiles_wrote(description: bytes, lost: tuple[str, ...]) -> None:
+    file = io.BytesIO()
+    pixels = np.zeros((8, 9), np.uint8)
+    tifffile.imwrite(file, pixels, description=description, metadata=None)
+    read = read_metadata(file.getvalue())
+    assert read.lost == lost
+    assert b"shape" not in read.exif
 
 
 def test_pixels_per_cm_are_inches_times_that() -> None:

@@ -15,8 +15,12 @@ _GEOREFERENCE = (33550, 33922, 34264, 34735)
 _BYTE, _SHORT, _RATIONAL, _UNDEFINED = 1, 3, 5, 7
 # Descriptions that say how the pixels are stored, which is no longer so.
 _OF_STORAGE = (b"ImageJ=", b"<?xml")
-_SHAPED = re.compile(rb'\{"shape": \[[0-9, ]+\](?:, "axes": "[A-Z]+")?(.*)\}\0*', re.DOTALL)
-"""What tifffile writes unless it is told not to, and whatever its user added to it."""
+_SHAPED = re.compile(
+    rb'\{(?:"axes": "[A-Z]+", )?([^{}]*)"shape": \[[0-9, ]+\](?:, "axes": "[A-Z]+")?(.*)\}\0*',
+    re.DOTALL,
+)
+"""What tifffile writes unless it is told not to, and whatever its user added to it; until 2025 it
+wrote the shape last."""
 _BIG = (b"II+\0", b"MM\0+")
 _MOST = (1 << 32) - (1 << 16)
 """Bytes that offsets of 32 bits reach, with some room for tags."""
@@ -36,7 +40,7 @@ def read(data: bytes) -> Metadata:
         lost.append("ImageJ's or OME's description")
     elif shaped := _SHAPED.fullmatch(description):
         del directory.values[_DESCRIPTION]
-        if shaped[1]:
+        if shaped[1] or shaped[2]:
             lost.append("tifffile's description")
     if any(tag in directory.values for tag in _GEOREFERENCE):
         lost.append("GeoTIFF's georeference, which belongs to the source's grid")
