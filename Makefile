@@ -11,7 +11,13 @@ NATIVE := $(wildcard align_cli/native/src/* build_backend/*.py)
 EXTRAS ?= test
 DEVELOP := $(VENV)/.develop-$(EXTRAS)
 
-.PHONY: demo test sanitize wheel lint format bench sample-data clean
+# The oldest Python that is supported, where it is here, and the least of everything that is imported.
+LOWEST := build/lowest
+OLDEST = $(shell python3.10 -c 'import sys; print(sys.executable)' 2>/dev/null)
+LOWEST_PYTHON ?= $(or $(OLDEST),$(PYTHON))
+TESTS ?= tests
+
+.PHONY: demo test test-lowest sanitize wheel lint format bench sample-data clean
 
 # Align the pair of sample_data/ that shows a poster from two sides.
 demo: $(RUNTIME)
@@ -23,6 +29,10 @@ demo: $(RUNTIME)
 # Format, lint, types and every test.
 test: lint
 	$(BIN)/python -m pytest
+
+# The tests with the lowest versions that pyproject.toml allows; TESTS="tests/files" for some of them.
+test-lowest: $(LOWEST)/.installed
+	$(LOWEST)/bin/python -m pytest $(TESTS)
 
 # Hostile calls of every kernel at every level, under the sanitizers; `make test` makes fewer.
 sanitize: $(DEVELOP)
@@ -88,4 +98,11 @@ $(RUNTIME): $(VENV)/pyvenv.cfg pyproject.toml install.sh $(NATIVE)
 
 $(DEVELOP): $(RUNTIME)
 	sh install.sh $(BIN)/python -e '.[$(EXTRAS)]'
+	touch $@
+
+$(LOWEST)/.installed: pyproject.toml install.sh tools/lowest.py $(NATIVE)
+	rm -rf $(LOWEST)
+	$(LOWEST_PYTHON) -m venv $(LOWEST)
+	$(LOWEST_PYTHON) tools/lowest.py > $(LOWEST)/requirements.txt
+	sh install.sh $(LOWEST)/bin/python -r $(LOWEST)/requirements.txt -e .
 	touch $@

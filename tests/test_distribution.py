@@ -17,7 +17,16 @@ PROJECT = (ROOT / "pyproject.toml").read_text()
 # Everything that a pip is told, up to the end of the line or of the command.
 INSTALLS = re.compile(r"pip[\w.-]*[\"', ]+(?:install|download|wheel)\b[^\n;`]*")
 FOREIGN = re.compile(r"(?<![\w./-])imalign(?![\w./-])")
-FOLDERS = ("align_cli", "benchmarks", "build_backend", "docs", "sample_data", "tests", ".ci")
+FOLDERS = (
+    "align_cli",
+    "benchmarks",
+    "build_backend",
+    "docs",
+    "sample_data",
+    "tests",
+    "tools",
+    ".ci",
+)
 
 
 def texts() -> list[Path]:
