@@ -17,7 +17,7 @@ OLDEST = $(shell python3.10 -c 'import sys; print(sys.executable)' 2>/dev/null)
 LOWEST_PYTHON ?= $(or $(OLDEST),$(PYTHON))
 TESTS ?= tests
 
-.PHONY: demo test test-lowest sanitize wheel lint format bench sample-data clean
+.PHONY: demo test test-lowest mutants sanitize wheel lint format bench sample-data clean
 
 # Align the pair of sample_data/ that shows a poster from two sides.
 demo: $(RUNTIME)
@@ -33,6 +33,12 @@ test: lint
 # The tests with the lowest versions that pyproject.toml allows; TESTS="tests/files" for some of them.
 test-lowest: $(LOWEST)/.installed
 	$(LOWEST)/bin/python -m pytest $(TESTS)
+
+# Which changes of the engine's files that differ from SINCE (origin/main, or else HEAD~1) no test of
+# their own notices; FILES="align_cli/engine/geometry/ladder.py" for others.
+mutants: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[mutants]'
+	$(BIN)/python tools/mutants.py --since "$(SINCE)" $(FILES)
 
 # Hostile calls of every kernel at every level, under the sanitizers; `make test` makes fewer.
 sanitize: $(DEVELOP)
