@@ -16,7 +16,14 @@ AUTO: Final = "auto"
 """As a model, the simplest that explains the images; as a start, every one in its turn, until one
 convinces."""
 
-MODEL_NAMES: Final = ("translation", "rigid", "similarity", "affine", "homography")
+MODELS_IN_WORDS: Final = {
+    "translation": "a translation",
+    "rigid": "a rigid motion",
+    "similarity": "a similarity",
+    "affine": "an affine transform",
+    "homography": "a homography",
+}
+MODEL_NAMES: Final = tuple(MODELS_IN_WORDS)
 LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 INTENSITY: Final = "intensity"
 GRADIENT: Final = "gradient"

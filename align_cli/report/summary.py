@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
-from align_cli.engine.options import INTENSITY
+from align_cli.engine.options import INTENSITY, MODELS_IN_WORDS
 from align_cli.files.errors import printable
 
 if TYPE_CHECKING:
@@ -25,14 +25,6 @@ LEAST_SIGMA_PX: Final = 1e-4
 
 WORTH_TELLING_PX: Final = 1.0
 """A systematic remainder up to this is within what a reader takes for aligned."""
-
-WITH_ARTICLE: Final = {
-    "translation": "a translation",
-    "rigid": "a rigid motion",
-    "similarity": "a similarity",
-    "affine": "an affine transform",
-    "homography": "a homography",
-}
 
 PLAIN: Final = (1e-3, 1e6)
 """Measures from the first to below the second are given with four decimals."""
@@ -238,7 +230,7 @@ def _systematic(told: Displacements, alignment: Alignment) -> str:
     off = f"up to {told.systematic_px:.1f} px off {where}"
     if told.explained_by is None:
         return f"{off}, which no homography explains (lens, paper)"
-    article, name = WITH_ARTICLE[told.explained_by].split(maxsplit=1)
+    article, name = MODELS_IN_WORDS[told.explained_by].split(maxsplit=1)
     if told.explained_by == alignment.model:
         article = "another"
     return f"{off}; {article} {name} explains it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from align_cli.engine.geometry.coordinates import Size
-from align_cli.engine.geometry.models import MODELS, MotionModel
+from align_cli.engine.geometry.models import MODELS, MotionModel, contains
 
 PROJECTIVE_SIDE: Final = 40
 """Levels whose shorter side is below this carry too few pixels for more than an affine warp."""
@@ -19,5 +19,6 @@ def ladder(model: MotionModel, size: Size, *, coarsest: bool = False) -> list[Mo
     viewpoint over bricks: without the climb robust weights lock onto the wrong bricks.
     """
     limit = MODELS["affine"].size if min(size) < PROJECTIVE_SIDE else model.size
-    allowed = [step for step in MODELS.values() if step.size <= min(limit, model.size)]
+    fitting = [step for step in MODELS.values() if step.size <= min(limit, model.size)]
+    allowed = [step for step in fitting if contains(model.name, step.name)]
     return allowed if coarsest else allowed[-1:]

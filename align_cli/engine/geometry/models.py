@@ -6,14 +6,14 @@ small warps by multiplying matrices (``W <- W @ inv(D)``), so a model needs no f
 composition: all five form groups, and the product of two members is a member.
 
 Adding a model means adding one entry to ``MODELS``, and its name where names are kept without numpy
-(``options.MODEL_NAMES``) and in the published schema; tests keep the three equal.
+(``options.MODELS_IN_WORDS``) and in the published schema; tests keep the three equal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Final
 
 import numpy as np
@@ -191,6 +191,14 @@ MODELS: Final[dict[str, MotionModel]] = {
 
 LARGEST: Final = tuple(MODELS)[-1]
 """The name of the one with the most."""
+
+
+@cache
+def contains(name: str, other: str) -> bool:
+    """Whether every member of the second model is one of the first, too."""
+    whole, part = MODELS[name], MODELS[other]
+    both = np.vstack([whole.of_homography, part.of_homography])
+    return int(np.linalg.matrix_rank(both)) == whole.size
 
 
 def nearest(model: MotionModel, matrix: Matrix, size: Size) -> Matrix:

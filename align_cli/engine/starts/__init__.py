@@ -1,20 +1,18 @@
 """First guesses: where the solver may begin, in the order of what they cost.
 
 All guesses are warps ``W``: target pixel -> source pixel, at full size. A start only proposes;
-``align_cli.engine.search`` tries what it proposes and decides. Adding one means adding a file, an
-entry here, and its name to ``options.START_NAMES``, which has the names without numpy.
+``align_cli.engine.search`` tries what it proposes and decides. Adding one means adding a file with
+``guesses``, and its name, without numpy, to ``options.START_NAMES``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Final
 
-import numpy as np
-
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.options import POSES
-from align_cli.engine.starts import features, fourier, poses, template, tilted, translation
+from align_cli.engine.options import POSES, START_NAMES
 from align_cli.engine.starts.given import GIVEN, chosen_starts, starting_warp
 from align_cli.engine.starts.views import Views
 
@@ -26,20 +24,10 @@ IDENTITY: Final = "identity"
 Guesses = Callable[[Views], Iterator[Matrix]]
 
 
-def _identity(_: Views) -> Iterator[Matrix]:
-    yield np.eye(3)
-
-
 STARTS: Final[dict[str, Guesses]] = {
-    IDENTITY: _identity,
-    "translation": translation.guesses,
-    "template": template.guesses,
-    "fourier": fourier.guesses,
-    "features": features.guesses,
-    POSES: poses.guesses,
-    "tilted": tilted.guesses,
+    name: import_module(f"{__name__}.{name}").guesses for name in START_NAMES
 }
-"""Every start by name."""
+"""Every start by name, which is that of its file too."""
 
 COSTLY: Final = (POSES, "tilted")
 """Those that are asked after all others, whatever is compared."""

@@ -5,7 +5,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.geometry.coordinates import corners, inverse, map_points
-from align_cli.engine.geometry.models import MODELS, MONOMIALS, MotionModel, describe, nearest
+from align_cli.engine.geometry.models import (
+    MODELS,
+    MONOMIALS,
+    MotionModel,
+    contains,
+    describe,
+    nearest,
+)
 from align_cli.engine.solver.gauss_newton import compose_inverse
 from tests.scenes import MODEL_NAMES, about, motion
 
@@ -225,3 +232,9 @@ def test_describe_a_homography_by_its_derivative_at_the_centre() -> None:
     assert terms["scale"] == pytest.approx(np.sqrt(determinant))
     assert terms["perspective"] == (matrix[2, 0], matrix[2, 1])
     assert terms["shift_at_origin_px"] == pytest.approx((matrix[0, 2], matrix[1, 2]))
+
+
+def test_every_model_contains_those_with_fewer_parameters_and_no_others() -> None:
+    names = list(MODELS)
+    for i, name in enumerate(names):
+        assert [contains(name, other) for other in names] == [j <= i for j in range(len(names))]
