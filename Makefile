@@ -17,7 +17,7 @@ OLDEST = $(shell python3.10 -c 'import sys; print(sys.executable)' 2>/dev/null)
 LOWEST_PYTHON ?= $(or $(OLDEST),$(PYTHON))
 TESTS ?= tests
 
-.PHONY: demo test test-lowest mutants sanitize wheel lint format bench sample-data clean
+.PHONY: demo test test-lowest mutants sanitize wheel lint format bench sample-data picture clean
 
 # Align the pair of sample_data/ that shows a poster from two sides.
 demo: $(RUNTIME)
@@ -61,7 +61,7 @@ format: $(DEVELOP)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The figures that README.md and docs/ quote.
+# The figures that docs/ quote.
 bench: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python -m benchmarks.real_pairs
@@ -89,6 +89,10 @@ bench: $(DEVELOP)
 sample-data: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[bench]'
 	$(BIN)/python sample_data/make.py
+
+# The picture of README.md.
+picture: $(RUNTIME)
+	$(BIN)/python docs/images/make.py
 
 clean:
 	rm -rf $(VENV) demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
