@@ -175,7 +175,7 @@ class Aligner:
             return self._simplest(source, mask, init, progress)
         if isinstance(init, str) and init == POSES and self.options.similarity == INTENSITY:
             raise ValueError(
-                f"init {POSES!r} compares the orientation of edges; choose similarity "
+                f"init {POSES!r} compares edge orientations; choose similarity "
                 f"{GRADIENT!r} or {AUTO!r} with it"
             )
         starts, begin = chosen_starts(init, self.model, self.target_size)

@@ -79,7 +79,7 @@ def check(
     )
     if model == AUTO:
         raise ValueError(
-            f"a transform is judged against one model; choose one of {', '.join(MODELS)}"
+            f"a transform is tested against one model; choose one of {', '.join(MODELS)}"
         )
     given = transform if isinstance(transform, Transform) else Transform.from_matrix(transform)
     described = MODELS[max(model, given.model, key=list(MODELS).index)]

@@ -1,4 +1,4 @@
-"""The closing words of a run, for people."""
+"""The closing lines of a run, for people."""
 
 from __future__ import annotations
 
@@ -67,8 +67,8 @@ def closing_line(
         wrote = [f"wrote {files}"] if files else []
         ends = wrote if checked else ["; ".join(["no image was written", *wrote])]
         if outcome.doubtful:
-            does = "takes it" if checked else "writes the image"
-            ends.append(f"--accept-doubtful {does} all the same")
+            does = "accepts this result" if checked else "writes the image anyway"
+            ends.append(f"--accept-doubtful {does}")
         return "\n".join([f"{who}{name} ({model}): {outcome.sentence}", *ends])
     lines = [
         f"{who}{outcome.verdict.value} ({model}): {'mirrored, ' if alignment.mirrored else ''}"
@@ -149,7 +149,7 @@ def motion_in_words(parameters: Parameters) -> str:
         _shear(parameters.get("shear")),
         _perspective(parameters.get("perspective")),
     ]
-    return ", ".join(phrase for phrase in phrases if phrase) or "nothing moved"
+    return ", ".join(phrase for phrase in phrases if phrase) or "no motion"
 
 
 def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> str:
@@ -186,14 +186,14 @@ def displacement_figures(alignment: Alignment) -> str:
         return ""
     matched, asked = int(told.field.matched.sum()), len(told.field)
     lines = [
-        f"tiles: {told.tiles} textured, {told.sampled} asked, {told.stationary} stationary, "
-        f"log10 of false alarms {_figure(told.log10_false_alarms)}"
+        f"tiles: {told.tiles} textured, {told.sampled} tested, {told.stationary} stationary, "
+        f"log10 of the number of false alarms {_figure(told.log10_false_alarms)}"
     ]
     if matched:
         shares = (told.within_half_px, told.within_1_px, told.within_2_px)
         lines.append(
-            f"displacements of the {matched} of {asked} that found a match: median "
-            f"{_figure(told.median_px)} px, 95 % {_figure(told.p95_px)} px, largest "
+            f"displacements of the {matched} of {asked} tiles that match: median "
+            f"{_figure(told.median_px)} px, 95th percentile {_figure(told.p95_px)} px, largest "
             f"{_figure(told.largest_px)} px at {_point(told.largest_at_px)}; within 0.5, 1, 2 px "
             f"{', '.join(map(_percent, shares))}"
         )
@@ -216,7 +216,7 @@ def _near(told: Displacements) -> str:
         f"(median {told.median_px:.2f} px)"
     )
     none = asked - matched
-    return f"{line}; {none} of {asked} textured tiles found none" if none > matched else line
+    return f"{line}; {none} of {asked} textured tiles have no match" if none > matched else line
 
 
 def _systematic(told: Displacements, alignment: Alignment) -> str:
@@ -227,13 +227,13 @@ def _systematic(told: Displacements, alignment: Alignment) -> str:
     from align_cli.engine.displacements.second_motion import place_of  # noqa: PLC0415
 
     where = place_of(np.array([told.systematic_at_px]), alignment.target_size)
-    off = f"up to {told.systematic_px:.1f} px off {where}"
+    off = f"systematic displacement of up to {told.systematic_px:.1f} px {where}"
     if told.explained_by is None:
-        return f"{off}, which no homography explains (lens, paper)"
+        return f"{off}, which no homography explains (lens distortion, curled paper)"
     article, name = MODELS_IN_WORDS[told.explained_by].split(maxsplit=1)
     if told.explained_by == alignment.model:
         article = "another"
-    return f"{off}; {article} {name} explains it"
+    return f"{off}, which {article} {name} explains"
 
 
 def _second_motion(motion: SecondMotion | None) -> str:
@@ -242,7 +242,7 @@ def _second_motion(motion: SecondMotion | None) -> str:
     where = f", {motion.where}," if motion.where else ""
     # On average a motion about its own middle leads nowhere.
     shift = ", ".join(_directions(motion.shift_px, 1))
-    words = f"{_share(motion.share)} of the texture{where} does not move with the rest"
+    words = f"{_share(motion.share)} of the texture{where} has a second motion"
     return f"{words} ({shift})" if shift else words
 
 
@@ -250,8 +250,8 @@ def _fixed_pattern(pattern: FixedPattern | None) -> str:
     if pattern is None:
         return ""
     return (
-        f"{_share(pattern.share)} of the image stays with the sensor ({', '.join(pattern.kinds)}) "
-        "and was left out; --keep-fixed-pattern keeps it"
+        f"{_share(pattern.share)} of the image is a fixed pattern of the sensor "
+        f"({', '.join(pattern.kinds)}) and was excluded; --keep-fixed-pattern includes it"
     )
 
 

@@ -384,7 +384,7 @@ class TestDoubtful:
             "grid.png -> b.png: doubtful (translation): the images may be aligned, but"
         )
         assert second == "no image was written; wrote grid_aligned.json"
-        assert third == "--accept-doubtful writes the image all the same"
+        assert third == "--accept-doubtful writes the image anyway"
         assert "or try" not in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
@@ -401,7 +401,7 @@ class TestDoubtful:
         result = imalign("-m", "translation", "--accept-doubtful", "grid.png", "b.png")
         assert result.returncode == 0, result.stderr
         assert result.stderr.startswith("grid.png -> b.png: doubtful (translation): shifted 3.3")
-        assert "repeats itself every 22 px" in result.stderr
+        assert "is periodic (period 22 px" in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
         assert document["options"]["accept_doubtful"] is True
@@ -476,9 +476,9 @@ def test_a_mirrored_pair_is_told_of_allow_flip_which_aligns_it(
     ("limit", "words"),
     [
         (("--max-shift", "1"), "at most 1 px allowed"),
-        (("--max-rotation", "1.5"), "turned by 2 degrees, at most 1.5 allowed"),
-        (("--min-overlap", "0.99"), "at least 0.99 needed"),
-        (("--min-score", "1"), "at least 1 needed"),
+        (("--max-rotation", "1.5"), "rotated by 2 degrees, at most 1.5 allowed"),
+        (("--min-overlap", "0.99"), "at least 0.99 required"),
+        (("--min-score", "1"), "at least 1 required"),
     ],
 )
 def test_a_limit_that_is_exceeded_fails_with_both_numbers(

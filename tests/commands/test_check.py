@@ -253,7 +253,7 @@ def test_source_and_target_in_the_wrong_order_are_told_so(
 def test_verbose_adds_the_figures(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
     said = imalign("check", saved(tmp_path), "a.png", "b.png", "-v").stderr
     assert said.startswith("tiles: ")
-    assert "found a match: median 0.0" in said
+    assert "tiles that match: median 0.0" in said
 
 
 def test_a_transform_that_folds_the_source_is_an_input_fault(
@@ -278,7 +278,7 @@ def test_a_doubtful_one_can_be_accepted(
     arguments = ["check", saved(tmp_path), "a.png", "b.png"]
     refused = CliRunner().invoke(cli, arguments)
     assert refused.exit_code == 1
-    assert "--accept-doubtful takes it all the same" in refused.stderr
+    assert "--accept-doubtful accepts this result" in refused.stderr
     accepted = CliRunner().invoke(cli, [*arguments, "--accept-doubtful"])
     assert accepted.exit_code == 0
     assert "doubtful (homography): shifted" in accepted.stderr

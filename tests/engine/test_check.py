@@ -166,7 +166,7 @@ def test_the_model_that_it_is_judged_against() -> None:
     found = check(moved, target(), nearest, model="rigid")
     assert found.model == "rigid"
     assert found.outcome.status is Status.MODEL_TOO_SIMPLE, found.outcome.sentence
-    assert "the affine model explains" in reasons(found)
+    assert "is explained by the affine model" in reasons(found)
     assert "angle_deg" in found.parameters
     accepted = check(moved, target(), nearest, model="rigid", accept_residual=4.0)
     assert accepted.outcome.aligned, accepted.outcome.sentence

@@ -40,7 +40,7 @@ def test_a_sunburst_has_no_scale_so_a_rigid_motion_is_used(model: str) -> None:
     found = align(sunburst(6.0, 0.0, 1), sunburst(0.0, 0.0, 2), model=model)
     assert found.outcome.aligned, found.outcome.sentence
     assert found.model == "rigid"
-    assert f"does not fix every parameter of the {model} model" in found.outcome.sentence
+    assert f"does not determine every parameter of the {model} model" in found.outcome.sentence
     assert "(rigid)" in found.outcome.sentence
     assert_allclose(found.source_to_target, shift(-6.0, 0.0), atol=0.05)
     assert found.parameters["shift_px"] == pytest.approx((-6.0, 0.0), abs=0.05)
@@ -93,8 +93,8 @@ def test_where_too_few_tiles_tell_whether_a_simpler_model_is_enough_it_is_doubtf
 ) -> None:
     found, off_px = reported(case)
     assert found.outcome.doubtful
-    assert "too few tiles to tell" in found.outcome.sentence
-    assert "does not fix every parameter of the homography model" in found.outcome.sentence
+    assert "too few tiles to test" in found.outcome.sentence
+    assert "does not determine every parameter of the homography model" in found.outcome.sentence
     assert found.model != "homography"
     assert off_px < 0.2
 

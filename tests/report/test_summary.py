@@ -141,25 +141,25 @@ def test_what_cannot_be_measured_is_said_so() -> None:
         ({"shift_px": (0.0, 5.0)}, "shifted 5.00 px down"),
         ({"shift_px": (0.0, -5.0)}, "shifted 5.00 px up"),
         ({"shift_px": (-0.25, 1.26)}, "shifted 0.25 px left and 1.26 px down"),
-        ({"shift_px": (0.004, -0.004)}, "nothing moved"),
+        ({"shift_px": (0.004, -0.004)}, "no motion"),
         ({"shift_px": (math.nan, 1.0)}, "shift not measurable"),
         ({"angle_deg": 90.0}, "turned 90.00 degrees clockwise"),
         ({"angle_deg": -0.05}, "turned 0.05 degrees counter-clockwise"),
-        ({"angle_deg": 0.004}, "nothing moved"),
+        ({"angle_deg": 0.004}, "no motion"),
         ({"angle_deg": math.nan}, "rotation not measurable"),
         ({"scale": 0.5}, "scaled x0.5000"),
         ({"scale": 10.0}, "scaled x10.0000"),
-        ({"scale": 1.00004}, "nothing moved"),
+        ({"scale": 1.00004}, "no motion"),
         ({"scale": math.nan}, "scale not measurable"),
         ({"scale": 1.0, "scale_x": 1.02, "scale_y": 0.98}, "scaled x1.0200 in x and x0.9800 in y"),
         ({"scale": 1.02, "scale_x": 1.02, "scale_y": 1.02}, "scaled x1.0200"),
         ({"shear": -0.0125}, "sheared by -0.0125"),
-        ({"shear": 0.00004}, "nothing moved"),
+        ({"shear": 0.00004}, "no motion"),
         ({"perspective": (0.0, -2e-5)}, "with perspective"),
-        ({"perspective": (1e-9, -1e-9)}, "nothing moved"),
+        ({"perspective": (1e-9, -1e-9)}, "no motion"),
         ({"perspective": (0.0, math.nan)}, "perspective not measurable"),
-        ({"shift_at_origin_px": (3.0, 4.0)}, "nothing moved"),
-        ({}, "nothing moved"),
+        ({"shift_at_origin_px": (3.0, 4.0)}, "no motion"),
+        ({}, "no motion"),
     ],
 )
 def test_motion_in_words(parameters: Mapping[str, float | tuple[float, float]], words: str) -> None:
@@ -174,7 +174,7 @@ def test_a_doubtful_one_names_no_numbers_until_it_is_accepted() -> None:
     assert words == (
         "doubtful (similarity): It may be, but.\n"
         "no image was written; wrote a_aligned.json\n"
-        "--accept-doubtful writes the image all the same"
+        "--accept-doubtful writes the image anyway"
     )
     words = closing_line(finished(outcome=DOUBTFUL), written=["a_aligned.png"], accepted=True)
     first, second, third, last = words.splitlines()
@@ -234,12 +234,12 @@ def test_where_most_textured_tiles_find_no_match_that_is_said(matched: int, said
     (line,) = displacements_in_words(
         replace(finished(), displacements=replace(told(), field=field))
     )
-    assert (f"; {110 - matched} of 110 textured tiles found none" in line) is said
+    assert (f"; {110 - matched} of 110 textured tiles have no match" in line) is said
 
 
 def test_why_a_simpler_model_was_used_is_said_where_it_is_aligned() -> None:
     found = replace(finished(), displacements=told())
-    why = "this texture does not fix the scale, so a model with fewer was used (rigid)"
+    why = "the texture does not determine the scale, so a simpler model was used (rigid)"
     simpler = Outcome(Status.CONVERGED, f"the images are aligned; {why}")
     assert displacements_in_words(replace(found, outcome=simpler))[0] == why
     doubted = Outcome(Status.UNCERTAIN, "it may be; or not", ("loose",), doubtful=True)
@@ -255,37 +255,40 @@ def test_where_no_tile_found_a_match_nothing_is_said_of_them() -> None:
     [
         (
             {"systematic_px": 4.21, "explained_by": "homography"},
-            "up to 4.2 px off in the lower right; a homography explains it",
+            "systematic displacement of up to 4.2 px in the lower right, which a homography "
+            "explains",
         ),
         (
             {"systematic_px": 1.06, "explained_by": "affine", "systematic_at_px": (200.0, 0.0)},
-            "up to 1.1 px off at the top; an affine transform explains it",
+            "systematic displacement of up to 1.1 px at the top, which an affine transform "
+            "explains",
         ),
         (
             {"systematic_px": 4.21, "explained_by": "similarity"},
-            "up to 4.2 px off in the lower right; another similarity explains it",
+            "systematic displacement of up to 4.2 px in the lower right, which another similarity "
+            "explains",
         ),
         (
             {"systematic_px": 4.21},
-            "up to 4.2 px off in the lower right, which no homography explains (lens, paper)",
+            "systematic displacement of up to 4.2 px in the lower right, which no homography "
+            "explains (lens distortion, curled paper)",
         ),
         (
             {"second_motion": SecondMotion(0.178, (12.0, -0.4), (200.0, 20.0), "at the top")},
-            "18 % of the texture, at the top, does not move with the rest "
-            "(12.0 px right, 0.4 px up)",
+            "18 % of the texture, at the top, has a second motion (12.0 px right, 0.4 px up)",
         ),
         (
             {"second_motion": SecondMotion(0.2, (0.04, -0.01), (200.0, 20.0), "in the middle")},
-            "20 % of the texture, in the middle, does not move with the rest",
+            "20 % of the texture, in the middle, has a second motion",
         ),
         (
             {"second_motion": SecondMotion(0.3, (-3.0, 0.02), (200.0, 20.0), "")},
-            "30 % of the texture does not move with the rest (3.0 px left)",
+            "30 % of the texture has a second motion (3.0 px left)",
         ),
         (
             {"fixed_pattern": FixedPattern(("isolated pixels", "8x8 block edges"), 0.0031)},
-            "0.3 % of the image stays with the sensor (isolated pixels, 8x8 block edges) and was "
-            "left out; --keep-fixed-pattern keeps it",
+            "0.3 % of the image is a fixed pattern of the sensor (isolated pixels, 8x8 block "
+            "edges) and was excluded; --keep-fixed-pattern includes it",
         ),
     ],
 )
@@ -316,7 +319,7 @@ def test_a_transform_that_was_only_checked_has_no_image_to_speak_of() -> None:
     assert said.splitlines() == [
         "doubtful (similarity): Half of it fits.",
         "wrote where.png",
-        "--accept-doubtful takes it all the same",
+        "--accept-doubtful accepts this result",
     ]
     assert closing_line(finished(outcome=LOST), written=[], checked=True) == (
         "not aligned (similarity): The estimate ran away; try --model rigid."
@@ -326,9 +329,11 @@ def test_a_transform_that_was_only_checked_has_no_image_to_speak_of() -> None:
 def test_the_figures_for_whoever_wants_more() -> None:
     assert displacement_figures(finished()) == ""
     assert displacement_figures(replace(finished(), displacements=told())) == (
-        "tiles: 130 textured, 110 asked, 98 stationary, log10 of false alarms -41.4\n"
-        "displacements of the 100 of 110 that found a match: median 0.084 px, 95 % 0.91 px, "
-        "largest 5.13 px at (310, 20); within 0.5, 1, 2 px 90.0 %, 96.0 %, 100.0 %"
+        "tiles: 130 textured, 110 tested, 98 stationary, "
+        "log10 of the number of false alarms -41.4\n"
+        "displacements of the 100 of 110 tiles that match: median 0.084 px, "
+        "95th percentile 0.91 px, largest 5.13 px at (310, 20); "
+        "within 0.5, 1, 2 px 90.0 %, 96.0 %, 100.0 %"
     )
 
 

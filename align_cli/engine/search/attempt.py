@@ -145,8 +145,8 @@ class Attempt:
             if uncertainty is None or uncertainty.mean_px > own.allowed_px:
                 return None
         sentence = (
-            f"the images are aligned; this texture does not fix every parameter of the "
-            f"{richer.model.name} model, so a model with fewer was used ({self.model.name})"
+            "the images are aligned; the texture does not determine every parameter of the "
+            f"{richer.model.name} model, so a simpler model was used ({self.model.name})"
         )
         outcome = replace(self.outcome, sentence=sentence)
         return replace(self, assessment=replace(own, outcome=outcome, uncertainty=uncertainty))
@@ -160,8 +160,8 @@ class Attempt:
         if not self.aligned or self.assessment.tested or richer.assessment.displacements:
             return None
         words = (
-            f"the texture does not fix every parameter of the {richer.model.name} model, and has "
-            f"too few tiles to tell whether the {self.model.name} model is enough"
+            f"the texture does not determine every parameter of the {richer.model.name} model, and "
+            f"there are too few tiles to test whether the {self.model.name} model is sufficient"
         )
         outcome = messages.outcome([Objection(Status.UNCERTAIN, words)], model=richer.model.name)
         return replace(self, assessment=replace(self.assessment, outcome=outcome))

@@ -68,7 +68,7 @@ def without_fixed_pattern(first: Attempt, starts: Sequence[str], begin: Matrix) 
     ):
         return replace(second, assessment=second.assessment.without(pattern))
     if first.aligned and not second.aligned and _refuted(seen_clean, first):
-        words = "the rest of the texture does not follow"
+        words = "the rest of the texture does not match"
         outcome = resting_on(pattern, words, first.model.name)
         return replace(first, assessment=first.assessment.with_doubt(outcome))
     return first
@@ -99,7 +99,7 @@ def doubted(
     away = second.aligned and second.lies_away_from(warp)
     if not (away and outvotes(IntensityView(pair, second.gain), second.warp, pattern)):
         return assessment
-    words = "without it another motion has the evidence"
+    words = "without it another transform matches"
     outcome = resting_on(pattern, words, options.model, solved=False)
     return assessment.with_doubt(outcome)
 
@@ -109,7 +109,7 @@ def resting_on(pattern: FixedPattern, words: str, model: str, *, solved: bool = 
     kinds = ", ".join(record_of(pattern).kinds)
     objection = Objection(
         Status.SECOND_MOTION,
-        f"what agrees may belong to the sensor ({kinds} at the same pixels of both images), and "
+        f"the match may rest on a fixed pattern ({kinds} at the same pixels of both images), and "
         f"{words}",
     )
     return messages.outcome([objection], model=model, solved=solved)

@@ -162,11 +162,11 @@ def assess(
         accepted_px=accept_residual or 0.0,
     )
     if evidence is None and answer.overlap <= 0.0:
-        words = "the source covers nothing of the target"
+        words = "the source and the target do not overlap"
         found = [Objection(Status.TOO_LITTLE_OVERLAP, words, refutes=True)]
         return Assessment(_outcome(found, answer))
     if evidence is None:
-        words = "what the source covers of the target has no texture that stands out of its noise"
+        words = "the overlap has no texture above the noise"
         found = [Objection(Status.SINGULAR, words, refutes=True)]
         return Assessment(_outcome(found, answer))
     left = remaining(answer.model, evidence, answer.warp, view.target_size, view.source_size)
@@ -194,8 +194,10 @@ def assess(
         objections += _of_place(answer, repeat, view)
         objections += _of_frame(answer, evidence, view)
     if circles:
-        step = last.last_step_px
-        words = f"the solver did not converge within its iterations (last step {step:.3g} px)"
+        words = (
+            f"the solver did not converge within {last.iterations} iterations "
+            f"(last step {last.last_step_px:.3g} px)"
+        )
         objections.append(Objection(Status.ITERATION_LIMIT, words))
     return Assessment(
         outcome=_outcome(objections, answer, left.explained_by),
@@ -219,40 +221,42 @@ def _of_agreement(evidence: Evidence, left: Remaining, model: MotionModel) -> li
     found = []
     weak = evidence.log10_false_alarms
     if weak > EVIDENCE and evidence.ambiguous:
-        words = "the texture repeats itself, so that the source fits in other places as well"
+        words = "the texture is periodic: other positions of the source match equally well"
         found.append(Objection(Status.AMBIGUOUS, words))
     elif weak > EVIDENCE and evidence.stationary >= NEARLY_ALL * evidence.asked:
         words = (
-            f"what the source covers of the target has {evidence.asked} textured tiles, too few to "
-            "tell agreement from an accident (number of false alarms "
-            f"{10.0 ** min(weak, 3.0):.2g}, {10.0**EVIDENCE:g} allowed)"
+            f"the overlap has {evidence.asked} textured tiles, too few to tell a true match from a "
+            f"chance match (number of false alarms {10.0 ** min(weak, 3.0):.2g}, at most "
+            f"{10.0**EVIDENCE:g} allowed)"
         )
         refutes = weak > SOME_EVIDENCE
         found.append(Objection(Status.NO_AGREEMENT, words, refutes, messages.MORE_TEXTURE))
     elif weak > EVIDENCE:
         words = (
-            f"only {evidence.stationary} of {evidence.asked} textured tiles of the target fit best "
-            "where they lie, which may be an accident (number of false alarms "
-            f"{10.0 ** min(weak, 3.0):.2g}, {10.0**EVIDENCE:g} allowed)"
+            f"only {evidence.stationary} of {evidence.asked} textured tiles match best at zero "
+            "displacement, which may be chance (number of false alarms "
+            f"{10.0 ** min(weak, 3.0):.2g}, at most {10.0**EVIDENCE:g} allowed)"
         )
         found.append(Objection(Status.NO_AGREEMENT, words, refutes=weak > SOME_EVIDENCE))
     elif weak > (needed := _needed(evidence)):
         words = (
-            f"only {evidence.stationary} of {evidence.asked} textured tiles of the target fit best "
-            f"where they lie, which is little evidence (number of false alarms {10.0**weak:.2g}, "
-            f"{10.0**needed:.2g} allowed where so few do)"
+            f"only {evidence.stationary} of {evidence.asked} textured tiles match best at zero "
+            f"displacement, which is weak evidence (number of false alarms {10.0**weak:.2g}, at "
+            f"most {10.0**needed:.2g} allowed at this inlier fraction)"
         )
         found.append(Objection(Status.NO_AGREEMENT, words))
     following = min(evidence.following, left.following)
     richer = left.explained_by not in (None, model.name)
     if (evidence.matches or evidence.away) and following < MAJORITY and not richer:
         words = (
-            f"only {following:.0%} of the texture that finds a match in the source lies "
-            f"within {evidence.allowed_px:.2g} px of its match"
+            f"only {following:.0%} of the matched texture are inliers "
+            f"(displaced by at most {evidence.allowed_px:.2g} px)"
         )
         if evidence.away:
             x, y = evidence.away_px
-            words += f"; {evidence.away:.0%} of the texture is found x {x:+.3g}, y {y:+.3g} px away"
+            words += (
+                f"; {evidence.away:.0%} of the texture is displaced by x {x:+.3g}, y {y:+.3g} px"
+            )
         refutes = following < HARDLY_ANY
         found.append(Objection(Status.SECOND_MOTION, words, refutes=refutes))
     return found
@@ -285,7 +289,7 @@ def _of_model(
             if left.explained_by == model
             else f"the {left.explained_by} model"
         )
-        words = f"up to {left.px:.3g} px are left between the images {where}, which {by} explains"
+        words = f"a residual displacement of up to {left.px:.3g} px {where} is explained by {by}"
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
     known = left.matches is not None and len(left.matches) >= FEWEST_TILES
     shift = quantile(left.matches.displacement, 0.5) if left.matches and known else (0.0, 0.0)
@@ -295,8 +299,8 @@ def _of_model(
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
     if not found and left.second is not None and left.rival >= RIVAL:
         words = (
-            f"{left.second.share:.0%} of the texture, {left.second.where}, moves by itself, by "
-            f"{left.second.length_px:.3g} px"
+            f"{left.second.share:.0%} of the texture, {left.second.where}, has a motion of its own "
+            f"({left.second.length_px:.3g} px)"
         )
         found.append(Objection(Status.SECOND_MOTION, words))
     return found
@@ -314,8 +318,9 @@ def _of_frame(answer: Answer, evidence: Evidence, view: PairView) -> list[Object
     if at_own_pixel(evidence.field, answer.warp) <= MAJORITY:
         return []
     words = (
-        "what agrees lies at the same pixels of both images, as a frame or a caption does, and "
-        f"only {evidence.stationary} of {evidence.asked} textured tiles fit best where they lie"
+        "the matching texture is at the same pixels of both images, as a frame or a caption is, "
+        f"and only {evidence.stationary} of {evidence.asked} textured tiles match best at zero "
+        "displacement"
     )
     return [Objection(Status.SECOND_MOTION, words)]
 
@@ -326,17 +331,17 @@ def _of_certainty(
     """Does the texture fix the transform?"""
     found = []
     if blind:
-        words = f"the texture does not fix every parameter of the {answer.model.name} model"
+        words = f"the texture does not determine every parameter of the {answer.model.name} model"
         found.append(Objection(Status.UNCERTAIN, words))
     elif uncertainty is None:
         # Evidence within a pixel of a coarse level needs a covariance that bridges the gap.
         if evidence.pixel_px > evidence.allowed_px:
-            words = "there is too little texture to tell how exactly it fixes the transform"
+            words = "there is too little texture to estimate the uncertainty of the transform"
             found.append(Objection(Status.UNCERTAIN, words))
     elif uncertainty.mean_px > evidence.allowed_px:
         words = (
-            f"the texture fixes the transform only to {uncertainty.mean_px:.2g} px "
-            f"({evidence.allowed_px:.2g} px allowed)"
+            f"the texture determines the transform only to {uncertainty.mean_px:.2g} px "
+            f"(standard deviation, at most {evidence.allowed_px:.2g} px allowed)"
         )
         found.append(Objection(Status.UNCERTAIN, words))
     return found
@@ -350,8 +355,8 @@ def _of_remainder(
     if found or uncertainty is None or uncertainty.mean_px <= most:
         return []
     words = (
-        "what no motion model explains leaves the transform uncertain by "
-        f"{uncertainty.mean_px:.2g} px ({most:.2g} px allowed)"
+        "displacements that no motion model explains make the transform uncertain by "
+        f"{uncertainty.mean_px:.2g} px (standard deviation, at most {most:.2g} px allowed)"
     )
     return [Objection(Status.UNCERTAIN, words, advice=messages.MASKS)]
 
@@ -362,12 +367,12 @@ def _of_place(answer: Answer, repeat: Repeat | None, view: PairView) -> list[Obj
     if repeat is not None and not _meant(answer, repeat):
         x, y = repeat.shift_px
         words = (
-            f"the target repeats itself every {repeat.length_px:.3g} px (x {x:+.3g}, y {y:+.3g}), "
-            "so that the source fits in other places as well"
+            f"the target is periodic (period {repeat.length_px:.3g} px: x {x:+.3g}, y {y:+.3g}): "
+            "other positions of the source match equally well"
         )
         found.append(Objection(Status.AMBIGUOUS, words))
     if not plausible(answer.warp, view.target_size):
-        words = "the transform mirrors the target, or its horizon crosses it"
+        words = "the transform mirrors the target, or its horizon crosses the target"
         found.append(Objection(Status.DIVERGED, words))
     return found
 

@@ -61,18 +61,18 @@ def _shear(parameters: Parameters, _: Quality) -> float:
 
 LIMITS: Final = (
     Limit("max_shift", "shifted by {0} px, at most {1:g} px allowed", _shift),
-    Limit("max_rotation", "turned by {0} degrees, at most {1:g} allowed", _rotation),
+    Limit("max_rotation", "rotated by {0} degrees, at most {1:g} allowed", _rotation),
     Limit("max_scale", "scaled by a factor of {0}, at most {1:g} allowed", _scale),
     Limit("max_shear", "sheared by {0}, at most {1:g} allowed", _shear),
     Limit(
         "min_overlap",
-        "overlap {0}, at least {1:g} needed",
+        "overlap {0}, at least {1:g} required",
         lambda _, quality: quality.overlap,
         most=False,
     ),
     Limit(
         "min_score",
-        "ZNCC {0}, at least {1:g} needed",
+        "ZNCC {0}, at least {1:g} required",
         lambda _, quality: quality.after.zncc,
         most=False,
     ),
@@ -118,7 +118,7 @@ def within_limits(
         return outcome
     sentence = (
         f"the transform exceeds a limit: {'; '.join(reasons)}: "
-        "widen the limit if that is to be expected, or give a start nearer to the answer"
+        "relax the limit if this result is expected, or give a better initial transform (--init)"
     )
     return Outcome(Status.LIMIT_EXCEEDED, sentence, reasons)
 

@@ -1,4 +1,4 @@
-"""The words of a verdict: the cause, what was measured, and what to try."""
+"""The messages of a verdict: the cause, the measured value, and what to try next."""
 
 from __future__ import annotations
 
@@ -11,54 +11,65 @@ import numpy as np
 from align_cli.engine.options import MODEL_NAMES
 from align_cli.engine.records import LevelRecord, Outcome, Status
 
-ADVICE: Final = "give an initial transform nearer to the answer (--init), or another motion model"
+ADVICE: Final = "give a better initial transform (--init), or another motion model (-m)"
 
-MASKS: Final = "leave out what does not move with the scene (--roi, --source-mask, --target-mask)"
+MASKS: Final = "mask what does not move with the scene (--roi, --source-mask, --target-mask)"
 
-SOLVE: Final = "let imalign SRC DST find one, or start it from this one (--init)"
+SOLVE: Final = "run imalign SRC DST to estimate a transform, or to refine this one (--init)"
 """Where a transform was given, and nothing was solved for."""
 
-MORE_TEXTURE: Final = "give larger pictures, or pictures with more texture"
+MORE_TEXTURE: Final = "use larger images, or images with more texture"
 
 _ADVICE: Final = {
     Status.NO_AGREEMENT: (
-        "they may show different things, or start too far apart for this solver: " + ADVICE
+        "they may show different scenes, or the initial transform may be too far off: " + ADVICE
     ),
-    Status.SINGULAR: "give a simpler motion model, or pictures with more texture",
-    Status.AMBIGUOUS: "give an initial transform near to the answer that is meant (--init)",
+    Status.SINGULAR: "use a simpler motion model (-m), or images with more texture",
+    Status.AMBIGUOUS: "give an initial transform close to the intended one (--init)",
     Status.SECOND_MOTION: MASKS,
-    Status.MODEL_TOO_SIMPLE: MASKS + ", or allow what is left (--accept-residual PX)",
+    Status.MODEL_TOO_SIMPLE: MASKS
+    + ", or accept this residual displacement (--accept-residual PX)",
     Status.TOO_LITTLE_OVERLAP: ADVICE,
-    Status.UNCERTAIN: "give a simpler motion model (-m)",
-    Status.DIVERGED: "give a simpler motion model, or an initial transform nearer to the answer",
-    Status.ITERATION_LIMIT: "give a simpler motion model, or more iterations (--max-iterations)",
+    Status.UNCERTAIN: "use a simpler motion model (-m)",
+    Status.DIVERGED: "use a simpler motion model (-m), or a better initial transform (--init)",
+    Status.ITERATION_LIMIT: (
+        "use a simpler motion model (-m), or allow more iterations (--max-iterations)"
+    ),
 }
 """What to try, by the first of the objections."""
 
+_WITHOUT_SIMPLER: Final = {
+    Status.SINGULAR: "use images with more texture",
+    Status.UNCERTAIN: ADVICE,
+    Status.DIVERGED: "give a better initial transform (--init)",
+    Status.ITERATION_LIMIT: "allow more iterations (--max-iterations)",
+}
+"""The same for the simplest motion model, where ``_ADVICE`` names a simpler one."""
+
 _SENTENCES: Final = {
     Status.ITERATION_LIMIT: (
-        "the solver did not converge within its iterations (last step {step:.3g} px); the images "
-        "may show different things, or start too far apart: " + ADVICE + ", or more iterations "
-        "(--max-iterations)"
+        "the solver did not converge within {iterations} iterations (last step {step:.3g} px); "
+        "the images may show different scenes, or the initial transform may be too far off: "
+        + ADVICE
+        + ", or allow more iterations (--max-iterations)"
     ),
     Status.SINGULAR: (
-        "what the source covers of the target ({overlap:.0%}) has too little texture to fix every "
-        "parameter of the {model} model: {simpler}give an initial transform nearer to the answer, "
-        "or pictures with more texture"
+        "the overlap ({overlap:.0%} of the target) has too little texture to determine every "
+        "parameter of the {model} model: {simpler}give a better initial transform (--init), or use "
+        "images with more texture"
     ),
     Status.DIVERGED: (
-        "the solver diverged; the images may show different things, or start too far apart: "
-        + ADVICE
+        "the solver diverged; the images may show different scenes, or the initial transform may "
+        "be too far off: " + ADVICE
     ),
     Status.TOO_LITTLE_OVERLAP: (
-        "the source covers too little of the target ({overlap:.0%}): " + ADVICE
+        "the overlap is too small ({overlap:.0%} of the target): " + ADVICE
     ),
     Status.NO_AGREEMENT: (
-        "the details of the images agree nowhere more than by accident; "
-        + _ADVICE[Status.NO_AGREEMENT]
+        "the images match no better than unrelated images would; " + _ADVICE[Status.NO_AGREEMENT]
     ),
 }
-"""Where the solver itself found no answer."""
+"""Where the solver itself found no transform."""
 
 
 @dataclass(frozen=True)
@@ -80,9 +91,13 @@ class Objection:
 
 def unsolved(last: LevelRecord, *, model: str, overlap: float) -> Outcome:
     """The outcome where the solver found no answer; ``last`` is how its last level ended."""
-    simpler = "" if model == MODEL_NAMES[0] else "give a simpler one, "
+    simpler = "" if model == MODEL_NAMES[0] else "use a simpler one (-m), "
     sentence = _SENTENCES[last.status].format(
-        step=last.last_step_px, model=model, simpler=simpler, overlap=overlap
+        step=last.last_step_px,
+        iterations=last.iterations,
+        model=model,
+        simpler=simpler,
+        overlap=overlap,
     )
     return Outcome(last.status, sentence, (sentence,))
 
@@ -109,10 +124,10 @@ def outcome(
     if first.refutes:
         return Outcome(first.status, f"{reasons[0]}: {advice}", reasons)
     if solved and first.advice is None and first.status is Status.NO_AGREEMENT:
-        advice = ADVICE  # that they may show different things is said already
+        advice = ADVICE  # the sentence says already that the images may show different scenes
     sentence = (
-        f"the images may be aligned, but {'; '.join(reasons)}: look at the result before you use "
-        f"it, or {advice}"
+        f"the images may be aligned, but {'; '.join(reasons)}: inspect the result before using it, "
+        f"or {advice}"
     )
     return Outcome(first.status, sentence, reasons, doubtful=True)
 
@@ -130,10 +145,10 @@ def with_nearest(
     """
     x, y = np.round(np.asarray(terms["shift_px"])).tolist()
     init = f"{x + 0.0:.0f},{y + 0.0:.0f},{terms['angle_deg']:.1f},{terms['scale']:.3g}"
-    many = "1 place was" if places == 1 else f"{places} places were"
+    many = "1 candidate transform was" if places == 1 else f"{places} candidate transforms were"
     sentence = (
-        f"{outcome.sentence}; {many} looked at, the best of which is --init={init}, where the "
-        f"images correlate in {share:.0%} of the tiles"
+        f"{outcome.sentence}; {many} evaluated, the best is --init={init}, at which {share:.0%} of "
+        "the tiles correlate"
     )
     return replace(outcome, sentence=sentence)
 
@@ -141,9 +156,7 @@ def with_nearest(
 def _advice(status: Status, model: str, richer: str | None) -> str:
     advice = _ADVICE[status]
     if status is Status.MODEL_TOO_SIMPLE and richer not in (None, model):
-        return f"give -m {richer}, or allow what is left (--accept-residual PX)"
+        return f"use -m {richer}, or accept this residual displacement (--accept-residual PX)"
     if model == MODEL_NAMES[0]:  # there is none simpler than a translation
-        advice = advice.replace("give a simpler motion model, or ", "give ").replace(
-            "give a simpler motion model (-m)", ADVICE
-        )
+        advice = _WITHOUT_SIMPLER.get(status, advice)
     return advice

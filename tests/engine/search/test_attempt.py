@@ -216,9 +216,9 @@ def test_what_failed_is_told_where_a_search_looked(threads: Threads) -> None:
     assert failed.outcome.verdict is Verdict.FAILED
     nearest = inverse(shift(-60.0, 38.0)), Score(3.0, 0.32)
     told = failed.having_looked_at(17, *nearest)
-    assert "17 places" in told.outcome.sentence
+    assert "17 candidate transforms" in told.outcome.sentence
     # As --init takes it, source to target.
-    assert "--init=-60,38,0.0,1, where the images correlate in 32%" in told.outcome.sentence
+    assert "--init=-60,38,0.0,1, at which 32% of the tiles" in told.outcome.sentence
     # What fewer tiles agree in is no advice.
     assert failed.having_looked_at(17, nearest[0], Score(3.0, 0.19)) is failed
     assert aligned.having_looked_at(17, *nearest) is aligned
@@ -270,6 +270,6 @@ def test_how_far_a_richer_model_would_move_the_answer_is_part_of_its_uncertainty
     assert found is not None
     assert found.assessment.uncertainty is not None
     assert found.assessment.uncertainty.mean_px > first.assessment.uncertainty.mean_px + 0.05
-    assert "a model with fewer was used (rigid)" in found.outcome.sentence
+    assert "a simpler model was used (rigid)" in found.outcome.sentence
     # By several pixels: it does not tell where the images lie.
     assert first.instead_of(richer(1.05)) is None

@@ -68,8 +68,8 @@ def test_what_may_rest_on_the_sensor_is_doubtful(solved: bool) -> None:
     found = resting_on(pattern, "the rest does not follow", "rigid", solved=solved)
     assert found.doubtful
     assert found.reasons == (
-        "what agrees may belong to the sensor (isolated pixels at the same pixels of both images), "
-        "and the rest does not follow",
+        "the match may rest on a fixed pattern (isolated pixels at the same pixels of both "
+        "images), and the rest does not follow",
     )
     # Where a transform was given there are no masks to leave out, but another to be found.
     assert ("--roi" in found.sentence) is solved
@@ -164,7 +164,7 @@ def test_an_answer_rests_on_the_sensor_where_the_rest_could_tell_and_does_not_fo
     assert searched == [1] * (clean is not None)
     assert found.outcome.doubtful is doubtful
     assert found.outcome.aligned is not doubtful
-    assert ("belong to the sensor" in found.outcome.sentence) is doubtful
+    assert ("rest on a fixed pattern" in found.outcome.sentence) is doubtful
 
 
 @pytest.mark.parametrize(("places", "looked"), [(STILL_PAIR, True), (MOVED_PAIR, False)])
@@ -219,7 +219,7 @@ def test_another_motion_counts_where_it_outvotes_the_edges_of_what_stays(
     given = check(source, target, np.eye(3), model="translation")
     assert given.outcome.doubtful is holds
     assert given.outcome.aligned is not holds
-    assert ("another motion has the evidence" in given.outcome.sentence) is holds
+    assert ("another transform matches" in given.outcome.sentence) is holds
 
 
 def test_a_given_transform_under_which_nothing_stays_rests_on_no_sensor(

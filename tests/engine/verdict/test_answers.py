@@ -91,7 +91,7 @@ def test_a_model_that_is_too_simple_is_told_with_how_far_it_is_off(name: str) ->
     assert found.outcome.status is Status.MODEL_TOO_SIMPLE
     assert found.displacements is not None
     assert found.displacements.systematic_px == pytest.approx(2.6, rel=0.15)
-    said = f"which the {found.displacements.explained_by} model explains"
+    said = f"is explained by the {found.displacements.explained_by} model"
     assert said in found.outcome.sentence
     for richer in ("similarity", "affine", "homography"):
         assert align(source, target, model=richer).outcome.aligned
@@ -115,7 +115,7 @@ def test_what_shows_something_else_fails(one: str, other: str) -> None:
     found = check(source, target, TRUTH)
     assert found.outcome.verdict is Verdict.FAILED
     assert found.outcome.status is Status.NO_AGREEMENT
-    assert "textured tiles of the target fit best where they lie" in found.outcome.sentence
+    assert "textured tiles match best at zero displacement" in found.outcome.sentence
     assert found.uncertainty is None
 
 
@@ -177,7 +177,7 @@ def test_where_the_target_repeats_itself_only_a_given_start_tells_which_place_wa
     for moved_px, start_given in ((near + 1e-6, True), (near, False)):
         found = assessed(repeat=repeat, moved_px=moved_px, start_given=start_given).outcome
         assert (found.status, found.verdict) == (Status.AMBIGUOUS, Verdict.DOUBTFUL)
-        assert "repeats itself every 50 px (x +30, y +40)" in found.sentence
+        assert "is periodic (period 50 px: x +30, y +40)" in found.sentence
 
 
 @pytest.mark.parametrize("noise", [0.0, 3.0])

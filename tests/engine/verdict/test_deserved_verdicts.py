@@ -50,7 +50,7 @@ def test_on_a_grid_nothing_says_which_of_its_places_was_meant(x: float, model: s
     if model == "translation":
         assert found.outcome.verdict is Verdict.DOUBTFUL
         assert found.outcome.status is Status.AMBIGUOUS
-        assert "repeats itself every 23 px" in found.outcome.sentence
+        assert "is periodic (period 23 px" in found.outcome.sentence
 
 
 def test_unless_a_start_says_it() -> None:

@@ -63,7 +63,7 @@ def test_less_than_needed_exceeds_it(option: str, value: float) -> None:
     found = parameters(np.eye(3))
     assert exceeded(Options(**{option: value}), found, quality()) == ()
     (words,) = exceeded(Options(**{option: value + 0.01}), found, quality())
-    assert f"{value:g}, at least {value + 0.01:g} needed" in words
+    assert f"{value:g}, at least {value + 0.01:g} required" in words
     assert exceeded(Options(**{option: 0.0}), found, quality(np.nan, np.nan))
 
 

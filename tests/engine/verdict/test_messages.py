@@ -56,7 +56,7 @@ def test_every_objection_has_advice(status: Status, model: str, refutes: bool) -
     assert "this is 3 px" in found.sentence
     advice = found.sentence.split("or " if not refutes else ": ", 1)[1]
     assert len(advice) > 20
-    assert "give " in found.sentence or "leave out " in found.sentence
+    assert advice.split()[0] in ("give", "use", "allow", "mask", "they")
     assert "{" not in found.sentence
     if model != SIMPLEST:
         assert OPTIONS.get(status, "") in found.sentence
@@ -86,11 +86,11 @@ def test_what_was_not_solved_has_failed_with_its_cause(status: Status, model: st
     assert "{" not in found.sentence
     assert "--init" in found.sentence or "initial transform" in found.sentence
     shows = {
-        Status.ITERATION_LIMIT: "last step 0.568 px",
+        Status.ITERATION_LIMIT: "within 100 iterations (last step 0.568 px)",
         Status.SINGULAR: f"every parameter of the {model} model",
         Status.DIVERGED: "diverged",
-        Status.TOO_LITTLE_OVERLAP: "(7%)",
-        Status.NO_AGREEMENT: "may show different things",
+        Status.TOO_LITTLE_OVERLAP: "(7% of the target)",
+        Status.NO_AGREEMENT: "may show different scenes",
     }
     assert shows[status] in found.sentence
     assert ("simpler" in found.sentence) == (status is Status.SINGULAR and model != SIMPLEST)
@@ -115,7 +115,7 @@ def test_the_gravest_comes_first_and_all_are_said() -> None:
     assert doubtful.status is Status.AMBIGUOUS
     assert doubtful.verdict is Verdict.DOUBTFUL
     assert doubtful.sentence.startswith(
-        "the images may be aligned, but it repeats itself; it is loose: look at the result"
+        "the images may be aligned, but it repeats itself; it is loose: inspect the result"
     )
     swapped = messages.outcome([other, mild], model="affine")
     assert swapped.status is Status.UNCERTAIN
@@ -128,18 +128,17 @@ def test_where_a_search_looked_is_told_in_the_form_that_init_takes() -> None:
     terms = {"shift_px": (160.4, -38.0), "angle_deg": 12.34, "scale": 0.87}
     told = messages.with_nearest(failed, 17, terms, 0.123)
     assert told.sentence.startswith(failed.sentence)
-    assert "17 places were looked at" in told.sentence
-    assert (
-        "--init=160,-38,12.3,0.87, where the images correlate in 12% of the tiles" in told.sentence
-    )
+    assert "17 candidate transforms were evaluated" in told.sentence
+    assert "--init=160,-38,12.3,0.87, at which 12% of the tiles correlate" in told.sentence
     assert (told.status, told.reasons) == (failed.status, failed.reasons)
-    assert "; 1 place was looked at" in messages.with_nearest(failed, 1, terms, 0.9).sentence
+    alone = messages.with_nearest(failed, 1, terms, 0.9)
+    assert "; 1 candidate transform was evaluated" in alone.sentence
 
 
 @pytest.mark.parametrize("refutes", [False, True])
-def test_what_may_be_right_is_not_told_to_show_different_things(refutes: bool) -> None:
+def test_what_may_be_right_is_not_told_to_show_different_scenes(refutes: bool) -> None:
     found = messages.outcome(
         [Objection(Status.NO_AGREEMENT, "few tiles fit", refutes)], model="rigid"
     )
-    assert ("show different things" in found.sentence) is refutes
+    assert ("show different scenes" in found.sentence) is refutes
     assert "(--init)" in found.sentence
