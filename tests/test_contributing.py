@@ -212,7 +212,7 @@ def test_a_start(copy: Copy) -> None:
         "--json",
         "o.json",
     )
-    copy.refused(*asked, saying="no start of this name")
+    copy.refused(*asked, saying="neither such a file nor such an init")
     copy.add("align_cli/engine/starts/left.py", START)
     copy.insert("align_cli/engine/options.py", '    "tilted",\n', '    "left",\n')
     write_image(copy.folder / "a.png", np.roll(copy.images.target, -40, axis=1))
@@ -225,7 +225,7 @@ def test_a_start(copy: Copy) -> None:
 @section("A format")
 def test_a_format_of_pictures_that_is_written(copy: Copy) -> None:
     asked = ("a.png", "b.png", "-m", "translation", "-o", "o.raw", "--json", "o.json")
-    copy.refused(*asked, saying="names no format")
+    copy.refused(*asked, saying="is not that of an image format that can be written")
     copy.insert(
         "align_cli/files/encode.py",
         '    Format("JPEG"',
@@ -239,7 +239,7 @@ def test_a_format_of_pictures_that_is_written(copy: Copy) -> None:
 def test_a_format_of_pictures_that_is_read(copy: Copy) -> None:
     (copy.folder / "a.raw").write_bytes(b"RAW!" + copy.images.source.tobytes())
     asked = ("a.raw", "b.png", "-m", "translation", "-o", "o.png", "--json", "o.json")
-    copy.refused(*asked, saying="not a picture of a known format")
+    copy.refused(*asked, saying="not an image in a supported format")
     shape = copy.images.source.shape
     copy.insert(
         "align_cli/files/images.py",
@@ -253,7 +253,7 @@ def test_a_format_of_pictures_that_is_read(copy: Copy) -> None:
 @section("A format")
 def test_a_format_of_transforms(copy: Copy) -> None:
     (copy.folder / "t.txt").write_text("1 0 5\n0 1 2\n0 0 1\n")
-    copy.refused("convert", "t.txt", "t.line", saying="means no format")
+    copy.refused("convert", "t.txt", "t.line", saying="matches no transform format")
     copy.add("align_cli/files/transform_formats/one_line.py", TRANSFORM_FORMAT)
     registry = "align_cli/files/transforms.py"
     copy.insert(

@@ -90,8 +90,9 @@ EPILOG = (
     "imalign --init 40,-25,90 turned.png original.png\n\n"
     "Exit codes:\n\n\b\n"
     + "\n".join(f"{code:>3d}  {text}" for code, text in MEANINGS.items())
-    + "\n\nAfter exit code 1 the JSON says why, and no image and no error map are written. An "
-    "output file is complete or absent; whatever a path held before stays until then."
+    + "\n\nWith exit code 1 the JSON contains the reason, and no image and no error map are "
+    "written. Files are replaced atomically: a path keeps its previous content until the new "
+    "file is complete."
 )
 
 
@@ -101,18 +102,18 @@ EPILOG = (
 @path_opt(
     "-o",
     "--output",
-    help="Warped source, in its own dtype and channels, on the target's grid.  "
-    "[default: <SRC stem>_aligned.png, .tif where the dtype needs it]",
+    help="Warped source on the target's grid, in the source's dtype and channels.  "
+    "[default: <SRC stem>_aligned.png, or .tif if the dtype requires it]",
 )
 @path_opt(
     "--json",
     "json_path",
-    help="The transform and all about it; - is stdout.  [default: <SRC stem>_aligned.json]",
+    help="Transform, quality and diagnostics; - is stdout.  [default: <SRC stem>_aligned.json]",
 )
 @path_opt(
     "--error-map",
-    help="What still differs: a heat map (.png), or the signed float32 residual itself, NaN "
-    "outside the overlap (.tif, .npy).  [default: <SRC stem>_aligned_error.png]",
+    help="Residual after alignment: a heat map of its magnitude (.png), or the signed float32 "
+    "residual, NaN outside the overlap (.tif, .npy).  [default: <SRC stem>_aligned_error.png]",
 )
 @displacement_map_opt
 @click.option("--no-image", is_flag=True, help="Do not write the warped image.")
@@ -123,14 +124,15 @@ EPILOG = (
     type=click.Choice((*MODEL_NAMES, AUTO)),
     default=DEFAULTS.model,
     show_default=True,
-    help="Motion model: 2, 3, 4, 6 or 8 parameters; auto: the simplest that explains the images.",
+    help="Motion model, with 2, 3, 4, 6 or 8 parameters; auto: the simplest model that explains "
+    "the images.",
 )
 @click.option(
     "--preset",
     type=click.Choice(PRESET_NAMES),
     default=DEFAULTS.preset,
     show_default=True,
-    help="What to trade time for: "
+    help="Trade-off between speed and accuracy: "
     + "; ".join(f"{name} - {preset.summary}" for name, preset in PRESETS.items())
     + ".",
 )
@@ -139,20 +141,20 @@ EPILOG = (
     type=click.Choice(LOSS_NAMES),
     default=DEFAULTS.loss,
     show_default=True,
-    help="Robust loss; l2 trusts every pixel.",
+    help="Robust loss; l2 gives every pixel the same weight.",
 )
 @click.option(
     "--photometric/--no-photometric",
     default=DEFAULTS.photometric,
     show_default=True,
-    help="Solve for gain and bias of the light too.",
+    help="Also estimate illumination gain and bias.",
 )
 @similarity_opt
 @click.option(
     "--levels",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Pyramid levels.  [default: as many as both images carry]",
+    help="Number of pyramid levels.  [default: as many as both image sizes allow]",
 )
 @click.option(
     "--max-iterations",
@@ -160,14 +162,15 @@ EPILOG = (
     default=DEFAULTS.max_iterations,
     show_default=True,
     metavar="N",
-    help="Limit for each solve of a level: simpler models come first, light that varies last.",
+    help="Iteration limit of each solve. A pyramid level may be solved several times: simpler "
+    "models first, spatially varying illumination last.",
 )
 @click.option(
     "--tolerance",
     type=FiniteFloat(min=0.0, min_open=True),
     metavar="PX",
-    help="Converged when the next step would move no corner by more, in pixels.  "
-    "[default: the preset's]",
+    help="Convergence threshold: the largest displacement of a corner by the last step, in "
+    "pixels.  [default: the preset's]",
 )
 @click.option(
     "--init",
@@ -175,28 +178,28 @@ EPILOG = (
     default=AUTO,
     show_default=True,
     metavar="START",
-    help=f"Where to start: {AUTO}, {', '.join(START_NAMES)}; dx,dy[,angle[,scale]] (pixels and "
-    "degrees, about the centre of SRC); or a file with a source-to-target transform: a JSON that "
-    "imalign wrote, nine numbers, or another format of imalign convert. "
-    f"{AUTO} tries the others in turn until one convinces. A file "
-    f"that is called like one of them: ./{START_NAMES[-1]}.",
+    help=f"Initial transform: {AUTO}, {', '.join(START_NAMES)}; dx,dy[,angle[,scale]] (pixels and "
+    "degrees, about the centre of SRC); or a file with a source-to-target transform: a JSON "
+    "written by imalign, nine numbers, or another format of imalign convert. "
+    f"{AUTO} tries the others in turn until one succeeds. For a file "
+    f"with one of these names, write ./{START_NAMES[-1]}.",
 )
 @click.option(
     "--allow-flip",
     is_flag=True,
-    help="Where SRC cannot be aligned, try its mirror image (a film scanned from behind).",
+    help="If SRC cannot be aligned, try its mirror image (a film scanned from the wrong side).",
 )
 @source_mask_opt
 @target_mask_opt
 @roi_opt
 @ignore_alpha_opt
 @channel_opt
-@limit_opt("--max-shift", "PX", "its centre moved by more pixels")
-@limit_opt("--max-rotation", "DEG", "it turned by more degrees")
-@limit_opt("--max-scale", "FACTOR", "lengths grew, or shrank, by a larger factor")
-@limit_opt("--max-shear", "RATIO", "it is sheared by more")
-@limit_opt("--min-overlap", "SHARE", "it covers less of DST, 0 to 1")
-@limit_opt("--min-score", "ZNCC", "the images correlate less, -1 to 1")
+@limit_opt("--max-shift", "PX", "the centre of SRC moves by more than PX pixels")
+@limit_opt("--max-rotation", "DEG", "SRC rotates by more than DEG degrees")
+@limit_opt("--max-scale", "FACTOR", "lengths grow or shrink by more than FACTOR")
+@limit_opt("--max-shear", "RATIO", "the shear exceeds RATIO")
+@limit_opt("--min-overlap", "SHARE", "SRC covers less than SHARE of DST, 0 to 1")
+@limit_opt("--min-score", "ZNCC", "the ZNCC of the aligned images is below this, -1 to 1")
 @accept_doubtful_opt
 @accept_residual_opt
 @keep_fixed_pattern_opt
@@ -208,7 +211,9 @@ EPILOG = (
 @small_files_opt
 @max_megapixels_opt
 @quiet_opt
-@click.option("-v", "--verbose", is_flag=True, help="Also say what happened on each level.")
+@click.option(
+    "-v", "--verbose", is_flag=True, help="Also print statistics of the pyramid levels and tiles."
+)
 @debug_opt
 def align(
     *,
@@ -237,7 +242,7 @@ def align(
     verbose: bool,
     **solver: Any,
 ) -> None:
-    """Lay the image SRC over the image DST.
+    """Align the image SRC to the image DST.
 
     Writes the warped image, the transform as JSON and an error map.
     """
@@ -369,7 +374,7 @@ def _engine_options(solver: dict[str, Any], init: str) -> Options:
         raise click.UsageError(str(error)) from error
     if init == POSES and options.similarity == INTENSITY:
         raise click.UsageError(
-            f"--init {POSES} compares the orientation of edges: give --similarity {AUTO}"
+            f"--init {POSES} compares edge orientations: add --similarity {AUTO}"
         )
     return options
 

@@ -55,8 +55,8 @@ Examples:
   imalign apply scan_aligned.json frames/ -o aligned/
   imalign apply scan_aligned.json --inverse original.png
 
-Exit codes as for imalign SRC DST. Of several images, those that can be are written; the exit
-code is that of the first that cannot."""
+Exit codes as for imalign SRC DST. If some of several images fail, the others are still written, and
+the exit code is that of the first failure."""
 
 
 @click.command(epilog=EPILOG)
@@ -65,8 +65,9 @@ code is that of the first that cannot."""
 @path_opt(
     "-o",
     "--output",
-    help="A file; or, for several images, a folder, in which they keep their names (.png in place "
-    "of .jpg).  [default: <IMAGE stem>_applied.png here, .tif where the dtype needs it]",
+    help="Output file; or, for several images, an output folder, in which they keep their names "
+    "(.png instead of .jpg).  [default: <IMAGE stem>_applied.png in the current folder, or .tif if "
+    "the dtype requires it]",
 )
 @inverse_opt
 @interpolation_opt
@@ -78,27 +79,28 @@ code is that of the first that cannot."""
 @click.option(
     "--rescale",
     is_flag=True,
-    help="The transform was found on copies of another size: scale it to the size of IMAGE, and "
-    "the target likewise, or to --size.",
+    help="The transform was estimated on resized copies: scale it to the size of IMAGE, and the "
+    "target likewise, or to --size.",
 )
 @path_opt(
     "--json",
     "json_path",
-    help="Also write the transform to the pixels of the output, whatever its canvas; - is stdout.",
+    help="Also write the transform from IMAGE to the pixels of the output, including the canvas "
+    "offset; - is stdout.",
 )
 @small_files_opt
 @max_megapixels_opt
 @quiet_opt
 @debug_opt
 def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> None:
-    """Resample images with a transform that is there already.
+    """Resample images with an existing transform.
 
-    The IMAGEs lie on the source's grid: the source itself (the file is then, byte for byte, the one
-    that align wrote), its other channels, labels, masks, or the next pictures of a camera that
-    stands still. A folder means all pictures in it, but for what is named as a result of another:
-    x_applied, x_aligned and x_aligned_error beside x.
+    Each IMAGE has the source's pixel grid: the source itself (the output is then byte for byte that
+    of align), its other channels, labels, masks, or further images of a fixed camera. A folder
+    stands for all images in it, except those named as results of another: x_applied, x_aligned and
+    x_aligned_error beside x.
 
-    TRANSFORM is a JSON that imalign wrote, or any other format that imalign convert knows.
+    TRANSFORM is a JSON written by imalign, or any other format that imalign convert reads.
     """
     # As one object, because it is handed on as a whole.
     asked = Asked(transform_path=transform_path, **options)
@@ -112,7 +114,7 @@ def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> 
     if left_out and not asked.quiet:
         more = len(left_out) - MOST_NAMED
         some = ", ".join(left_out[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-        click.echo(f"left out as earlier results: {some}", err=True)
+        click.echo(f"skipped as earlier results: {some}", err=True)
     written: dict[str, str] = {}
     failure: click.ClickException | None = None
     for path in images:
@@ -173,7 +175,7 @@ def _apply_to(
     check_files([each for each in wanted if each not in (None, STDOUT)], inputs)
     for other, source in written.items():
         if same_file(output, other):
-            raise OutputFault(f"{path}: its output {output} is that of {source}; rename one")
+            raise OutputFault(f"{path}: its output {output} is also that of {source}; rename one")
     ensure_encodable(output, picture.pixels)
     placed = _placed(transform, picture, asked)
     canvas = placed.canvas(asked.canvas, most_pixels=1e6 * asked.max_megapixels)
@@ -224,13 +226,13 @@ def _check_size(transform: Transform, picture: Picture) -> None:
     if size in (None, own):
         return
     advice = (
-        "--inverse goes the other way, from the target to the source"
+        "--inverse maps the other way, from the target to the source"
         if own == transform.target_size
-        else "--rescale takes it to this size, if they are copies of one image"
+        else "--rescale scales it to this size, if both are copies of one image"
     )
     raise InputFault(
-        f"{picture.path}: the transform belongs to an image of {size[0]}x{size[1]} px, this one "
-        f"has {own[0]}x{own[1]} px; {advice}"
+        f"{picture.path}: the transform is for an image of {size[0]}x{size[1]} px, this one has "
+        f"{own[0]}x{own[1]} px; {advice}"
     )
 
 
@@ -269,14 +271,14 @@ def _output_folder(output: str | None, image_paths: tuple[str, ...]) -> str | No
     meant = path.exists() or output.endswith(("/", os.sep))
     if path.suffix.lower() in BY_SUFFIX and not meant:
         raise click.UsageError(
-            f"{output} is the name of a picture, and several images need a folder; name one "
-            f"(one that is called so: {output}/)"
+            f"{output} is the name of an image file, and several images need an output folder; "
+            f"name a folder (to use this name for a folder: {output}/)"
         )
     try:
         path.mkdir(exist_ok=True)
     except FileExistsError as error:
         raise click.UsageError(
-            f"{output} is a file, and several images need a folder; name one"
+            f"{output} is a file, and several images need an output folder; name a folder"
         ) from error
     except OSError as error:
         raise OutputFault(str(unwritable(output, error))) from error

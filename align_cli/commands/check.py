@@ -71,19 +71,20 @@ the others as for imalign SRC DST."""
 @transform_arg
 @source_arg
 @target_arg
-@path_opt("--json", "json_path", help="What was found, as imalign SRC DST writes it; - is stdout.")
+@path_opt("--json", "json_path", help="Result, as imalign SRC DST writes it; - is stdout.")
 @displacement_map_opt
 @path_opt(
     "--error-map",
-    help="What still differs in grey values: a heat map (.png), or the signed float32 residual "
-    "(.tif, .npy).",
+    help="Residual in grey values: a heat map of its magnitude (.png), or the signed float32 "
+    "residual (.tif, .npy).",
 )
 @click.option(
     "-m",
     "--model",
     type=click.Choice(MODEL_NAMES),
-    help="The motion model to judge against: what a richer one would still move counts against "
-    f"TRANSFORM.  [default: the one that TRANSFORM's file names, else {DEFAULTS.model}]",
+    help="Motion model to test against: a residual displacement that a richer model would remove "
+    "counts against TRANSFORM.  [default: the model named in TRANSFORM's file, else "
+    f"{DEFAULTS.model}]",
 )
 @similarity_opt
 @source_mask_opt
@@ -97,7 +98,7 @@ the others as for imalign SRC DST."""
 @small_files_opt
 @max_megapixels_opt
 @quiet_opt
-@click.option("-v", "--verbose", is_flag=True, help="Also say what the tiles tell, in figures.")
+@click.option("-v", "--verbose", is_flag=True, help="Also print the statistics of the tiles.")
 @debug_opt
 def check(
     *,
@@ -120,11 +121,10 @@ def check(
     verbose: bool,
     **seen_by: Any,
 ) -> None:
-    """Say whether TRANSFORM lays SRC over DST, and where it does not.
+    """Test whether TRANSFORM aligns SRC to DST, and where it does not.
 
-    TRANSFORM is of any format that imalign convert knows, and may come from any program. Nothing
-    is fitted, and no image written: each textured place of DST is asked where it lies in the
-    warped SRC.
+    TRANSFORM may be in any format that imalign convert reads, from any program. Nothing is fitted
+    and no image is written: textured tiles of DST are matched, one by one, in the warped SRC.
     """
     refuse_both("--quiet", quiet, "--verbose", verbose)
     roles = {"source": source_path, "target": target_path, "transform": transform_path}
@@ -229,11 +229,11 @@ def _check_sizes(path: str, transform: Transform, source: Picture, target: Pictu
         if size in (None, own):
             continue
         advice = (
-            "are SRC and DST the other way round?"
+            "are SRC and DST swapped?"
             if own == other
-            else "imalign apply --rescale takes it to another size"
+            else "imalign apply --rescale scales a transform to another size"
         )
         raise InputFault(
-            f"{picture.path}: {path} belongs to an image of {size[0]}x{size[1]} px, this one has "
+            f"{picture.path}: {path} is for an image of {size[0]}x{size[1]} px, this one has "
             f"{own[0]}x{own[1]} px; {advice}"
         )

@@ -18,7 +18,7 @@ max_error_opt = click.option(
     "--max-error",
     type=FiniteFloat(min=0.0),
     metavar="PX",
-    help="Exit with code 1 if the corner error is above this.",
+    help="Exit with code 1 if the corner error exceeds this.",
 )
 
 
@@ -49,7 +49,7 @@ def compare(
         target_size = first.target_size or second.target_size or size
         if source_size is None or target_size is None:
             raise click.UsageError(
-                f"neither {first_path} nor {second_path} says how large the images are; "
+                f"neither {first_path} nor {second_path} contains the size of the images; "
                 "give --size WxH"
             )
         apart = difference(first, second, source_size=source_size, target_size=target_size)
@@ -64,7 +64,7 @@ def compare(
         raise SystemExit(ExitCode.NOT_ALIGNED)
     if max_error is not None and not apart.corner_error_px <= max_error:
         click.echo(
-            f"{first_path}: the corner error of {apart.corner_error_px:.4g} px is above "
+            f"{first_path}: the corner error of {apart.corner_error_px:.4g} px exceeds "
             f"--max-error {max_error:g}",
             err=True,
         )
@@ -79,7 +79,7 @@ def _check_sizes(first_path: str, first: Transform, second_path: str, second: Tr
     ):
         if one is not None and other is not None and one != other:
             raise InputFault(
-                f"{first_path} and {second_path} belong to images of different size: the {role} "
-                f"has {one[0]}x{one[1]} px in the first, {other[0]}x{other[1]} px in the second; "
-                "compare transforms of one pair"
+                f"{first_path} and {second_path} are for images of different size: the {role} has "
+                f"{one[0]}x{one[1]} px in the first, {other[0]}x{other[1]} px in the second; "
+                "compare transforms of the same pair"
             )

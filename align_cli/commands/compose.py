@@ -22,11 +22,11 @@ Examples:
 @to_opt
 @debug_opt
 def compose(first_path: str, second_path: str, output: str, to: str | None) -> None:
-    """Put two transforms one after the other: A first, then B.
+    """Compose two transforms: A first, then B.
 
-    A leads from an image 1 to an image 2, B from 2 to 3; the result leads from 1 to 3, so that
-    image 1 need be resampled only once. Where both say how sure they are, the result does: their
-    errors are taken as independent, which those of a transform and its own inverse are not.
+    A maps image 1 to image 2, B maps image 2 to image 3; the result maps image 1 to image 3, so
+    that image 1 is resampled only once. If both have a covariance, so has the result: their errors
+    are assumed independent, which those of a transform and its own inverse are not.
     """
     with faults({"transforms": f"{first_path} and {second_path}"}):
         first, second = read_transform(first_path), read_transform(second_path)

@@ -18,8 +18,8 @@ Examples:
 \b
 {FORMATS_HELP}
 
-What is read is recognised by its content. The recipes for cv2, scikit-image, kornia, ITK and
-GDAL are in docs/conventions.md."""
+The format of TRANSFORM is detected from its content. Recipes for cv2, scikit-image, kornia, ITK
+and GDAL are in docs/conventions.md."""
 
 
 @click.command(epilog=EPILOG)
@@ -31,8 +31,9 @@ GDAL are in docs/conventions.md."""
 def convert(transform_path: str, output: str, size: tuple[int, int] | None, to: str | None) -> None:
     """Write a transform in the format of another program.
 
-    The name OUT decides the format, or --to does; - is stdout. Each program's own convention is
-    kept: ITK and elastix map target pixels to source pixels, GDAL counts from a pixel's corner.
+    The name OUT selects the format, unless --to is given; - is stdout. Each program's convention is
+    followed: ITK and elastix map target pixels to source pixels, GDAL counts from the corner of a
+    pixel.
     """
     with faults({}):
         transform = with_size(read_transform(transform_path), size)

@@ -10,7 +10,7 @@ from align_cli.commands.options import debug_opt, first_arg, second_arg, size_op
 EPILOG = """\b
 Example: imalign diff before.json after.json --max-error 0.01
 
-Exit codes: 1 the corner error is above --max-error; the others as for imalign SRC DST."""
+Exit codes: 1 the corner error exceeds --max-error; the others as for imalign SRC DST."""
 
 
 @click.command(epilog=EPILOG)
@@ -22,9 +22,9 @@ Exit codes: 1 the corner error is above --max-error; the others as for imalign S
 def diff(
     first_path: str, second_path: str, size: tuple[int, int] | None, max_error: float | None
 ) -> None:
-    """Measure how far apart two transforms are.
+    """Measure the difference between two transforms.
 
-    The measures, as JSON on stdout, are those of imalign evaluate; none of the two counts as the
-    truth.
+    The measures, as JSON on stdout, are those of imalign evaluate; neither transform is taken as
+    the ground truth.
     """
     compare(first_path, second_path, size=size, max_error=max_error)

@@ -12,7 +12,7 @@ Examples:
   imalign evaluate a_aligned.json --truth truth.json
   imalign evaluate a_aligned.json --truth truth.txt --max-error 0.5 || exit 1
 
-Exit codes: 1 the corner error is above --max-error, or TRANSFORM is of an alignment that failed;
+Exit codes: 1 the corner error exceeds --max-error, or TRANSFORM is from a failed alignment;
 the others as for imalign SRC DST."""
 
 
@@ -22,7 +22,7 @@ the others as for imalign SRC DST."""
     "--truth",
     "truth_path",
     required=True,
-    help="The true source_to_target, in any format that imalign convert knows.",
+    help="True source_to_target transform, in any format that imalign convert reads.",
 )
 @size_opt
 @max_error_opt
@@ -33,10 +33,11 @@ def evaluate(
     size: tuple[int, int] | None,
     max_error: float | None,
 ) -> None:
-    """Measure an alignment against the truth.
+    """Measure the error of a transform against the ground truth.
 
-    Prints JSON: corner_error_px is the mean distance, in the target, between where the estimate and
-    the truth put the four corners of the source; epe_mean_px and epe_max_px are the mean and the
-    largest distance, in the source, between what they show in the pixels of the target.
+    Prints JSON: corner_error_px is the mean distance, in the target, between the four corners of
+    the source mapped by the estimate and by the truth; epe_mean_px and epe_max_px are the mean and
+    the largest end-point error: the distance, in the source, between the points that both map to
+    the same target pixel.
     """
     compare(transform_path, truth_path, size=size, max_error=max_error, failed_too=True)

@@ -26,14 +26,14 @@ class ExitCode(enum.IntEnum):
 
 MEANINGS = {
     ExitCode.ALIGNED: "aligned (or doubtful, with --accept-doubtful)",
-    ExitCode.NOT_ALIGNED: "it ran, but the images were not aligned, or that is doubtful",
-    ExitCode.USAGE: "wrong usage",
-    ExitCode.INPUT: "an input cannot be read or cannot be used",
+    ExitCode.NOT_ALIGNED: "the images were not aligned, or the result is doubtful",
+    ExitCode.USAGE: "usage error",
+    ExitCode.INPUT: "an input cannot be read or used",
     ExitCode.OUTPUT: "an output cannot be written",
     ExitCode.INSTALLATION: "the installation is incomplete",
-    ExitCode.INTERNAL: "a defect of imalign itself",
+    ExitCode.INTERNAL: "internal error (a bug in imalign)",
     ExitCode.INTERRUPTED: "interrupted",
-    ExitCode.READER_GONE: "the reader of stdout had enough",
+    ExitCode.READER_GONE: "the reader of stdout closed the pipe",
     ExitCode.TERMINATED: "terminated",
 }
 
@@ -69,4 +69,4 @@ def faults(paths: Mapping[str, str]) -> Iterator[None]:
     except ImageError as error:
         raise InputFault(f"{paths.get(error.role, error.role)}: {error.cause}") from error
     except MemoryError as error:
-        raise InputFault("the images do not fit into memory; align smaller copies") from error
+        raise InputFault("the images do not fit into memory; align reduced copies") from error

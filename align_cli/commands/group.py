@@ -28,15 +28,15 @@ COMMANDS = (
 
 DEFAULT_COMMAND = "align"
 
-HELP = """Lay the image SRC over the image DST to a fraction of a pixel.
+HELP = """Align the image SRC to the image DST with sub-pixel accuracy.
 
 "imalign SRC DST" is short for "imalign align SRC DST".
 
 \b
 Example: imalign scan.png original.png
 writes   scan_aligned.png        the source on the target's grid
-         scan_aligned.json       the transform, its quality, how it was found
-         scan_aligned_error.png  a heat map of what still differs
+         scan_aligned.json       the transform, its quality, diagnostics
+         scan_aligned_error.png  a heat map of the residual
 """
 
 EXIT_CODES = "Exit codes: " + "; ".join(f"{code:d} {text}" for code, text in MEANINGS.items())
@@ -114,7 +114,8 @@ class GroupWithDefault(click.Group):
         near = get_close_matches(word.lower(), [*self.commands, *sorted(own)], n=1)
         if near:
             raise click.UsageError(
-                f"there is no command and no file {word!r}; did you mean imalign {near[0]}?", ctx
+                f"there is neither a command nor a file {word!r}; did you mean imalign {near[0]}?",
+                ctx,
             )
 
 
@@ -128,4 +129,4 @@ class GroupWithDefault(click.Group):
 )
 @click.version_option(__version__, prog_name="imalign")
 def cli() -> None:
-    """Lay one image over another."""
+    """Align one image to another."""

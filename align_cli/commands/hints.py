@@ -39,13 +39,13 @@ def hint(
     failed = outcome.verdict is Verdict.FAILED
     left = []
     if roi is not None and min(roi[2:]) < ENOUGH_SIDE:
-        left.append(f"a larger --roi: {roi[2]}x{roi[3]} px show little")
+        left.append(f"a larger --roi: {roi[2]}x{roi[3]} px contain little texture")
     if not photometric and similarity != GRADIENT:
-        left.append("without --no-photometric, if the light may differ")
+        left.append("omitting --no-photometric, if the illumination may differ")
     if failed and not allow_flip and init in INIT_NAMES:
-        left.append("--allow-flip, if one of the images may be mirrored")
+        left.append("--allow-flip, if one image may be mirrored")
     if failed and similarity == INTENSITY:
         left.append(
-            f"--similarity {AUTO}, if they are of different kinds (a negative, near infra-red)"
+            f"--similarity {AUTO}, if the images are multimodal (a negative, near infra-red)"
         )
     return f"or try {'; '.join(left)}" if left else ""

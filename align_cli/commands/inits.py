@@ -37,7 +37,7 @@ class Init(click.Path):
                 self.fail(f"{text!r} is not {_MEANING}: {error}.", param, ctx)
         elif _meant_as_numbers(text) and not os.path.exists(text):  # noqa: PTH110
             self.fail(
-                f"{text!r} is not {_MEANING}, such as 40,-25 or 40,-25,90, and no file either.",
+                f"{text!r} is neither {_MEANING}, such as 40,-25 or 40,-25,90, nor a file.",
                 param,
                 ctx,
             )
@@ -74,7 +74,7 @@ def read_init(text: str, source_size: Size) -> str | Matrix:
         if path.isidentifier() and not os.path.exists(path):  # noqa: PTH110
             names = f"{', '.join(INIT_NAMES[:-1])} or {INIT_NAMES[-1]}"
             raise UnreadableError(
-                path, "there is no such file, and no start of this name", f"--init takes {names}"
+                path, "there is neither such a file nor such an init", f"--init takes {names}"
             )
         return read_transform(path)
     from align_cli.engine.geometry.models import about_centre  # noqa: PLC0415
@@ -95,5 +95,5 @@ def _motion(text: str) -> tuple[tuple[float, float], float, float]:
     if not all(map(math.isfinite, (x, y, angle, scale))):
         raise ValueError("all numbers must be finite")
     if scale <= 0.0:
-        raise ValueError("the scale must be above 0")
+        raise ValueError("the scale must be positive")
     return (x, y), angle, scale

@@ -19,10 +19,10 @@ Example: imalign invert scan_aligned.json -o back.json"""
 @to_opt
 @debug_opt
 def invert(transform_path: str, output: str, to: str | None) -> None:
-    """Turn a transform round.
+    """Invert a transform.
 
-    Source and target change places, with their sizes. How sure it is goes along, in pixels of the
-    new target. (apply and points have --inverse and need no file for the way back.)
+    Source and target are exchanged, together with their sizes. The covariance is propagated, in
+    pixels of the new target. (apply and points have --inverse and need no inverted file.)
     """
     with faults({}):
         back = read_transform(transform_path).inverse()

@@ -41,7 +41,7 @@ def refuse_both(one: str, one_given: bool, other: str, other_given: bool) -> Non
         click.UsageError: if both are given.
     """
     if one_given and other_given:
-        raise click.UsageError(f"{one} and {other} contradict each other; give one of them")
+        raise click.UsageError(f"{one} and {other} exclude each other; give only one of them")
 
 
 class FiniteFloat(click.FloatRange):
@@ -60,20 +60,20 @@ class FiniteFloat(click.FloatRange):
 
 
 def limit_opt(name: str, metavar: str, exceeded: str) -> Decorator:
-    """An option that sets a limit to the result: ``exceeded`` says when SRC has failed."""
+    """An option that sets a limit to the result: ``exceeded`` says when the alignment fails."""
     least, most = LIMIT_RANGES[name.removeprefix("--").replace("-", "_")]
     return click.option(
         name,
         type=FiniteFloat(min=least, max=None if most == math.inf else most),
         metavar=metavar,
-        help=f"SRC has failed if {exceeded}.",
+        help=f"Fail if {exceeded}.",
     )
 
 
 def not_infinite(value: float) -> float:
     """The number, if it is a finite one or NaN."""
     if math.isinf(value):
-        raise ValueError(f"{value} is not a finite number, nor nan.")
+        raise ValueError(f"{value} is neither a finite number nor nan.")
     return value
 
 
@@ -114,19 +114,19 @@ first_arg = path_arg("first_path", "A")
 second_arg = path_arg("second_path", "B")
 transform_arg = path_arg("transform_path", "TRANSFORM")
 
-inverse_opt = click.option("--inverse", is_flag=True, help="Go from the target to the source.")
+inverse_opt = click.option("--inverse", is_flag=True, help="Map from the target to the source.")
 size_opt = click.option(
     "--size",
     callback=meaning(size_in_px),
     metavar="WxH",
-    help="Size of the target in pixels; needed where the transform's file does not say it.",
+    help="Size of the target in pixels; required if the transform's file does not contain it.",
 )
 transform_output_opt = path_opt(
     "-o",
     "--output",
     default="-",
-    help="Where to write the transform; its name decides the format, see imalign convert --help; "
-    "- is stdout, as JSON.  [default: -]",
+    help="Output file; its name selects the format (see imalign convert --help); - is stdout, as "
+    "JSON.  [default: -]",
 )
 
 fill_opt = click.option(
@@ -136,64 +136,65 @@ fill_opt = click.option(
     default=0.0,
     show_default=True,
     metavar="VALUE",
-    help="Value where the source does not reach, in its own units; nan for floating-point images, "
-    "the number of a colour where a palette is kept.",
+    help="Value of pixels outside the source, in the image's own units; nan for floating-point "
+    "images, a colour index for images that keep a palette.",
 )
 interpolation_opt = click.option(
     "--interpolation",
     type=click.Choice(INTERPOLATION_NAMES),
     default="linear",
     show_default=True,
-    help="How to resample; nearest for label images (a PNG keeps its palette), cubic is exact on "
-    "ramps.",
+    help="Resampling kernel; use nearest for label images (a PNG keeps its palette); cubic is "
+    "exact on linear ramps.",
 )
 canvas_opt = click.option(
     "--canvas",
     type=click.Choice(CANVAS_NAMES),
     default="target",
     show_default=True,
-    help="What the output shows: the target's grid; all of the source; both; or the largest "
-    "rectangle that both fill.",
+    help="Extent of the output: the target's grid; all of the source; both; or the largest "
+    "rectangle that both images cover.",
 )
 valid_mask_opt = path_opt(
     "--valid-mask",
-    help="Also write a picture, 255 where the source reaches and 0 where it does not.",
+    help="Also write a mask image: 255 inside the source, 0 outside.",
 )
 small_files_opt = click.option(
     "--small-files",
     is_flag=True,
-    help="Compress PNG files as well as possible, which takes several times as long.",
+    help="Compress PNG files as far as possible, which takes several times as long.",
 )
 metadata_opt = click.option(
     "--no-metadata",
     is_flag=True,
-    help="Do not carry EXIF, GPS, ICC profile, XMP and resolution of the source over.",
+    help="Do not copy EXIF, GPS, ICC profile, XMP and resolution from the source.",
 )
 quiet_opt = click.option(
-    "-q", "--quiet", is_flag=True, help="Say nothing but what fails, or is in doubt, and why."
+    "-q", "--quiet", is_flag=True, help="Print only failures and doubtful results, with the reason."
 )
 displacement_map_opt = path_opt(
     "--displacement-map",
-    help="Where the images still differ in place, and by how much: a picture with a cell and an "
-    "arrow for each tile of DST (.png), or the numbers (.csv, .json, .npy). Also written where "
-    "SRC is not aligned: it shows why.",
+    help="Displacements that remain after alignment: an image with a cell and an arrow for each "
+    "tile of DST (.png), or a table (.csv, .json, .npy). Also written if the alignment fails, to "
+    "show where.",
 )
 accept_doubtful_opt = click.option(
     "--accept-doubtful",
     is_flag=True,
-    help="Take a doubtful result too: write its pictures, and exit with 0.",
+    help="Accept a doubtful result: write its images, and exit with code 0.",
 )
 accept_residual_opt = click.option(
     "--accept-residual",
     type=FiniteFloat(min=0.0),
     metavar="PX",
-    help="Accept that a richer model would still move something by so many pixels.  [default: 1]",
+    help="Accept a residual displacement of up to PX pixels that a richer model would remove.  "
+    "[default: 1]",
 )
 keep_fixed_pattern_opt = click.option(
     "--keep-fixed-pattern",
     is_flag=True,
-    help="Let what stays with the sensor (isolated pixels, 8x8 blocks, constant areas, captions) "
-    "take part although the scene moves.",
+    help="Use fixed patterns of the sensor (isolated pixels, 8x8 blocks, constant areas, "
+    "captions) even if the scene moves.",
 )
 max_megapixels_opt = click.option(
     "--max-megapixels",
@@ -201,8 +202,8 @@ max_megapixels_opt = click.option(
     default=DEFAULT_MAX_MEGAPIXELS,
     show_default=True,
     metavar="N",
-    help="Refuse larger inputs before decoding them. (No side may exceed 32766 px in any case.)",
+    help="Reject larger images before decoding them. (No side may ever exceed 32766 px.)",
 )
 debug_opt = click.option(
-    "--debug", is_flag=True, expose_value=False, help="Show a traceback after a failure."
+    "--debug", is_flag=True, expose_value=False, help="Print the traceback of an error."
 )

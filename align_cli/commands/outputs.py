@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from align_cli.files.pixels import Indexed, Pixels
 
 STDOUT: Final = "-"
-LOOK_WHERE: Final = "look where it leads"
+LOOK_WHERE: Final = "check where it is redirected to"
 """Advice where stdout takes nothing and no file can be named instead."""
 
 ONE_AT_A_TIME_PIXELS: Final = 50_000_000
@@ -174,16 +174,18 @@ def check_fill(fill: float, image: Picture, indexed: Indexed | None = None) -> N
         last = len(indexed.colours) - 1
         if not (fill.is_integer() and 0.0 <= fill <= last):
             raise click.UsageError(
-                f"--fill {fill:g}: {image.path} keeps its palette, whose colours have the numbers "
-                f"0 to {last}; choose one of them"
+                f"--fill {fill:g}: {image.path} keeps its palette, whose colour indices are 0 to "
+                f"{last}; choose one of them"
             )
         return
     if image.dtype.startswith("uint"):
         most = image.full_scale
         if not (fill.is_integer() and 0.0 <= fill <= most):
-            other = ", or convert it to float32, which has nan" if math.isnan(fill) else ""
+            other = (
+                ", or convert it to float32, which can represent nan" if math.isnan(fill) else ""
+            )
             raise click.UsageError(
-                f"--fill {fill:g}: {image.path} holds whole numbers from 0 to {most:.0f}; "
+                f"--fill {fill:g}: {image.path} has integer values from 0 to {most:.0f}; "
                 f"choose one of them{other}"
             )
         return
@@ -192,8 +194,8 @@ def check_fill(fill: float, image: Picture, indexed: Indexed | None = None) -> N
     most = float(finfo(image.dtype).max)
     if abs(fill) > most:  # not so of NaN
         raise click.UsageError(
-            f"--fill {fill:g}: {image.path} holds {image.dtype} numbers up to {most:.3g}; choose "
-            "a smaller one, or nan"
+            f"--fill {fill:g}: {image.path} has {image.dtype} values up to {most:.3g}; choose a "
+            "smaller one, or nan"
         )
 
 
@@ -232,7 +234,9 @@ def check_files(paths: Sequence[str], inputs: Sequence[str]) -> None:
         refuse_inputs(path, inputs)
     for first, second in combinations(paths, 2):
         if same_file(first, second):
-            raise click.UsageError(f"two outputs go to {first}; choose another name for one")
+            raise click.UsageError(
+                f"two outputs have the name {first}; choose another name for one"
+            )
     for path in paths:
         ensure_writable(path)
 
@@ -247,7 +251,9 @@ def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
 
     for taken in inputs:
         if same_file(path, taken):
-            raise click.UsageError(f"the output {path} is the input {taken}; choose another name")
+            raise click.UsageError(
+                f"the output {path} is the same file as the input {taken}; choose another name"
+            )
 
 
 def have_full_scale(source: Picture, target: Picture) -> bool:
@@ -293,7 +299,7 @@ def to_stdout(
         OutputFault: if it is closed or full, or the reader of what is needed went away.
     """
     if sys.stdout is None:
-        raise OutputFault(f"stdout: it is closed; {advice}")
+        raise OutputFault(f"stdout is closed; {advice}")
     try:
         _write_whole(text)
     except OSError as error:
@@ -434,8 +440,8 @@ def say_what_is_missing(outputs: Outputs, alignment: Alignment) -> None:
     """Say on stderr that a displacement map was asked for and there is none."""
     if outputs.displacement_map is not None and alignment.displacements is None:
         click.echo(
-            f"{outputs.displacement_map}: not written, for no place of the target could be asked "
-            "where it lies in the source",
+            f"{outputs.displacement_map}: not written, because no tile of the target could be "
+            "matched in the source",
             err=True,
         )
 
@@ -446,12 +452,12 @@ def canvas_in_words(canvas: Canvas) -> str:
         return ""
     width, height = canvas.size
     x, y = canvas.offset
-    return f" ({width}x{height} px, from the target's pixel ({x}, {y}) on)"
+    return f" ({width}x{height} px, origin at the target's pixel ({x}, {y}))"
 
 
 def not_carried(path: str | None, lost: Sequence[str]) -> str:
     """Say what of the source's metadata an output does not hold; empty where it holds all."""
-    return f"{path}: not carried over: {', '.join(lost)}" if lost else ""
+    return f"{path}: metadata not copied: {', '.join(lost)}" if lost else ""
 
 
 def _suffix(path: str) -> str:

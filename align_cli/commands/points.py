@@ -38,7 +38,7 @@ Examples:
     "-o",
     "--output",
     default=STDOUT,
-    help="Where to write the table; - is stdout.  [default: -]",
+    help="Output table; - is stdout.  [default: -]",
 )
 @inverse_opt
 @click.option(
@@ -46,18 +46,19 @@ Examples:
     default="x,y",
     show_default=True,
     metavar="X,Y",
-    help="Names of the columns with the points.",
+    help="Names of the coordinate columns.",
 )
 @quiet_opt
 @debug_opt
 def points(
     transform_path: str, csv_path: str, output: str, inverse: bool, columns: str, quiet: bool
 ) -> None:
-    """Map the points of a CSV file, or of stdin (-), from the source to the target.
+    """Map the points of a CSV file from the source to the target.
 
-    The columns x and y are replaced, all others kept; pixels, (0, 0) is the centre of the top-left
-    one. Where TRANSFORM says how sure it is, a column sigma_px tells how far each point is likely
-    to lie from where it should, one standard deviation, in pixels of the image it is mapped to.
+    CSV is a file, or - for stdin. The columns x and y are replaced, all others are kept.
+    Coordinates are in pixels; (0, 0) is the centre of the top-left pixel. If TRANSFORM has a
+    covariance, the column sigma_px is the standard deviation of each mapped point, in pixels of the
+    image it is mapped to.
     """
     names = [name.strip() for name in columns.split(",")]
     if len(names) != 2 or not all(names) or names[0] == names[1]:
@@ -85,8 +86,8 @@ def points(
             write_bytes(output, text.encode("utf-8"))
     if sigma is None and not quiet:
         there = SIGMA in (table.header or ())
-        column = f"the column {SIGMA} stays as it was" if there else f"no column {SIGMA}"
-        click.echo(f"{transform_path} does not say how sure it is: {column}", err=True)
+        column = f"the column {SIGMA} is unchanged" if there else f"no column {SIGMA}"
+        click.echo(f"{transform_path} has no covariance: {column}", err=True)
 
 
 def _check_horizon(path: str, table: PointList, transform: Transform) -> None:
@@ -96,6 +97,6 @@ def _check_horizon(path: str, table: PointList, transform: Transform) -> None:
     for line, (x, y), lost in zip(table.lines, table.points, beyond, strict=True):
         if lost:
             raise InputFault(
-                f"{path}: line {line}: ({x:g}, {y:g}) lies beyond the horizon of the transform, "
-                "it is nowhere in the other image; take it out"
+                f"{path}: line {line}: ({x:g}, {y:g}) lies beyond the horizon of the transform and "
+                "has no counterpart in the other image; remove the line"
             )

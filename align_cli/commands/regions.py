@@ -25,7 +25,7 @@ def roi_in_px(text: str) -> Roi:
     parts = [part.strip() for part in text.split(",")]
     if len(parts) != 4 or not all(_is_whole(part) for part in parts):
         raise ValueError(
-            f"{text!r} is not x,y,w,h: four whole numbers of pixels from 0, such as 100,50,640,480."
+            f"{text!r} is not x,y,w,h: four integers in pixels, from 0, such as 100,50,640,480."
         )
     x, y, width, height = map(int, parts)
     if not (width and height):
@@ -39,7 +39,7 @@ def channel_or_name(text: str) -> str | int:
         return text
     if not _is_whole(text):
         raise ValueError(
-            f"{text!r} is none of {', '.join(CHANNEL_NAMES)}, and not the number of a channel "
+            f"{text!r} is neither one of {', '.join(CHANNEL_NAMES)} nor a channel number "
             "(0, 1, ...)."
         )
     return int(text)
@@ -50,14 +50,14 @@ def _is_whole(text: str) -> bool:
 
 
 source_mask_opt, target_mask_opt = (
-    path_opt(name, help=f"A picture of {of}'s size: only where it is not zero {of} takes part.")
+    path_opt(name, help=f"Mask image of {of}'s size: pixels of {of} where it is zero are ignored.")
     for name, of in (("--source-mask", "SRC"), ("--target-mask", "DST"))
 )
 roi_opt = click.option(
     "--roi",
     callback=meaning(roi_in_px),
     metavar="X,Y,W,H",
-    help="Only this rectangle of DST takes part: first column and row, width, height, in pixels.",
+    help="Use only this rectangle of DST: first column, first row, width, height, in pixels.",
 )
 channel_opt = click.option(
     "--channel",
@@ -65,14 +65,14 @@ channel_opt = click.option(
     default=str(DEFAULTS.channel),
     show_default=True,
     metavar="luma|all|N",
-    help="What both images are seen by: luma, the mean of all channels, or channel N from 0. All "
-    "channels are warped.",
+    help="Channel to align by: luma; all, the mean of all channels; or a channel number N from 0. "
+    "Every channel is warped.",
 )
 ignore_alpha_opt = click.option(
     "--ignore-alpha",
     is_flag=True,
-    help="Let transparent pixels take part too. Without it, the alpha of an image of one colour is "
-    "what is aligned.",
+    help="Use transparent pixels too. Without it, an image of a single colour is aligned by its "
+    "alpha channel.",
 )
 
 
@@ -115,8 +115,8 @@ def read_masks(
         inside = region_mask(Region(*roi), (target.width, target.height), role="roi")
         if min(roi[2:]) < SMALLEST_SIDE:
             raise ImageError(
-                f"a region of {roi[2]}x{roi[3]} px is too small to align; give it {SMALLEST_SIDE} "
-                f"px each way at the least, and {ENOUGH_SIDE} px to be sure",
+                f"a region of {roi[2]}x{roi[3]} px is too small to align; each side needs "
+                f"{SMALLEST_SIDE} px, and {ENOUGH_SIDE} px for a reliable result",
                 role="roi",
             )
         if of_target is not None:
@@ -124,8 +124,8 @@ def read_masks(
             inside &= of_target
             if not inside.any():
                 raise ImageError(
-                    "the target's mask is zero all over the region; choose a region that it "
-                    "reaches",
+                    "the target's mask is zero in the whole region; choose a region that overlaps "
+                    "the mask",
                     role="roi",
                 )
         of_target = inside
@@ -145,10 +145,10 @@ def _of_data(
         check_mask(mask, picture.valid.shape, role)
     left = picture.valid if mask is None else picture.valid & mask
     if not left.any():
-        where = "" if mask is None else " where its mask or region lets it take part"
+        where = "" if mask is None else " within its mask or region"
         raise ImageError(
-            f"every pixel{where} has the value that the file calls no data (GDAL_NODATA); check "
-            "that value" + ("" if mask is None else ", or let more take part"),
+            f"every pixel{where} has the file's no-data value (GDAL_NODATA); correct that value"
+            + ("" if mask is None else ", or enlarge the mask or region"),
             role=role,
         )
     return left

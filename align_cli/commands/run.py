@@ -14,8 +14,8 @@ from align_cli.version import DISTRIBUTION
 
 CV2_ADVICE = (
     "OpenCV cannot be loaded ({error}); install the system's libGL and glib "
-    "(Debian: apt-get install libgl1 libglib2.0-0), or put the variant that needs neither in "
-    "its place: pip uninstall -y opencv-python; pip install 'opencv-python-headless>=5.0'"
+    "(Debian: apt-get install libgl1 libglib2.0-0), or replace it by the variant that needs "
+    "neither: pip uninstall -y opencv-python; pip install 'opencv-python-headless>=5.0'"
 )
 
 
@@ -52,8 +52,9 @@ def run(arguments: Sequence[str]) -> int:
     except Exception as error:
         _trace(arguments, error)
         _say(
-            f"a defect of imalign: {type(error).__name__}: {' '.join(str(error).split())}; "
-            "please report it with the output of the same command and --debug"
+            f"internal error (a bug in imalign): {type(error).__name__}: "
+            f"{' '.join(str(error).split())}; please report it with the output of the same command "
+            "and --debug"
         )
         return ExitCode.INTERNAL
     return code if isinstance(code, int) else ExitCode.ALIGNED

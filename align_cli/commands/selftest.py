@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 EPILOG = (
     "Example: imalign selftest a.png b.png\n\n"
-    "Exit codes: 0 no check failed; 1 one did; the others as for imalign SRC DST."
+    "Exit codes: 0 no check failed; 1 a check failed; the others as for imalign SRC DST."
 )
 
 
@@ -34,12 +34,12 @@ EPILOG = (
 @quiet_opt
 @debug_opt
 def selftest(source_path: str, target_path: str, max_megapixels: float, quiet: bool) -> None:
-    """Check the solver on your own pair of images.
+    """Test the solver on your own pair of images.
 
-    Prints two tables: the derivative of the objective against central finite differences, for
-    every model and loss, with and without gain and bias; and how exactly a known warp of SRC is
-    found again with every model. Where the texture of SRC does not fix a model, or repeats itself,
-    that says nothing about the solver.
+    Prints two tables: the derivatives of the objective compared with central finite differences,
+    for every model and loss, with and without gain and bias; and the error with which each model
+    recovers a known warp of SRC. If the texture of SRC does not determine a model, or is periodic,
+    the check is left open: it says nothing about the solver.
     """
     with faults({"source": source_path, "target": target_path}):
         source, target = read_pair(source_path, target_path, max_megapixels)
@@ -53,7 +53,8 @@ def selftest(source_path: str, target_path: str, max_megapixels: float, quiet: b
     if failed or not quiet:
         to_stdout(
             "Derivatives: largest difference from central finite differences, relative to the sum "
-            f"of all pixels' shares (limit {selfcheck.LARGEST_DIFFERENCE:g})\n"
+            "of the absolute contributions of all pixels "
+            f"(limit {selfcheck.LARGEST_DIFFERENCE:g})\n"
             f"{derivative_table(derivatives)}\n\n"
             f"Recovery of a known warp of {source_path}: mean corner error "
             f"(limit {selfcheck.LARGEST_ERROR_PX:g} px)\n"
@@ -75,18 +76,18 @@ def summary(
     lines = []
     if wrong:
         lines.append(
-            f"{_checks(wrong)} of derivatives FAILED: a defect of imalign; please report it with "
-            "both images"
+            f"{_checks(wrong)} of derivatives FAILED: a bug in imalign; please report it with both "
+            "images"
         )
     if unfound:
         lines.append(
-            f"{_checks(unfound)} of recovery FAILED: imalign does not find so small a warp of "
-            f"{source_path} again; do not rely on these models with it"
+            f"{_checks(unfound)} of recovery FAILED: imalign does not recover this small warp of "
+            f"{source_path}; do not use these models with it"
         )
     if left_open:
         lines.append(
-            f"{_checks(left_open)} of recovery left open: {source_path} repeats itself, or has "
-            "too little texture to fix these models; it cannot be aligned with them"
+            f"{_checks(left_open)} of recovery left open: {source_path} is periodic, or has too "
+            "little texture to determine these models; it cannot be aligned with them"
         )
     if not lines:
         return "every check passed"
@@ -100,8 +101,8 @@ def _checks(count: int) -> str:
 
 
 def derivative_table(checks: Sequence[DerivativeCheck]) -> str:
-    """One line for each model and loss; the light solved for, and not."""
-    lines = [f"{'model':<12} {'loss':<14} {'with light':>11} {'without':>9}"]
+    """One line for each model and loss; with and without gain and bias."""
+    lines = [f"{'model':<12} {'loss':<14} {'gain, bias':>11} {'without':>9}"]
     by_setting = {(check.model, check.loss, check.photometric): check for check in checks}
     for model, loss in dict.fromkeys((check.model, check.loss) for check in checks):
         pair = [by_setting[model, loss, photometric] for photometric in (True, False)]

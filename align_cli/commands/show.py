@@ -17,10 +17,10 @@ Example: imalign show scan_aligned.json"""
 @transform_arg
 @debug_opt
 def show(transform_path: str) -> None:
-    """Say in words what a transform does.
+    """Describe a transform in words.
 
-    Shift, angle, scale, shear and perspective, and how sure it is. The words are about the centre
-    of the source; where its size is not known, about pixel (0, 0).
+    Prints shift, angle, scale, shear, perspective and standard deviation. They refer to the centre
+    of the source, or to pixel (0, 0) if the size of the source is unknown.
     """
     with faults({}):
         transform, objection = read_guess(transform_path)

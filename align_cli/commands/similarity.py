@@ -23,6 +23,6 @@ similarity_opt = click.option(
     metavar=f"[{'|'.join(SIMILARITY_NAMES)}]",
     default=DEFAULTS.similarity,
     show_default=True,
-    help="What is compared: grey values; the orientation of edges, blind to sign and contrast "
-    "(a negative, near infra-red); auto: both, grey values first.",
+    help="Similarity measure: grey values (intensity); edge orientations, invariant to sign and "
+    "contrast (gradient: for a negative, near infra-red); auto: both, grey values first.",
 )

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from align_cli.engine.result.transform import Transform
     from align_cli.files.transform_formats.stored import StoredTransform
 
-ACCEPT: Final = "to use it all the same, align the images again with --accept-doubtful"
+ACCEPT: Final = "to use it anyway, align the images again with --accept-doubtful"
 
 
 def read_transform(path: PathLike) -> Transform:
@@ -30,7 +30,7 @@ def read_transform(path: PathLike) -> Transform:
         return transform
     why = verdict.sentence.rstrip(".")
     if verdict.doubtful:
-        raise UnreadableError(path, f"is of a doubtful alignment ({why})", ACCEPT)
+        raise UnreadableError(path, f"is from a doubtful alignment ({why})", ACCEPT)
     raise _failed(path, why)
 
 
@@ -100,11 +100,11 @@ def _transform(path: PathLike, stored: StoredTransform) -> Transform:
     except ImageError as error:
         if stored.failure is not None and stored.doubt is None:
             raise _failed(path, stored.failure) from error
-        raise UnreadableError(path, error.cause, "check its numbers") from error
+        raise UnreadableError(path, error.cause, "check its matrix") from error
 
 
 def _failed(path: PathLike, why: str) -> UnreadableError:
-    what = f"is of an alignment that failed ({why.rstrip('.')})"
+    what = f"is from a failed alignment ({why.rstrip('.')})"
     return UnreadableError(path, what, "align the images again")
 
 

@@ -27,7 +27,7 @@ FORMATS_HELP: Final = """Formats:
 to_opt = click.option(
     "--to",
     type=click.Choice(FORMAT_NAMES),
-    help="The format, whatever the name of the file.",
+    help="Format of the transform, whatever the name of the file.",
 )
 
 

@@ -99,7 +99,7 @@ def _checked(
 ) -> Alignment:
     """A transform that does not mirror; ``described`` is the model that puts it into words."""
     if not plausible(source_to_target, pair.source.size):
-        raise ImageError("it folds the source: its horizon crosses it", role="transform")
+        raise ImageError("its horizon crosses the source", role="transform")
     warp = inverse(source_to_target)
     gain, bias, similarity, assessment, measured = math.nan, math.nan, GRADIENT, None, pair
     if options.similarity != GRADIENT:

@@ -33,9 +33,9 @@ given which most tiles vote for."""
 
 MUTUAL_INFORMATION: Final = "mutual-information"
 INSTEAD_OF_IT: Final = (
-    f"similarity {MUTUAL_INFORMATION!r} is not offered: of the unlike images that were "
-    "measured the orientation of edges aligned more (docs/method.md, 'Unlike images'); choose "
-    f"{GRADIENT!r}, or {AUTO!r}"
+    f"similarity {MUTUAL_INFORMATION!r} is not available: edge orientations aligned more of the "
+    "multimodal images that were tested (docs/method.md, 'Unlike images'); choose "
+    f"{GRADIENT!r} or {AUTO!r}"
 )
 """The usual measure for unlike images, which people look for, and what is said to them."""
 
@@ -84,9 +84,9 @@ class Preset(NamedTuple):
 
 
 PRESETS: Final = {
-    "fast": Preset("half size is enough", 2e-3, 1 << 15, 1, 1e-3, polish=False),
-    "balanced": Preset("full size", 1e-3, 0, 0, 1e-3, polish=False),
-    "precise": Preset("to the limit that the noise sets", 2e-4, 0, 0, 1e-3, polish=True),
+    "fast": Preset("half resolution", 2e-3, 1 << 15, 1, 1e-3, polish=False),
+    "balanced": Preset("full resolution", 1e-3, 0, 0, 1e-3, polish=False),
+    "precise": Preset("refined to the noise limit", 2e-4, 0, 0, 1e-3, polish=True),
 }
 """Every preset by name, from the quickest to the most patient."""
 
@@ -182,8 +182,8 @@ class Options:
         _check_choice("similarity", self.similarity, SIMILARITY_NAMES)
         if self.model == AUTO and self.similarity == GRADIENT:
             raise ValueError(
-                f"model {AUTO!r} weighs grey values against noise, which similarity {GRADIENT!r} "
-                f"does not compare; choose one of {', '.join(MODEL_NAMES)}"
+                f"model {AUTO!r} compares models by grey-value residuals, which similarity "
+                f"{GRADIENT!r} does not use; choose one of {', '.join(MODEL_NAMES)}"
             )
         if self.levels is not None:
             _check_count("levels", self.levels)

@@ -102,7 +102,9 @@ def ensure_writable(path: PathLike) -> None:
     except OSError as error:
         raise unwritable(path, error) from error
     except ValueError as error:  # a NUL in the name
-        raise UnwritableError(path, f"is not a possible name ({error})", "check it") from error
+        raise UnwritableError(
+            path, f"is not a valid file name ({error})", "check the name"
+        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UnwritableError(path, f"the folder {folder} is not writable", "choose another folder")
 

@@ -64,7 +64,7 @@ def parse_json(path: PathLike, text: str) -> Any:
             "check that the file is complete",
         ) from error
     except (RecursionError, ValueError) as error:  # too deep; an integer of too many digits
-        raise UnreadableError(path, "is not usable JSON", "check the file") from error
+        raise UnreadableError(path, "is not supported JSON", "check the file") from error
 
 
 def read_text(path: PathLike) -> str:
@@ -83,7 +83,7 @@ def read_text(path: PathLike) -> str:
             path, "is not a text file in UTF-8", "check the name, and the order of the files"
         ) from error
     except ValueError as error:  # a NUL in the name
-        raise UnreadableError(path, "is not a possible name", "check the name") from error
+        raise UnreadableError(path, "is not a valid file name", "check the name") from error
     if not text.strip():
         raise UnreadableError(path, "is empty", "check the name")
     return text
@@ -95,7 +95,7 @@ def _stdin() -> bytes:
     data = sys.stdin.buffer.read()
     if not data.strip():
         raise UnreadableError(
-            STDIN, "is empty, or was read already", "give a file's name instead of -"
+            STDIN, "is empty, or was already read", "give a file's name instead of -"
         )
     return data
 

@@ -41,7 +41,7 @@ class Format(NamedTuple):
     def refusal(self, pixels: Pixels) -> str:
         """Return why pixels of this dtype and shape do not fit, in words; empty if they do."""
         if pixels.ndim not in (2, 3) or 0 in pixels.shape:
-            return f"an array of shape {pixels.shape} is no picture"
+            return f"an array of shape {pixels.shape} is not an image"
         channels = _channels(pixels)
         dtype = pixels.dtype.name
         if dtype not in self.dtypes:

@@ -69,7 +69,7 @@ _READ_CAUSES: dict[int | None, tuple[str, str]] = {
     errno.EISDIR: ("is a folder", "name a file inside it"),
     errno.EACCES: ("permission denied", "make it readable, for example with chmod +r"),
     errno.EPERM: ("permission denied", "make it readable, for example with chmod +r"),
-    errno.ELOOP: ("is a symbolic link that leads back to itself", "name the file itself"),
+    errno.ELOOP: ("is a circular symbolic link", "name the file itself"),
     errno.ENAMETOOLONG: ("the name is too long", "check the name"),
 }
 
@@ -81,11 +81,11 @@ _WRITE_CAUSES: dict[int | None, tuple[str, str]] = {
     errno.EPERM: ("permission denied", "choose another folder or change its permissions"),
     errno.EROFS: ("the file system is read-only", "choose another folder"),
     errno.ENOSPC: ("no space is left on the device", "free some space or choose another folder"),
-    errno.EDQUOT: ("the disk quota is used up", "free some space or choose another folder"),
+    errno.EDQUOT: ("the disk quota is exceeded", "free some space or choose another folder"),
     errno.EFBIG: ("the file would be too large for the file system", "choose another folder"),
-    errno.ELOOP: ("is a symbolic link that leads back to itself", "choose another name"),
+    errno.ELOOP: ("is a circular symbolic link", "choose another name"),
     errno.ENAMETOOLONG: ("the name is too long", "choose a shorter name"),
-    errno.EPIPE: ("the reader of this pipe has gone away", "check the program that reads it"),
+    errno.EPIPE: ("the reader closed this pipe", "check the program that reads it"),
 }
 
 
@@ -93,7 +93,7 @@ def unreadable(path: PathLike, error: OSError) -> UnreadableError:
     """Translate what the operating system said about reading ``path``."""
     cause, advice = _READ_CAUSES.get(
         error.errno,
-        (f"cannot be read ({error.strerror or error})", "check the file and the disk it is on"),
+        (f"cannot be read ({error.strerror or error})", "check the file and its disk"),
     )
     return UnreadableError(path, cause, advice)
 

@@ -33,7 +33,7 @@ def pictures_in(folder: PathLike) -> list[str]:
         raise unreadable(folder, error) from error
     if not found:
         raise UnreadableError(
-            folder, f"holds no picture ({' '.join(PICTURE_SUFFIXES)})", "check the name"
+            folder, f"contains no image ({' '.join(PICTURE_SUFFIXES)})", "check the name"
         )
     return [str(path) for path in sorted(found, key=_natural)]
 

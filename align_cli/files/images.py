@@ -156,16 +156,16 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     except ContentError as error:
         raise UnreadableError(path, error.cause, error.advice) from error
     except MemoryError as error:
-        raise UnreadableError(path, "does not fit into memory", "reduce the picture") from error
+        raise UnreadableError(path, "does not fit into memory", "reduce the image") from error
     except OSError as error:
         if os.fspath(path) == STDIN and isinstance(error, FileNotFoundError):
             raise UnreadableError(
-                path, "is no picture: stdin is read by another name", "give /dev/stdin, or a file"
+                path, "does not stand for stdin here", "give /dev/stdin, or a file"
             ) from error
         raise unreadable(path, error) from error
     except ValueError as error:
         if "null" in str(error):
-            raise UnreadableError(path, "is not a possible name", "check the name") from error
+            raise UnreadableError(path, "is not a valid file name", "check the name") from error
         raise
     metadata = read_metadata(data)
     if found.valid is not None:
@@ -197,12 +197,15 @@ def _decoder(start: bytes) -> _Decode:
         raise ContentError(f"is truncated ({len(start)} bytes)", "copy or download it again")
     for magic, name in _OTHERS.items():
         if start.startswith(magic):
-            raise ContentError(f"is {name}, which is not read", f"convert it to {_READ_FORMATS}")
+            raise ContentError(
+                f"is {name}, which is not supported", f"convert it to {_READ_FORMATS}"
+            )
     if start[4:8] == b"ftyp":
         raise ContentError(
-            "is a HEIC, AVIF or video file, which is not read", f"convert it to {_READ_FORMATS}"
+            "is a HEIC, AVIF or video file, which is not supported",
+            f"convert it to {_READ_FORMATS}",
         )
-    raise ContentError("is not a picture of a known format", f"give a {_READ_FORMATS} file")
+    raise ContentError("is not an image in a supported format", f"convert it to {_READ_FORMATS}")
 
 
 def default_suffix(pixels: Pixels) -> str:
@@ -267,7 +270,7 @@ def encode_image(path: PathLike, picture: Pixels | Indexed, *, small: bool = Fal
         plain = picture if isinstance(picture, Indexed) else encode.plain(picture)
         return png_encode.encode(plain, small=small)
     except MemoryError as error:
-        raise UnwritableError(path, "does not fit into memory", "write .tif instead") from error
+        raise UnwritableError(path, "does not fit into memory", "use .tif instead") from error
 
 
 def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:
@@ -277,18 +280,20 @@ def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:
     chosen = encode.BY_SUFFIX.get(suffix)
     better = default_suffix(pixels)
     if chosen is None:
-        cause = f"the suffix {suffix} names no format" if suffix else "has no suffix"
+        cause = f"the suffix {suffix} is not that of" if suffix else "has no suffix of"
         known = " ".join(encode.BY_SUFFIX)
         if os.fspath(path) == STDIN:
             raise UnwritableError(
                 path,
-                "is no picture: stdout is written by another name",
+                "does not stand for stdout here",
                 "give /dev/stdout, or a file",
             )
-        raise UnwritableError(path, f"{cause} that is written ({known})", f"use {better}")
+        raise UnwritableError(
+            path, f"{cause} an image format that can be written ({known})", f"use {better}"
+        )
     reason = chosen.refusal(pixels)
     if reason:
-        raise UnwritableError(path, reason, f"write {better} instead")
+        raise UnwritableError(path, reason, f"use {better} instead")
     return chosen
 
 

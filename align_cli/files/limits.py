@@ -17,9 +17,9 @@ def check_size(width: int, height: int, max_megapixels: float, share: float = 1.
     ``share`` is how many times the room of an ordinary picture each pixel takes.
     """
     if width <= 0 or height <= 0:
-        raise ContentError(f"has no pixels ({width} x {height})", "give a picture with content")
+        raise ContentError(f"has no pixels ({width} x {height})", "use an image that has pixels")
     megapixels = width * height * share / 1e6
-    bands = "with all its bands as large as " if share > 1 else ""
+    bands = "with all its bands equivalent to " if share > 1 else ""
     if megapixels > max_megapixels:
         raise ContentError(
             f"has {width} x {height} pixels ({bands}{_in_words(megapixels)}), "

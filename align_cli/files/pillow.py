@@ -42,7 +42,7 @@ def _decode_file(file: Any, data: bytes, max_megapixels: float) -> Pixels:
     shape = file.properties(index=0).shape
     check_size(shape[1], shape[0], max_megapixels)
     if data.startswith(b"RIFF") and file.properties(index=...).n_images != 1:
-        raise ContentError("is an animation", "save the one frame to align as a picture")
+        raise ContentError("is an animation", "save the frame to align as a single image")
     cmyk = data.startswith(_JPEG) and len(shape) == 3 and shape[2] == 4
     try:
         pixels = np.asarray(file.read(index=0, mode="RGB" if cmyk else None, rotate=False))

@@ -124,7 +124,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
         elif kind == b"IDAT":
             pixels.append(view[position : end + 4])
         elif kind == b"acTL" and bytes(body[:4]) > b"\0\0\0\1":
-            raise ContentError("is an animation", "save the one frame to align as a picture")
+            raise ContentError("is an animation", "save the frame to align as a single image")
         elif kind == b"IEND":
             break
         elif critical and kind != b"PLTE":
@@ -161,7 +161,7 @@ def _header(kind: bytes, body: bytes, max_megapixels: float) -> Header:
         raise damaged("impossible values in the PNG header")
     if max(width, height) > _MAX_SIDE or width * height > _MAX_PIXELS:
         raise ContentError(
-            f"has {width} x {height} pixels, more than PNG files are read with",
+            f"has {width} x {height} pixels, more than is supported for PNG",
             "convert it to TIFF or reduce it",
         )
     return Header(width, height, depth, colour, interlacing)

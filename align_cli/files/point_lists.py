@@ -63,7 +63,7 @@ def read_points(path: PathLike, names: Sequence[str] = COORDINATES) -> PointList
                 table.append((reader.line_num, row))
     except csv.Error as error:
         raise UnreadableError(
-            path, f"line {reader.line_num} is no CSV ({error})", "check the file"
+            path, f"line {reader.line_num} is not valid CSV ({error})", "check the file"
         ) from error
     header = None if _is_number(table[0][1][0]) else [cell.strip() for cell in table.pop(0)[1]]
     columns = (0, 1) if header is None else _columns(path, header, names)
@@ -119,7 +119,7 @@ def _columns(path: PathLike, header: list[str], names: Sequence[str]) -> tuple[i
         raise UnreadableError(
             path,
             f"has no column {' and no column '.join(missing)} (it has {', '.join(header)})",
-            "name the two with --columns",
+            "name both columns with --columns",
         )
     x, y = (lower.index(name.lower()) for name in names)
     return x, y
@@ -130,14 +130,14 @@ def _point(
 ) -> tuple[float, float]:
     if len(row) <= max(columns):
         raise UnreadableError(
-            path, f"line {line} has too few columns for a point ({len(row)})", "complete it"
+            path, f"line {line} has too few columns for a point ({len(row)})", "complete the line"
         )
     for column in columns:
         if not _is_number(row[column]) or not math.isfinite(float(row[column])):
             raise UnreadableError(
                 path,
                 f"line {line}: {row[column].strip() or 'an empty cell'} is not a finite number",
-                "correct the line or take it out",
+                "correct or remove the line",
             )
     return float(row[columns[0]]), float(row[columns[1]])
 

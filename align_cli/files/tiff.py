@@ -34,7 +34,7 @@ _PLAIN_PREDICTORS = (1, 2)  # none, horizontal differences
 _ORIENTATION_TAG, _EXTRA_SAMPLES_TAG = 274, 338
 _PREMULTIPLIED = 1
 _MAX_PAGES = 1000
-_ONE_PAGE = "save the one page to align as a file of its own"
+_ONE_PAGE = "save the page to align as a separate file"
 
 # What is not one of the four dtypes of a picture and fits into one without loss.
 _WIDER = {
@@ -118,9 +118,9 @@ def _pages(file: tifffile.TiffFile) -> list[Any]:
     pages: dict[int, Any] = {}
     for page in file.pages:
         if page.offset in pages:
-            raise damaged("its pages go round in a circle")
+            raise damaged("its page directory is cyclic")
         if len(pages) == _MAX_PAGES:
-            raise ContentError(f"holds more than {_MAX_PAGES} pages", _ONE_PAGE)
+            raise ContentError(f"contains more than {_MAX_PAGES} pages", _ONE_PAGE)
         pages[page.offset] = page
     return list(pages.values())
 
@@ -138,7 +138,7 @@ def _pages_are_bands(file: tifffile.TiffFile, page: Any, page_count: int) -> int
     if described and axes.replace("Y", "").replace("X", "") == "C" and page.samplesperpixel == 1:
         return int(np.prod(series.shape)) // int(page.size)
     raise ContentError(
-        f"holds {max(page_count, int(np.prod(series.shape)) // max(1, int(page.size)))} pages",
+        f"contains {max(page_count, int(np.prod(series.shape)) // max(1, int(page.size)))} pages",
         _ONE_PAGE,
     )
 
@@ -148,13 +148,13 @@ def _check_kind(page: Any) -> None:
     advice = "convert it to 8 bit, 16 bit or float32 grey or RGB"
     colours = _UNUSABLE_COLOURS.get(int(page.photometric))
     if colours:
-        raise ContentError(f"holds {colours} colours", advice)
+        raise ContentError(f"has {colours} colours", advice)
     if page.imagedepth > 1:
-        raise ContentError("holds a volume, not a picture", "save one slice of it")
+        raise ContentError("contains a volume, not an image", "save one slice of it")
     dtype = page.dtype
     if dtype is None or (dtype.kind != "b" and dtype.name not in (*_KEPT, *_WIDER)):
         kind = dtype.name if dtype is not None else f"{page.bitspersample} bit"
-        raise ContentError(f"holds {kind} pixels, which are not read", advice)
+        raise ContentError(f"has {kind} pixels, which are not supported", advice)
 
 
 def _check_extent(page: Any, size: int) -> None:
@@ -165,7 +165,7 @@ def _check_extent(page: Any, size: int) -> None:
     if any(offset + count > size for offset, count in zip(offsets, counts, strict=True)):
         raise truncated("pixels are missing")
     if not all(offsets) or not all(counts):
-        raise damaged("a part of the picture was never written")
+        raise damaged("a part of the image was never written")
 
 
 def _orientation(page: Any) -> int:

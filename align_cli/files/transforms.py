@@ -24,7 +24,7 @@ FORMATS: Final[dict[str, TransformFormat]] = {
 }
 """Every format by name, in the order in which a text is offered to them; the last takes all."""
 
-_ADVICE = "check its entries, three to a line, row by row"
+_ADVICE = "check its entries: row by row, three numbers per line"
 _DISAGREEMENT = 1e-9
 _ROUNDING = 1e-12
 
@@ -45,7 +45,7 @@ def read_transform(path: PathLike) -> Matrix:
     stored = read_stored(path)
     if stored.source_to_target is None:
         raise UnreadableError(
-            path, "holds points, not a matrix", "turn it into one with imalign convert"
+            path, "contains points, not a matrix", "convert it with imalign convert"
         )
     return stored.source_to_target
 
@@ -102,7 +102,7 @@ def _format(path: PathLike, name: str | None) -> TransformFormat:
     if not fitting:
         known = " ".join(pattern for each in FORMATS.values() for pattern in each.names)
         raise UnwritableError(
-            path, f"its name means no format of transforms ({known})", "rename it, or give --to"
+            path, f"its name matches no transform format ({known})", "rename it, or give --to"
         )
     return max(fitting, key=lambda pair: pair[0])[1]
 
@@ -114,10 +114,10 @@ def _checked(path: PathLike, entries: Matrix) -> Matrix:
         matrix: Matrix = entries / entries[2, 2]
     if entries[2, 2] == 0 or not np.isfinite(matrix).all():
         raise UnreadableError(
-            path, "the last entry of the matrix is 0, it cannot be scaled to 1", _ADVICE
+            path, "the last entry of the matrix is 0 and cannot be scaled to 1", _ADVICE
         )
     if _singular(matrix):
-        raise UnreadableError(path, "the matrix is singular, it flattens the picture", _ADVICE)
+        raise UnreadableError(path, "the matrix is singular", _ADVICE)
     return matrix
 
 
@@ -130,7 +130,7 @@ def _check_inverse(path: PathLike, forward: Matrix, backward: Matrix) -> None:
         raise UnreadableError(
             path,
             "source_to_target and target_to_source are not each other's inverse",
-            "after a change by hand, delete target_to_source",
+            "delete target_to_source after editing the file by hand",
         )
 
 

@@ -65,7 +65,9 @@ def plane(array: NDArray[Any], dtype: type) -> Plane:
     The structure does not keep the array alive; the caller does.
     """
     if array.ndim != 2 or array.dtype != dtype:
-        raise TypeError(f"{array.ndim} dimensions of {array.dtype}, 2 of {dtype.__name__} wanted")
+        raise TypeError(
+            f"expected a 2-D {dtype.__name__} array, got a {array.ndim}-D {array.dtype} one"
+        )
     height, width = array.shape
     step_y, step_x = array.strides
     return Plane(array.__array_interface__["data"][0], width, height, step_x, step_y)
@@ -88,7 +90,7 @@ def output(array: NDArray[Any], dtype: type) -> Output:
     """
     whole = plane(array, dtype)
     if not array.flags.writeable or (whole.width > 1 and whole.step_x != array.itemsize):
-        raise ValueError("an output must be writeable, and the pixels of a row side by side")
+        raise ValueError("an output must be writeable, and the pixels of a row contiguous")
     return Output(whole.data, whole.width, whole.height, whole.step_y)
 
 
@@ -127,12 +129,12 @@ def load(folder: Path = HERE) -> ctypes.CDLL:
     except (OSError, AttributeError) as error:
         cause = " ".join(str(error).split())
         raise CoreError(
-            f"the native core {path} is not for this machine ({cause}); {_advice(folder)}"
+            f"the native core {path} cannot be loaded on this machine ({cause}); {_advice(folder)}"
         ) from error
     wanted = source_hash(folder / "src")
     if made_of != wanted:
         raise CoreError(
-            f"the native core {path} was made of other sources ({made_of}, not {wanted}); "
+            f"the native core {path} was built from other sources ({made_of}, not {wanted}); "
             f"{_advice(folder)}"
         )
     for name in ("imalign_level", "imalign_level_name", "imalign_kernel_name", "imalign_message"):
@@ -204,5 +206,6 @@ def forced(name: str) -> Iterator[None]:
 def _set_level(library: ctypes.CDLL, name: str) -> None:
     if library.imalign_set_level(name.encode()):
         raise CoreError(
-            f"{FORCE}: there is no level {name!r} here, but {', '.join(_levels(library))}"
+            f"{FORCE}: this processor does not support {name!r}; choose one of "
+            f"{', '.join(_levels(library))}"
         )

@@ -66,7 +66,7 @@ class Picture(NamedTuple):
         """
         pixels, reach = self.pixels, self.kernel.size // 2
         if pixels.dtype not in (np.uint8, np.uint16, np.float32):
-            raise TypeError(f"{pixels.dtype}; uint8, uint16 or float32 wanted")
+            raise TypeError(f"expected uint8, uint16 or float32, got {pixels.dtype}")
         channels, channel_step = 1, 0
         if pixels.ndim == 3:
             channels, channel_step = pixels.shape[2], pixels.strides[2]
@@ -74,9 +74,9 @@ class Picture(NamedTuple):
         if weights.shape != (channels,) or weights.dtype != np.float32:
             raise ValueError(f"{channels} channels, but weights of shape {weights.shape}")
         if not weights.flags.c_contiguous:
-            raise ValueError("the weights must lie side by side")
+            raise ValueError("the weights must be contiguous")
         if reach > MOST_REACH or self.kernel.size % 2 == 0:
-            raise ValueError(f"a kernel of {self.kernel.size} values")
+            raise ValueError(f"unsupported kernel length {self.kernel.size}")
         height, width = pixels.shape[:2]
         data = pixels.__array_interface__["data"][0]
         return PictureArgument(

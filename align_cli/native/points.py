@@ -274,7 +274,7 @@ class PointSweep:
         table = np.ascontiguousarray(table, np.float32)
         ranked = np.ascontiguousarray(ranked, np.int64)
         if table.shape != (ROWS, in_lanes(count)):
-            raise ValueError("points: a table of padded rows is wanted")
+            raise ValueError("points: expected a table of padded rows")
         self._motion, self._size = len(basis), len(basis) + 2 * terms
         scratch = np.empty(_SCRATCH_ROWS * table.shape[1], np.float32)
         self._sums = _PointSums()

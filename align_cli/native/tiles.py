@@ -130,7 +130,7 @@ def _corners(corner: Corners) -> Corners:
         ValueError: if they are not (n, 2).
     """
     if corner.shape != (len(corner), 2):
-        raise ValueError(f"corners of shape {corner.shape}, (n, 2) wanted")
+        raise ValueError(f"expected corners of shape (n, 2), got {corner.shape}")
     return np.ascontiguousarray(corner, np.int64)
 
 
@@ -232,7 +232,7 @@ def displaced_tiles(
     corner = _corners(corner)
     begin = np.ascontiguousarray(begin, np.float64)
     if begin.shape != corner.shape:
-        raise ValueError("tiles: a displacement for each tile is wanted")
+        raise ValueError("tiles: expected one displacement per tile")
     source, target = ([packed(each) for each in planes] for planes in (source, target))
     found = np.zeros(len(corner), _TILE)
     call(

@@ -88,8 +88,8 @@ def check_name(path: PathLike) -> None:
     if suffix not in NUMBERS and not (suffix in BY_SUFFIX and BY_SUFFIX[suffix].holds(shown)):
         raise UnwritableError(
             path,
-            f"the suffix {suffix or '(none)'} means no kind of displacement map",
-            "use .png for a picture, .csv, .json or .npy for the numbers",
+            f"the suffix {suffix or '(none)'} is not that of a displacement map",
+            "use .png for an image, .csv, .json or .npy for the numbers",
         )
 
 

@@ -279,7 +279,7 @@ def test_fill_nan_marks_it_in_images_that_are_floats(
     if dtype != "float64":
         result = imalign("f.tif", "b.png", "--fill", "-1e39")
         assert result.returncode == 2
-        assert "f.tif holds float32 numbers up to 3.4e+38" in result.stderr
+        assert "f.tif has float32 values up to 3.4e+38" in result.stderr
     else:
         assert imalign("f.tif", "b.png", "--fill", "-1e39").returncode == 0
 
@@ -348,8 +348,8 @@ class TestNotAligned:
         self, result: subprocess.CompletedProcess[str]
     ) -> None:
         line = result.stderr.splitlines()[1]  # after the advice of the first line
-        assert line.startswith("or try --allow-flip, if one of the images may be mirrored;")
-        assert "--similarity auto, if they are of different kinds" in line
+        assert line.startswith("or try --allow-flip, if one image may be mirrored;")
+        assert "--similarity auto, if the images are multimodal" in line
 
     def test_what_was_tried_is_not_named_again(
         self, imalign: Imalign, result: subprocess.CompletedProcess[str]
@@ -416,7 +416,9 @@ class TestDoubtful:
         document = load(tmp_path / "grid_aligned.json")
         assert document["canvas"] is document["valid_area"] is None
         result = imalign(*options, "--accept-doubtful", "grid.png", "b.png")
-        assert "grid_aligned.png (203x153 px, from the target's pixel (0, 0) on)," in result.stderr
+        assert (
+            "grid_aligned.png (203x153 px, origin at the target's pixel (0, 0))," in result.stderr
+        )
         document = load(tmp_path / "grid_aligned.json")
         assert (document["canvas"]["width"], document["canvas"]["height"]) == (203, 153)
         picture = read_image(tmp_path / "grid_aligned.png")
@@ -449,7 +451,7 @@ def test_a_pair_whose_light_differs_is_told_that_the_light_may_be_solved_for(
     write_image(tmp_path / "dark.png", read_image(pair[0]).pixels // 5 + np.uint8(10))
     refused = imalign("dark.png", "b.png", "--no-photometric")
     assert refused.returncode == 1
-    assert "or try without --no-photometric, if the light may differ" in refused.stderr
+    assert "or try omitting --no-photometric, if the illumination may differ" in refused.stderr
     # Edges know no light.
     said = imalign("dark.png", "b.png", "--no-photometric", "--similarity", "gradient").stderr
     assert "--no-photometric" not in said
@@ -554,7 +556,7 @@ class TestUsage:
             (("a.png", "b.png", "-o", "x.png", "--error-map", "x.png"), "x.png"),
             (("a.png", "b.png", "-o", "x.png", "--no-image"), "--no-image"),
             (("a.png", "b.png", "--error-map", "x.png", "--no-error-map"), "--no-error-map"),
-            (("a.png", "b.png", "-q", "-v"), "--quiet and --verbose contradict"),
+            (("a.png", "b.png", "-q", "-v"), "--quiet and --verbose exclude"),
         ],
     )
     def test_exit_code_2_and_nothing_written(
@@ -641,8 +643,8 @@ class TestOutputs:
         ("name", "words"),
         [
             (f"{'y' * 260}.png", "the name is too long"),
-            ("loop.png", "a symbolic link that leads back to itself"),
-            ("-", "stdout is written by another name; give /dev/stdout"),
+            ("loop.png", "a circular symbolic link"),
+            ("-", "does not stand for stdout here; give /dev/stdout"),
         ],
     )
     def test_a_name_that_cannot_be_written(

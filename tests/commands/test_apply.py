@@ -100,7 +100,7 @@ def test_labels_with_a_palette_keep_it_and_their_numbers(
     for fill in (21, -1, 0.5):
         result = imalign("apply", aligned, "labels.png", *nearest, "--fill", fill)
         assert result.returncode == ExitCode.USAGE
-        assert "whose colours have the numbers 0 to 20" in result.stderr
+        assert "whose colour indices are 0 to 20" in result.stderr
     # Colours are mixed by any other interpolation, and other formats hold no palette here.
     for arguments, name in (((), "x.png"), (nearest, "x.tif")):
         result = imalign("apply", aligned, "labels.png", *arguments, "--fill", 200, "-o", name)
@@ -161,7 +161,7 @@ def test_results_in_a_folder_are_no_inputs_unless_they_are_named(
         result = imalign("apply", aligned, ".")
         assert result.returncode == 0, result.stderr
         first, *lines = result.stderr.splitlines()
-        assert left_out <= set(first.removeprefix("left out as earlier results: ").split(", "))
+        assert left_out <= set(first.removeprefix("skipped as earlier results: ").split(", "))
         assert set(lines) == {f"wrote {name}" for name in results}
     assert imalign("apply", aligned, ".", "-q").stderr == ""
     result = imalign("apply", aligned, "a_aligned.png", "a_aligned.png")
@@ -186,11 +186,11 @@ def test_an_image_of_another_size_is_told_of_the_way_out(
     assert imalign("a.png", "target.png", "-q").returncode == 0
     result = imalign("apply", "a_aligned.json", "large.png")
     assert result.returncode == ExitCode.INPUT
-    assert "belongs to an image of 160x120 px, this one has 320x240 px; --rescale" in result.stderr
+    assert "is for an image of 160x120 px, this one has 320x240 px; --rescale" in result.stderr
     assert imalign("apply", "a_aligned.json", "large.png", "--rescale").returncode == 0
     result = imalign("apply", "a_aligned.json", "target.png")
     assert result.returncode == ExitCode.INPUT
-    assert "--inverse goes the other way" in result.stderr
+    assert "--inverse maps the other way" in result.stderr
     assert imalign("apply", "a_aligned.json", "target.png", "--inverse").returncode == 0
 
 
@@ -215,7 +215,7 @@ def test_a_fill_that_the_dtype_cannot_hold_is_refused(
         result = imalign(*arguments, "--fill", fill)
         assert result.returncode == (0 if fits else ExitCode.USAGE), result.stderr
         if not fits:
-            assert f"w.tif holds whole numbers from 0 to {white}" in result.stderr
+            assert f"w.tif has integer values from 0 to {white}" in result.stderr
     assert (tmp_path / "w_applied.tif").exists() == (dtype == "float32")
     assert (tmp_path / "w_applied.png").exists() == (fits and dtype != "float32")
 
@@ -228,8 +228,8 @@ def test_one_bad_image_does_not_stop_the_others(
     result = imalign("apply", aligned, "small.png", "broken.png", "a.png", "-o", "out/")
     assert result.returncode == ExitCode.INPUT
     lines = result.stderr.splitlines()
-    assert lines[0].startswith("Error: small.png: the transform belongs to an image of 160x120 px")
-    assert lines[1].startswith("Error: broken.png: is not a picture")
+    assert lines[0].startswith("Error: small.png: the transform is for an image of 160x120 px")
+    assert lines[1].startswith("Error: broken.png: is not an image")
     assert lines[2:] == ["wrote out/a.png", "1 of 3 images written"]
 
 
@@ -244,7 +244,7 @@ def test_no_input_is_ever_overwritten(imalign: Imalign, aligned: Path, tmp_path:
     ):
         result = imalign("apply", aligned, *arguments)
         assert result.returncode == ExitCode.USAGE, result.stderr
-        assert "is the input" in result.stderr
+        assert "is the same file as the input" in result.stderr
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
@@ -255,7 +255,7 @@ def test_two_outputs_that_are_one_file(
     for output in ((), ("-o", "./a_applied.png")):
         result = imalign("apply", aligned, "a.png", *output, option, "a_applied.png")
         assert result.returncode == ExitCode.USAGE
-        assert "two outputs go to" in result.stderr
+        assert "two outputs have the name" in result.stderr
         assert not (tmp_path / "a_applied.png").exists()
 
 
@@ -265,7 +265,7 @@ def test_two_outputs_of_one_name(imalign: Imalign, aligned: Path, tmp_path: Path
         write_image(tmp_path / name, np.full((120, 160), ord(name[0]), np.uint8))
     result = imalign("apply", aligned, "p/a.png", "q/a.png", "-o", "out")
     assert result.returncode == ExitCode.OUTPUT
-    assert "its output out/a.png is that of p/a.png" in result.stderr
+    assert "its output out/a.png is also that of p/a.png" in result.stderr
     assert pixels(tmp_path / "out" / "a.png").max() == ord("p")
 
 
@@ -285,7 +285,7 @@ def test_canvas_and_valid_mask(
         assert mask.shape < (120, 160)
     if canvas == "union":
         assert mask.shape > (120, 160)
-        assert "from the target's pixel (" in result.stderr
+        assert "origin at the target's pixel (" in result.stderr
 
 
 def test_an_absurd_canvas_is_refused_with_its_size(
@@ -311,9 +311,9 @@ def test_nine_numbers_and_a_size(imalign: Imalign, pair: Pair, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("{}", "is not an alignment"),
+        ("{}", "is neither an alignment"),
         ("1 0 0 1 0 0 0 0 1", "singular"),
-        ("1 0 0 0 1 0 -0.02 0 1", "folds the source"),
+        ("1 0 0 0 1 0 -0.02 0 1", "horizon crosses the source"),
         ("1 0 0 0 1 0 0.02 0 1", "horizon"),
         ("hello", "is not a number"),
     ],
@@ -350,7 +350,10 @@ def test_several_images_into_what_is_called_like_a_picture(
     for images in (("a.png", "b.png"), ("in",)):
         result = imalign("apply", aligned, *images, "-o", "one.png")
         assert result.returncode == ExitCode.USAGE
-        assert "one.png is the name of a picture, and several images need a folder" in result.stderr
+        assert (
+            "one.png is the name of an image file, and several images need an output folder"
+            in result.stderr
+        )
         assert not (tmp_path / "one.png").exists()
     # Who writes it as a folder, or has one of this name, means it.
     assert imalign("apply", aligned, "a.png", "b.png", "-o", "one.png/").returncode == 0
@@ -367,7 +370,7 @@ def test_missing_files(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
     assert imalign("apply", aligned).returncode == ExitCode.USAGE
     result = imalign("apply", aligned, "a.png", "b.png", "-o", "a.png")
     assert result.returncode == ExitCode.USAGE
-    assert "a.png is a file, and several images need a folder" in result.stderr
+    assert "a.png is a file, and several images need an output folder" in result.stderr
 
 
 def photograph(folder: Path, name: str, matrix: np.ndarray, *, orientation: int) -> None:
@@ -393,7 +396,7 @@ def test_metadata_goes_along_and_orientation_is_applied_once(
     output = f"out{suffix}"
     result = imalign("a.jpg", "b.jpg", "-o", output, "--no-error-map")
     assert result.returncode == 0, result.stderr
-    assert "not carried" not in result.stderr
+    assert "not copied" not in result.stderr
     image = Image.open(io.BytesIO((tmp_path / output).read_bytes()))
     assert image.size == (160, 120)
     exif = image.getexif()
@@ -415,12 +418,12 @@ def test_what_cannot_be_carried_is_said(imalign: Imalign, tmp_path: Path) -> Non
     photograph(tmp_path, "a.jpg", TRUTH, orientation=6)
     photograph(tmp_path, "b.jpg", np.eye(3), orientation=1)
     result = imalign("a.jpg", "b.jpg", "-o", "out.ppm", "--no-error-map")
-    assert "out.ppm: not carried over: EXIF, ICC profile, resolution" in result.stderr
+    assert "out.ppm: metadata not copied: EXIF, ICC profile, resolution" in result.stderr
     result = imalign("apply", "a_aligned.json", "a.jpg", "-o", "x.bmp")
-    assert "x.bmp: not carried over: EXIF, ICC profile\n" in result.stderr
+    assert "x.bmp: metadata not copied: EXIF, ICC profile\n" in result.stderr
     for arguments in (("-q",), ("--no-metadata",)):
         result = imalign("apply", "a_aligned.json", "a.jpg", "-o", "x.ppm", *arguments)
-        assert "not carried" not in result.stderr
+        assert "not copied" not in result.stderr
     imalign("apply", "a_aligned.json", "a.jpg", "-o", "bare.png", "--no-metadata")
     assert not Image.open(io.BytesIO((tmp_path / "bare.png").read_bytes())).info
 
@@ -442,7 +445,7 @@ def test_a_transform_of_small_copies_at_full_size(imalign: Imalign, tmp_path: Pa
     (tmp_path / "shift.txt").write_text("1 0 5 0 1 0 0 0 1")
     result = imalign("apply", "shift.txt", "a_large.png", "--rescale")
     assert result.returncode == ExitCode.INPUT
-    assert "sizes that it belongs to are not known; take one" in result.stderr
+    assert "sizes of its images are unknown; use a transform" in result.stderr
 
 
 def test_the_json_of_a_canvas_maps_to_its_pixels(

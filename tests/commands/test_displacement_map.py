@@ -109,7 +109,7 @@ def test_a_failed_alignment_has_one_too_where_there_is_something_to_show(
         assert earlier not in result.stderr
         assert read_image(tmp_path / "map.png").pixels.ndim == 3
     else:
-        assert "map.png: not written, for no place of the target could be asked" in result.stderr
+        assert "map.png: not written, because no tile of the target" in result.stderr
         assert earlier in result.stderr
         assert (tmp_path / "map.png").read_text() == "of an earlier run"
 
@@ -117,9 +117,9 @@ def test_a_failed_alignment_has_one_too_where_there_is_something_to_show(
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
-        ("map.txt", 4, "use .png for a picture, .csv, .json or .npy for the numbers"),
-        ("a.png", 2, "is the input"),
-        ("a_aligned.json", 2, "two outputs go to"),
+        ("map.txt", 4, "use .png for an image, .csv, .json or .npy for the numbers"),
+        ("a.png", 2, "is the same file as the input"),
+        ("a_aligned.json", 2, "two outputs have the name"),
         ("none/map.png", 4, "none"),
     ],
 )

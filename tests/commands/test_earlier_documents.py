@@ -104,4 +104,4 @@ def test_a_failed_one_is_refused_as_ever(imalign: Imalign, tmp_path: Path) -> No
     shutil.copy(ROOT / "tests" / "data" / "alignment-1-failed.json", tmp_path / "old.json")
     result = imalign("invert", "old.json")
     assert result.returncode == 3
-    assert "of an alignment that failed" in result.stderr
+    assert "from a failed alignment" in result.stderr

@@ -250,7 +250,7 @@ def test_a_mask_that_cannot_be_used(
     for name, words in (
         ("small.png", ("159x120", "160x120", f"{which}'s size")),
         ("zero.png", ("zero", "non-zero")),
-        ("text.png", ("not a picture",)),
+        ("text.png", ("not an image",)),
         ("none.png", ("none.png",)),
     ):
         result = imalign("a.png", "b.png", f"--{which}-mask", name)
@@ -263,10 +263,10 @@ def test_a_mask_that_cannot_be_used(
         ("100,20,61,50", 3, ("b.png", "100,20,61,50", "160x120", "up to 160")),
         ("0,100,50,21", 3, ("b.png", "up to 120")),
         ("500,500,5,5", 3, ("b.png", "160x120")),
-        ("1,2,3", 2, ("four whole numbers",)),
-        ("1,2,3,4.5", 2, ("four whole numbers",)),
-        ("-1,2,30,40", 2, ("four whole numbers",)),
-        ("a,b,c,d", 2, ("four whole numbers",)),
+        ("1,2,3", 2, ("four integers",)),
+        ("1,2,3,4.5", 2, ("four integers",)),
+        ("-1,2,30,40", 2, ("four integers",)),
+        ("a,b,c,d", 2, ("four integers",)),
         ("1,2,0,4", 2, ("at least 1",)),
     ],
 )
@@ -295,7 +295,15 @@ def test_a_region_too_small_to_align(
     imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path
 ) -> None:
     result = imalign("a.png", "b.png", "--roi", "20,20,5,5")
-    refused(result, tmp_path, 3, "b.png", "--roi 20,20,5,5", "5x5 px is too small", "8 px each way")
+    refused(
+        result,
+        tmp_path,
+        3,
+        "b.png",
+        "--roi 20,20,5,5",
+        "5x5 px is too small",
+        "each side needs 8 px",
+    )
 
 
 def test_a_small_region_that_does_not_do_is_told_of_a_larger_one(
@@ -303,7 +311,7 @@ def test_a_small_region_that_does_not_do_is_told_of_a_larger_one(
 ) -> None:
     result = imalign("a.png", "b.png", "--roi", "20,20,16,12")
     assert result.returncode == 1
-    assert "or try a larger --roi: 16x12 px show little" in result.stderr
+    assert "or try a larger --roi: 16x12 px contain little" in result.stderr
     write_image(pair[0], np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH), np.uint8))
     result = imalign("a.png", "b.png", "--roi", "20,20,100,80")
     assert result.returncode == 1
@@ -360,7 +368,7 @@ def test_what_the_file_calls_no_data_takes_no_part(
         for masked in (("--source-mask", "m.png"), ("--roi", "0,90,160,30")):
             write_image(tmp_path / "m.png", 255 - mask)
             result = imalign("a.tif", "b.tif", *masked)
-            refused(result, tmp_path, 3, ".tif", "calls no data (GDAL_NODATA)")
+            refused(result, tmp_path, 3, ".tif", "no-data value (GDAL_NODATA)")
     # Without the tag the value is a grey value like any other, and the answer another.
     tagged = json.loads((tmp_path / "found.json").read_text())
     imalign("plain_a.tif", "plain_b.tif", *options)

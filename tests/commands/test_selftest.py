@@ -58,7 +58,7 @@ def test_a_broken_model_fails(
     monkeypatch.setitem(MODELS, "rigid", broken)
     result = CliRunner().invoke(cli, ["selftest", *quiet, *map(str, pair)])
     assert result.exit_code == 1, result.output
-    assert f"{2 * len(LOSS_NAMES)} checks of derivatives FAILED: a defect" in result.output
+    assert f"{2 * len(LOSS_NAMES)} checks of derivatives FAILED: a bug" in result.output
     lines = [line.split() for line in result.output.splitlines()]
     losses = [line[1] for line in lines if line[:1] == ["rigid"] and line[-1] == "FAILED"]
     assert losses[: len(LOSS_NAMES)] == list(LOSS_NAMES)

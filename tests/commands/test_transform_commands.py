@@ -79,7 +79,7 @@ def test_what_does_not_meet_is_refused(imalign: Imalign, tmp_path: Path) -> None
     write_json(tmp_path / "a.json", document)
     result = imalign("compose", "a.json", "a.json", "-o", "b.json")
     assert result.returncode == ExitCode.INPUT
-    assert "90x80 px, the second starts from one of 100x80 px" in result.stderr
+    assert "90x80 px, the second maps from one of 100x80 px" in result.stderr
     assert not (tmp_path / "b.json").exists()
 
 
@@ -112,7 +112,7 @@ def test_a_doubtful_one_is_called_so_and_how_to_accept_it_is_said(
     }  # fmt: skip
     document["options"]["accept_doubtful"] = accepted
     write_json(tmp_path / "doubtful.json", document)
-    accept = "to use it all the same, align the images again with --accept-doubtful"
+    accept = "to use it anyway, align the images again with --accept-doubtful"
     shown = imalign("show", "doubtful.json").stdout.splitlines()[-1]
     measured = imalign("evaluate", "doubtful.json", "--truth", aligned)
     applied = imalign("apply", "doubtful.json", "a.png")
@@ -128,7 +128,7 @@ def test_a_doubtful_one_is_called_so_and_how_to_accept_it_is_said(
     assert measured.stderr == f"doubtful.json: doubtful: two places fit; {accept}\n"
     assert applied.returncode == ExitCode.INPUT
     assert applied.stderr == (
-        f"Error: doubtful.json: is of a doubtful alignment (two places fit); {accept}\n"
+        f"Error: doubtful.json: is from a doubtful alignment (two places fit); {accept}\n"
     )
 
 
@@ -216,7 +216,7 @@ def test_evaluate_measures_and_judges(imalign: Imalign, aligned: Path, tmp_path:
     result = imalign("evaluate", aligned, "--truth", "truth.txt", "--max-error", 1e-9)
     assert result.returncode == ExitCode.NOT_ALIGNED
     assert json.loads(result.stdout) == measured
-    assert "above --max-error 1e-09" in result.stderr
+    assert "exceeds --max-error 1e-09" in result.stderr
 
 
 def test_a_failed_alignment_is_measured_but_never_good_enough(
@@ -257,7 +257,7 @@ def test_diff_of_shifts_is_their_distance(imalign: Imalign, tmp_path: Path) -> N
     (tmp_path / "c.txt").write_text("1 0 0\n0 1 0\n-0.02 0 1\n")
     result = imalign("diff", "a.txt", "c.txt", "--size", "64x48")
     assert result.returncode == ExitCode.INPUT
-    assert "folds" in result.stderr
+    assert "the horizon of a transform crosses its image" in result.stderr
 
 
 def test_transforms_between_images_of_other_sizes_are_not_compared(
@@ -287,7 +287,7 @@ def test_transforms_between_images_of_other_sizes_are_not_compared(
     ids=lambda arguments: arguments[0],
 )
 @pytest.mark.parametrize(
-    ("text", "words"), [('{"a": 1}', "is not an alignment"), ("1 1 1 1 1 1 1 1 1", "singular")]
+    ("text", "words"), [('{"a": 1}', "is neither an alignment"), ("1 1 1 1 1 1 1 1 1", "singular")]
 )
 def test_what_is_no_transform_is_one_line(
     imalign: Imalign, tmp_path: Path, arguments: tuple[str, ...], text: str, words: str

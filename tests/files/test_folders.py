@@ -21,7 +21,7 @@ def test_every_suffix_that_is_written_is_listed() -> None:
 
 
 def test_a_folder_without_pictures(tmp_path: Path) -> None:
-    with pytest.raises(UnreadableError, match="holds no picture"):
+    with pytest.raises(UnreadableError, match="contains no image"):
         pictures_in(tmp_path)
     with pytest.raises(UnreadableError, match="no such file"):
         pictures_in(tmp_path / "none")

@@ -102,17 +102,17 @@ def test_layout_in_memory_does_not_matter(tmp_path, scene, suffix):
 @pytest.mark.parametrize(
     ("suffix", "dtype", "channels", "hint"),
     [
-        (".jpg", "uint16", 3, "write .png"),
-        (".jpg", "uint8", 4, "write .png"),
-        (".png", "float32", 1, "write .tif"),
-        (".png", "uint8", 5, "write .tif"),
-        (".bmp", "uint16", 1, "write .png"),
-        (".bmp", "uint8", 4, "write .png"),
-        (".webp", "uint8", 1, "write .png"),
-        (".webp", "float64", 3, "write .tif"),
-        (".pgm", "uint8", 3, "write .png"),
-        (".ppm", "uint8", 1, "write .png"),
-        (".tif", "int64", 1, "write .tif"),
+        (".jpg", "uint16", 3, "use .png instead"),
+        (".jpg", "uint8", 4, "use .png instead"),
+        (".png", "float32", 1, "use .tif instead"),
+        (".png", "uint8", 5, "use .tif instead"),
+        (".bmp", "uint16", 1, "use .png instead"),
+        (".bmp", "uint8", 4, "use .png instead"),
+        (".webp", "uint8", 1, "use .png instead"),
+        (".webp", "float64", 3, "use .tif instead"),
+        (".pgm", "uint8", 3, "use .png instead"),
+        (".ppm", "uint8", 1, "use .png instead"),
+        (".tif", "int64", 1, "use .tif instead"),
         (".gif", "uint8", 3, "use .png"),
         ("", "float32", 3, "use .tif"),
     ],
@@ -136,7 +136,7 @@ def test_sides_that_a_format_cannot_hold():
 
 @pytest.mark.parametrize("shape", [(), (5,), (0, 5), (5, 5, 0), (2, 2, 2, 2)])
 def test_what_is_no_picture_is_refused(tmp_path, shape):
-    with pytest.raises(UnwritableError, match="no picture"):
+    with pytest.raises(UnwritableError, match="not an image"):
         write_image(tmp_path / "a.tif", np.zeros(shape, np.uint8))
 
 
@@ -244,7 +244,7 @@ def bad_inputs():
     flipped[len(flipped) // 2] ^= 255
     found |= {
         "empty": (b"", "is empty"),
-        "text": (b"hello, this is not a picture\n", "not a picture of a known format"),
+        "text": (b"hello, this is not a picture\n", "not an image in a supported format"),
         "signature": (b"\x89PNG", "is truncated"),
         "gif": (saved(picture, "GIF"), "is a GIF"),
         "pdf": (b"%PDF-1.4 ...", "is a PDF"),
@@ -252,7 +252,7 @@ def bad_inputs():
         "flipped": (bytes(flipped), "damaged"),
         "apng": (saved(picture, "PNG", **two), "animation"),
         "webp": (saved(picture, "WEBP", **two), "animation"),
-        "tiff": (saved(picture, "TIFF", **two), "holds 2 pages"),
+        "tiff": (saved(picture, "TIFF", **two), "contains 2 pages"),
         "zero": (b"P5 0 0 255\n", "has no pixels"),
         "bmp": (b"BMW is a make of car, not a picture", "damaged"),
         "jpeg": (b"\xff\xd8\xff" + b"\0" * 50, "damaged"),
@@ -279,9 +279,9 @@ def test_bad_names_say_what_is_wrong(tmp_path):
         "missing.png": "no such file",
         "file/a.png": "no such file",
         "": "is a folder",
-        "loop": "leads back to itself",
+        "loop": "circular symbolic link",
         "n" * 300: "the name is too long",
-        "nul\0": "not a possible name",
+        "nul\0": "not a valid file name",
     }.items():
         with pytest.raises(UnreadableError, match=words):
             read_image(f"{tmp_path}/{name}")

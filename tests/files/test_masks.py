@@ -44,5 +44,5 @@ def test_what_is_no_number_is_not_marked(tmp_path: Path) -> None:
 
 def test_a_mask_that_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_text("no picture")
-    with pytest.raises(UnreadableError, match="not a picture"):
+    with pytest.raises(UnreadableError, match="not an image"):
         read_mask(tmp_path / "m.png")

@@ -207,7 +207,7 @@ UNDECODABLE = "the compressed pixels cannot be decoded"
         (hand_made(3, 3, 8, GREY, GOOD_ROWS, chunk(b"ABCD", b"")), "unknown chunk ABCD"),
         (hand_made(0, 3, 8, GREY, GOOD_ROWS), "has no pixels"),
         (hand_made(3, 0, 8, GREY, GOOD_ROWS), "has no pixels"),
-        (hand_made(2**21, 4, 8, GREY, b""), "more than PNG files are read with"),
+        (hand_made(2**21, 4, 8, GREY, b""), "more than is supported for PNG"),
         (b"\x89PNG\r\n\x1a\n" + chunk(b"IDAT", b""), "no PNG header"),
         (b"\x89PNG\r\n\x1a\n" + b"\0\0\0\1" + b"\0" * 4, "without a name"),
         (

@@ -70,7 +70,7 @@ NAMES = {
 @pytest.mark.parametrize("model", MODELS)
 def test_there_and_back(tmp_path: Path, name: str, model: str) -> None:
     if model == "homography" and name in ("a.tfm", "TransformParameters.0.txt"):
-        with pytest.raises(UnwritableError, match="holds no perspective"):
+        with pytest.raises(UnwritableError, match="cannot represent the perspective"):
             written(tmp_path, name, model)
         return
     found = read_transform(written(tmp_path, name, model))
@@ -96,7 +96,7 @@ def test_a_format_that_is_named_needs_no_suffix(tmp_path: Path, name: str) -> No
 
 
 def test_a_name_that_means_no_format(tmp_path: Path) -> None:
-    with pytest.raises(UnwritableError, match=r"means no format.*\*.json.*--to"):
+    with pytest.raises(UnwritableError, match=r"matches no transform format.*\*.json.*--to"):
         written(tmp_path, "a.dat", "affine")
 
 
@@ -233,7 +233,7 @@ def test_what_elastix_writes_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"name": "BSplineTransform"}, "holds a BSplineTransform, which is not read"),
+        ({"name": "BSplineTransform"}, "contains a BSplineTransform, which is not supported"),
         ({"parameters": "0.7 3.0"}, "has 2 parameters instead of 3"),
         ({"parameters": "0.7 3.0 x"}, "are not numbers"),
         ({"first": "TransformParameters.0.txt"}, "imalign compose"),
@@ -287,7 +287,10 @@ def test_two_matrices_are_ambiguous(tmp_path: Path) -> None:
     storage.write("H", np.eye(3))
     storage.write("K", np.eye(3))
     storage.release()
-    with pytest.raises(UnreadableError, match=r"not clear \(several: H, K\); name it source_to_t"):
+    with pytest.raises(
+        UnreadableError,
+        match=r"several 3x3 matrices \(H, K\); name the source-to-target matrix source_to_t",
+    ):
         read_transform(tmp_path / "b.yml")
 
 
@@ -336,14 +339,17 @@ FOLDED = {
     ("text", "words"),
     [
         (json.dumps(CONTRADICTION), "not each other's inverse"),
-        (json.dumps(FAILED), r"of an alignment that failed \(the steps led away\)"),
-        (json.dumps(FOLDED), "folds the source"),
-        (json.dumps({**FAILED, **FOLDED, "schema": FAILED["schema"]}), "alignment that failed"),
+        (json.dumps(FAILED), r"from a failed alignment \(the steps led away\)"),
+        (json.dumps(FOLDED), "horizon crosses the source"),
+        (json.dumps({**FAILED, **FOLDED, "schema": FAILED["schema"]}), "failed alignment"),
         (json.dumps({**FOLDED, "source_to_target": [[1, 0, 1]] * 3}), "singular"),
         (json.dumps({**CONTRADICTION, "uncertainty": {"covariance": [[1]]}}), "covariance"),
-        (json.dumps({"schema": "imalign/transform/2"}), "knows imalign/transform/1"),
-        ("#Insight Transform File V1.0\n", "holds no transform"),
-        ("#Insight Transform File V1.0\nTransform: Euler3DTransform_double_3_3\n", "not read"),
+        (
+            json.dumps({"schema": "imalign/transform/2"}),
+            "but this version reads imalign/transform/1",
+        ),
+        ("#Insight Transform File V1.0\n", "contains no transform"),
+        ("#Insight Transform File V1.0\nTransform: Euler3DTransform_double_3_3\n", "not supported"),
         (
             "#Insight Transform File\nTransform: AffineTransform_double_2_2\nParameters: 1 0\n",
             "2 parameters instead of 6",
@@ -352,11 +358,11 @@ FOLDED = {
             "#Insight Transform File V1.0\nTransform: AffineTransform_double_2_2\nParameters: a\n",
             "not a number",
         ),
-        ("%YAML:1.0\n---\nH: [1,", "FileStorage|not clear"),
-        ("%YAML:1.0\n---\nH: 5\n", "not clear"),
-        ("<?xml version='1.0'?>\n<opencv_storage>\n<H", "FileStorage|not clear"),
-        ("-gcp 1 2 3\n", "line 1 is no control point"),
-        ("-gcp 1 2 3 4\n-gcp 1 2 x 4\n", "line 2 is no control point"),
+        ("%YAML:1.0\n---\nH: [1,", "FileStorage|no 3x3 matrix"),
+        ("%YAML:1.0\n---\nH: 5\n", "no 3x3 matrix"),
+        ("<?xml version='1.0'?>\n<opencv_storage>\n<H", "FileStorage|no 3x3 matrix"),
+        ("-gcp 1 2 3\n", "line 1 is not a control point"),
+        ("-gcp 1 2 3 4\n-gcp 1 2 x 4\n", "line 2 is not a control point"),
         ("-gcp 1 2 3 nan\n", "not finite"),
         ("-gcp 0 0 0 0\n-gcp 1 1 1 1\n-gcp 2 2 2 2\n", "singular"),
     ],

@@ -199,7 +199,7 @@ def test_bands_lie_where_they_lie_in_the_level() -> None:
 
 def test_weights_that_do_not_lie_side_by_side_are_refused() -> None:
     one = picture((9, 9), channels=2)
-    with pytest.raises(ValueError, match="side by side"):
+    with pytest.raises(ValueError, match="must be contiguous"):
         smooth(one._replace(weights=np.ones(4, np.float32)[::2]), (0, 0), (3, 3))
 
 

@@ -341,7 +341,7 @@ def test_planes_of_another_type_are_refused() -> None:
         {"image": case.run.image.view(np.int32)},
         {"valid": np.ones(case.run.shape, np.float32)},
     ):
-        with pytest.raises(TypeError, match="wanted"):
+        with pytest.raises(TypeError, match="expected a 2-D"):
             run_sums(case.run._replace(**change), case.seen, unit=UNIT)
 
 

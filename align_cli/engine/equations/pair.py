@@ -57,8 +57,8 @@ class Pair:
         gain = target.scale / source.scale
         if not LEAST_GAIN < gain < 1.0 / LEAST_GAIN:
             raise ImageError(
-                f"its grey values vary {gain:.0e} times as little as the target's; bring both to "
-                "about the same units",
+                f"the contrasts of source and target differ by a factor of {gain:.0e}; scale both "
+                "images to similar units",
                 role="source",
             )
         return Light.uniform(gain, (target.offset - source.offset) / source.scale)

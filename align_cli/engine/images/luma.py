@@ -178,7 +178,7 @@ def check_image(image: Image, role: str) -> None:
         )
     if max(height, width) > LARGEST_SIDE:
         raise ImageError(
-            f"{width}x{height} px is too large; a side may have {LARGEST_SIDE} px", role=role
+            f"{width}x{height} px is too large; no side may exceed {LARGEST_SIDE} px", role=role
         )
 
 
@@ -285,19 +285,19 @@ def _valid(colours: Image, alpha: Image | None, mask: Mask | None, role: str) ->
 
 def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
     """Why no pixel takes part, and what to try."""
-    where = "" if mask is None else " where the mask lets it take part"
+    where = "" if mask is None else " within the mask"
     inside = colours if mask is None else colours[mask]
     finite = np.isfinite(inside)
     if not finite.any():
-        more = "mark more of it" if mask is not None else "check how it was made"
+        more = "enlarge the mask" if mask is not None else "check how the image was made"
         return f"no pixel is finite{where}, all are NaN, infinite or no data; {more}"
     if not finite.all(axis=-1).any():
         return (
-            f"no pixel is finite in all of its channels{where}; choose a channel that is by its "
-            "number"
+            f"no pixel is finite in all channels{where}; choose a single channel by its number "
+            "(--channel N)"
         )
-    more = "let transparent pixels take part too, or " + (
-        "give another image" if mask is None else "mark more of it"
+    more = "use transparent pixels too (--ignore-alpha), or " + (
+        "use another image" if mask is None else "enlarge the mask"
     )
     seen = "opaque" if colours.dtype.kind == "u" else "both finite and opaque"
     return f"no pixel is {seen}{where}; {more}"
@@ -306,11 +306,11 @@ def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
 def _flat(mask: Mask | None, role: str) -> ImageError:
     if mask is None:
         return ImageError(
-            "the image is flat: every pixel has the same value; give one that shows something",
+            "the image is flat: every pixel has the same value; use an image with texture",
             role=role,
         )
     return ImageError(
-        "the image is flat where its mask or region lets it take part; mark a larger one",
+        "the image is flat within its mask or region; enlarge the mask or region",
         role=role,
     )
 

@@ -32,20 +32,20 @@ def check_mask(mask: Mask, shape: tuple[int, ...], role: str) -> None:
         if isinstance(mask, np.ndarray):
             kind = f"{mask.dtype.name} of shape {mask.shape}"
         raise ImageError(
-            f"expected a (height, width) array of bool, got {kind}; mask != 0 makes one",
+            f"expected a (height, width) array of bool, got {kind}; use mask != 0",
             role=mask_role,
         )
     if mask.shape != shape:
         height, width = shape
         raise ImageError(
             f"the mask has {mask.shape[1]}x{mask.shape[0]} px, the {role} {width}x{height} px; "
-            f"give a mask of the {role}'s size",
+            f"use a mask of the {role}'s size",
             role=mask_role,
         )
     if not mask.any():
         raise ImageError(
-            "every pixel of the mask is zero, so nothing would take part; make those non-zero "
-            "that are to be used",
+            "every pixel of the mask is zero, so no pixel would be used; set the pixels to use to "
+            "a non-zero value",
             role=mask_role,
         )
 
@@ -59,7 +59,7 @@ def region_mask(region: Region, size: tuple[int, int], *, role: str = "region") 
     x, y, width, height = region
     if min(x, y) < 0 or min(width, height) < 1 or x + width > size[0] or y + height > size[1]:
         raise ImageError(
-            f"the region reaches beyond the image, which has {size[0]}x{size[1]} px; choose x and "
+            f"the region extends beyond the image, which has {size[0]}x{size[1]} px; choose x and "
             f"y from 0, x + w up to {size[0]} and y + h up to {size[1]}",
             role=role,
         )

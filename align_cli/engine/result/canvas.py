@@ -52,8 +52,8 @@ class Canvas(NamedTuple):
         upright = _MIRROR @ moved if np.linalg.det(moved) < 0.0 else moved
         if moved[2, 2] <= 0.0 or not plausible(upright, self.size):
             raise ImageError(
-                f"the horizon of the transform crosses the canvas {self.name}, its pixels there "
-                "show nothing; choose another canvas or a smaller size",
+                f"the horizon of the transform crosses the canvas {self.name}, where the output is "
+                "undefined; choose another canvas or a smaller size",
                 role=_ROLE,
             )
         return moved
@@ -83,13 +83,13 @@ def place_canvas(
     """
     rectangle = CANVASES[name](source_to_target, target_to_source, source_size, target_size)
     if rectangle is None:
-        raise ImageError("source and target do not overlap: there is nothing to show", role=_ROLE)
+        raise ImageError("source and target do not overlap: the canvas would be empty", role=_ROLE)
     left, top, width, height = rectangle
     if max(width, height) > LARGEST_SIDE or width * height > most_pixels:
         raise ImageError(
             f"the canvas {name} would have {width} x {height} px "
             f"({width * height / 1e6:.1f} megapixels); the limit is {most_pixels / 1e6:g} "
-            f"megapixels and {LARGEST_SIDE} px to a side; choose another canvas, or raise "
+            f"megapixels and {LARGEST_SIDE} px per side; choose another canvas, or raise "
             "--max-megapixels",
             role=_ROLE,
         )

@@ -42,7 +42,7 @@ def difference(
     ]
     for forward, backward in ways:
         if not (unfolded(forward, source_size) and unfolded(backward, target_size)):
-            raise ImageError("it folds the image: its horizon crosses it", role="transforms")
+            raise ImageError("the horizon of a transform crosses its image", role="transforms")
     mean, largest = _endpoint_errors(ways[0][1], ways[1][1], target_size)
     return Difference(corner_error(ways[0][0], ways[1][0], source_size), mean, largest)
 

@@ -77,7 +77,7 @@ class Transform:
         forward = _checked(source_to_target)
         backward = inverse(forward) if target_to_source is None else _checked(target_to_source)
         if source_size is not None and not unfolded(forward, source_size):
-            raise ImageError("it folds the source: its horizon crosses it", role="transform")
+            raise ImageError("its horizon crosses the source", role="transform")
         return cls(
             forward,
             backward,
@@ -106,7 +106,7 @@ class Transform:
         """
         free = [model for model in MODELS.values() if model.size <= 2 * len(source)]
         if not free:
-            raise ImageError("no point fixes it", role="transform")
+            raise ImageError("it has no control points", role="transform")
         # Centred and scaled, or the homography's equations would weigh the far points alone.
         to_unit = [_to_unit(points) for points in (source, target)]
         matrix = free[-1].from_points(
@@ -146,15 +146,14 @@ class Transform:
         middle = self.target_size, second.source_size
         if None not in middle and middle[0] != middle[1]:
             raise ImageError(
-                f"the first leads to an image of {_times(self.target_size)} px, the second starts "
-                f"from one of {_times(second.source_size)} px; give them the other way round, "
-                "or invert one",
+                f"the first maps to an image of {_times(self.target_size)} px, the second maps "
+                f"from one of {_times(second.source_size)} px; swap them, or invert one",
                 role="transforms",
             )
         first, after = self.source_to_target, second.source_to_target
         product = after @ first
         if product[2, 2] == 0.0:
-            raise ImageError("together they send the pixel (0, 0) to infinity", role="transforms")
+            raise ImageError("their composition maps pixel (0, 0) to infinity", role="transforms")
         covariance = None
         if self.covariance is not None and second.covariance is not None:
             by_first = _entries(product, [after @ unit_entry for unit_entry in _UNIT_ENTRIES])
@@ -179,9 +178,7 @@ class Transform:
             ImageError: if it folds the source.
         """
         if not unfolded(self.source_to_target, source_size):
-            raise ImageError(
-                "it folds the source: its horizon crosses it; check its numbers", role="transform"
-            )
+            raise ImageError("its horizon crosses the source; check its matrix", role="transform")
         return replace(self, source_size=source_size, target_size=target_size)
 
     def rescaled(self, source_size: Size, target_size: Size) -> Transform:
@@ -195,8 +192,8 @@ class Transform:
         """
         if self.source_size is None or self.target_size is None:
             raise ImageError(
-                "the sizes that it belongs to are not known; take one that knows them, such as a "
-                "JSON that imalign wrote",
+                "the sizes of its images are unknown; use a transform file that contains them, "
+                "such as a JSON written by imalign",
                 role="transform",
             )
         to_source = np.linalg.inv(_resizing(self.source_size, source_size))
@@ -269,7 +266,7 @@ class Transform:
             ImageError: if it would be too large or have no pixel, or a size is not known.
         """
         if self.source_size is None or self.target_size is None:
-            raise ImageError("the sizes of its source and target are not known", role="transform")
+            raise ImageError("the sizes of its source and target are unknown", role="transform")
         return place_canvas(
             name,
             self.source_to_target,
@@ -311,7 +308,7 @@ class Transform:
     def valid_mask(self, canvas: Canvas) -> NDArray[np.bool_]:
         """(height, width) bool: which pixels of a canvas the source reaches."""
         if self.source_size is None:
-            raise ImageError("the size of its source is not known", role="transform")
+            raise ImageError("the size of its source is unknown", role="transform")
         return overlap_mask(canvas.warp(self.target_to_source), canvas.size, self.source_size)
 
 
@@ -342,12 +339,12 @@ def beyond_horizon(matrix: Matrix, points: Points) -> NDArray[np.bool_]:
 def _checked(matrix: ArrayLike) -> Matrix:
     entries = np.asarray(matrix, np.float64)
     if entries.shape != (3, 3) or not np.isfinite(entries).all():
-        raise ImageError("it is no (3, 3) matrix of finite numbers", role="transform")
+        raise ImageError("it is not a (3, 3) matrix of finite numbers", role="transform")
     if entries[2, 2] == 0.0:
         raise ImageError("the last entry of its matrix is 0", role="transform")
     entries = unit(entries)
     if not np.isfinite(entries).all() or _singular(entries):
-        raise ImageError("its matrix is singular, it flattens the image", role="transform")
+        raise ImageError("its matrix is singular", role="transform")
     return entries
 
 

@@ -71,7 +71,7 @@ def warp_image(
     height, width = image.shape[:2]
     if (width, height) != source_size:
         raise ImageError(
-            f"the transform belongs to an image of {source_size[0]}x{source_size[1]} px, "
+            f"the transform is for an image of {source_size[0]}x{source_size[1]} px, "
             f"this one has {width}x{height} px"
         )
     if source_size == target_size and (warp == np.eye(3)).all():

@@ -172,7 +172,9 @@ def levels_used(
         width, height = (min(both) for both in zip(target.size, source_size, strict=True))
         finest = options.finest_level((width, height), range(count))
         if not known:
-            raise ImageError("the levels that were asked for have no interior", role="target")
+            raise ImageError(
+                "the requested pyramid levels have no interior; use fewer (--levels)", role="target"
+            )
     last = next((level for level in known if level >= finest), min(known, default=0))
     return [level for level in reversed(known) if level >= last]
 

@@ -48,18 +48,17 @@ def starting_warp(source_to_target: Matrix, model: MotionModel, target_size: Siz
     matrix = np.asarray(source_to_target, dtype=np.float64)
     if matrix.shape != (3, 3) or not np.isfinite(matrix).all() or matrix[2, 2] == 0.0:
         raise ImageError(
-            "the starting transform must be a finite (3, 3) matrix, last entry not 0", role="init"
+            "the initial transform must be a finite (3, 3) matrix, last entry not 0", role="init"
         )
     if abs(np.linalg.det(matrix / np.abs(matrix).max())) < np.finfo(np.float64).eps:
         raise ImageError(
-            "the starting transform is singular, or leads so far away that it is next to that; "
-            "check its numbers",
+            "the initial transform is singular, or nearly so; check its matrix",
             role="init",
         )
     warp: Matrix = np.linalg.inv(matrix).astype(np.float64)
     if warp[2, 2] == 0.0 or not plausible(unit(warp), target_size):
         raise ImageError(
-            "the starting transform mirrors or folds the target (a mirror must be allowed)",
+            "the initial transform mirrors the target (see --allow-flip) or folds it",
             role="init",
         )
     return nearest(model, unit(warp), target_size)

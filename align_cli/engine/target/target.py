@@ -62,8 +62,8 @@ class Target:
         likely = (*range(self._last, count), *range(self._last))
         if not any(self.known(level) for level in likely):
             raise ImageError(
-                "no pixel is far enough from those that take no part (masked, transparent, not "
-                "finite) to align; let more take part",
+                "no pixel is far enough from excluded pixels (masked, transparent, not finite) to "
+                "be used; exclude fewer",
                 role="target",
             )
 

@@ -64,13 +64,13 @@ def _check_schema(path: PathLike, document: dict[str, Any]) -> None:
     if family is not None:
         raise UnreadableError(
             path,
-            f"follows the schema {schema}, this program knows {family}",
+            f"follows the schema {schema}, but this version reads {family}",
             "update imalign, or give the nine numbers in a text file",
         )
     raise UnreadableError(
         path,
-        f'is not an alignment (its "schema" is not {ALIGNMENT}) nor a transform',
-        "give a JSON that imalign wrote, or nine numbers in a text file",
+        f'is neither an alignment (its "schema" is not {ALIGNMENT}) nor a transform',
+        "give a JSON written by imalign, or nine numbers in a text file",
     )
 
 
@@ -78,7 +78,7 @@ def _matrix(path: PathLike, document: dict[str, Any], key: str) -> Matrix:
     rows = document.get(key)
     if not _is_table(rows, 3, 3):
         raise UnreadableError(
-            path, f'"{key}" is not three rows of three numbers', "write the file anew"
+            path, f'"{key}" is not three rows of three numbers', "write the file again"
         )
     return _array(rows)
 
@@ -89,7 +89,7 @@ def _covariance(path: PathLike, rows: Any) -> Matrix | None:
     covariance = _array(rows) if _is_table(rows, 8, 8) else np.full((8, 8), np.nan)
     if not np.isfinite(covariance).all():
         raise UnreadableError(
-            path, '"covariance" is not eight rows of eight numbers', "write the file anew"
+            path, '"covariance" is not eight rows of eight numbers', "write the file again"
         )
     return covariance
 

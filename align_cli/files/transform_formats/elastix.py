@@ -30,15 +30,15 @@ def _parse(path: PathLike, text: str) -> StoredTransform:
     if way is None or entries.get("FixedImageDimension", ["2"]) != ["2"]:
         raise UnreadableError(
             path,
-            f"holds a {name or 'transform without name'}, which is not read",
+            f"contains a {name or 'transform without a name'}, which is not supported",
             f"use one of these, in 2-D: {', '.join(_BY_NAME)}",
         )
     for key in ("InitialTransformParameterFileName", "InitialTransformParametersFileName"):
         if entries.get(key, [_FIRST]) != [_FIRST]:
             raise UnreadableError(
                 path,
-                f"is only the last part of a transform that begins in {entries[key][0]}",
-                "give both to imalign compose, the other one first",
+                f"is only the last part of a transform that begins with {entries[key][0]}",
+                "pass both to imalign compose, the other file first",
             )
     parameters = _numbers(path, entries, "TransformParameters")
     if len(parameters) != way.count:
@@ -75,17 +75,15 @@ def _check_pixels(path: PathLike, entries: dict[str, list[str]]) -> None:
             raise UnreadableError(
                 path,
                 f"is in physical units ({key} {' '.join(entries[key])}), not in pixels",
-                "register pictures of spacing 1 and origin 0",
+                "register images of spacing 1 and origin 0",
             )
 
 
 def _text(path: PathLike, stored: StoredTransform) -> str:
-    way, parameters = parameters_of(
-        affine_rows(path, both(stored)[1], "an elastix transform of the plane")
-    )
+    way, parameters = parameters_of(affine_rows(path, both(stored)[1], "a 2-D elastix transform"))
     if stored.target_size is None:
         raise UnwritableError(
-            path, "elastix asks for the target's size, which is not known", "give --size WxH"
+            path, "elastix requires the target's size, which is unknown", "give --size WxH"
         )
     width, height = stored.target_size
     return f"""(Transform "{way.elastix}Transform")

@@ -42,13 +42,13 @@ def _parse(path: PathLike, text: str) -> StoredTransform:
             except ValueError as error:
                 raise UnreadableError(
                     path,
-                    f"line {number} is no control point",
+                    f"line {number} is not a control point",
                     f"write {_OPTION} pixel line easting northing",
                 ) from error
             rows.append([pixel - _HALF, row - _HALF, easting - _HALF, -northing - _HALF])
     pairs = np.array(rows, np.float64).reshape(-1, 4)
     if not np.isfinite(pairs).all():
-        raise UnreadableError(path, "a control point is not finite", "check its numbers")
+        raise UnreadableError(path, "a control point is not finite", "check its coordinates")
     return StoredTransform(pairs=pairs)
 
 

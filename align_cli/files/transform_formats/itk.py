@@ -38,7 +38,7 @@ def _parse(path: PathLike, text: str) -> StoredTransform:
             target_to_source = target_to_source @ _block(path, name, lines[1:])
         found += 1
     if not found:
-        raise UnreadableError(path, "holds no transform", "check that the file is complete")
+        raise UnreadableError(path, "contains no transform", "check that the file is complete")
     return StoredTransform(target_to_source=target_to_source)
 
 
@@ -48,7 +48,7 @@ def _block(path: PathLike, name: str, lines: list[str]) -> Matrix:
     if not f"_{rest}".endswith(_PLANE) or (way is None and kind != _IDENTITY):
         known = ", ".join([*_BY_NAME, _COMPOSITE])
         raise UnreadableError(
-            path, f"holds a {name}, which is not read", f"write one of these, in 2-D: {known}"
+            path, f"contains a {name}, which is not supported", f"use one of these, in 2-D: {known}"
         )
     if way is None:
         return np.eye(3)
@@ -64,7 +64,7 @@ def _block(path: PathLike, name: str, lines: list[str]) -> Matrix:
         )
     except ValueError as error:
         raise UnreadableError(
-            path, f"a parameter of its {name} is not a number", "write the file anew"
+            path, f"a parameter of its {name} is not a number", "write the file again"
         ) from error
     if len(parameters) != way.count or len(centre) not in (0, 2):
         raise UnreadableError(
@@ -76,9 +76,7 @@ def _block(path: PathLike, name: str, lines: list[str]) -> Matrix:
 
 
 def _text(path: PathLike, stored: StoredTransform) -> str:
-    way, parameters = parameters_of(
-        affine_rows(path, both(stored)[1], "an ITK transform of the plane")
-    )
+    way, parameters = parameters_of(affine_rows(path, both(stored)[1], "a 2-D ITK transform"))
     # ITK's translation has no centre.
     centre = "" if way is PARAMETRISATIONS[0] else " 0 0"
     return (

@@ -28,13 +28,13 @@ def _entries(path: PathLike, text: str) -> Matrix:
             raise UnreadableError(
                 path,
                 f"{shown!r} is not a number",
-                "give nine numbers, three to a line, or a JSON that imalign wrote",
+                "give nine numbers, three per line, or a JSON written by imalign",
             ) from None
     if len(numbers) != 9:
-        advice = "give all nine entries of the 3x3 matrix, three to a line"
+        advice = "give all nine entries of the 3x3 matrix, three per line"
         if len(numbers) == 6:
             advice = "add the last row, 0 0 1"
-        raise UnreadableError(path, f"holds {len(numbers)} numbers instead of 9", advice)
+        raise UnreadableError(path, f"contains {len(numbers)} numbers instead of 9", advice)
     return np.array(numbers, dtype=np.float64).reshape(3, 3)
 
 

@@ -32,9 +32,9 @@ def _parse(path: PathLike, text: str) -> StoredTransform:
     elif len(matrices) == 1:  # what cv2.findHomography(source, target) or its like returned
         forward, backward = next(iter(matrices.values())), None
     else:
-        named = f"several: {', '.join(matrices)}" if matrices else "none"
+        named = f"several 3x3 matrices ({', '.join(matrices)})" if matrices else "no 3x3 matrix"
         raise UnreadableError(
-            path, f"which 3x3 matrix is meant is not clear ({named})", f"name it {_FORWARD}"
+            path, f"contains {named}", f"name the source-to-target matrix {_FORWARD}"
         )
     return StoredTransform(
         source_to_target=forward,

@@ -86,7 +86,7 @@ def affine_rows(path: PathLike, matrix: Matrix, kind: str) -> Matrix:
     if matrix[2, 0] or matrix[2, 1]:
         raise UnwritableError(
             path,
-            f"{kind} holds no perspective, and this transform has some",
+            f"{kind} cannot represent the perspective of this transform",
             "choose another format, or align with -m affine",
         )
     return matrix[:2]

@@ -120,7 +120,7 @@ def test_a_region() -> None:
     assert mask[1:3, 3:7].all()
     assert region_mask(Region(0, 0, 10, 5), (10, 5)).all()
     for outside in ((7, 0, 4, 5), (0, 4, 1, 2), (-1, 0, 2, 2), (0, 0, 0, 1)):
-        with pytest.raises(ImageError, match="beyond the image, which has 10x5 px"):
+        with pytest.raises(ImageError, match="extends beyond the image, which has 10x5 px"):
             region_mask(Region(*outside), (10, 5))
 
 

@@ -86,7 +86,7 @@ def test_the_first_comes_first() -> None:
 
 def test_two_that_do_not_meet_are_refused() -> None:
     small = Transform.from_matrix(np.eye(3), source_size=SIZE, target_size=(80, 60))
-    with pytest.raises(ImageError, match="80x60 px, the second starts from one of 160x120"):
+    with pytest.raises(ImageError, match="80x60 px, the second maps from one of 160x120"):
         small.then(small)
     assert small.then(small.inverse()).target_size == SIZE
 
@@ -133,7 +133,7 @@ def test_points_on_a_line_fix_nothing() -> None:
         (np.zeros((3, 3)), "last entry"),
         ([[1, 2, 0], [2, 4, 0], [0, 0, 1]], "singular"),
         ([[1, 0, np.nan], [0, 1, 0], [0, 0, 1]], "finite"),
-        ([[1, 0, 0], [0, 1, 0], [-0.02, 0, 1]], "folds"),
+        ([[1, 0, 0], [0, 1, 0], [-0.02, 0, 1]], "horizon crosses the source"),
     ],
 )
 def test_what_is_no_transform(matrix: object, words: str) -> None:

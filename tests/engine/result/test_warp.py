@@ -161,7 +161,7 @@ def test_a_dtype_that_would_be_rounded_or_wrapped_is_refused(dtype: str) -> None
 
 
 def test_an_image_of_another_size_is_refused() -> None:
-    with pytest.raises(ImageError, match="belongs to an image of 61x47 px, this one has 47x61 px"):
+    with pytest.raises(ImageError, match="is for an image of 61x47 px, this one has 47x61 px"):
         warp_image(np.zeros((61, 47)), np.eye(3), target_size=SIZE, source_size=SIZE)
 
 

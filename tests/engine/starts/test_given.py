@@ -75,7 +75,7 @@ def test_what_is_no_transform_is_refused(bad: np.ndarray) -> None:
     "bad", [np.diag([1.0, 0.0, 1.0]), np.ones((3, 3)), np.diag([1e-9, 1e-9, 1.0])]
 )
 def test_a_singular_start_is_refused(bad: np.ndarray) -> None:
-    with pytest.raises(ImageError, match=r"^init: the starting transform is singular"):
+    with pytest.raises(ImageError, match=r"^init: the initial transform is singular"):
         starting_warp(bad, MODELS["affine"], SIZE)
 
 
