@@ -1,4 +1,4 @@
-"""imalign: lay one image over another to a fraction of a pixel.
+"""imalign: align one image to another with sub-pixel accuracy.
 
     >>> from align_cli import align
     >>> found = align(source, target)          # doctest: +SKIP

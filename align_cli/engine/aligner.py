@@ -63,18 +63,18 @@ class Aligner:
 
     Args:
         target: (height, width) or (height, width, channels); uint8, uint16, float32 or float64.
-            It is not changed, and may be thrown away; but an integer image of more than 8 MP is
-            not copied, so leave it as it is while the aligner is used.
-        mask: (height, width) bool, the pixels of the target that take part; None for all.
-        threads: how many to use; None for one for each core, at most 4. Does not change results.
+            It is not changed. An integer image of more than 8 MP is not copied: do not change it
+            while the aligner is used.
+        mask: (height, width) bool, the pixels of the target to use; None for all.
+        threads: number of threads; None for one per core, at most 4. Results do not depend on it.
             (OpenCV has its own: ``cv2.setNumThreads``.)
         options: the fields of ``align_cli.engine.options.Options``, by name.
 
     Raises:
         ImageError: if the target cannot be aligned (shape, dtype, size, flat, nothing finite),
-            or has no such channel, or the mask does not fit it or marks nothing.
+            or has no such channel, or the mask has another size or no true pixel.
         TypeError: if an option is unknown.
-        ValueError: if an option has no sense; the message lists the choices.
+        ValueError: if an option has an invalid value; the message lists the choices.
     """
 
     def __init__(
@@ -134,20 +134,20 @@ class Aligner:
 
         Args:
             source: like the target; size, dtype and channels may differ.
-            mask: (height, width) bool, the pixels of the source that take part; None for all.
-            init: "auto", the name of a start (``options.START_NAMES``), or (3, 3)
-                ``source_to_target`` to start from.
-            allow_flip: try the source's mirror image too, where the source cannot be aligned.
-            all_tiles: ask all tiles of the target how far they lie from where they fit, not only
-                as many as the verdict needs: for looking at.
-            progress: called with each level's record when it is finished.
+            mask: (height, width) bool, the pixels of the source to use; None for all.
+            init: initial transform: "auto", a name of ``options.START_NAMES``, or a (3, 3)
+                ``source_to_target``.
+            allow_flip: if the source cannot be aligned, try its mirror image.
+            all_tiles: measure the displacements of all tiles of the target, not only of as many
+                as the verdict needs.
+            progress: called with the record of each level when that level is finished.
 
         Returns:
             The alignment, whatever its outcome: check ``outcome.aligned``.
 
         Raises:
-            ImageError: if the source cannot be aligned, its mask does not fit it or marks
-                nothing, or ``init`` is no transform.
+            ImageError: if the source cannot be aligned, its mask has another size or no true
+                pixel, or ``init`` is not a transform.
         """
         with at_most(self.threads):
             found = self._aligned(source, mask, init, allow_flip, progress)
@@ -342,15 +342,15 @@ def residual(
     target_mask: Mask | None = None,
     options: Options = DEFAULTS,
 ) -> tuple[Plane, Mask]:
-    """``warped - target`` of the lumas, or of the channel that was aligned, where it is defined.
+    """Residual ``warped - target`` of the lumas, or of the aligned channel, on the overlap.
 
     Args:
-        source: as it was aligned.
-        target: the same.
-        alignment: how.
-        source_mask: (height, width) bool, the pixels of the source that take part; None for all.
-        target_mask: the same of the target.
-        options: those of the alignment; of them only what is seen of the images counts here.
+        source: the source of the alignment.
+        target: its target.
+        alignment: the alignment.
+        source_mask: (height, width) bool, the pixels of the source to use; None for all.
+        target_mask: the same for the target.
+        options: those of the alignment; only ``channel`` and ``ignore_alpha`` have an effect.
 
     Returns:
         (height, width) float32 in units of full scale, 0 outside the overlap, and
@@ -384,36 +384,36 @@ def align(
     threads: int | None = None,
     **limits: Any,
 ) -> Alignment:
-    """Find the transform that lays ``source`` over ``target``.
+    """Estimate the transform that aligns ``source`` to ``target``.
 
     Args:
-        source: the image that moves, (height, width) or (height, width, channels); uint8,
+        source: the image to warp, (height, width) or (height, width, channels); uint8,
             uint16, float32 or float64. Neither image is changed.
-        target: the image that stays; size, dtype and channels may differ from the source's.
-        model: "translation", "rigid", "similarity", "affine" or "homography"; or "auto", the
-            simplest that explains the images.
+        target: the image whose pixel grid is that of the result; size, dtype and channels may
+            differ from the source's.
+        model: motion model: "translation", "rigid", "similarity", "affine" or "homography"; or
+            "auto", the simplest model that explains the images.
         preset: "fast", "balanced" or "precise".
         loss: "tukey", "huber", "lorentzian", "geman-mcclure" or "l2".
-        photometric: solve for gain and bias too.
-        similarity: what is compared: "intensity", grey values; "gradient", the orientation of
-            edges, blind to their sign and contrast; "auto", both, and the answer that most tiles
-            vote for.
-        levels: number of pyramid levels; None for as many as both images carry.
-        max_iterations: limit for each level.
-        tolerance: converged when the next step would move no corner by more, in pixels; None for
-            the preset's.
-        source_mask: (height, width) bool, the pixels of the source that take part; None for all.
-            What it holds elsewhere changes nothing.
-        target_mask: the same of the target.
-        channel: what both images are seen by: "luma", "all" (the mean of all channels), or the
-            number of one channel from 0.
-        ignore_alpha: whether transparent pixels take part too.
-        init: "auto", the name of a start (``options.START_NAMES``), or (3, 3)
-            ``source_to_target`` to start from.
-        allow_flip: try the source's mirror image too, where the source cannot be aligned.
-        threads: how many to use; None for one for each core, at most 4. Does not change results.
+        photometric: whether to estimate illumination gain and bias.
+        similarity: similarity measure: "intensity", grey values; "gradient", edge orientations,
+            invariant to sign and contrast; "auto", both, and the result with more inliers.
+        levels: number of pyramid levels; None for as many as both image sizes allow.
+        max_iterations: iteration limit of each solve of a level.
+        tolerance: convergence threshold: the largest displacement of a corner by the last step,
+            in pixels; None for the preset's.
+        source_mask: (height, width) bool, the pixels of the source to use; None for all. The
+            values of other pixels have no effect.
+        target_mask: the same for the target.
+        channel: the channel to align by: "luma", "all" (the mean of all channels), or the number
+            of a channel, from 0.
+        ignore_alpha: whether to use transparent pixels too.
+        init: initial transform: "auto", a name of ``options.START_NAMES``, or a (3, 3)
+            ``source_to_target``.
+        allow_flip: if the source cannot be aligned, try its mirror image.
+        threads: number of threads; None for one per core, at most 4. Results do not depend on it.
             (OpenCV has its own: ``cv2.setNumThreads``.)
-        limits: what the result is held to, by name: max_shift (pixels), max_rotation (degrees),
+        limits: limits of the result, by name: max_shift (pixels), max_rotation (degrees),
             max_scale (a factor), max_shear, min_overlap (a share), min_score (a ZNCC),
             accept_residual (pixels); and keep_fixed_pattern.
 
@@ -421,10 +421,10 @@ def align(
         The alignment, whatever its outcome: check ``outcome.aligned``.
 
     Raises:
-        ImageError: if an image cannot be aligned or has no such channel, a mask does not fit its
-            image or marks nothing, or ``init`` is no transform.
+        ImageError: if an image cannot be aligned or has no such channel, a mask has another size
+            than its image or no true pixel, or ``init`` is not a transform.
         TypeError: if a limit is unknown.
-        ValueError: if an option has no sense; the message lists the choices.
+        ValueError: if an option has an invalid value; the message lists the choices.
 
     Example:
         >>> import numpy as np

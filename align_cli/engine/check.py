@@ -1,4 +1,4 @@
-"""Judging a transform that came from anywhere: the displacement field under it, nothing fitted."""
+"""Test a given transform by its displacement field; nothing is fitted."""
 
 from __future__ import annotations
 
@@ -44,30 +44,31 @@ def check(
     keep_fixed_pattern: bool = False,
     threads: int | None = None,
 ) -> Alignment:
-    """Say whether a transform lays ``source`` over ``target``; it is left as it is.
+    """Test whether a given transform aligns ``source`` to ``target``; nothing is fitted.
 
     Args:
         source: as in ``align``.
-        target: the same.
+        target: as in ``align``.
         transform: (3, 3) ``source_to_target``, or a ``Transform``.
-        model: the motion model that it is judged against: what a richer one would still move
-            counts against it.
-        similarity: what is compared, as in ``align``.
-        source_mask: (height, width) bool, the pixels of the source that take part; None for all.
-        target_mask: the same of the target.
-        channel: what both images are seen by, as in ``align``.
-        ignore_alpha: whether transparent pixels take part too.
-        accept_residual: a remainder of so many pixels that a richer model would explain is
-            accepted; None for 1 px.
-        keep_fixed_pattern: whether what stays with the sensor takes part too.
+        model: the motion model to test against: a residual displacement that a richer model
+            would remove counts against the transform.
+        similarity: similarity measure, as in ``align``.
+        source_mask: (height, width) bool, the pixels of the source to use; None for all.
+        target_mask: the same for the target.
+        channel: the channel to compare, as in ``align``.
+        ignore_alpha: whether to use transparent pixels too.
+        accept_residual: residual displacement, in pixels, that is accepted although a richer
+            model would remove it; None for 1 px.
+        keep_fixed_pattern: whether to use fixed patterns of the sensor too.
         threads: as in ``align``.
 
     Returns:
-        An alignment that was not solved for: ``levels`` is empty, ``start`` is "given".
+        An alignment without a solve: ``levels`` is empty, ``start`` is "given".
 
     Raises:
-        ImageError: if an image cannot be used, a mask does not fit, or the transform is none.
-        ValueError: if an option has no sense.
+        ImageError: if an image cannot be used, a mask has another size, or the transform is
+            invalid.
+        ValueError: if an option has an invalid value.
     """
     options = Options(
         model=model,

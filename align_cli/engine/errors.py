@@ -6,7 +6,7 @@ from __future__ import annotations
 class ImageError(ValueError):
     """An array that cannot be aligned: its shape, its dtype or what it holds.
 
-    ``role`` is "source" or "target" where the engine knows which of the two it was.
+    ``role`` says which input it is: "source", "target", "source mask", "init" or the like.
     """
 
     def __init__(self, cause: str, *, role: str = "image") -> None:

@@ -1,4 +1,4 @@
-"""Plain records of an alignment: how it ended, how good it is, how sure. Nothing here computes."""
+"""Plain records of an alignment: outcome, quality, uncertainty. Nothing here computes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Status(str, enum.Enum):
 
 
 class Verdict(str, enum.Enum):
-    """What to make of an alignment: use it, look at it first, or do not use it."""
+    """The verdict on an alignment: use it, inspect it first, or do not use it."""
 
     ALIGNED = "aligned"
     DOUBTFUL = "doubtful"
@@ -39,15 +39,15 @@ class Verdict(str, enum.Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a solve ended.
+    """Status and verdict of an alignment.
 
     Attributes:
-        status: the kind of ending; where something speaks against the answer, what it is.
-        sentence: the same for people: the cause and the next thing to try.
-        reasons: what speaks against the answer, each in words, with what was measured and what is
-            needed; empty where it is aligned.
-        doubtful: whether the answer may be right all the same: some evidence is for it, some
-            against it. Such a one is not aligned; whoever knows better may use it.
+        status: ``CONVERGED``, or the gravest objection to the transform.
+        sentence: the same in words: the cause and the next thing to try.
+        reasons: all objections in words, each with the measured value and the limit; empty if the
+            images are aligned.
+        doubtful: whether the transform may be right despite the objections. It is not aligned, but
+            may be used after inspection.
     """
 
     status: Status
@@ -57,12 +57,12 @@ class Outcome:
 
     @property
     def aligned(self) -> bool:
-        """True only where the solver converged, and nothing that was measured speaks against it."""
+        """True only if the solver converged and no test speaks against the transform."""
         return self.status is Status.CONVERGED
 
     @property
     def vouched(self) -> bool:
-        """Whether there is an answer at all: aligned, or doubtful."""
+        """Whether there is a usable transform: aligned, or doubtful."""
         return self.aligned or self.doubtful
 
     @property
@@ -75,13 +75,12 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Agreement:
-    """How well the warped source agrees with the target on the pixels that both show.
+    """Similarity of the warped source and the target over their overlap.
 
-    ``zncc`` is the zero-mean normalised cross-correlation of the luma, in [-1, 1], blind to gain
-    and bias. ``rmse`` and ``mae`` are the root mean square and the mean absolute value of
-    ``warped - target`` as the pixels are, without gain and bias, in units of the full scale
-    (1.0 = white for integer images; floating-point images as they are). NaN where nothing
-    overlaps, or where an image is flat.
+    ``zncc`` is the zero-mean normalised cross-correlation of the luma, in [-1, 1], invariant to
+    gain and bias. ``rmse`` and ``mae`` are the root mean square and the mean absolute value of
+    ``warped - target``, without gain and bias, in units of the full scale (1.0 = white for integer
+    images; floating-point images as they are). NaN without overlap, or if an image is flat.
     """
 
     zncc: float
@@ -91,11 +90,11 @@ class Agreement:
 
 @dataclass(frozen=True)
 class Quality:
-    """Agreement before and after, and the share of the target that is covered.
+    """Similarity before and after alignment, and the share of the target that is covered.
 
-    ``before`` is with the images as they lie, or with the transform that was given. ``after`` is
-    measured over the final overlap, ``before`` over those of its pixels that it reaches too (over
-    its own overlap where the two share none), so that the pair of numbers compares like with like.
+    ``before`` is under the identity, or under the transform that was given. ``after`` is measured
+    over the final overlap, ``before`` over the part of it that it covers too (over its own overlap
+    if they are disjoint), so that the two numbers are comparable.
     """
 
     before: Agreement
@@ -105,18 +104,18 @@ class Quality:
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """How far the transform is likely to be off, predicted from the residuals.
+    """Covariance of the transform and standard deviations of mapped points.
 
-    Standard deviations of a point are those of its distance from where it should be: the square
-    root of the variances along x and y added, in target pixels.
+    The standard deviation of a point is the square root of the sum of the variances along x and y,
+    in target pixels.
 
     Attributes:
         covariance: (8, 8) float64, of the first eight entries of ``source_to_target``, row by row
             (the ninth is 1). Its rank is the number of the model's parameters.
         corners_px: (4,) float64, standard deviation at the source's corners, clockwise from the
             top left.
-        mean_px: over the pixels of the target that the source reaches (all, if it reaches none).
-        max_px: over all of the target.
+        mean_px: mean over the overlap (over the target, if they do not overlap).
+        max_px: maximum over the target.
     """
 
     covariance: NDArray[np.float64]

@@ -1,4 +1,4 @@
-"""What an alignment is once it is finished: the transform, how it ended, how good it is.
+"""The result of an alignment: transform, outcome, quality, uncertainty.
 
 Everything here is plain data that other layers read; nothing here computes an alignment.
 """
@@ -23,7 +23,7 @@ from align_cli.engine.records import LevelRecord, ModelScore, Outcome, Quality, 
 
 @dataclass(frozen=True)
 class Alignment:
-    """A finished alignment: ``source_to_target`` and all that is known about it.
+    """The result of an alignment: ``source_to_target``, its verdict and its quality.
 
     Attributes:
         model: name of the motion model, a key of ``align_cli.engine.geometry.models.MODELS``.
@@ -32,24 +32,23 @@ class Alignment:
         target_to_source: its inverse, scaled in the same way.
         parameters: the transform in the model's own terms (degrees, pixels, ratios); see
             ``align_cli.engine.geometry.models.describe``.
-        outcome: how the solve ended. Check ``outcome.aligned`` before using the transform.
-        quality: agreement before and after, and overlap.
-        uncertainty: how far it is likely to be off, where it is aligned or doubtful; None where it
-            failed, or where there is too little to tell.
-        gain, bias: the light: ``source ~ gain * target + bias``, bias in units of full scale.
+        outcome: status and verdict. Check ``outcome.aligned`` before using the transform.
+        quality: similarity before and after, and overlap.
+        uncertainty: covariance and standard deviations of an aligned or doubtful transform; None
+            if the alignment failed, or if there is too little texture to estimate them.
+        gain, bias: illumination, ``source ~ gain * target + bias``; bias in units of full scale.
         levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
             the preset "precise" full size once more.
-        start: where it began: a name of ``align_cli.engine.starts.STARTS``, or "given".
+        start: the initial transform: a name of ``align_cli.engine.starts.STARTS``, or "given".
         mirrored: whether it is the source's mirror image, left for right, that is aligned;
             ``parameters`` are then those of the mirror image, the matrices those of the source.
         source_size, target_size: (width, height) in pixels.
-        model_scores: what each motion model is worth, where the model was chosen among them, from
-            the fewest parameters to the most; empty where it was given.
-        similarity: what was compared in the end, "intensity" or "gradient". With the latter each
-            ``zncc`` is of the orientations of edges, and there is no light:
-            ``gain`` and ``bias`` are NaN.
-        displacements: where the images still differ in place, as tiles of the target tell it; None
-            where no tile could tell, or the solver found no answer.
+        model_scores: the information criterion of each motion model, from the fewest parameters to
+            the most, with model "auto"; empty otherwise.
+        similarity: the measure of the result, "intensity" or "gradient". With the latter each
+            ``zncc`` is of edge orientations, and ``gain`` and ``bias`` are NaN.
+        displacements: the displacements of tiles of the target that remain after alignment; None
+            if no tile could be measured, or the solver found no transform.
     """
 
     model: str
@@ -81,7 +80,7 @@ class Alignment:
         return inner_rectangle(self.target_to_source, self.target_size, self.source_size)
 
     def valid_mask(self, canvas: Canvas | None = None) -> Mask:
-        """(height, width) bool: which pixels of a canvas (None: the target) the source reaches."""
+        """(height, width) bool: which pixels of a canvas (None: the target) lie in the source."""
         canvas = onto_target(self.target_size) if canvas is None else canvas
         return overlap_mask(canvas.warp(self.target_to_source), canvas.size, self.source_size)
 
@@ -99,9 +98,9 @@ class Alignment:
             image: (height, width) or (height, width, channels) of the source's size; uint8,
                 uint16, float32 or float64. Any image that lies on the source's grid will do:
                 another channel, a label map, a mask.
-            fill: value of the pixels that the source does not reach, in the image's own units.
+            fill: value of the pixels outside the source, in the image's own units.
             interpolation: see ``align_cli.engine.result.warp.warp_image``; "nearest" for labels.
-            canvas: another part of the target's plane, see ``align_cli.engine.result.canvas``.
+            canvas: another extent of the output, see ``align_cli.engine.result.canvas``.
 
         Returns:
             An array of the canvas's height and width, with the image's dtype and channels.

@@ -1,7 +1,6 @@
-"""A transform that is used again: on other images, on points, turned round, one after another.
+"""A transform between two images: apply it to images and points, invert it, compose it.
 
-An ``Alignment`` knows how it was found; a ``Transform`` is what remains of it, or of anything else
-that maps the pixels of one image to those of another.
+An ``Alignment`` also holds how it was estimated; a ``Transform`` may come from any program.
 """
 
 from __future__ import annotations
@@ -36,10 +35,10 @@ class Transform:
         source_to_target: (3, 3) float64, maps homogeneous source pixels (x, y, 1) to target
             pixels, last entry 1. Pixel centres are at integers.
         target_to_source: its inverse, scaled in the same way.
-        model: name of a motion model that it is a member of.
-        source_size, target_size: (width, height) in pixels; None where nothing says.
+        model: name of a motion model that contains it.
+        source_size, target_size: (width, height) in pixels; None if unknown.
         covariance: (8, 8) float64 of the first eight entries of ``source_to_target``, row by row;
-            None where it is not known how sure the transform is.
+            None if unknown.
     """
 
     source_to_target: Matrix
@@ -60,19 +59,20 @@ class Transform:
         target_size: Size | None = None,
         covariance: ArrayLike | None = None,
     ) -> Transform:
-        """Make a transform of a matrix, after a look at it.
+        """Make a transform from a matrix, and validate it.
 
         Args:
             source_to_target: (3, 3), any scale.
-            target_to_source: its inverse where it is known to the last bit, so that an image is
-                resampled as it was when that inverse was found.
-            model: a motion model it is a member of; None for the smallest.
+            target_to_source: its inverse, if known to the last bit, so that an image is resampled
+                exactly as before; None to compute it.
+            model: a motion model that contains it; None for the smallest.
             source_size: (width, height).
             target_size: (width, height).
             covariance: see the class.
 
         Raises:
-            ImageError: if the matrix is not finite, is singular, or folds the source.
+            ImageError: if the matrix is not finite, is singular, or its horizon crosses the
+                source.
         """
         forward = _checked(source_to_target)
         backward = inverse(forward) if target_to_source is None else _checked(target_to_source)
@@ -96,13 +96,13 @@ class Transform:
         source_size: Size | None = None,
         target_size: Size | None = None,
     ) -> Transform:
-        """Make the transform that takes (n, 2) source points to (n, 2) target points.
+        """Fit the transform that maps (n, 2) source points to (n, 2) target points.
 
-        As free as the points allow: one gives a translation, two a similarity, three an affine
-        transform, four or more a homography, in least squares.
+        The model follows from the number of points: a translation for one, a similarity for two, an
+        affine transform for three, a homography for four or more, by least squares.
 
         Raises:
-            ImageError: if the points do not fix it, such as three on a line.
+            ImageError: if the points do not determine it, such as three on a line.
         """
         free = [model for model in MODELS.values() if model.size <= 2 * len(source)]
         if not free:
@@ -117,7 +117,7 @@ class Transform:
         return cls.from_matrix(matrix, source_size=source_size, target_size=target_size)
 
     def inverse(self) -> Transform:
-        """The way back: source and target change places."""
+        """The inverse transform: source and target are exchanged."""
         covariance = self.covariance
         if covariance is not None:
             back = np.asarray(np.linalg.inv(self.source_to_target), np.float64)  # not scaled
@@ -134,11 +134,11 @@ class Transform:
         )
 
     def then(self, second: Transform) -> Transform:
-        """This transform first, ``second`` after it: from this one's source to its target.
+        """Compose: this transform first, then ``second``.
 
-        The covariance is known where both are, their errors taken as independent: that holds for
-        alignments of different images. It does not for a transform and its own inverse, whose
-        errors cancel, nor for two that were found with the same noise; it then says too much.
+        The result has a covariance if both have one. Their errors are assumed independent, as for
+        alignments of different images. The errors of a transform and its own inverse cancel, and
+        those of two alignments of the same image are correlated: the covariance is then too large.
 
         Raises:
             ImageError: if this one's target and the other's source differ in size.
@@ -172,23 +172,23 @@ class Transform:
         )
 
     def at_sizes(self, source_size: Size, target_size: Size) -> Transform:
-        """The same between images of which the sizes are known now.
+        """The same transform with these image sizes.
 
         Raises:
-            ImageError: if it folds the source.
+            ImageError: if its horizon crosses the source.
         """
         if not unfolded(self.source_to_target, source_size):
             raise ImageError("its horizon crosses the source; check its matrix", role="transform")
         return replace(self, source_size=source_size, target_size=target_size)
 
     def rescaled(self, source_size: Size, target_size: Size) -> Transform:
-        """The same between copies of the images in other sizes.
+        """The same transform between resized copies of the images.
 
         Resizing keeps the edges of an image: a pixel x of a copy of s times the size lies at
         (x + 0.5) / s - 0.5 of the original, along each axis by its own s.
 
         Raises:
-            ImageError: if the sizes that it belongs to are not known, or it folds the source.
+            ImageError: if its sizes are unknown, or its horizon crosses the source.
         """
         if self.source_size is None or self.target_size is None:
             raise ImageError(
@@ -209,7 +209,7 @@ class Transform:
         )
 
     def onto(self, canvas: Canvas) -> Transform:
-        """The same to the pixels of a canvas instead of the target's."""
+        """The transform to the pixels of a canvas instead of the target's."""
         x, y = canvas.offset
         shift = Transform.from_matrix(
             [[1.0, 0.0, -x], [0.0, 1.0, -y], [0.0, 0.0, 1.0]],
@@ -220,15 +220,16 @@ class Transform:
 
     @property
     def parameters(self) -> dict[str, float | tuple[float, float]]:
-        """The transform in people's terms, see ``align_cli.engine.geometry.models.describe``.
+        """Shift, angle, scale, shear and perspective.
 
-        About the centre of the source, or about (0, 0) where its size is not known.
+        About the centre of the source, or about (0, 0) if its size is unknown; see
+        ``align_cli.engine.geometry.models.describe``.
         """
         return describe(self.source_to_target, MODELS[self.model], self.source_size or (1, 1))
 
     @property
     def uncertainty(self) -> Uncertainty | None:
-        """How far it is likely to be off; None where its covariance or a size is not known."""
+        """Covariance and standard deviations; None if its covariance or a size is unknown."""
         if self.covariance is None or self.source_size is None or self.target_size is None:
             return None
         return uncertainty_of(
@@ -239,16 +240,16 @@ class Transform:
         )
 
     def map_points(self, points: Points) -> Points:
-        """Target points (n, 2) of source points (n, 2); NaN for what lies beyond the horizon."""
+        """Target points (n, 2) of source points (n, 2); NaN beyond the horizon."""
         points = np.asarray(points, np.float64).reshape(-1, 2)
         mapped = map_points(self.source_to_target, points)
         mapped[beyond_horizon(self.source_to_target, points)] = np.nan
         return mapped
 
     def sigma_px(self, points: Points) -> Vector | None:
-        """Standard deviation (n,) of the distance of mapped points from where they should be.
+        """Standard deviation (n,) of mapped points, in target pixels.
 
-        In target pixels, the variances along x and y added; None where it is not known.
+        The square root of the sum of the variances along x and y; None without a covariance.
         """
         if self.covariance is None:
             return None
@@ -256,14 +257,14 @@ class Transform:
         return position_sigma(self.covariance, self.source_to_target, points)
 
     def canvas(self, name: str, *, most_pixels: float = np.inf) -> Canvas:
-        """The part of the target's plane that a canvas shows; both sizes must be known.
+        """The extent of an output in target pixels; both sizes must be known.
 
         Args:
             name: one of ``align_cli.engine.result.canvas.CANVASES``.
-            most_pixels: a larger canvas is refused.
+            most_pixels: limit of its number of pixels.
 
         Raises:
-            ImageError: if it would be too large or have no pixel, or a size is not known.
+            ImageError: if it would be too large or have no pixel, or a size is unknown.
         """
         if self.source_size is None or self.target_size is None:
             raise ImageError("the sizes of its source and target are unknown", role="transform")
@@ -287,10 +288,11 @@ class Transform:
         """Resample ``image``, which lies on the source's grid, onto the target's grid.
 
         As ``align_cli.engine.result.alignment.Alignment.warp``, and the same to the last bit.
-        Where a size is not known it is the image's.
+        An unknown size is taken from the image.
 
         Raises:
-            ImageError: if the image is not of the source's size, or the transform folds a grid.
+            ImageError: if the image is not of the source's size, or the horizon
+                crosses a grid.
         """
         size = int(image.shape[1]), int(image.shape[0])
         source_size, target_size = self.source_size or size, self.target_size or size
