@@ -20,5 +20,5 @@ def ladder(model: MotionModel, size: Size, *, coarsest: bool = False) -> list[Mo
     """
     limit = MODELS["affine"].size if min(size) < PROJECTIVE_SIDE else model.size
     fitting = [step for step in MODELS.values() if step.size <= min(limit, model.size)]
-    allowed = [step for step in fitting if contains(model.name, step.name)]
+    allowed = [step for step in fitting if contains(model, step)]
     return allowed if coarsest else allowed[-1:]

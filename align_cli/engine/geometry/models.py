@@ -193,12 +193,16 @@ LARGEST: Final = tuple(MODELS)[-1]
 """The name of the one with the most."""
 
 
-@cache
-def contains(name: str, other: str) -> bool:
+def contains(whole: MotionModel, part: MotionModel) -> bool:
     """Whether every member of the second model is one of the first, too."""
-    whole, part = MODELS[name], MODELS[other]
-    both = np.vstack([whole.of_homography, part.of_homography])
-    return int(np.linalg.matrix_rank(both)) == whole.size
+    rows = np.vstack([whole.of_homography, part.of_homography])
+    return _rank(rows.tobytes(), rows.shape[1]) == whole.size
+
+
+@cache
+def _rank(rows: bytes, columns: int) -> int:
+    """The rank of a table of so many columns."""
+    return int(np.linalg.matrix_rank(np.frombuffer(rows).reshape(-1, columns)))
 
 
 def nearest(model: MotionModel, matrix: Matrix, size: Size) -> Matrix:

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.equations import sparse as module
 from align_cli.engine.equations.dense import RowEquations
 from align_cli.engine.equations.illumination import FIELD, UNIFORM, Light
 from align_cli.engine.equations.sparse import KNOWN, PointEquations, PointSource
@@ -17,6 +16,7 @@ from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.pyramid import REACH, Level, pyramid
 from align_cli.engine.numerics.losses import LOSSES, NORMAL_MEDIAN, Loss
 from align_cli.engine.numerics.threads import Threads
+from align_cli.engine.target import pixel_selection as module
 from align_cli.engine.target.pixel_selection import (
     LAST_POINTS,
     MOST_POINTS,

@@ -235,6 +235,6 @@ def test_describe_a_homography_by_its_derivative_at_the_centre() -> None:
 
 
 def test_every_model_contains_those_with_fewer_parameters_and_no_others() -> None:
-    names = list(MODELS)
-    for i, name in enumerate(names):
-        assert [contains(name, other) for other in names] == [j <= i for j in range(len(names))]
+    models = list(MODELS.values())
+    for i, model in enumerate(models):
+        assert [contains(model, other) for other in models] == [j <= i for j in range(len(models))]
