@@ -25,7 +25,6 @@ _NOT_SHOWN: Final = Output(None, 0, 0, 0)
 
 Values = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-_Doubles3 = ctypes.c_double * 3
 _Doubles6 = ctypes.c_double * 6
 _Doubles9 = ctypes.c_double * 9
 

@@ -1,11 +1,8 @@
-"""A level seen at a few thousand of its pixels: those that tell most of the motion.
+"""Residuals and normal equations from the chosen points of a level.
 
-Down the pyramid an answer need only be a good start for the next level, and a few thousand pixels
-give that as well as all of them, if they are the right ones. A level is cut into cells, and each
-cell sends the pixel with the largest gradient among its candidates (Dellaert and Collins 1999
-choose pixels by what they say of the motion; one a cell keeps them spread over the image). So few
-rows of the Jacobian are written down whole, and a step is two small matrix products; the cost of a
-level does not depend on the size of the image.
+Which points are chosen, and why a few thousand are enough, stands in
+``align_cli.engine.target.pixel_selection``. So few rows of the Jacobian are written down
+whole, and a step is two small matrix products.
 """
 
 from __future__ import annotations
