@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -12,8 +10,7 @@ from align_cli.engine.equations.sparse import KNOWN, PointEquations, PointSource
 from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import map_points
 from align_cli.engine.geometry.models import MODELS, MotionModel
-from align_cli.engine.images.luma import Luma
-from align_cli.engine.images.pyramid import REACH, Level, pyramid
+from align_cli.engine.images.pyramid import REACH, Level
 from align_cli.engine.numerics.losses import LOSSES, NORMAL_MEDIAN, Loss
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.target import pixel_selection as module
@@ -26,48 +23,17 @@ from align_cli.engine.target.pixel_selection import (
 )
 from align_cli.engine.target.planes import TEXTURE_SHARE, target_planes
 from align_cli.native.points import MOTION
-from tests.scenes import motion, render, textured
-
-SIZE = (67, 58)
-BORDER = REACH + 1
-LIGHT = Light(
-    np.array([0.85, 0.05, -0.04, -0.03, 0.02, -0.06]),
-    np.array([0.06, -0.01, 0.02, 0.015, -0.01, 0.02]),
+from tests.engine.equations.cases import (
+    BORDER,
+    LIGHT,
+    SIZE,
+    Case,
+    case,
+    every_loss,
+    every_model,
+    level_of,
 )
-
-every_model = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
-every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=list(LOSSES))
-
-
-def level_of(plane: np.ndarray, valid: np.ndarray | None = None) -> Level:
-    return pyramid(Luma(plane.astype(np.float32), valid, 0.0, 1.0), 1)[0]
-
-
-def hole(size: tuple[int, int], left: int, top: int) -> np.ndarray:
-    valid = np.ones((size[1], size[0]), np.bool_)
-    valid[top : top + 7, left : left + 9] = False
-    return valid
-
-
-@dataclass(frozen=True)
-class Case:
-    """A target, a source and a warp between them that is somewhat wrong."""
-
-    target: Level
-    source: Level
-    warp: np.ndarray
-
-
-def case(name: str) -> Case:
-    scene = textured(7, size=SIZE)
-    holes = name == "holes"
-    target = level_of(render(scene, SIZE), hole(SIZE, 11, 20) if holes else None)
-    source = render(scene, SIZE, motion("affine", SIZE, 1.0, 3), gain=1.1, bias=0.02)
-    moved = {"partial": 14.0}.get(name, 1.5)
-    warp = motion("homography", SIZE, 1.5, 4, shift_px=0.0)
-    warp = np.array([[1.0, 0.0, moved], [0.0, 1.0, -moved], [0.0, 0.0, 1.0]]) @ warp
-    return Case(target, level_of(source, hole(SIZE, 30, 33) if holes else None), warp)
-
+from tests.scenes import render, textured
 
 CASES = {name: case(name) for name in ("whole", "holes", "partial")}
 every_case = pytest.mark.parametrize("pair", CASES.values(), ids=list(CASES))
