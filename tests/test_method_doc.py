@@ -33,7 +33,7 @@ from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.records import Status
 from align_cli.engine.result.warp import warp_image
-from align_cli.engine.solver.gauss_newton import Taken, accelerated, compose_inverse, corner_step_px
+from align_cli.engine.solver.gauss_newton import Taken, acceleration, compose_inverse, corner_step_px
 from align_cli.engine.target.planes import target_planes
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "method.md").read_text(encoding="utf-8")
@@ -460,7 +460,7 @@ def test_the_update_of_the_light():
 def test_acceleration_sums_the_geometric_series():
     ratio = number("acceleration", "ratio")
     before = np.array([0.01, -0.004, 0.002])
-    step = accelerated(ratio * before, Taken(before, before))
+    step = acceleration(ratio * before, Taken(before, before))
     np.testing.assert_allclose(step, ratio * before * number("acceleration", "factor"), rtol=1e-6)
 
 

@@ -8,9 +8,9 @@ samples; the light makes the source look like the target. What is left is the re
 One step looks for the small warp D(dp) of the *target*, and the small change of its light, that
 explain the residual best under the weights of a robust loss, and undoes them:
 
-    [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      equations.Solver
+    [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      step
     W <- W @ inv(D(dp))                                             compose_inverse
-    light <- light / (1 + d), less e                                photometry.updated
+    light <- light / (1 + d), less e                                illumination.updated
 
 J, the gradient of the target times dD/dp, belongs to the target alone, and so do the columns of
 the light, the target T and 1 times the monomials m
@@ -24,7 +24,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -164,7 +164,24 @@ class Taken(NamedTuple):
     taken: Vector
 
 
-def accelerated(step: Vector, before: Taken | None) -> Vector:
+def step(solver: Solver, vector: Vector, slope: float, motion_size: int) -> tuple[Vector, bool]:
+    """The Gauss-Newton step, and whether it is so small that steps can be extrapolated.
+
+    A small step is divided by ``NormalEquations.slope``, by which the right side changes with the
+    parameters other than the matrix says.
+
+    Args:
+        solver: the matrix of the columns that are solved for.
+        vector: (n,) their right side.
+        slope: of these equations.
+        motion_size: p, how many of the columns are the motion's; they come first.
+    """
+    solved = solver.step(vector)
+    small = max(map(abs, solved[:motion_size].tolist())) < SMALL_STEP
+    return (solved / max(slope, LEAST_SLOPE) if small else solved), small
+
+
+def acceleration(solved: Vector, before: Taken | None) -> Vector:
     """Anderson acceleration of depth one (Anderson 1965; the secant method for vectors).
 
     Near the end reweighting makes Gauss-Newton steps shrink by a constant ratio, 0.7 where there
@@ -172,22 +189,78 @@ def accelerated(step: Vector, before: Taken | None) -> Vector:
     would vanish.
 
     Args:
-        step: (n,) the Gauss-Newton step.
+        solved: (n,) the Gauss-Newton step.
         before: the iteration before, or None.
 
     Returns:
         (n,) the step to take.
     """
     if before is None:
-        return step
-    change = step - before.solved
+        return solved
+    change = solved - before.solved
     size = float(change @ change)
     if size == 0.0:
-        return step
-    share = float(step @ change) / size
-    further = step - share * (before.taken + change)
-    near = float(further @ further) <= LARGEST_SHARE**2 * float(step @ step)
-    return further if near and abs(share) <= LARGEST_SHARE else step
+        return solved
+    share = float(solved @ change) / size
+    further = solved - share * (before.taken + change)
+    near = float(further @ further) <= LARGEST_SHARE**2 * float(solved @ solved)
+    return further if near and abs(share) <= LARGEST_SHARE else solved
+
+
+class StepLengths(NamedTuple):
+    """How far the steps of a level move a corner of the target, in pixels.
+
+    Attributes:
+        last: the last step, as solved or as taken, whichever is the longer; infinite before the
+            first.
+        ratio: by how much it is shorter than the one before, at most 1.
+        taken: the last step as taken.
+        taken_ratio: by how much that is shorter than the one before.
+    """
+
+    last: float
+    ratio: float
+    taken: float
+    taken_ratio: float
+
+    def after(self, taken: float, solved: float) -> StepLengths:
+        """The lengths after one more step."""
+        last = max(taken, solved)
+        if math.isinf(self.last):
+            return StepLengths(last, self.ratio, taken, self.taken_ratio)
+        ratio = min(1.0, last / self.last)
+        taken_ratio = min(1.0, taken / self.taken) if self.taken > 0.0 else ratio
+        return StepLengths(last, ratio, taken, taken_ratio)
+
+
+def termination(
+    iteration: int,
+    lengths: StepLengths,
+    place: Place,
+    settings: LevelSettings,
+    noise_px: Callable[[], float],
+) -> Status | None:
+    """How a level ends after an iteration; None where another follows.
+
+    Args:
+        iteration: how many there were.
+        lengths: of its steps.
+        place: where they led.
+        settings: the limits.
+        noise_px: by how much noise would move a corner.
+    """
+    expected = lengths.last * min(1.0, CAUTION * lengths.ratio)
+    if expected <= settings.tolerance_px or (
+        settings.below_noise and expected <= NOISE_SHARE * noise_px()
+    ):
+        return Status.CONVERGED
+    asked = settings.agree if iteration == ASKED_AFTER else None
+    if asked is not None and not asked(place):
+        return Status.NO_AGREEMENT
+    if iteration < settings.max_iterations:
+        return None
+    within_noise = settings.or_noise and lengths.last <= noise_px()
+    return Status.CONVERGED if within_noise else Status.ITERATION_LIMIT
 
 
 def corner_step_px(small: Matrix, size: Size) -> float:
@@ -222,73 +295,65 @@ def solve_level(
         ratio: by how much a step is shorter than the one before, as far as that is known.
     """
     size, model = equations.size, settings.model
-    to_normalised, from_normalised = _normalisations(size)
     chosen = columns(model.size, settings.light_terms, equations.light_terms)
-    place = start
+    place, lengths = start, StepLengths(math.inf, ratio, math.inf, ratio)
     matrix: NDArray[np.float64] | None = None
     before: Taken | None = None
-    last_step = taken = np.inf
-    taken_ratio = ratio
-    estimate = 0.0
-    rmse = np.nan
+    status: Status | None = None
+    estimate, rmse, iteration = 0.0, np.nan, 0
 
-    def result(status: Status, iterations: int) -> LevelResult:
-        share = 0.0
-        if settings.ask_field and status is Status.CONVERGED and matrix is not None:
-            share = _field_share(matrix, at_place)
-        return LevelResult(
-            place, status, iterations, last_step, rmse, share, at_place.scale, taken_ratio
-        )
-
-    for iteration in range(1, settings.max_iterations + 1):
-        at_place = equations.at(
+    while status is None:
+        iteration += 1
+        sums = equations.at(
             place,
             scale,
             # Not less than before the last step: what does not fit yet may come to.
             at_least=estimate,
-            with_matrix=matrix is None or last_step > STEADY_STEP_PX,
+            with_matrix=matrix is None or lengths.last > STEADY_STEP_PX,
         )
-        estimate = at_place.estimate
-        if at_place.share < SMALLEST_OVERLAP:
-            return result(Status.TOO_LITTLE_OVERLAP, iteration)
-        rmse = _rmse(at_place)
-        if at_place.matrix is not None:
-            matrix = at_place.matrix
+        estimate = sums.estimate
+        if sums.share < SMALLEST_OVERLAP:
+            status = Status.TOO_LITTLE_OVERLAP
+            break
+        rmse = _rmse(sums)
+        if sums.matrix is not None:
+            matrix = sums.matrix
             solver = Solver(matrix[chosen[:, None], chosen])
         if solver.singular:
-            return result(Status.SINGULAR, iteration)
-        solved = step = solver.step(at_place.vector[chosen])
-        if max(map(abs, step[: model.size].tolist())) < SMALL_STEP:
-            solved = step / max(at_place.slope, LEAST_SLOPE)
-            step = accelerated(solved, before)
-            before = Taken(solved, step)
-        else:
-            before = None
-        small = from_normalised @ model.to_matrix(step[: model.size]) @ to_normalised
-        new_warp = compose_inverse(place.warp, small)
-        new_light = updated(place.light, step[model.size :], equations.mean)
-        if not (plausible(small, size) and plausible(new_warp, size) and new_light.plausible):
-            return result(Status.DIVERGED, iteration)
-        place = Place(new_warp, new_light)
-        step_before, last_step = last_step, corner_step_px(small, size)
-        taken_before, taken = taken, last_step
-        if step is not solved:
-            alone = from_normalised @ model.to_matrix(solved[: model.size]) @ to_normalised
-            last_step = max(last_step, corner_step_px(alone, size))
-        if step_before < np.inf:
-            ratio = min(1.0, last_step / step_before)
-            taken_ratio = min(1.0, taken / taken_before) if taken_before > 0.0 else ratio
-        next_step = last_step * min(1.0, CAUTION * ratio)
-        if next_step <= settings.tolerance_px or (
-            settings.below_noise and next_step <= NOISE_SHARE * _noise_px(solver, model, size, rmse)
-        ):
-            return result(Status.CONVERGED, iteration)
-        asked = settings.agree if iteration == ASKED_AFTER else None
-        if asked is not None and not asked(place):
-            return result(Status.NO_AGREEMENT, iteration)
-        scale = None if last_step > STEADY_SCALE_PX else at_place.scale
-    at_rest = settings.or_noise and last_step <= _noise_px(solver, model, size, rmse)
-    return result(Status.CONVERGED if at_rest else Status.ITERATION_LIMIT, settings.max_iterations)
+            status = Status.SINGULAR
+            break
+        solved, small = step(solver, sums.vector[chosen], sums.slope, model.size)
+        taken = acceleration(solved, before) if small else solved
+        before = Taken(solved, taken) if small else None
+        motion = small_warp(taken, model, size)
+        new = Place(
+            compose_inverse(place.warp, motion),
+            updated(place.light, taken[model.size :], equations.mean),
+        )
+        if not (plausible(motion, size) and plausible(new.warp, size) and new.light.plausible):
+            status = Status.DIVERGED
+            break
+        place = new
+        length = alone = corner_step_px(motion, size)
+        if taken is not solved:
+            alone = corner_step_px(small_warp(solved, model, size), size)
+        lengths = lengths.after(length, alone)
+        noise_px = partial(_noise_px, solver, model, size, rmse)
+        status = termination(iteration, lengths, place, settings, noise_px)
+        scale = sums.scale if lengths.last <= STEADY_SCALE_PX else None
+
+    field_share = 0.0
+    if settings.ask_field and status is Status.CONVERGED and matrix is not None:
+        field_share = _field_share(matrix, sums)
+    ratio = lengths.taken_ratio
+    return LevelResult(place, status, iteration, lengths.last, rmse, field_share, sums.scale, ratio)
+
+
+def small_warp(parameters: Vector, model: MotionModel, size: Size) -> Matrix:
+    """D(dp), (3, 3) in pixels, of the first parameters of a step."""
+    to_normalised, from_normalised = _normalisations(size)
+    small: Matrix = from_normalised @ model.to_matrix(parameters[: model.size]) @ to_normalised
+    return small
 
 
 @lru_cache

@@ -29,7 +29,7 @@ from align_cli.engine.solver.gauss_newton import (
     LevelResult,
     LevelSettings,
     Taken,
-    accelerated,
+    acceleration,
     compose_inverse,
     corner_step_px,
     plausible,
@@ -299,8 +299,8 @@ def test_extrapolation_lands_on_the_limit_of_a_geometric_series() -> None:
     limit = np.array([1.0, -2.0, 3.0])
     first = 0.3 * limit
     second = 0.3 * (limit - first)
-    assert_allclose(accelerated(first, None), first)
-    assert_allclose(first + accelerated(second, Taken(first, first)), limit, rtol=1e-12)
+    assert_allclose(acceleration(first, None), first)
+    assert_allclose(first + acceleration(second, Taken(first, first)), limit, rtol=1e-12)
 
 
 def test_extrapolation_knows_the_step_as_taken_from_the_step_as_solved() -> None:
@@ -308,7 +308,7 @@ def test_extrapolation_knows_the_step_as_taken_from_the_step_as_solved() -> None
     solved = 0.3 * limit
     taken = 1.7 * solved
     next_solved = 0.3 * (limit - taken)
-    assert_allclose(taken + accelerated(next_solved, Taken(solved, taken)), limit, rtol=1e-12)
+    assert_allclose(taken + acceleration(next_solved, Taken(solved, taken)), limit, rtol=1e-12)
 
 
 def test_extrapolation_of_two_directions_is_the_secant_of_the_common_change() -> None:
@@ -318,15 +318,15 @@ def test_extrapolation_of_two_directions_is_the_secant_of_the_common_change() ->
     share = (f @ change) / (change @ change)
     assert abs(share) < LARGEST_SHARE
     expected = f - share * (before + change)
-    assert_allclose(accelerated(f, Taken(before, before)), expected)
+    assert_allclose(acceleration(f, Taken(before, before)), expected)
 
 
 def test_extrapolation_is_not_trusted_too_far_nor_without_a_change() -> None:
     step = np.array([1.0, 2.0])
-    assert_array_equal(accelerated(step, Taken(step, step)), step)
+    assert_array_equal(acceleration(step, Taken(step, step)), step)
     # Shrinking by 0.9 would need 9 times the last change, by 0.8 only 4 times.
-    assert_array_equal(accelerated(step, Taken(step / 0.9, step / 0.9)), step)
-    assert not np.array_equal(accelerated(step, Taken(step / 0.8, step / 0.8)), step)
+    assert_array_equal(acceleration(step, Taken(step / 0.9, step / 0.9)), step)
+    assert not np.array_equal(acceleration(step, Taken(step / 0.8, step / 0.8)), step)
 
 
 def test_extrapolation_does_not_feed_on_its_own_steps() -> None:
@@ -335,8 +335,8 @@ def test_extrapolation_does_not_feed_on_its_own_steps() -> None:
     far = LARGEST_SHARE * 0.01
     # The share of the change that is extrapolated is -2.
     within, beyond = 0.4 * far, 0.6 * far
-    assert accelerated(step, Taken(before, np.array([within, 0.0])))[0] > 2.0 * within
-    assert_array_equal(accelerated(step, Taken(before, np.array([beyond, 0.0]))), step)
+    assert acceleration(step, Taken(before, np.array([within, 0.0])))[0] > 2.0 * within
+    assert_array_equal(acceleration(step, Taken(before, np.array([beyond, 0.0]))), step)
 
 
 class OfLight:
