@@ -33,7 +33,12 @@ from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.records import Status
 from align_cli.engine.result.warp import warp_image
-from align_cli.engine.solver.gauss_newton import Taken, acceleration, compose_inverse, corner_step_px
+from align_cli.engine.solver.gauss_newton import (
+    Taken,
+    acceleration,
+    compose_inverse,
+    corner_step_px,
+)
 from align_cli.engine.target.planes import target_planes
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "method.md").read_text(encoding="utf-8")

@@ -50,7 +50,8 @@ from align_cli.engine.search.mirror import allowing_flip, mirror
 from align_cli.engine.search.model_selection import model_scores, simplest
 from align_cli.engine.search.sensor import without_fixed_pattern
 from align_cli.engine.search.similarity import Similarity, Task
-from align_cli.engine.solver.coarse_to_fine import FIELD_SIDE, Progress
+from align_cli.engine.solver.coarse_to_fine import Progress
+from align_cli.engine.solver.level_solver import FIELD_SIDE
 from align_cli.engine.solver.orientation_levels import View
 from align_cli.engine.starts.given import chosen_starts
 from align_cli.engine.target.target import Target

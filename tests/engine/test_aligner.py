@@ -19,9 +19,9 @@ from align_cli.engine.records import LevelRecord, Status
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.search import agreement as agreement_module
 from align_cli.engine.search import intensity as intensity_module
-from align_cli.engine.solver.coarse_to_fine import COARSE_TOLERANCE_PX, LEAST_RATIO
 from align_cli.engine.solver.covariance import uncertainty
 from align_cli.engine.solver.gauss_newton import CAUTION, Solved
+from align_cli.engine.solver.level_solver import COARSE_TOLERANCE_PX, LEAST_RATIO
 from align_cli.engine.target import row_budget as row_choice
 from tests.photographs import NAMES, cut, photograph
 from tests.scenes import (

@@ -23,6 +23,7 @@ from align_cli.engine.search.scoring import Score, Shown, score
 from align_cli.engine.search.similarity import Levels, Task, anything_agrees
 from align_cli.engine.solver.coarse_to_fine import Descent, coarse_to_fine, levels_used
 from align_cli.engine.solver.covariance import uncertainty
+from align_cli.engine.solver.level_solver import LevelSolver
 from align_cli.engine.solver.orientation_levels import View, compared
 from align_cli.engine.solver.orientations import Orientations
 from align_cli.engine.starts.views import Planes
@@ -127,14 +128,16 @@ class Gradient:
                 )
                 for level in numbers
             ],
+            LevelSolver(
+                task.model,
+                task.loss,
+                task.options,
+                unit=1.0,
+                light_terms=NO_LIGHT,
+                agree=self.agrees,
+            ),
             Place(start, Light.uniform()),
-            model=task.model,
-            loss=task.loss,
-            options=task.options,
-            unit=1.0,
-            light_terms=NO_LIGHT,
-            agree=self.agrees,
-            progress=None if coarsely else task.progress,
+            None if coarsely else task.progress,
         )
         return descent._replace(place=Place(descent.warp, NO_ILLUMINATION))
 

@@ -34,14 +34,10 @@ from align_cli.engine.sampling.bilinear import offset_origin, sample
 from align_cli.engine.search import agreement
 from align_cli.engine.search.scoring import TILE, Score, Shown, score
 from align_cli.engine.search.similarity import MOST_PIXELS, Levels, Task, anything_agrees
-from align_cli.engine.solver.coarse_to_fine import (
-    Descent,
-    coarse_to_fine,
-    level_record,
-    levels_used,
-)
+from align_cli.engine.solver.coarse_to_fine import Descent, coarse_to_fine, levels_used
 from align_cli.engine.solver.covariance import uncertainty
 from align_cli.engine.solver.grey_values import GreyValues
+from align_cli.engine.solver.level_solver import LevelSolver, level_record
 from align_cli.engine.solver.refinement import polish
 from align_cli.engine.target.row_budget import spans
 
@@ -164,15 +160,17 @@ class Intensity:
                 )
                 for level in numbers
             ],
+            LevelSolver(
+                task.model,
+                task.loss,
+                options,
+                unit=target.image.scale,
+                light_terms=terms,
+                agree=self.agrees,
+                field=not coarsely,
+            ),
             Place(start, pair.first_light(start, count) if terms else pair.light_as_it_is()),
-            model=task.model,
-            loss=task.loss,
-            options=options,
-            unit=target.image.scale,
-            light_terms=terms,
-            agree=self.agrees,
-            progress=None if coarsely else task.progress,
-            field=not coarsely,
+            None if coarsely else task.progress,
         )
         return descent if coarsely or not self._to_polish(descent) else self._polished(descent)
 

@@ -33,7 +33,7 @@ SOME_STRIPS: Final = 8
 
 
 class GreyValues:
-    """One level of both images, as ``coarse_to_fine.BothLevels`` has it.
+    """One level of both images, as ``level_solver.BothLevels`` has it.
 
     Args:
         level: the pyramid level, 0 for full size.

@@ -38,7 +38,7 @@ after 2.7 to 4.3."""
 
 
 class Orientations:
-    """One level of both images, as ``coarse_to_fine.BothLevels`` has it.
+    """One level of both images, as ``level_solver.BothLevels`` has it.
 
     Args:
         source: the image that moves.

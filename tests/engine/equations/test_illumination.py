@@ -16,7 +16,7 @@ from align_cli.engine.equations.illumination import (
     polynomial,
     updated,
 )
-from align_cli.engine.solver import coarse_to_fine
+from align_cli.engine.solver import level_solver
 from tests.scenes import pair
 
 VALUES = np.random.default_rng(0).gamma(2.0, 0.1, 4001)
@@ -116,7 +116,7 @@ def test_a_vignette_does_not_move_the_alignment(monkeypatch: pytest.MonkeyPatch)
     assert found.outcome.aligned
     error = images.error_px(found.source_to_target)
     assert error < 0.06
-    monkeypatch.setattr(coarse_to_fine, "FIELD_GAIN", 0.0)
+    monkeypatch.setattr(level_solver, "FIELD_GAIN", 0.0)
     uniform = align(vignetted, images.target)
     assert error < 0.2 * images.error_px(uniform.source_to_target)
 
