@@ -496,5 +496,5 @@ def test_the_gradient_is_the_central_difference():
     x, y = 9, 11
     expected_x = (level.image[y, x + 1] - level.image[y, x - 1]) / 2.0
     expected_y = (level.image[y + 1, x] - level.image[y - 1, x]) / 2.0
-    assert planes.gradient_x[y - top, x - left] == pytest.approx(expected_x, abs=1e-6)
-    assert planes.gradient_y[y - top, x - left] == pytest.approx(expected_y, abs=1e-6)
+    assert planes.whole.gradient_x[y - top, x - left] == pytest.approx(expected_x, abs=1e-6)
+    assert planes.whole.gradient_y[y - top, x - left] == pytest.approx(expected_y, abs=1e-6)

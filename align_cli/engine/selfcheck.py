@@ -141,10 +141,10 @@ class Scene:
     @property
     def unit_steps(self) -> tuple[float, float, float]:
         """Steps of motion, gain and bias that all change the target by about ``STEP_PX``."""
-        gradients = self.target.gradient_x, self.target.gradient_y
+        gradients = self.target.whole.gradient_x, self.target.whole.gradient_y
         slope = STEP_PX * max(float(np.abs(gradient).mean()) for gradient in gradients)
         motion = STEP_PX / self.target.pixels_per_unit
-        return motion, slope / float(np.std(self.target.image)), slope
+        return motion, slope / float(np.std(self.target.whole.image)), slope
 
 
 def scene(source: Image, target: Image) -> Scene:

@@ -221,7 +221,7 @@ def test_a_known_warp_of_a_chessboard_is_recovered() -> None:
 def test_the_texture_fixes_a_shift_as_the_cramer_rao_bound_says() -> None:
     waves = np.sin(X / 3.0) + np.sin(Y / 5.0)
     pair = selfcheck.scene(waves, waves)
-    gradients = pair.target.gradient_x, pair.target.gradient_y
+    gradients = pair.target.whole.gradient_x, pair.target.whole.gradient_y
     noise = (pair.level.image.max() - pair.level.image.min()) / 255.0
     bound = noise / np.sqrt(min(float((gradient**2).sum()) for gradient in gradients))
     assert_allclose(selfcheck.fixed_px(pair, MODELS["translation"]), bound, rtol=0.05)

@@ -143,7 +143,7 @@ def residual_sums(
         every: how many strips there are to each that is looked at.
     """
     step = rows_apart(target.shape, every)
-    noisy = target.noise > 0.0 and target.weight is None
+    noisy = target.noise > 0.0 and not target.weighted
 
     def strip_sums(rows: slice) -> RunSums:
         return run_sums(
@@ -408,7 +408,7 @@ class RowEquations:
         """The equations at a place, with all columns of the light."""
         estimate = scale
         if scale is None or estimate is None:
-            weighted = self._target.weight is not None
+            weighted = self._target.weighted
             estimate = 1.0 if weighted else residual_scale(self._target, self._source, place)
             scale = max(estimate, at_least)
         sums = residual_sums(

@@ -6,7 +6,6 @@ Colour becomes luma, integers become shares of their full scale, and whatever is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -52,11 +51,10 @@ Weights = tuple[float, ...]
 """What each channel counts for."""
 
 
-@dataclass(frozen=True)
 class Luma:
     """One image as the solver sees it.
 
-    Attributes:
+    Args:
         plane: (height, width) float32; value in full-scale units = ``offset + scale * plane``.
             Where ``valid`` is False it holds 0.
         valid: (height, width) bool, or None where every pixel takes part.
@@ -64,10 +62,13 @@ class Luma:
             their mean and spread are taken out before float32 would round them away.
     """
 
-    plane: Plane
-    valid: Mask | None
-    offset: float
-    scale: float
+    def __init__(self, plane: Plane, valid: Mask | None, offset: float, scale: float) -> None:
+        self._plane, self.valid, self.offset, self.scale = plane, valid, offset, scale
+
+    @property
+    def plane(self) -> Plane:
+        """(height, width) float32."""
+        return self._plane
 
     @property
     def size(self) -> tuple[int, int]:
@@ -93,14 +94,9 @@ class LargeLuma(Luma):
         weights: of the channels; their sum is 1.
     """
 
-    _colours: Image
-    _divisor: float
-    _weights: Weights
-
     def __init__(self, colours: Image, divisor: float, weights: Weights) -> None:
-        values = {"_colours": colours, "_divisor": divisor, "_weights": weights, "valid": None}
-        for name, value in (values | {"offset": 0.0, "scale": 1.0}).items():
-            object.__setattr__(self, name, value)
+        self._colours, self._divisor, self._weights = colours, divisor, weights
+        self.valid, self.offset, self.scale = None, 0.0, 1.0
 
     @property
     def size(self) -> tuple[int, int]:

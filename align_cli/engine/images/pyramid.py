@@ -18,7 +18,6 @@ A filter near a border sees pixels that it has to invent. Those within its reach
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import cv2
@@ -88,16 +87,22 @@ class Grid(NamedTuple):
     spline: bool = False
 
 
-@dataclass(frozen=True)
 class Level:
     """One image at one level.
 
-    ``image`` is (height, width) float32; ``valid`` is (height, width) bool or None where only the
-    ``REACH`` pixels next to each border are invalid.
+    Args:
+        image: (height, width) float32.
+        valid: (height, width) bool, or None where only the ``REACH`` pixels next to each border are
+            invalid.
     """
 
-    image: Plane
-    valid: Mask | None
+    def __init__(self, image: Plane, valid: Mask | None) -> None:
+        self._image, self.valid = image, valid
+
+    @property
+    def image(self) -> Plane:
+        """(height, width) float32."""
+        return self._image
 
     @property
     def size(self) -> Size:
@@ -141,11 +146,8 @@ class FullSize(Level):
         luma: the image, all of whose pixels are valid.
     """
 
-    luma: Luma
-
     def __init__(self, luma: Luma) -> None:
-        object.__setattr__(self, "luma", luma)
-        object.__setattr__(self, "valid", None)
+        self.luma, self.valid = luma, None
 
     @property
     def size(self) -> Size:

@@ -46,9 +46,6 @@ class FinelySampled(Level):
         below: the level below it; of full size, the image.
     """
 
-    level: Level
-    _grid: Grid
-
     def __init__(self, level: Level, below: Level | Luma) -> None:
         width, height = level.size
         if isinstance(below, Luma):
@@ -57,9 +54,7 @@ class FinelySampled(Level):
             grid = Grid(below.filtered(BINOMIAL), finer=2)
         if width * height <= MOST_HELD and not isinstance(level, FullSize):
             grid = grid._replace(pixels=_held(grid, np.s_[0:height, 0:width]))
-        values = {"level": level, "valid": level.valid, "_grid": grid}
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+        self.level, self.valid, self._grid = level, level.valid, grid
 
     @property
     def grid(self) -> Grid:

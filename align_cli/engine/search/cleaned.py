@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Final
 
 from align_cli.engine.equations.pair import Pair
@@ -55,7 +54,7 @@ def cleaned(
     if pattern.empty:
         return None
     of_source, of_target = (
-        replace(image, plane=plane, valid=valid)
+        Luma(plane, valid, image.offset, image.scale)
         for image in (source, target)
         for plane, valid in [without_fixed_pattern(image.plane, image.valid, pattern)]
     )

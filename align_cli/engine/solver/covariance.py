@@ -204,7 +204,7 @@ def _scores_and_slope(
     pull = weight * residual
     pull *= inside
     of_image = planes[2] * pull
-    if target.noise > 0.0 and target.weight is None:
+    if target.noise > 0.0 and not target.weighted:
         # What the noise has of it, as in the equations that were solved.
         taken_off = noise_to_take_off(target.noise, solved.result.rmse**2, target.spread)
         of_image += np.float32(taken_off) * slope * inside
@@ -214,9 +214,9 @@ def _scores_and_slope(
 
 def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
     """The weight of each residual, and how much its pull changes with it."""
-    fixed = solved.target.weight
+    fixed = solved.target.part(rows).weight if solved.target.weighted else None
     if fixed is not None:
-        return fixed[rows], fixed[rows]
+        return fixed, fixed
     loss = solved.settings.loss
     squared = np.square(residual / (loss.constant * solved.result.scale), dtype=np.float32)
     loss.weigh(squared)

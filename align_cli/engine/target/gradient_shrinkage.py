@@ -47,12 +47,14 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
     if expected < NEGLIGIBLE * planes.energy:
         return planes
     if isinstance(planes, PlanesOnDemand) and not planes.held:
-        scale, energy = _kept([_shares(x, y, expected) for _, x, y in planes.sample()])
+        scale, energy = _kept(
+            [_shares(some.gradient_x, some.gradient_y, expected) for some in planes.sample()]
+        )
         return planes.changed(
             change=lambda x, y: _believe((x, y), _shares(x, y, expected)[1] * scale),
             texture=TEXTURE_SHARE * energy,
         )
-    here = planes.part(slice(None))
+    here = planes.whole
     x, y = here.gradient_x.copy(), here.gradient_y.copy()
     share = 1.0
     if planes.valid is not None:

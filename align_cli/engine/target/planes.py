@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from itertools import pairwise
 from typing import Any, Final
 
@@ -45,7 +44,17 @@ Rows = slice | NDArray[np.intp]
 
 @dataclass(frozen=True, eq=False)
 class TargetRows:
-    """Some rows of the planes, (h, w) each: see ``TargetPlanes``."""
+    """Some rows of the planes.
+
+    Attributes:
+        image: (h, w) float32, less ``TargetPlanes.mean``.
+        column: (h, w) float32, what a change of the light's factor multiplies: ``image``, or that
+            without its noise (noise that the residual holds too would pull the factor).
+        gradient_x, gradient_y: (h, w) float32, per *pixel*.
+        weight: (h, w) float32 weights of the residuals, found beforehand; None where the loss
+            weighs each residual as it is.
+        valid: (h, w) bool, or None where every pixel takes part.
+    """
 
     image: Plane
     column: Plane
@@ -54,7 +63,7 @@ class TargetRows:
     weight: Plane | None = None
     valid: Mask | None = None
 
-    def part(self, rows: slice, columns: slice = slice(None)) -> TargetRows:
+    def part(self, rows: Rows, columns: slice = slice(None)) -> TargetRows:
         """Some of these rows, or of their columns."""
         part = rows, columns
         image = self.image[part]
@@ -68,29 +77,23 @@ class TargetRows:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class TargetPlanes:
     """What one level of the target contributes.
 
-    All planes cover the interior of the level, where no filter met the border (the polish, which
-    smooths nothing, takes the whole level), or bands of its rows, stacked.
+    All planes cover the interior of the level, where no filter met the border (the refinement,
+    which smooths nothing, takes the whole level), or bands of its rows, stacked.
 
     Attributes:
         size: (width, height) of the whole level.
         origin: (x, y) of the interior's first pixel in the level.
         bands: which rows of the interior the planes hold.
-        image: (h, w) float32, less ``mean``.
-        column: (h, w) float32, what a change of the light's factor multiplies: ``image``, or that
-            without its noise (noise that the residual holds too would pull the factor).
-        weight: (h, w) float32 weights of the residuals, found beforehand; None where the loss
-            weighs each residual as it is.
         mean: mean of the level, taken out so that the light's two columns are nearly orthogonal.
         spread: standard deviation of the level.
         texture: squared gradient above which a pixel's residual tells of the motion.
-        gradient_x, gradient_y: (h, w) float32, per *pixel*.
+        steepness: how much steeper the picture is than its gradient here, along the gradient.
         valid: (h, w) bool, or None where every interior pixel takes part.
         noise: standard deviation of the noise in ``column``; 0 where it has none, or none is known.
-        exact: whether the gradient is that of the picture, and not a central difference.
         powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
         powers_y: (h, 5) float64.
         pixels_per_unit: length in pixels of a unit of the normalised coordinates.
@@ -99,16 +102,11 @@ class TargetPlanes:
     size: Size
     origin: tuple[int, int]
     bands: Bands
-    image: Plane
-    column: Plane
-    weight: Plane | None
     mean: float
     spread: float
     texture: float
-    gradient_x: Plane
-    gradient_y: Plane
+    steepness: float
     valid: Mask | None
-    exact: bool
     powers_x: NDArray[np.float32]
     powers_y: NDArray[np.float64]
     pixels_per_unit: float
@@ -124,92 +122,84 @@ class TargetPlanes:
         """Mean squared gradient."""
         return self.texture / TEXTURE_SHARE
 
-    @cached_property
-    def steepness(self) -> float:
-        """How much steeper the picture is than its central difference says, along the gradient."""
-        return 1.0 if self.exact else _steepness(self.image, self.valid)
+    @property
+    def weighted(self) -> bool:
+        """Whether the weights of the residuals were found beforehand."""
+        return False
 
-    def changed(self, **values: Any) -> TargetPlanes:
-        """The same but for some attributes."""
-        return replace(self, **values)
+    @property
+    def whole(self) -> TargetRows:
+        """All rows of every plane."""
+        return self.part(slice(None))
 
     def part(self, rows: Rows) -> TargetRows:
         """Some rows of every plane."""
-        image = self.image[rows]
-        return TargetRows(
-            image=image,
-            column=image if self.column is self.image else self.column[rows],
-            gradient_x=self.gradient_x[rows],
-            gradient_y=self.gradient_y[rows],
-            weight=None if self.weight is None else self.weight[rows],
-            valid=None if self.valid is None else self.valid[rows],
-        )
+        raise NotImplementedError
+
+    def changed(self, **values: Any) -> TargetPlanes:
+        """The same but for some attributes, or some planes of ``TargetRows``, which are held."""
+        planes = {each.name: values.pop(each.name) for each in _PLANES if each.name in values}
+        kept = {each.name: getattr(self, each.name) for each in fields(TargetPlanes)}
+        held = replace(self.whole, **planes)
+        return HeldPlanes(held=held, **(kept | values | {"valid": held.valid}))
+
+
+_PLANES: Final = fields(TargetRows)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class HeldPlanes(TargetPlanes):
+    """Planes that are held in memory."""
+
+    held: TargetRows
+
+    @property
+    def weighted(self) -> bool:
+        """Whether the weights of the residuals were found beforehand."""
+        return self.held.weight is not None
+
+    def part(self, rows: Rows) -> TargetRows:
+        """Some rows of every plane."""
+        return self.held.part(rows)
 
 
 Change = Callable[[Plane, Plane], None]
 """Changes the gradient along x and along y of a run of rows, in place."""
 
 
+@dataclass(frozen=True, eq=False, kw_only=True)
 class PlanesOnDemand(TargetPlanes):
     """The planes of a level as it is, made where they are looked at.
 
     The native core makes the gradient as it goes: that takes less time than to fetch it from memory
     again, let alone to fill it.
 
-    Args:
+    Attributes:
         level: the level.
-        bands: which rows of its interior.
-        noise: see ``TargetPlanes``.
-        valid: (h, w) bool of the rows of the bands.
+        change: what changes its gradient; None for nothing.
     """
 
     level: Level
-    change: Change | None
-
-    def __init__(
-        self, level: Level, bands: Bands, noise: float = 0.0, valid: Mask | None = None
-    ) -> None:
-        self._set(level=level, change=None, weight=None, valid=valid, exact=False, mean=0.0)
-        self._set(noise=noise)
-        self._set(**_geometry(level.size, BORDER, bands))
-        image, x, y = (np.concatenate(planes) for planes in zip(*self.sample(), strict=True))
-        steepness = _steepness(image, valid)
-        mean, spread = _centred(image, valid)
-        texture = texture_threshold((x, y), valid)
-        self._set(mean=mean, spread=spread, texture=texture, steepness=steepness)
-
-    def _set(self, **values: Any) -> None:
-        for name, value in values.items():
-            object.__setattr__(self, name, value)
+    change: Change | None = None
 
     @property
     def held(self) -> bool:
         """Whether the level's pixels are there."""
         return not isinstance(self.level, FullSize)
 
-    def sample(self) -> list[tuple[Plane, Plane, Plane]]:
-        """Image and gradient of evenly spaced runs of rows, to judge all of them by.
-
-        Of a level that is held, all rows.
-        """
+    def sample(self) -> list[TargetRows]:
+        """Evenly spaced runs of rows that stand for all of them; of a level that is held, all."""
         if self.held:
-            here = self.part(slice(None))
-            return [(here.image, here.gradient_x, here.gradient_y)]
+            return [self.whole]
         runs = self.bands.cut(SAMPLED_ROWS)
         step = max(1, len(runs) // SAMPLED_RUNS)
-        some = (self.part(rows) for rows in runs[step // 2 :: step])
-        return [(here.image, here.gradient_x, here.gradient_y) for here in some]
+        return [self.part(rows) for rows in runs[step // 2 :: step]]
 
     def changed(self, **values: Any) -> TargetPlanes:
-        """The same but for some attributes; made and held where another plane is given."""
-        if values.keys() <= {"change", "noise", "texture", "valid"}:
-            other = object.__new__(PlanesOnDemand)
-            other._set(**(vars(self) | values))
-            return other
-        here = self.part(slice(None))
-        kept = {each.name: getattr(self, each.name) for each in fields(TargetPlanes)}
-        planes = {each.name: getattr(here, each.name) for each in fields(TargetRows)}
-        return TargetPlanes(**(kept | planes | values))
+        """The same but for some attributes; held where another plane is given."""
+        if values.keys() <= {"change", "mean", "noise", "spread", "steepness", "texture", "valid"}:
+            return replace(self, **values)
+        return super().changed(**values)
 
     def part(self, rows: Rows) -> TargetRows:
         """Some rows of every plane, each run of neighbours made at once."""
@@ -238,26 +228,6 @@ class PlanesOnDemand(TargetPlanes):
         if self.change is not None:
             self.change(x, y)
         return np.asarray(image[1:-1, 1:-1] - np.float32(self.mean), np.float32), x, y
-
-    @property
-    def image(self) -> Plane:
-        """All of it, made anew every time, like the other planes."""
-        return self.part(slice(None)).image
-
-    @property
-    def column(self) -> Plane:
-        """The image."""
-        return self.image
-
-    @property
-    def gradient_x(self) -> Plane:
-        """Along x."""
-        return self.part(slice(None)).gradient_x
-
-    @property
-    def gradient_y(self) -> Plane:
-        """Along y."""
-        return self.part(slice(None)).gradient_y
 
 
 def has_interior(size: Size) -> bool:
@@ -290,7 +260,26 @@ def target_planes(
     if most_pixels is not None and valid is None:
         bands = Bands.spread(height, width, most_pixels)
     mask = None if valid is None else _stacked(valid, bands, reach)
-    return PlanesOnDemand(level, bands, noise, mask)
+    planes = PlanesOnDemand(
+        **_geometry(level.size, reach, bands),
+        mean=0.0,
+        spread=0.0,
+        texture=0.0,
+        steepness=1.0,
+        valid=mask,
+        noise=noise,
+        level=level,
+    )
+    some = planes.sample()
+    image = np.concatenate([here.image for here in some])
+    gradient = (
+        np.concatenate([here.gradient_x for here in some]),
+        np.concatenate([here.gradient_y for here in some]),
+    )
+    steepness = _steepness(image, mask)
+    mean, spread = _centred(image, mask)
+    texture = texture_threshold(gradient, mask)
+    return replace(planes, mean=mean, spread=spread, texture=texture, steepness=steepness)
 
 
 def planes_of(
@@ -307,20 +296,32 @@ def planes_of(
         level: the image, and which of its pixels take part; at least one does.
         gradient: along x and along y, (height, width) each, per pixel.
         reach: pixels next to each border that take no part.
-        column: (height, width), see ``TargetPlanes``; None where that is the image.
-        weight: (height, width), see ``TargetPlanes``.
+        column: (height, width), see ``TargetRows``; None where that is the image.
+        weight: (height, width), see ``TargetRows``.
     """
     bands = Bands.whole(level.size[1] - 2 * reach)
-    return _planes(
-        level.size,
-        bands,
-        reach,
-        image=_stacked(level.image, bands, reach),
-        gradient=(_stacked(gradient[0], bands, reach), _stacked(gradient[1], bands, reach)),
-        valid=None if level.valid is None else _stacked(level.valid, bands, reach),
-        exact=True,
-        column=None if column is None else _stacked(column, bands, reach),
-        weight=None if weight is None else _stacked(weight, bands, reach),
+
+    def interior(plane: NDArray[Any]) -> NDArray[Any]:
+        return _stacked(plane, bands, reach)
+
+    image, valid = interior(level.image), None if level.valid is None else interior(level.valid)
+    along_x, along_y = map(interior, gradient)
+    mean, spread = _centred(image, valid)
+    return HeldPlanes(
+        **_geometry(level.size, reach, bands),
+        mean=mean,
+        spread=spread,
+        texture=texture_threshold((along_x, along_y), valid),
+        steepness=1.0,
+        valid=valid,
+        held=TargetRows(
+            image=image,
+            column=image if column is None else interior(column) - np.float32(mean),
+            gradient_x=along_x,
+            gradient_y=along_y,
+            weight=None if weight is None else interior(weight),
+            valid=valid,
+        ),
     )
 
 
@@ -329,36 +330,6 @@ def _stacked(plane: NDArray[Any], bands: Bands, reach: int) -> NDArray[Any]:
     columns = np.s_[reach : plane.shape[1] - reach]
     return np.concatenate(
         [plane[reach + rows.start : reach + rows.stop, columns] for rows in bands.slices]
-    )
-
-
-def _planes(
-    size: Size,
-    bands: Bands,
-    reach: int,
-    *,
-    image: Plane,
-    gradient: tuple[Plane, Plane],
-    valid: Mask | None,
-    noise: float = 0.0,
-    exact: bool = False,
-    column: Plane | None = None,
-    weight: Plane | None = None,
-) -> TargetPlanes:
-    mean, spread = _centred(image, valid)
-    return TargetPlanes(
-        **_geometry(size, reach, bands),
-        image=image,
-        column=image if column is None else column - np.float32(mean),
-        weight=weight,
-        mean=mean,
-        spread=spread,
-        texture=texture_threshold(gradient, valid),
-        gradient_x=gradient[0],
-        gradient_y=gradient[1],
-        valid=valid,
-        noise=noise,
-        exact=exact,
     )
 
 
@@ -437,6 +408,6 @@ def textured(target: TargetPlanes) -> Mask:
     On paper or in the sky every residual is small, aligned or not; a scale taken there would make
     outliers of all edges.
     """
-    here = target.part(slice(None))
+    here = target.whole
     x, y = here.gradient_x, here.gradient_y
     return np.asarray(x * x + y * y > target.texture, np.bool_)

@@ -237,7 +237,7 @@ def test_the_cut_into_strips_changes_only_rounding(
 
 def test_strips_cover_every_row_once(monkeypatch: pytest.MonkeyPatch) -> None:
     planes = CASES["whole"].planes
-    height, width = planes.image.shape
+    height, width = planes.whole.image.shape
     for pixels in (1, width, 5 * width + 3, 10**6):
         monkeypatch.setattr(moments, "STRIP_PIXELS", pixels)
         rows = [row for strip in strips(planes) for row in range(height)[strip]]
@@ -307,8 +307,8 @@ def equations(pair: Case, planes: TargetPlanes, loss: str, every: int = 1) -> Ro
 def test_some_strips_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     pair = CASES["whole"]
     planes = pair.planes
-    monkeypatch.setattr(moments, "STRIP_PIXELS", 4 * planes.image.shape[1])
-    weight = np.zeros_like(planes.image)
+    monkeypatch.setattr(moments, "STRIP_PIXELS", 4 * planes.whole.image.shape[1])
+    weight = np.zeros_like(planes.whole.image)
     for rows in strips(planes)[1::3]:
         weight[rows] = 1.0
     place = Place(pair.warp, LIGHT)
@@ -356,10 +356,10 @@ def test_the_planes_of_a_target_cover_its_interior() -> None:
     width, height = level.size
     assert planes.origin == (BORDER, BORDER)
     assert planes.size == level.size
-    assert planes.image.shape == (height - 2 * BORDER, width - 2 * BORDER)
-    assert planes.image.mean(dtype=np.float64) == pytest.approx(0.0, abs=1e-6)
+    assert planes.whole.image.shape == (height - 2 * BORDER, width - 2 * BORDER)
+    assert planes.whole.image.mean(dtype=np.float64) == pytest.approx(0.0, abs=1e-6)
     assert_allclose(
-        planes.image + planes.mean, level.image[BORDER:-BORDER, BORDER:-BORDER], atol=1e-6
+        planes.whole.image + planes.mean, level.image[BORDER:-BORDER, BORDER:-BORDER], atol=1e-6
     )
     assert planes.pixels_per_unit == max(width, height) / 2.0
 
@@ -368,8 +368,8 @@ def test_gradients_are_grey_values_per_pixel_along_x_and_y() -> None:
     x, y = pixel_grid((20, 16))
     planes = target_planes(level_of(0.5 * x - 0.25 * y))
     assert planes is not None
-    assert_allclose(planes.gradient_x, np.full((10, 14), 0.5), atol=1e-5)
-    assert_allclose(planes.gradient_y, np.full((10, 14), -0.25), atol=1e-5)
+    assert_allclose(planes.whole.gradient_x, np.full((10, 14), 0.5), atol=1e-5)
+    assert_allclose(planes.whole.gradient_y, np.full((10, 14), -0.25), atol=1e-5)
 
 
 @pytest.mark.parametrize(("side", "kept"), [(7, False), (8, True)])
@@ -470,10 +470,10 @@ def test_two_images_give_the_symmetric_part_of_the_product_of_their_columns(
 ) -> None:
     planes = CASES["whole"].planes
     numbers = np.random.default_rng(4)
-    first, second = numbers.normal(size=(2, 3, *planes.image.shape)).astype(np.float32)
+    first, second = numbers.normal(size=(2, 3, *planes.whole.image.shape)).astype(np.float32)
     # Alike enough that the product is not noise alone.
     second += first
-    weight = numbers.uniform(size=planes.image.shape).astype(np.float32)[rows]
+    weight = numbers.uniform(size=planes.whole.image.shape).astype(np.float32)[rows]
     one, other = (
         explicit_columns(planes, model, three[:2], three[2])[:, rows] for three in (first, second)
     )
@@ -510,7 +510,7 @@ def test_bands_sum_over_their_own_rows(
     pair, bands = tall_case()
     rows = bands.bands.y.astype(int)
     whole = pair.planes
-    weight = np.zeros_like(whole.image)
+    weight = np.zeros_like(whole.whole.image)
     weight[rows] = 1.0
     model = MODELS["homography"]
 

@@ -66,7 +66,7 @@ def jacobian(rows: TargetPlanes) -> NDArray[np.float64]:
     y = to_normalised[1, 1] * y + to_normalised[1, 2]
     monomials = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y]).reshape(6, -1)
     along_x, along_y = MODEL.jacobian_x @ monomials, MODEL.jacobian_y @ monomials
-    of_both = along_x * rows.gradient_x.ravel() + along_y * rows.gradient_y.ravel()
+    of_both = along_x * rows.whole.gradient_x.ravel() + along_y * rows.whole.gradient_y.ravel()
     return np.asarray(of_both * rows.pixels_per_unit)
 
 
@@ -77,7 +77,7 @@ def test_the_score_is_the_sum_over_both_planes(loss):
     scale, wanted, squares = 0.4, np.zeros(MODEL.size), 0.0
     for plane, other in zip(rows, source, strict=True):
         (left, top), (height, width) = plane.origin, plane.shape
-        r = other[top : top + height, left : left + width] - plane.image - plane.mean
+        r = other[top : top + height, left : left + width] - plane.whole.image - plane.mean
         w = np.square(r / (LOSSES[loss].constant * scale)).astype(np.float32)
         LOSSES[loss].weigh(w)
         wanted += jacobian(plane) @ (w * r).ravel()

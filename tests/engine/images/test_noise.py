@@ -53,8 +53,8 @@ def test_what_lies_under_invalid_pixels_changes_no_bit() -> None:
 def test_without_noise_every_gradient_is_believed() -> None:
     planes = planes_of(render(textured(1), SIZE))
     same = believed(planes, 0.0)
-    assert_allclose(same.gradient_x, planes.gradient_x, rtol=1e-6)
-    assert_allclose(same.gradient_y, planes.gradient_y, rtol=1e-6)
+    assert_allclose(same.whole.gradient_x, planes.whole.gradient_x, rtol=1e-6)
+    assert_allclose(same.whole.gradient_y, planes.whole.gradient_y, rtol=1e-6)
 
 
 @pytest.mark.parametrize("share", [0.3, 1.0, 2.0])
@@ -64,11 +64,11 @@ def test_steps_keep_their_length_where_all_of_it_was_texture(share: float) -> No
     whole = sum(
         np.vdot(before, after)
         for before, after in (
-            (planes.gradient_x, doubted.gradient_x),
-            (planes.gradient_y, doubted.gradient_y),
+            (planes.whole.gradient_x, doubted.whole.gradient_x),
+            (planes.whole.gradient_y, doubted.whole.gradient_y),
         )
     )
-    own = np.square(doubted.gradient_x).sum() + np.square(doubted.gradient_y).sum()
+    own = np.square(doubted.whole.gradient_x).sum() + np.square(doubted.whole.gradient_y).sum()
     # Up to what a neighbourhood's energy differs from a pixel's own.
     assert whole == pytest.approx(own, rel=0.05)
 
@@ -105,9 +105,18 @@ def test_an_edge_in_noise_is_believed_and_the_flat_parts_beside_it_are_not() -> 
     doubted = believed(planes, raw_noise / unit)
     edge = np.s_[:, 80 - planes.origin[0] - 1 : 80 - planes.origin[0] + 1]
     flat = np.s_[:, 10:50]
-    assert np.abs(doubted.gradient_x[edge]).sum() > 0.9 * np.abs(planes.gradient_x[edge]).sum()
-    assert np.abs(doubted.gradient_x[flat]).sum() < 0.5 * np.abs(planes.gradient_x[flat]).sum()
-    assert np.abs(doubted.gradient_y[flat]).sum() < 0.5 * np.abs(planes.gradient_y[flat]).sum()
+    assert (
+        np.abs(doubted.whole.gradient_x[edge]).sum()
+        > 0.9 * np.abs(planes.whole.gradient_x[edge]).sum()
+    )
+    assert (
+        np.abs(doubted.whole.gradient_x[flat]).sum()
+        < 0.5 * np.abs(planes.whole.gradient_x[flat]).sum()
+    )
+    assert (
+        np.abs(doubted.whole.gradient_y[flat]).sum()
+        < 0.5 * np.abs(planes.whole.gradient_y[flat]).sum()
+    )
 
 
 @pytest.mark.parametrize("level", [0, 1, 2, 3])
@@ -126,8 +135,8 @@ def test_planes_made_on_demand_are_believed_alike() -> None:
     assert held is not None
     assert made is not None
     whole, part = believed(held, noise), believed(made, noise).part(slice(101, 161))
-    expected = whole.gradient_x[101:161]
-    assert np.abs(expected - held.gradient_x[101:161]).max() > 0.1 * np.abs(expected).max()
+    expected = whole.whole.gradient_x[101:161]
+    assert np.abs(expected - held.whole.gradient_x[101:161]).max() > 0.1 * np.abs(expected).max()
     # Some rows tell the scale of all, and cells begin with the run.
     difference = part.gradient_x - expected
     assert np.square(difference).mean() < 0.02 * np.square(expected).mean()

@@ -400,10 +400,10 @@ def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool 
     solved = Solved(planes, source, settings, result, level)
     if known_picture:
         numbers = np.random.default_rng(1)
-        weight = numbers.uniform(0.5, 1.0, planes.image.shape).astype(np.float32)
+        weight = numbers.uniform(0.5, 1.0, planes.whole.image.shape).astype(np.float32)
         expected = tuple(
             (0.9 * plane + 0.005).astype(np.float32)
-            for plane in (planes.gradient_x, planes.gradient_y, planes.image)
+            for plane in (planes.whole.gradient_x, planes.whole.gradient_y, planes.whole.image)
         )
         solved = replace(solved, target=planes.changed(weight=weight), expected=expected)
     return solved
@@ -412,14 +412,14 @@ def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool 
 def explicit_covariance(solved: Solved) -> np.ndarray:
     """The sandwich from one Jacobian image for each column, in float64."""
     target, model = solved.target, solved.settings.model
-    height, width = target.image.shape
+    height, width = target.whole.image.shape
     residual, shown = residual_rows(
         target, solved.source, solved.result.place, slice(0, height), source_margin=REACH
     )
     inside = shown > 0
     known = inside
     if solved.expected is None:
-        warped = target.image + residual
+        warped = target.whole.image + residual
         expected = (*np.gradient(warped)[::-1], warped)
         known = inside.copy()
         known[1:-1, 1:-1] = np.lib.stride_tricks.sliding_window_view(inside, (3, 3)).all((2, 3))
@@ -429,8 +429,8 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
         weight = np.minimum(1.0, solved.settings.loss.constant * scale / large)
         slope = (weight == 1.0).astype(np.float64)
     else:
-        assert target.weight is not None
-        expected, weight, slope = solved.expected, target.weight, target.weight
+        assert target.whole.weight is not None
+        expected, weight, slope = solved.expected, target.whole.weight, target.whole.weight
     tops, lefts = range(0, height, TILE_PX), range(0, width, TILE_PX)
     along_x, along_y = target.powers_x[:, 1].astype(np.float64), target.powers_y[:, 1]
 
@@ -446,7 +446,7 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
             motions.append(gradient_x * move_x.reshape(shape) + gradient_y * move_y.reshape(shape))
         return np.array([*motions, image, np.ones((height, width))])
 
-    planes = target.gradient_x, target.gradient_y, target.column
+    planes = target.whole.gradient_x, target.whole.gradient_y, target.whole.column
     # What is missing, the rest stands for.
     share = inside.sum() / max(known.sum(), 1)
     first = columns(along_x, along_y, *planes)
@@ -547,5 +547,5 @@ def test_of_bands_it_is_that_of_fewer_pixels() -> None:
         result = solve_level(equations(planes, source, settings), place, settings)
         each = covariance(Solved(planes, source, settings, result, 0), ALL_PIXELS)
         assert each is not None
-        found.append(each.trace() * planes.image.size)
+        found.append(each.trace() * planes.whole.image.size)
     assert found[1] == pytest.approx(found[0], rel=0.4)

@@ -408,7 +408,7 @@ def test_the_first_scale_is_that_of_the_residuals_under_light() -> None:
     found = residual_scale(planes, source, Place(np.eye(3), Light.uniform(1.5, 0.3)))
     assert found == pytest.approx(0.05, rel=0.05)
     # Identical images have no residual: a share of the target's contrast takes its place.
-    floor = LEAST_SCALE_SHARE * np.std(planes.image)
+    floor = LEAST_SCALE_SHARE * np.std(planes.whole.image)
     assert residual_scale(planes, level_of(target), Place(np.eye(3), Light.uniform())) == (
         pytest.approx(floor, rel=1e-4)
     )

@@ -138,7 +138,7 @@ def test_the_borders_take_part_where_what_was_invented_there_does_not_show(
 ) -> None:
     images = pair("translation", seed=5, size=SIZE, noise=noise)
     solved = found(polished(images, model="translation", loss="l2"))
-    weight = solved.target.weight
+    weight = solved.target.whole.weight
     assert weight is not None
     warp = solved.result.place.warp
     assert_array_equal(weight > 0.0, overlap_mask(warp, SIZE, SIZE, margin=margin))
@@ -186,13 +186,13 @@ def test_what_lies_under_holes_changes_no_bit(garbage: float) -> None:
     )
     assert_array_equal(one.result.place.warp, other.result.place.warp)
     assert_array_equal(one.result.place.light.factor, other.result.place.light.factor)
-    assert_array_equal(one.target.gradient_x, other.target.gradient_x)
-    assert one.target.weight is not None
-    assert other.target.weight is not None
-    assert_array_equal(one.target.weight, other.target.weight)
-    assert not one.target.weight[~valid].any()
+    assert_array_equal(one.target.whole.gradient_x, other.target.whole.gradient_x)
+    assert one.target.whole.weight is not None
+    assert other.target.whole.weight is not None
+    assert_array_equal(one.target.whole.weight, other.target.whole.weight)
+    assert not one.target.whole.weight[~valid].any()
     x, y = np.rint(mapped(images.source_to_target, *np.mgrid[70:96, 55:76])).astype(int)
-    assert not one.target.weight[y, x].any()
+    assert not one.target.whole.weight[y, x].any()
     assert error_px(images, one) < 0.1
 
 
@@ -229,7 +229,7 @@ def test_what_is_hidden_takes_no_part(loss: str) -> None:
             each.append(error_px(images, solved))
             if not occluded:
                 continue
-            weight = solved.target.weight
+            weight = solved.target.whole.weight
             assert weight is not None
             # The patch, as tests.scenes places it, and the frame around it.
             x, y = np.rint(images.source_to_target[:2, 2]).astype(int)
@@ -248,7 +248,7 @@ def test_what_is_hidden_takes_no_part(loss: str) -> None:
 
 def test_least_squares_weighs_every_shared_pixel_alike() -> None:
     images = pair("affine", seed=2, size=SIZE, noise=0.01)
-    weight = found(polished(images, loss="l2")).target.weight
+    weight = found(polished(images, loss="l2")).target.whole.weight
     assert weight is not None
     assert set(np.unique(weight)) == {0.0, 1.0}
     assert 0.7 < weight.mean() < 1.0
@@ -283,15 +283,15 @@ def test_the_number_of_threads_changes_no_bit(loss: str) -> None:
     )
     for other in others:
         assert_array_equal(one.result.place.warp, other.result.place.warp)
-        assert_array_equal(one.target.gradient_x, other.target.gradient_x)
+        assert_array_equal(one.target.whole.gradient_x, other.target.whole.gradient_x)
 
 
 def test_what_the_source_does_not_show_is_seen_as_in_the_target() -> None:
     images = pair(shift(-25.0, 12.0), seed=4, size=SIZE)
     solved = found(polished(images, model="translation"))
     assert solved.expected is not None
-    assert solved.target.weight is not None
-    unseen = solved.target.weight == 0.0
+    assert solved.target.whole.weight is not None
+    unseen = solved.target.whole.weight == 0.0
     assert 0.25 < unseen.mean() < 0.45
     error = solved.expected[2] + solved.target.mean - images.target
     assert rms(error[unseen]) < 0.005

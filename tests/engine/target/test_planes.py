@@ -43,12 +43,12 @@ def test_every_plane_covers_the_interior_that_is_asked_for(reach: int) -> None:
     assert found.mean == pytest.approx(image[interior].mean())
     assert found.spread == pytest.approx(image[interior].std(), rel=1e-5)
     along_x, along_y = central_differences(image)
-    assert_array_equal(found.gradient_x, along_x[interior])
-    assert_array_equal(found.gradient_y, along_y[interior])
-    assert_allclose(found.image, image[interior] - found.mean, atol=1e-6)
-    assert_allclose(found.column, 2.0 * image[interior] - found.mean, atol=1e-6)
-    assert found.weight is not None
-    assert_array_equal(found.weight, 0.5 * image[interior])
+    assert_array_equal(found.whole.gradient_x, along_x[interior])
+    assert_array_equal(found.whole.gradient_y, along_y[interior])
+    assert_allclose(found.whole.image, image[interior] - found.mean, atol=1e-6)
+    assert_allclose(found.whole.column, 2.0 * image[interior] - found.mean, atol=1e-6)
+    assert found.whole.weight is not None
+    assert_array_equal(found.whole.weight, 0.5 * image[interior])
 
 
 @pytest.mark.parametrize("reach", [0, 3])
@@ -66,8 +66,8 @@ def test_the_powers_are_those_of_normalised_pixels_of_the_whole_level(reach: int
 def test_without_a_column_or_weights_there_is_the_image_and_there_are_none() -> None:
     image = render(scene_of(5, size=SIZE), SIZE)
     found = planes_of(Level(image, None), central_differences(image), reach=2)
-    assert_array_equal(found.column, found.image)
-    assert found.weight is None
+    assert_array_equal(found.whole.column, found.whole.image)
+    assert found.whole.weight is None
 
 
 def test_mean_spread_and_texture_are_those_of_valid_pixels() -> None:
@@ -80,7 +80,10 @@ def test_mean_spread_and_texture_are_those_of_valid_pixels() -> None:
     assert_array_equal(found.valid, inside)
     assert found.mean == pytest.approx(image[inside].mean())
     assert found.spread == pytest.approx(image[inside].std(), rel=1e-5)
-    energy = found.gradient_x.astype(np.float64) ** 2 + found.gradient_y.astype(np.float64) ** 2
+    energy = (
+        found.whole.gradient_x.astype(np.float64) ** 2
+        + found.whole.gradient_y.astype(np.float64) ** 2
+    )
     assert found.texture == pytest.approx(TEXTURE_SHARE * energy[inside].mean(), rel=1e-5)
     assert_array_equal(textured(found), energy > found.texture)
 
@@ -93,15 +96,17 @@ def test_bands_hold_the_rows_of_the_whole() -> None:
     assert part is not None
     assert not part.bands.all_rows
     rows = part.bands.y.astype(int)
-    assert len(rows) == part.image.shape[0] < whole.image.shape[0]
-    assert_allclose(part.image + part.mean, (whole.image + whole.mean)[rows], atol=1e-6)
-    assert_array_equal(part.gradient_x, whole.gradient_x[rows])
-    assert_array_equal(part.gradient_y, whole.gradient_y[rows])
+    assert len(rows) == part.whole.image.shape[0] < whole.whole.image.shape[0]
+    assert_allclose(part.whole.image + part.mean, (whole.whole.image + whole.mean)[rows], atol=1e-6)
+    assert_array_equal(part.whole.gradient_x, whole.whole.gradient_x[rows])
+    assert_array_equal(part.whole.gradient_y, whole.whole.gradient_y[rows])
     assert_array_equal(part.powers_y, whole.powers_y[rows])
     assert_array_equal(part.powers_x, whole.powers_x)
     assert part.size == whole.size
     assert part.origin == whole.origin
-    assert part.energy == pytest.approx((part.gradient_x**2 + part.gradient_y**2).mean(), rel=1e-5)
+    assert part.energy == pytest.approx(
+        (part.whole.gradient_x**2 + part.whole.gradient_y**2).mean(), rel=1e-5
+    )
 
 
 def test_with_invalid_pixels_all_rows_are_looked_at() -> None:
@@ -122,7 +127,7 @@ def test_planes_made_on_demand_are_those_that_would_be_held(most: int | None) ->
     assert isinstance(made, PlanesOnDemand)
     assert held is not None
     assert made.bands == held.bands
-    assert made.shape == held.shape == held.image.shape
+    assert made.shape == held.shape == held.whole.image.shape
     assert_array_equal(made.powers_y, held.powers_y)
     assert_array_equal(made.powers_x, held.powers_x)
     for name in ("size", "origin", "pixels_per_unit"):
@@ -141,7 +146,7 @@ def test_planes_made_on_demand_are_those_that_would_be_held(most: int | None) ->
         assert_allclose(found.gradient_x, expected.gradient_x, atol=1e-6)
         assert_allclose(found.gradient_y, expected.gradient_y, atol=1e-6)
         assert found.valid is found.weight is None
-    assert_array_equal(made.gradient_y, made.part(slice(None)).gradient_y)
+    assert_array_equal(made.whole.gradient_y, made.part(slice(None)).gradient_y)
 
 
 def test_the_gradient_made_on_demand_may_be_changed() -> None:

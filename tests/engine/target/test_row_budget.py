@@ -30,7 +30,7 @@ def test_noise_asks_for_more_rows(monkeypatch: pytest.MonkeyPatch) -> None:
         target = pair("rigid", seed=3, size=(300, 900), noise=noise).target
         planes = Target(luma(target), DEFAULTS).rows(0)
         assert planes is not None
-        rows.append(planes.image.shape[0])
+        rows.append(planes.whole.image.shape[0])
     assert rows[0] < rows[1] < rows[2]
 
 
