@@ -32,13 +32,13 @@ from numpy.typing import NDArray
 
 from align_cli import Aligner
 from align_cli.engine.aligner import align
-from align_cli.engine.equations.dense import residual_sums
+from align_cli.engine.equations.dense import RowEquations
 from align_cli.engine.equations.illumination import Light
 from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import Size, endpoint_error, inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import luma
-from align_cli.engine.images.pyramid import REACH, pyramid
+from align_cli.engine.images.pyramid import pyramid
 from align_cli.engine.images.subdivided_level import FinelySampled
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
@@ -224,17 +224,9 @@ def milliseconds_per_megapixel(runs: int, rng: np.random.Generator) -> float:
     with Threads(2) as threads:
         seconds = interleaved(
             {
-                "": lambda: residual_sums(
-                    planes,
-                    sampled,
-                    place,
-                    model=MODELS["homography"],
-                    loss=LOSSES["tukey"],
-                    scale=0.02,
-                    source_margin=REACH,
-                    with_matrix=False,
-                    threads=threads,
-                )
+                "": lambda: RowEquations(
+                    planes, sampled, MODELS["homography"], LOSSES["tukey"], threads=threads
+                ).sums(place, 0.02, with_matrix=False)
             },
             3 * runs,
         )[""]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.aligner import Aligner
 from align_cli.engine.arrays import Image, Mask, Matrix, Points, Vector
-from align_cli.engine.equations.dense import residual_sums
+from align_cli.engine.equations.dense import RowEquations
 from align_cli.engine.equations.illumination import FIELD, Light, first_guess
 from align_cli.engine.equations.state import Place
 from align_cli.engine.errors import ImageError
@@ -228,16 +228,8 @@ def analytic_derivative(pair: Scene, model: MotionModel, loss: Loss) -> Vector:
     It is -[J, T m, m]^T W r: a small warp takes J p away from the residual.
     """
     with Threads(1) as threads:
-        sums = residual_sums(
-            pair.target,
-            pair.source,
-            Place(np.eye(3), pair.light),
-            model=model,
-            loss=loss,
-            scale=pair.scale,
-            source_margin=REACH,
-            with_matrix=False,
-            threads=threads,
+        sums = RowEquations(pair.target, pair.source, model, loss, threads=threads).sums(
+            Place(np.eye(3), pair.light), pair.scale, with_matrix=False
         )
     motion, gain, bias = pair.unit_steps
     steps: Vector = np.array([motion] * model.size + [gain] * FIELD + [bias] * FIELD)

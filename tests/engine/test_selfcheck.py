@@ -94,14 +94,14 @@ def test_a_weight_that_is_not_its_losss_is_found(monkeypatch: pytest.MonkeyPatch
 
 
 def test_a_wrong_sum_of_the_light_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    right = moments.residual_sums
+    right = moments.RowEquations.sums
 
     def wrong(*arguments: object, **settings: object) -> moments.Sums:
         sums = right(*arguments, **settings)  # type: ignore[arg-type]
         sums.vector[-1] *= -1.0
         return sums
 
-    monkeypatch.setattr(selfcheck, "residual_sums", wrong)
+    monkeypatch.setattr(moments.RowEquations, "sums", wrong)
     made = images()
     passed = [
         (c.photometric, c.passed)

@@ -112,68 +112,6 @@ def rows_apart(shape: tuple[int, int], every: int = 1) -> int:
     return min(max(1, height * width // MATRIX_PIXELS), largest)
 
 
-def residual_sums(
-    target: TargetPlanes,
-    source: Level,
-    place: Place,
-    *,
-    model: MotionModel,
-    loss: Loss,
-    scale: float,
-    source_margin: float,
-    with_matrix: bool,
-    threads: Threads,
-    every: int = 1,
-) -> Sums:
-    """One pass over a level: sample the source, weigh the residuals, sum the moments.
-
-    The residual is r = factor(x) source(W x) + offset(x) - target(x), in the target's units.
-
-    Args:
-        target: the level of the target.
-        source: the same level of the source.
-        place: the warp, target pixel -> source pixel of this level, and the light of its planes,
-            ``target.mean`` left in.
-        model: the motion model whose Jacobian is meant.
-        loss: the robust loss.
-        scale: standard deviation of the residuals that the loss assumes; any for l2.
-        source_margin: pixels next to the source's border that take no part.
-        with_matrix: whether the Gauss-Newton matrix is wanted too.
-        threads: where to work.
-        every: how many strips there are to each that is looked at.
-    """
-    step = rows_apart(target.shape, every)
-    noisy = target.noise > 0.0 and not target.weighted
-
-    def strip_sums(rows: slice) -> RunSums:
-        return run_sums(
-            run_of(target, rows),
-            _seen(target, source, place, rows, source_margin),
-            loss=loss.name,
-            unit=loss.constant * scale if loss.robust else 1.0,
-            weigh_noise=noisy,
-            matrix=(-rows.start % step, step) if with_matrix else (0, 0),
-        )
-
-    strips_looked_at = strips(target)[every // 2 :: every]
-    sums = added(threads.map(strip_sums, strips_looked_at))
-    weight, squares, slopes, count = sums.totals.tolist()
-    slope = slopes / weight if weight > 0.0 else 1.0
-    moments, tables = sums.moments, sums.tables
-    if noisy and weight > 0.0:
-        pull = slope * noise_to_take_off(target.noise, squares / weight, target.spread)
-        moments[2] += pull * moments[4]
-        tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
-    return Sums(
-        assemble_vector(moments[:4], model, target.pixels_per_unit),
-        assemble_matrix(tables, model, target.pixels_per_unit) * step if with_matrix else None,
-        weight,
-        squares,
-        int(count),
-        slope,
-    )
-
-
 def run_of(target: TargetPlanes, rows: slice, apart: int = 1) -> Run:
     """Rows of the planes as the native core takes them.
 
@@ -395,8 +333,8 @@ class RowEquations:
         self._model, self._loss = model, loss
         self._threads = threads
         self._every = every
-        height = target.shape[0]
-        seen = sum(rows.stop - rows.start for rows in strips(target)[every // 2 :: every])
+        self._strips = strips(target)[every // 2 :: every]
+        height, seen = target.shape[0], sum(rows.stop - rows.start for rows in self._strips)
         self._most = min(
             _pixels(target.valid, target.shape) * seen / height,
             _pixels(source.valid, source.size) * seen / (target.size[1] - 2 * target.origin[1]),
@@ -411,18 +349,7 @@ class RowEquations:
             weighted = self._target.weighted
             estimate = 1.0 if weighted else residual_scale(self._target, self._source, place)
             scale = max(estimate, at_least)
-        sums = residual_sums(
-            self._target,
-            self._source,
-            place,
-            model=self._model,
-            loss=self._loss,
-            scale=scale,
-            source_margin=REACH,
-            with_matrix=with_matrix,
-            threads=self._threads,
-            every=self._every,
-        )
+        sums = self.sums(place, scale, with_matrix=with_matrix)
         share = sums.count / self._most if self._most > 0.0 else 0.0
         return NormalEquations(
             sums.vector,
@@ -433,6 +360,48 @@ class RowEquations:
             scale,
             estimate,
             sums.slope * self._target.steepness,
+        )
+
+    def sums(self, place: Place, scale: float, *, with_matrix: bool) -> Sums:
+        """One pass over the rows: sample the source, weigh the residuals, sum the moments.
+
+        The residual is r = factor(x) source(W x) + offset(x) - target(x), in the target's units.
+
+        Args:
+            place: the warp, target pixel -> source pixel of this level, and the light of its
+                planes, ``mean`` left in.
+            scale: standard deviation of the residuals that the loss assumes; any for l2.
+            with_matrix: whether the Gauss-Newton matrix is wanted too.
+        """
+        target, model, loss = self._target, self._model, self._loss
+        step = rows_apart(target.shape, self._every)
+        noisy = target.noise > 0.0 and not target.weighted
+
+        def strip_sums(rows: slice) -> RunSums:
+            return run_sums(
+                run_of(target, rows),
+                _seen(target, self._source, place, rows, REACH),
+                loss=loss.name,
+                unit=loss.constant * scale if loss.robust else 1.0,
+                weigh_noise=noisy,
+                matrix=(-rows.start % step, step) if with_matrix else (0, 0),
+            )
+
+        sums = added(self._threads.map(strip_sums, self._strips))
+        weight, squares, slopes, count = sums.totals.tolist()
+        slope = slopes / weight if weight > 0.0 else 1.0
+        moments, tables = sums.moments, sums.tables
+        if noisy and weight > 0.0:
+            pull = slope * noise_to_take_off(target.noise, squares / weight, target.spread)
+            moments[2] += pull * moments[4]
+            tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
+        return Sums(
+            assemble_vector(moments[:4], model, target.pixels_per_unit),
+            assemble_matrix(tables, model, target.pixels_per_unit) * step if with_matrix else None,
+            weight,
+            squares,
+            int(count),
+            slope,
         )
 
 

@@ -13,7 +13,6 @@ from align_cli.engine.equations.dense import (
     cross_matrix,
     residual_rows,
     residual_scale,
-    residual_sums,
     strips,
 )
 from align_cli.engine.equations.illumination import Light
@@ -51,17 +50,9 @@ def run(
     with_matrix: bool = True,
 ) -> Sums:
     with Threads(threads) as pool:
-        return residual_sums(
-            pair.planes if planes is None else planes,
-            pair.source,
-            Place(pair.warp, LIGHT),
-            model=model,
-            loss=loss,
-            scale=SCALE,
-            source_margin=REACH,
-            with_matrix=with_matrix,
-            threads=pool,
-        )
+        return RowEquations(
+            pair.planes if planes is None else planes, pair.source, model, loss, threads=pool
+        ).sums(Place(pair.warp, LIGHT), SCALE, with_matrix=with_matrix)
 
 
 @dataclass(frozen=True)
@@ -516,16 +507,8 @@ def test_bands_sum_over_their_own_rows(
 
     def sums(planes: TargetPlanes) -> Sums:
         with Threads(2) as pool:
-            return residual_sums(
-                planes,
-                pair.source,
-                Place(pair.warp, light),
-                model=model,
-                loss=LOSSES["l2"],
-                scale=SCALE,
-                source_margin=REACH,
-                with_matrix=True,
-                threads=pool,
+            return RowEquations(planes, pair.source, model, LOSSES["l2"], threads=pool).sums(
+                Place(pair.warp, light), SCALE, with_matrix=True
             )
 
     expected, found = sums(whole.changed(weight=weight)), sums(bands)

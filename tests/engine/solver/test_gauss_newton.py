@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.equations.dense import RowEquations, residual_scale, residual_sums
+from align_cli.engine.equations.dense import RowEquations, residual_scale
 from align_cli.engine.equations.illumination import NO_LIGHT, UNIFORM, Light
 from align_cli.engine.equations.normal_equations import (
     LEAST_SCALE_SHARE,
@@ -163,16 +163,8 @@ def test_the_rmse_is_weighted() -> None:
     assert target is not None
     here = Place(np.eye(3), Light.uniform())
     with Threads(1) as threads:
-        sums = residual_sums(
-            target,
-            source,
-            here,
-            model=MODELS["rigid"],
-            loss=LOSSES["tukey"],
-            scale=residual_scale(target, source, here),
-            source_margin=REACH,
-            with_matrix=False,
-            threads=threads,
+        sums = RowEquations(target, source, MODELS["rigid"], LOSSES["tukey"], threads=threads).sums(
+            here, residual_scale(target, source, here), with_matrix=False
         )
     assert sums.weight < 0.9 * sums.count
     once = solve(images.source, images.target, "rigid", loss="tukey", max_iterations=1)
