@@ -34,7 +34,7 @@ given which most tiles vote for."""
 MUTUAL_INFORMATION: Final = "mutual-information"
 INSTEAD_OF_IT: Final = (
     f"similarity {MUTUAL_INFORMATION!r} is not available: edge orientations aligned more of the "
-    "multimodal images that were tested (docs/method.md, 'Unlike images'); choose "
+    "multimodal images that were tested (docs/method.md, 'Multimodal images'); choose "
     f"{GRADIENT!r} or {AUTO!r}"
 )
 """The usual measure for unlike images, which people look for, and what is said to them."""

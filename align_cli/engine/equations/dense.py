@@ -1,7 +1,7 @@
 """Weighted polynomial moments of images, strip by strip: the solver's hot loop.
 
 For every motion model dD/dp is a polynomial of degree <= 2 in the normalised coordinates x and y,
-so no Jacobian image is ever built (docs/method.md, "Moments"). With the moment table
+so no Jacobian image is ever built (docs/method.md, section 6). With the moment table
 
     M(A)[j, i] = sum over pixels of A * y**j * x**i
 

@@ -8,7 +8,7 @@ threshold, then by the Wiener filter whose signal the first pass has estimated (
 "DCT image denoising"; the second pass is that of Dabov et al. 2007).
 
 Nothing is assumed of the noise: what differs most where the frequency is high, as between sharp
-images that were sampled differently, is trusted less there (docs/method.md, "The last polish").
+images that were sampled differently, is trusted less there (docs/method.md, section 11).
 """
 
 from __future__ import annotations
