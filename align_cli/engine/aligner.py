@@ -7,25 +7,16 @@ the source.
 
 from __future__ import annotations
 
-import math
 from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
-import numpy as np
-
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.displacements.evidence import gathered
-from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
-from align_cli.engine.equations.illumination import FIELD
 from align_cli.engine.equations.pair import Pair
-from align_cli.engine.equations.sparse import PointSource
-from align_cli.engine.equations.state import Place
-from align_cli.engine.geometry.coordinates import Size, inverse
-from align_cli.engine.geometry.models import LARGEST, MODELS, describe
+from align_cli.engine.geometry.coordinates import Size
+from align_cli.engine.geometry.models import LARGEST, MODELS
 from align_cli.engine.images.luma import check_image, seen
-from align_cli.engine.images.noise import left_on
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.malloc import keep_freed_memory
 from align_cli.engine.numerics.threads import Threads, at_most
@@ -38,25 +29,22 @@ from align_cli.engine.options import (
     POSES,
     Options,
 )
-from align_cli.engine.records import ModelScore, Status, Verdict
+from align_cli.engine.records import ModelScore
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.search import agreement
-from align_cli.engine.search.attempt import Attempt
-from align_cli.engine.search.cleaned import cleaned
+from align_cli.engine.search.answer import as_alignment, with_all_tiles
+from align_cli.engine.search.automatic_model import by_simplest_model, scores_at
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
-from align_cli.engine.search.mirror import allowing_flip, mirror
-from align_cli.engine.search.model_selection import model_scores, simplest
+from align_cli.engine.search.mirror import allowing_flip
 from align_cli.engine.search.sensor import without_fixed_pattern
 from align_cli.engine.search.similarity import Similarity, Task
 from align_cli.engine.solver.coarse_to_fine import Progress
-from align_cli.engine.solver.level_solver import FIELD_SIDE
 from align_cli.engine.solver.orientation_levels import View
 from align_cli.engine.starts.given import chosen_starts
 from align_cli.engine.target.target import Target
 from align_cli.engine.verdict.limits import within_limits
-from align_cli.engine.verdict.summary import with_field
 
 
 class Aligner:
@@ -152,7 +140,9 @@ class Aligner:
         """
         with at_most(self.threads):
             found = self._aligned(source, mask, init, allow_flip, progress)
-            return self._with_all_tiles(found, source, mask) if all_tiles else found
+            if all_tiles:
+                return with_all_tiles(found, source, mask, self._target, self._view, self.options)
+            return found
 
     def _aligned(
         self,
@@ -185,38 +175,13 @@ class Aligner:
             similarities = self._similarities(pair, threads, progress)
             attempt = search(similarities, starts, begin)
             attempt = without_fixed_pattern(attempt, starts, begin)
-        return self._alignment(attempt)
-
-    def _alignment(self, attempt: Attempt) -> Alignment:
-        """What people are told of an attempt."""
-        pair, model = attempt.similarity.task.pair, attempt.model
-        gain, bias = pair.full_scale_light(attempt.descent.place.light)
-        source_to_target, size = inverse(attempt.warp), pair.source.size
-        parameters = describe(source_to_target, model, size)
-        outcome = within_limits(attempt.outcome, self.options, parameters, attempt.quality)
-        return Alignment(
-            model=model.name,
-            source_to_target=source_to_target,
-            target_to_source=attempt.warp,
-            parameters=parameters,
-            outcome=outcome,
-            quality=attempt.quality,
-            uncertainty=attempt.assessment.uncertainty if outcome.vouched else None,
-            gain=gain,
-            bias=bias,
-            levels=attempt.descent.records,
-            start=attempt.start,
-            source_size=size,
-            target_size=self.target_size,
-            similarity=attempt.similarity.name,
-            displacements=attempt.assessment.displacements,
-        )
+        return as_alignment(attempt)
 
     def _similarities(
         self, pair: Pair, threads: Threads, progress: Progress | None
     ) -> list[Similarity]:
         """What is compared of a pair, the first preferred."""
-        task = self._task(pair, threads, progress)
+        task = Task(pair, self.model, self.loss, self.options, threads, progress)
         found: list[Similarity] = []
         if self.options.similarity != GRADIENT:
             found.append(Intensity(task))
@@ -224,38 +189,10 @@ class Aligner:
             found.append(Gradient(task, self._view))
         return found
 
-    def _with_all_tiles(self, found: Alignment, source: Image, mask: Mask | None) -> Alignment:
-        """The same, with the displacements of all tiles of the target."""
-        if found.displacements is None:
-            return found
-        warp = found.target_to_source
-        if found.mirrored:
-            warp = mirror(source.shape[1]) @ warp
-            source = np.ascontiguousarray(source[:, ::-1])
-            mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
-        pair = Pair(seen(source, "source", mask, self.options), self._target)
-        kept = found.displacements.fixed_pattern
-        without = cleaned(pair, self.options) if kept is not None else None
-        pair = pair if without is None else without[0]
-        view: PairView
-        if found.similarity == GRADIENT:
-            target = pair.target
-            seen_target = self._view if without is None else View(target.image, target.levels)
-            view = OrientationView(View(pair.source, pair.levels), seen_target)
-        else:
-            view = IntensityView(pair, pair.light_under(warp).gain)
-        evidence = gathered(view, warp, parameters=0, tests=1, all_tiles=True)
-        if evidence is None:
-            return found
-        return replace(found, displacements=with_field(found.displacements, evidence.field))
-
     @cached_property
     def _view(self) -> View:
         """The target as it is held against unlike images."""
         return View(self._target.image, self._target.levels)
-
-    def _task(self, pair: Pair, threads: Threads, progress: Progress | None = None) -> Task:
-        return Task(pair, self.model, self.loss, self.options, threads, progress)
 
     def _simplest(
         self, source: Image, mask: Mask | None, init: str | Matrix, progress: Progress | None
@@ -265,37 +202,20 @@ class Aligner:
         A limit that had a say in the choice would lead to a model that hides what exceeds it.
         """
         free = self._with(**dict.fromkeys(LIMIT_RANGES))
-        found = free._explaining(source, mask, init, progress)
+
+        def align(model: str) -> Alignment:
+            told = progress if model == LARGEST else None
+            return free._with_model(model).align(source, mask=mask, init=init, progress=told)
+
+        def scores(warp: Matrix) -> tuple[ModelScore, ...]:
+            pair = Pair(seen(source, "source", mask, self.options), self._target)
+            return scores_at(pair, warp, self.options)
+
+        found = by_simplest_model(align, scores)
         outcome = within_limits(found.outcome, self.options, found.parameters, found.quality)
         return replace(
             found, outcome=outcome, uncertainty=found.uncertainty if outcome.vouched else None
         )
-
-    def _explaining(
-        self, source: Image, mask: Mask | None, init: str | Matrix, progress: Progress | None
-    ) -> Alignment:
-        """The alignment by the simplest model that explains the images, whatever the limits."""
-        largest = self._with_model(LARGEST).align(source, mask=mask, init=init, progress=progress)
-        if largest.similarity == GRADIENT and largest.outcome.vouched:
-            return largest
-        restless = largest.outcome.status is Status.ITERATION_LIMIT
-        if restless or largest.outcome.verdict is Verdict.FAILED:
-            # Too little texture for so many parameters may be enough for fewer.
-            for name in tuple(MODELS)[-2::-1]:
-                found = self._with_model(name).align(source, mask=mask, init=init)
-                if found.outcome.aligned:
-                    return found
-            return largest
-        pair = Pair(seen(source, "source", mask, self.options), self._target)
-        scores = self._model_scores(pair, largest.target_to_source)
-        name = simplest(scores) if scores else LARGEST
-        found = largest
-        if name != LARGEST:
-            simpler = self._with_model(name).align(source, mask=mask, init=init)
-            doubts = simpler.outcome.doubtful and not largest.outcome.aligned
-            if simpler.outcome.aligned or doubts:
-                found = simpler
-        return replace(found, model_scores=scores)
 
     def _with_model(self, name: str) -> Aligner:
         """The same aligner for one model: what it holds of the target serves them all."""
@@ -308,30 +228,6 @@ class Aligner:
         other = copy(self)
         other.options = replace(self.options, **options)
         return other
-
-    def _model_scores(self, pair: Pair, warp: Matrix) -> tuple[ModelScore, ...]:
-        """On the finest level that is seen at points; none where there is no such level."""
-        of_source, of_target = pair.noise
-        for level in range(len(pair.levels)):
-            points = self._target.points(level)
-            if points is not None:
-                light = pair.first_light(warp, len(pair.levels))
-                if not self.options.photometric:
-                    light = pair.light_as_it_is()
-                noise = math.hypot(of_target, of_source * light.factor[0])
-                varies = self.options.photometric and min(points.size) >= FIELD_SIDE
-                # Where something covers a part, a light that may vary may run away.
-                for terms in (FIELD,) * varies + (int(self.options.photometric),):
-                    scores = model_scores(
-                        points,
-                        PointSource(pair.levels[level]),
-                        Place(warp, light).at_level(level),
-                        noise * left_on(level),
-                        light_terms=terms,
-                    )
-                    if scores:
-                        return scores
-        return ()
 
 
 def residual(
