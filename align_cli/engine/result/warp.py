@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,23 +57,7 @@ def warp_image(
         ImageError: if the image is not of the source's size, or a side is above 32766 px.
         ValueError: if there is no such interpolation, or ``fill`` is NaN for integers.
     """
-    if interpolation not in INTERPOLATION_NAMES:
-        raise ValueError(
-            f"unknown interpolation {interpolation!r}; choose one of "
-            + ", ".join(INTERPOLATION_NAMES)
-        )
-    check_kind(image, "image")
-    if image.dtype.kind == "u" and np.isnan(fill):
-        raise ValueError(
-            f"fill is NaN, which {image.dtype.name} does not have; choose a number, or convert the "
-            "image to a floating-point one"
-        )
-    height, width = image.shape[:2]
-    if (width, height) != source_size:
-        raise ImageError(
-            f"the transform is for an image of {source_size[0]}x{source_size[1]} px, "
-            f"this one has {width}x{height} px"
-        )
+    _check(image, source_size, fill, interpolation)
     if source_size == target_size and (warp == np.eye(3)).all():
         return image.copy()  # whatever it holds: 0 * NaN would spread to the neighbours
     if max(*source_size, *target_size) > LARGEST_SIDE:
@@ -85,13 +69,7 @@ def warp_image(
     first, end = row_intervals(
         warp, np.arange(target_height, dtype=np.float64), target_width, source_size, 0.0
     )
-    fills = np.full(channels, fill)
-    if image.dtype.kind == "u":
-        limits = np.iinfo(image.dtype)
-        fills = np.clip(np.rint(fills), limits.min, limits.max)
-    if channels in ALPHA_CHANNELS:
-        fills[-1] = 0.0
-    fills = fills.astype(image.dtype)
+    fills = _fills(fill, channels, image.dtype)
     warped = np.empty((target_height, target_width, channels), image.dtype)
     rows = max(1, _STRIP_PIXELS // target_width)
     group = channels if channels in TOGETHER else 1
@@ -111,6 +89,38 @@ def warp_image(
         strip = slice(top, top + rows)
         clear_outside(warped[strip], first[strip], end[strip], fills)
     return warped.reshape(target_height, target_width, *image.shape[2:])
+
+
+def _check(image: Image, source_size: Size, fill: float, interpolation: str) -> None:
+    """Raise what ``warp_image`` says of its arguments."""
+    if interpolation not in INTERPOLATION_NAMES:
+        raise ValueError(
+            f"unknown interpolation {interpolation!r}; choose one of "
+            + ", ".join(INTERPOLATION_NAMES)
+        )
+    check_kind(image, "image")
+    if image.dtype.kind == "u" and np.isnan(fill):
+        raise ValueError(
+            f"fill is NaN, which {image.dtype.name} does not have; choose a number, or convert the "
+            "image to a floating-point one"
+        )
+    height, width = image.shape[:2]
+    if (width, height) != source_size:
+        raise ImageError(
+            f"the transform is for an image of {source_size[0]}x{source_size[1]} px, "
+            f"this one has {width}x{height} px"
+        )
+
+
+def _fills(fill: float, channels: int, dtype: np.dtype[Any]) -> NDArray[Any]:
+    """(channels,) values outside the image, in its dtype; 0 of alpha."""
+    fills = np.full(channels, fill)
+    if dtype.kind == "u":
+        limits = np.iinfo(dtype)
+        fills = np.clip(np.rint(fills), limits.min, limits.max)
+    if channels in ALPHA_CHANNELS:
+        fills[-1] = 0.0
+    return fills.astype(dtype)
 
 
 def _warp_rows(planes: Image, warp: Matrix, top: int, *, out: Image) -> None:
