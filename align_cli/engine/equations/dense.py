@@ -205,6 +205,35 @@ def residual_rows(
     return shown
 
 
+def residual_planes(
+    target: TargetPlanes,
+    source: Level,
+    place: Place,
+    runs: Sequence[slice] | None = None,
+    *,
+    source_margin: float = REACH,
+    threads: Threads | None = None,
+) -> tuple[Plane, Mask]:
+    """The residuals, (h, w) float32, and which pixels take part, (h, w) bool, of runs of rows.
+
+    Args:
+        target: the level of the target.
+        source: the same level of the source.
+        place: the warp, target pixel -> source pixel of this level, and the light.
+        runs: rows of the planes, both ends given, to be stacked; None for all.
+        source_margin: pixels next to the source's border that take no part.
+        threads: where to work; None for here.
+    """
+
+    def shown(rows: slice) -> Shown:
+        return residual_rows(target, source, place, rows, source_margin=source_margin)
+
+    runs = strips(target) if runs is None else runs
+    parts = list(map(shown, runs)) if threads is None else threads.map(shown, runs)
+    residual = np.concatenate([part.residual for part in parts])
+    return residual, np.concatenate([part.inside for part in parts]) > 0
+
+
 def assemble_vector(
     moments: NDArray[np.float64], model: MotionModel, pixels_per_unit: float
 ) -> Vector:

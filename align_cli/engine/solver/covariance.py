@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.equations.dense import cross_matrix, residual_rows
+from align_cli.engine.equations.dense import cross_matrix, residual_planes
 from align_cli.engine.equations.illumination import FIELD
 from align_cli.engine.equations.normal_equations import columns, noise_to_take_off
 from align_cli.engine.geometry.coordinates import (
@@ -41,19 +41,11 @@ from align_cli.engine.geometry.propagation import (
     change_of_entries,
     uncertainty_of,
 )
-from align_cli.engine.images.pyramid import REACH
 from align_cli.engine.records import Uncertainty
 from align_cli.engine.sampling.gradients import central_differences
 from align_cli.engine.solver.gauss_newton import Solved
 from align_cli.engine.target.planes import Rows
-
-TILE_PX: Final = 12
-"""Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
-
-GROUP_PIXELS: Final = 1 << 13
-FEWEST_GROUPS: Final = 4
-"""Rows of tiles are looked at in groups of so many pixels (a row of tiles at least), of large
-images in no fewer groups than this."""
+from align_cli.engine.target.tile_rows import TILE_PX, TileRows, rows_of_tiles
 
 FEWEST_TILES: Final = 24
 """With fewer tiles than so many more than there are columns, nothing is said."""
@@ -129,12 +121,7 @@ def covariance(solved: Solved, most_pixels: int, *beside: Solved) -> NDArray[np.
     their scores added tile by tile: what one does not know the other may, of the same noise.
     """
     target, settings = solved.target, solved.settings
-    tile_rows = max(GROUP_PIXELS // (TILE_PX * target.shape[1]), 1)
-    groups = target.bands.cut(tile_rows * TILE_PX, multiple=TILE_PX)
-    step = max(
-        1, min(round(target.shape[0] * target.shape[1] / most_pixels), len(groups) // FEWEST_GROUPS)
-    )
-    picked = groups[step // 2 :: step]
+    picked = rows_of_tiles(target.bands, target.shape[1], most_pixels)
     scores, slope = _scores_and_slope(solved, picked)
     for other in beside:
         more_scores, more_slope = _scores_and_slope(other, picked)
@@ -149,49 +136,27 @@ def covariance(solved: Solved, most_pixels: int, *beside: Solved) -> NDArray[np.
     except np.linalg.LinAlgError:
         return None
     spread = scores.T @ scores * (len(scores) / freedom)
-    share = sum(rows.stop - rows.start for rows in picked) / target.shape[0]
+    share = np.count_nonzero(picked.own) / target.shape[0]
     both = inverse_slope @ spread @ inverse_slope.T * share
     motion = both[: settings.model.size, : settings.model.size]
     return np.asarray(motion) if np.isfinite(motion).all() else None
 
 
 def _scores_and_slope(
-    solved: Solved, groups: Sequence[slice]
+    solved: Solved, picked: TileRows
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The scores of groups of rows of tiles, (tiles, p + 12), and their share of A."""
+    """The scores of some rows of tiles, (tiles, p + 12), and their share of A."""
     target, settings = solved.target, solved.settings
-    band = target.bands.rows
-    runs: list[slice] = []
-    ours: list[NDArray[np.bool_]] = []
-    tiles: list[NDArray[np.intp]] = []
-    ends = [0]
-    for group in groups:
-        first = group.start // band * band
-        # One row more on each side, so that the warped source has a gradient in all of them.
-        run = slice(max(group.start - 1, first), min(group.stop + 1, first + band))
-        tops = np.arange(group.start, group.stop, TILE_PX)
-        bottoms = np.minimum(tops + TILE_PX, group.stop) - 1
-        tiles.append(np.stack([tops, bottoms]) + (ends[-1] - run.start))
-        runs.append(run)
-        row = np.arange(run.start, run.stop)
-        ours.append((row >= group.start) & (row < group.stop))
-        ends.append(ends[-1] + len(row))
-    rows = np.concatenate([np.arange(run.start, run.stop) for run in runs])
-    own = np.concatenate(ours)[:, None]
+    rows, own = picked.rows, picked.own[:, None]
     here = target.part(rows)
-    shown = [
-        residual_rows(target, solved.source, solved.result.place, run, source_margin=REACH)
-        for run in runs
-    ]
-    residual = np.concatenate([run.residual for run in shown])
-    inside = np.concatenate([run.inside for run in shown]) > 0
+    residual, inside = residual_planes(target, solved.source, solved.result.place, picked.runs)
     expected: tuple[Plane, ...]
     if solved.expected is None:
         source = here.image + residual
         expected = (*central_differences(source), source)
         known = _eroded(inside)
         # Where there is no row beside it, the gradient of the last one is not known.
-        known[ends[:-1]] = known[np.array(ends[1:]) - 1] = False
+        known[picked.edges] = False
     else:
         expected = tuple(plane[rows] for plane in solved.expected)
         known = inside & own
@@ -209,7 +174,7 @@ def _scores_and_slope(
         taken_off = noise_to_take_off(target.noise, solved.result.rmse**2, target.spread)
         of_image += np.float32(taken_off) * slope * inside
     by_plane = planes[0] * pull, planes[1] * pull, of_image, pull
-    return _scores(by_plane, solved, rows, np.concatenate(tiles, axis=1)), matrix
+    return _scores(by_plane, solved, picked), matrix
 
 
 def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
@@ -226,24 +191,23 @@ def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]
 def _scores(
     by_plane: Sequence[Plane],
     solved: Solved,
-    rows: NDArray[np.intp],
-    tiles: NDArray[np.intp],
+    picked: TileRows,
 ) -> NDArray[np.float64]:
     """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre.
 
-    ``by_plane`` are the products of w r with both gradients, the image and 1, 0 in rows of no tile;
-    ``tiles``, (2, n), has the first and the last of the ``rows`` of each.
+    ``by_plane`` are the products of w r with both gradients, the image and 1 in the rows of the
+    tiles, 0 in rows of no tile.
     """
     model, target = solved.settings.model, solved.target
     shape = by_plane[0].shape
-    lefts, tops = np.arange(0, shape[1], TILE_PX), tiles[0]
+    lefts, tops = np.arange(0, shape[1], TILE_PX), picked.tiles[0]
     sums = [
         np.add.reduceat(np.add.reduceat(plane, tops, axis=0), lefts, axis=1, dtype=np.float64)
         for plane in by_plane
     ]
     rights = np.append(lefts[1:], shape[1]) - 1
     x = 0.5 * (target.powers_x[lefts, 1] + target.powers_x[rights, 1])
-    y = 0.5 * target.powers_y[rows[tiles], 1].sum(axis=0)
+    y = 0.5 * target.powers_y[picked.rows[picked.tiles], 1].sum(axis=0)
     across, down = np.tile(x, y.size), np.repeat(y, x.size)
     monomials = np.array([across**i * down**j for i, j in MONOMIALS])
     along_x, along_y = _jacobian(model, monomials, target.pixels_per_unit)

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 
 from align_cli.engine.arrays import Plane
-from align_cli.engine.equations.dense import RowEquations, residual_rows, strips
+from align_cli.engine.equations.dense import RowEquations, residual_planes
 from align_cli.engine.equations.normal_equations import least_scale
 from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import inverse
@@ -151,12 +151,9 @@ def _half_difference(
     The weights come from the difference smoothed a little: another object, a hand, a passing car
     stands out from its noise there, and what only the sampling did to an edge does not.
     """
-    parts = threads.map(
-        lambda rows: residual_rows(planes, source, place, rows, source_margin=MARGIN_PX),
-        strips(planes),
+    difference, inside = residual_planes(
+        planes, source, place, source_margin=MARGIN_PX, threads=threads
     )
-    difference = np.concatenate([part.residual for part in parts])
-    inside = np.concatenate([part.inside > 0 for part in parts])
     settled = inside & overlap_mask(place.warp, planes.size, source.size, margin=SETTLED_PX)
     if scale_of(difference[inside & ~settled]) > UNSETTLED * scale_of(difference[settled]) > 0.0:
         inside = settled

@@ -31,9 +31,11 @@ from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.records import Uncertainty
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.solver import covariance as module
-from align_cli.engine.solver.covariance import TILE_PX, covariance
+from align_cli.engine.solver.covariance import covariance
 from align_cli.engine.solver.gauss_newton import LevelSettings, Solved, solve_level
+from align_cli.engine.target import tile_rows
 from align_cli.engine.target.planes import TargetPlanes, target_planes
+from align_cli.engine.target.tile_rows import TILE_PX
 from align_cli.engine.verdict.sufficiency import FEWEST_TILES
 from align_cli.files.schema import alignment_schema
 from align_cli.report.document import ImageFacts, alignment_document
@@ -507,7 +509,7 @@ def test_the_entries_follow_a_small_warp_of_the_target(model: str, level: int) -
 def test_rows_of_tiles_that_are_left_out_are_made_up_for(monkeypatch: pytest.MonkeyPatch) -> None:
     solved = solved_on(0, "rigid", size=(160, 240))
     whole = covariance(solved, ALL_PIXELS)
-    monkeypatch.setattr(module, "GROUP_PIXELS", 160 * 24)
+    monkeypatch.setattr(tile_rows, "GROUP_PIXELS", 160 * 24)
     part = covariance(solved, 160 * 240 // 2)
     assert whole is not None
     assert part is not None
@@ -522,7 +524,7 @@ def test_what_seems_large_is_looked_at_again_with_more_pixels(
 ) -> None:
     solved = solved_on(0, "rigid", size=(160, 240))
     monkeypatch.setattr(module, "MOST_PIXELS", 160 * 240 // 2)
-    monkeypatch.setattr(module, "GROUP_PIXELS", 160 * 24)
+    monkeypatch.setattr(tile_rows, "GROUP_PIXELS", 160 * 24)
     monkeypatch.setattr(module, "LARGE_PX", large_px)
     found = module.uncertainty(solved, (160, 240), (160, 240))
     small = covariance(solved, most)
