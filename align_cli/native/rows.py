@@ -128,6 +128,38 @@ class Run(NamedTuple):
         width, height = self.size
         return -(-height // self.apart), width
 
+    def arguments(self, held: list[NDArray[Any]]) -> dict[str, Any]:
+        """Fields of the kernel's structure; what they point to is added to ``held``."""
+        rows, width = self.shape
+        height = max(self.size[1], 1)
+        image, picture = _either(self.image)
+        x, y = (None, None) if self.gradient is None else self.gradient
+        x_scale, x_offset, y_scale, y_offset = self.normalisation
+        first, band, period = self.bands or (0, height, height)
+        return {
+            "image": _plane(image, np.float32, held),
+            "gradient_x": _plane(x, np.float32, held),
+            "gradient_y": _plane(y, np.float32, held),
+            "column": _plane(self.column, np.float32, held),
+            "weight": _plane(self.weight, np.float32, held),
+            "valid": _plane(self.valid, np.bool_, held),
+            "target": picture,
+            "left": self.left,
+            "top": self.top,
+            "width": width,
+            "rows": rows,
+            "apart": self.apart,
+            "band_first": first,
+            "band_rows": band,
+            "band_period": period,
+            "mean": self.mean,
+            "x_scale": x_scale,
+            "x_offset": x_offset,
+            "y_scale": y_scale,
+            "y_offset": y_offset,
+            "texture": self.texture,
+        }
+
 
 class Seen(NamedTuple):
     """A level of the source, and where and how it is seen.
@@ -156,6 +188,26 @@ class Seen(NamedTuple):
     offset: NDArray[np.float64]
     sampled: bool = False
     spline: bool = False
+
+    def arguments(self, held: list[NDArray[Any]]) -> dict[str, Any]:
+        """Fields of the kernel's structure; what they point to is added to ``held``."""
+        pixels, picture = _either(self.pixels)
+        source = _plane(pixels, np.float32, held)
+        width, height = self.size
+        return {
+            "source": _ABSENT if self.sampled else source,
+            "sampled": source if self.sampled else _ABSENT,
+            "source_valid": _plane(self.valid, np.bool_, held),
+            "original": picture,
+            "warp": _Doubles9(*self.warp.ravel().tolist()),
+            "source_width": width,
+            "source_height": height,
+            "finer": self.finer,
+            "spline": self.spline,
+            "margin": self.margin,
+            "factor": _Doubles6(*self.factor.tolist()),
+            "offset": _Doubles6(*self.offset.tolist()),
+        }
 
 
 TEXTURED: Final = 3
@@ -224,73 +276,29 @@ def run_sums(
             0 for none.
         shown: written, if it is there.
     """
-    height, width = run.shape
-    along_x, along_y = (None, None) if run.gradient is None else run.gradient
-    image_of, target = _either(run.image)
-    pixels_of, original = _either(seen.pixels)
+    width = run.size[0]
     values = _SCRATCH_ROWS * in_lanes(width)
-    if image_of is None or pixels_of is None:
+    if isinstance(run.image, Picture) or isinstance(seen.pixels, Picture):
         values += 2 * _GROUP_ROWS * in_lanes(width + 18) + _WINDOW
         values += smooth_scratch(width + _WINDOW_SIDE + 2)
     scratch = np.empty(values, np.float32)
     sums = _Sums()
-    residual = None if shown is None else shown.residual
-    inside = None if shown is None else shown.inside
-    held = [
-        None if each is None else packed(each)
-        for each in (
-            image_of,
-            along_x,
-            along_y,
-            run.column,
-            run.weight,
-            run.valid,
-            pixels_of,
-            seen.valid,
-        )
-    ]
-    wanted = {5: np.bool_, 7: np.bool_}  # the masks
-    image, gradient_x, gradient_y, column, weight, valid, pixels, source_valid = (
-        _plane(each, wanted.get(place, np.float32)) for place, each in enumerate(held)
-    )
+    held: list[NDArray[Any]] = []
+    first, step = matrix
     call(
         "rows",
         _Rows(
-            image,
-            gradient_x,
-            gradient_y,
-            column,
-            weight,
-            valid,
-            _ABSENT if seen.sampled else pixels,
-            pixels if seen.sampled else _ABSENT,
-            source_valid,
-            target,
-            original,
-            run.left,
-            run.top,
-            width,
-            height,
-            run.apart,
-            *(run.bands or (0, max(run.size[1], 1), max(run.size[1], 1))),
-            run.mean,
-            *run.normalisation,
-            _Doubles9(*seen.warp.ravel().tolist()),
-            *seen.size,
-            seen.finer,
-            seen.spline,
-            seen.margin,
-            _Doubles6(*seen.factor.tolist()),
-            _Doubles6(*seen.offset.tolist()),
-            LOSSES.index(loss),
-            unit,
-            run.texture,
-            weigh_noise,
-            *matrix,
-            scratch.ctypes.data,
-            _NOT_SHOWN if residual is None else output(residual, np.float32),
-            _NOT_SHOWN if inside is None else output(inside, np.uint8),
-            ctypes.addressof(sums),
+            **run.arguments(held),
+            **seen.arguments(held),
+            loss=LOSSES.index(loss),
+            unit=unit,
+            weigh_noise=weigh_noise,
+            matrix_first=first,
+            matrix_step=step,
+            scratch=scratch.ctypes.data,
+            residual=_NOT_SHOWN if shown is None else output(shown.residual, np.float32),
+            inside=_NOT_SHOWN if shown is None else output(shown.inside, np.uint8),
+            sums=ctypes.addressof(sums),
         ),
     )
     return RunSums(
@@ -307,8 +315,11 @@ def _either(image: Values | Picture) -> tuple[Values | None, PictureArgument]:
     return image, NO_PICTURE
 
 
-def _plane(array: NDArray[Any] | None, dtype: type) -> Plane:
-    return _ABSENT if array is None else plane(array, dtype)
+def _plane(array: NDArray[Any] | None, dtype: type, held: list[NDArray[Any]]) -> Plane:
+    if array is None:
+        return _ABSENT
+    held.append(packed(array))
+    return plane(held[-1], dtype)
 
 
 def added(parts: Sequence[RunSums]) -> RunSums:
