@@ -188,38 +188,70 @@ def elect(
     return Elected(table, found.count, found.mean, found.spread, found.energy)
 
 
-def sampled(
-    source: Values,
-    table: Values,
-    count: int,
-    warp: NDArray[np.float64],
-    *,
-    reach: int,
-    known: float,
-) -> Values:
-    """Values of the source at warped points, (n,); ``known`` where there is none.
+class Inner(NamedTuple):
+    """A level of the source without its border.
+
+    Attributes:
+        image: (height, width) float32.
+        reach: pixels of the level next to its border that are not in the image.
+        known: what of the image lies above is not known.
+    """
+
+    image: Values
+    reach: int
+    known: float
+
+
+class Weighting(NamedTuple):
+    """How residuals are weighted.
+
+    Attributes:
+        loss: its name.
+        constant: of the loss; any for l2.
+        least_scale: the least that the scale is estimated to be.
+    """
+
+    loss: str
+    constant: float
+    least_scale: float
+
+
+class Noise(NamedTuple):
+    """What the noise has of the points' grey values.
+
+    Attributes:
+        deviation: its standard deviation.
+        spread: that of the grey values.
+        least, most: shares of their variance: less is neglected, more is not taken for noise.
+    """
+
+    deviation: float
+    spread: float
+    least: float
+    most: float
+
+
+def sampled(source: Inner, points: Elected, warp: NDArray[np.float64]) -> Values:
+    """Values of the source at warped points, (n,) float32; ``known`` where there is none.
 
     Args:
-        source: see ``PointSweep``, like ``table``, ``count``, ``reach`` and ``known``.
-        table: of the points.
-        count: how many there are.
+        source: a level of the source.
+        points: pixels of a level of the target.
         warp: (3, 3), pixel of the target's level -> pixel of the source's.
-        reach: pixels of the level next to its border that are not in the source.
-        known: what lies above is not known.
     """
-    source = packed(source)
+    image, table, count = packed(source.image), points.table, points.number
     padded = table.shape[1]
     values, scratch = (np.empty(rows * padded, np.float32) for rows in (1, _SCRATCH_ROWS))
     call(
         "points",
         _Points(
-            source=plane(source, np.float32),
+            source=plane(image, np.float32),
             table=table.ctypes.data,
             count=count,
             motion=1,
             warp=_Doubles9(*warp.ravel().tolist()),
-            reach=reach,
-            known=known,
+            reach=source.reach,
+            known=source.known,
             constant=1.0,
             least_scale=1.0,
             values=values.ctypes.data,
@@ -237,41 +269,30 @@ class PointSweep:
     where a and b are the parts of W x beyond whole pixels; w is the weight of the loss.
 
     Args:
-        source: (height, width) float32, what is not known of it above ``known``; 0 pixels of its
-            border are left out, ``reach`` of the level's are.
-        table: of the points, see ``Elected``.
-        count: how many there are.
+        source: a level of the source.
+        points: pixels of a level of the target.
         ranked: indices of the points whose residuals tell the scale.
         basis: (p, 8), the columns of the motion, each as a sum of those of the table.
         bent: whether the bends are taken off.
         terms: 0, 1 or 6.
-        reach, known: see ``source``.
-        loss: its name.
-        constant: of the loss; any for l2.
-        least_scale: the least that the scale is estimated to be.
-        noise: standard deviation of the noise in ``image``, and of the image, and the least and
-            the most share of its variance that is taken for noise.
+        weighting: the loss.
+        noise: of the points' grey values.
     """
 
     def __init__(
         self,
-        source: Values,
-        table: Values,
-        count: int,
+        source: Inner,
+        points: Elected,
         ranked: NDArray[np.int64],
         *,
         basis: NDArray[np.float64],
         bent: bool,
         terms: int,
-        reach: int,
-        known: float,
-        loss: str,
-        constant: float,
-        least_scale: float,
-        noise: tuple[float, float, float, float],
+        weighting: Weighting,
+        noise: Noise,
     ) -> None:
-        source = packed(source)
-        table = np.ascontiguousarray(table, np.float32)
+        image, count = packed(source.image), points.number
+        table = np.ascontiguousarray(points.table, np.float32)
         ranked = np.ascontiguousarray(ranked, np.int64)
         if table.shape != (ROWS, in_lanes(count)):
             raise ValueError("points: expected a table of padded rows")
@@ -279,9 +300,9 @@ class PointSweep:
         scratch = np.empty(_SCRATCH_ROWS * table.shape[1], np.float32)
         self._sums = _PointSums()
         # Whatever the structure points to.
-        self._held = source, table, ranked, scratch
+        self._held = image, table, ranked, scratch
         self._call = _Points(
-            source=plane(source, np.float32),
+            source=plane(image, np.float32),
             table=table.ctypes.data,
             ranked=ranked.ctypes.data,
             count=count,
@@ -290,15 +311,15 @@ class PointSweep:
             terms=terms,
             basis=_Doubles64(*basis.ravel().tolist()),
             bent=bent,
-            reach=reach,
-            known=known,
-            loss=LOSSES.index(loss),
-            constant=constant,
-            least_scale=least_scale,
-            noise=noise[0],
-            spread=noise[1],
-            least_noise=noise[2],
-            most_noise=noise[3],
+            reach=source.reach,
+            known=source.known,
+            loss=LOSSES.index(weighting.loss),
+            constant=weighting.constant,
+            least_scale=weighting.least_scale,
+            noise=noise.deviation,
+            spread=noise.spread,
+            least_noise=noise.least,
+            most_noise=noise.most,
             scratch=scratch.ctypes.data,
             sums=ctypes.addressof(self._sums),
         )

@@ -103,6 +103,22 @@ class _Cells(ctypes.Structure):
     )
 
 
+class StepRules(NamedTuple):
+    """How far a tile goes by steps of its own.
+
+    Attributes:
+        steps: at most.
+        small: a step whose longer part is below this is the last.
+        reach: no displacement is further from where it began, along an axis.
+        singular: share of its trace that is added to A, see ``displaced_tiles``.
+    """
+
+    steps: int
+    small: float
+    reach: float
+    singular: float
+
+
 class WindowRules(NamedTuple):
     """How a search window is judged, in pixels and ZNCC.
 
@@ -198,11 +214,7 @@ def displaced_tiles(
     corner: Corners,
     side: int,
     begin: NDArray[np.float64],
-    *,
-    steps: int,
-    small: float,
-    reach: float,
-    singular: float,
+    rules: StepRules,
 ) -> NDArray[Any]:
     """Where each tile is found in the warped source, by Gauss-Newton steps of its own.
 
@@ -218,10 +230,7 @@ def displaced_tiles(
         corner: (n, 2) int64, x and y of the tiles' top left pixels.
         side: of the tiles.
         begin: (n, 2) float64, displacements to begin with.
-        steps: at most.
-        small: a step whose longer part is below this is the last.
-        reach: no displacement is further from where it began, along an axis.
-        singular: share of its trace that is added to A.
+        rules: how far they go.
 
     Returns:
         (n,) records: ``moved``, the displacement; ``last``, the longer part of the last step;
@@ -245,11 +254,11 @@ def displaced_tiles(
             corner.ctypes.data,
             begin.ctypes.data,
             len(corner),
-            steps,
+            rules.steps,
             (ctypes.c_double * 9)(*warp.ravel().tolist()),
-            small,
-            reach,
-            singular,
+            rules.small,
+            rules.reach,
+            rules.singular,
             found.ctypes.data,
         ),
     )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import ctypes
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,8 +19,11 @@ from align_cli.native.points import (
     OFFSET,
     ROWS,
     Elected,
+    Inner,
+    Noise,
     PointSums,
     PointSweep,
+    Weighting,
     X,
     elect,
     sampled,
@@ -90,16 +94,21 @@ class Case:
             "count": self.count,
             "ranked": self.ranked,
             "basis": self.basis,
-            "bent": self.bent,
             "terms": self.terms,
-            "reach": REACH,
-            "known": KNOWN,
-            "loss": loss,
             "constant": 2.0,
             "least_scale": LEAST,
-            "noise": (0.2 if self.noisy else 0.0, 0.5, 1e-3, 0.8),
         }
-        return PointSweep(**(given | changes))  # type: ignore[arg-type]
+        values: dict[str, Any] = given | changes
+        return PointSweep(
+            Inner(values["source"], REACH, KNOWN),
+            Elected(values["table"], values["count"], 0.0, 0.0, 0.0),
+            values["ranked"],
+            basis=values["basis"],
+            bent=self.bent,
+            terms=values["terms"],
+            weighting=Weighting(loss, values["constant"], values["least_scale"]),
+            noise=Noise(0.2 if self.noisy else 0.0, 0.5, 1e-3, 0.8),
+        )
 
     def found(self, loss: str, scale: float | None = 0.3, **changes: object) -> PointSums:
         return self.sweep(loss, **changes).at(
@@ -239,7 +248,9 @@ def test_what_has_no_sense_is_refused(change: dict[str, object]) -> None:
 @pytest.mark.parametrize("masked", [False, True])
 def test_samples_are_the_books_or_unknown(masked: bool) -> None:
     case = Case(masked=masked, bent=True)
-    found = sampled(case.source, case.table, case.count, WARP, reach=REACH, known=KNOWN)
+    found = sampled(
+        Inner(case.source, REACH, KNOWN), Elected(case.table, case.count, 0, 0, 0), WARP
+    )
     place = WARP @ np.stack([case.x, case.y, np.ones(case.count)])
     x, y = place[:2] / place[2] - REACH
     inside = (x >= 0) & (x <= SIZE[0] - 1) & (y >= 0) & (y <= SIZE[1] - 1)

@@ -9,6 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.native import library, tiles
 from align_cli.native.tiles import (
+    StepRules,
     WindowRules,
     displaced_tiles,
     kept_apart,
@@ -17,6 +18,7 @@ from align_cli.native.tiles import (
 )
 
 SIZE = (71, 58)
+STEPS = StepRules(steps=4, small=0.01, reach=1.5, singular=1e-9)
 RULES = WindowRules(1, 3, 25, 1e-3, 0.1, 0.5)
 
 
@@ -218,7 +220,7 @@ def test_tiles_step_by_the_book(side: int, warp: str, planes: int) -> None:
     corner = corners(9, side, seed=3)
     begin = np.tile([0.2, 0.1], (9, 1))
     found = displaced_tiles(
-        source, target, matrix, corner, side, begin, steps=4, small=0.01, reach=1.5, singular=0.0
+        source, target, matrix, corner, side, begin, StepRules(4, 0.01, 1.5, 0.0)
     )
     for record, where in zip(found, corner, strict=True):
         moved, correlation = tile_book(source, target, matrix, where, side, begin[0])
@@ -232,7 +234,7 @@ def test_no_tile_goes_further_than_it_may() -> None:
     corner, begin = corners(30, 16), np.zeros((30, 2))
     found = displaced_tiles(
         [source], [target], np.eye(3), corner, 16, begin,
-        steps=4, small=0.01, reach=1.5, singular=1e-9,
+        STEPS,
     )  # fmt: skip
     assert np.abs(found["moved"]).max() == 1.5
 
@@ -241,7 +243,7 @@ def test_a_flat_tile_is_finite() -> None:
     flat = np.full(SIZE[::-1], 0.5, np.float32)
     found = displaced_tiles(
         [flat], [flat], np.eye(3), corners(5, 16), 16, np.zeros((5, 2)),
-        steps=4, small=0.01, reach=1.5, singular=1e-9,
+        STEPS,
     )  # fmt: skip
     for name in found.dtype.names or ():
         assert np.isfinite(found[name]).all()
@@ -262,7 +264,7 @@ def test_every_level_gives_the_same_bits(side: int, level: str) -> None:
             ),
             displaced_tiles(
                 source, target, WARPS["homography"], corner, side, begin,
-                steps=4, small=0.01, reach=1.5, singular=1e-9,
+                STEPS,
             ),
         )  # fmt: skip
 
@@ -297,7 +299,7 @@ def test_tiles_outside_are_refused() -> None:
         with pytest.raises(ValueError, match="tiles: "):
             displaced_tiles(
                 [target], [target], np.eye(3), np.array(corner), side, np.zeros((1, 2)),
-                steps=4, small=0.01, reach=1.5, singular=1e-9,
+                STEPS,
             )  # fmt: skip
     with pytest.raises(ValueError, match="windows: "):
         search_windows(
@@ -317,7 +319,7 @@ def test_corners_without_a_y_are_refused() -> None:
         with pytest.raises(ValueError, match=r"expected corners of shape \(n, 2\)"):
             displaced_tiles(
                 [target], [target], np.eye(3), corner, 8, np.zeros(corner.shape),
-                steps=4, small=0.01, reach=1.5, singular=1e-9,
+                STEPS,
             )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from align_cli.engine.arrays import Matrix
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.displacements.tiles import Tiles
 from align_cli.engine.geometry.coordinates import map_points
-from align_cli.native.tiles import displaced_tiles
+from align_cli.native.tiles import StepRules, displaced_tiles
 
 STEPS: Final = 4
 """Gauss-Newton steps: from 1 px away the last is below 0.01 px in nine of ten tiles."""
@@ -114,10 +114,7 @@ def displacement_field(
         tiles.corner,
         side,
         start,
-        steps=STEPS,
-        small=SMALL_PX,
-        reach=REACH_PX,
-        singular=SINGULAR,
+        StepRules(STEPS, SMALL_PX, REACH_PX, SINGULAR),
     )
     moved, correlation = asked["moved"], asked["correlation"]
     planes = len(pair.source)

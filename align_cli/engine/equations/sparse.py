@@ -27,7 +27,10 @@ from align_cli.engine.target.pixel_selection import (
     TargetPoints,
 )
 from align_cli.native.points import (
+    Inner,
+    Noise,
     PointSweep,
+    Weighting,
     sampled,
 )
 
@@ -48,14 +51,14 @@ class PointSource:
         width, height = level.size
         inner = np.s_[REACH : height - REACH, REACH : width - REACH]
         self.pixels = width * height
-        self.image = level.part(inner)
+        image = level.part(inner)
         if level.valid is not None:
-            self.image = np.where(level.valid[inner], self.image, np.float32(FAR))
+            image = np.where(level.valid[inner], image, np.float32(FAR))
+        self.inner = Inner(image, REACH, KNOWN)
 
     def sample(self, warp: Matrix, points: TargetPoints) -> Samples:
         """Values at the warped points, (n,) float32; ``KNOWN`` where there is none."""
-        chosen = points.chosen
-        return sampled(self.image, chosen.table, chosen.number, warp, reach=REACH, known=KNOWN)
+        return sampled(self.inner, points.chosen, warp)
 
     def beside(
         self, points: TargetPoints, warp: Matrix, *, ranked: bool
@@ -96,19 +99,18 @@ class PointEquations:
         chosen = target.chosen
         self._most = chosen.number * min(1.0, source.pixels / (width * height))
         self._sweep = PointSweep(
-            source.image,
-            chosen.table,
-            chosen.number,
+            source.inner,
+            chosen,
             target.ranked,
             basis=model.of_homography,
             bent=target.bent,
             terms=light_terms,
-            reach=REACH,
-            known=KNOWN,
-            loss=loss.name,
-            constant=loss.constant if loss.robust else 1.0,
-            least_scale=least_scale(target.spread),
-            noise=(target.noise, target.spread, LEAST_NOISE, MOST_NOISE),
+            weighting=Weighting(
+                loss.name,
+                loss.constant if loss.robust else 1.0,
+                least_scale(target.spread),
+            ),
+            noise=Noise(target.noise, target.spread, LEAST_NOISE, MOST_NOISE),
         )
 
     def at(
