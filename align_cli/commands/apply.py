@@ -175,7 +175,9 @@ def _apply_to(
     check_files([each for each in wanted if each not in (None, STDOUT)], inputs)
     for other, source in written.items():
         if same_file(output, other):
-            raise OutputFault(f"{path}: its output {output} is also that of {source}; rename one")
+            raise OutputFault(
+                f"{path}: its output {output} would also be that of {source}; rename one of the two"
+            )
     ensure_encodable(output, picture.pixels)
     placed = _placed(transform, picture, asked)
     canvas = placed.canvas(asked.canvas, most_pixels=1e6 * asked.max_megapixels)

@@ -114,7 +114,7 @@ class GroupWithDefault(click.Group):
         near = get_close_matches(word.lower(), [*self.commands, *sorted(own)], n=1)
         if near:
             raise click.UsageError(
-                f"there is neither a command nor a file {word!r}; did you mean imalign {near[0]}?",
+                f"there is no command or file {word!r}; did you mean imalign {near[0]}?",
                 ctx,
             )
 

@@ -73,9 +73,7 @@ def read_init(text: str, source_size: Size) -> str | Matrix:
 
         if path.isidentifier() and not os.path.exists(path):  # noqa: PTH110
             names = f"{', '.join(INIT_NAMES[:-1])} or {INIT_NAMES[-1]}"
-            raise UnreadableError(
-                path, "there is neither such a file nor such an init", f"--init takes {names}"
-            )
+            raise UnreadableError(path, "there is no such file or init", f"--init takes {names}")
         return read_transform(path)
     from align_cli.engine.geometry.models import about_centre  # noqa: PLC0415
 
@@ -90,7 +88,7 @@ def _motion(text: str) -> tuple[tuple[float, float], float, float]:
     """
     words = text.split(",")
     if len(words) > 4:
-        raise ValueError(f"{len(words)} numbers are too many")
+        raise ValueError(f"{len(words)} numbers are too many (at most 4)")
     x, y, angle, scale = (*map(float, words), *(0.0, 1.0)[len(words) - 2 :])
     if not all(map(math.isfinite, (x, y, angle, scale))):
         raise ValueError("all numbers must be finite")

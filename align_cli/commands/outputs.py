@@ -288,7 +288,7 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
 
 
 def to_stdout(
-    text: str, *, advice: str = "give a file's name instead of -", needed: bool = False
+    text: str, *, advice: str = "give a file name instead of -", needed: bool = False
 ) -> None:
     """Write data to stdout; ``advice`` is for people whose stdout takes none.
 

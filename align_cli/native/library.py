@@ -134,8 +134,8 @@ def load(folder: Path = HERE) -> ctypes.CDLL:
     wanted = source_hash(folder / "src")
     if made_of != wanted:
         raise CoreError(
-            f"the native core {path} was built from other sources ({made_of}, not {wanted}); "
-            f"{_advice(folder)}"
+            f"the native core {path} was built from different sources "
+            f"({made_of}, expected {wanted}); {_advice(folder)}"
         )
     for name in ("imalign_level", "imalign_level_name", "imalign_kernel_name", "imalign_message"):
         getattr(library, name).restype = ctypes.c_char_p

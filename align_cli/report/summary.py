@@ -212,7 +212,7 @@ def _near(told: Displacements) -> str:
         return ""
     near = round(told.within_1_px * matched)
     line = (
-        f"{near} of {matched} tiles that found a match lie within 1 px "
+        f"{near} of {matched} matched tiles are displaced by at most 1 px "
         f"(median {told.median_px:.2f} px)"
     )
     none = asked - matched
@@ -283,7 +283,7 @@ def _turn(angle: float | tuple[float, float] | None) -> str:
         return f"rotation {NOT_MEASURABLE}"
     size = f"{abs(angle):.2f}"
     direction = "clockwise" if angle > 0 else "counter-clockwise"
-    return f"turned {size} degrees {direction}" if float(size) else ""
+    return f"rotated {size} degrees {direction}" if float(size) else ""
 
 
 def _scale(parameters: Parameters) -> str:

@@ -265,7 +265,7 @@ def test_two_outputs_of_one_name(imalign: Imalign, aligned: Path, tmp_path: Path
         write_image(tmp_path / name, np.full((120, 160), ord(name[0]), np.uint8))
     result = imalign("apply", aligned, "p/a.png", "q/a.png", "-o", "out")
     assert result.returncode == ExitCode.OUTPUT
-    assert "its output out/a.png is also that of p/a.png" in result.stderr
+    assert "its output out/a.png would also be that of p/a.png" in result.stderr
     assert pixels(tmp_path / "out" / "a.png").max() == ord("p")
 
 

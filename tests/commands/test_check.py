@@ -45,7 +45,7 @@ def test_a_right_transform_is_aligned_and_nothing_is_written(
     assert files(tmp_path) == before
     first, *others = result.stderr.splitlines()
     assert first.startswith("aligned (homography): shifted 3.1")
-    assert any("tiles that found a match lie within 1 px" in line for line in others), others
+    assert any("matched tiles are displaced by at most 1 px" in line for line in others), others
     assert "image" not in result.stderr
 
 

@@ -140,7 +140,7 @@ def test_the_command_itself_writes_it(
     result = imalign("a.png", "b.png", "--displacement-map", name)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / name).stat().st_size > 100
-    assert "tiles that found a match lie within 1 px" in result.stderr
+    assert "matched tiles are displaced by at most 1 px" in result.stderr
 
 
 @pytest.mark.skipif(

@@ -78,7 +78,7 @@ def test_a_mistyped_command_is_answered_with_the_nearest(
 ) -> None:
     result = imalign(*arguments)
     assert result.returncode == ExitCode.USAGE
-    assert f"neither a command nor a file {arguments[0]!r}; did you mean imalign {command}?" in (
+    assert f"no command or file {arguments[0]!r}; did you mean imalign {command}?" in (
         result.stderr
     )
 

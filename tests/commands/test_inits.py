@@ -93,7 +93,7 @@ def test_the_command_says_where_it_began(
     assert imalign("a.png", "b.png", "--init", "1,2,3,0").returncode == 2
     missing = imalign("a.png", "b.png", "--init", "orb")
     assert missing.returncode == 3
-    assert missing.stderr.startswith("Error: orb: there is neither such a file nor such an init")
+    assert missing.stderr.startswith("Error: orb: there is no such file or init")
     assert (
         "auto, identity, translation, template, fourier, features, poses or tilted"
         in missing.stderr

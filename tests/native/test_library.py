@@ -85,7 +85,7 @@ def test_a_stale_core_is_told(copy: Path, name: str) -> None:
     with (copy / "src" / name).open("a") as file:
         file.write("/* changed */\n")
     with pytest.raises(
-        CoreError, match=rf"built from other sources \({source_hash()}, not "
+        CoreError, match=rf"built from different sources \({source_hash()}, expected "
     ) as caught:
         load(copy)
     assert "\n" not in str(caught.value)

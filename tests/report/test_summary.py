@@ -60,7 +60,7 @@ def finished(
 
 def test_an_aligned_pair_in_full() -> None:
     assert closing_line(finished(), written=["a_aligned.png", "a_aligned.json"]) == (
-        "aligned (similarity): shifted 12.34 px right and 4.00 px up, turned 3.20 degrees "
+        "aligned (similarity): shifted 12.34 px right and 4.00 px up, rotated 3.20 degrees "
         "clockwise, scaled x1.0200\n"
         "ZNCC 0.8123 -> 0.9931, RMSE 0.0810 -> 0.0123 of full scale, overlap 93.4 %\n"
         "wrote a_aligned.png, a_aligned.json"
@@ -143,8 +143,8 @@ def test_what_cannot_be_measured_is_said_so() -> None:
         ({"shift_px": (-0.25, 1.26)}, "shifted 0.25 px left and 1.26 px down"),
         ({"shift_px": (0.004, -0.004)}, "no motion"),
         ({"shift_px": (math.nan, 1.0)}, "shift not measurable"),
-        ({"angle_deg": 90.0}, "turned 90.00 degrees clockwise"),
-        ({"angle_deg": -0.05}, "turned 0.05 degrees counter-clockwise"),
+        ({"angle_deg": 90.0}, "rotated 90.00 degrees clockwise"),
+        ({"angle_deg": -0.05}, "rotated 0.05 degrees counter-clockwise"),
         ({"angle_deg": 0.004}, "no motion"),
         ({"angle_deg": math.nan}, "rotation not measurable"),
         ({"scale": 0.5}, "scaled x0.5000"),
@@ -224,7 +224,7 @@ def lines(**changes: object) -> list[str]:
 
 
 def test_how_many_places_lie_right() -> None:
-    assert lines() == ["96 of 100 tiles that found a match lie within 1 px (median 0.08 px)"]
+    assert lines() == ["96 of 100 matched tiles are displaced by at most 1 px (median 0.08 px)"]
     assert displacements_in_words(finished()) == []
 
 
@@ -301,7 +301,7 @@ def test_a_remainder_of_a_pixel_is_not_told() -> None:
 
 
 def test_the_closing_line_holds_it_where_the_transform_is_used_and_only_there() -> None:
-    words = "96 of 100 tiles that found a match"
+    words = "96 of 100 matched tiles"
     maybe = Outcome(Status.NO_AGREEMENT, "Half of it fits.", ("half",), doubtful=True)
     for outcome, accepted, there in (
         (FOUND, False, True),

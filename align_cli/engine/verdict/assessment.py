@@ -249,8 +249,8 @@ def _of_agreement(evidence: Evidence, left: Remaining, model: MotionModel) -> li
     richer = left.explained_by not in (None, model.name)
     if (evidence.matches or evidence.away) and following < MAJORITY and not richer:
         words = (
-            f"only {following:.0%} of the matched texture are inliers "
-            f"(displaced by at most {evidence.allowed_px:.2g} px)"
+            f"the inlier fraction of the matched texture is only {following:.0%} "
+            f"(inliers are displaced by at most {evidence.allowed_px:.2g} px)"
         )
         if evidence.away:
             x, y = evidence.away_px
@@ -299,7 +299,7 @@ def _of_model(
         found.append(Objection(Status.MODEL_TOO_SIMPLE, words))
     if not found and left.second is not None and left.rival >= RIVAL:
         words = (
-            f"{left.second.share:.0%} of the texture, {left.second.where}, has a motion of its own "
+            f"{left.second.share:.0%} of the texture, {left.second.where}, moves independently "
             f"({left.second.length_px:.3g} px)"
         )
         found.append(Objection(Status.SECOND_MOTION, words))
@@ -318,8 +318,8 @@ def _of_frame(answer: Answer, evidence: Evidence, view: PairView) -> list[Object
     if at_own_pixel(evidence.field, answer.warp) <= MAJORITY:
         return []
     words = (
-        "the matching texture is at the same pixels of both images, as a frame or a caption is, "
-        f"and only {evidence.stationary} of {evidence.asked} textured tiles match best at zero "
+        "the matching texture is at the same pixels of both images, as a frame or a caption would "
+        f"be, and only {evidence.stationary} of {evidence.asked} textured tiles match best at zero "
         "displacement"
     )
     return [Objection(Status.SECOND_MOTION, words)]

@@ -154,16 +154,16 @@ int64_t imalign_kernel_bytes(int i) { return i >= 0 && i < KERNEL_COUNT ? KERNEL
 
 const char *imalign_message(int code) {
     static const char *const messages[] = {
-        [IMALIGN_OK] = "no fault",
-        [IMALIGN_NO_BUFFER] = "a buffer is missing",
-        [IMALIGN_BAD_SIZE] = "a side or a count is negative, too large, or does not fit",
-        [IMALIGN_BAD_STEP] = "the pixels lie too far apart in memory",
-        [IMALIGN_BAD_ROWS] = "the rows are not within the image",
+        [IMALIGN_OK] = "no error",
+        [IMALIGN_NO_BUFFER] = "a buffer is NULL",
+        [IMALIGN_BAD_SIZE] = "a size or a count is negative, too large or inconsistent",
+        [IMALIGN_BAD_STEP] = "a stride is too large",
+        [IMALIGN_BAD_ROWS] = "a range of rows exceeds the image",
         [IMALIGN_NOT_FINITE] = "a coefficient is not finite",
-        [IMALIGN_NO_LEVEL] = "there is no such level here",
+        [IMALIGN_NO_LEVEL] = "this processor does not support that level",
     };
     _Static_assert(sizeof messages / sizeof *messages == IMALIGN_CODES, "a sentence for each code");
-    return code >= 0 && code < IMALIGN_CODES ? messages[code] : "an unknown fault";
+    return code >= 0 && code < IMALIGN_CODES ? messages[code] : "unknown error";
 }
 
 const char *imalign_source_hash(void) { return IMALIGN_SOURCE_HASH; }
