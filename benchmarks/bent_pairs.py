@@ -163,8 +163,8 @@ def defocused(image: Floats, rng: np.random.Generator) -> Floats:
     size = _size(image)
     angle, most = rng.uniform(0.0, 2.0 * np.pi), _log_uniform(LEAST_BLUR, MOST_BLUR, rng)
     along = pixels(size) @ [np.cos(angle), np.sin(angle)]
-    away = np.abs(along - rng.uniform(along.min(), along.max()))
-    place = away / away.max() * (BLURS - 1)
+    far_share = np.abs(along - rng.uniform(along.min(), along.max()))
+    place = far_share / far_share.max() * (BLURS - 1)
     stack = [ndimage.gaussian_filter(image, most * i / (BLURS - 1)) for i in range(BLURS)]
     shares = (np.clip(1.0 - np.abs(place - i), 0.0, 1.0) for i in range(BLURS))
     return np.sum([share * blur for share, blur in zip(shares, stack, strict=True)], axis=0)

@@ -143,14 +143,14 @@ def documented(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.Assign | ast.AnnA
     A block are names on consecutive lines; its docstring follows the last.
     """
     block: list[ast.Assign | ast.AnnAssign] = []
-    for statement, following in pairwise([*body, ast.Pass(lineno=0, end_lineno=0)]):
+    for statement, inlier_fraction in pairwise([*body, ast.Pass(lineno=0, end_lineno=0)]):
         if not isinstance(statement, ast.Assign | ast.AnnAssign):
             continue
         block.append(statement)
-        adjoins = following.lineno == (statement.end_lineno or 0) + 1
-        if adjoins and isinstance(following, ast.Assign | ast.AnnAssign):
+        adjoins = inlier_fraction.lineno == (statement.end_lineno or 0) + 1
+        if adjoins and isinstance(inlier_fraction, ast.Assign | ast.AnnAssign):
             continue
-        yield from ((name, text_of(following) if adjoins else "") for name in block)
+        yield from ((name, text_of(inlier_fraction) if adjoins else "") for name in block)
         block = []
 
 

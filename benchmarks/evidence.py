@@ -17,12 +17,12 @@ from collections.abc import Iterator
 import numpy as np
 
 from align_cli.engine.aligner import align
-from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.evidence import gather_evidence
 from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.equations import pair as pairs
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import inverse
-from align_cli.engine.images.luma import seen
+from align_cli.engine.images.luma import luma_with_options
 from align_cli.engine.options import Options
 from align_cli.engine.target.target import Target
 from benchmarks.arguments import parser
@@ -42,18 +42,19 @@ def log10_false_alarms(source: Image, target: Image, source_to_target: Floats, m
     """The evidence that the source, so laid over the target, shows the same thing."""
     options = Options(model=model)
     of_source, of_target = (
-        seen(image, role, None, options) for image, role in ((source, "source"), (target, "target"))
+        luma_with_options(image, role, None, options)
+        for image, role in ((source, "source"), (target, "target"))
     )
     try:
         both = pairs.Pair(of_source, Target(of_target, options))
     except ImageError:
         return math.inf
-    evidence = gathered(
+    evidence = gather_evidence(
         IntensityView(both, gain=1.0),
         inverse(source_to_target),
         parameters=0,
         tests=1,
-        periodic=both.target.repeat is not None,
+        periodic=both.target.period is not None,
     )
     return math.inf if evidence is None else evidence.log10_false_alarms
 
@@ -71,7 +72,7 @@ def transforms(pair: Pair, rng: np.random.Generator, *, solved: bool) -> Iterato
             return
 
 
-def asked(kind: str, seed: list[int], *, solved: bool) -> list[float]:
+def tested(kind: str, seed: list[int], *, solved: bool) -> list[float]:
     """The logarithms of one pair of a kind."""
     rng = np.random.default_rng(seed)
     pair = UNRELATED[kind](rng)
@@ -96,12 +97,12 @@ def main() -> None:
     options.add_argument("--solved", action="store_true", help="ask at align's answer as well")
     chosen = options.parse_args()
     heading = "".join(f"{f'<1e-{power}':>9}" for power in POWERS)
-    print(f"{'':24}{'asked':>8}{heading}{'fewest':>9}")
+    print(f"{'':24}{'tested':>8}{heading}{'fewest':>9}")
     everything: list[float] = []
     for number, kind in enumerate(UNRELATED):
         found: list[float] = []
         for index in range(chosen.count):
-            found += asked(kind, [chosen.seed, number, index], solved=chosen.solved)
+            found += tested(kind, [chosen.seed, number, index], solved=chosen.solved)
         print(f"{kind:24}{row(np.array(found))}", flush=True)
         everything += found
     logarithms = np.array(everything)

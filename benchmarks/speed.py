@@ -39,7 +39,7 @@ from align_cli.engine.geometry.coordinates import Size, endpoint_error, inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import luma
 from align_cli.engine.images.pyramid import pyramid
-from align_cli.engine.images.subdivided_level import FinelySampled
+from align_cli.engine.images.supersampled import SupersampledLevel
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.target.planes import target_planes
@@ -217,7 +217,7 @@ def milliseconds_per_megapixel(runs: int, rng: np.random.Generator) -> float:
     source, target = (
         luma(exposed(image, SIGMA, rng)) for image in (frame.source(truth), frame.target)
     )
-    sampled = FinelySampled(pyramid(source, 1)[0], source)
+    sampled = SupersampledLevel(pyramid(source, 1)[0], source)
     planes = target_planes(pyramid(target, 1)[0])
     assert planes is not None
     place = Place(truth, Light.uniform())

@@ -16,7 +16,7 @@ from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.geometry.models import LARGEST, MODELS
-from align_cli.engine.images.luma import check_image, seen
+from align_cli.engine.images.luma import check_image, luma_with_options
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.malloc import keep_freed_memory
 from align_cli.engine.numerics.threads import Threads, at_most
@@ -31,14 +31,14 @@ from align_cli.engine.options import (
 )
 from align_cli.engine.records import ModelScore
 from align_cli.engine.result.alignment import Alignment
-from align_cli.engine.search import agreement
+from align_cli.engine.search import quality
 from align_cli.engine.search.answer import as_alignment, with_all_tiles
 from align_cli.engine.search.automatic_model import by_simplest_model, scores_at
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
 from align_cli.engine.search.mirror import allowing_flip
-from align_cli.engine.search.sensor import without_fixed_pattern
+from align_cli.engine.search.sensor import realigned_without_pattern
 from align_cli.engine.search.similarity import Similarity, Task
 from align_cli.engine.solver.coarse_to_fine import Progress
 from align_cli.engine.solver.orientation_levels import View
@@ -101,7 +101,7 @@ class Aligner:
         self.loss = LOSSES[options.loss]
         self.threads = threads
         with at_most(threads):
-            image = seen(target, "target", mask, options)
+            image = luma_with_options(target, "target", mask, options)
             self._target = (Target.kept if changed else Target)(image, options)
 
     @property
@@ -155,8 +155,8 @@ class Aligner:
         if allow_flip:
             check_image(source, "source")
             return allowing_flip(
-                lambda image, seen, start: self.align(
-                    image, mask=seen, init=start, progress=progress
+                lambda image, luma_with_options, start: self.align(
+                    image, mask=luma_with_options, init=start, progress=progress
                 ),
                 source,
                 mask,
@@ -171,10 +171,10 @@ class Aligner:
             )
         starts, begin = chosen_starts(init, self.model, self.target_size)
         with Threads() as threads:
-            pair = Pair(seen(source, "source", mask, self.options), self._target)
+            pair = Pair(luma_with_options(source, "source", mask, self.options), self._target)
             similarities = self._similarities(pair, threads, progress)
             attempt = search(similarities, starts, begin)
-            attempt = without_fixed_pattern(attempt, starts, begin)
+            attempt = realigned_without_pattern(attempt, starts, begin)
         return as_alignment(attempt)
 
     def _similarities(
@@ -208,7 +208,7 @@ class Aligner:
             return free._with_model(model).align(source, mask=mask, init=init, progress=told)
 
         def scores(warp: Matrix) -> tuple[ModelScore, ...]:
-            pair = Pair(seen(source, "source", mask, self.options), self._target)
+            pair = Pair(luma_with_options(source, "source", mask, self.options), self._target)
             return scores_at(pair, warp, self.options)
 
         found = by_simplest_model(align, scores)
@@ -253,9 +253,9 @@ def residual(
         (height, width) float32 in units of full scale, 0 outside the overlap, and
         (height, width) bool, the overlap; both on the target's grid.
     """
-    return agreement.residual_image(
-        seen(source, "source", source_mask, options),
-        seen(target, "target", target_mask, options),
+    return quality.residual_image(
+        luma_with_options(source, "source", source_mask, options),
+        luma_with_options(target, "target", target_mask, options),
         alignment.target_to_source,
     )
 

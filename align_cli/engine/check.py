@@ -13,20 +13,20 @@ from align_cli.engine.equations.pair import Pair
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import inverse, plausible
 from align_cli.engine.geometry.models import MODELS, MotionModel, describe
-from align_cli.engine.images.luma import check_image, seen
+from align_cli.engine.images.luma import check_image, luma_with_options
 from align_cli.engine.numerics.threads import Threads, at_most
 from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LUMA_CHANNEL, Options
 from align_cli.engine.records import LevelRecord, Status
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.result.transform import Transform
-from align_cli.engine.search import agreement
-from align_cli.engine.search.cleaned import cleaned
+from align_cli.engine.search import quality
+from align_cli.engine.search.cleaned_pair import cleaned_pair
 from align_cli.engine.search.mirror import allowing_flip
-from align_cli.engine.search.sensor import doubted, outvotes
+from align_cli.engine.search.sensor import holds_with_edges, recheck_given_warp
 from align_cli.engine.solver.orientation_levels import View
 from align_cli.engine.starts import GIVEN
 from align_cli.engine.target.target import Target
-from align_cli.engine.verdict.assessment import Answer, Assessment, assess, by_edges_instead
+from align_cli.engine.verdict.assessment import Assessment, Estimate, assess, prefer_orientations
 
 
 def check(
@@ -86,10 +86,10 @@ def check(
     described = MODELS[max(model, given.model, key=list(MODELS).index)]
     check_image(source, "source")
     with at_most(threads):
-        of_target = Target(seen(target, "target", target_mask, options), options)
+        of_target = Target(luma_with_options(target, "target", target_mask, options), options)
 
         def checked(image: Image, mask: Mask | None, start: str | Matrix) -> Alignment:
-            pair = Pair(seen(image, "source", mask, options), of_target)
+            pair = Pair(luma_with_options(image, "source", mask, options), of_target)
             return _checked(pair, np.asarray(start, np.float64), described, options)
 
         return allowing_flip(checked, source, source_mask, given.source_to_target)
@@ -117,7 +117,7 @@ def _checked(
             )
         )
         by_edges = _assessed(OrientationView(source, target), pair, warp, options)
-        if assessment is None or by_edges_instead(assessment.outcome, by_edges.outcome):
+        if assessment is None or prefer_orientations(assessment.outcome, by_edges.outcome):
             gain, bias, similarity, assessment = math.nan, math.nan, GRADIENT, by_edges
             measured = pair
     outcome = assessment.outcome
@@ -127,7 +127,7 @@ def _checked(
         target_to_source=warp,
         parameters=describe(source_to_target, described, pair.source.size),
         outcome=outcome,
-        quality=agreement.measure(measured.source, measured.target.image, np.eye(3), warp),
+        quality=quality.measure(measured.source, measured.target.image, np.eye(3), warp),
         uncertainty=assessment.uncertainty if outcome.vouched else None,
         gain=gain,
         bias=bias,
@@ -147,15 +147,15 @@ def _by_values(pair: Pair, warp: Matrix, gain: float, options: Options) -> tuple
     """
     assessment = _assessed(IntensityView(pair, gain), pair, warp, options)
     with Threads() as threads:
-        doubtful = doubted(pair, warp, assessment, options, threads)
+        doubtful = recheck_given_warp(pair, warp, assessment, options, threads)
     if doubtful is not assessment:
         return doubtful, pair
-    without = None if assessment.outcome.aligned else cleaned(pair, options)
+    without = None if assessment.outcome.aligned else cleaned_pair(pair, options)
     if without is None:
         return assessment, pair
     clean, pattern = without
     second = _assessed(IntensityView(clean, gain), clean, warp, options)
-    if second.outcome.aligned and outvotes(IntensityView(pair, gain), warp, pattern):
+    if second.outcome.aligned and holds_with_edges(IntensityView(pair, gain), warp, pattern):
         return second.without(pattern), clean
     return assessment, pair
 
@@ -163,11 +163,11 @@ def _by_values(pair: Pair, warp: Matrix, gain: float, options: Options) -> tuple
 def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Assessment:
     """What is to be thought of a warp target -> source to which nothing was fitted."""
     width, height = pair.target.size
-    answer = Answer(
+    answer = Estimate(
         MODELS[options.model],
         warp,
         LevelRecord(0, width, height, 0, 0.0, math.nan, Status.CONVERGED),
-        overlap=agreement.overlap(pair.source, pair.target.image, warp),
+        overlap=quality.overlap(pair.source, pair.target.image, warp),
         noise=None,
         moved_px=0.0,
         start_given=True,
@@ -176,7 +176,7 @@ def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Ass
     return assess(
         view,
         answer,
-        repeat=pair.target.repeat,
+        period=pair.target.period,
         accept_residual=options.accept_residual,
         all_tiles=True,
     )

@@ -2,7 +2,7 @@
 
     src/core.h        what the core promises, the structure of each call, the codes
     src/kernels.inc   the kernels, for whatever instructions a level has; it includes the others:
-                      vectors.inc, pictures.inc, rows.inc, points.inc, tiles.inc
+                      vectors.inc, smoothing.inc, rows.inc, points.inc, tiles.inc
     src/level_*.c     the levels: SSE2, AVX2, AVX-512, NEON
     src/dispatch.c    which level this processor has, and the public entries
     library.py        finds, checks and loads the compiled core

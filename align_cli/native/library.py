@@ -28,7 +28,7 @@ SUFFIXES: Final = {"win32": "dll", "darwin": "dylib"}
 LANES: Final = 16
 """Values of a vector, as the core's sums have them: rows of scratch are whole vectors."""
 
-FORCE: Final = "IMALIGN_CPU_LEVEL"
+LEVEL_VARIABLE: Final = "IMALIGN_CPU_LEVEL"
 """The environment variable that chooses a level: sse2, avx2, avx512 or neon."""
 
 
@@ -78,7 +78,7 @@ def packed(array: NDArray[Any]) -> NDArray[Any]:
     return array if array.strides[1] == array.itemsize else array.copy()
 
 
-def in_lanes(count: int) -> int:
+def round_to_lanes(count: int) -> int:
     """So many values, rounded up to whole vectors of ``LANES``."""
     return -(-count // LANES) * LANES
 
@@ -117,7 +117,7 @@ def load(folder: Path = HERE) -> ctypes.CDLL:
 
     Raises:
         CoreError: if it is missing, cannot be loaded here, or was made of other sources; or if
-            ``FORCE`` asks for a level that there is not.
+            ``LEVEL_VARIABLE`` asks for a level that there is not.
     """
     path = library_path(folder)
     if not path.exists():
@@ -141,7 +141,7 @@ def load(folder: Path = HERE) -> ctypes.CDLL:
         getattr(library, name).restype = ctypes.c_char_p
     library.imalign_set_level.argtypes = (ctypes.c_char_p,)
     library.imalign_kernel_bytes.restype = ctypes.c_int64
-    if forced := os.environ.get(FORCE):
+    if forced := os.environ.get(LEVEL_VARIABLE):
         _set_level(library, forced)
     return library
 
@@ -206,6 +206,6 @@ def forced(name: str) -> Iterator[None]:
 def _set_level(library: ctypes.CDLL, name: str) -> None:
     if library.imalign_set_level(name.encode()):
         raise CoreError(
-            f"{FORCE}: this processor does not support {name!r}; choose one of "
+            f"{LEVEL_VARIABLE}: this processor does not support {name!r}; choose one of "
             f"{', '.join(_levels(library))}"
         )

@@ -8,10 +8,10 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.native.library import Plane, call, in_lanes, packed, plane
+from align_cli.native.library import Plane, call, packed, plane, round_to_lanes
 from align_cli.native.rows import LOSSES
 
-X, Y, BEND_X, BEND_Y, ENERGY, MOTION, FACTOR, OFFSET, ROWS = 0, 1, 2, 3, 4, 5, 13, 19, 25
+X, Y, CURVATURE_X, CURVATURE_Y, ENERGY, MOTION, FACTOR, OFFSET, ROWS = 0, 1, 2, 3, 4, 5, 13, 19, 25
 """Rows of a table of points, as ``enum imalign_point_row`` has them."""
 
 _SCRATCH_ROWS: Final = 4
@@ -23,7 +23,8 @@ _Doubles9 = ctypes.c_double * 9
 _Doubles64 = ctypes.c_double * 64
 
 
-class _Elected(ctypes.Structure):
+class _Selected(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("mean", ctypes.c_double),
         ("spread", ctypes.c_double),
@@ -33,7 +34,8 @@ class _Elected(ctypes.Structure):
     )
 
 
-class _Elect(ctypes.Structure):
+class _SelectPoints(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("image", Plane),
         ("valid", Plane),
@@ -41,7 +43,7 @@ class _Elect(ctypes.Structure):
         ("across", ctypes.c_int64),
         ("down", ctypes.c_int64),
         ("left", ctypes.c_int64),
-        ("apart", ctypes.c_int64),
+        ("step", ctypes.c_int64),
         ("cell", ctypes.c_int64),
         ("x_scale", ctypes.c_double),
         ("x_offset", ctypes.c_double),
@@ -53,6 +55,7 @@ class _Elect(ctypes.Structure):
 
 
 class _PointSums(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("vector", ctypes.c_double * _MOST),
         ("matrix", ctypes.c_double * _MOST**2),
@@ -66,6 +69,7 @@ class _PointSums(ctypes.Structure):
 
 
 class _Points(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("source", Plane),
         ("table", ctypes.c_void_p),
@@ -78,7 +82,7 @@ class _Points(ctypes.Structure):
         ("warp", _Doubles9),
         ("factor", _Doubles6),
         ("offset", _Doubles6),
-        ("bent", ctypes.c_int64),
+        ("correct_curvature", ctypes.c_int64),
         ("varies", ctypes.c_int64),
         ("reach", ctypes.c_int64),
         ("known", ctypes.c_double),
@@ -98,7 +102,7 @@ class _Points(ctypes.Structure):
     )
 
 
-class Elected(NamedTuple):
+class SelectedPoints(NamedTuple):
     """Chosen pixels of a level, n of them.
 
     Attributes:
@@ -137,17 +141,17 @@ class PointSums(NamedTuple):
     known: int
 
 
-def elect(
+def select_points(
     image: Values,
     valid: NDArray[np.bool_] | None,
     rows: NDArray[np.int64],
     *,
     left: int,
     across: int,
-    apart: int,
+    step: int,
     cell: int,
     normalisation: tuple[float, float, float, float],
-) -> Elected:
+) -> SelectedPoints:
     """One pixel of each cell of ``cell`` by ``cell`` candidates: that with the largest gradient.
 
     What no whole cell holds has no say. The gradient is the central difference.
@@ -164,28 +168,28 @@ def elect(
     """
     image = packed(image)
     rows = np.ascontiguousarray(rows, np.int64)
-    stride = in_lanes((across // cell) * (rows.size // cell))
+    stride = round_to_lanes((across // cell) * (rows.size // cell))
     space = np.empty(ROWS * stride, np.float32)
-    found = _Elected()
+    found = _Selected()
     call(
-        "elect",
-        _Elect(
+        "select_points",
+        _SelectPoints(
             plane(image, np.float32),
             Plane() if valid is None else plane(valid, np.bool_),
             rows.ctypes.data,
             across,
             rows.size,
             left,
-            apart,
+            step,
             cell,
             *normalisation,
             space.ctypes.data,
             ctypes.addressof(found),
         ),
     )
-    padded = in_lanes(found.count)
+    padded = round_to_lanes(found.count)
     table = space[: ROWS * padded].reshape(ROWS, padded)
-    return Elected(table, found.count, found.mean, found.spread, found.energy)
+    return SelectedPoints(table, found.count, found.mean, found.spread, found.energy)
 
 
 class Inner(NamedTuple):
@@ -231,7 +235,7 @@ class Noise(NamedTuple):
     most: float
 
 
-def sampled(source: Inner, points: Elected, warp: NDArray[np.float64]) -> Values:
+def sample_points(source: Inner, points: SelectedPoints, warp: NDArray[np.float64]) -> Values:
     """Values of the source at warped points, (n,) float32; ``known`` where there is none.
 
     Args:
@@ -273,7 +277,7 @@ class PointSweep:
         points: pixels of a level of the target.
         ranked: indices of the points whose residuals tell the scale.
         basis: (p, 8), the columns of the motion, each as a sum of those of the table.
-        bent: whether the bends are taken off.
+        correct_curvature: whether the curvature terms are subtracted.
         terms: 0, 1 or 6.
         weighting: the loss.
         noise: of the points' grey values.
@@ -282,11 +286,11 @@ class PointSweep:
     def __init__(
         self,
         source: Inner,
-        points: Elected,
+        points: SelectedPoints,
         ranked: NDArray[np.int64],
         *,
         basis: NDArray[np.float64],
-        bent: bool,
+        correct_curvature: bool,
         terms: int,
         weighting: Weighting,
         noise: Noise,
@@ -294,7 +298,7 @@ class PointSweep:
         image, count = packed(source.image), points.number
         table = np.ascontiguousarray(points.table, np.float32)
         ranked = np.ascontiguousarray(ranked, np.int64)
-        if table.shape != (ROWS, in_lanes(count)):
+        if table.shape != (ROWS, round_to_lanes(count)):
             raise ValueError("points: expected a table of padded rows")
         self._motion, self._size = len(basis), len(basis) + 2 * terms
         scratch = np.empty(_SCRATCH_ROWS * table.shape[1], np.float32)
@@ -310,7 +314,7 @@ class PointSweep:
             motion=self._motion,
             terms=terms,
             basis=_Doubles64(*basis.ravel().tolist()),
-            bent=bent,
+            correct_curvature=correct_curvature,
             reach=source.reach,
             known=source.known,
             loss=LOSSES.index(weighting.loss),

@@ -9,8 +9,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.native.library import Output, Plane, call, in_lanes, output, packed, plane
-from align_cli.native.pictures import NO_PICTURE, Picture, PictureArgument, smooth_scratch
+from align_cli.native.filtered_image import (
+    NO_IMAGE,
+    FilteredImage,
+    FilteredImageArgument,
+    smooth_scratch,
+)
+from align_cli.native.library import Output, Plane, call, output, packed, plane, round_to_lanes
 
 LOSSES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 """In the order of ``enum imalign_loss``."""
@@ -21,7 +26,7 @@ _WINDOW: Final = 1 << 16
 _WINDOW_SIDE: Final = 1 << 10
 
 _ABSENT: Final = Plane(None, 0, 0, 0, 0)
-_NOT_SHOWN: Final = Output(None, 0, 0, 0)
+_NO_OUTPUT: Final = Output(None, 0, 0, 0)
 
 Values = NDArray[np.float32]
 Mask = NDArray[np.bool_]
@@ -30,6 +35,7 @@ _Doubles9 = ctypes.c_double * 9
 
 
 class _Sums(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("moments", ctypes.c_double * 45),
         ("tables", ctypes.c_double * 250),
@@ -41,6 +47,7 @@ class _Sums(ctypes.Structure):
 
 
 class _Rows(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("image", Plane),
         ("gradient_x", Plane),
@@ -51,13 +58,13 @@ class _Rows(ctypes.Structure):
         ("source", Plane),
         ("sampled", Plane),
         ("source_valid", Plane),
-        ("target", PictureArgument),
-        ("original", PictureArgument),
+        ("target", FilteredImageArgument),
+        ("original", FilteredImageArgument),
         ("left", ctypes.c_int64),
         ("top", ctypes.c_int64),
         ("width", ctypes.c_int64),
         ("rows", ctypes.c_int64),
-        ("apart", ctypes.c_int64),
+        ("row_step", ctypes.c_int64),
         ("band_first", ctypes.c_int64),
         ("band_rows", ctypes.c_int64),
         ("band_period", ctypes.c_int64),
@@ -103,7 +110,7 @@ class Run(NamedTuple):
         mean: what is taken off the image.
         normalisation: scale and offset of x, then of y: normalised = scale * pixel + offset.
         texture: squared gradient above which a pixel has texture.
-        apart: every n-th row is looked at, the first of them first.
+        row_step: every n-th row is looked at, the first of them first.
         bands: rows of a band before the first, rows of a band, and rows of the level from one band
             to the next; None where all are neighbours.
     """
@@ -111,7 +118,7 @@ class Run(NamedTuple):
     left: int
     top: int
     size: tuple[int, int]
-    image: Values | Picture
+    image: Values | FilteredImage
     gradient: tuple[Values, Values] | None
     column: Values | None
     weight: Values | None
@@ -119,14 +126,14 @@ class Run(NamedTuple):
     mean: float
     normalisation: tuple[float, float, float, float]
     texture: float
-    apart: int = 1
+    row_step: int = 1
     bands: tuple[int, int, int] | None = None
 
     @property
     def shape(self) -> tuple[int, int]:
         """(rows that are looked at, width)."""
         width, height = self.size
-        return -(-height // self.apart), width
+        return -(-height // self.row_step), width
 
     def arguments(self, held: list[NDArray[Any]]) -> dict[str, Any]:
         """Fields of the kernel's structure; what they point to is added to ``held``."""
@@ -148,7 +155,7 @@ class Run(NamedTuple):
             "top": self.top,
             "width": width,
             "rows": rows,
-            "apart": self.apart,
+            "row_step": self.row_step,
             "band_first": first,
             "band_rows": band,
             "band_period": period,
@@ -161,7 +168,7 @@ class Run(NamedTuple):
         }
 
 
-class Seen(NamedTuple):
+class SourceView(NamedTuple):
     """A level of the source, and where and how it is seen.
 
     Attributes:
@@ -178,7 +185,7 @@ class Seen(NamedTuple):
         sampled, spline: see ``pixels``.
     """
 
-    pixels: Values | Picture
+    pixels: Values | FilteredImage
     valid: Mask | None
     size: tuple[int, int]
     finer: int
@@ -211,10 +218,10 @@ class Seen(NamedTuple):
 
 
 TEXTURED: Final = 3
-"""Of a pixel that takes part and has texture, see ``Shown``."""
+"""Of a pixel that takes part and has texture, see ``RunPixels``."""
 
 
-class Shown(NamedTuple):
+class RunPixels(NamedTuple):
     """What is seen of a run, (h, w) each.
 
     Attributes:
@@ -226,13 +233,13 @@ class Shown(NamedTuple):
     inside: NDArray[np.uint8]
 
     @classmethod
-    def empty(cls, height: int, width: int) -> Shown:
+    def empty(cls, height: int, width: int) -> RunPixels:
         """Not yet written."""
         return cls(np.empty((height, width), np.float32), np.empty((height, width), np.uint8))
 
-    def part(self, rows: slice) -> Shown:
+    def part(self, rows: slice) -> RunPixels:
         """Some rows of it."""
-        return Shown(self.residual[rows], self.inside[rows])
+        return RunPixels(self.residual[rows], self.inside[rows])
 
 
 class RunSums(NamedTuple):
@@ -252,13 +259,13 @@ class RunSums(NamedTuple):
 
 def run_sums(
     run: Run,
-    seen: Seen,
+    seen: SourceView,
     *,
     loss: str = LOSSES[0],
     unit: float = 1.0,
     weigh_noise: bool = False,
     matrix: tuple[int, int] = (0, 0),
-    shown: Shown | None = None,
+    shown: RunPixels | None = None,
 ) -> RunSums:
     """The residual r = factor S(W x) + offset - (T - mean) of every pixel, weighed and summed.
 
@@ -277,9 +284,9 @@ def run_sums(
         shown: written, if it is there.
     """
     width = run.size[0]
-    values = _SCRATCH_ROWS * in_lanes(width)
-    if isinstance(run.image, Picture) or isinstance(seen.pixels, Picture):
-        values += 2 * _GROUP_ROWS * in_lanes(width + 18) + _WINDOW
+    values = _SCRATCH_ROWS * round_to_lanes(width)
+    if isinstance(run.image, FilteredImage) or isinstance(seen.pixels, FilteredImage):
+        values += 2 * _GROUP_ROWS * round_to_lanes(width + 18) + _WINDOW
         values += smooth_scratch(width + _WINDOW_SIDE + 2)
     scratch = np.empty(values, np.float32)
     sums = _Sums()
@@ -296,8 +303,8 @@ def run_sums(
             matrix_first=first,
             matrix_step=step,
             scratch=scratch.ctypes.data,
-            residual=_NOT_SHOWN if shown is None else output(shown.residual, np.float32),
-            inside=_NOT_SHOWN if shown is None else output(shown.inside, np.uint8),
+            residual=_NO_OUTPUT if shown is None else output(shown.residual, np.float32),
+            inside=_NO_OUTPUT if shown is None else output(shown.inside, np.uint8),
             sums=ctypes.addressof(sums),
         ),
     )
@@ -308,11 +315,11 @@ def run_sums(
     )
 
 
-def _either(image: Values | Picture) -> tuple[Values | None, PictureArgument]:
+def _either(image: Values | FilteredImage) -> tuple[Values | None, FilteredImageArgument]:
     """As a plane, or as a picture."""
-    if isinstance(image, Picture):
+    if isinstance(image, FilteredImage):
         return None, image.argument
-    return image, NO_PICTURE
+    return image, NO_IMAGE
 
 
 def _plane(array: NDArray[Any] | None, dtype: type, held: list[NDArray[Any]]) -> Plane:
@@ -322,7 +329,7 @@ def _plane(array: NDArray[Any] | None, dtype: type, held: list[NDArray[Any]]) ->
     return plane(held[-1], dtype)
 
 
-def added(parts: Sequence[RunSums]) -> RunSums:
+def total_sums(parts: Sequence[RunSums]) -> RunSums:
     """The sums of several runs, added in their order."""
     first, *others = parts
     moments, totals, tables = first

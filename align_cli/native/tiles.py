@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.native.library import Output, Plane, call, in_lanes, output, packed, plane
+from align_cli.native.library import Output, Plane, call, output, packed, plane, round_to_lanes
 
 CELL: Final = 4
 """Pixels of a cell's side, see ``structure_cells``."""
@@ -22,8 +22,8 @@ _WINDOW: Final = np.dtype(
     [
         ("peak", np.float64),
         ("offset", np.int64, 2),
-        ("places", np.int64),
-        ("asked", np.int64),
+        ("positions", np.int64),
+        ("tested", np.int64),
         ("stationary", np.int64),
         ("distinct", np.int64),
     ]
@@ -41,6 +41,7 @@ _TILE: Final = np.dtype(
 
 
 class _Windows(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("warped", Plane * 2),
         ("target", Plane * 2),
@@ -53,10 +54,10 @@ class _Windows(ctypes.Structure):
         ("displaced_x", ctypes.c_int64),
         ("displaced_y", ctypes.c_int64),
         ("stationary", ctypes.c_int64),
-        ("neighbours", ctypes.c_int64),
-        ("fewest_places", ctypes.c_int64),
-        ("tied", ctypes.c_double),
-        ("ahead", ctypes.c_double),
+        ("peak_radius", ctypes.c_int64),
+        ("fewest_positions", ctypes.c_int64),
+        ("tie_margin", ctypes.c_double),
+        ("distinct_margin", ctypes.c_double),
         ("least_correlation", ctypes.c_double),
         ("scratch", ctypes.c_void_p),
         ("found", ctypes.c_void_p),
@@ -64,6 +65,7 @@ class _Windows(ctypes.Structure):
 
 
 class _Tiles(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("source", Plane * 2),
         ("target", Plane * 2),
@@ -81,7 +83,8 @@ class _Tiles(ctypes.Structure):
     )
 
 
-class _Apart(ctypes.Structure):
+class _Suppress(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("place", ctypes.c_void_p),
         ("count", ctypes.c_int64),
@@ -92,6 +95,7 @@ class _Apart(ctypes.Structure):
 
 
 class _Cells(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
         ("image", Plane),
         ("xx", Output),
@@ -132,10 +136,10 @@ class WindowRules(NamedTuple):
     """
 
     stationary: int
-    neighbours: int
-    fewest_places: int
-    tied: float
-    ahead: float
+    peak_radius: int
+    fewest_positions: int
+    tie_margin: float
+    distinct_margin: float
     least_correlation: float
 
 
@@ -265,14 +269,14 @@ def displaced_tiles(
     return found
 
 
-def kept_apart(place: Corners, reach: int) -> NDArray[np.bool_]:
+def suppress_neighbours(place: Corners, reach: int) -> NDArray[np.bool_]:
     """(n,) bool: of places (n, 2), x and y, best first, those with none kept within reach."""
     place = np.ascontiguousarray(place, np.int64)
     width, height = (int(side) + 1 for side in place.max(axis=0, initial=0))
     taken, kept = np.zeros((height, width), np.uint8), np.zeros(len(place), np.bool_)
     call(
-        "apart",
-        _Apart(place.ctypes.data, len(place), reach, output(taken, np.uint8), kept.ctypes.data),
+        "suppress",
+        _Suppress(place.ctypes.data, len(place), reach, output(taken, np.uint8), kept.ctypes.data),
     )
     return kept
 
@@ -291,7 +295,7 @@ def structure_cells(
     """
     image = packed(image)
     first, end, _ = (rows or slice(None)).indices(len(out[0]))
-    scratch = np.empty(3 * in_lanes(image.shape[1]), np.float32)
+    scratch = np.empty(3 * round_to_lanes(image.shape[1]), np.float32)
     call(
         "cells",
         _Cells(

@@ -224,9 +224,9 @@ def _systematic(told: Displacements, alignment: Alignment) -> str:
         return ""
     import numpy as np  # noqa: PLC0415  (help stays quick)
 
-    from align_cli.engine.displacements.second_motion import place_of  # noqa: PLC0415
+    from align_cli.engine.displacements.second_motion import region_in_words  # noqa: PLC0415
 
-    where = place_of(np.array([told.systematic_at_px]), alignment.target_size)
+    where = region_in_words(np.array([told.systematic_at_px]), alignment.target_size)
     off = f"systematic displacement of up to {told.systematic_px:.1f} px {where}"
     if told.explained_by is None:
         return f"{off}, which no homography explains (lens distortion, curled paper)"

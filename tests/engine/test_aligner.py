@@ -17,8 +17,8 @@ from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.records import LevelRecord, Status
 from align_cli.engine.result.alignment import Alignment
-from align_cli.engine.search import agreement as agreement_module
 from align_cli.engine.search import intensity as intensity_module
+from align_cli.engine.search import quality
 from align_cli.engine.solver.covariance import uncertainty
 from align_cli.engine.solver.gauss_newton import CAUTION, Solved
 from align_cli.engine.solver.level_solver import COARSE_TOLERANCE_PX, LEAST_RATIO
@@ -522,7 +522,7 @@ def test_a_small_source_between_the_bands_is_aligned(
     top: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(row_choice, "ENOUGH_PIXELS", 1 << 13)
-    monkeypatch.setattr(agreement_module, "MOST_MEASURED", 1 << 13)
+    monkeypatch.setattr(quality, "MOST_MEASURED", 1 << 13)
     target = render(textured(2, size=(300, 900)), (300, 900), dtype="uint8", noise=0.01)
     source = target[top : top + 90, 50:170]
     init = np.array([[1.0, 0.0, 51.5], [0.0, 1.0, top - 1.0], [0.0, 0.0, 1.0]])

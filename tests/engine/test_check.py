@@ -16,7 +16,7 @@ from align_cli.engine import check as module
 from align_cli.engine.aligner import Aligner, align
 from align_cli.engine.check import check
 from align_cli.engine.errors import ImageError
-from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.periodicity import Period
 from align_cli.engine.records import Status, Verdict
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.result.transform import Transform
@@ -24,7 +24,7 @@ from align_cli.engine.search.mirror import mirror
 from align_cli.engine.target.target import Target
 from align_cli.files.images import read_image
 from tests.engine.displacements.pairs import drawn, noisy, shift, speckle
-from tests.engine.search.test_cleaned import text_window
+from tests.engine.search.test_cleaned_pair import text_window
 from tests.scenes import motion
 
 DATA = Path(os.environ.get("IMALIGN_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
@@ -244,7 +244,7 @@ def test_other_content_has_failed() -> None:
 def test_of_a_target_that_repeats_itself_the_given_place_is_meant(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(Target, "repeat", Repeat((30.0, 0.0), 1.0))
+    monkeypatch.setattr(Target, "period", Period((30.0, 0.0), 1.0))
     found = checked()
     assert found.outcome.aligned, found.outcome.sentence
     assert align(source(), target()).outcome.status is Status.AMBIGUOUS
@@ -309,9 +309,9 @@ def test_real_pairs(name: str) -> None:
 
 
 def test_of_what_is_aligned_nothing_is_taken_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[object] = []
-    monkeypatch.setattr(module, "cleaned", lambda *_: asked.append(True))
+    tested: list[object] = []
+    monkeypatch.setattr(module, "cleaned_pair", lambda *_: tested.append(True))
     assert checked().outcome.aligned
-    assert asked == []
+    assert tested == []
     assert not checked(TRUTH @ shift(9.0, 0.0)).outcome.aligned
-    assert asked == [True]
+    assert tested == [True]

@@ -102,10 +102,10 @@ def test_the_sanitizers_find_nothing(tmp_path: Path) -> None:
 
 
 FAULTS = {
-    "heap-buffer-overflow": ("pictures.inc", "at : period - at", "at : at"),
-    "it wrote be": ("pictures.inc", "room < WIDTH ? room : WIDTH", "WIDTH + 0 * room"),
+    "heap-buffer-overflow": ("smoothing.inc", "at : period - at", "at : at"),
+    "it wrote be": ("smoothing.inc", "room < WIDTH ? room : WIDTH", "WIDTH + 0 * room"),
     "other bits than the first level's": (
-        "pictures.inc",
+        "smoothing.inc",
         "kernel[0] * get(lines[reach] + x)",
         "kernel[0] * get(lines[0] + x)",
     ),

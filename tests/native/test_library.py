@@ -14,7 +14,7 @@ import pytest
 from numpy.linalg import _umath_linalg
 
 from align_cli.commands.exit_codes import ExitCode
-from align_cli.native import pictures, points, rows, tiles
+from align_cli.native import filtered_image, points, rows, tiles
 from align_cli.native.library import (
     HERE,
     SOURCES,
@@ -32,13 +32,13 @@ from align_cli.native.library import (
 from tests.native.proofs import ROOT, needs_any_compiler
 
 STRUCTURES = {
-    "smooth": pictures._Smooth,
+    "smooth": filtered_image._Smooth,
     "rows": rows._Rows,
-    "elect": points._Elect,
+    "select_points": points._SelectPoints,
     "points": points._Points,
     "windows": tiles._Windows,
     "tiles": tiles._Tiles,
-    "apart": tiles._Apart,
+    "suppress": tiles._Suppress,
     "cells": tiles._Cells,
 }
 """The structure that Python passes to each kernel."""

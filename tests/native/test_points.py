@@ -12,21 +12,21 @@ from align_cli.engine.numerics.losses import LOSSES as ENGINE_LOSSES
 from align_cli.engine.numerics.losses import NORMAL_MEDIAN
 from align_cli.native import library, points
 from align_cli.native.points import (
-    BEND_X,
+    CURVATURE_X,
     ENERGY,
     FACTOR,
     MOTION,
     OFFSET,
     ROWS,
-    Elected,
     Inner,
     Noise,
     PointSums,
     PointSweep,
+    SelectedPoints,
     Weighting,
     X,
-    elect,
-    sampled,
+    sample_points,
+    select_points,
 )
 from align_cli.native.rows import LOSSES
 
@@ -42,7 +42,7 @@ class Case:
     """Points, and what the book makes of them."""
 
     count: int = 203
-    bent: bool = False
+    correct_curvature: bool = False
     light: bool = False
     masked: bool = False
     noisy: bool = False
@@ -63,7 +63,7 @@ class Case:
         self.x = rng.uniform(0, SIZE[0] + 2 * REACH, n).round().astype(np.float32)
         self.y = rng.uniform(0, SIZE[1] + 2 * REACH, n).round().astype(np.float32)
         self.image = values(n)
-        self.bends = (values(n), values(n)) if self.bent else None
+        self.bends = (values(n), values(n)) if self.correct_curvature else None
         u, v = self.x / 20 - 1, self.y / 20 - 1
         self.monomials = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v])
         self.basis = np.zeros((self.motion, 8))
@@ -73,7 +73,7 @@ class Case:
         rows = self.table[:, :n]
         rows[X : X + 2] = self.x, self.y
         if self.bends is not None:
-            rows[BEND_X : BEND_X + 2] = self.bends
+            rows[CURVATURE_X : CURVATURE_X + 2] = self.bends
         rows[MOTION : MOTION + 8] = values(8, n)
         rows[FACTOR : FACTOR + 6] = self.monomials * self.image
         rows[OFFSET : OFFSET + 6] = self.monomials
@@ -101,10 +101,10 @@ class Case:
         values: dict[str, Any] = given | changes
         return PointSweep(
             Inner(values["source"], REACH, KNOWN),
-            Elected(values["table"], values["count"], 0.0, 0.0, 0.0),
+            SelectedPoints(values["table"], values["count"], 0.0, 0.0, 0.0),
             values["ranked"],
             basis=values["basis"],
-            bent=self.bent,
+            correct_curvature=self.correct_curvature,
             terms=values["terms"],
             weighting=Weighting(loss, values["constant"], values["least_scale"]),
             noise=Noise(0.2 if self.noisy else 0.0, 0.5, 1e-3, 0.8),
@@ -163,7 +163,7 @@ class Case:
 
 KINDS: dict[str, dict[str, object]] = {
     "plain": {},
-    "bent": {"bent": True},
+    "correct_curvature": {"correct_curvature": True},
     "light": {"light": True, "terms": 6, "motion": 8},
     "masked": {"masked": True},
     "noisy": {"noisy": True},
@@ -247,9 +247,9 @@ def test_what_has_no_sense_is_refused(change: dict[str, object]) -> None:
 
 @pytest.mark.parametrize("masked", [False, True])
 def test_samples_are_the_books_or_unknown(masked: bool) -> None:
-    case = Case(masked=masked, bent=True)
-    found = sampled(
-        Inner(case.source, REACH, KNOWN), Elected(case.table, case.count, 0, 0, 0), WARP
+    case = Case(masked=masked, correct_curvature=True)
+    found = sample_points(
+        Inner(case.source, REACH, KNOWN), SelectedPoints(case.table, case.count, 0, 0, 0), WARP
     )
     place = WARP @ np.stack([case.x, case.y, np.ones(case.count)])
     x, y = place[:2] / place[2] - REACH
@@ -274,7 +274,7 @@ class Candidates:
 
     size: tuple[int, int] = (61, 47)
     cell: int = 3
-    apart: int = 2
+    step: int = 2
     left: int = 4
     masked: bool = False
     gap: bool = False
@@ -283,26 +283,26 @@ class Candidates:
         rng = np.random.default_rng(self.cell)
         width, height = self.size
         self.image = rng.normal(3.0, 1.0, (height, width)).astype(np.float32)
-        rows = np.arange(2, height - 2, self.apart)
+        rows = np.arange(2, height - 2, self.step)
         self.rows = np.concatenate([rows[:5], rows[9:]]) if self.gap else rows
-        self.columns = np.arange(self.left, width - 1, self.apart)
+        self.columns = np.arange(self.left, width - 1, self.step)
         shape = self.rows.size, self.columns.size
         self.valid = rng.random(shape) < 0.4 if self.masked else None
 
-    def found(self, **changes: object) -> Elected:
+    def found(self, **changes: object) -> SelectedPoints:
         given = {
             "image": self.image,
             "valid": self.valid,
             "rows": self.rows,
             "left": self.left,
             "across": self.columns.size,
-            "apart": self.apart,
+            "step": self.step,
             "cell": self.cell,
             "normalisation": NORMALISATION,
         }
-        return elect(**(given | changes))  # type: ignore[arg-type]
+        return select_points(**(given | changes))  # type: ignore[arg-type]
 
-    def book(self) -> Elected:
+    def book(self) -> SelectedPoints:
         image = self.image.astype(np.float64)
         here, chosen = [], []
         for k in range(0, self.rows.size - self.cell + 1, self.cell):
@@ -332,15 +332,15 @@ class Candidates:
         table = [x, y, around / 2 - middle, above / 2 - middle, best]
         table += [gx * u, gx * v, gx, gy * u, gy * v, gy, -u * both, -v * both]
         table += [*((middle - value.mean()) * monomials), *monomials]
-        return Elected(np.array(table), len(x), value.mean(), value.std(), energy.mean())
+        return SelectedPoints(np.array(table), len(x), value.mean(), value.std(), energy.mean())
 
 
 GROUNDS: dict[str, dict[str, object]] = {
     "cells": {},
-    "pixels": {"cell": 1, "apart": 1},
+    "pixels": {"cell": 1, "step": 1},
     "masked": {"masked": True},
     "few": {"masked": True, "cell": 2, "size": (23, 19)},
-    "bands": {"gap": True, "apart": 3},
+    "bands": {"gap": True, "step": 3},
 }
 
 
@@ -369,7 +369,7 @@ def test_every_level_elects_the_same_bits(ground: str, level: str) -> None:
 
 
 def test_of_equal_candidates_the_first_is_elected_and_none_where_none_is_valid() -> None:
-    flat = Candidates(cell=2, apart=1)
+    flat = Candidates(cell=2, step=1)
     found = flat.found(image=np.zeros_like(flat.image))
     assert_array_equal(found.table[X, :3], [4, 6, 8])
     assert_array_equal(found.table[ENERGY], 0.0)
@@ -386,7 +386,7 @@ def test_of_equal_candidates_the_first_is_elected_and_none_where_none_is_valid()
         {"left": 0},
         {"across": 29},
         {"cell": 0},
-        {"apart": 0},
+        {"step": 0},
         {"valid": np.ones((3, 3), np.bool_)},
         {"normalisation": (0.0, 1.0, 1.0, 1.0)},
         {"normalisation": (1.0, np.nan, 1.0, 1.0)},
@@ -398,7 +398,7 @@ def test_candidates_without_sense_are_refused(change: dict[str, object]) -> None
 
 
 @pytest.mark.parametrize(
-    ("kernel", "structure"), [(b"points", points._Points), (b"elect", points._Elect)]
+    ("kernel", "structure"), [(b"points", points._Points), (b"select_points", points._SelectPoints)]
 )
 def test_the_structure_is_as_large_as_the_cores(
     kernel: bytes, structure: type[ctypes.Structure]

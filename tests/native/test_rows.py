@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.numerics.losses import LOSSES as ENGINE_LOSSES
 from align_cli.native import library, rows
-from align_cli.native.rows import LOSSES, Run, RunSums, Seen, Shown, added, run_sums
+from align_cli.native.rows import LOSSES, Run, RunPixels, RunSums, SourceView, run_sums, total_sums
 
 UNIT = 0.4
 LEFT, TOP = 3, 5
@@ -32,7 +32,7 @@ class Case:
     sampled: bool = False
     spline: bool = False
     finer: int = 1
-    apart: int = 1
+    row_step: int = 1
     margin: float = 2.0
     warp: np.ndarray = field(default_factory=lambda: WARP)
 
@@ -58,13 +58,13 @@ class Case:
             0.1,
             NORMALISATION,
             TEXTURE,
-            self.apart,
+            self.row_step,
         )
         size = (max(w + 6, 8), h + 8)
         pixels = values(self.finer * size[1], self.finer * size[0])
         if self.sampled:
             pixels = values(h, w)
-        self.seen = Seen(
+        self.seen = SourceView(
             pixels,
             rng.random(size[::-1]) < 0.95 if self.masked else None,
             size,
@@ -111,7 +111,7 @@ class Case:
             np.tensordot(each, monomials, axes=1) for each in (seen.factor, seen.offset)
         )
         r = factor * source + offset - image
-        inside &= np.arange(self.height)[:, None] % self.apart == 0
+        inside &= np.arange(self.height)[:, None] % self.row_step == 0
         r = np.where(inside, r, 0.0)
         u = r / UNIT
         w = {
@@ -132,7 +132,7 @@ class Case:
         ]
         first, step = matrix
         if step:
-            looked_at = np.arange(self.height) // self.apart % step == first
+            looked_at = np.arange(self.height) // self.row_step % step == first
             v = w * looked_at[:, None]
         else:
             v = 0.0 * w
@@ -165,7 +165,7 @@ def same(one: RunSums, other: RunSums) -> None:
 
 
 def check(case: Case, loss: str = "tukey", matrix: tuple[int, int] = (1, 2)) -> None:
-    shown = Shown.empty(*case.run.shape)
+    shown = RunPixels.empty(*case.run.shape)
     found = run_sums(
         case.run, case.seen, loss=loss, unit=UNIT, weigh_noise=True, matrix=matrix, shown=shown
     )
@@ -173,9 +173,9 @@ def check(case: Case, loss: str = "tukey", matrix: tuple[int, int] = (1, 2)) -> 
     for name in ("moments", "totals", "tables"):
         scale = np.abs(getattr(book, name)).max() + 1.0
         assert_allclose(getattr(found, name), getattr(book, name), atol=5e-6 * scale)
-    assert found.totals[3] == (inside[:: case.apart] > 0).sum()
-    assert_allclose(shown.residual, residual[:: case.apart], atol=2e-5)
-    assert_array_equal(shown.inside, inside[:: case.apart])
+    assert found.totals[3] == (inside[:: case.row_step] > 0).sum()
+    assert_allclose(shown.residual, residual[:: case.row_step], atol=2e-5)
+    assert_array_equal(shown.inside, inside[:: case.row_step])
 
 
 KINDS: dict[str, dict[str, object]] = {
@@ -189,7 +189,7 @@ KINDS: dict[str, dict[str, object]] = {
     "finer": {"finer": 2},
     "spline": {"spline": True, "masked": True},
     "border": {"margin": 0.0},
-    "apart": {"apart": 3, "height": 13, "made": True},
+    "row_step": {"row_step": 3, "height": 13, "made": True},
     "partial": {"warp": WARP + np.array([[0, 0, 14.0], [0, 0, -4.0], [0, 0, 0]])},
     "horizon": {"warp": np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.06, 0.0, -0.9]])},
     "larger": {"warp": np.diag([0.3, 0.3, 1.0])},
@@ -243,7 +243,7 @@ def strided(array: np.ndarray, how: str) -> np.ndarray:
         wide = np.full((height, 3 * width), np.nan).astype(array.dtype)
         wide[:, ::3] = array
         return wide[:, ::3]
-    if how == "apart":
+    if how == "row_step":
         wide = np.full((height, width + 5), np.nan).astype(array.dtype)
         wide[:, 2:-3] = array
         return wide[:, 2:-3]
@@ -254,7 +254,7 @@ def strided(array: np.ndarray, how: str) -> np.ndarray:
 
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
 @pytest.mark.parametrize(
-    "how", ["rows reversed", "columns reversed", "every third column", "apart", "unaligned"]
+    "how", ["rows reversed", "columns reversed", "every third column", "row_step", "unaligned"]
 )
 @pytest.mark.parametrize("made", [False, True])
 def test_the_layout_in_memory_changes_no_bit(how: str, made: bool) -> None:
@@ -278,9 +278,9 @@ def test_a_source_of_more_than_two_gigabytes_gives_the_same_bits(
 ) -> None:
     case = Case(**KINDS[kind])  # type: ignore[arg-type]
     height, width = case.seen.pixels.shape
-    apart = (5 << 29) // height // 4
+    row_step = (5 << 29) // height // 4
     # Pages that nobody writes to take no memory.
-    far = np.zeros((height, apart), np.float32)[:, :width]
+    far = np.zeros((height, row_step), np.float32)[:, :width]
     far = far[::-1] if upside_down else far
     far[:] = case.seen.pixels
     assert abs(far.strides[0]) * height > 1 << 31
@@ -316,8 +316,8 @@ def test_runs_add_up_in_their_order() -> None:
         for k in (0, 4, 8)
     ]
     whole = run_sums(case.run, case.seen, unit=UNIT)
-    assert_allclose(added(parts).moments, whole.moments, rtol=1e-12, atol=1e-12)
-    assert_array_equal(added(parts).totals[3], whole.totals[3])
+    assert_allclose(total_sums(parts).moments, whole.moments, rtol=1e-12, atol=1e-12)
+    assert_array_equal(total_sums(parts).totals[3], whole.totals[3])
 
 
 @pytest.mark.parametrize(

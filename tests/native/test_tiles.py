@@ -12,9 +12,9 @@ from align_cli.native.tiles import (
     StepRules,
     WindowRules,
     displaced_tiles,
-    kept_apart,
     search_windows,
     structure_cells,
+    suppress_neighbours,
 )
 
 SIZE = (71, 58)
@@ -70,7 +70,7 @@ def book(
                     of_source += (other * other).sum()
                     of_target += (one * one).sum()
                 scores[u - left, v - top] = product / np.sqrt(of_source * of_target)
-        if len(scores) < RULES.fewest_places:
+        if len(scores) < RULES.fewest_positions:
             continue
         best = max(scores, key=lambda at: scores[at])
         peak = scores[best]
@@ -78,14 +78,20 @@ def book(
         rest = [
             s
             for (u, v), s in scores.items()
-            if max(abs(u - best[0]), abs(v - best[1])) > RULES.neighbours
+            if max(abs(u - best[0]), abs(v - best[1])) > RULES.peak_radius
         ]
         distinct = (
             peak >= RULES.least_correlation
-            and max([*rest, -1.0]) < peak - RULES.ahead
+            and max([*rest, -1.0]) < peak - RULES.distinct_margin
             and max(map(abs, best)) < reach
         )
-        found[x, y] = (peak > 0 and home >= peak - RULES.tied, distinct, best, peak, len(scores))
+        found[x, y] = (
+            peak > 0 and home >= peak - RULES.tie_margin,
+            distinct,
+            best,
+            peak,
+            len(scores),
+        )
     return found
 
 
@@ -106,11 +112,11 @@ def test_the_windows_are_searched_by_the_book(
     assert len(expected) > 0
     for at, record in zip(corner.tolist(), found, strict=True):
         if tuple(at) not in expected:
-            assert not record["asked"]
+            assert not record["tested"]
             continue
         stationary, distinct, best, peak, many = expected[tuple(at)]
-        assert record["asked"]
-        assert record["places"] == many
+        assert record["tested"]
+        assert record["positions"] == many
         assert record["peak"] == pytest.approx(peak, abs=1e-5)
         assert tuple(record["offset"]) == best
         assert (bool(record["stationary"]), bool(record["distinct"])) == (stationary, distinct)
@@ -130,7 +136,7 @@ def test_a_flat_place_agrees_with_nothing() -> None:
             reach=10,
             rules=RULES,
         )
-        assert found["asked"].all()
+        assert found["tested"].all()
         assert not found["peak"].any()
         assert not found["stationary"].any()
 
@@ -284,8 +290,8 @@ def test_places_are_kept_apart(reach: int) -> None:
     for x, y in place.tolist():
         if all(max(abs(x - u), abs(y - v)) > reach for u, v in expected):
             expected.append([x, y])
-    assert place[kept_apart(place, reach)].tolist() == expected
-    assert not kept_apart(np.empty((0, 2), np.int64), reach).size
+    assert place[suppress_neighbours(place, reach)].tolist() == expected
+    assert not suppress_neighbours(np.empty((0, 2), np.int64), reach).size
 
 
 def test_tiles_outside_are_refused() -> None:
@@ -327,7 +333,7 @@ def test_the_structures_are_as_large_as_the_cores() -> None:
     core, sizes = library.core(), {}
     while name := core.imalign_kernel_name(len(sizes)):
         sizes[name.decode()] = core.imalign_kernel_bytes(len(sizes))
-    for kernel in ("windows", "tiles", "apart", "cells"):
+    for kernel in ("windows", "tiles", "suppress", "cells"):
         structure = getattr(tiles, "_" + kernel.capitalize())
         assert sizes[kernel] == ctypes.sizeof(structure)
 

@@ -22,12 +22,12 @@ from align_cli.engine.displacements.false_alarms import (
     log10_false_alarms,
     measured_chance,
 )
-from align_cli.engine.displacements.far_matches import far_motion
 from align_cli.engine.displacements.field import DisplacementField, displacement_field
 from align_cli.engine.displacements.fit import Floats
-from align_cli.engine.displacements.isotropy import Slopes
+from align_cli.engine.displacements.global_search import far_motion
+from align_cli.engine.displacements.isotropy import GradientMoments
 from align_cli.engine.displacements.level_pair import LevelPair
-from align_cli.engine.displacements.other_places import other_places
+from align_cli.engine.displacements.rival_positions import rival_positions
 from align_cli.engine.displacements.tiles import Tiles, nearest, textured_tiles
 from align_cli.engine.displacements.views import PairView
 from align_cli.engine.displacements.windows import REACH, Windows, WindowSearch
@@ -43,52 +43,52 @@ LEVELS: Final = 4
 MOST_PIXELS: Final = 1 << 20
 """Pixels of the finest level that is looked at."""
 
-DISPLACED: Final = (1.5, 2.25, 3.0, 4.25)
+CONTROL_OFFSETS: Final = (1.5, 2.25, 3.0, 4.25)
 """Displaced windows, in sides of a tile, both ways along x, along y and diagonally."""
 
-FEWEST_ASKED: Final = 5
+FEWEST_TESTED: Final = 5
 """A displaced window that fewer tiles can be asked at says nothing."""
 
 FEWEST_MATCHES: Final = 8
 """A level on which fewer tiles find a match tells how far they lie only where none has more."""
 
-REPEATING: Final = 0.2
+PERIODIC_SHARE: Final = 0.2
 """A picture repeats itself where at half of the displaced windows so many tiles agree."""
 
-BETTER: Final = 0.9
+DECORRELATION_RATIO: Final = 0.9
 """A tile fits better at one place than at another where it lacks no more than this share of what it
 lacks there to a ZNCC of 1."""
 
 SAMPLED_TILES: Final = 10
-SAMPLED_AT: Final = 2.25
+SAMPLED_OFFSET: Final = 2.25
 """So many tiles, displaced by so many sides, tell in stage one whether a picture repeats itself."""
 
-MOST_DISPLACED: Final = 48
+MOST_CONTROL_TILES: Final = 48
 """Tiles that are asked at displaced windows, evenly spaced."""
 
-FEW_DISPLACED: Final = 16
+FIRST_CONTROL_TILES: Final = 16
 """So many of them are asked first; the others only where these do not settle it. The law of the
 chance was measured with 15 tiles and more (``SPREAD_DEVIATIONS``)."""
 
-MOST_SEARCHED: Final = 1 << 16
+MOST_GLOBAL_PIXELS: Final = 1 << 16
 """Pixels of a level all of which may be searched for tiles that find no match nearby."""
 
-MOST_BY_ACCIDENT: Final = 0.5
+ASSUMED_CHANCE: Final = 0.5
 """Where the chance is not measured, it is taken to be this. Measured at displaced windows of 60
 pairs of pages, bricks and photographs: 0.02 to 0.15; where the lines of two pages lie on one
 another 0.7 of the tiles seem to."""
 
-SURE: Final = 0.8
+STRONG_CORRELATION: Final = 0.8
 """ZNCC from which on a tile that lies within a pixel needs no window."""
 
-SETTLING: Final = -4.0
-"""log10 of the false alarms up to which nothing more is asked; at ``MOST_BY_ACCIDENT`` the chance
+LOG10_NFA_CONCLUSIVE: Final = -4.0
+"""log10 of the false alarms up to which nothing more is asked; at ``ASSUMED_CHANCE`` the chance
 is not even measured."""
 
 NEARLY_ALL: Final = 0.9
 """Where so many tiles lie where they fit best, the others are not asked where they fit."""
 
-RIVAL: Final = 0.8
+RIVAL_RATIO: Final = 0.8
 """What has so many times the texture of the main motion, or more, is another answer. Where two
 fifths of a scene move by themselves, the rest is right (0.53 to 0.77); burnt-in text that outvotes
 a faint scene leaves the scene 0.6 to 0.9; of 16 real pairs none has any."""
@@ -130,19 +130,19 @@ class Evidence:
     field: DisplacementField
     reach_px: float
     tiles: int
-    asked: int
+    tested: int
     stationary: int
     log10_false_alarms: float
     distinct: Mask
-    follows: Mask
+    inlier: Mask
     allowed_px: float
-    settled: bool
+    conclusive: bool
     coarse: LevelEvidence
-    looked_at: Callable[[], Sequence[LevelEvidence]]
+    all_levels: Callable[[], Sequence[LevelEvidence]]
     nearly_all: bool = False
     ambiguous: bool = False
-    away: float = 0.0
-    away_px: tuple[float, float] = (math.nan, math.nan)
+    far_share: float = 0.0
+    far_motion_px: tuple[float, float] = (math.nan, math.nan)
 
     @property
     def pixel_px(self) -> float:
@@ -150,19 +150,19 @@ class Evidence:
         return float(2.0**self.field.level)
 
     @property
-    def matches(self) -> int:
+    def match_count(self) -> int:
         """How many tiles found a distinct match."""
         return int(np.count_nonzero(self.distinct))
 
     @property
-    def following(self) -> float:
+    def inlier_fraction(self) -> float:
         """The share of the tiles with a match anywhere that lie within what is allowed."""
-        away = self.away * len(self.field)
-        return int(np.count_nonzero(self.follows)) / max(self.matches + away, 1.0)
+        far_share = self.far_share * len(self.field)
+        return int(np.count_nonzero(self.inlier)) / max(self.match_count + far_share, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Displaced:
+class ControlSearches:
     """What some tiles find at their own windows, and at displaced ones where enough can be asked.
 
     Attributes:
@@ -174,17 +174,17 @@ class Displaced:
     displaced: Sequence[WindowSearch]
 
     @classmethod
-    def of(cls, searches: Sequence[WindowSearch]) -> Displaced:
+    def of(cls, searches: Sequence[WindowSearch]) -> ControlSearches:
         """Of the search of their own windows, and then those of all displaced ones."""
         own, *displaced = searches
-        enough = (each for each in displaced if np.count_nonzero(each.asked) >= FEWEST_ASKED)
+        enough = (each for each in displaced if np.count_nonzero(each.tested) >= FEWEST_TESTED)
         return cls(own, list(enough))
 
     @cached_property
-    def repeating(self) -> bool:
+    def periodic(self) -> bool:
         """Whether the picture repeats itself: its tiles agree wherever they are displaced to."""
-        shares = [each.agreeing / np.count_nonzero(each.asked) for each in self.displaced]
-        return bool(shares) and float(np.median(shares)) > REPEATING
+        shares = [each.consensus / np.count_nonzero(each.tested) for each in self.displaced]
+        return bool(shares) and float(np.median(shares)) > PERIODIC_SHARE
 
 
 class LevelEvidence:
@@ -205,14 +205,14 @@ class LevelEvidence:
         return textured_tiles(self.pair, most=self._most)
 
     @cached_property
-    def near(self) -> DisplacementField:
+    def local_field(self) -> DisplacementField:
         """The field by steps from where the tiles stand."""
         return displacement_field(self.pair, self.tiles)
 
     @cached_property
-    def slopes(self) -> Slopes:
+    def gradient_moments(self) -> GradientMoments:
         """What the gradient of the tiles tells."""
-        return Slopes.of(self.pair, self.tiles)
+        return GradientMoments.of(self.pair, self.tiles)
 
     @cached_property
     def windows(self) -> Windows:
@@ -228,12 +228,12 @@ class LevelEvidence:
     def field(self) -> DisplacementField:
         """The field by steps from each tile's best place; matched are those that have one."""
         begin = np.where(self.search.distinct[:, None], self.search.offset, 0.0)
-        return displacement_field(self.pair, self.tiles, begin).among(
-            self.search.asked & (self.search.distinct | self.search.stationary)
+        return displacement_field(self.pair, self.tiles, begin).restricted_to(
+            self.search.tested & (self.search.distinct | self.search.stationary)
         )
 
     @property
-    def matches(self) -> int:
+    def match_count(self) -> int:
         """How many tiles find a match of their own."""
         return int(np.count_nonzero(self.search.distinct))
 
@@ -244,96 +244,101 @@ class LevelEvidence:
         return np.asarray(2.0**self.pair.level * centres)
 
     @property
-    def placed(self) -> int:
+    def located(self) -> int:
         """How many tiles find a match of their own, or fit nowhere better than where they lie."""
         return int(np.count_nonzero(self.field.matched))
 
-    def share_of(self, tiles: int) -> float:
+    def area_share(self, tiles: int) -> float:
         """The share of the overlap's area that so many tiles stand for."""
-        asked = int(np.count_nonzero(self.search.asked))
-        return self.tiles.textured * tiles / max(asked, 1)
+        tested = int(np.count_nonzero(self.search.tested))
+        return self.tiles.textured * tiles / max(tested, 1)
 
-    def _displaced_of(self, tiles: Tiles) -> list[WindowSearch]:
+    def _own_and_controls(self, tiles: Tiles) -> list[WindowSearch]:
         """The search of some tiles' own windows, and then of each of their displaced ones."""
         own = self.windows.search(tiles)
         with Threads() as threads:
-            at = displacements(self.tiles.side)
+            at = control_offsets(self.tiles.side)
             return [own, *threads.map(partial(self.windows.search, tiles), at)]
 
     @cached_property
-    def _asked_displaced(self) -> tuple[Tiles, Mask]:
+    def _control_tiles(self) -> tuple[Tiles, Mask]:
         """The tiles that may be asked at displaced windows, and which of them are asked first."""
-        some = self.tiles.some(min(len(self.tiles), MOST_DISPLACED))
+        some = self.tiles.evenly_spaced(min(len(self.tiles), MOST_CONTROL_TILES))
         first = np.zeros(len(some), np.bool_)
-        first[:: max(1, len(some) // FEW_DISPLACED)] = True
+        first[:: max(1, len(some) // FIRST_CONTROL_TILES)] = True
         return some, first
 
     @cached_property
-    def _few(self) -> list[WindowSearch]:
+    def _first_searches(self) -> list[WindowSearch]:
         """A few tiles' own windows, and their displaced ones."""
-        some, first = self._asked_displaced
-        return self._displaced_of(some.among(first))
+        some, first = self._control_tiles
+        return self._own_and_controls(some.subset(first))
 
     @cached_property
-    def _displaced(self) -> Displaced:
+    def _controls(self) -> ControlSearches:
         """Own windows, and displaced ones, of all that may be asked."""
-        some, first = self._asked_displaced
+        some, first = self._control_tiles
         if first.all():
-            return Displaced.of(self._few)
-        rest = self._displaced_of(some.among(~first))
-        return Displaced.of([few.joined(each) for few, each in zip(self._few, rest, strict=True)])
+            return ControlSearches.of(self._first_searches)
+        rest = self._own_and_controls(some.subset(~first))
+        return ControlSearches.of(
+            [
+                by_first.concatenated(each)
+                for by_first, each in zip(self._first_searches, rest, strict=True)
+            ]
+        )
 
     @property
     def ambiguous(self) -> bool:
         """Whether nearly all tiles lie where they fit, in a picture that repeats itself."""
         k, n = self.counts
-        return n >= FEWEST_MATCHES and k >= NEARLY_ALL * n and self._displaced.repeating
+        return n >= FEWEST_MATCHES and k >= NEARLY_ALL * n and self._controls.periodic
 
     @property
-    def tally(self) -> tuple[int, int, Chance]:
+    def counts_and_chance(self) -> tuple[int, int, Chance]:
         """How many tiles count, of how many, and the chance of each, measured at displaced windows.
 
         Of a picture that repeats itself a tile only counts if it fits better than at any of its
         displaced windows: were the images unrelated, none of them would be better than the others.
         """
-        return self._tally(self._displaced)
+        return self._tally(self._controls)
 
-    def _tally(self, measured: Displaced) -> tuple[int, int, Chance]:
+    def _tally(self, measured: ControlSearches) -> tuple[int, int, Chance]:
         own, displaced = measured.own, measured.displaced
-        asked = np.array([np.count_nonzero(each.asked) for each in displaced], np.intp)
-        if not measured.repeating:
+        tested = np.array([np.count_nonzero(each.tested) for each in displaced], np.intp)
+        if not measured.periodic:
             k, n = self.counts
             stationary = np.array(
                 [np.count_nonzero(each.stationary) for each in displaced], np.intp
             )
-            return k, n, measured_chance(stationary, asked, self.search.chance)
-        peaks = np.array([np.where(each.asked, each.peak, -1.0) for each in (own, *displaced)])
+            return k, n, measured_chance(stationary, tested, self.search.chance)
+        peaks = np.array([np.where(each.tested, each.peak, -1.0) for each in (own, *displaced)])
         best, second = np.sort(peaks, axis=0)[[-1, -2]]
-        wins = (peaks == best) & (1.0 - best < BETTER * (1.0 - second))
+        wins = (peaks == best) & (1.0 - best < DECORRELATION_RATIO * (1.0 - second))
         k = int(np.count_nonzero(wins[0] & own.stationary))
-        won = np.count_nonzero(wins[1:] & [each.asked for each in displaced], axis=1)
-        return k, int(np.count_nonzero(own.asked)), measured_chance(won, asked, own.chance)
+        won = np.count_nonzero(wins[1:] & [each.tested for each in displaced], axis=1)
+        return k, int(np.count_nonzero(own.tested)), measured_chance(won, tested, own.chance)
 
     @property
-    def repeats(self) -> bool:
+    def periodic(self) -> bool:
         """Whether no sampled tile has a distinct match, or more agree when displaced than stay."""
-        some = self.tiles.some(min(len(self.tiles), SAMPLED_TILES))
+        some = self.tiles.evenly_spaced(min(len(self.tiles), SAMPLED_TILES))
         # One at a time: most often the first or the second tells.
-        alone = (some.among(np.array([number])) for number in range(len(some)))
+        alone = (some.subset(np.array([number])) for number in range(len(some)))
         if not any(self.windows.search(one).distinct.any() for one in alone):
             return True
-        step = round(SAMPLED_AT * self.tiles.side)
+        step = round(SAMPLED_OFFSET * self.tiles.side)
         searches = (self.windows.search(some, at) for at in ((step, 0), (0, step)))
         return any(
-            each.agreeing > max(int(np.count_nonzero(each.stationary)), 1) for each in searches
+            each.consensus > max(int(np.count_nonzero(each.stationary)), 1) for each in searches
         )
 
     @property
     def counts(self) -> tuple[int, int]:
         """How many tiles are stationary in their windows, and how many were asked."""
-        both = self.search.stationary, self.search.asked
-        stationary, asked = (int(np.count_nonzero(each)) for each in both)
-        return stationary, asked
+        both = self.search.stationary, self.search.tested
+        stationary, tested = (int(np.count_nonzero(each)) for each in both)
+        return stationary, tested
 
     def least_false_alarms(self, parameters: int, tests: int) -> float:
         """log10 of the false alarms, were all places of a window alike."""
@@ -348,14 +353,14 @@ class LevelEvidence:
         least = self.least_false_alarms(parameters, tests)
         if least > 0.0 or not self.counts[1]:
             return least
-        few = self._tally(Displaced.of(self._few))
-        by_few = log10_false_alarms(*few, tests=tests, parameters=parameters)
-        if by_few <= SETTLING:
+        by_first = self._tally(ControlSearches.of(self._first_searches))
+        by_few = log10_false_alarms(*by_first, tests=tests, parameters=parameters)
+        if by_few <= LOG10_NFA_CONCLUSIVE:
             return by_few
-        return log10_false_alarms(*self.tally, tests=tests, parameters=parameters)
+        return log10_false_alarms(*self.counts_and_chance, tests=tests, parameters=parameters)
 
 
-def gathered(
+def gather_evidence(
     view: PairView,
     warp: Matrix,
     *,
@@ -386,54 +391,58 @@ def gathered(
         return made[level]
 
     tests *= len(levels)
-    first = _first(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
+    first = _coarsest_within(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
     allowed = max(allowed_px(at(first).pair.inside, first), accepted_px)
     fine = [level for level in levels if level <= first]
     # A coarse level of a small or narrow overlap has no room for tiles.
     enough = (level for level in map(at, reversed(fine)) if len(level.tiles) >= FEWEST_MATCHES)
     coarse = next(enough, None) or max(map(at, reversed(fine)), key=lambda level: len(level.tiles))
 
-    def looked_at(among: Sequence[int] = levels) -> list[LevelEvidence]:
+    def all_levels(among: Sequence[int] = levels) -> list[LevelEvidence]:
         return [at(level) for level in among]
 
     if not (periodic or all_tiles):
         for level in map(at, reversed(fine)):
-            asked_too = partial(looked_at, fine)
-            settled = _settled(level, asked_too, coarse, allowed, parameters, tests, looked_at)
-            if settled is not None:
-                return settled
-    asked = [at(level) for level in levels if len(at(level).tiles)]
-    if not asked:
+            fine_levels = partial(all_levels, fine)
+            conclusive = _stage_one(
+                level, fine_levels, coarse, allowed, parameters, tests, all_levels
+            )
+            if conclusive is not None:
+                return conclusive
+    tested = [at(level) for level in levels if len(at(level).tiles)]
+    if not tested:
         return None
-    best, false_alarms = _best(asked, parameters, tests)
-    told = _told(_telling(asked), best, coarse, allowed, false_alarms, looked_at)
-    if false_alarms <= SETTLING:
-        return told
-    telling = [each for each in looked_at() if each in asked or each.pair.level in fine]
-    told = _with_other_places(told, telling, parameters)
-    return replace(told, ambiguous=told.ambiguous or any(each.ambiguous for each in asked))
+    best, false_alarms = _fewest_false_alarms(tested, parameters, tests)
+    evidence = _stage_two(
+        _finest_informative(tested), best, coarse, allowed, false_alarms, all_levels
+    )
+    if false_alarms <= LOG10_NFA_CONCLUSIVE:
+        return evidence
+    informative = [each for each in all_levels() if each in tested or each.pair.level in fine]
+    evidence = _with_rival_positions(evidence, informative, parameters)
+    return replace(evidence, ambiguous=evidence.ambiguous or any(each.ambiguous for each in tested))
 
 
-def _best(
+def _fewest_false_alarms(
     levels: Sequence[LevelEvidence], parameters: int, tests: int
 ) -> tuple[LevelEvidence, float]:
     """The level with the fewest false alarms, and log10 of them; the first with few enough will do.
 
     The chance is measured where the tiles promise most first: nothing asks by how much an answer is
-    beyond ``SETTLING``.
+    beyond ``LOG10_NFA_CONCLUSIVE``.
     """
     best, fewest = levels[0], math.inf
     for level in sorted(levels, key=lambda each: each.least_false_alarms(parameters, tests)):
         false_alarms = level.log10_false_alarms(parameters, tests)
         if false_alarms < fewest:
             best, fewest = level, false_alarms
-        if fewest <= SETTLING:
+        if fewest <= LOG10_NFA_CONCLUSIVE:
             break
     return best, fewest
 
 
-def _with_other_places(
-    told: Evidence, levels: Sequence[LevelEvidence], parameters: int
+def _with_rival_positions(
+    evidence: Evidence, levels: Sequence[LevelEvidence], parameters: int
 ) -> Evidence:
     """The same, by the number of tiles or by how badly other places fit, whichever tells more.
 
@@ -441,18 +450,18 @@ def _with_other_places(
     no room for tiles will do. Where another place fits as well, and by no accident, no number of
     tiles tells which of both it is.
     """
-    by_tiles = told.log10_false_alarms
+    by_tiles = evidence.log10_false_alarms
     for level in levels:
-        places = other_places(level.pair, parameters)
+        places = rival_positions(level.pair, parameters)
         if places is None:
             continue
         if places.rival:
-            return replace(told, log10_false_alarms=max(by_tiles, 0.0), ambiguous=True)
+            return replace(evidence, log10_false_alarms=max(by_tiles, 0.0), ambiguous=True)
         # Two ways to be convinced are two tests. The answers that were tried are others of these
         # places: of 260 unrelated crops none has fewer than 0.01 false alarms, three have 0.1.
         by_places = math.log10(2.0) + places.log10_false_alarms
-        return replace(told, log10_false_alarms=min(by_tiles, by_places))
-    return told
+        return replace(evidence, log10_false_alarms=min(by_tiles, by_places))
+    return evidence
 
 
 def allowed_px(inside: Mask, level: int) -> float:
@@ -464,9 +473,9 @@ def allowed_px(inside: Mask, level: int) -> float:
     return max(ALLOWED_PX, ALLOWED_SHARE * diagonal)
 
 
-def displacements(side: int) -> list[tuple[int, int]]:
+def control_offsets(side: int) -> list[tuple[int, int]]:
     """Where windows are displaced to, (x, y) in pixels of the level, for tiles of a side."""
-    steps = [round(sign * far * side) for far in DISPLACED for sign in (1, -1)]
+    steps = [round(sign * far * side) for far in CONTROL_OFFSETS for sign in (1, -1)]
     along = [*((step, 0) for step in steps), *((0, step) for step in steps)]
     return [*along, *((step, step) for step in steps), *((step, -step) for step in steps)]
 
@@ -483,12 +492,12 @@ def _levels(view: PairView, warp: Matrix) -> Sequence[int]:
     return (small or [shown[-1]])[:LEVELS]
 
 
-def _first(levels: Sequence[int], allowed: float) -> int:
+def _coarsest_within(levels: Sequence[int], allowed: float) -> int:
     """The coarsest level whose pixel is no larger than what is allowed."""
     return max((level for level in levels if 2.0**level <= allowed), default=levels[0])
 
 
-def _telling(levels: Sequence[LevelEvidence]) -> LevelEvidence:
+def _finest_informative(levels: Sequence[LevelEvidence]) -> LevelEvidence:
     """The finest level on which the texture of at least half as much area as on any finds a match.
 
     Of those on which enough tiles do. A blurred texture finds none that stands out; there those
@@ -497,24 +506,24 @@ def _telling(levels: Sequence[LevelEvidence]) -> LevelEvidence:
     Args:
         levels: finest first.
     """
-    for counted in (LevelEvidence.matches, LevelEvidence.placed):
+    for counted in (LevelEvidence.match_count, LevelEvidence.located):
         found = {each: counted.__get__(each) for each in levels}
         enough = [each for each in levels if found[each] >= FEWEST_MATCHES]
         if enough:
             break
-    share = {each: each.share_of(found[each]) for each in enough or levels}
+    share = {each: each.area_share(found[each]) for each in enough or levels}
     most = max(share.values())
     return next(each for each in share if share[each] >= 0.5 * most)
 
 
-def _settled(
+def _stage_one(
     level: LevelEvidence,
     levels: Callable[[], Sequence[LevelEvidence]],
     coarse: LevelEvidence,
     allowed: float,
     parameters: int,
     tests: int,
-    looked_at: Callable[[], Sequence[LevelEvidence]],
+    all_levels: Callable[[], Sequence[LevelEvidence]],
 ) -> Evidence | None:
     """The evidence of stage one; None where it does not settle whether the images agree.
 
@@ -527,107 +536,107 @@ def _settled(
         tests: how many answers were tried.
         looked_at: gives all levels.
     """
-    field, count = level.near, len(level.tiles)
+    field, count = level.local_field, len(level.tiles)
     length = np.hypot(*field.displacement.T)
-    stationary = (field.correlation >= SURE) & (length <= 2.0**level.pair.level)
+    stationary = (field.correlation >= STRONG_CORRELATION) & (length <= 2.0**level.pair.level)
     k = int(np.count_nonzero(stationary))
     fitted = (parameters + 1) // 2
-    tail = log10_binomial_tail(k - fitted, count - fitted, MOST_BY_ACCIDENT)
+    tail = log10_binomial_tail(k - fitted, count - fitted, ASSUMED_CHANCE)
     false_alarms = math.log10(tests) + tail
-    if false_alarms > SETTLING or 2 * k <= count or level.repeats:
+    if false_alarms > LOG10_NFA_CONCLUSIVE or 2 * k <= count or level.periodic:
         return None
-    distinct, away, away_px = stationary, 0.0, (math.nan, math.nan)
+    distinct, far_share, far_motion_px = stationary, 0.0, (math.nan, math.nan)
     if k < NEARLY_ALL * count:
-        level = _telling(levels())
+        level = _finest_informative(levels())
         field, distinct = level.field, level.search.distinct & level.field.matched
-        away, away_px = _away(level, field, looked_at)
+        far_share, far_motion_px = _far_motion(level, field, all_levels)
     return Evidence(
         field=field,
         reach_px=_reach_px(level),
         nearly_all=k >= NEARLY_ALL * count,
         tiles=count,
-        asked=count,
+        tested=count,
         stationary=k,
         log10_false_alarms=false_alarms,
         distinct=distinct,
-        follows=distinct & near_enough(field.displacement, field.covariance, allowed),
+        inlier=distinct & within_allowed(field.displacement, field.covariance, allowed),
         allowed_px=allowed,
-        settled=True,
+        conclusive=True,
         coarse=coarse,
-        looked_at=looked_at,
-        away=away,
-        away_px=away_px,
+        all_levels=all_levels,
+        far_share=far_share,
+        far_motion_px=far_motion_px,
     )
 
 
-def _told(
-    telling: LevelEvidence,
+def _stage_two(
+    informative: LevelEvidence,
     best: LevelEvidence,
     coarse: LevelEvidence,
     allowed: float,
     false_alarms: float,
-    looked_at: Callable[[], Sequence[LevelEvidence]],
+    all_levels: Callable[[], Sequence[LevelEvidence]],
 ) -> Evidence:
     """The evidence of stage two."""
-    stationary, asked = best.counts
-    field = telling.field
-    distinct = telling.search.distinct & field.matched
-    away, away_px = _away(telling, field, looked_at)
+    stationary, tested = best.counts
+    field = informative.field
+    distinct = informative.search.distinct & field.matched
+    far_share, far_motion_px = _far_motion(informative, field, all_levels)
     return Evidence(
         field=field,
-        reach_px=_reach_px(telling),
+        reach_px=_reach_px(informative),
         tiles=len(best.tiles),
-        asked=asked,
+        tested=tested,
         stationary=stationary,
         log10_false_alarms=false_alarms,
         distinct=distinct,
-        follows=distinct & near_enough(field.displacement, field.covariance, allowed),
+        inlier=distinct & within_allowed(field.displacement, field.covariance, allowed),
         allowed_px=allowed,
-        settled=False,
+        conclusive=False,
         coarse=coarse,
-        looked_at=looked_at,
-        away=away,
-        away_px=away_px,
+        all_levels=all_levels,
+        far_share=far_share,
+        far_motion_px=far_motion_px,
     )
 
 
-def _away(
+def _far_motion(
     level: LevelEvidence,
     field: DisplacementField,
-    looked_at: Callable[[], Sequence[LevelEvidence]],
+    all_levels: Callable[[], Sequence[LevelEvidence]],
 ) -> tuple[float, tuple[float, float]]:
     """What share of a field has another motion, beyond the reach of its windows, and which.
 
     Tiles that find no match are searched for all over the overlap, on a level that is small enough.
     """
-    lost = level.search.asked & ~field.matched
+    unmatched = level.search.tested & ~field.matched
     nowhere = math.nan, math.nan
-    if np.count_nonzero(lost) <= (1.0 - NEARLY_ALL) * len(field):
+    if np.count_nonzero(unmatched) <= (1.0 - NEARLY_ALL) * len(field):
         return 0.0, nowhere
-    tiles, reach, still = level.tiles.among(lost), _reach_px(level), 0.0
-    if level.pair.inside.size > MOST_SEARCHED:
-        small = (each for each in looked_at() if each.pair.inside.size <= MOST_SEARCHED)
+    tiles, reach, found_share = level.tiles.subset(unmatched), _reach_px(level), 0.0
+    if level.pair.inside.size > MOST_GLOBAL_PIXELS:
+        small = (each for each in all_levels() if each.pair.inside.size <= MOST_GLOBAL_PIXELS)
         level = next(small, level)
-        if level.pair.inside.size > MOST_SEARCHED or not len(level.tiles):
+        if level.pair.inside.size > MOST_GLOBAL_PIXELS or not len(level.tiles):
             return 0.0, nowhere
-        near_lost = lost[nearest(level.centres, field.position)]
+        near_lost = unmatched[nearest(level.centres, field.position)]
         # What the smaller level finds where it stands is blurred, not away.
         found = level.search.distinct & level.search.stationary
-        tiles = level.tiles.among(near_lost & ~found)
-        still = 1.0 - len(tiles) / max(int(np.count_nonzero(near_lost)), 1)
+        tiles = level.tiles.subset(near_lost & ~found)
+        found_share = 1.0 - len(tiles) / max(int(np.count_nonzero(near_lost)), 1)
     if not len(tiles):
         return 0.0, nowhere
     share, motion = far_motion(level.windows, tiles, level.pair.level)
     if motion is None or math.hypot(*motion) <= reach:
         return 0.0, nowhere
-    return share * (1.0 - still) * int(np.count_nonzero(lost)) / len(field), motion
+    return share * (1.0 - found_share) * int(np.count_nonzero(unmatched)) / len(field), motion
 
 
 def _reach_px(level: LevelEvidence) -> float:
     return float(REACH * 2.0**level.pair.level)
 
 
-def near_enough(displacement: Points, covariance: Floats, allowed: float) -> Mask:
+def within_allowed(displacement: Points, covariance: Floats, allowed: float) -> Mask:
     """(n,) bool: tiles that lie within what is allowed, each with its own uncertainty."""
     sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2))
     return np.asarray(np.hypot(*displacement.T) <= allowed + SIGMAS * sigma)

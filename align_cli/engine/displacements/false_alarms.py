@@ -32,7 +32,7 @@ LEAST: Final = sys.float_info.min
 LEAST_CONCENTRATION: Final = 1e-6
 """Concentration of a chance whose spread is not known at all: then all tiles or none are."""
 
-RIVAL_DEVIATIONS: Final = 3.0
+WINDOW_DEVIATIONS: Final = 3.0
 """A single displaced window makes the chance at least its own rate less so many deviations.
 
 Of 32 windows of 48 tiles with one rate the largest stands 2.3 deviations above it, in 7 of 100
@@ -109,7 +109,7 @@ class Chance:
 
 
 def measured_chance(
-    stationary: NDArray[np.integer], asked: NDArray[np.integer], prior: float
+    stationary: NDArray[np.integer], tested: NDArray[np.integer], prior: float
 ) -> Chance:
     """The chance of a tile to be stationary by accident, from m displaced windows.
 
@@ -131,7 +131,7 @@ def measured_chance(
         The chance; without any window ``prior``, with a spread that is not known.
     """
     counts, tiles = (
-        np.asarray(each, np.float64)[np.asarray(asked) > 0] for each in (stationary, asked)
+        np.asarray(each, np.float64)[np.asarray(tested) > 0] for each in (stationary, tested)
     )
     windows = counts.size
     if windows == 0:
@@ -150,7 +150,7 @@ def measured_chance(
 
 
 def log10_false_alarms(
-    stationary: int, asked: int, chance: Chance, *, tests: int, parameters: int
+    stationary: int, tested: int, chance: Chance, *, tests: int, parameters: int
 ) -> float:
     """log10 of the number of false alarms: tests times the tail of the number of tiles.
 
@@ -163,7 +163,7 @@ def log10_false_alarms(
             half as many tiles (rounded up) are stationary of necessity and are not counted.
     """
     fitted = (parameters + 1) // 2
-    k, n = stationary - fitted, asked - fitted
+    k, n = stationary - fitted, tested - fitted
     tail = log10_binomial_tail(k, n, chance.mean)
     if math.isfinite(chance.concentration):
         # All tiles or none: a spread too large would make one or two tiles rarer than no spread.
@@ -219,7 +219,7 @@ def _log10_complement(log_tail: float) -> float:
 
 def _lower_bound(counts: Vector, tiles: Vector) -> Vector:
     """Lower bound of each window's own chance (Wilson 1927), (m,)."""
-    z = RIVAL_DEVIATIONS
+    z = WINDOW_DEVIATIONS
     rate = counts / tiles
     spread = np.sqrt(rate * (1.0 - rate) / tiles + z * z / (4.0 * tiles * tiles))
     return np.asarray((rate + z * z / (2.0 * tiles) - z * spread) / (1.0 + z * z / tiles))

@@ -39,16 +39,16 @@ LEAST_CORRELATION: Final = 0.5
 """A tile whose best place agrees less has found no match. Measured on tiles of unrelated
 photographs at their best place within 10 px: half reach 0.45."""
 
-FITTED: Final = 4
+FITTED_PARAMETERS: Final = 4
 """Gain, bias and displacement of a tile, taken off the number of its pixels."""
 
-SINGULAR: Final = 1e-9
+RIDGE: Final = 1e-9
 """Share of its trace that is added to a structure tensor before it is inverted."""
 
 CELL: Final = 4
 """Side, in pixels, of the cells over which the residuals' correlation is measured."""
 
-BLIND: Final = 1e6
+MOST_VARIANCE: Final = 1e6
 """Variance, in squared pixels, along a direction of which a tile knows nothing."""
 
 
@@ -78,7 +78,7 @@ class DisplacementField:
     def __len__(self) -> int:
         return len(self.position)
 
-    def among(self, known: NDArray[np.bool_]) -> DisplacementField:
+    def restricted_to(self, known: NDArray[np.bool_]) -> DisplacementField:
         """The same, where only some (n,) of the matches are believed."""
         return replace(self, matched=self.matched & known)
 
@@ -107,21 +107,21 @@ def displacement_field(
             level=pair.level,
         )
     start = np.zeros((size, 2)) if begin is None else np.asarray(begin, np.float64)
-    asked = displaced_tiles(
+    records = displaced_tiles(
         pair.source,
         pair.target,
         pair.warp,
         tiles.corner,
         side,
         start,
-        StepRules(STEPS, SMALL_PX, REACH_PX, SINGULAR),
+        StepRules(STEPS, SMALL_PX, REACH_PX, RIDGE),
     )
-    moved, correlation = asked["moved"], asked["correlation"]
+    moved, correlation = records["moved"], records["correlation"]
     planes = len(pair.source)
-    variance = asked["squares"] / (planes * side * side - FITTED)
-    correlated = _correlated(asked["squares"], asked["cells"], side)
-    covariance = _covariance(asked["shared"], np.maximum(variance * correlated, pair.noise))
-    found = (correlation > LEAST_CORRELATION) & (asked["last"] < 0.5)
+    variance = records["squares"] / (planes * side * side - FITTED_PARAMETERS)
+    correlated = _correlation_factor(records["squares"], records["cells"], side)
+    covariance = _covariance(records["shared"], np.maximum(variance * correlated, pair.noise))
+    found = (correlation > LEAST_CORRELATION) & (records["last"] < 0.5)
     found &= np.abs(moved - start).max(axis=1) < REACH_PX
     scale = 2.0**pair.level
     return DisplacementField(
@@ -135,7 +135,9 @@ def displacement_field(
     )
 
 
-def _correlated(squares: NDArray[np.float64], cells: NDArray[np.float64], side: int) -> float:
+def _correlation_factor(
+    squares: NDArray[np.float64], cells: NDArray[np.float64], side: int
+) -> float:
     """Power of the residuals over square cells of 4 px, over that of single pixels.
 
     Args:
@@ -162,12 +164,14 @@ def _covariance(
     """
     xx, xy, yy = information.T
     middle, half = 0.5 * (xx + yy), 0.5 * (xx - yy)
-    away = np.hypot(half, xy)
-    least = variance / BLIND + np.finfo(np.float32).tiny
-    large, small = (variance / np.maximum(each, least) for each in (middle - away, middle + away))
+    radius = np.hypot(half, xy)
+    least = variance / MOST_VARIANCE + np.finfo(np.float32).tiny
+    large, small = (
+        variance / np.maximum(each, least) for each in (middle - radius, middle + radius)
+    )
     mean, slope = (
         0.5 * (large + small),
-        0.5 * (small - large) / np.maximum(away, np.finfo(np.float64).tiny),
+        0.5 * (small - large) / np.maximum(radius, np.finfo(np.float64).tiny),
     )
     found = np.empty((len(variance), 2, 2))
     found[:, 0, 0], found[:, 1, 1] = mean + slope * half, mean - slope * half
@@ -175,7 +179,7 @@ def _covariance(
     return found
 
 
-def at_own_pixel(field: DisplacementField, warp: Matrix) -> float:
+def share_at_same_pixel(field: DisplacementField, warp: Matrix) -> float:
     """The share of the tiles with a match that are found at their own raw pixel, to a pixel.
 
     Args:

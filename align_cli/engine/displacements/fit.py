@@ -40,9 +40,9 @@ LEAST_SIGMA_PX: Final = 0.01
 """No tile is taken to be sharper: sub-pixel steps by interpolation have errors of their own."""
 
 ROUNDS: Final = 50
-"""Reweighted solves at most; they end when no weight changes by more than ``SETTLED``."""
+"""Reweighted solves at most; they end when no weight changes by more than ``WEIGHT_TOLERANCE``."""
 
-SETTLED: Final = 1e-3
+WEIGHT_TOLERANCE: Final = 1e-3
 """A change of a tile's weight, from 0 to 1, that is no change."""
 
 LEAST_RIDGE: Final = 1e-12
@@ -67,7 +67,7 @@ class Matches:
     covariance: Floats
     side: Vector
     reach: Vector
-    stands_for: Vector | None = None
+    represented_area: Vector | None = None
 
     def __len__(self) -> int:
         return len(self.position)
@@ -80,13 +80,13 @@ class Matches:
             self.covariance[tiles],
             self.side[tiles],
             self.reach[tiles],
-            None if self.stands_for is None else self.stands_for[tiles],
+            None if self.represented_area is None else self.represented_area[tiles],
         )
 
     @property
     def area(self) -> Vector:
         """(n,) px^2, what each tile counts for."""
-        return np.square(self.side) if self.stands_for is None else self.stands_for
+        return np.square(self.side) if self.represented_area is None else self.represented_area
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +109,7 @@ class Basis:
         """Number of parameters."""
         return len(self.along_x)
 
-    def at(self, points: Points, size: Size) -> Floats:
+    def design(self, points: Points, size: Size) -> Floats:
         """(n, 2, p) pixels by which a unit of each parameter moves (n, 2) points in pixels.
 
         ``size`` is the (width, height) whose normalised coordinates are used.
@@ -123,14 +123,14 @@ class Basis:
         (x, y), px = _powers(points, size, max(*i, *j))
         return np.asarray((x[i] * y[j] * px).T)
 
-    def over(self, powers: Sequence[tuple[int, int]]) -> Floats:
+    def coefficients(self, powers: Sequence[tuple[int, int]]) -> Floats:
         """(p, 2 m) coefficients of the x component, then the y component, for these monomials."""
         places = [powers.index(each) for each in self.powers]
         found = np.zeros((self.size, 2, len(powers)))
         found[:, 0, places], found[:, 1, places] = self.along_x, self.along_y
         return found.reshape(self.size, -1)
 
-    def of(self, parameters: Vector, points: Points, size: Size) -> Points:
+    def evaluate(self, parameters: Vector, points: Points, size: Size) -> Points:
         """(n, 2) px, the field with these parameters at (n, 2) points."""
         i, j = np.array(self.powers).T
         (x, y), px = _powers(points, size, max(*i, *j))
@@ -164,7 +164,7 @@ def _at(table: Floats, x: Floats, y: Floats) -> Vector:
     return np.asarray(np.einsum("jn,jn->n", along(table, x), y))
 
 
-def of_model(model: MotionModel) -> Basis:
+def model_basis(model: MotionModel) -> Basis:
     """The motion model, linearised at the identity."""
     return Basis(MONOMIALS, model.jacobian_x, model.jacobian_y)
 
@@ -200,7 +200,7 @@ class Fit:
     @cached_property
     def squared(self) -> Vector:
         """(n,) squared residuals in units of their variance."""
-        return _forms(self.precision, self.residual)
+        return _quadratic_forms(self.precision, self.residual)
 
     @property
     def squares(self) -> float:
@@ -221,8 +221,8 @@ def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
 
 def robust_fits(rows: Floats, displacement: Points, covariance: Floats, used: Mask) -> list[Fit]:
     """The same of several fields, side by side: each has some of the parameters, (k, p) bool."""
-    among = np.ones((len(used), len(rows)), np.bool_)
-    weight, scatter = reweighted(rows, displacement, covariance, among, used)[1:]
+    chosen = np.ones((len(used), len(rows)), np.bool_)
+    weight, scatter = reweighted(rows, displacement, covariance, chosen, used)[1:]
     return [
         refit(
             rows[:, :, own],
@@ -231,7 +231,7 @@ def robust_fits(rows: Floats, displacement: Points, covariance: Floats, used: Ma
                 np.zeros(0),
                 np.zeros((0, 0)),
                 displacement,
-                inverted(with_scatter(covariance, float(beyond))),
+                inverses(add_scatter(covariance, float(beyond))),
                 each,
                 float(beyond),
             ),
@@ -244,7 +244,7 @@ def reweighted(
     rows: Floats,
     displacement: Points,
     covariance: Floats,
-    among: Mask,
+    chosen: Mask,
     used: Mask | None = None,
     *,
     rounds: int = ROUNDS,
@@ -267,36 +267,39 @@ def reweighted(
     # In the axes of a tile's covariance every variance is a number for each axis. All first axes
     # come before all second ones, so that both lie in rows of their own.
     spread, axes = np.linalg.eigh(covariance)
-    turned = axes.transpose(2, 0, 1)
-    design = np.einsum("jni,nip->jnp", turned, rows).reshape(-1, size)
+    rotated = axes.transpose(2, 0, 1)
+    design = np.einsum("jni,nip->jnp", rotated, rows).reshape(-1, size)
     across = np.ascontiguousarray(design.T)
-    moved = np.einsum("jni,ni->jn", turned, displacement).ravel()
+    moved = np.einsum("jni,ni->jn", rotated, displacement).ravel()
     spread = np.maximum(spread.T, 0.0) + LEAST_SIGMA_PX**2
-    used = np.ones((len(among), size), np.bool_) if used is None else used
-    sums, middle = (spread[0] + spread[1], spread[0] * spread[1]), _middle(among, used.sum(1) / 2.0)
-    parameters, scatter = np.zeros((len(among), size)), np.zeros(len(among))
-    weight = among.astype(np.float64)
+    used = np.ones((len(chosen), size), np.bool_) if used is None else used
+    sums, median_rank = (
+        (spread[0] + spread[1], spread[0] * spread[1]),
+        _median_rank(chosen, used.sum(1) / 2.0),
+    )
+    parameters, scatter = np.zeros((len(chosen), size)), np.zeros(len(chosen))
+    weight = chosen.astype(np.float64)
     # Most settle soon; the others go on without them.
-    left, weights = np.arange(len(among)), weight.copy()
-    variance = np.broadcast_to(spread, (len(among), *spread.shape))
+    active, weights = np.arange(len(chosen)), weight.copy()
+    variance = np.broadcast_to(spread, (len(chosen), *spread.shape))
     for _ in range(rounds):
-        precision = (weight[:, None] / variance).reshape(len(left), -1)
+        precision = (weight[:, None] / variance).reshape(len(active), -1)
         matrices = along(across * precision[:, None], design) * used[:, None, :] * used[:, :, None]
         vectors = (precision * moved) @ design * used
-        parameters[left] = found = _each_solved(matrices, vectors)
-        squares = np.square(moved - found @ across).reshape(len(left), 2, -1)
+        parameters[active] = found = _each_solved(matrices, vectors)
+        squares = np.square(moved - found @ across).reshape(len(active), 2, -1)
         crossed = squares[:, 0] * spread[1] + squares[:, 1] * spread[0]
-        own = _scatter(squares[:, 0] + squares[:, 1], crossed, sums, among, middle)
+        own = _scatter(squares[:, 0] + squares[:, 1], crossed, sums, chosen, median_rank)
         variance = spread + np.square(own)[:, None, None]
         squares /= variance
-        previous, weight = weight, tukey_weight(squares[:, 0] + squares[:, 1]) * among
-        weights[left], scatter[left] = weight, own
-        moving = np.abs(weight - previous).max(axis=1, initial=0.0) >= SETTLED
+        previous, weight = weight, tukey_weight(squares[:, 0] + squares[:, 1]) * chosen
+        weights[active], scatter[active] = weight, own
+        moving = np.abs(weight - previous).max(axis=1, initial=0.0) >= WEIGHT_TOLERANCE
         if not moving.any():
             break
         if not moving.all():
-            each = left, weight, variance, among, middle, used
-            left, weight, variance, among, middle, used = (some[moving] for some in each)
+            each = active, weight, variance, chosen, median_rank, used
+            active, weight, variance, chosen, median_rank, used = (some[moving] for some in each)
     return parameters, weights, scatter
 
 
@@ -315,7 +318,9 @@ def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
     return replace(like, parameters=parameters, covariance=covariance, residual=residual)
 
 
-def explained(bases: Sequence[Basis], position: Points, size: Size, like: Fit) -> list[float]:
+def explained_squares(
+    bases: Sequence[Basis], position: Points, size: Size, like: Fit
+) -> list[float]:
     """How much least squares of each field would take off the weighted squares of a fit.
 
     Args:
@@ -337,14 +342,14 @@ def explained(bases: Sequence[Basis], position: Points, size: Size, like: Fit) -
     vector = (pull @ monomials).ravel()
     found = []
     for basis in bases:
-        fields = basis.over(powers)
+        fields = basis.coefficients(powers)
         own = fields @ vector
         solution = _each_solved((fields @ matrix @ fields.T)[None], own[None])[0]
         found.append(float(own @ solution))
     return found
 
 
-def left_out(rows: Floats, fit: Fit) -> Points:
+def leave_one_out(rows: Floats, fit: Fit) -> Points:
     """(n, 2) residual of each tile, px, from the field fitted to all others with the same weights.
 
     Exact for least squares: (I - H)^-1 r, with H the tile's own block of the hat matrix.
@@ -370,17 +375,17 @@ def tukey_loss(residual: Points, variance: Floats) -> float:
     return float(LOSSES["tukey"].rho(length / OUTLIER).sum())
 
 
-def with_scatter(covariance: Floats, scatter_px: float) -> Floats:
+def add_scatter(covariance: Floats, scatter_px: float) -> Floats:
     """The covariances, (n, 2, 2), and the variance that all tiles share."""
     return covariance + (scatter_px**2 + LEAST_SIGMA_PX**2) * np.eye(2)
 
 
 def squared_lengths(residual: Points, variance: Floats) -> Vector:
     """r^T V^-1 r of (n, 2) residuals and their (n, 2, 2) variances."""
-    return _forms(inverted(variance), residual)
+    return _quadratic_forms(inverses(variance), residual)
 
 
-def inverted(matrices: Floats) -> Floats:
+def inverses(matrices: Floats) -> Floats:
     """(n, 2, 2) inverses of symmetric matrices, by their adjugates."""
     xx, xy, yy = matrices[:, 0, 0], matrices[:, 0, 1], matrices[:, 1, 1]
     found = np.empty_like(matrices)
@@ -390,7 +395,7 @@ def inverted(matrices: Floats) -> Floats:
     return found
 
 
-def _forms(matrices: Floats, vectors: Points) -> Vector:
+def _quadratic_forms(matrices: Floats, vectors: Points) -> Vector:
     """(n,) v^T M v of (n, 2, 2) symmetric matrices and (n, 2) vectors."""
     return np.asarray(np.einsum("ni,nij,nj->n", vectors, matrices, vectors))
 
@@ -402,18 +407,20 @@ def common_scatter(residual: Points, covariance: Floats) -> float:
         residual: (n, 2) float64, px.
         covariance: (n, 2, 2) float64, px^2.
     """
-    own = with_scatter(covariance, 0.0)
+    own = add_scatter(covariance, 0.0)
     trace, determinant = (
         own[:, 0, 0] + own[:, 1, 1],
         own[:, 0, 0] * own[:, 1, 1] - own[:, 0, 1] ** 2,
     )
-    squared, among = np.square(residual).sum(axis=1), np.ones((1, len(own)), np.bool_)
-    crossed = determinant * _forms(inverted(own), residual)
-    middle = _middle(among, 0.0)
-    return float(_scatter(squared[None], crossed[None], (trace, determinant), among, middle)[0])
+    squared, chosen = np.square(residual).sum(axis=1), np.ones((1, len(own)), np.bool_)
+    crossed = determinant * _quadratic_forms(inverses(own), residual)
+    median_rank = _median_rank(chosen, 0.0)
+    return float(
+        _scatter(squared[None], crossed[None], (trace, determinant), chosen, median_rank)[0]
+    )
 
 
-def _middle(among: Mask, free: Vector | float) -> NDArray[np.intp]:
+def _median_rank(chosen: Mask, free: Vector | float) -> NDArray[np.intp]:
     """(k,) how many residuals are smaller than the median; -1 where there are too few for one.
 
     Args:
@@ -421,7 +428,7 @@ def _middle(among: Mask, free: Vector | float) -> NDArray[np.intp]:
         free: (k,) or for all, the number of tiles that a fit can lay exactly on itself: so many of
             the smallest residuals say nothing.
     """
-    count = np.count_nonzero(among, axis=1)
+    count = np.count_nonzero(chosen, axis=1)
     return np.where(count > free + 1.0, np.minimum((count + free) // 2.0, count - 1), -1).astype(
         np.intp
     )
@@ -431,8 +438,8 @@ def _scatter(
     squared: Floats,
     crossed: Floats,
     spread: tuple[Vector, Vector],
-    among: Mask,
-    middle: NDArray[np.intp],
+    chosen: Mask,
+    median_rank: NDArray[np.intp],
 ) -> Vector:
     """``common_scatter``, (k,).
 
@@ -441,17 +448,17 @@ def _scatter(
         crossed: (k, n) r^T A r, with A the adjugate of a tile's variance.
         spread: (n,) trace and determinant of that.
         among: (k, n) bool, the tiles of each.
-        middle: (k,) the place of their median, as ``_middle`` has it.
+        middle: (k,) the place of their median, as ``_median_rank`` has it.
     """
-    if not among.shape[1]:
-        return np.zeros(len(among))
+    if not chosen.shape[1]:
+        return np.zeros(len(chosen))
     # Of each tile the s^2 with which it lies at the median: the larger root of a quadratic.
     linear = spread[0] - squared / MEDIAN_SQUARED
     constant = spread[1] - crossed / MEDIAN_SQUARED
     root = 0.5 * (np.sqrt(np.maximum(linear**2 - 4.0 * constant, 0.0)) - linear)
-    root = np.sort(np.where(among, root, np.inf), axis=1)
-    least = root[np.arange(len(root)), middle]
-    return np.sqrt(np.where(middle >= 0, np.maximum(least, 0.0), 0.0))
+    root = np.sort(np.where(chosen, root, np.inf), axis=1)
+    least = root[np.arange(len(root)), median_rank]
+    return np.sqrt(np.where(median_rank >= 0, np.maximum(least, 0.0), 0.0))
 
 
 def _inverse(matrix: Floats) -> Floats:

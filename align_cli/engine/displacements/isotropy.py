@@ -34,7 +34,7 @@ ENOUGH_PIXELS: Final = 1 << 12
 
 
 @dataclass(frozen=True, eq=False)
-class Slopes:
+class GradientMoments:
     """What the gradient of a target's tiles tells, whatever the motion model.
 
     Sums over pixels of the products of all monomials, (6, 6) float64 each.
@@ -50,7 +50,7 @@ class Slopes:
     energy: Floats
 
     @classmethod
-    def of(cls, pair: LevelPair, tiles: Tiles) -> Slopes:
+    def of(cls, pair: LevelPair, tiles: Tiles) -> GradientMoments:
         """Of both images on a level, coarse enough for edges to be smooth, and its target's tiles.
 
         In normalised coordinates of the target.
@@ -78,7 +78,7 @@ class Slopes:
         return cls(sums[0] - of_noise, sums[1], sums[2] - of_noise, sums[0] + sums[2])
 
 
-def blind_directions(slopes: Slopes, model: MotionModel) -> Floats:
+def undetermined_directions(slopes: GradientMoments, model: MotionModel) -> Floats:
     """The directions of a model's parameters that nothing but noise tells.
 
     Returns:
@@ -86,11 +86,11 @@ def blind_directions(slopes: Slopes, model: MotionModel) -> Floats:
     """
     x, y = model.jacobian_x, model.jacobian_y
     mixed = x @ slopes.xy @ y.T
-    told = x @ slopes.xx @ x.T + mixed + mixed.T + y @ slopes.yy @ y.T
+    information = x @ slopes.xx @ x.T + mixed + mixed.T + y @ slopes.yy @ y.T
     isotropic = x @ slopes.energy @ x.T + y @ slopes.energy @ y.T
     try:
         root = np.linalg.inv(np.linalg.cholesky(isotropic))
     except np.linalg.LinAlgError:
         return np.eye(model.size)
-    shares, vectors = np.linalg.eigh(root @ told @ root.T)
+    shares, vectors = np.linalg.eigh(root @ information @ root.T)
     return np.asarray((root.T @ vectors[:, shares < LEAST_SHARE]).T)

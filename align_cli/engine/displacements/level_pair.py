@@ -11,9 +11,9 @@ import numpy as np
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.geometry.coordinates import area_at_centre
-from align_cli.engine.images.common import common
-from align_cli.engine.images.noise import noise_energy, noise_of_plane, second_differences
+from align_cli.engine.images.noise import noise_energy, noise_of_plane, second_difference_sigma
 from align_cli.engine.images.pyramid import REACH, Level
+from align_cli.engine.images.valid_overlap import valid_overlap
 from align_cli.engine.solver.orientation_levels import View, compared
 
 ORIENTATION_NOISE: Final = 0.05
@@ -80,7 +80,7 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
         source=(np.asarray(source.image, np.float32),),
         target=(np.asarray(target.image, np.float32),),
         warp=there,
-        inside=common(source, target, there, margin=float(REACH)),
+        inside=valid_overlap(source, target, there, margin=float(REACH)),
         noise=of_source / max(abs(gain), LEAST_GAIN) ** 2 / area + of_target,
         slope_noise=0.5 * of_target * 4.0**level * noise_energy(level, 1.0),
         source_known=source.valid,
@@ -104,7 +104,7 @@ def power_density(image: Level, level: int, noise: float) -> float:
     step_y, step_x = (max(1, extent // RANKED_ROWS) for extent in plane.shape)
     ranked = np.sort(plane[::step_y, ::step_x], axis=None)
     least = LEAST_NOISE * float(ranked[-1 - ranked.size // 20] - ranked[ranked.size // 20])
-    measured = noise_of_plane(plane) / second_differences(level)
+    measured = noise_of_plane(plane) / second_difference_sigma(level)
     return float(max(min(noise * 0.5**level, measured), least * 0.5**level)) ** 2
 
 

@@ -17,22 +17,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Points, Vector
+from align_cli.engine.displacements.f_test import SIGNIFICANCE, log10_p_value
 from align_cli.engine.displacements.fit import (
     LEAST_SIGMA_PX,
     Basis,
     Fit,
     Floats,
     Matches,
-    left_out,
-    of_model,
+    add_scatter,
+    leave_one_out,
+    model_basis,
     refit,
     reweighted,
     robust_fits,
     squared_lengths,
     tukey_weight,
-    with_scatter,
 )
-from align_cli.engine.displacements.nested import CHANCE, log10_chance
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.geometry.models import LARGEST, MODELS
 
@@ -41,11 +41,11 @@ RADII: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
 
 _MODELS: Final = (MODELS["translation"], MODELS["affine"], MODELS[LARGEST])
 
-MOTIONS: Final = tuple(of_model(model) for model in _MODELS)
+MOTIONS: Final = tuple(model_basis(model) for model in _MODELS)
 """What a group's motion may be. An answer that lies between two planes leaves a motion of its own
 model on either."""
 
-_USED: Final = np.stack([model.of_homography.any(axis=0) for model in _MODELS])
+_PARAMETERS: Final = np.stack([model.of_homography.any(axis=0) for model in _MODELS])
 """(3, 8) bool: the parameters of the last of them that each has, one for one."""
 
 MOST_MOTIONS: Final = 4
@@ -59,10 +59,10 @@ START_ROUNDS: Final = 10
 motions, from which no group begins. Of 36 pairs of two planes, lenses, curled paper and models that
 are too simple all are told alike with 10 and with 50."""
 
-GROWTHS: Final = 10
+GROWTH_ROUNDS: Final = 10
 """Rounds at most in which a group's motion and its tiles are found in turn."""
 
-FEWEST: Final = 3
+FEWEST_TILES: Final = 3
 """Tiles of a group: two share a motion with any third that happens to lie near."""
 
 
@@ -84,13 +84,13 @@ class Group:
 
     def displacement(self, points: Points, size: Size) -> Points:
         """(n, 2) px, of the motion, at (n, 2) points."""
-        return self.basis.of(self.fit.parameters, points, size)
+        return self.basis.evaluate(self.fit.parameters, points, size)
 
     def residual(self, matches: Matches, size: Size) -> Points:
         """(n, 2) px: displacement less motion; of the group's own tiles, by the others' motion."""
         residual = matches.displacement - self.displacement(matches.position, size)
-        own = self.basis.at(matches.position[self.tiles], size)
-        residual[self.tiles] = left_out(own, self.fit)
+        own = self.basis.design(matches.position[self.tiles], size)
+        residual[self.tiles] = leave_one_out(own, self.fit)
         return residual
 
 
@@ -105,22 +105,24 @@ def motions(matches: Matches, size: Size, *, neighbours: bool = False) -> list[G
     """
     free = np.ones(len(matches), np.bool_)
     groups: list[Group] = []
-    while len(groups) < MOST_MOTIONS and np.count_nonzero(free) >= FEWEST:
-        aside = _from_groups(matches, size, groups)
+    while len(groups) < MOST_MOTIONS and np.count_nonzero(free) >= FEWEST_TILES:
+        distance_px = _distance_to_groups(matches, size, groups)
         tiles, false_alarms = (
-            nearby(matches, free, aside, size) if neighbours else densest(matches, free, aside)
+            best_neighbourhood(matches, free, distance_px, size)
+            if neighbours
+            else densest_disc(matches, free, distance_px)
         )
-        if false_alarms > math.log10(CHANCE):
+        if false_alarms > math.log10(SIGNIFICANCE):
             break
         group = _grown(tiles, false_alarms, free, matches, size)
-        if np.count_nonzero(group.tiles) < FEWEST:
+        if np.count_nonzero(group.tiles) < FEWEST_TILES:
             break
         groups.append(group)
         free &= ~group.tiles
     return groups
 
 
-def densest(matches: Matches, free: Mask, aside: Vector) -> tuple[Mask, float]:
+def densest_disc(matches: Matches, free: Mask, distance_px: Vector) -> tuple[Mask, float]:
     """The disc of displacements with the fewest false alarms: its tiles, and log10 of them.
 
     Args:
@@ -134,14 +136,14 @@ def densest(matches: Matches, free: Mask, aside: Vector) -> tuple[Mask, float]:
     indices = np.flatnonzero(free)
     moved, side = matches.displacement[indices], matches.side[indices]
     window = np.square(2.0 * matches.reach[indices])
-    apart = np.hypot(*(moved[:, None] - moved).transpose(2, 0, 1))
+    distance = np.hypot(*(moved[:, None] - moved).transpose(2, 0, 1))
     tests = math.log10(len(indices) * len(RADII))
     tiles, fewest = np.zeros(len(free), np.bool_), 0.0
     for radius in RADII:
         px = radius * side
-        around = np.minimum(window, math.pi * np.square(aside[indices]))
+        around = np.minimum(window, math.pi * np.square(distance_px[indices]))
         chance = np.minimum(math.pi * px**2 / around, 1.0)
-        within = apart <= px[:, None]
+        within = distance <= px[:, None]
         tails = log10_tail_bound(within.sum(axis=1) - 1, len(indices) - 1, chance)
         best = int(tails.argmin())
         if tests + tails[best] < fewest:
@@ -151,7 +153,7 @@ def densest(matches: Matches, free: Mask, aside: Vector) -> tuple[Mask, float]:
     return tiles, fewest
 
 
-def _from_groups(matches: Matches, size: Size, groups: list[Group]) -> Vector:
+def _distance_to_groups(matches: Matches, size: Size, groups: list[Group]) -> Vector:
     """(n,) px from the nearest of the groups' motions; infinite if there are none."""
     nearest = np.full(len(matches), np.inf)
     for group in groups:
@@ -172,7 +174,9 @@ def log10_tail_bound(k: NDArray[np.intp], n: int, p: Floats) -> Floats:
     return np.asarray(np.where(share > p, -n * divergence / math.log(10.0), 0.0))
 
 
-def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mask, float]:
+def best_neighbourhood(
+    matches: Matches, free: Mask, distance_px: Vector, size: Size
+) -> tuple[Mask, float]:
     """The tiles that follow the motion of some neighbourhood best, and log10 of the false alarms.
 
     An answer between two planes leaves on either a displacement that varies, so that like
@@ -184,17 +188,17 @@ def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mas
     Args:
         matches: n tiles.
         free: (n,) bool, those that are asked.
-        aside: (n,) px from the nearest motion that others follow, as in ``densest``.
+        aside: (n,) px from the nearest motion that others follow, as in ``densest_disc``.
         size: (width, height) of the target.
     """
-    around = np.minimum(np.square(2.0 * matches.reach), math.pi * np.square(aside))
+    around = np.minimum(np.square(2.0 * matches.reach), math.pi * np.square(distance_px))
     indices = np.flatnonzero(free)
     linear, richest = MOTIONS[1:]
     first = matches.position[indices[:: max(1, len(indices) // STARTS)]]
     tests = math.log10(max(len(indices), 1) * 2 * len(first))
-    apart = np.hypot(*(matches.position - first[:, None]).transpose(2, 0, 1))
-    nearest = np.argsort(np.where(free, apart, np.inf), axis=1, kind="stable")
-    core = np.zeros(apart.shape, np.bool_)
+    distance = np.hypot(*(matches.position - first[:, None]).transpose(2, 0, 1))
+    nearest = np.argsort(np.where(free, distance, np.inf), axis=1, kind="stable")
+    core = np.zeros(distance.shape, np.bool_)
     np.put_along_axis(core, nearest[:, : 2 * linear.size], values=True, axis=1)
     core &= free
     tiles, fewest = np.zeros(len(free), np.bool_), 0.0
@@ -202,7 +206,7 @@ def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mas
         core = core[core.sum(axis=1) >= basis.size]
         if not len(core):
             break
-        rows = basis.at(matches.position, size)
+        rows = basis.design(matches.position, size)
         parameters = reweighted(
             rows, matches.displacement, matches.covariance, core, rounds=START_ROUNDS
         )[0]
@@ -217,11 +221,11 @@ def nearby(matches: Matches, free: Mask, aside: Vector, size: Size) -> tuple[Mas
 def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size: Size) -> Group:
     """The group around some tiles: its motion, and all free tiles that are compatible with it."""
     basis, fit = _motion(matches[tiles], size)
-    for _ in range(GROWTHS):
-        left = matches.displacement - basis.of(fit.parameters, matches.position, size)
+    for _ in range(GROWTH_ROUNDS):
+        left = matches.displacement - basis.evaluate(fit.parameters, matches.position, size)
         # Of a motion with as many terms as tiles nothing is known elsewhere.
         unsure = 0.5 * np.minimum(basis.variance(fit, matches.position, size), 1e12)
-        variance = with_scatter(matches.covariance, fit.scatter_px)
+        variance = add_scatter(matches.covariance, fit.scatter_px)
         variance += unsure[:, None, None] * np.eye(2)
         joined = free & (tukey_weight(squared_lengths(left, variance)) > 0.0)
         if not joined.any() or (joined == tiles).all():
@@ -257,14 +261,14 @@ def _cores(length: Floats, around: Vector, free: Mask, fitted: int) -> tuple[Mas
 def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
     """The simplest of ``MOTIONS`` that no richer one improves upon beyond chance."""
     # One is fitted however few the tiles.
-    used = _USED[: max(1, sum(len(matches) >= basis.size for basis in MOTIONS))]
-    rows = MOTIONS[-1].at(matches.position, size)
+    used = _PARAMETERS[: max(1, sum(len(matches) >= basis.size for basis in MOTIONS))]
+    rows = MOTIONS[-1].design(matches.position, size)
     fits = robust_fits(rows, matches.displacement, matches.covariance, used)
     for number, own in enumerate(used):
         simple, *richer = fits[number:]
         if all(
-            log10_chance(refit(rows[:, :, own], matches.displacement, rich), rich)
-            >= math.log10(CHANCE)
+            log10_p_value(refit(rows[:, :, own], matches.displacement, rich), rich)
+            >= math.log10(SIGNIFICANCE)
             for rich in richer
         ):
             return MOTIONS[number], simple

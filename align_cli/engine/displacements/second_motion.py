@@ -20,23 +20,23 @@ from align_cli.engine.arrays import Mask, Points, Vector
 from align_cli.engine.displacements.fit import (
     Fit,
     Matches,
+    add_scatter,
     common_scatter,
-    left_out,
+    leave_one_out,
     polynomial,
     robust_fit,
     tukey_loss,
-    with_scatter,
 )
-from align_cli.engine.displacements.motions import FEWEST, Group, motions
+from align_cli.engine.displacements.motions import FEWEST_TILES, Group, motions
 from align_cli.engine.displacements.records import SecondMotion
-from align_cli.engine.displacements.remainder import CUBIC
+from align_cli.engine.displacements.residual_field import CUBIC
 from align_cli.engine.geometry.coordinates import Size
 
 NEIGHBOURS: Final = 5
 """Tiles around one whose motion it is expected to share, by majority."""
 
 
-class Remainder(Enum):
+class ResidualKind(Enum):
     """What the remainder of an answer is, where it is not nothing."""
 
     SMOOTH = "smooth"
@@ -44,7 +44,7 @@ class Remainder(Enum):
 
 
 @dataclass(frozen=True, eq=False)
-class Pair:
+class MotionPair:
     """Two motions, and which of them each tile follows.
 
     Attributes:
@@ -56,21 +56,23 @@ class Pair:
 
     main: Group
     second: Group
-    follows: NDArray[np.bool_]
+    inlier: NDArray[np.bool_]
     smooth: Vector | None = None
 
     def expected(self, points: Points, size: Size) -> tuple[Points, Points]:
         """(n, 2) px each: how main and second are displaced at (n, 2) points."""
-        common = 0.0 if self.smooth is None else polynomial(CUBIC).of(self.smooth, points, size)
+        common = (
+            0.0 if self.smooth is None else polynomial(CUBIC).evaluate(self.smooth, points, size)
+        )
         main, second = (each.displacement(points, size) for each in (self.main, self.second))
         return main + common, second + common
 
-    def among(self, matches: Matches, size: Size) -> Pair:
+    def assigned_to(self, matches: Matches, size: Size) -> MotionPair:
         """The same motions, followed by other tiles."""
-        return replace(self, follows=_follows(matches, self.expected(matches.position, size)))
+        return replace(self, inlier=_inliers(matches, self.expected(matches.position, size)))
 
 
-def two_motions(matches: Matches, size: Size) -> Pair | None:
+def two_motions(matches: Matches, size: Size) -> MotionPair | None:
     """The main motion and a second one, if tiles follow one.
 
     Of all pairs of motions that are found, that which predicts tiles best from the others; the
@@ -82,15 +84,15 @@ def two_motions(matches: Matches, size: Size) -> Pair | None:
         size: (width, height) of the target.
     """
     remainder, pair = _best_pair(matches, size)
-    if remainder is Remainder.SMOOTH:
+    if remainder is ResidualKind.SMOOTH:
         smooth = _smooth(matches, size)
         remainder, pair = _best_pair(replace(matches, displacement=smooth.residual), size)
         if pair is not None:
             pair = replace(pair, smooth=smooth.parameters)
-    return None if remainder is Remainder.SMOOTH else pair
+    return None if remainder is ResidualKind.SMOOTH else pair
 
 
-def _best_pair(matches: Matches, size: Size) -> tuple[Remainder | None, Pair | None]:
+def _best_pair(matches: Matches, size: Size) -> tuple[ResidualKind | None, MotionPair | None]:
     """The two motions that predict tiles best, and whether they do so better than a smooth field.
 
     Nothing where no two motions are found.
@@ -100,7 +102,7 @@ def _best_pair(matches: Matches, size: Size) -> tuple[Remainder | None, Pair | N
     pairs = [
         pair
         for pair in pairs
-        if np.count_nonzero(pair.follows[1]) >= FEWEST and _steps(matches, size, pair)
+        if np.count_nonzero(pair.inlier[1]) >= FEWEST_TILES and _discontinuous(matches, size, pair)
     ]
     if not pairs:
         return None, None
@@ -108,30 +110,30 @@ def _best_pair(matches: Matches, size: Size) -> tuple[Remainder | None, Pair | N
     return remainder, pairs[best]
 
 
-def _steps(matches: Matches, size: Size, pair: Pair) -> bool:
+def _discontinuous(matches: Matches, size: Size, pair: MotionPair) -> bool:
     """Whether the motions differ where their tiles meet, by half as much as elsewhere at least.
 
     Curled paper is described by two motions as well, but they join without a step.
     """
-    follows = pair.follows[0] | pair.follows[1]
-    neighbours = _neighbours(matches.position, follows)
-    meets = pair.follows[1] & pair.follows[0][neighbours].any(axis=1)
-    if not meets.any():
+    inlier = pair.inlier[0] | pair.inlier[1]
+    neighbours = _neighbours(matches.position, inlier)
+    adjacent = pair.inlier[1] & pair.inlier[0][neighbours].any(axis=1)
+    if not adjacent.any():
         return True
-    apart = pair.second.displacement(matches.position, size)
-    apart = np.hypot(*(apart - pair.main.displacement(matches.position, size)).T)
-    return bool(np.median(apart[meets]) >= 0.5 * apart[pair.follows[1]].mean())
+    distance = pair.second.displacement(matches.position, size)
+    distance = np.hypot(*(distance - pair.main.displacement(matches.position, size)).T)
+    return bool(np.median(distance[adjacent]) >= 0.5 * distance[pair.inlier[1]].mean())
 
 
 def _smooth(matches: Matches, size: Size) -> Fit:
     """A smooth field through the displacements."""
-    rows = polynomial(CUBIC).at(matches.position, size)
+    rows = polynomial(CUBIC).design(matches.position, size)
     return robust_fit(rows, matches.displacement, matches.covariance)
 
 
-def told(matches: Matches, size: Size, pair: Pair) -> SecondMotion:
+def second_motion_record(matches: Matches, size: Size, pair: MotionPair) -> SecondMotion:
     """What there is to say of a second motion, and of the tiles that follow it."""
-    tiles, area = pair.follows[1], matches.area
+    tiles, area = pair.inlier[1], matches.area
     at = matches.position[tiles]
     shift = (pair.second.displacement(at, size) - pair.main.displacement(at, size)).mean(axis=0)
     centre = at.mean(axis=0)
@@ -139,24 +141,26 @@ def told(matches: Matches, size: Size, pair: Pair) -> SecondMotion:
         share=float(area[tiles].sum() / area.sum()),
         shift_px=(float(shift[0]), float(shift[1])),
         centre_px=(float(centre[0]), float(centre[1])),
-        where=place_of(at, size),
+        where=region_in_words(at, size),
     )
 
 
-def _pair(matches: Matches, size: Size, one: Group, other: Group) -> Pair:
+def _pair(matches: Matches, size: Size, one: Group, other: Group) -> MotionPair:
     length = np.hypot(*matches.displacement.T)
     main, second = sorted((one, other), key=lambda group: float(np.median(length[group.tiles])))
     of_main, of_second = (group.displacement(matches.position, size) for group in (main, second))
-    return Pair(main, second, _follows(matches, (of_main, of_second)))
+    return MotionPair(main, second, _inliers(matches, (of_main, of_second)))
 
 
-def _follows(matches: Matches, expected: tuple[Points, Points]) -> NDArray[np.bool_]:
+def _inliers(matches: Matches, expected: tuple[Points, Points]) -> NDArray[np.bool_]:
     """(2, n) bool: displaced by less than half of what lies between two motions from either."""
     half = 0.5 * np.hypot(*(expected[1] - expected[0]).T)
     return np.stack([np.hypot(*(matches.displacement - each).T) < half for each in expected])
 
 
-def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tuple[Remainder, int]:
+def predicts_better(
+    matches: Matches, size: Size, pairs: Sequence[MotionPair]
+) -> tuple[ResidualKind, int]:
     """Whether a smooth field or two motions predict tiles better from the others.
 
     Tukey's loss of the residual that each tile has when it is left out, all in units of the
@@ -170,34 +174,34 @@ def predicts_better(matches: Matches, size: Size, pairs: Sequence[Pair]) -> tupl
     Returns:
         Which it is, and the index of the best pair.
     """
-    rows = polynomial(CUBIC).at(matches.position, size)
-    smooth = left_out(rows, robust_fit(rows, matches.displacement, matches.covariance))
-    residuals = [smooth, *(_left_out_of_pair(matches, size, pair) for pair in pairs)]
+    rows = polynomial(CUBIC).design(matches.position, size)
+    smooth = leave_one_out(rows, robust_fit(rows, matches.displacement, matches.covariance))
+    residuals = [smooth, *(_predicted_residual(matches, size, pair) for pair in pairs)]
     scatter = min(common_scatter(each, matches.covariance) for each in residuals)
-    variance = with_scatter(matches.covariance, scatter)
+    variance = add_scatter(matches.covariance, scatter)
     of_smooth, *of_pairs = (tukey_loss(each, variance) for each in residuals)
     best = int(np.argmin(of_pairs))
-    kind = Remainder.PIECEWISE if of_pairs[best] < of_smooth else Remainder.SMOOTH
+    kind = ResidualKind.PIECEWISE if of_pairs[best] < of_smooth else ResidualKind.SMOOTH
     return kind, best
 
 
-def _left_out_of_pair(matches: Matches, size: Size, pair: Pair) -> Points:
+def _predicted_residual(matches: Matches, size: Size, pair: MotionPair) -> Points:
     """(n, 2) px: displacement less the motion that most of a tile's neighbours follow."""
-    neighbours = _neighbours(matches.position, pair.follows[0] | pair.follows[1])
-    votes = pair.follows[:, neighbours].sum(axis=2)
+    neighbours = _neighbours(matches.position, pair.inlier[0] | pair.inlier[1])
+    votes = pair.inlier[:, neighbours].sum(axis=2)
     of_main, of_second = (group.residual(matches, size) for group in (pair.main, pair.second))
     return np.where((votes[1] > votes[0])[:, None], of_second, of_main)
 
 
-def _neighbours(position: Points, asked: Mask) -> NDArray[np.intp]:
+def _neighbours(position: Points, tested: Mask) -> NDArray[np.intp]:
     """(n, k) indices of the tiles nearest to each, of those that are asked, itself left out."""
-    apart = np.hypot(*(position[:, None] - position).transpose(2, 0, 1))
-    np.fill_diagonal(apart, np.inf)
-    apart[:, ~asked] = np.inf
-    return np.argsort(apart, axis=1, kind="stable")[:, :NEIGHBOURS]
+    distance = np.hypot(*(position[:, None] - position).transpose(2, 0, 1))
+    np.fill_diagonal(distance, np.inf)
+    distance[:, ~tested] = np.inf
+    return np.argsort(distance, axis=1, kind="stable")[:, :NEIGHBOURS]
 
 
-def place_of(position: Points, size: Size) -> str:
+def region_in_words(position: Points, size: Size) -> str:
     """Where in a picture of ``size`` (n, 2) points lie, in words."""
     ninth = np.floor(3.0 * (position.mean(axis=0) + 0.5) / np.array(size))
     column, row = (int(each) for each in np.clip(ninth, 0, 2))

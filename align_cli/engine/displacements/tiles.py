@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Plane, Points
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.numerics.threads import Threads
-from align_cli.native.tiles import CELL, kept_apart, structure_cells
+from align_cli.native.tiles import CELL, structure_cells, suppress_neighbours
 
 SIDE: Final = 16
 """Side of a tile in pixels of its level."""
 
-FEW: Final = 16
+FEW_TILES: Final = 16
 """Where texture is so sparse that there are fewer tiles, half their side makes more of it."""
 
 STRIDE: Final = CELL
@@ -30,12 +30,12 @@ STRIDE: Final = CELL
 
 _STRIP_PIXELS: Final = 1 << 16
 
-TELLS_PX: Final = 1.0
+MOST_SIGMA_PX: Final = 1.0
 """A tile can tell where noise alone would displace it by no larger a standard deviation, in pixels
 of its level: four of them lie within the pixel up to which it counts as stationary."""
 
 
-AT_ONCE: Final = 256
+CHUNK_POINTS: Final = 256
 """Places that are held against all others at once: of a megapixel there are thousands."""
 
 
@@ -56,11 +56,11 @@ class Tiles:
     def __len__(self) -> int:
         return len(self.corner)
 
-    def among(self, picked: Mask) -> Tiles:
+    def subset(self, picked: Mask) -> Tiles:
         """Those that are picked, (n,) bool."""
         return replace(self, corner=self.corner[picked])
 
-    def some(self, count: int) -> Tiles:
+    def evenly_spaced(self, count: int) -> Tiles:
         """So many of them, evenly spaced."""
         picked = np.linspace(0, len(self) - 1, count).astype(np.intp)
         return replace(self, corner=self.corner[picked])
@@ -89,7 +89,7 @@ def textured_tiles(pair: LevelPair, *, most: int, margin: int = 1) -> Tiles:
     side = side_for(pair.inside)
     found = _tiles_of_side(pair, side, most, margin)
     half = side // 2 // STRIDE * STRIDE
-    if len(found) < FEW and half >= 2 * STRIDE:
+    if len(found) < FEW_TILES and half >= 2 * STRIDE:
         smaller = _tiles_of_side(pair, half, most, margin)
         found = smaller if len(smaller) > len(found) else found
     return found
@@ -105,7 +105,7 @@ def _tiles_of_side(pair: LevelPair, side: int, most: int, margin: int) -> Tiles:
         return Tiles(np.empty((0, 2), np.intp), side, 0.0)
     block = max(side, int(np.ceil(np.sqrt(np.count_nonzero(pair.inside) / most)))) // STRIDE
     corner, strength = _best_of_blocks(least, max(block, 1))
-    strongest = _apart(corner, strength, side)[:most]
+    strongest = _without_overlaps(corner, strength, side)[:most]
     return Tiles(strongest[np.lexsort(strongest.T)], side, share)
 
 
@@ -126,8 +126,8 @@ def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
     least = 0.5 * (xx + yy) - np.sqrt((0.5 * (xx - yy)) ** 2 + xy**2)
     # Twice what noise has of it: of a few pixels it varies by about as much.
     least -= np.float32(2.0 * side**2 * pair.slope_noise * len(pair.target))
-    least -= np.float32(pair.noise / TELLS_PX**2)
-    return np.where(_whole(pair.inside, side, margin), least, np.float32(-np.inf))
+    least -= np.float32(pair.noise / MOST_SIGMA_PX**2)
+    return np.where(_tiles_inside(pair.inside, side, margin), least, np.float32(-np.inf))
 
 
 def _structure(plane: Plane) -> NDArray[np.float32]:
@@ -144,7 +144,7 @@ def _structure(plane: Plane) -> NDArray[np.float32]:
     return found
 
 
-def _whole(inside: Mask, side: int, margin: int) -> Mask:
+def _tiles_inside(inside: Mask, side: int, margin: int) -> Mask:
     """(rows, columns) bool: whether all of a tile, and so many pixels around it, is inside."""
     padded = cv2.copyMakeBorder(
         inside.view(np.uint8), margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0
@@ -178,16 +178,18 @@ def _best_of_blocks(least: Plane, block: int) -> tuple[NDArray[np.intp], NDArray
     return STRIDE * np.column_stack([x, y])[kept].astype(np.intp), strength[kept]
 
 
-def _apart(corner: NDArray[np.intp], strength: NDArray[np.float32], side: int) -> NDArray[np.intp]:
+def _without_overlaps(
+    corner: NDArray[np.intp], strength: NDArray[np.float32], side: int
+) -> NDArray[np.intp]:
     """Without those that overlap a stronger one, the strongest first."""
     ranked = (corner // STRIDE)[np.argsort(-strength, kind="stable")]
-    return STRIDE * ranked[kept_apart(ranked, side // STRIDE - 1)]
+    return STRIDE * ranked[suppress_neighbours(ranked, side // STRIDE - 1)]
 
 
 def nearest(points: Points, others: Points) -> NDArray[np.intp]:
     """(n,) index of the nearest of ``others`` to each of n points."""
     found = np.zeros(len(points), np.intp)
-    for start in range(0, len(points), AT_ONCE):
-        some = slice(start, start + AT_ONCE)
+    for start in range(0, len(points), CHUNK_POINTS):
+        some = slice(start, start + CHUNK_POINTS)
         found[some] = np.hypot(*(points[some, None] - others).transpose(2, 0, 1)).argmin(axis=1)
     return found

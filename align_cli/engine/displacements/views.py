@@ -9,7 +9,7 @@ from align_cli.engine.arrays import Matrix
 from align_cli.engine.displacements.level_pair import LevelPair, of_intensity, of_orientation
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.geometry.coordinates import Size
-from align_cli.engine.images.pyramid import held
+from align_cli.engine.images.pyramid import stored_levels
 from align_cli.engine.solver.orientation_levels import View
 
 
@@ -52,7 +52,7 @@ class IntensityView:
     @property
     def levels(self) -> range:
         """The levels of the target that can be looked at, finest first."""
-        both = (held(levels) for levels in (self.pair.target.levels, self.pair.levels))
+        both = (stored_levels(levels) for levels in (self.pair.target.levels, self.pair.levels))
         first = max(levels.start for levels in both)
         return range(first, len(self.pair.levels))
 

@@ -29,20 +29,20 @@ REACH: Final = 10
 STATIONARY: Final = 1
 """A tile is stationary if its best place lies within so many pixels of where it stands."""
 
-AHEAD: Final = 0.1
+DISTINCT_MARGIN: Final = 0.1
 """A tile has found its match where no other place comes nearer to it than this in ZNCC."""
 
-NEIGHBOURS: Final = 3
+PEAK_RADIUS: Final = 3
 """Places within so many pixels of the best belong to the same peak."""
 
-TIED: Final = 1e-3
+TIE_MARGIN: Final = 1e-3
 """Places whose ZNCC differs by less are equally good."""
 
-ACCIDENT: Final = -2.0
+LOG10_NFA_CONSENSUS: Final = -2.0
 """log10 of the number of places of a window where so many unrelated tiles would agree, up to which
 it is no accident."""
 
-FEWEST_PLACES: Final = 25
+FEWEST_POSITIONS: Final = 25
 """A window that has fewer places, clipped at the borders, is not asked."""
 
 
@@ -61,19 +61,19 @@ class WindowSearch:
             accident, mean over the asked tiles.
     """
 
-    asked: NDArray[np.bool_]
+    tested: NDArray[np.bool_]
     offset: NDArray[np.intp]
     peak: NDArray[np.float64]
     stationary: NDArray[np.bool_]
     distinct: NDArray[np.bool_]
     chance: float
 
-    def joined(self, other: WindowSearch) -> WindowSearch:
+    def concatenated(self, other: WindowSearch) -> WindowSearch:
         """What they found of all tiles, those of the other after its own."""
-        counts = [int(np.count_nonzero(each.asked)) for each in (self, other)]
+        counts = [int(np.count_nonzero(each.tested)) for each in (self, other)]
         chance = self.chance * counts[0] + other.chance * counts[1]
         return WindowSearch(
-            np.concatenate([self.asked, other.asked]),
+            np.concatenate([self.tested, other.tested]),
             np.concatenate([self.offset, other.offset]),
             np.concatenate([self.peak, other.peak]),
             np.concatenate([self.stationary, other.stationary]),
@@ -82,7 +82,7 @@ class WindowSearch:
         )
 
     @property
-    def agreeing(self) -> int:
+    def consensus(self) -> int:
         """How many tiles agree on where they are found, or are stationary if that is an accident.
 
         Pictures that repeat themselves, pages in one type, walls, lattices, lay their pattern on
@@ -90,18 +90,18 @@ class WindowSearch:
         somebody looked for has found such a place too.
         """
         stationary = int(np.count_nonzero(self.stationary))
-        offset = self.offset[self.asked]
+        offset = self.offset[self.tested]
         if not len(offset):
             return stationary
         # A box that holds as many as any begins at the x of one of them and at the y of another.
         side = 2 * STATIONARY + 1
-        beyond = offset[:, None] - offset
-        across, down = np.moveaxis((beyond >= 0) & (beyond < side), 2, 0).astype(np.float32)
+        difference = offset[:, None] - offset
+        across, down = np.moveaxis((difference >= 0) & (difference < side), 2, 0).astype(np.float32)
         most = int((across.T @ down).max())
         if most <= max(stationary, 1):
             return stationary
-        accident = log10_binomial_tail(most, len(offset), self.chance) - math.log10(self.chance)
-        return most if accident < ACCIDENT else stationary
+        log10_nfa = log10_binomial_tail(most, len(offset), self.chance) - math.log10(self.chance)
+        return most if log10_nfa < LOG10_NFA_CONSENSUS else stationary
 
 
 class Windows:
@@ -138,13 +138,20 @@ class Windows:
             displaced=displaced,
             reach=reach,
             rules=WindowRules(
-                STATIONARY, NEIGHBOURS, FEWEST_PLACES, TIED, AHEAD, LEAST_CORRELATION
+                STATIONARY,
+                PEAK_RADIUS,
+                FEWEST_POSITIONS,
+                TIE_MARGIN,
+                DISTINCT_MARGIN,
+                LEAST_CORRELATION,
             ),
         )
-        asked = found["asked"] > 0
-        chances = np.minimum(1.0, (2 * STATIONARY + 1) ** 2 / np.maximum(found["places"][asked], 1))
+        tested = found["tested"] > 0
+        chances = np.minimum(
+            1.0, (2 * STATIONARY + 1) ** 2 / np.maximum(found["positions"][tested], 1)
+        )
         return WindowSearch(
-            asked,
+            tested,
             found["offset"].astype(np.intp),
             found["peak"],
             found["stationary"] > 0,

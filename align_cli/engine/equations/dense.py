@@ -43,8 +43,16 @@ from align_cli.engine.numerics.losses import Loss, scale_of
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.sampling.bilinear import offset_origin
 from align_cli.engine.target.planes import PlanesOnDemand, Rows, TargetPlanes
-from align_cli.native.pictures import Picture
-from align_cli.native.rows import TEXTURED, Run, RunSums, Seen, Shown, added, run_sums
+from align_cli.native.filtered_image import FilteredImage
+from align_cli.native.rows import (
+    TEXTURED,
+    Run,
+    RunPixels,
+    RunSums,
+    SourceView,
+    run_sums,
+    total_sums,
+)
 
 STRIP_PIXELS: Final = 1 << 16
 """Pixels in a strip, what a thread takes at a time: 0.2 ms of work, ten times what it costs to hand
@@ -112,13 +120,13 @@ def rows_apart(shape: tuple[int, int], every: int = 1) -> int:
     return min(max(1, height * width // MATRIX_PIXELS), largest)
 
 
-def run_of(target: TargetPlanes, rows: slice, apart: int = 1) -> Run:
+def run_of(target: TargetPlanes, rows: slice, row_step: int = 1) -> Run:
     """Rows of the planes as the native core takes them.
 
     Args:
         target: the planes.
         rows: which of them, both ends given.
-        apart: every n-th of those, the first of them first.
+        row_step: every n-th of those, the first of them first.
     """
     (left, top), bands = target.origin, target.bands
     height, width = rows.stop - rows.start, target.shape[1]
@@ -126,10 +134,10 @@ def run_of(target: TargetPlanes, rows: slice, apart: int = 1) -> Run:
     first, end = (int(bands.row(row)) for row in (rows.start, rows.stop - 1))
     to_normalised = normalisation(target.size)
     gradient, column, weight, mean = None, None, None, target.mean
-    image: Plane | Picture
+    image: Plane | FilteredImage
     if isinstance(target, PlanesOnDemand) and target.change is None:
         image = target.level.pixels
-        if not isinstance(image, Picture):
+        if not isinstance(image, FilteredImage):
             around = np.s_[top + first - 1 : top + end + 2, left - 1 : left + width + 1]
             image = image[around]
         valid = None if target.valid is None else target.valid[rows]
@@ -150,12 +158,14 @@ def run_of(target: TargetPlanes, rows: slice, apart: int = 1) -> Run:
         mean,
         (*to_normalised[0, [0, 2]].tolist(), *to_normalised[1, 1:].tolist()),
         target.texture,
-        apart,
+        row_step,
         (before, bands.rows, bands.period),
     )
 
 
-def _seen(target: TargetPlanes, source: Level, place: Place, rows: slice, margin: float) -> Seen:
+def _seen(
+    target: TargetPlanes, source: Level, place: Place, rows: slice, margin: float
+) -> SourceView:
     """The source as some rows of the target see it."""
     (left, top), (height, width) = target.origin, target.shape
     offset = place.light.offset.copy()
@@ -166,7 +176,7 @@ def _seen(target: TargetPlanes, source: Level, place: Place, rows: slice, margin
         there = offset_origin(place.warp, left, top + rows.start)
         grid = Grid(source.sample(there, (width, len(range(height)[rows]))))
         sampled = True
-    return Seen(
+    return SourceView(
         grid.pixels,
         source.valid,
         source.size,
@@ -187,8 +197,8 @@ def residual_rows(
     rows: slice,
     *,
     source_margin: float,
-    apart: int = 1,
-) -> Shown:
+    row_step: int = 1,
+) -> RunPixels:
     """The residuals of some rows of the interior, and which of those pixels take part.
 
     Args:
@@ -197,10 +207,10 @@ def residual_rows(
         place: the warp, target pixel -> source pixel of this level, and the light.
         rows: which rows of the planes, both ends given.
         source_margin: pixels next to the source's border that take no part.
-        apart: every n-th of the rows is looked at.
+        row_step: every n-th of the rows is looked at.
     """
-    run = run_of(target, rows, apart)
-    shown = Shown.empty(*run.shape)
+    run = run_of(target, rows, row_step)
+    shown = RunPixels.empty(*run.shape)
     run_sums(run, _seen(target, source, place, rows, source_margin), shown=shown)
     return shown
 
@@ -225,7 +235,7 @@ def residual_planes(
         threads: where to work; None for here.
     """
 
-    def shown(rows: slice) -> Shown:
+    def shown(rows: slice) -> RunPixels:
         return residual_rows(target, source, place, rows, source_margin=source_margin)
 
     runs = strips(target) if runs is None else runs
@@ -416,7 +426,7 @@ class RowEquations:
                 matrix=(-rows.start % step, step) if with_matrix else (0, 0),
             )
 
-        sums = added(self._threads.map(strip_sums, self._strips))
+        sums = total_sums(self._threads.map(strip_sums, self._strips))
         weight, squares, slopes, count = sums.totals.tolist()
         slope = slopes / weight if weight > 0.0 else 1.0
         moments, tables = sums.moments, sums.tables
@@ -444,9 +454,9 @@ def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
     From the pixels with texture of some evenly spaced rows.
     """
     height = target.shape[0]
-    apart = max(1, height // SCALE_ROWS)
-    rows = slice(apart // 2, height)
-    shown = residual_rows(target, source, place, rows, source_margin=REACH, apart=apart)
+    row_step = max(1, height // SCALE_ROWS)
+    rows = slice(row_step // 2, height)
+    shown = residual_rows(target, source, place, rows, source_margin=REACH, row_step=row_step)
     columns = np.s_[:, :: max(1, shown.residual.size // SCALE_PIXELS)]
     residuals = shown.residual[columns][shown.inside[columns] == TEXTURED]
     return max(scale_of(residuals), least_scale(target.spread))

@@ -13,7 +13,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import at_level, like_level
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.noise import noise_level
-from align_cli.engine.images.pyramid import Level, held, level_count, pyramid
+from align_cli.engine.images.pyramid import Level, level_count, pyramid, stored_levels
 from align_cli.engine.target.pixel_selection import TargetPoints
 from align_cli.engine.target.target import Target
 
@@ -48,7 +48,7 @@ class Pair:
 
     def like_level(self, warp: Matrix, level: int) -> tuple[int, Matrix]:
         """The source's level that shows as much as a level of the target, and the warp to it."""
-        return like_level(warp, level, self.target.size, held(self.levels))
+        return like_level(warp, level, self.target.size, stored_levels(self.levels))
 
     def light_as_it_is(self) -> Light:
         """No change of light, in the units of both planes."""

@@ -38,7 +38,15 @@ from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.numerics.losses import Loss, scale_of
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.target.planes import TargetPlanes
-from align_cli.native.rows import TEXTURED, Run, RunSums, Seen, Shown, added, run_sums
+from align_cli.native.rows import (
+    TEXTURED,
+    Run,
+    RunPixels,
+    RunSums,
+    SourceView,
+    run_sums,
+    total_sums,
+)
 
 SCALE_STEP: Final = 4
 """Every so manieth pixel, both ways, tells the residuals' scale."""
@@ -94,7 +102,7 @@ class StillEquations:
         def strip_sums(part: tuple[int, slice]) -> RunSums:
             return self._strip_sums(*part, scale=scale)
 
-        sums = added(self._threads.map(strip_sums, parts))
+        sums = total_sums(self._threads.map(strip_sums, parts))
         vector = assemble_vector(sums.moments[:4], self._model, self._rows[0].pixels_per_unit)
         weight, squares, slopes, _ = sums.totals.tolist()
         if with_matrix and self.matrix is None:
@@ -118,11 +126,11 @@ class StillEquations:
         unit = self._loss.constant * scale if self._loss.robust else 1.0
         return run_sums(*self._both(which, rows), loss=self._loss.name, unit=unit)
 
-    def _both(self, which: int, rows: slice) -> tuple[Run, Seen]:
+    def _both(self, which: int, rows: slice) -> tuple[Run, SourceView]:
         """Rows of a plane of the target, and what the source has there."""
         target = self._rows[which]
         light = Light.uniform(bias=target.mean)
-        seen = Seen(
+        seen = SourceView(
             self._inner[which][rows],
             None,
             target.size,
@@ -180,9 +188,9 @@ class StillEquations:
         residuals = []
         for which, target in enumerate(self._rows):
             height, width = target.shape
-            shown = Shown.empty(-(-height // SCALE_STEP), width)
+            shown = RunPixels.empty(-(-height // SCALE_STEP), width)
             run, seen = self._both(which, slice(0, height))
-            run_sums(run._replace(apart=SCALE_STEP), seen, shown=shown)
+            run_sums(run._replace(row_step=SCALE_STEP), seen, shown=shown)
             textured = shown.inside[:, ::SCALE_STEP] == TEXTURED
             residuals.append(shown.residual[:, ::SCALE_STEP][textured])
         spread = max(plane.spread for plane in self._rows)

@@ -31,7 +31,7 @@ from align_cli.native.points import (
     Noise,
     PointSweep,
     Weighting,
-    sampled,
+    sample_points,
 )
 
 FAR: Final = 1e20
@@ -41,7 +41,7 @@ border linear interpolation mixes in 1e-7 of it at least, the last digit of a co
 
 
 class PointSource:
-    """A level of the source, made ready to be sampled at points.
+    """A level of the source, made ready to be sample_points at points.
 
     Args:
         level: the level.
@@ -58,7 +58,7 @@ class PointSource:
 
     def sample(self, warp: Matrix, points: TargetPoints) -> Samples:
         """Values at the warped points, (n,) float32; ``KNOWN`` where there is none."""
-        return sampled(self.inner, points.chosen, warp)
+        return sample_points(self.inner, points.chosen, warp)
 
     def beside(
         self, points: TargetPoints, warp: Matrix, *, ranked: bool
@@ -103,7 +103,7 @@ class PointEquations:
             chosen,
             target.ranked,
             basis=model.of_homography,
-            bent=target.bent,
+            correct_curvature=target.bent,
             terms=light_terms,
             weighting=Weighting(
                 loss.name,

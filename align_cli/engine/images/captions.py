@@ -12,8 +12,8 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.images.common_areas import LEAST_AREA, still_areas
-from align_cli.engine.images.isolated_pixels import STEP, contrast_of
+from align_cli.engine.images.common_areas import LEAST_AREA, static_areas
+from align_cli.engine.images.isolated_pixels import SAMPLE_STEP, contrast_of
 
 LEAST_SHARE: Final = 0.002
 """A caption covers so large a share of the picture: its value is looked for that far from the end
@@ -53,26 +53,26 @@ def common_captions(
         (height, width) bool, or None where there are none.
     """
     found: Mask | None = None
-    for marks in (darkest, brightest):
+    for marks in (darkest_pixels, brightest_pixels):
         both = marks(source, source_valid), marks(target, target_valid)
-        still = still_areas(*both, least_interior=LEAST_INTERIOR, least_area=0.0)
+        still = static_areas(*both, least_interior=LEAST_INTERIOR, least_area=0.0)
         if still is not None and still.mean() >= LEAST_AREA:
             found = still if found is None else found | still
     return found
 
 
-def darkest(plane: Plane, valid: Mask | None) -> Mask:
+def darkest_pixels(plane: Plane, valid: Mask | None) -> Mask:
     """(height, width) bool: the pixels of the darkest value, up to noise; none if they are many."""
     return _extreme(plane, valid, lower=True)
 
 
-def brightest(plane: Plane, valid: Mask | None) -> Mask:
+def brightest_pixels(plane: Plane, valid: Mask | None) -> Mask:
     """(height, width) bool: the pixels of the brightest value, up to noise; none if many."""
     return _extreme(plane, valid, lower=False)
 
 
 def _extreme(plane: Plane, valid: Mask | None, *, lower: bool) -> Mask:
-    step = STEP if plane.size > FEW_PIXELS else 1
+    step = SAMPLE_STEP if plane.size > FEW_PIXELS else 1
     some = plane[::step, ::step]
     some = some.ravel() if valid is None else some[valid[::step, ::step]]
     if not some.size:

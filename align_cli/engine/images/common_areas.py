@@ -21,15 +21,15 @@ COMMON_OUTLINE: Final = 0.9
 round fields of view under noise have 0.98 to 1; paper, sky and dark moved by 5 pixels 0.1 to
 0.75, cells and their background by 365 pixels 0.3."""
 
-NEAR: Final = 2
+OUTLINE_TOLERANCE: Final = 2
 """Pixels that an outline may differ: noise and the scene shift it where the area's edge is soft."""
 
-STILL: Final = 0.25
+MOST_OUTLINE_MOTION: Final = 0.25
 """Pixels that an outline may move as a whole. Round fields of view, their edges blurred by up to
 6 pixels, noise of 1 to 4 grey levels, with JPEG and without, moved 0.2 at most while the scene
 moved 13; paper, sky and dark moved by (0.3, 0.2) pixels 0.35 and more, by a pixel 0.9 and more."""
 
-LITTLE: Final = 0.05
+RIDGE_SHARE: Final = 0.05
 """Share of the information on a motion that is added to that along either axis."""
 
 LEAST_AREA: Final = 1e-3
@@ -38,7 +38,7 @@ LEAST_AREA: Final = 1e-3
 WIDEST_RIM: Final = 16
 """Pixels that the edge of an area may be wide."""
 
-EDGE_LEFT: Final = 0.05
+EDGE_CHANGE: Final = 0.05
 """An area's edge has ended where the mean of the image around it changes from one pixel to the next
 by less than this share of its height."""
 
@@ -64,10 +64,10 @@ def common_areas(source: Mask, target: Mask) -> Mask | None:
         (height, width) bool, or None where nothing is common.
     """
     # A mosaic's dark pixels stay, too, but they are an area's outline without the area.
-    return still_areas(source, target, least_interior=1.0, least_area=LEAST_AREA)
+    return static_areas(source, target, least_interior=1.0, least_area=LEAST_AREA)
 
 
-def still_areas(
+def static_areas(
     source: Mask, target: Mask, *, least_interior: float, least_area: float
 ) -> Mask | None:
     """The connected parts of two masks whose outline stands still.
@@ -99,12 +99,12 @@ def still_areas(
     fixed[0] = False
     if not fixed.any():
         return None
-    near = ~(_eroded(source, 1 + NEAR) | _eroded(target, 1 + NEAR))[y, x]
+    near = ~(_eroded(source, 1 + OUTLINE_TOLERANCE) | _eroded(target, 1 + OUTLINE_TOLERANCE))[y, x]
     agreed = np.bincount(outline, near, minlength=count)
     fixed &= agreed >= COMMON_OUTLINE * length
     if not fixed.any():
         return None
-    fixed &= _outline_motion(source, target, (x, y), outline, count) <= STILL
+    fixed &= _outline_motion(source, target, (x, y), outline, count) <= MOST_OUTLINE_MOTION
     areas = fixed[labels]
     return areas if areas.any() else None
 
@@ -154,7 +154,7 @@ def _outline_motion(
     xx, xy, yy = total(slope_x**2), total(slope_x * slope_y), total(slope_y**2)
     right_x, right_y = total(slope_x * change), total(slope_y * change)
     # A straight outline says nothing of a motion along itself.
-    known_little = LITTLE * (xx + yy)
+    known_little = RIDGE_SHARE * (xx + yy)
     xx, yy = xx + known_little, yy + known_little
     determinant = np.maximum(xx * yy - xy * xy, np.finfo(np.float64).tiny)
     motion_x = (yy * right_x - xy * right_y) / determinant
@@ -162,7 +162,7 @@ def _outline_motion(
     return np.asarray(np.hypot(motion_x, motion_y), np.float64)
 
 
-def edges_of(source: Plane, target: Plane, areas: Mask) -> Mask:
+def area_edges(source: Plane, target: Plane, areas: Mask) -> Mask:
     """What lies around areas, as far as their edge reaches in either image.
 
     The scene around an area has texture, but the mean of many pixels has little of it left. So
@@ -201,6 +201,6 @@ def edges_of(source: Plane, target: Plane, areas: Mask) -> Mask:
 def _flat(area: list[float], last: list[float], now: list[float]) -> bool:
     """Whether the means of a shell differ little from those of the shell before it."""
     return all(
-        abs(outer - inner) <= EDGE_LEFT * abs(outer - level)
+        abs(outer - inner) <= EDGE_CHANGE * abs(outer - level)
         for level, inner, outer in zip(area, last, now, strict=True)
     )

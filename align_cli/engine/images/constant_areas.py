@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.images.isolated_pixels import STEP, contrast_of
+from align_cli.engine.images.isolated_pixels import SAMPLE_STEP, contrast_of
 
 END_OF_BORDER: Final = 0.02
 """Quantile of the border's values where the search for an area's level begins, and from the other
@@ -79,10 +79,10 @@ def constant_areas(plane: Plane, valid: Mask | None = None) -> Mask:
 
 def _levels(plane: Plane, known: Mask | None) -> list[_Level]:
     """The darkest and the brightest constant area along the border."""
-    border, some = _border(plane), plane[::STEP, ::STEP]
+    border, some = _border(plane), plane[::SAMPLE_STEP, ::SAMPLE_STEP]
     if known is not None:
         border[~_border(known)] = np.nan
-        some = some[known[::STEP, ::STEP]]
+        some = some[known[::SAMPLE_STEP, ::SAMPLE_STEP]]
     return [level for lower in (True, False) if (level := _level(border, some, lower=lower))]
 
 

@@ -18,22 +18,22 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.images.block_grid import PERIOD, BlockGrid, block_grid, without_block_edges
-from align_cli.engine.images.captions import brightest, common_captions, darkest
-from align_cli.engine.images.common_areas import LEAST_AREA, common_areas, edges_of
+from align_cli.engine.images.captions import brightest_pixels, common_captions, darkest_pixels
+from align_cli.engine.images.common_areas import LEAST_AREA, area_edges, common_areas
 from align_cli.engine.images.constant_areas import constant_areas
 from align_cli.engine.images.isolated_pixels import isolated_pixels
 from align_cli.engine.images.luma import Luma
 
-SAMPLED: Final = 3
+FEWEST_STRIPS: Final = 3
 STRIP_ROWS: Final = 24
 """At least so many strips, of so many rows, are looked at before all are."""
 
 SAMPLED_PIXELS: Final = 1 << 14
-LEAST_SHARED: Final = 0.01
+LEAST_COMMON_SHARE: Final = 0.01
 """Pixels, evenly spaced, of which so many must belong to areas of both images before all are
 looked at. The least area of ``benchmarks.sensor`` is 0.03 of the image."""
 
-CHANCE: Final = 1e-3
+SIGNIFICANCE: Final = 1e-3
 """Spots count where so many common pixels, or more, of two unrelated sets are less likely."""
 
 _SPOT_SIDE: Final = 5
@@ -84,7 +84,7 @@ class Kinds(NamedTuple):
     captions: bool = True
 
 
-def suspected(source: Luma, target: Luma, *, pixels: int = 0) -> Kinds:
+def suspected_kinds(source: Luma, target: Luma, *, pixels: int = 0) -> Kinds:
     """What parts of two images show of anything that ``fixed_pattern`` might find.
 
     In a fraction of its time: spots and block edges are looked for in strips of rows, areas at
@@ -93,20 +93,22 @@ def suspected(source: Luma, target: Luma, *, pixels: int = 0) -> Kinds:
     Args:
         source: what is seen of the source; of a large one only those parts are converted.
         target: the same of the target.
-        pixels: the strips have so many, and ``SAMPLED`` are the fewest.
+        pixels: the strips have so many, and ``FEWEST_STRIPS`` are the fewest.
     """
     if source.size != target.size:
         return Kinds(spots=False, grid=False, areas=False, captions=False)
     width, height = target.size
-    rows = _strips(height, max(SAMPLED, math.ceil(pixels / (STRIP_ROWS * width))))
+    rows = _strips(height, max(FEWEST_STRIPS, math.ceil(pixels / (STRIP_ROWS * width))))
     some = [image.part((rows, slice(None))) for image in (source, target)]
     known = [None if image.valid is None else image.valid[rows] for image in (source, target)]
     spaced = _spaced(target), _spaced(source)
     return Kinds(
         spots=_common_spots(some[0], some[1], known[0], known[1]) is not None,
         grid=_common_grid(some[0], some[1]) is not None,
-        areas=_share(constant_areas, LEAST_SHARED, *spaced),
-        captions=any(_share(marks, LEAST_AREA, *spaced) for marks in (darkest, brightest)),
+        areas=_share(constant_areas, LEAST_COMMON_SHARE, *spaced),
+        captions=any(
+            _share(marks, LEAST_AREA, *spaced) for marks in (darkest_pixels, brightest_pixels)
+        ),
     )
 
 
@@ -163,7 +165,7 @@ def fixed_pattern(
         _common_spots(source, target, source_valid, target_valid) if kinds.spots else None,
         _common_grid(source, target) if kinds.grid else None,
         common,
-        None if common is None else edges_of(source, target, common),
+        None if common is None else area_edges(source, target, common),
     )
 
 
@@ -209,10 +211,10 @@ def _common_spots(
 
 
 def _unlikely(count: int, expected: float) -> bool:
-    """Whether chance reaches this count less often than ``CHANCE`` (Chernoff's bound, Poisson)."""
+    """Whether chance reaches this count less often than ``SIGNIFICANCE`` (Chernoff's bound, Poisson)."""
     if count <= expected:
         return False
-    return count - expected + count * math.log(expected / count) < math.log(CHANCE)
+    return count - expected + count * math.log(expected / count) < math.log(SIGNIFICANCE)
 
 
 def _common_grid(source: Plane, target: Plane) -> BlockGrid | None:

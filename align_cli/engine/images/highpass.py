@@ -22,7 +22,7 @@ _HALF_SIGMA: Final = 0.5 * math.sqrt(DETAIL_SIGMA**2 - 2.0)
 """Of half size: halving and doubling smooth by a variance of one square pixel each."""
 
 
-def details_of(images: Sequence[Plane], inside: Mask) -> list[Plane]:
+def highpass(images: Sequence[Plane], inside: Mask) -> list[Plane]:
     """What differs from its neighbourhood's mean over the pixels inside; 0 outside."""
     known = inside.astype(np.float32)
     share = _blurred(known) + np.finfo(np.float32).tiny

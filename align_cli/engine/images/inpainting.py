@@ -8,7 +8,7 @@ import numpy as np
 from align_cli.engine.arrays import Mask, Plane
 
 
-def filled(image: Plane, valid: Mask | None) -> Plane:
+def inpainted(image: Plane, valid: Mask | None) -> Plane:
     """The image with its invalid pixels filled in smoothly from the valid ones around them.
 
     What is filled in takes no part itself. Pulled up from ever coarser means (Gortler et al. 1996,
@@ -26,6 +26,6 @@ def filled(image: Plane, valid: Mask | None) -> Plane:
     share = cv2.pyrDown(valid.astype(np.float32))
     half = cv2.pyrDown(np.where(valid, image, np.float32(0.0)))
     seen = share > 0.0
-    coarse = filled(np.divide(half, share, out=np.zeros_like(half), where=seen), seen)
+    coarse = inpainted(np.divide(half, share, out=np.zeros_like(half), where=seen), seen)
     height, width = image.shape
     return np.where(valid, image, cv2.pyrUp(coarse, dstsize=(width, height))).astype(np.float32)

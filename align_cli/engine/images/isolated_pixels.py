@@ -40,7 +40,7 @@ EXCEPTIONS: Final = 0.04
 to stand out further; and where there are more spots than this, as in a raw mosaic of colours, they
 are what the image is made of."""
 
-STEP: Final = 4
+SAMPLE_STEP: Final = 4
 """Every fourth pixel of every fourth row tells contrast and noise."""
 
 _MEDIAN_SIDE: Final = 5
@@ -71,10 +71,12 @@ def isolated_pixels(plane: Plane, valid: Mask | None = None) -> Mask:
     found = np.zeros(plane.shape, np.bool_)
     median = np.asarray(cv2.medianBlur(plane, _MEDIAN_SIDE), np.float32)
     excess = np.asarray(cv2.absdiff(plane, median), np.float32)
-    some = np.sort(excess[::STEP, ::STEP], axis=None)
+    some = np.sort(excess[::SAMPLE_STEP, ::SAMPLE_STEP], axis=None)
     exceptional = float(some[int((1.0 - EXCEPTIONS) * some.size)])
     noise = float(some[some.size // 2]) / NORMAL_MEDIAN
-    least = max(DEVIATIONS * noise, LEAST_CONTRAST * contrast_of(plane[::STEP, ::STEP]))
+    least = max(
+        DEVIATIONS * noise, LEAST_CONTRAST * contrast_of(plane[::SAMPLE_STEP, ::SAMPLE_STEP])
+    )
     # Of two values alone, as on a fax, no pixel exceeds the exceptional one.
     strong = (excess > np.float32(least)) & (excess >= np.float32(exceptional))
     if not strong.any():

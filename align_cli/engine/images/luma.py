@@ -17,7 +17,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.images.masks import check_mask
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import ALL_CHANNELS, LUMA_CHANNEL, Options
-from align_cli.native.pictures import Picture
+from align_cli.native.filtered_image import FilteredImage
 
 DTYPES: Final = ("uint8", "uint16", "float32", "float64")
 
@@ -80,9 +80,9 @@ class Luma:
         """Some rows and columns of the plane."""
         return self.plane[part]
 
-    def picture(self, kernel: Vector) -> Picture:
+    def filtered(self, kernel: Vector) -> FilteredImage:
         """The plane, smoothed along both axes by a kernel of odd length."""
-        return Picture(self.plane, ONE, kernel)
+        return FilteredImage(self.plane, ONE, kernel)
 
 
 class LargeLuma(Luma):
@@ -113,10 +113,10 @@ class LargeLuma(Luma):
         """Some rows and columns of the plane."""
         return _converted(self._colours[part], self._divisor, self._weights)
 
-    def picture(self, kernel: Vector) -> Picture:
+    def filtered(self, kernel: Vector) -> FilteredImage:
         """The plane, smoothed along both axes by a kernel of odd length."""
         weights = np.array(self._weights) / self._divisor
-        return Picture(self._colours, weights.astype(np.float32), kernel)
+        return FilteredImage(self._colours, weights.astype(np.float32), kernel)
 
     def copied(self) -> LargeLuma:
         """The same of a copy of the image, which its owner may then change."""
@@ -236,7 +236,7 @@ def _of_channels(colours: Image, weights: Weights, valid: Mask | None) -> Luma |
     return None if inside.min() == inside.max() else Luma(plane, valid, offset, scale)
 
 
-def seen(image: Image, role: str, mask: Mask | None, options: Options) -> Luma:
+def luma_with_options(image: Image, role: str, mask: Mask | None, options: Options) -> Luma:
     """``luma`` of an image as the options have it."""
     return luma(image, role, mask=mask, channel=options.channel, ignore_alpha=options.ignore_alpha)
 
@@ -295,8 +295,8 @@ def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
     more = "use transparent pixels too (--ignore-alpha), or " + (
         "use another image" if mask is None else "enlarge the mask"
     )
-    seen = "opaque" if colours.dtype.kind == "u" else "both finite and opaque"
-    return f"no pixel is {seen}{where}; {more}"
+    luma_with_options = "opaque" if colours.dtype.kind == "u" else "both finite and opaque"
+    return f"no pixel is {luma_with_options}{where}; {more}"
 
 
 def _flat(mask: Mask | None, role: str) -> ImageError:

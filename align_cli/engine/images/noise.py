@@ -18,7 +18,7 @@ from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.pyramid import BINOMIAL, SMOOTHING
 from align_cli.engine.numerics.losses import scale_of
 
-MOST_LOOKED_AT: Final = 1 << 13
+SAMPLED_PIXELS: Final = 1 << 13
 """Pixels that the noise is estimated from."""
 
 SECOND_DIFFERENCES: Final = 6.0
@@ -32,7 +32,7 @@ def noise_level(image: Luma) -> float:
     (Immerkaer 1996). Fine texture all over counts as noise.
     """
     width, height = image.size
-    wanted = max(1, MOST_LOOKED_AT // width)
+    wanted = max(1, SAMPLED_PIXELS // width)
     middle = np.arange(1, height - 1, max(1, (height - 2) // wanted))
     rows = middle[:, None] + np.arange(-1, 2)
     lines = image.part((rows.ravel(), slice(None))).reshape(len(middle), 3, width)
@@ -46,7 +46,7 @@ def noise_level(image: Luma) -> float:
 
 def noise_of_plane(plane: Plane) -> float:
     """The same median of second differences of a plane, (height, width) float32, unscaled."""
-    step = max(1, plane.shape[0] * plane.shape[1] // MOST_LOOKED_AT // 3)
+    step = max(1, plane.shape[0] * plane.shape[1] // SAMPLED_PIXELS // 3)
     lines = plane[: plane.shape[0] // 3 * 3].reshape(-1, 3, plane.shape[1])[::step]
     details = lines[:, 0] - 2.0 * lines[:, 1] + lines[:, 2]
     details = details[:, :-2] - 2.0 * details[:, 1:-1] + details[:, 2:]
@@ -54,7 +54,7 @@ def noise_of_plane(plane: Plane) -> float:
 
 
 @lru_cache
-def second_differences(level: int) -> float:
+def second_difference_sigma(level: int) -> float:
     """Their standard deviation on a pyramid level, of white noise that has there a density of 1."""
     line = _smoothing_of(level)
     second = np.zeros(2 ** (level + 1) + 1)
@@ -76,7 +76,7 @@ def noise_energy(level: int, noise: float) -> float:
     return 2.0 * noise**2 * float((smoothing @ smoothing) * (slope @ slope))
 
 
-def left_on(level: int) -> float:
+def noise_gain(level: int) -> float:
     """The share of white noise's standard deviation that is left on a pyramid level."""
     smoothing = _smoothing_of(level)
     return float(smoothing @ smoothing)

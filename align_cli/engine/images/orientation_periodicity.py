@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Plane
-from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.periodicity import Period
 from align_cli.engine.images.pyramid import Level
 
 LEAST_LIKENESS: Final = 0.45
@@ -30,7 +30,7 @@ LARGEST_SHIFT: Final = 0.5
 """Of each side, up to which the target is held against itself."""
 
 
-def repeat_of_edges(planes: Sequence[Level], level: int) -> Repeat | None:
+def orientation_period(planes: Sequence[Level], level: int) -> Period | None:
     """The shift under which orientation planes agree best with themselves, if they repeat.
 
     Args:
@@ -40,7 +40,10 @@ def repeat_of_edges(planes: Sequence[Level], level: int) -> Repeat | None:
     images = [_known(plane) for plane in planes]
     energy = np.asarray(sum(image * image for image in images), np.float32)
     down, across = (int(LARGEST_SHIFT * side) for side in energy.shape)
-    one, other = _rests(energy, down, across), _rests(energy[::-1, ::-1], down, across)
+    one, other = (
+        _overlap_energies(energy, down, across),
+        _overlap_energies(energy[::-1, ::-1], down, across),
+    )
     least = float(np.finfo(np.float32).tiny) + 1e-6 * float(energy.sum())
     products = _products(images, down, across)
     likeness = np.asarray(products / np.sqrt(np.maximum(one * other, least**2)), np.float32)
@@ -54,14 +57,14 @@ def repeat_of_edges(planes: Sequence[Level], level: int) -> Repeat | None:
     if best < LEAST_LIKENESS:
         return None
     up = 2.0**level
-    return Repeat(((x - across) * up, y * up), min(best, 1.0))
+    return Period(((x - across) * up, y * up), min(best, 1.0))
 
 
 def _known(plane: Level) -> Plane:
     return plane.image if plane.valid is None else plane.image * plane.valid.astype(np.float32)
 
 
-def _rests(energy: Plane, down: int, across: int) -> NDArray[np.float64]:
+def _overlap_energies(energy: Plane, down: int, across: int) -> NDArray[np.float64]:
     """What each shift (x, y) leaves of an image's energy: (down + 1, 2 across + 1), y from 0."""
     height, width = energy.shape
     sums = np.zeros((height + 1, width + 1))
@@ -73,7 +76,7 @@ def _rests(energy: Plane, down: int, across: int) -> NDArray[np.float64]:
 
 
 def _products(images: Sequence[Plane], down: int, across: int) -> Plane:
-    """Sums of image(p) image(p + shift), laid out as ``_rests`` has it, over all images."""
+    """Sums of image(p) image(p + shift), laid out as ``_overlap_energies`` has it, over all images."""
     height, width = images[0].shape
     rows, columns = (
         cv2.getOptimalDFTSize(side + most) for side, most in ((height, down), (width, across))

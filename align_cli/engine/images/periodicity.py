@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.images.highpass import details_of
-from align_cli.engine.images.noise import left_on
+from align_cli.engine.images.highpass import highpass
+from align_cli.engine.images.noise import noise_gain
 from align_cli.engine.images.pyramid import Level
 
 LEAST_LIKENESS: Final = 0.95
@@ -27,7 +27,7 @@ that falls short of the highest peak by no more than the second: a period need n
 of pixels. Measured at full size: lattices with noise of 1 to 8 grey levels reach 0.958 and more, a
 page that says the same on every line, but for a number, 0.925, bricks 0.74, photographs 0.73."""
 
-WORTH_A_LOOK: Final = 0.85
+LEAST_COARSE_LIKENESS: Final = 0.85
 """A coarse level with less than this has no period worth looking for on a finer one: there lattices
 had 0.93 and more."""
 
@@ -40,7 +40,7 @@ CORE: Final = 0.75
 """The central peak ends where the autocorrelation has fallen to this. Between the peaks of a
 lattice of three pixels it need not fall much further."""
 
-LEAST_LEFT: Final = 0.25
+LEAST_OVERLAP: Final = 0.25
 """Of an image with holes no shift is looked at that leaves less than this share of its pixels; the
 largest shifts of one without leave as much."""
 
@@ -48,7 +48,7 @@ Correlation = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Repeat:
+class Period:
     """The shortest shift under which an image looks like itself.
 
     Attributes:
@@ -65,7 +65,7 @@ class Repeat:
         return float(np.hypot(*self.shift_px))
 
 
-def find_repeat(levels: Sequence[Level], noise: float) -> Repeat | None:
+def find_period(levels: Sequence[Level], noise: float) -> Period | None:
     """The shortest shift under which an image repeats itself, None where there is none.
 
     Nothing is said of an image that does not stand out of its noise.
@@ -81,15 +81,15 @@ def find_repeat(levels: Sequence[Level], noise: float) -> Repeat | None:
     )
     for number in range(first, finest - 1, -1):
         level = levels[number]
-        correlation = autocorrelation(level.image, noise * left_on(number), level.valid)
+        correlation = autocorrelation(level.image, noise * noise_gain(number), level.valid)
         if correlation is None:
             continue  # what the coarse level has lost the next may show
-        if number > finest and float(correlation.max()) < WORTH_A_LOOK:
+        if number > finest and float(correlation.max()) < LEAST_COARSE_LIKENESS:
             return None
         if number == finest:
             found = _shortest(correlation)
             up = 2.0**number
-            return found and Repeat(
+            return found and Period(
                 (found.shift_px[0] * up, found.shift_px[1] * up), found.likeness
             )
     return None
@@ -105,11 +105,11 @@ def autocorrelation(image: Plane, noise: float, valid: Mask | None = None) -> Co
 
     Returns:
         (h // 2 + 1, 2 (w // 2) + 1) float32, for y from 0 down, x from -(w // 2); -1 within the
-        central peak; 0 where the shift leaves less than ``LEAST_LEFT`` of the pixels that count.
+        central peak; 0 where the shift leaves less than ``LEAST_OVERLAP`` of the pixels that count.
         None where the signal does not stand out of the noise.
     """
     height, width = image.shape
-    (detail,) = details_of([image], np.ones(image.shape, np.bool_) if valid is None else valid)
+    (detail,) = highpass([image], np.ones(image.shape, np.bool_) if valid is None else valid)
     sums = _products(detail)
     down, across = height // 2, width // 2
     if valid is None:
@@ -119,7 +119,7 @@ def autocorrelation(image: Plane, noise: float, valid: Mask | None = None) -> Co
         correlation = np.asarray(sums / pixels, np.float32)
     else:
         counted = _products(valid.astype(np.float32))
-        enough = counted >= max(LEAST_LEFT * float(counted[0, across]), 1.0)
+        enough = counted >= max(LEAST_OVERLAP * float(counted[0, across]), 1.0)
         correlation = np.where(enough, sums / np.where(enough, counted, 1.0), 0.0)
         correlation = np.asarray(correlation, np.float32)
     signal = float(correlation[0, across]) - noise**2
@@ -149,7 +149,7 @@ def _products(image: Plane) -> Plane:
     return np.concatenate([sums[: down + 1, -across:], sums[: down + 1, : across + 1]], axis=1)
 
 
-def _shortest(correlation: Correlation) -> Repeat | None:
+def _shortest(correlation: Correlation) -> Period | None:
     """The peak nearest to the centre of those that are high enough."""
     peaks = correlation >= cv2.dilate(correlation, np.ones((5, 5), np.uint8))
     highest = float(correlation.max())
@@ -159,4 +159,4 @@ def _shortest(correlation: Correlation) -> Repeat | None:
     across = correlation.shape[1] // 2
     nearest = int(np.argmin(np.hypot(x - across, y)))
     row, column = int(y[nearest]), int(x[nearest])
-    return Repeat((float(column - across), float(row)), min(float(correlation[row, column]), 1.0))
+    return Period((float(column - across), float(row)), min(float(correlation[row, column]), 1.0))

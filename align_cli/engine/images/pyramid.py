@@ -8,7 +8,7 @@ and Adelson 1983; ``align_cli.engine.geometry.coordinates.at_level`` carries tra
 levels).
 
 The source of the last level is sampled on a grid twice as fine
-(``align_cli.engine.images.subdivided_level``), that of the last polish by splines on such a grid;
+(``align_cli.engine.images.supersampled``), that of the last polish by splines on such a grid;
 only ``Level.sample`` knows.
 
 A filter near a border sees pixels that it has to invent. Those within its reach take no part:
@@ -31,14 +31,14 @@ from align_cli.engine.sampling import bilinear as sampling
 from align_cli.engine.sampling import bspline as spline
 from align_cli.engine.sampling.sinc_upsampling import on_finer_grid
 from align_cli.engine.sampling.tiled import Part
-from align_cli.native.pictures import Picture, smooth
+from align_cli.native.filtered_image import FilteredImage, smooth
 
 PRESMOOTHING: Final = 0.73
 """Standard deviation in pixels of what level 0 is smoothed by. Less loses less of the finest
 details (0.67: on photographs with noise of 10 grey levels 4 % less error), more helps where the
 picture is smooth and the noise is strong: with 0.67 one of eight such pairs went astray."""
 
-SUBDIVISION: Final = 0.25
+SUBDIVISION_VARIANCE: Final = 0.25
 """Variance, in square pixels, of what subdivision does to a spline's control points, at pixels. So
 a source that is the target is the same to the last digits; between pixels linear sampling smooths a
 little more."""
@@ -49,11 +49,11 @@ def _three_taps(variance: float) -> Vector:
     return np.array([0.5 * variance, 1.0 - variance, 0.5 * variance])
 
 
-BEFORE_SPLINE: Final = _three_taps(PRESMOOTHING**2 - SUBDIVISION)
-"""What smooths the source before ``align_cli.engine.images.subdivided_level`` makes a spline of
+BEFORE_SPLINE: Final = _three_taps(PRESMOOTHING**2 - SUBDIVISION_VARIANCE)
+"""What smooths the source before ``align_cli.engine.images.supersampled`` makes a spline of
 it."""
 
-SMOOTHING: Final = np.convolve(BEFORE_SPLINE, _three_taps(SUBDIVISION))
+SMOOTHING: Final = np.convolve(BEFORE_SPLINE, _three_taps(SUBDIVISION_VARIANCE))
 """What smooths level 0: (5,), along both axes."""
 
 BINOMIAL: Final = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
@@ -82,7 +82,7 @@ class Grid(NamedTuple):
             twice as fine are what is sampled linearly.
     """
 
-    pixels: Plane | Picture
+    pixels: Plane | FilteredImage
     finer: int = 1
     spline: bool = False
 
@@ -111,7 +111,7 @@ class Level:
         return width, height
 
     @property
-    def pixels(self) -> Plane | Picture:
+    def pixels(self) -> Plane | FilteredImage:
         """The image, or the picture that it is made of where it is looked at."""
         return self.image
 
@@ -124,9 +124,9 @@ class Level:
         """Some rows and columns, both ends given, of the image."""
         return self.image[part]
 
-    def filtered(self, kernel: Vector) -> Picture:
+    def filtered(self, kernel: Vector) -> FilteredImage:
         """The image, filtered along both axes by a kernel of odd length."""
-        return Picture(self.image, ONE, kernel)
+        return FilteredImage(self.image, ONE, kernel)
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
         """Values at the warped pixels of a window, (height, width) float32.
@@ -139,7 +139,7 @@ class Level:
         return sampling.sample(self.image, warp, size, out=out)
 
 
-class FullSize(Level):
+class LazyFullSize(Level):
     """Level 0 of a large image, smoothed where it is looked at: most of it never is.
 
     Args:
@@ -155,9 +155,9 @@ class FullSize(Level):
         return self.luma.size
 
     @property
-    def pixels(self) -> Picture:
+    def pixels(self) -> FilteredImage:
         """The picture that it is made of."""
-        return self.luma.picture(SMOOTHING)
+        return self.luma.filtered(SMOOTHING)
 
     @property
     def image(self) -> Plane:
@@ -169,19 +169,19 @@ class FullSize(Level):
         """Some rows and columns, both ends given, of the smoothed image."""
         return smooth_part(self.pixels, part)
 
-    def filtered(self, kernel: Vector) -> Picture:
+    def filtered(self, kernel: Vector) -> FilteredImage:
         """The smoothed image, filtered along both axes by a kernel of odd length."""
-        return self.luma.picture(np.convolve(SMOOTHING, kernel))
+        return self.luma.filtered(np.convolve(SMOOTHING, kernel))
 
 
-def smooth_part(picture: Picture, part: Part) -> Plane:
+def smooth_part(picture: FilteredImage, part: Part) -> Plane:
     """Some rows and columns, both ends given, of a smoothed picture."""
     rows, columns = part
     size = columns.stop - columns.start, rows.stop - rows.start
     return smooth(picture, (columns.start, rows.start), size)
 
 
-class FineLevel(Level):
+class SplineLevel(Level):
     """A level whose ``image`` holds the coefficients of a spline on a grid twice as fine."""
 
     @property
@@ -217,10 +217,10 @@ def pyramid(luma: Luma, count: int) -> list[Level]:
     """
     with Threads() as threads:
         if isinstance(luma, LargeLuma) and count > 1:
-            levels: list[Level] = [FullSize(luma)]
+            levels: list[Level] = [LazyFullSize(luma)]
         else:
-            image = _made(luma.picture(SMOOTHING), luma.size, 1, threads)
-            levels = [Level(image, within_reach(luma.valid))]
+            image = _made(luma.filtered(SMOOTHING), luma.size, 1, threads)
+            levels = [Level(image, eroded_by_reach(luma.valid))]
         while len(levels) < count:
             levels.append(_halved(levels[-1], threads))
     return levels[:count]
@@ -230,11 +230,11 @@ def _halved(below: Level, threads: Threads) -> Level:
     """The next level."""
     width, height = ((side + 1) // 2 for side in below.size)
     image = _made(below.filtered(BINOMIAL), (width, height), 2, threads)
-    eroded = within_reach(below.valid)
+    eroded = eroded_by_reach(below.valid)
     return Level(image, None if eroded is None else np.ascontiguousarray(eroded[::2, ::2]))
 
 
-def _made(picture: Picture, size: Size, step: int, threads: Threads) -> Plane:
+def _made(picture: FilteredImage, size: Size, step: int, threads: Threads) -> Plane:
     """All of a smoothed picture, or every second pixel of it, (width, height) of them."""
     width, height = size
     image = np.empty((height, width), np.float32)
@@ -248,13 +248,13 @@ def _made(picture: Picture, size: Size, step: int, threads: Threads) -> Plane:
     return image
 
 
-def held(levels: Sequence[Level]) -> range:
+def stored_levels(levels: Sequence[Level]) -> range:
     """The levels whose pixels are there: all but the full size of a large image."""
-    first = 1 if len(levels) > 1 and isinstance(levels[0], FullSize) else 0
+    first = 1 if len(levels) > 1 and isinstance(levels[0], LazyFullSize) else 0
     return range(first, len(levels))
 
 
-def within_reach(valid: Mask | None) -> Mask | None:
+def eroded_by_reach(valid: Mask | None) -> Mask | None:
     """Pixels whose whole neighbourhood of ``REACH`` is valid (beyond the border counts as valid).
 
     The border itself is the business of whoever crops ``REACH`` pixels off.

@@ -30,7 +30,7 @@ SMOOTHING_PX: Final = 0.5
 in other grey values: 0.031 px; with 0.7 0.036 px, with 1.0 0.043 px, with 1.5 0.069 px. With 0.35
 it is 0.028 px, and one answer more of forty is lost (``benchmarks.unlike --calibrate``)."""
 
-NOISE_TIMES: Final = 2.0
+NOISE_FACTOR: Final = 2.0
 """e, in units of the noise's mean squared gradient."""
 
 LEAST_SHARE: Final = 1e-3
@@ -106,7 +106,7 @@ def planes_of_smoothed(found: Tensors, turn: Matrix | None = None) -> tuple[Leve
         )
         noise *= 0.5 * float((turn**2).sum())
     energy = xx + yy
-    floor = NOISE_TIMES * noise + LEAST_SHARE * float(energy.mean())
+    floor = NOISE_FACTOR * noise + LEAST_SHARE * float(energy.mean())
     energy += np.float32(max(floor, float(np.finfo(np.float32).tiny)))
     xx -= yy
     xx /= energy

@@ -7,16 +7,16 @@ from dataclasses import replace
 import numpy as np
 
 from align_cli.engine.arrays import Image, Mask
-from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.evidence import gather_evidence
 from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.geometry.models import describe
-from align_cli.engine.images.luma import seen
+from align_cli.engine.images.luma import luma_with_options
 from align_cli.engine.options import GRADIENT, Options
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.search.attempt import Attempt
-from align_cli.engine.search.cleaned import cleaned
+from align_cli.engine.search.cleaned_pair import cleaned_pair
 from align_cli.engine.search.mirror import mirror
 from align_cli.engine.solver.orientation_levels import View
 from align_cli.engine.target.target import Target
@@ -75,9 +75,9 @@ def with_all_tiles(
         warp = mirror(source.shape[1]) @ warp
         source = np.ascontiguousarray(source[:, ::-1])
         mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
-    pair = Pair(seen(source, "source", mask, options), target)
+    pair = Pair(luma_with_options(source, "source", mask, options), target)
     kept = found.displacements.fixed_pattern
-    without = cleaned(pair, options) if kept is not None else None
+    without = cleaned_pair(pair, options) if kept is not None else None
     if without is not None:
         pair, _ = without
         of_target = View(pair.target.image, pair.target.levels)
@@ -86,7 +86,7 @@ def with_all_tiles(
         view = OrientationView(View(pair.source, pair.levels), of_target)
     else:
         view = IntensityView(pair, pair.light_under(warp).gain)
-    evidence = gathered(view, warp, parameters=0, tests=1, all_tiles=True)
+    evidence = gather_evidence(view, warp, parameters=0, tests=1, all_tiles=True)
     if evidence is None:
         return found
     return replace(found, displacements=with_field(found.displacements, evidence.field))

@@ -12,7 +12,7 @@ from align_cli.engine.equations.pair import Pair
 from align_cli.engine.equations.sparse import PointSource
 from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.models import LARGEST, MODELS
-from align_cli.engine.images.noise import left_on
+from align_cli.engine.images.noise import noise_gain
 from align_cli.engine.options import GRADIENT, Options
 from align_cli.engine.records import ModelScore, Status, Verdict
 from align_cli.engine.result.alignment import Alignment
@@ -77,7 +77,7 @@ def scores_at(pair: Pair, warp: Matrix, options: Options) -> Scores:
                 points,
                 PointSource(pair.levels[level]),
                 Place(warp, light).at_level(level),
-                noise * left_on(level),
+                noise * noise_gain(level),
                 light_terms=terms,
             )
             if scores:

@@ -15,12 +15,12 @@ from align_cli.engine.equations.illumination import NO_LIGHT, Light
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.models import MotionModel
-from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.periodicity import Period
 from align_cli.engine.options import GRADIENT
 from align_cli.engine.records import Quality, Uncertainty
-from align_cli.engine.search import agreement
-from align_cli.engine.search.scoring import Score, Shown, score
-from align_cli.engine.search.similarity import Levels, Task, anything_agrees
+from align_cli.engine.search import quality
+from align_cli.engine.search.scoring import OverlapPlanes, Score, score
+from align_cli.engine.search.similarity import Levels, Task, tiles_correlate
 from align_cli.engine.solver.coarse_to_fine import Descent, coarse_to_fine, levels_used
 from align_cli.engine.solver.covariance import uncertainty
 from align_cli.engine.solver.level_solver import LevelSolver
@@ -58,14 +58,14 @@ class Gradient:
         """The same for another motion model."""
         return Gradient(replace(self.task, model=model), self.target, self.source)
 
-    def of(self, pair: Pair) -> Gradient:
+    def with_pair(self, pair: Pair) -> Gradient:
         """The same of another pair."""
         target = View(pair.target.image, pair.target.levels)
         return Gradient(replace(self.task, pair=pair, progress=None), target)
 
-    def among(self, part: Mask) -> Gradient | None:
+    def restricted_to(self, part: Mask) -> Gradient | None:
         """The same of a part of the target, (height, width) bool; None where it is too small."""
-        task = self.task.among(part)
+        task = self.task.restricted_to(part)
         if task is None:
             return None
         seen = task.pair.target
@@ -88,19 +88,19 @@ class Gradient:
         )
 
     @property
-    def repeat(self) -> Repeat | None:
+    def period(self) -> Period | None:
         """How the target repeats itself."""
-        return self.task.pair.target.repeat or self.target.repeat
+        return self.task.pair.target.period or self.target.period
 
     def score(self, warp: Matrix) -> Score:
         """How much agrees under a warp, on the fine level."""
         return score(self._shown(warp, self.levels.fine))
 
-    def agrees(self, warp: Matrix) -> bool:
+    def correlates(self, warp: Matrix) -> bool:
         """Whether the images agree in anything, or have too few tiles to tell."""
-        return anything_agrees(self.task.pair, lambda level: self._shown(warp, level))
+        return tiles_correlate(self.task.pair, lambda level: self._shown(warp, level))
 
-    def _shown(self, warp: Matrix, level: int) -> Shown:
+    def _shown(self, warp: Matrix, level: int) -> OverlapPlanes:
         """The planes that both know, on a level."""
         both = compared(self.source, self.target, level, warp, exact=False)
         known = both.inside.astype(np.float32)
@@ -108,7 +108,7 @@ class Gradient:
             [plane.image * known for plane in planes]
             for planes in (both.source, both.target.planes)
         )
-        return Shown(source, target, both.inside)
+        return OverlapPlanes(source, target, both.inside)
 
     def descend(self, start: Matrix, *, used: int, finest: int | None = None) -> Descent:
         """Solve the ``used`` finest levels from a warp; with ``finest`` no finer than that."""
@@ -134,7 +134,7 @@ class Gradient:
                 task.options,
                 unit=1.0,
                 light_terms=NO_LIGHT,
-                agree=self.agrees,
+                agree=self.correlates,
             ),
             Place(start, Light.uniform()),
             None if coarsely else task.progress,
@@ -162,14 +162,14 @@ class Gradient:
         )
 
     def quality(self, before: Matrix, warp: Matrix) -> Quality:
-        """``agreement.measure``, but that ``zncc`` is that of the orientation planes."""
+        """``quality.measure``, but that ``zncc`` is that of the orientation planes."""
         pair = self.task.pair
         level = min(QUALITY_LEVEL, len(self.source.levels) - 1, len(self.target.levels) - 1)
         znccs = [
             compared(self.source, self.target, level, each, exact=False).agreement
             for each in (before, warp)
         ]
-        measured = agreement.measure(pair.source, pair.target.image, before, warp)
+        measured = quality.measure(pair.source, pair.target.image, before, warp)
         return replace(
             measured,
             before=replace(measured.before, zncc=znccs[0]),

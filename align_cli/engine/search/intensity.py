@@ -23,17 +23,17 @@ from align_cli.engine.geometry.coordinates import (
     plausible,
 )
 from align_cli.engine.geometry.models import MotionModel
-from align_cli.engine.images.common import common
-from align_cli.engine.images.highpass import details_of
-from align_cli.engine.images.noise import left_on
-from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.highpass import highpass
+from align_cli.engine.images.noise import noise_gain
+from align_cli.engine.images.periodicity import Period
 from align_cli.engine.images.pyramid import REACH, Level
+from align_cli.engine.images.valid_overlap import valid_overlap
 from align_cli.engine.options import INTENSITY
 from align_cli.engine.records import Quality, Uncertainty
 from align_cli.engine.sampling.bilinear import offset_origin, sample
-from align_cli.engine.search import agreement
-from align_cli.engine.search.scoring import TILE, Score, Shown, score
-from align_cli.engine.search.similarity import MOST_PIXELS, Levels, Task, anything_agrees
+from align_cli.engine.search import quality
+from align_cli.engine.search.scoring import TILE, OverlapPlanes, Score, score
+from align_cli.engine.search.similarity import MOST_PIXELS, Levels, Task, tiles_correlate
 from align_cli.engine.solver.coarse_to_fine import Descent, coarse_to_fine, levels_used
 from align_cli.engine.solver.covariance import uncertainty
 from align_cli.engine.solver.grey_values import GreyValues
@@ -44,14 +44,14 @@ from align_cli.engine.target.row_budget import spans
 LEAST_SIDE: Final = 80
 """The coarse level is the coarsest whose shorter side is as long in both images."""
 
-ABOVE_NOISE: Final = 8.0
+CONTRAST_TO_NOISE: Final = 8.0
 """Tiles have a say if their contrast is so many times what noise would give them: in the others
 even the right answer agrees by chance only."""
 
 SMALL_PART: Final = 0.25
 """Where a source reaches less of a target, no more is looked at."""
 
-MOST_POLISHED: Final = 1 << 20
+MOST_REFINED_PIXELS: Final = 1 << 20
 """A target of no more pixels is polished, whatever the preset, where the source shows it on pixels
 half or twice as large, or beyond: what one of them blurs are outliers to the descent, and edges are
 most of them. Measured on rocket.jpg, noise of 2 grey levels: 0.05 px, polished 0.02."""
@@ -74,13 +74,13 @@ class Intensity:
         """The same for another motion model."""
         return Intensity(replace(self.task, model=model))
 
-    def of(self, pair: Pair) -> Intensity:
+    def with_pair(self, pair: Pair) -> Intensity:
         """The same of another pair."""
         return Intensity(replace(self.task, pair=pair, progress=None))
 
-    def among(self, part: Mask) -> Intensity | None:
+    def restricted_to(self, part: Mask) -> Intensity | None:
         """The same of a part of the target, (height, width) bool; None where it is too small."""
-        task = self.task.among(part)
+        task = self.task.restricted_to(part)
         return None if task is None else Intensity(task)
 
     @cached_property
@@ -99,22 +99,22 @@ class Intensity:
         return Levels(coarse, min((n for n in held_ones if n < coarse), default=coarse))
 
     @property
-    def repeat(self) -> Repeat | None:
+    def period(self) -> Period | None:
         """How the target repeats itself."""
-        return self.task.pair.target.repeat
+        return self.task.pair.target.period
 
     def score(self, warp: Matrix) -> Score:
         """How much agrees under a warp, on the fine level."""
         pair, level = self.task.pair, self.levels.fine
         of_source, _ = pair.like_level(warp, level)
-        noise = left_on(of_source) * pair.noise[0] * left_on(level) * pair.noise[1]
-        return score(self._details(warp, level), ABOVE_NOISE * noise)
+        noise = noise_gain(of_source) * pair.noise[0] * noise_gain(level) * pair.noise[1]
+        return score(self._details(warp, level), CONTRAST_TO_NOISE * noise)
 
-    def agrees(self, warp: Matrix) -> bool:
+    def correlates(self, warp: Matrix) -> bool:
         """Whether the images agree in anything, or have too few tiles to tell."""
-        return anything_agrees(self.task.pair, lambda level: self._details(warp, level))
+        return tiles_correlate(self.task.pair, lambda level: self._details(warp, level))
 
-    def _details(self, warp: Matrix, level: int) -> Shown:
+    def _details(self, warp: Matrix, level: int) -> OverlapPlanes:
         """What differs from its neighbourhood, on a level of the target."""
         pair = self.task.pair
         target = pair.target.levels[level]
@@ -126,10 +126,10 @@ class Intensity:
             valid = None if target.valid is None else target.valid[part]
             target = Level(target.part(part), valid)
             there = offset_origin(there, columns.start, rows.start)
-        inside = common(source, target, there, margin=REACH)
+        inside = valid_overlap(source, target, there, margin=REACH)
         warped = sample(source.image, there, target.size)
-        of_source_and_target = details_of((warped, target.image), inside)
-        return Shown(of_source_and_target[:1], of_source_and_target[1:], inside)
+        of_source_and_target = highpass((warped, target.image), inside)
+        return OverlapPlanes(of_source_and_target[:1], of_source_and_target[1:], inside)
 
     def descend(self, start: Matrix, *, used: int, finest: int | None = None) -> Descent:
         """Solve the ``used`` finest levels from a warp; with ``finest`` no finer than that.
@@ -166,13 +166,15 @@ class Intensity:
                 options,
                 unit=target.image.scale,
                 light_terms=terms,
-                agree=self.agrees,
+                agree=self.correlates,
                 field=not coarsely,
             ),
             Place(start, pair.first_light(start, count) if terms else pair.light_as_it_is()),
             None if coarsely else task.progress,
         )
-        return descent if coarsely or not self._to_polish(descent) else self._polished(descent)
+        return (
+            descent if coarsely or not self._needs_refinement(descent) else self._refined(descent)
+        )
 
     def illumination(self, warp: Matrix) -> Light:
         """Gain and bias under a warp, as points of the finest level have it."""
@@ -195,15 +197,15 @@ class Intensity:
     def quality(self, before: Matrix, warp: Matrix) -> Quality:
         """How well the images agree at full size, before and after."""
         pair = self.task.pair
-        return agreement.measure(pair.source, pair.target.image, before, warp)
+        return quality.measure(pair.source, pair.target.image, before, warp)
 
-    def _to_polish(self, descent: Descent) -> bool:
+    def _needs_refinement(self, descent: Descent) -> bool:
         warp, size = descent.place.warp, self.task.pair.target.size
-        few = math.prod(size) <= MOST_POLISHED
-        other_size = few and plausible(warp, size) and coarser_by(warp, size) != 0
-        return self.task.options.polish or other_size
+        few = math.prod(size) <= MOST_REFINED_PIXELS
+        rescaled = few and plausible(warp, size) and coarser_by(warp, size) != 0
+        return self.task.options.polish or rescaled
 
-    def _polished(self, descent: Descent) -> Descent:
+    def _refined(self, descent: Descent) -> Descent:
         """A descent that converged, polished at full size; any other as it is."""
         if not descent.solved or not descent.converged:
             return descent

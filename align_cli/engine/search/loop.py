@@ -21,17 +21,17 @@ from align_cli.engine.records import Status
 from align_cli.engine.search.attempt import (
     LEAST_SHARE,
     Attempt,
-    attempted,
-    corrected,
+    correct_by_tiles,
+    run_attempt,
     with_fewer_parameters,
 )
-from align_cli.engine.search.scoring import NOTHING, Score
+from align_cli.engine.search.scoring import NO_SCORE, Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
 from align_cli.engine.solver.gauss_newton import corner_step_px
 from align_cli.engine.starts import COSTLY, GIVEN, IDENTITY, LAST_RESORTS, STARTS, Views, tiles
-from align_cli.engine.verdict.assessment import EVIDENCE
+from align_cli.engine.verdict.assessment import LOG10_NFA_ALIGNED
 
-AS_GOOD: Final = 0.9
+SOLVE_RATIO: Final = 0.9
 """A candidate is solved if so many times as many tiles agree as under any answer so far: it is the
 end that counts, where between two motions, or in a texture that looks alike everywhere, as many may
 agree, but none well."""
@@ -45,21 +45,21 @@ answers between like images reach a share of 0.84 and more, one between two moti
 
 MOST_ATTEMPTS: Final = 8
 MOST_PIXELS: Final = 1 << 30
-PASS: Final = 1 << 17
+ITERATION_PIXELS: Final = 1 << 17
 """The budget: nothing is solved after so many attempts, or so many pixels in all their iterations;
-each iteration counts as ``PASS`` pixels more. Counted, so that it is the same on every machine."""
+each iteration counts as ``ITERATION_PIXELS`` pixels more. Counted, so that it is the same on every machine."""
 
 CORRECTIONS: Final = 3
 """Tiles that are far off tell where they are found, and from there again how exactly."""
 
-PLACES: Final = round(((2 * REACH + 1) / (2 * STATIONARY + 1)) ** 2)
+MOTION_TESTS: Final = round(((2 * REACH + 1) / (2 * STATIONARY + 1)) ** 2)
 """A motion that tiles propose is one of so many that they might have found in their windows."""
 
 SAME_PX: Final = 1.5
 """Candidates with corners no further apart, in pixels of the level that they are scored on, end in
 the same place."""
 
-SPOILT: Final = 1.02
+GUESS_RATIO: Final = 1.02
 """A guess is kept as it is if its score exceeds by this factor the one that the coarse levels bring
 it to. Less may be chance, and to begin on coarse levels is to end nearer."""
 
@@ -80,7 +80,9 @@ class Candidate(NamedTuple):
     score: Score
 
 
-def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Matrix) -> Attempt:
+def search(
+    similarities: Sequence[Similarity], starts: Sequence[str], initial_warp: Matrix
+) -> Attempt:
     """The answer for which most speaks.
 
     Args:
@@ -91,7 +93,7 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
     Returns:
         An attempt that is aligned; if none is, one that is doubtful, else any.
     """
-    searches = [_Search(similarity, begin) for similarity in similarities]
+    searches = [_Search(similarity, initial_warp) for similarity in similarities]
     task = similarities[0].task
     orientations = (each.orientations for each in similarities)
     views = Views(
@@ -102,7 +104,9 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
     )
     # Each is made once for all similarities, and no more guesses than are asked for.
     proposed = {
-        start: tee((begin,) if start in (IDENTITY, GIVEN) else STARTS[start](views), len(searches))
+        start: tee(
+            (initial_warp,) if start in (IDENTITY, GIVEN) else STARTS[start](views), len(searches)
+        )
         for start in starts
     }
     # What the first similarity finds cheaply is not asked of the others.
@@ -113,24 +117,24 @@ def search(similarities: Sequence[Similarity], starts: Sequence[str], begin: Mat
     for start, n in (*cheap, *costly):
         if best is not None and (
             (start in LAST_RESORTS and best.aligned)
-            or best.holds_majority  # nothing else can hold it too
+            or best.has_majority  # nothing else can hold it too
         ):
             break
         for found in searches[n].attempts(start, proposed[start][n]):
             if best is None or found.better_than(best):
                 best = found
-            if best.settled:
+            if best.conclusive:
                 return best
     if best is None:
-        best = searches[0].solved(IDENTITY, begin)
-    if not _asked_at_once(best):
+        best = searches[0].solved(IDENTITY, initial_warp)
+    if not _simplify_at_once(best):
         best = with_fewer_parameters(best)
-    nearest = searches[0].nearest
-    looked_at = sum(one.looked_at for one in searches)
-    return best.having_looked_at(looked_at, nearest.warp, nearest.score)
+    best_candidate = searches[0].best_candidate
+    evaluated = sum(one.evaluated for one in searches)
+    return best.with_search_report(evaluated, best_candidate.warp, best_candidate.score)
 
 
-def _asked_at_once(attempt: Attempt) -> bool:
+def _simplify_at_once(attempt: Attempt) -> bool:
     """Whether simpler models are tried before any further start, not for the best answer alone.
 
     What the texture leaves open where the images lie, further starts would only guess at; and of
@@ -147,19 +151,19 @@ class _Search:
         begin: where the images, or the user, have it.
     """
 
-    def __init__(self, similarity: Similarity, begin: Matrix) -> None:
-        self.similarity, self.begin = similarity, begin
-        self.looked_at = 0
-        self.nearest = Candidate(IDENTITY, begin, 0, NOTHING)
-        self._solved = self._passed = 0
-        self._needed = 0.0
-        self._ends: list[Matrix] = []
-        self._begun: list[tuple[int, Matrix]] = []
+    def __init__(self, similarity: Similarity, initial_warp: Matrix) -> None:
+        self.similarity, self.initial_warp = similarity, initial_warp
+        self.evaluated = 0
+        self.best_candidate = Candidate(IDENTITY, initial_warp, 0, NO_SCORE)
+        self._attempt_count = self._pixel_count = 0
+        self._needed_tiles = 0.0
+        self._converged_warps: list[Matrix] = []
+        self._start_warps: list[tuple[int, Matrix]] = []
 
     def attempts(self, start: str, guesses: Iterable[Matrix]) -> Iterator[Attempt]:
         """What a start leads to, that proposed some warps."""
         if start in (IDENTITY, GIVEN):
-            yield from self._with_tiles(self.solved(start, self.begin))
+            yield from self._with_tiles(self.solved(start, self.initial_warp))
             if self.similarity.task.options.levels is not None:
                 return  # as many as were asked for, and no fewer
         candidate = self._best(start, guesses)
@@ -174,95 +178,102 @@ class _Search:
         used: int | None = None,
         among: Similarity | None = None,
     ) -> Attempt:
-        """An attempt from a warp, as ``attempted`` has it; without ``used`` with all levels."""
+        """An attempt from a warp, as ``run_attempt`` has it; without ``used`` with all levels."""
         used = len(self.similarity.task.pair.levels) if used is None else used
-        self._begun.append((used, warp))
-        attempt = attempted(
+        self._start_warps.append((used, warp))
+        attempt = run_attempt(
             self.similarity,
             start,
             warp,
             used=used,
-            before=self.begin,
+            before=self.initial_warp,
             among=among,
-            tests=self._tests * (1 if among is None else PLACES),
+            tests=self._tests * (1 if among is None else MOTION_TESTS),
         )
-        self._solved += 1
-        self._passed += sum(
-            each.iterations * (each.width * each.height + PASS) for each in attempt.descent.records
+        self._attempt_count += 1
+        self._pixel_count += sum(
+            each.iterations * (each.width * each.height + ITERATION_PIXELS)
+            for each in attempt.descent.records
         )
         return attempt
 
     def _with_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
         """An attempt; and where more tiles are found than follow it, solved there and as it is."""
-        if _asked_at_once(attempt):
+        if _simplify_at_once(attempt):
             attempt = with_fewer_parameters(attempt)
         yield attempt
-        self._ended(attempt)
-        for warp, part in self._told(attempt):
-            self.looked_at += 1
-            among = None if self._spent or self._tried(warp) else self.similarity.among(part)
+        self._record_end(attempt)
+        for warp, part in self._tile_motions(attempt):
+            self.evaluated += 1
+            among = (
+                None
+                if self._budget_spent or self._already_converged(warp)
+                else self.similarity.restricted_to(part)
+            )
             if among is not None:
                 used = self.similarity.levels.fine + 1
-                again = self.solved(attempt.start, warp, used=used, among=among)
-                yield again
-                self._ended(again)
-            yield from self._as_it_is(attempt, warp)
+                second = self.solved(attempt.start, warp, used=used, among=among)
+                yield second
+                self._record_end(second)
+            yield from self._corrections(attempt, warp)
 
-    def _as_it_is(self, attempt: Attempt, warp: Matrix) -> Iterator[Attempt]:
+    def _corrections(self, attempt: Attempt, warp: Matrix) -> Iterator[Attempt]:
         """The answer that tiles tell, and that which its own tell, until they tell no other."""
         for _ in range(CORRECTIONS):
-            attempt = corrected(attempt, warp, self.begin, tests=PLACES * self._tests)
+            attempt = correct_by_tiles(
+                attempt, warp, self.initial_warp, tests=MOTION_TESTS * self._tests
+            )
             yield attempt
-            self._ended(attempt)
-            told = next(self._told(attempt), None)
-            if told is None:
+            self._record_end(attempt)
+            motions = next(self._tile_motions(attempt), None)
+            if motions is None:
                 return
-            warp = told.warp
+            warp = motions.warp
 
-    def _told(self, attempt: Attempt) -> Iterator[tiles.Shared]:
+    def _tile_motions(self, attempt: Attempt) -> Iterator[tiles.SharedMotion]:
         """The motions that more tiles share than follow an attempt."""
-        task, told = self.similarity.task, attempt.assessment.displacements
+        task, motions = self.similarity.task, attempt.assessment.displacements
         size = task.pair.target.size
         # With fewer iterations than usual, that it did not converge is told, not corrected.
         limited = task.options.max_iterations < DEFAULTS.max_iterations
         stopped = limited and not attempt.descent.converged
-        if told is None or stopped or not plausible(attempt.warp, size):
+        if motions is None or stopped or not plausible(attempt.warp, size):
             return iter(())
-        return tiles.guesses(told.field, attempt.warp, task.model, size)
+        return tiles.guesses(motions.field, attempt.warp, task.model, size)
 
-    def _ended(self, attempt: Attempt) -> None:
+    def _record_end(self, attempt: Attempt) -> None:
         if attempt.descent.converged:
-            self._ends.append(attempt.warp)
+            self._converged_warps.append(attempt.warp)
         # An answer for which nothing speaks is no rival to others.
-        if attempt.assessment.log10_false_alarms > EVIDENCE:
+        if attempt.assessment.log10_false_alarms > LOG10_NFA_ALIGNED:
             return
-        self._needed = max(self._needed, AS_GOOD * attempt.score.agreement)
+        self._needed_tiles = max(self._needed_tiles, SOLVE_RATIO * attempt.score.agreeing_tiles)
 
     def _best(self, start: str, guesses: Iterable[Matrix]) -> Candidate | None:
         """The guess under which most tiles agree; no more are asked for once most do."""
         best = None
         for guess in guesses:
-            candidate = self._at_rest(start, guess)
-            if candidate.score.agreement > self.nearest.score.agreement:
-                self.nearest = candidate
-            if best is None or candidate.score.agreement > best.score.agreement:
+            candidate = self._refined_candidate(start, guess)
+            if candidate.score.agreeing_tiles > self.best_candidate.score.agreeing_tiles:
+                self.best_candidate = candidate
+            if best is None or candidate.score.agreeing_tiles > best.score.agreeing_tiles:
                 best = candidate
-            enough = candidate.score.agreement >= ENOUGH_TILES
+            enough = candidate.score.agreeing_tiles >= ENOUGH_TILES
             if enough and candidate.score.share >= ENOUGH_SHARE:
                 break
         return best
 
-    def _at_rest(self, start: str, guess: Matrix) -> Candidate:
+    def _refined_candidate(self, start: str, guess: Matrix) -> Candidate:
         """A guess as it is, or where the coarse levels bring it: where more agrees."""
-        self.looked_at += 1
+        self.evaluated += 1
         coarse, fine = self.similarity.levels
         used = min(coarse + COARSE_LEVELS, len(self.similarity.task.pair.levels))
         warp = self.similarity.descend(guess, used=used, finest=coarse).warp
         # Where much moves by itself, the solver may leave a good guess for something in between.
-        at_rest, as_it_is = self.similarity.score(warp), self.similarity.score(guess)
-        if as_it_is.agreement > SPOILT * at_rest.agreement:
-            return Candidate(start, guess, fine + 1, as_it_is)
-        return Candidate(start, warp, used, at_rest)
+        refined, unrefined = self.similarity.score(warp), self.similarity.score(guess)
+        if unrefined.agreeing_tiles > GUESS_RATIO * refined.agreeing_tiles:
+            return Candidate(start, guess, fine + 1, unrefined)
+        return Candidate(start, warp, used, refined)
 
     def _worth_solving(self, candidate: Candidate) -> bool:
         """Whether enough agrees, and no attempt has begun or ended there.
@@ -270,28 +281,30 @@ class _Search:
         Of a small picture all tiles may agree, and be few.
         """
         score, warp = candidate.score, candidate.warp
-        enough = score.agreement >= LEAST_TILES or score.share >= ENOUGH_SHARE
-        if not enough or score.share < LEAST_SHARE or score.agreement <= self._needed:
+        enough = score.agreeing_tiles >= LEAST_TILES or score.share >= ENOUGH_SHARE
+        if not enough or score.share < LEAST_SHARE or score.agreeing_tiles <= self._needed_tiles:
             return False
-        alike = [begin for used, begin in self._begun if used == candidate.used]
-        return not (self._spent or self._tried(warp) or self._near(warp, alike))
+        alike = [initial_warp for used, initial_warp in self._start_warps if used == candidate.used]
+        return not (
+            self._budget_spent or self._already_converged(warp) or self._is_near(warp, alike)
+        )
 
     @property
     def _tests(self) -> int:
         """How many candidates were looked at, the next among them."""
-        return self.looked_at + 1
+        return self.evaluated + 1
 
     @property
-    def _spent(self) -> bool:
+    def _budget_spent(self) -> bool:
         """Whether as much has been tried as is worth it."""
-        return self._solved >= MOST_ATTEMPTS or self._passed >= MOST_PIXELS
+        return self._attempt_count >= MOST_ATTEMPTS or self._pixel_count >= MOST_PIXELS
 
-    def _tried(self, warp: Matrix) -> bool:
+    def _already_converged(self, warp: Matrix) -> bool:
         """Whether an attempt has converged there."""
-        return self._near(warp, self._ends)
+        return self._is_near(warp, self._converged_warps)
 
-    def _near(self, warp: Matrix, others: Iterable[Matrix]) -> bool:
+    def _is_near(self, warp: Matrix, others: Iterable[Matrix]) -> bool:
         """Whether one of others is the same place, as far as can be seen on the fine level."""
-        near = SAME_PX * 2.0**self.similarity.levels.fine
+        limit_px = SAME_PX * 2.0**self.similarity.levels.fine
         size = self.similarity.task.pair.target.size
-        return any(corner_step_px(inverse(other) @ warp, size) < near for other in others)
+        return any(corner_step_px(inverse(other) @ warp, size) < limit_px for other in others)

@@ -33,7 +33,7 @@ LOSS: Final = LOSSES["tukey"]
 TOLERANCE_PX: Final = 1e-3
 MOST_ITERATIONS: Final = 30
 
-CORRELATED: Final = 4.0
+CORRELATED_POINTS: Final = 4.0
 """So many points tell as much as one would alone: smoothing has correlated the noise of neighbours,
 and what is left of the scene itself reaches further."""
 
@@ -77,14 +77,14 @@ def model_scores(
     # On the same points, or a model would gain by losing some.
     known = largest.known
     scale = max(scale_of(largest.residual[known]), noise, float(np.finfo(np.float32).tiny))
-    alone = max(float(np.count_nonzero(known)) / CORRELATED, 1.0)
+    alone = max(float(np.count_nonzero(known)) / CORRELATED_POINTS, 1.0)
     scores = []
     for model, fit in zip((*others, most), (*fits, largest), strict=True):
         score = math.inf
         if fit is not None:
             u = fit.residual[known].astype(np.float64) / (LOSS.constant * scale)
             loss = 2.0 * LOSS.constant**2 * float(LOSS.rho(u).sum())
-            score = loss / CORRELATED + model.size * math.log(alone)
+            score = loss / CORRELATED_POINTS + model.size * math.log(alone)
         scores.append(ModelScore(model.name, model.size, score))
     return tuple(scores)
 

@@ -22,14 +22,14 @@ TILE: Final = 12
 LEAST_CONTRAST: Final = 1e-3
 """Tiles of a smaller share of the mean contrast hold nothing but rounding."""
 
-FEWEST_TILES, KNOWN = 16, 0.5
+FEWEST_TILES, LEAST_KNOWN = 16, 0.5
 """Fewer tiles, of which both images know this share, do not tell whether anything agrees."""
 
-DISAGREE, AGREE = 0.3, 0.8
+ZNCC_NO_VOTE, ZNCC_FULL_VOTE = 0.3, 0.8
 """ZNCC up to which a tile does not count, and from which on it counts whole."""
 
 
-class Shown(NamedTuple):
+class OverlapPlanes(NamedTuple):
     """What both images show on the target's grid, one plane or two, each (height, width) float32.
 
     Attributes:
@@ -51,14 +51,14 @@ class Score(NamedTuple):
         share: the same over the tiles that both images show; 0 where there are none.
     """
 
-    agreement: float
+    agreeing_tiles: float
     share: float
 
 
-NOTHING: Final = Score(0.0, 0.0)
+NO_SCORE: Final = Score(0.0, 0.0)
 
 
-def score(shown: Shown, noise: float = 0.0) -> Score:
+def score(shown: OverlapPlanes, noise: float = 0.0) -> Score:
     """How many tiles agree.
 
     Args:
@@ -68,18 +68,18 @@ def score(shown: Shown, noise: float = 0.0) -> Score:
     """
     zncc, contrast, known = tile_zncc(shown)
     if not contrast.size:
-        return NOTHING
-    telling = contrast > max(noise * TILE**2, LEAST_CONTRAST * float(contrast.mean()))
-    area = float(known[telling].sum())
+        return NO_SCORE
+    informative = contrast > max(noise * TILE**2, LEAST_CONTRAST * float(contrast.mean()))
+    area = float(known[informative].sum())
     if not area > 0.0:
-        return NOTHING
+        return NO_SCORE
     # By area: how many tiles a small overlap touches depends on where it lies.
-    votes = np.clip((zncc[telling] - DISAGREE) / (AGREE - DISAGREE), 0.0, 1.0)
-    agreement = float(known[telling] @ votes)
-    return Score(agreement, agreement / area)
+    votes = np.clip((zncc[informative] - ZNCC_NO_VOTE) / (ZNCC_FULL_VOTE - ZNCC_NO_VOTE), 0.0, 1.0)
+    agreeing_tiles = float(known[informative] @ votes)
+    return Score(agreeing_tiles, agreeing_tiles / area)
 
 
-def standard_errors(tiles: TileZncc) -> float | None:
+def t_statistic(tiles: TileZncc) -> float | None:
     """How many standard errors above 0 the mean ZNCC is; None of too few tiles.
 
     Pictures of different things correlate in some tiles and anticorrelate in others, so that the
@@ -88,11 +88,11 @@ def standard_errors(tiles: TileZncc) -> float | None:
     zncc, contrast, known = tiles
     if not zncc.size:
         return None
-    telling = zncc[(known > KNOWN) & (contrast > LEAST_CONTRAST * contrast.mean())]
-    if telling.size < FEWEST_TILES:
+    informative = zncc[(known > LEAST_KNOWN) & (contrast > LEAST_CONTRAST * contrast.mean())]
+    if informative.size < FEWEST_TILES:
         return None
-    error = float(telling.std(ddof=1)) / math.sqrt(telling.size)
-    return float(telling.mean()) / max(error, float(np.finfo(np.float64).tiny))
+    error = float(informative.std(ddof=1)) / math.sqrt(informative.size)
+    return float(informative.mean()) / max(error, float(np.finfo(np.float64).tiny))
 
 
 class TileZncc(NamedTuple):
@@ -109,7 +109,7 @@ class TileZncc(NamedTuple):
     known: NDArray[np.float64]
 
 
-def tile_zncc(shown: Shown) -> TileZncc:
+def tile_zncc(shown: OverlapPlanes) -> TileZncc:
     """The correlation of two images, and their contrast, tile by tile."""
 
     def energy(one: Sequence[Plane], other: Sequence[Plane]) -> NDArray[np.float64]:

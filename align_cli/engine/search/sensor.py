@@ -2,7 +2,7 @@
 
 Hot pixels, the blocks of a codec, apertures and captions stand at the same raw pixels of both
 images, and so agree under the identity whatever the scene does. Without them
-(``align_cli.engine.search.cleaned``) the search looks once more.
+(``align_cli.engine.search.cleaned_pair``) the search looks once more.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.displacements.evidence import gathered
-from align_cli.engine.displacements.field import at_own_pixel
+from align_cli.engine.displacements.evidence import gather_evidence
+from align_cli.engine.displacements.field import share_at_same_pixel
 from align_cli.engine.displacements.records import Displacements, record_of
 from align_cli.engine.displacements.views import IntensityView, PairView
 from align_cli.engine.equations.pair import Pair
@@ -23,22 +23,24 @@ from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import AUTO, Options
 from align_cli.engine.records import Outcome, Status, Verdict
-from align_cli.engine.search.attempt import Attempt, assessed
-from align_cli.engine.search.cleaned import cleaned
+from align_cli.engine.search.attempt import Attempt, assess_descent
+from align_cli.engine.search.cleaned_pair import cleaned_pair
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
 from align_cli.engine.search.similarity import Similarity, Task
 from align_cli.engine.starts.given import chosen_starts
 from align_cli.engine.verdict import messages
-from align_cli.engine.verdict.assessment import MAJORITY, SOME_EVIDENCE, Assessment
+from align_cli.engine.verdict.assessment import LOG10_NFA_DOUBTFUL, MAJORITY, Assessment
 from align_cli.engine.verdict.messages import Objection
 
-STAYING: Final = 0.1
+LEAST_STATIC_SHARE: Final = 0.1
 """Share of the tiles with a match that must stay at their raw pixels before what stays with the
 sensor is looked for: one in ten outvotes nothing."""
 
 
-def without_fixed_pattern(first: Attempt, starts: Sequence[str], begin: Matrix) -> Attempt:
+def realigned_without_pattern(
+    first: Attempt, starts: Sequence[str], initial_warp: Matrix
+) -> Attempt:
     """The answer without what belongs to the sensor, where the images are aligned then.
 
     The first where nothing does, or where nearly all follow it and nothing else has evidence:
@@ -50,31 +52,31 @@ def without_fixed_pattern(first: Attempt, starts: Sequence[str], begin: Matrix) 
         begin: where the images, or the user, have it, a warp target -> source.
     """
     nearly_all, task = first.assessment.nearly_all, first.similarity.task
-    if nearly_all and not stays(first.warp, first.assessment.displacements):
+    if nearly_all and not is_static(first.warp, first.assessment.displacements):
         return first
-    without = cleaned(task.pair, task.options, quickly=nearly_all)
+    without = cleaned_pair(task.pair, task.options, quickly=nearly_all)
     if without is None:
         return first
     clean, pattern = without
-    seen_clean = first.similarity.of(clean)
-    if nearly_all and not _tells(seen_clean, first, begin):
+    cleaned = first.similarity.with_pair(clean)
+    if nearly_all and not _has_texture(cleaned, first, initial_warp):
         return first
-    second = search([seen_clean], starts, begin)
-    elsewhere = not first.aligned or second.moves_away_from(first)
+    second = search([cleaned], starts, initial_warp)
+    elsewhere = not first.aligned or second.differs_from(first)
     if (
         second.aligned
         and (elsewhere or not nearly_all)
-        and outvotes(first.similarity.view(second.descent), second.warp, pattern)
+        and holds_with_edges(first.similarity.view(second.descent), second.warp, pattern)
     ):
         return replace(second, assessment=second.assessment.without(pattern))
-    if first.aligned and not second.aligned and _refuted(seen_clean, first):
-        words = "the rest of the texture does not match"
-        outcome = resting_on(pattern, words, first.model.name)
+    if first.aligned and not second.aligned and _refuted(cleaned, first):
+        reason = "the rest of the texture does not match"
+        outcome = pattern_outcome(pattern, reason, first.model.name)
         return replace(first, assessment=first.assessment.with_doubt(outcome))
     return first
 
 
-def doubted(
+def recheck_given_warp(
     pair: Pair, warp: Matrix, assessment: Assessment, options: Options, threads: Threads
 ) -> Assessment:
     """The assessment of a given warp, doubtful where without the sensor another has evidence.
@@ -87,35 +89,37 @@ def doubted(
         threads: where to work.
     """
     failed = assessment.outcome.verdict is Verdict.FAILED
-    if failed or not stays(warp, assessment.displacements):
+    if failed or not is_static(warp, assessment.displacements):
         return assessment
-    without = cleaned(pair, options)
+    without = cleaned_pair(pair, options)
     if without is None:
         return assessment
     clean, pattern = without
     task = Task(clean, MODELS[options.model], LOSSES[options.loss], options, threads)
-    starts, begin = chosen_starts(AUTO, task.model, clean.target.size)
-    second = search([Intensity(task)], starts, begin)
-    away = second.aligned and second.lies_away_from(warp)
-    if not (away and outvotes(IntensityView(pair, second.gain), second.warp, pattern)):
+    starts, initial_warp = chosen_starts(AUTO, task.model, clean.target.size)
+    second = search([Intensity(task)], starts, initial_warp)
+    elsewhere = second.aligned and second.differs_from_warp(warp)
+    if not (elsewhere and holds_with_edges(IntensityView(pair, second.gain), second.warp, pattern)):
         return assessment
-    words = "without it another transform matches"
-    outcome = resting_on(pattern, words, options.model, solved=False)
+    reason = "without it another transform matches"
+    outcome = pattern_outcome(pattern, reason, options.model, solved=False)
     return assessment.with_doubt(outcome)
 
 
-def resting_on(pattern: FixedPattern, words: str, model: str, *, solved: bool = True) -> Outcome:
-    """The outcome of an answer that may rest on a fixed pattern; ``words`` say what else is so."""
+def pattern_outcome(
+    pattern: FixedPattern, reason: str, model: str, *, solved: bool = True
+) -> Outcome:
+    """The outcome of an answer that may rest on a fixed pattern; ``reason`` say what else is so."""
     kinds = ", ".join(record_of(pattern).kinds)
     objection = Objection(
         Status.SECOND_MOTION,
         f"the match may rest on a fixed pattern ({kinds} at the same pixels of both images), and "
-        f"{words}",
+        f"{reason}",
     )
     return messages.outcome([objection], model=model, solved=solved)
 
 
-def outvotes(view: PairView, warp: Matrix, pattern: FixedPattern) -> bool:
+def holds_with_edges(view: PairView, warp: Matrix, pattern: FixedPattern) -> bool:
     """Whether an answer without a fixed pattern holds with the constant areas' edges too.
 
     Blank paper that does not move is a constant area, and the letters on it are its edges: they
@@ -129,30 +133,32 @@ def outvotes(view: PairView, warp: Matrix, pattern: FixedPattern) -> bool:
     """
     if pattern.areas is None:
         return True
-    evidence = gathered(view, warp, parameters=0, tests=1)
-    return evidence is not None and evidence.following >= MAJORITY
+    evidence = gather_evidence(view, warp, parameters=0, tests=1)
+    return evidence is not None and evidence.inlier_fraction >= MAJORITY
 
 
-def stays(warp: Matrix, told: Displacements | None) -> bool:
+def is_static(warp: Matrix, displacements: Displacements | None) -> bool:
     """Whether tiles that found a match are found at their own raw pixel in the source.
 
     Args:
         warp: (3, 3), target pixel -> source pixel.
         told: where the tiles lie; None where nothing is known.
     """
-    return told is None or at_own_pixel(told.field, warp) > STAYING
+    return (
+        displacements is None or share_at_same_pixel(displacements.field, warp) > LEAST_STATIC_SHARE
+    )
 
 
-def _tells(clean: Similarity, first: Attempt, begin: Matrix) -> bool:
+def _has_texture(clean: Similarity, first: Attempt, initial_warp: Matrix) -> bool:
     """Whether a pair without its fixed pattern has texture that could tell anything."""
-    left = assessed(clean, first.start, first.descent, begin).outcome
+    left = assess_descent(clean, first.start, first.descent, initial_warp).outcome
     return left.status is not Status.SINGULAR
 
 
 def _refuted(clean: Similarity, first: Attempt) -> bool:
     """Whether what is left of a pair without a fixed pattern could tell, and does not follow."""
     view = clean.view(first.descent)
-    evidence = gathered(view, first.warp, parameters=first.model.size, tests=1)
-    if evidence is None or evidence.log10_false_alarms <= SOME_EVIDENCE:
+    evidence = gather_evidence(view, first.warp, parameters=first.model.size, tests=1)
+    if evidence is None or evidence.log10_false_alarms <= LOG10_NFA_DOUBTFUL:
         return False
-    return 2 * evidence.stationary < evidence.asked
+    return 2 * evidence.stationary < evidence.tested

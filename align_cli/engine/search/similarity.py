@@ -15,12 +15,12 @@ from align_cli.engine.equations.pair import Pair
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.luma import Luma
-from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.periodicity import Period
 from align_cli.engine.numerics.losses import Loss
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import Options
 from align_cli.engine.records import Quality, Uncertainty
-from align_cli.engine.search.scoring import Score, Shown, standard_errors, tile_zncc
+from align_cli.engine.search.scoring import OverlapPlanes, Score, t_statistic, tile_zncc
 from align_cli.engine.solver.coarse_to_fine import Descent, Progress
 from align_cli.engine.starts.views import Planes
 from align_cli.engine.target.target import Target
@@ -64,7 +64,7 @@ class Task:
     threads: Threads
     progress: Progress | None = None
 
-    def among(self, part: Mask) -> Task | None:
+    def restricted_to(self, part: Mask) -> Task | None:
         """The same of a part of the target, (height, width) bool; None where it is too small."""
         image = self.pair.target.image
         valid = part if image.valid is None else part & image.valid
@@ -77,7 +77,7 @@ class Task:
         return replace(self, pair=pair, progress=None)
 
 
-def anything_agrees(pair: Pair, shown: Callable[[int], Shown]) -> bool:
+def tiles_correlate(pair: Pair, shown: Callable[[int], OverlapPlanes]) -> bool:
     """Whether two images agree in anything, or have too few tiles to tell.
 
     Before full size is solved it is asked on coarser levels: between pictures of different things
@@ -88,7 +88,7 @@ def anything_agrees(pair: Pair, shown: Callable[[int], Shown]) -> bool:
         shown: what both show on a level of the target.
     """
     held = [n for n in range(len(pair.levels)) if pair.target.pixels(n) <= MOST_PIXELS]
-    told = (standard_errors(tile_zncc(shown(n))) for n in held[:LEVELS])
+    told = (t_statistic(tile_zncc(shown(n))) for n in held[:LEVELS])
     known = [each for each in told if each is not None]
     return not known or max(known) >= LEAST_T
 
@@ -126,7 +126,7 @@ class Similarity(Protocol):
         """Gives the orientation planes of source and target on a level; None where it has none."""
 
     @property
-    def repeat(self) -> Repeat | None:
+    def period(self) -> Period | None:
         """How the target repeats itself."""
 
     def score(self, warp: Matrix) -> Score:
@@ -150,8 +150,8 @@ class Similarity(Protocol):
     def with_model(self, model: MotionModel) -> Similarity:
         """The same for another motion model."""
 
-    def of(self, pair: Pair) -> Similarity:
+    def with_pair(self, pair: Pair) -> Similarity:
         """The same of another pair."""
 
-    def among(self, part: Mask) -> Similarity | None:
+    def restricted_to(self, part: Mask) -> Similarity | None:
         """The same of a part of the target, (height, width) bool; None where it is too small."""

@@ -10,7 +10,7 @@ from align_cli.engine.arrays import Matrix
 from align_cli.engine.equations.state import Place
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size
-from align_cli.engine.images.pyramid import FullSize
+from align_cli.engine.images.pyramid import LazyFullSize
 from align_cli.engine.options import Options
 from align_cli.engine.records import LevelRecord, Status
 from align_cli.engine.solver.gauss_newton import Solved
@@ -78,7 +78,7 @@ def levels_used(
     count = used if options.levels is None else min(used, options.levels)
     known = [level for level in range(count) if target.known(level)]
     if finest is not None:
-        known = [level for level in known if not isinstance(target.levels[level], FullSize)]
+        known = [level for level in known if not isinstance(target.levels[level], LazyFullSize)]
     else:
         width, height = (min(both) for both in zip(target.size, source_size, strict=True))
         finest = options.finest_level((width, height), range(count))

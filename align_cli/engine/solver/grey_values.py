@@ -13,8 +13,8 @@ from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import Size, at_level
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.luma import Luma
-from align_cli.engine.images.pyramid import FullSize, Level
-from align_cli.engine.images.subdivided_level import FinelySampled
+from align_cli.engine.images.pyramid import LazyFullSize, Level
+from align_cli.engine.images.supersampled import SupersampledLevel
 from align_cli.engine.numerics.losses import Loss
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.solver.gauss_newton import LevelResult, LevelSettings, Solved
@@ -60,7 +60,7 @@ class GreyValues:
     ) -> None:
         self.level, self.size = level, size
         # A large source is smoothed where it is looked at, and points look everywhere.
-        everywhere = not isinstance(source, FullSize) or rows is None
+        everywhere = not isinstance(source, LazyFullSize) or rows is None
         self._points = points if everywhere else None
         self._at_points = None if self._points is None else PointSource(source)
         self._rows, self._source, self._below = rows, source, below
@@ -107,5 +107,5 @@ class GreyValues:
         return (Solved(self._rows, self._sampled, settings, result, self.level),)
 
     @cached_property
-    def _sampled(self) -> FinelySampled:
-        return FinelySampled(self._source, self._below)
+    def _sampled(self) -> SupersampledLevel:
+        return SupersampledLevel(self._source, self._below)

@@ -16,11 +16,10 @@ from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.equations.illumination import Light
 from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import Size, at_level
-from align_cli.engine.images.common import common
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.noise import noise_energy, noise_level
-from align_cli.engine.images.orientation_periodicity import repeat_of_edges
-from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.orientation_periodicity import orientation_period
+from align_cli.engine.images.periodicity import Period
 from align_cli.engine.images.pyramid import REACH, Level
 from align_cli.engine.images.structure_tensor import (
     Tensors,
@@ -30,7 +29,8 @@ from align_cli.engine.images.structure_tensor import (
     tensor_pyramid,
     tensors,
 )
-from align_cli.engine.images.subdivided_level import FinelySampled
+from align_cli.engine.images.supersampled import SupersampledLevel
+from align_cli.engine.images.valid_overlap import valid_overlap
 from align_cli.engine.numerics.blas import inner
 from align_cli.engine.sampling.bilinear import resample
 from align_cli.engine.solver.gauss_newton import SMALLEST_OVERLAP
@@ -109,16 +109,16 @@ class View:
         return tensor_pyramid(self.levels, self.noise_energies)
 
     @cached_property
-    def repeat(self) -> Repeat | None:
+    def period(self) -> Period | None:
         """The shift under which its edges look like themselves; None for none."""
         level = min(REPEAT_LEVEL, len(self.levels) - 1)
-        return repeat_of_edges(self.still(level, exact=False).planes, level)
+        return orientation_period(self.still(level, exact=False).planes, level)
 
     def fine(self, level: int) -> Level:
         """A level, sampled more exactly than linearly."""
         if level not in self._fine:
             below = self.levels[level - 1] if level else self.luma
-            self._fine[level] = FinelySampled(self.levels[level], below)
+            self._fine[level] = SupersampledLevel(self.levels[level], below)
         return self._fine[level]
 
     def smoothed(self, level: int) -> Image:
@@ -195,7 +195,7 @@ def compared(source: View, target: View, level: int, warp: Matrix, *, exact: boo
     """
     there, size = at_level(warp, level), target.levels[level].size
     moving = source.levels[level]
-    inside = common(moving, target.levels[level], there, margin=float(REACH))
+    inside = valid_overlap(moving, target.levels[level], there, margin=float(REACH))
     share = float(np.count_nonzero(inside)) / min(_pixels(moving), _pixels(target.levels[level]))
     valid = None if inside.all() else inside
     turn = _jacobian(there, size)

@@ -20,9 +20,9 @@ from align_cli.engine.equations.dense import RowEquations, residual_planes
 from align_cli.engine.equations.normal_equations import least_scale
 from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import inverse
-from align_cli.engine.images.inpainting import filled
+from align_cli.engine.images.inpainting import inpainted
 from align_cli.engine.images.luma import LARGEST_SIDE, Luma
-from align_cli.engine.images.pyramid import PRESMOOTHING, FineLevel, Level, within_reach
+from align_cli.engine.images.pyramid import PRESMOOTHING, Level, SplineLevel, eroded_by_reach
 from align_cli.engine.numerics.losses import Loss, scale_of
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.sampling.bilinear import overlap_mask
@@ -97,9 +97,9 @@ def polish(
     """
     if 2 * max(source.size) > LARGEST_SIDE:
         return None  # cv2 could not sample the grid that is twice as fine
-    whole_source = filled(source.plane, source.valid)
-    spline = FineLevel(coefficients(enlarged(whole_source, SHARP)), within_reach(source.valid))
-    level = Level(filled(target.plane, target.valid), target.valid)
+    whole_source = inpainted(source.plane, source.valid)
+    spline = SplineLevel(coefficients(enlarged(whole_source, SHARP)), eroded_by_reach(source.valid))
+    level = Level(inpainted(target.plane, target.valid), target.valid)
     planes = planes_of(
         level,
         central_differences(_smoothed(level.image, PRESMOOTHING)),

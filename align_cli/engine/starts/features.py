@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Points
 from align_cli.engine.geometry.coordinates import map_points
-from align_cli.engine.starts.motions import FEWEST, motions
-from align_cli.engine.starts.pictures import Picture, picture
+from align_cli.engine.starts.feature_images import FeatureImage, reduced_image
+from align_cli.engine.starts.motions import FEWEST_POINTS, motions
 from align_cli.engine.starts.views import Views
 
 PIXELS: Final = 1 << 17
@@ -39,16 +39,16 @@ class Features:
 
 def guesses(views: Views) -> Iterator[Matrix]:
     """Motions behind the matches; warps, target -> source, at full size."""
-    source, target = (picture(each, PIXELS) for each in (views.source, views.target))
-    here, there = matched(*(features(each, MOST_FEATURES) for each in (target, source)))
+    source, target = (reduced_image(each, PIXELS) for each in (views.source, views.target))
+    here, there = ratio_test_matches(*(features(each, MOST_FEATURES) for each in (target, source)))
     pixel = float(source.to_full[0, 0])
     yield from motions(views.model, here, there, views.target[0].size, pixel)
 
 
-def matched(here: Features, there: Features) -> tuple[Points, Points]:
+def ratio_test_matches(here: Features, there: Features) -> tuple[Points, Points]:
     """(n, 2) places of two images that look more alike than any other in the second does."""
     nothing = np.empty((0, 2))
-    if min(len(here.places), len(there.places)) < FEWEST:
+    if min(len(here.places), len(there.places)) < FEWEST_POINTS:
         return nothing, nothing
     nearest, distance, second = nearest_two(here.descriptors, there.descriptors)
     good = distance < RATIO**2 * second
@@ -73,15 +73,15 @@ def nearest_two(
     return nearest, least + own, lacking.min(axis=1) + own
 
 
-def features(picture: Picture, most: int) -> Features:
+def features(feature_image: FeatureImage, most: int) -> Features:
     """SIFT features of what is known of an image: so many, those of the highest contrast.
 
     No contrast is too low by itself: of faint texture, the vessels of a retina, a fixed threshold
     leaves a handful of points or none.
     """
     sift = cv2.SIFT.create(most, contrastThreshold=0.0)
-    points, descriptors = sift.detectAndCompute(picture.image, picture.known)
+    points, descriptors = sift.detectAndCompute(feature_image.image, feature_image.known)
     if not points:
         return Features(np.empty((0, 2)), np.empty((0, 128), np.float32))
     places = np.array([point.pt for point in points], np.float64)
-    return Features(map_points(picture.to_full, places), np.asarray(descriptors, np.float32))
+    return Features(map_points(feature_image.to_full, places), np.asarray(descriptors, np.float32))

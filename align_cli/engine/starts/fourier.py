@@ -28,7 +28,7 @@ LEAST_RADIUS: Final = 1.0 / 24.0
 """Of the smallest circle of the spectrum that is looked at, over that of the largest."""
 
 LARGEST_SCALE: Final = 3.0
-TURNS: Final = 3
+ROTATIONS: Final = 3
 """Rotations and scales that are tried, twice each."""
 
 SHIFTS: Final = 2
@@ -37,12 +37,12 @@ MOST_GUESSES: Final = 4
 MOST_PIXELS: Final = 1 << 15
 """Of the level that is looked at."""
 
-MOST_TURNED: Final = 1 << 20
+MOST_CANVAS_PIXELS: Final = 1 << 20
 """Pixels of the canvas that holds the turned source, and of the spectra: of a strip both would be
 as high as it is wide."""
 
 
-def turns(source: Plane, target: Plane, count: int) -> list[tuple[float, float]]:
+def rotations_and_scales(source: Plane, target: Plane, count: int) -> list[tuple[float, float]]:
     """The likeliest (angle, scale), target -> source, radians in [0, pi)."""
     side = cv2.getOptimalDFTSize(max(*source.shape, *target.shape))
     step = -np.log(LEAST_RADIUS) / RADII
@@ -76,18 +76,18 @@ def guesses(views: Views) -> Iterator[Matrix]:
     """Similarities, or rigid motions, the likeliest first; warps, target -> source, full size."""
     if views.model.size < MODELS["rigid"].size:
         return
-    reduced = views.faded(MOST_PIXELS)
+    reduced = views.tapered(MOST_PIXELS)
     if reduced is None:
         return
     level, s, t = reduced
-    if max(*s.shape, *t.shape) ** 2 > MOST_TURNED:
+    if max(*s.shape, *t.shape) ** 2 > MOST_CANVAS_PIXELS:
         return
     source = views.source[level]
     found: list[tuple[float, Matrix]] = []
-    for angle, scale in turns(s, t, TURNS):
+    for angle, scale in rotations_and_scales(s, t, ROTATIONS):
         factor = scale if views.model.size >= MODELS["similarity"].size else 1.0
         side = int(np.ceil(np.hypot(*source.size) / factor))
-        if side * side > MOST_TURNED:
+        if side * side > MOST_CANVAS_PIXELS:
             continue
         for turned in (angle, angle + np.pi):
             warp = between_centres(turned, factor, source.size, (side, side))

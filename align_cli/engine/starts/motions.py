@@ -16,7 +16,7 @@ from align_cli.engine.geometry.models import MotionModel
 NOISE_PX: Final = 1.0
 """MAGSAC's upper limit of the noise, in pixels of the level."""
 
-FEWEST: Final = 8
+FEWEST_POINTS: Final = 8
 """Points that a motion must explain: any four agree with some homography."""
 
 MOTIONS: Final = 2
@@ -36,10 +36,10 @@ def motions(
         pixel: of the level on which the points of the source were found, in their coordinates.
     """
     for _ in range(MOTIONS):
-        if len(here) < FEWEST:
+        if len(here) < FEWEST_POINTS:
             return
         found, inliers = _homography(here, there, NOISE_PX * pixel)
-        if found is None or inliers.sum() < FEWEST:
+        if found is None or inliers.sum() < FEWEST_POINTS:
             return
         warp = found
         if not model.projective:

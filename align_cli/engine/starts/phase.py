@@ -19,13 +19,13 @@ from align_cli.engine.arrays import Mask, Plane
 TINY: Final = float(np.finfo(np.float32).tiny)
 """What is added where nothing may be known at all, so that nothing is divided by nothing."""
 
-FADE: Final = 0.1
+TAPER: Final = 0.1
 """Share of a side over which an image fades out: a cut would be the brightest line of all."""
 
 NEIGHBOURHOOD: Final = 0.125
 """Standard deviation of the neighbourhood whose mean is taken off, over the shorter side."""
 
-PASS: Final = 0.2
+LOW_PASS: Final = 0.2
 """Standard deviation, in cycles a pixel, of the Gaussian that the whitened spectrum is multiplied
 by: the highest frequencies of a smoothed image hold noise alone."""
 
@@ -33,19 +33,19 @@ PEAK_PX: Final = 3
 """Two peaks are further apart than this."""
 
 
-def faded(image: Plane, valid: Mask | None) -> Plane:
+def tapered(image: Plane, valid: Mask | None) -> Plane:
     """The details of an image, fading out towards its border; 0 where it is not valid."""
     height, width = image.shape
     known = np.ones((height, width), np.float32) if valid is None else valid.astype(np.float32)
     sigma = max(NEIGHBOURHOOD * min(image.shape), 1.0)
     share = cv2.GaussianBlur(known, (0, 0), sigma) + np.finfo(np.float32).tiny
     mean = cv2.GaussianBlur(image * known, (0, 0), sigma) / share
-    return np.asarray((image - mean) * known * np.outer(_fade(height), _fade(width)), np.float32)
+    return np.asarray((image - mean) * known * np.outer(_taper(height), _taper(width)), np.float32)
 
 
-def _fade(side: int) -> NDArray[np.float32]:
+def _taper(side: int) -> NDArray[np.float32]:
     distance = np.minimum(np.arange(side), np.arange(side)[::-1]) + 1.0
-    rise = np.clip(distance / max(FADE * side, 1.0), 0.0, 1.0)
+    rise = np.clip(distance / max(TAPER * side, 1.0), 0.0, 1.0)
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * rise), np.float32)
 
 
@@ -71,7 +71,7 @@ def correlation(source: Plane, target: Plane, *, around: bool = False) -> NDArra
     spectrum = np.fft.rfft2(source, size) * np.conj(np.fft.rfft2(target, size))
     spectrum /= np.abs(spectrum) + TINY
     y, x = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])
-    spectrum *= np.exp(-(x * x + y * y) / (2.0 * PASS**2))
+    spectrum *= np.exp(-(x * x + y * y) / (2.0 * LOW_PASS**2))
     surface = np.fft.irfft2(spectrum, size)
     return np.asarray(surface / max(float(surface.std()), TINY), np.float32)
 

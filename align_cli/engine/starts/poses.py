@@ -26,7 +26,7 @@ from align_cli.engine.starts.views import Views
 MOST_PIXELS: Final = 1 << 13
 """Of the level that is looked at."""
 
-MOST_TURNED: Final = 1 << 18
+MOST_CANVAS_PIXELS: Final = 1 << 18
 """Pixels of the canvas on which the turned source is laid over the target: a strip of 900x9 would
 need 2 million, 300 times."""
 
@@ -45,7 +45,7 @@ LEAST_ENERGY: Final = 0.01
 """Over an overlap each image has at least this share of its largest energy. Without, a strip of
 texture on black is laid on the black."""
 
-MOST: Final = 0.999
+LARGEST_ZNCC: Final = 0.999
 """A larger coefficient counts as this: rounding."""
 
 PEAKS: Final = 2
@@ -76,14 +76,14 @@ def guesses(views: Views) -> Iterator[Matrix]:
     side = math.ceil(math.hypot(*of_source.shape))
     reach = math.ceil(side / min(_scales(views)))
     shape = tuple(cv2.getOptimalDFTSize(reach + extent) for extent in of_target.shape)
-    if math.prod(shape) > MOST_TURNED:
+    if math.prod(shape) > MOST_CANVAS_PIXELS:
         return
     there = _spectra(target, of_target, (shape[0], shape[1]))
     found: list[tuple[float, Matrix]] = []
     for scale in _scales(views):
         for angle in _angles(views):
             warp, canvas = _about_centre(angle, scale, of_source.shape)
-            moved, known = _turned(source, of_source, warp, canvas, angle)
+            moved, known = _rotated(source, of_source, warp, canvas, angle)
             least = LEAST_OVERLAP * min(np.count_nonzero(known), np.count_nonzero(of_target))
             surface = _significance(_spectra(moved, known, (shape[0], shape[1])), there, least)
             for height, x, y in peaks(surface, PEAKS):
@@ -127,7 +127,7 @@ def _about_centre(
     return between_centres(angle, scale, (width, height), size), size
 
 
-def _turned(
+def _rotated(
     planes: _Complex, known: Mask, warp: Matrix, size: tuple[int, int], angle: float
 ) -> tuple[_Complex, Mask]:
     """An image's orientations on a canvas, under a similarity that turns by an angle."""
@@ -179,5 +179,5 @@ def _significance(source: _Spectra, target: _Spectra, least: float) -> NDArray[n
         for each in (of_source, of_target)
     ]
     rho = sums(source.planes, target.planes).real / np.sqrt(energies[0] * energies[1])
-    z = np.arctanh(np.clip(rho, -MOST, MOST)) * np.sqrt(np.maximum(pixels, 0.0))
+    z = np.arctanh(np.clip(rho, -LARGEST_ZNCC, LARGEST_ZNCC)) * np.sqrt(np.maximum(pixels, 0.0))
     return np.where(pixels < least, np.float32(0.0), z).astype(np.float32)

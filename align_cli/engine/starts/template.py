@@ -19,7 +19,7 @@ from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.geometry.coordinates import at_level, inverse
 from align_cli.engine.geometry.models import MODELS, between_centres
 from align_cli.engine.images.pyramid import Level
-from align_cli.engine.starts.overlap import levelled
+from align_cli.engine.starts.masked_ncc import contrast_normalised
 from align_cli.engine.starts.phase import PEAK_PX, peaks
 from align_cli.engine.starts.views import Views
 
@@ -49,7 +49,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
     swapped = math.prod(source.size) > math.prod(target.size)
     small, large = (target, source) if swapped else (source, target)
     found: list[tuple[float, Matrix]] = []
-    image = levelled(large.image, large.valid)
+    image = contrast_normalised(large.image, large.valid)
     for angle, scale in _poses(views):
         found += _places(small, image, math.radians(angle), scale)
     found.sort(key=lambda each: -each[0])
@@ -90,7 +90,7 @@ def _places(small: Level, image: Plane, angle: float, scale: float) -> list[tupl
     known = np.ones(small.image.shape, np.float32)
     if small.valid is not None:
         known = small.valid.astype(np.float32)
-    plane: Plane = levelled(small.image, small.valid)
+    plane: Plane = contrast_normalised(small.image, small.valid)
     if scale > 1.0:
         plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), 0.5 * scale), np.float32)
     template = cv2.warpAffine(plane, to_small[:2], size, flags=flags)

@@ -15,11 +15,11 @@ import cv2
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.displacements.coarser import matches_of
+from align_cli.engine.displacements.coarser_matches import matches_of
 from align_cli.engine.displacements.field import DisplacementField
-from align_cli.engine.displacements.fit import squared_lengths, tukey_weight, with_scatter
+from align_cli.engine.displacements.fit import add_scatter, squared_lengths, tukey_weight
 from align_cli.engine.displacements.motions import motions
-from align_cli.engine.displacements.remainder import fitted_transform
+from align_cli.engine.displacements.residual_field import fitted_transform
 from align_cli.engine.displacements.tiles import nearest
 from align_cli.engine.displacements.windows import REACH
 from align_cli.engine.geometry.coordinates import Size, plausible, unit
@@ -32,7 +32,7 @@ GRID: Final = 64
 """Places along each side of the target that belong to the nearest tile."""
 
 
-class Shared(NamedTuple):
+class SharedMotion(NamedTuple):
     """A motion that tiles share.
 
     Attributes:
@@ -46,7 +46,7 @@ class Shared(NamedTuple):
 
 def guesses(
     field: DisplacementField, warp: Matrix, model: MotionModel, size: Size
-) -> Iterator[Shared]:
+) -> Iterator[SharedMotion]:
     """Motions that more tiles share than follow an answer, that of the most first.
 
     Args:
@@ -62,7 +62,7 @@ def guesses(
         reverse=True,
     )
     for group in groups[:MOTIONS]:
-        variance = with_scatter(matches.covariance, group.fit.scatter_px)
+        variance = add_scatter(matches.covariance, group.fit.scatter_px)
         follow = tukey_weight(squared_lengths(matches.displacement, variance)) > 0.0
         count = np.count_nonzero(group.tiles)
         if 2 * count < model.size or count <= np.count_nonzero(follow):
@@ -73,4 +73,4 @@ def guesses(
             places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
             of_group = group.tiles[nearest(places, matches.position)].reshape(GRID, GRID)
             part = cv2.resize(of_group.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
-            yield Shared(unit(moved), np.asarray(part, np.bool_))
+            yield SharedMotion(unit(moved), np.asarray(part, np.bool_))

@@ -18,16 +18,16 @@ import numpy as np
 from align_cli.engine.arrays import Matrix, Points
 from align_cli.engine.geometry.coordinates import Size, inverse, map_points
 from align_cli.engine.geometry.models import MODELS
+from align_cli.engine.starts.feature_images import FeatureImage, reduced_image
 from align_cli.engine.starts.features import RATIO, features, nearest_two
-from align_cli.engine.starts.motions import FEWEST, motions
-from align_cli.engine.starts.pictures import Picture, picture
+from align_cli.engine.starts.motions import FEWEST_POINTS, motions
 from align_cli.engine.starts.views import Views
 
 PIXELS: Final = 3 << 13
 """Of an image as it is looked at. Measured on 72 photographs tilted by 60 to 70 degrees: guesses
 within 5 px of 71 of them, on two thirds of the pixels of 67."""
 
-MOST_TURNED: Final = 1 << 19
+MOST_CANVAS_PIXELS: Final = 1 << 19
 """Pixels of the canvas that holds a turned image, at most: that of a strip would be as high as it
 is wide."""
 
@@ -35,7 +35,7 @@ TILT: Final = 2.5
 """What is shortened, by so much: what remains is a tilt of 2 or less from 1.25 to 5. Measured on
 the same: 2 and 3.5 find 69 on two thirds of the pixels, in half as much time again."""
 
-TURN: Final = 72.0
+DIRECTION_STEP: Final = 72.0
 """Degrees between two directions, for a tilt of 1: Morel and Yu's."""
 
 SMOOTHING: Final = 0.8
@@ -49,8 +49,8 @@ def guesses(views: Views) -> Iterator[Matrix]:
     """Motions behind the matches of tilted views; warps, target -> source, at full size."""
     if views.model.size < MODELS["affine"].size:
         return
-    source, target = (picture(each, PIXELS) for each in (views.source, views.target))
-    if any(np.square(each.image.shape).sum() > MOST_TURNED for each in (source, target)):
+    source, target = (reduced_image(each, PIXELS) for each in (views.source, views.target))
+    if any(np.square(each.image.shape).sum() > MOST_CANVAS_PIXELS for each in (source, target)):
         return
     here, there = _matches(target, source)
     back, forth = _matches(source, target)
@@ -59,15 +59,15 @@ def guesses(views: Views) -> Iterator[Matrix]:
     yield from motions(views.model, here, there, views.target[0].size, pixel)
 
 
-def _matches(one: Picture, other: Picture) -> tuple[Points, Points]:
+def _matches(one: FeatureImage, other: FeatureImage) -> tuple[Points, Points]:
     """(n, 2) places at full size that look alike in one image and in another's tilted views."""
     own = features(one, MOST_FEATURES)
     views = [
         features(_view(other, TILT, angle), MOST_FEATURES)
-        for angle in np.arange(0.0, 180.0, TURN / TILT).tolist()
+        for angle in np.arange(0.0, 180.0, DIRECTION_STEP / TILT).tolist()
     ]
     places = np.concatenate([each.places for each in views])
-    if min(len(own.places), len(places)) < FEWEST:
+    if min(len(own.places), len(places)) < FEWEST_POINTS:
         return np.empty((0, 2)), np.empty((0, 2))
     descriptors = np.concatenate([each.descriptors for each in views])
     nearest, distance, second = nearest_two(descriptors, own.descriptors)
@@ -77,9 +77,9 @@ def _matches(one: Picture, other: Picture) -> tuple[Points, Points]:
     return own.places[of_own], places[best_first[first]]
 
 
-def _view(picture: Picture, tilt: float, degrees: float) -> Picture:
+def _view(feature_image: FeatureImage, tilt: float, degrees: float) -> FeatureImage:
     """A picture shortened along a direction."""
-    height, width = picture.image.shape
+    height, width = feature_image.image.shape
     angle = math.radians(degrees)
     c, s = math.cos(angle), math.sin(angle)
     turn = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
@@ -87,13 +87,15 @@ def _view(picture: Picture, tilt: float, degrees: float) -> Picture:
     turn[:2, 2] = -corners.min(axis=0)
     sides = np.ceil(np.ptp(corners, axis=0)).astype(int)
     size: Size = int(sides[0]), int(sides[1])
-    turned = cv2.warpAffine(picture.image, turn[:2], size, borderMode=cv2.BORDER_REPLICATE)
+    turned = cv2.warpAffine(feature_image.image, turn[:2], size, borderMode=cv2.BORDER_REPLICATE)
     smooth = cv2.GaussianBlur(
         turned, (0, 0), sigmaX=SMOOTHING * math.sqrt(tilt**2 - 1.0), sigmaY=0.01
     )
     shorten = np.diag([1.0 / tilt, 1.0, 1.0])
     small: Size = max(round(size[0] / tilt), 1), size[1]
     view = cv2.warpAffine(smooth, shorten[:2], small, borderMode=cv2.BORDER_REPLICATE)
-    known = cv2.warpAffine(picture.known, (shorten @ turn)[:2], small, flags=cv2.INTER_NEAREST)
-    back = picture.to_full @ inverse(shorten @ turn)
-    return Picture(np.asarray(view, np.uint8), np.asarray(known, np.uint8), back)
+    known = cv2.warpAffine(
+        feature_image.known, (shorten @ turn)[:2], small, flags=cv2.INTER_NEAREST
+    )
+    back = feature_image.to_full @ inverse(shorten @ turn)
+    return FeatureImage(np.asarray(view, np.uint8), np.asarray(known, np.uint8), back)

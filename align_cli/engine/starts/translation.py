@@ -9,7 +9,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.geometry.coordinates import at_level
-from align_cli.engine.starts.overlap import agreement
+from align_cli.engine.starts.masked_ncc import masked_ncc
 from align_cli.engine.starts.phase import correlation, peaks
 from align_cli.engine.starts.views import Views
 
@@ -24,12 +24,12 @@ sharper one; where little overlaps, it finds one shift less in ten."""
 
 def guesses(views: Views) -> Iterator[Matrix]:
     """Shifts of the target, the likeliest first; warps, target -> source, at full size."""
-    reduced = views.faded(MOST_PIXELS)
+    reduced = views.tapered(MOST_PIXELS)
     if reduced is None:
         return
     level, s, t = reduced
     source, target = views.source[level], views.target[level]
-    for surface in (agreement(source, target), correlation(s, t)):
+    for surface in (masked_ncc(source, target), correlation(s, t)):
         for _, x, y in peaks(surface, PEAKS):
             warp = np.eye(3)
             warp[:2, 2] = x, y

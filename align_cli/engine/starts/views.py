@@ -10,9 +10,9 @@ from typing import Final
 from align_cli.engine.arrays import Plane
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.pyramid import Level
-from align_cli.engine.starts.phase import faded
+from align_cli.engine.starts.phase import tapered
 
-TOO_MANY: Final = 8
+MOST_EXCESS: Final = 8
 """A large source and a tiny target have few levels in common, all of them large."""
 
 
@@ -35,16 +35,16 @@ class Views:
     def reduced(self, most_pixels: int) -> int | None:
         """The finest level on which neither image has more pixels.
 
-        The coarsest, if all have; None if even that has ``TOO_MANY`` times as many.
+        The coarsest, if all have; None if even that has ``MOST_EXCESS`` times as many.
         """
         for level in range(min(len(self.source), len(self.target))):
             sizes = self.source[level].size, self.target[level].size
             pixels = max(math.prod(size) for size in sizes)
             if pixels <= most_pixels:
                 return level
-        return level if pixels <= TOO_MANY * most_pixels else None
+        return level if pixels <= MOST_EXCESS * most_pixels else None
 
-    def faded(self, most_pixels: int) -> tuple[int, Plane, Plane] | None:
+    def tapered(self, most_pixels: int) -> tuple[int, Plane, Plane] | None:
         """The level of ``reduced``, and source and target there, fading out towards their borders.
 
         None where there is no such level, or so little takes part that it shows nothing of it.
@@ -52,5 +52,7 @@ class Views:
         level = self.reduced(most_pixels)
         if level is None:
             return None
-        s, t = (faded(each[level].image, each[level].valid) for each in (self.source, self.target))
+        s, t = (
+            tapered(each[level].image, each[level].valid) for each in (self.source, self.target)
+        )
         return (level, s, t) if s.any() and t.any() else None

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask
 from align_cli.engine.geometry.coordinates import Size, normalisation
-from align_cli.engine.images.pyramid import Level, within_reach
+from align_cli.engine.images.pyramid import Level, eroded_by_reach
 from align_cli.engine.target.planes import BORDER, TEXTURE_SHARE, TargetPlanes, has_interior
 from align_cli.native.points import (
     ENERGY,
     FACTOR,
     OFFSET,
-    Elected,
+    SelectedPoints,
     X,
-    elect,
+    select_points,
 )
 
 MOST_POINTS: Final = 1 << 11
@@ -61,7 +61,7 @@ class TargetPoints:
     """
 
     size: Size
-    chosen: Elected
+    chosen: SelectedPoints
     ranked: NDArray[np.intp]
     bent: bool
     noise: float
@@ -110,7 +110,7 @@ def target_points(
     if not has_interior(level.size):
         return None
     width, height = level.size
-    valid = within_reach(level.valid)
+    valid = eroded_by_reach(level.valid)
     if valid is not None:
         valid = valid[BORDER : height - BORDER, BORDER : width - BORDER]
     return _elected(level, np.arange(BORDER, height - BORDER), valid, most, bent, noise)
@@ -148,15 +148,15 @@ def _elected(
     width = level.size[0] - 2 * BORDER
     side = max(1, round(math.sqrt(_pixels((rows.size, width), valid) / most)))
     cell = min(side, CANDIDATES)
-    apart = max(1, round(side / cell))
+    step = max(1, round(side / cell))
     (x_scale, _, x_offset), (_, y_scale, y_offset), _ = normalisation(level.size).tolist()
-    chosen = elect(
+    chosen = select_points(
         level.image,
-        None if valid is None else valid[::apart, ::apart],
-        rows[::apart],
+        None if valid is None else valid[::step, ::step],
+        rows[::step],
         left=BORDER,
-        across=-(-width // apart),
-        apart=apart,
+        across=-(-width // step),
+        step=step,
         cell=cell,
         normalisation=(x_scale, x_offset, y_scale, y_offset),
     )

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.geometry.coordinates import Size, normalisation
-from align_cli.engine.images.pyramid import REACH, FullSize, Level, within_reach
+from align_cli.engine.images.pyramid import REACH, LazyFullSize, Level, eroded_by_reach
 from align_cli.engine.numerics.blas import inner
 from align_cli.engine.numerics.row_bands import Bands
 from align_cli.engine.sampling.gradients import inner_differences
@@ -185,7 +185,7 @@ class PlanesOnDemand(TargetPlanes):
     @property
     def held(self) -> bool:
         """Whether the level's pixels are there."""
-        return not isinstance(self.level, FullSize)
+        return not isinstance(self.level, LazyFullSize)
 
     def sample(self) -> list[TargetRows]:
         """Evenly spaced runs of rows that stand for all of them; of a level that is held, all."""
@@ -252,7 +252,7 @@ def target_planes(
     reach = BORDER
     if not has_interior(level.size):
         return None
-    valid = within_reach(level.valid)
+    valid = eroded_by_reach(level.valid)
     if valid is not None and not valid[_interior(level, reach)].any():
         return None
     width, height = (side - 2 * reach for side in level.size)

@@ -15,7 +15,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix, Vector
 from align_cli.engine.geometry.coordinates import Size
-from align_cli.engine.images.noise import left_on, noise_energy
+from align_cli.engine.images.noise import noise_energy, noise_gain
 from align_cli.engine.images.pyramid import Level
 from align_cli.engine.numerics.row_bands import Bands
 from align_cli.engine.sampling.bilinear import row_intervals
@@ -53,7 +53,7 @@ def all_rows(levels: Sequence[Level], level: int, noise: float) -> TargetPlanes 
         level: which of them.
         noise: standard deviation of the noise of the image.
     """
-    planes = target_planes(levels[level], noise=noise * left_on(level))
+    planes = target_planes(levels[level], noise=noise * noise_gain(level))
     return _believed(planes, level, noise)
 
 
@@ -79,7 +79,7 @@ def enough_rows(
         above = row_energies(levels[level + 1])
         signal = level_energy(image, above)
         most = needed_pixels(level, signal, noise, certain_px)
-        planes = target_planes(image, most, noise=noise * left_on(level))
+        planes = target_planes(image, most, noise=noise * noise_gain(level))
         if planes is not None and (planes.bands.all_rows or even(planes.bands, above)):
             return _believed(planes, level, noise)
     return all_rows(levels, level, noise)

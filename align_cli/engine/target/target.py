@@ -10,9 +10,9 @@ from typing import Final
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.images.luma import LargeLuma, Luma
-from align_cli.engine.images.noise import left_on, noise_level
-from align_cli.engine.images.periodicity import Repeat, find_repeat
-from align_cli.engine.images.pyramid import FullSize, Level, level_count, pyramid
+from align_cli.engine.images.noise import noise_gain, noise_level
+from align_cli.engine.images.periodicity import Period, find_period
+from align_cli.engine.images.pyramid import LazyFullSize, Level, level_count, pyramid
 from align_cli.engine.options import PRESETS, Options
 from align_cli.engine.target.pixel_selection import (
     MOST_POINTS,
@@ -87,16 +87,16 @@ class Target:
 
     def points(self, level: int) -> TargetPoints | None:
         """The points of a level; None of a large image's full size, or where there are none."""
-        if isinstance(self.levels[level], FullSize):
+        if isinstance(self.levels[level], LazyFullSize):
             return None
         if level not in self._points:
             rows = self.rows(level) if level == self._last else None
             # Above a full size that has no points, none may be left to do.
-            finest = level == 1 and isinstance(self.levels[0], FullSize)
+            finest = level == 1 and isinstance(self.levels[0], LazyFullSize)
             most = FINEST_POINTS if finest else MOST_POINTS
             self._points[level] = (
                 target_points(
-                    self.levels[level], most, bent=finest, noise=self.noise * left_on(level)
+                    self.levels[level], most, bent=finest, noise=self.noise * noise_gain(level)
                 )
                 if rows is None
                 else points_of(rows, self.levels[level])
@@ -119,6 +119,6 @@ class Target:
         return self._all_rows[level]
 
     @cached_property
-    def repeat(self) -> Repeat | None:
+    def period(self) -> Period | None:
         """How it repeats itself, None where it does not."""
-        return find_repeat(self.levels, self.noise)
+        return find_period(self.levels, self.noise)

@@ -30,7 +30,7 @@ class Limit:
     """
 
     option: str
-    words: str
+    message: str
     measured: Callable[[Parameters, Quality], float]
     most: bool = True
 
@@ -91,17 +91,17 @@ def exceeded(options: Options, parameters: Parameters, quality: Quality) -> tupl
     Returns:
         One phrase each, with the measured value and the limit.
     """
-    broken = []
+    exceeded_limits = []
     for limit in LIMITS:
         most = getattr(options, limit.option)
         if most is not None:
             value = limit.measured(parameters, quality)
             if not limit.within(value, most):
-                broken.append(limit.words.format(_apart(value, most), most))
-    return tuple(broken)
+                exceeded_limits.append(limit.message.format(_distinguishable(value, most), most))
+    return tuple(exceeded_limits)
 
 
-def _apart(value: float, limit: float) -> str:
+def _distinguishable(value: float, limit: float) -> str:
     """A value in four digits, or as many as tell it from the limit that it exceeds."""
     texts = (f"{value:.{digits}g}" for digits in range(4, 18))
     return next((text for text in texts if float(text) != limit), str(value))

@@ -132,7 +132,7 @@ def outcome(
     return Outcome(first.status, sentence, reasons, doubtful=True)
 
 
-def with_nearest(
+def with_best_candidate(
     outcome: Outcome, places: int, terms: Mapping[str, float | tuple[float, float]], share: float
 ) -> Outcome:
     """The same outcome, with the word of where a search looked, and what came nearest.

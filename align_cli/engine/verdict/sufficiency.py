@@ -16,53 +16,62 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Points, Vector
-from align_cli.engine.displacements import coarser
-from align_cli.engine.displacements.coarser import by_texture, with_coarser
-from align_cli.engine.displacements.evidence import NEARLY_ALL, Evidence, LevelEvidence, near_enough
+from align_cli.engine.displacements import coarser_matches
+from align_cli.engine.displacements.coarser_matches import add_coarser_matches, weighted_by_texture
+from align_cli.engine.displacements.evidence import (
+    NEARLY_ALL,
+    Evidence,
+    LevelEvidence,
+    within_allowed,
+)
+from align_cli.engine.displacements.f_test import SIGNIFICANCE, log10_p_value, log10_p_value_of
 from align_cli.engine.displacements.fit import (
     Basis,
     Fit,
     Floats,
     Matches,
+    add_scatter,
     common_scatter,
-    explained,
-    inverted,
-    left_out,
-    of_model,
+    explained_squares,
+    inverses,
+    leave_one_out,
+    model_basis,
     polynomial,
     refit,
     tukey_loss,
     tukey_weight,
-    with_scatter,
 )
-from align_cli.engine.displacements.isotropy import blind_directions
-from align_cli.engine.displacements.nested import CHANCE, log10_chance, log10_chance_of
+from align_cli.engine.displacements.isotropy import undetermined_directions
 from align_cli.engine.displacements.records import SecondMotion
-from align_cli.engine.displacements.remainder import (
+from align_cli.engine.displacements.residual_field import (
     DEGREES,
-    NINE_IN_TEN,
-    Smooth,
+    TWO_SIDED_90,
+    SmoothField,
     explained_by_richer,
     fitted_transform,
     smooth_field,
-    smooth_remainder,
+    supported_smooth_field,
 )
-from align_cli.engine.displacements.second_motion import place_of, told, two_motions
+from align_cli.engine.displacements.second_motion import (
+    region_in_words,
+    second_motion_record,
+    two_motions,
+)
 from align_cli.engine.displacements.tiles import nearest
 from align_cli.engine.geometry.coordinates import Size, map_points
 from align_cli.engine.geometry.models import LARGEST, MODELS, MotionModel
 from align_cli.engine.geometry.polygons import overlap_polygon
 
-TOLD_PX: Final = 1.0
+REPORTED_PX: Final = 1.0
 """A remainder that is no larger is taken for none."""
 
-QUIET_PX: Final = 0.5
+SMALL_RESIDUAL_PX: Final = 0.5
 """Where nine of ten tiles lie within so much it is only asked, by one solve each, whether a field
 explains anything beyond chance, and by how much at most. Of 55 right pairs of few tiles and 16 out
 of focus it ends there in 65; of 128 lenses, curled pages, two planes and homographies solved as
 less in none."""
 
-CERTAIN: Final = 5.0
+CERTAIN_SIGMAS: Final = 5.0
 """The tiles agree on another transform of the answer's own model where, over the overlap, it lies
 away by so many standard errors of their fit (root mean square). Measured: answers that are right on
 12 real pairs 0.5 to 3.2, on cleaned ones less; four that are off by 2 to 7 px 9.1 to 14.9."""
@@ -74,7 +83,7 @@ GRID: Final = 64
 """Places along each side of the target at which what is left is looked at. Under a lens the border
 of the overlap is no line: of 16 lenses 16 are told within 15 %, with 32 places 14."""
 
-EVERY: Final = 8.618
+SUBSAMPLING: Final = 8.618
 """One place in so many, rounded down, is enough for least squares. Not a whole number: of rows of
 64 places every eighth would lie left of the middle by a twentieth of the width."""
 
@@ -83,7 +92,7 @@ ROUNDING_PX: Final = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
-class Remaining:
+class ResidualDisplacement:
     """What is left of the displacements after an answer.
 
     Attributes:
@@ -107,31 +116,31 @@ class Remaining:
     at_px: tuple[float, float]
     explained_by: str | None = None
     second: SecondMotion | None = None
-    following: float = 1.0
+    inlier_fraction: float = 1.0
     rival: float = 0.0
     matches: Matches | None = None
     fit: Fit | None = None
     drift: Vector | None = None
-    bent: bool = False
+    outside_model: bool = False
 
 
 NOWHERE: Final = (math.nan, math.nan)
 
-NOTHING: Final = Remaining(math.nan, NOWHERE)
+UNMEASURED: Final = ResidualDisplacement(math.nan, NOWHERE)
 
 
 def matches_of(evidence: Evidence) -> Matches:
     """The tiles that found a match."""
-    return coarser.matches_of(evidence.field, evidence.reach_px)
+    return coarser_matches.matches_of(evidence.field, evidence.reach_px)
 
 
-def remaining(
+def residual_displacement(
     model: MotionModel,
     evidence: Evidence,
     warp: Matrix,
     target_size: Size,
     source_size: Size,
-) -> Remaining:
+) -> ResidualDisplacement:
     """What is left after an answer of a model.
 
     Args:
@@ -143,27 +152,27 @@ def remaining(
     """
     matches = matches_of(evidence)
     if len(matches) < FEWEST_TILES:
-        return NOTHING
-    overlap = partial(places, warp, target_size, source_size)
-    if _quiet(evidence):
-        little = _little(model, matches, overlap, target_size)
-        if little is not None:
-            return little
+        return UNMEASURED
+    overlap = partial(overlap_points, warp, target_size, source_size)
+    if _nearly_all_small(evidence):
+        small = _small_residual(model, matches, overlap, target_size)
+        if small is not None:
+            return small
     within = overlap()
-    main = _main_motion(evidence, within, target_size, evidence.looked_at())
-    fixed = _fixed(model, evidence)
+    main = _main_motion(evidence, within, target_size, evidence.all_levels())
+    determined = _determined(model, evidence)
     if len(main.matches) < FEWEST_TILES or not len(main.within):
-        left = NOTHING
-    elif not fixed:
+        left = UNMEASURED
+    elif not determined:
         fit = fitted_transform(model, main.matches, target_size)[1]
-        left = Remaining(0.0, NOWHERE, matches=main.matches, fit=fit)
+        left = ResidualDisplacement(0.0, NOWHERE, matches=main.matches, fit=fit)
     else:
-        look = _Look(main.matches, main.within, warp, target_size, source_size)
-        left = look.left(model, fixed)
-    return replace(left, second=main.second, rival=main.rival, following=main.following)
+        analysis = _Analysis(main.matches, main.within, warp, target_size, source_size)
+        left = analysis.left(model, determined)
+    return replace(left, second=main.second, rival=main.rival, inlier_fraction=main.inlier_fraction)
 
 
-def places(warp: Matrix, target_size: Size, source_size: Size) -> Points:
+def overlap_points(warp: Matrix, target_size: Size, source_size: Size) -> Points:
     """(m, 2) places of the target that the source reaches: a grid, and the overlap's corners."""
     x, y = (np.linspace(0.0, side - 1.0, GRID) for side in target_size)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
@@ -177,16 +186,16 @@ def _inside(points: Points, size: Size) -> Mask:
     return np.asarray(((points >= -ROUNDING_PX) & (points <= last)).all(axis=1))
 
 
-def _quiet(evidence: Evidence) -> bool:
+def _nearly_all_small(evidence: Evidence) -> bool:
     """Whether nearly all tiles, with those that found no match, lie where they fit."""
     field = evidence.field
-    near = field.matched & (np.hypot(*field.displacement.T) < QUIET_PX)
+    near = field.matched & (np.hypot(*field.displacement.T) < SMALL_RESIDUAL_PX)
     return bool(np.count_nonzero(near) >= NEARLY_ALL * len(field))
 
 
-def _little(
+def _small_residual(
     model: MotionModel, matches: Matches, overlap: Callable[[], Points], size: Size
-) -> Remaining | None:
+) -> ResidualDisplacement | None:
     """What is left where neither the answer's model nor a cubic field moves much.
 
     None where one of them explains something beyond chance and may move a place of the overlap by
@@ -194,128 +203,140 @@ def _little(
     looking. All with the weights that the tiles have about the answer itself. ``overlap`` makes the
     places that are looked at, which most answers do not need.
     """
-    nothing = _spread(matches.displacement, matches.covariance)
-    bases = of_model(model), *(polynomial(degree) for degree in DEGREES)
-    left = [nothing.squares - each for each in explained(bases, matches.position, size, nothing)]
-    tiles = float(nothing.weight.sum())
+    baseline = _scatter_about(matches.displacement, matches.covariance)
+    bases = model_basis(model), *(polynomial(degree) for degree in DEGREES)
+    left = [
+        baseline.squares - each
+        for each in explained_squares(bases, matches.position, size, baseline)
+    ]
+    tiles = float(baseline.weight.sum())
 
     def needed(squares: float, simple: int, rich: int) -> bool:
         sizes = simple, bases[rich].size
-        return log10_chance_of((squares, left[rich]), sizes, tiles) < math.log10(CHANCE)
+        return log10_p_value_of((squares, left[rich]), sizes, tiles) < math.log10(SIGNIFICANCE)
 
     own, cubic, *higher = range(len(bases))
     if any(needed(left[cubic], bases[cubic].size, each) for each in higher):
         return None
-    bent = needed(left[own], model.size, cubic)
-    basis = bases[cubic if bent else own]
-    field = refit(basis.at(matches.position, size), matches.displacement, nothing)
-    if not bent and not needed(nothing.squares, 0, own):
-        return Remaining(0.0, NOWHERE, matches=matches, fit=field)
-    spread = _spread(field.residual, matches.covariance)
-    field = refit(basis.at(matches.position, size), matches.displacement, spread)
+    outside_model = needed(left[own], model.size, cubic)
+    basis = bases[cubic if outside_model else own]
+    field = refit(basis.design(matches.position, size), matches.displacement, baseline)
+    if not outside_model and not needed(baseline.squares, 0, own):
+        return ResidualDisplacement(0.0, NOWHERE, matches=matches, fit=field)
+    spread = _scatter_about(field.residual, matches.covariance)
+    field = refit(basis.design(matches.position, size), matches.displacement, spread)
     within = overlap()
-    moved = basis.of(field.parameters, within, size)
+    moved = basis.evaluate(field.parameters, within, size)
     length = np.hypot(*moved.T)
-    most = length + NINE_IN_TEN * np.sqrt(basis.variance(field, within, size))
-    if not len(within) or most.max() > TOLD_PX:
+    most = length + TWO_SIDED_90 * np.sqrt(basis.variance(field, within, size))
+    if not len(within) or most.max() > REPORTED_PX:
         return None
     drift = _drift(model, basis, field, moved, within, size)
     at = int(length.argmax())
     place = (float(within[at, 0]), float(within[at, 1]))
     about = replace(spread, residual=field.residual)
-    return Remaining(float(length[at]), place, matches=matches, fit=about, drift=drift, bent=bent)
+    return ResidualDisplacement(
+        float(length[at]),
+        place,
+        matches=matches,
+        fit=about,
+        drift=drift,
+        outside_model=outside_model,
+    )
 
 
-def _spread(residual: Points, covariance: Floats) -> Fit:
+def _scatter_about(residual: Points, covariance: Floats) -> Fit:
     """A fit of nothing: how tiles scatter about a field, and the weights that they have there."""
     scatter = common_scatter(residual, covariance)
-    precision = inverted(with_scatter(covariance, scatter))
+    precision = inverses(add_scatter(covariance, scatter))
     fit = Fit(np.zeros(0), np.zeros((0, 0)), residual, precision, np.ones(len(residual)), scatter)
     return replace(fit, weight=tukey_weight(fit.squared))
 
 
 @dataclass(frozen=True, eq=False)
-class _Main:
-    """The tiles of the main motion, and the places that show it; ``Remaining`` has the rest."""
+class _MainMotion:
+    """The tiles of the main motion, and the places that show it; ``ResidualDisplacement`` has the rest."""
 
     matches: Matches
     within: Points
-    following: float
+    inlier_fraction: float
     second: SecondMotion | None = None
     rival: float = 0.0
 
 
 def _main_motion(
     evidence: Evidence, within: Points, size: Size, levels: Sequence[LevelEvidence]
-) -> _Main:
+) -> _MainMotion:
     """The tiles of the main motion, what moves by itself, and the places without that.
 
     Tiles that found no match are asked on coarser levels first; then those of the finest level
     where two motions, or a smooth field, would have them.
     """
     field, reach = evidence.field, evidence.reach_px
-    matches = with_coarser(field, reach, levels)
+    matches = add_coarser_matches(field, reach, levels)
     basis, smooth = smooth_field(matches, size)
-    pair = None if _quiet_about(smooth, matches, evidence) else two_motions(matches, size)
+    pair = None if _nearly_all_smooth(smooth, matches, evidence) else two_motions(matches, size)
     if pair is None:
-        of_smooth = partial(basis.of, smooth.parameters, size=size)
-        matches = with_coarser(field, reach, levels, lambda points: [of_smooth(points)])
-        follow = int(np.count_nonzero(evidence.follows))
-        rival = evidence.away * len(evidence.field) / max(follow, 1)
-        following = _following(matches, evidence)
-        return _Main(matches, within, following, _away(evidence, size), rival)
-    matches = with_coarser(field, reach, levels, partial(pair.expected, size=size))
-    pair = pair.among(matches, size)
-    textured = by_texture(matches, evidence.coarse)
-    follows, area = pair.follows[1], textured.area
+        of_smooth = partial(basis.evaluate, smooth.parameters, size=size)
+        matches = add_coarser_matches(field, reach, levels, lambda points: [of_smooth(points)])
+        follow = int(np.count_nonzero(evidence.inlier))
+        rival = evidence.far_share * len(evidence.field) / max(follow, 1)
+        inlier_fraction = _inlier_fraction(matches, evidence)
+        return _MainMotion(
+            matches, within, inlier_fraction, _far_second_motion(evidence, size), rival
+        )
+    matches = add_coarser_matches(field, reach, levels, partial(pair.expected, size=size))
+    pair = pair.assigned_to(matches, size)
+    textured = weighted_by_texture(matches, evidence.coarse)
+    inlier, area = pair.inlier[1], textured.area
     # Asked on coarser levels too, no tile may follow it any more.
-    second = told(textured, size, pair) if follows.any() else None
-    rival = float(area[follows].sum() / max(area[pair.follows[0] & ~follows].sum(), 1.0))
-    shown = within[~follows[nearest(within, matches.position)]]
-    return _Main(matches[~follows], shown, _following(matches, evidence), second, rival)
+    second = second_motion_record(textured, size, pair) if inlier.any() else None
+    rival = float(area[inlier].sum() / max(area[pair.inlier[0] & ~inlier].sum(), 1.0))
+    shown = within[~inlier[nearest(within, matches.position)]]
+    return _MainMotion(matches[~inlier], shown, _inlier_fraction(matches, evidence), second, rival)
 
 
-def _following(matches: Matches, evidence: Evidence) -> float:
+def _inlier_fraction(matches: Matches, evidence: Evidence) -> float:
     """The share of the texture with a match that lies within what is allowed."""
-    near = near_enough(matches.displacement, matches.covariance, evidence.allowed_px)
-    away = evidence.away * len(evidence.field) * evidence.field.side**2
-    return float(matches.area[near].sum() / max(matches.area.sum() + away, 1.0))
+    near = within_allowed(matches.displacement, matches.covariance, evidence.allowed_px)
+    far_share = evidence.far_share * len(evidence.field) * evidence.field.side**2
+    return float(matches.area[near].sum() / max(matches.area.sum() + far_share, 1.0))
 
 
-def _quiet_about(smooth: Fit, matches: Matches, evidence: Evidence) -> bool:
+def _nearly_all_smooth(smooth: Fit, matches: Matches, evidence: Evidence) -> bool:
     """Whether nearly all tiles, with those that found no match, lie about a smooth field."""
-    near = np.hypot(*smooth.residual.T) < QUIET_PX
+    near = np.hypot(*smooth.residual.T) < SMALL_RESIDUAL_PX
     found = float(matches.area.sum())
     all_tiles = max(len(evidence.field) * evidence.field.side**2, found)
     return bool(matches.area[near].sum() >= NEARLY_ALL * all_tiles)
 
 
-def _away(evidence: Evidence, size: Size) -> SecondMotion | None:
+def _far_second_motion(evidence: Evidence, size: Size) -> SecondMotion | None:
     """What shares a motion beyond the reach of all windows, in a target of a size."""
     lost = evidence.field.position[~evidence.field.matched]
-    if not evidence.away or not len(lost):
+    if not evidence.far_share or not len(lost):
         return None
-    (x, y), centre = evidence.away_px, lost.mean(axis=0)
+    (x, y), centre = evidence.far_motion_px, lost.mean(axis=0)
     return SecondMotion(
-        share=evidence.away,
+        share=evidence.far_share,
         shift_px=(x, y),
         centre_px=(float(centre[0]), float(centre[1])),
-        where=place_of(lost, size),
+        where=region_in_words(lost, size),
     )
 
 
-def _fixed(model: MotionModel, evidence: Evidence) -> list[MotionModel]:
+def _determined(model: MotionModel, evidence: Evidence) -> list[MotionModel]:
     """The answer's model and the richer ones, as far as the texture fixes all their parameters.
 
     What it does not fix no tiles can agree on.
     """
-    slopes, models = evidence.coarse.slopes, MODELS.values()
+    gradient_moments, models = evidence.coarse.gradient_moments, MODELS.values()
     richer = (each for each in models if each.size >= model.size)
-    return [each for each in richer if not len(blind_directions(slopes, each))]
+    return [each for each in richer if not len(undetermined_directions(gradient_moments, each))]
 
 
 @dataclass(frozen=True, eq=False)
-class _Look:
+class _Analysis:
     """What is looked at: the tiles of the main motion, and the places of the overlap that show it.
 
     Attributes:
@@ -331,7 +352,7 @@ class _Look:
     target_size: Size
     source_size: Size
 
-    def left(self, model: MotionModel, fixed: Sequence[MotionModel]) -> Remaining:
+    def left(self, model: MotionModel, determined: Sequence[MotionModel]) -> ResidualDisplacement:
         """What is systematic after an answer of a model.
 
         Args:
@@ -340,23 +361,23 @@ class _Look:
         """
         matches, size = self.matches, self.target_size
         explained = None
-        if len(fixed) > 1:
+        if len(determined) > 1:
             explained = explained_by_richer(model, matches, size, self._largest[1])
-        chosen = model if explained is None or explained not in fixed else explained
+        chosen = model if explained is None or explained not in determined else explained
         transform, fit = self._fitted(chosen)
         own = fit if chosen is model else self._fitted(model)[1]
         moved = map_points(transform, self.within) - self.within
-        basis, field, by = of_model(chosen), fit, chosen.name
+        basis, field, explanation = model_basis(chosen), fit, chosen.name
         certain = chosen is not model or self._certain(basis, fit, moved)
-        smooth, carried = None, np.ones(len(self.within), np.bool_)
-        if MODELS[LARGEST] in fixed:
-            smooth = smooth_remainder(matches, size, self.within)
-        if smooth is not None and _bent(smooth, self._largest, matches, size):
-            by = by if certain and _explains(transform, matches) else ""
-            basis, field, carried = smooth.basis, smooth.fit, smooth.carried
-            moved, certain = basis.of(field.parameters, self.within, size), True
+        smooth, supported = None, np.ones(len(self.within), np.bool_)
+        if MODELS[LARGEST] in determined:
+            smooth = supported_smooth_field(matches, size, self.within)
+        if smooth is not None and _needs_smooth_field(smooth, self._largest, matches, size):
+            explanation = explanation if certain and _explains(transform, matches) else ""
+            basis, field, supported = smooth.basis, smooth.fit, smooth.supported
+            moved, certain = basis.evaluate(field.parameters, self.within, size), True
         # What lies elsewhere than the answer has it is seen only where the source shows that.
-        shown = carried & _inside(map_points(self.warp, self.within + moved), self.source_size)
+        shown = supported & _inside(map_points(self.warp, self.within + moved), self.source_size)
         within, moved = self.within[shown], moved[shown]
         own = replace(
             own,
@@ -366,18 +387,20 @@ class _Look:
             scatter_px=field.scatter_px,
         )
         if not len(within):
-            return replace(NOTHING, matches=matches, fit=own)
-        some = np.arange(0.0, len(within), EVERY).astype(np.intp)
+            return replace(UNMEASURED, matches=matches, fit=own)
+        some = np.arange(0.0, len(within), SUBSAMPLING).astype(np.intp)
         drift = _drift(model, basis, field, moved[some], within[some], size)
         if not certain:
-            return Remaining(0.0, NOWHERE, matches=matches, fit=own, drift=drift)
-        bent = chosen is not model or field is not fit
+            return ResidualDisplacement(0.0, NOWHERE, matches=matches, fit=own, drift=drift)
+        outside_model = chosen is not model or field is not fit
         length = np.hypot(*moved.T)
         at = int(length.argmax())
         place = (float(within[at, 0]), float(within[at, 1]))
         px = float(length[at])
-        told_by = by if by and px > TOLD_PX else None
-        return Remaining(px, place, told_by, matches=matches, fit=own, drift=drift, bent=bent)
+        reported = explanation if explanation and px > REPORTED_PX else None
+        return ResidualDisplacement(
+            px, place, reported, matches=matches, fit=own, drift=drift, outside_model=outside_model
+        )
 
     @cached_property
     def _largest(self) -> tuple[Matrix, Fit]:
@@ -394,7 +417,7 @@ class _Look:
         """Whether the tiles agree on another transform of the answer's own model."""
         variance = basis.variance(fit, self.within, self.target_size)
         squares = np.square(moved).sum(axis=1) / variance
-        return math.sqrt(float(squares.mean())) > CERTAIN
+        return math.sqrt(float(squares.mean())) > CERTAIN_SIGMAS
 
 
 def _explains(transform: Matrix, matches: Matches) -> bool:
@@ -407,24 +430,26 @@ def _explains(transform: Matrix, matches: Matches) -> bool:
     return after < 0.5 * before
 
 
-def _bent(smooth: Smooth, flat: tuple[Matrix, Fit], matches: Matches, size: Size) -> bool:
+def _needs_smooth_field(
+    smooth: SmoothField, flat: tuple[Matrix, Fit], matches: Matches, size: Size
+) -> bool:
     """Whether a smooth field explains more than a homography and its fit do, beyond chance.
 
     It must predict left-out tiles better, too: errors that neighbouring tiles share are no chance
     to an F test.
     """
-    homography = of_model(MODELS[LARGEST])
-    simple = refit(homography.at(matches.position, size), matches.displacement, smooth.fit)
-    if log10_chance(simple, smooth.fit) >= math.log10(CHANCE):
+    homography = model_basis(MODELS[LARGEST])
+    simple = refit(homography.design(matches.position, size), matches.displacement, smooth.fit)
+    if log10_p_value(simple, smooth.fit) >= math.log10(SIGNIFICANCE):
         return False
     transform, fit = flat
     moved = map_points(transform, matches.position)
     left = (
-        left_out(homography.at(moved, size), fit),
-        left_out(smooth.basis.at(matches.position, size), smooth.fit),
+        leave_one_out(homography.design(moved, size), fit),
+        leave_one_out(smooth.basis.design(matches.position, size), smooth.fit),
     )
     scatter = min(common_scatter(each, matches.covariance) for each in left)
-    variance = with_scatter(matches.covariance, scatter)
+    variance = add_scatter(matches.covariance, scatter)
     of_flat, of_smooth = (tukey_loss(each, variance) for each in left)
     return of_smooth < of_flat
 
@@ -445,13 +470,13 @@ def _drift(
         within: (m, 2) these places.
         size: (width, height) of the target.
     """
-    rows = of_model(model).at(within, size).reshape(-1, model.size)
+    rows = model_basis(model).design(within, size).reshape(-1, model.size)
     projection = np.linalg.pinv(rows.T @ rows) @ rows.T
-    change = projection @ basis.at(within, size).reshape(-1, basis.size)
+    change = projection @ basis.design(within, size).reshape(-1, basis.size)
     parameters = projection @ moved.ravel()
     if not np.isfinite(field.covariance).all():
         return parameters
-    unsure = np.linalg.pinv(change @ field.covariance @ change.T)
-    squared = float(parameters @ unsure @ parameters)
-    beyond = max(1.0 - model.size / squared, 0.0) if squared > 0.0 else 0.0
-    return np.asarray(math.sqrt(beyond) * parameters)
+    information = np.linalg.pinv(change @ field.covariance @ change.T)
+    squared = float(parameters @ information @ parameters)
+    shrinkage = max(1.0 - model.size / squared, 0.0) if squared > 0.0 else 0.0
+    return np.asarray(math.sqrt(shrinkage) * parameters)

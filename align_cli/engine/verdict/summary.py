@@ -12,10 +12,10 @@ from align_cli.engine.arrays import quantile
 from align_cli.engine.displacements.evidence import SIGMAS, Evidence
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.records import Displacements
-from align_cli.engine.verdict.sufficiency import Remaining
+from align_cli.engine.verdict.sufficiency import ResidualDisplacement
 
 
-def summarised(evidence: Evidence, left: Remaining) -> Displacements:
+def summarise(evidence: Evidence, left: ResidualDisplacement) -> Displacements:
     """What the displacement field of an answer says.
 
     Args:
@@ -25,10 +25,10 @@ def summarised(evidence: Evidence, left: Remaining) -> Displacements:
     return Displacements(
         field=evidence.field,
         tiles=evidence.tiles,
-        sampled=evidence.asked,
+        sampled=evidence.tested,
         stationary=evidence.stationary,
         log10_false_alarms=evidence.log10_false_alarms,
-        **lengths(evidence.field),
+        **length_statistics(evidence.field),
         systematic_px=left.px,
         systematic_at_px=left.at_px,
         explained_by=left.explained_by,
@@ -36,21 +36,21 @@ def summarised(evidence: Evidence, left: Remaining) -> Displacements:
     )
 
 
-def with_field(told: Displacements, field: DisplacementField) -> Displacements:
+def with_field(displacements: Displacements, field: DisplacementField) -> Displacements:
     """The same, with the displacements of other tiles in place of those that were asked."""
-    return replace(told, field=field, **lengths(field))
+    return replace(displacements, field=field, **length_statistics(field))
 
 
-def lengths(field: DisplacementField) -> dict[str, Any]:
+def length_statistics(field: DisplacementField) -> dict[str, Any]:
     """The attributes of ``Displacements`` that the lengths of a field give."""
-    known = field.matched
-    length = np.hypot(*field.displacement[known].T)
-    sigma = np.sqrt(np.trace(field.covariance[known], axis1=1, axis2=2))
+    matched = field.matched
+    length = np.hypot(*field.displacement[matched].T)
+    sigma = np.sqrt(np.trace(field.covariance[matched], axis1=1, axis2=2))
     largest, at = math.nan, (math.nan, math.nan)
     if length.size:
         index = int((length - SIGMAS * sigma).argmax())
         largest = float(length[index])
-        x, y = field.position[known][index].tolist()
+        x, y = field.position[matched][index].tolist()
         at = x, y
     half, one, two = (
         float((length <= px).mean()) if length.size else math.nan for px in (0.5, 1.0, 2.0)

@@ -18,15 +18,15 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Vector, quantile
 from align_cli.engine.displacements.covariance import clustered_covariance
-from align_cli.engine.displacements.fit import Fit, Matches, of_model
+from align_cli.engine.displacements.fit import Fit, Matches, model_basis
 from align_cli.engine.geometry.coordinates import Size, inverse, map_points, normalisation
 from align_cli.engine.geometry.models import MODELS, MotionModel
 from align_cli.engine.geometry.propagation import change_of_entries, uncertainty_of
 from align_cli.engine.records import Uncertainty
-from align_cli.engine.verdict.sufficiency import places
+from align_cli.engine.verdict.sufficiency import overlap_points
 
 
-def with_scatter(
+def combined_uncertainty(
     noise: Uncertainty | None,
     model: MotionModel,
     matches: Matches | None,
@@ -57,7 +57,7 @@ def with_scatter(
     if fit is None or matches is None:
         return noise
     source_to_target = inverse(warp)
-    entries = _of_scatter(noise, model, matches, fit, source_to_target, target_size)
+    entries = _scatter_covariance(noise, model, matches, fit, source_to_target, target_size)
     if entries is None:
         return noise
     if noise is not None:
@@ -70,7 +70,7 @@ def with_scatter(
     )
 
 
-def with_difference(
+def with_rival_difference(
     uncertainty: Uncertainty,
     warp: Matrix,
     other: Matrix,
@@ -92,10 +92,12 @@ def with_difference(
     Returns:
         None where a place of the target has no limit.
     """
-    points = places(warp, target_size, source_size)
+    points = overlap_points(warp, target_size, source_size)
     source_to_target = inverse(warp)
-    apart = map_points(source_to_target, map_points(other, points)) - points
-    squared = float(np.square(apart).sum(axis=1).mean()) * normalisation(target_size)[0, 0] ** 2
+    difference = map_points(source_to_target, map_points(other, points)) - points
+    squared = (
+        float(np.square(difference).sum(axis=1).mean()) * normalisation(target_size)[0, 0] ** 2
+    )
     change = _change(MODELS["translation"], source_to_target, target_size)
     return uncertainty_of(
         uncertainty.covariance + 0.5 * squared * change @ change.T,
@@ -105,7 +107,7 @@ def with_difference(
     )
 
 
-def _of_scatter(
+def _scatter_covariance(
     noise: Uncertainty | None,
     model: MotionModel,
     matches: Matches,
@@ -121,15 +123,15 @@ def _of_scatter(
         share = scatter / (scatter + float(quantile(own, 0.5)))
     if share <= 0.0:
         return np.zeros((8, 8))
-    entries = _entries(model, matches, fit, source_to_target, size)
+    entries = _entry_covariance(model, matches, fit, source_to_target, size)
     return None if entries is None else np.asarray(share * entries)
 
 
-def _entries(
+def _entry_covariance(
     model: MotionModel, matches: Matches, fit: Fit, source_to_target: Matrix, size: Size
 ) -> NDArray[np.float64] | None:
     """(8, 8) covariance of the first eight entries of ``source_to_target``, by tiles."""
-    design = of_model(model).at(matches.position, size)
+    design = model_basis(model).design(matches.position, size)
     weight = fit.weight[:, None, None] * fit.precision
     clusters = clustered_covariance(design, fit.residual, weight)
     if clusters is None:

@@ -36,11 +36,11 @@
 #define IMALIGN_KERNELS(KERNEL) \
     KERNEL(smooth) \
     KERNEL(rows) \
-    KERNEL(elect) \
+    KERNEL(select_points) \
     KERNEL(points) \
     KERNEL(windows) \
     KERNEL(tiles) \
-    KERNEL(apart) \
+    KERNEL(suppress) \
     KERNEL(cells)
 
 enum imalign_code {
@@ -79,7 +79,7 @@ struct imalign_output {
  * The grey value of a pixel is the sum of its channels times `weights`; both axes are smoothed by
  * the symmetric kernel that has kernel[0] in its middle and kernel[reach] at its ends. Beyond its
  * border the picture is mirrored, the border pixels once. */
-struct imalign_picture {
+struct imalign_filtered {
     struct imalign_plane pixels;
     int64_t kind;         /* bytes of a value: 1 or 2 unsigned, 4 float32 */
     int64_t channels, channel_step; /* how many, and the bytes from one to the next */
@@ -92,7 +92,7 @@ struct imalign_picture {
  *
  * Output (i, k) is the smoothed pixel (step * (left + i), step * (top + k)). */
 struct imalign_smooth {
-    struct imalign_picture picture;
+    struct imalign_filtered picture;
     struct imalign_output window; /* float32 */
     int64_t left, top, step;      /* step: 1 or 2 */
     float *scratch;               /* IMALIGN_SMOOTH_SCRATCH(width) values, overwritten */
@@ -121,7 +121,7 @@ struct imalign_sums {
 /* The sums of rows of the target under a warp: what a Gauss-Newton step is made of.
  *
  * The planes hold bands of band_rows rows, band_period rows apart in the level, stacked, or rather
- * what of those follows after `band_first` rows of the first. Row k lies in line k * apart of the
+ * what of those follows after `band_first` rows of the first. Row k lies in line k * row_step of the
  * planes, and its first pixel is (left, top + line(k)) of the target's level, line(0) = 0. The
  * residual of a pixel is
  *     r = factor * source(warp) + offset - (image - mean)
@@ -129,7 +129,7 @@ struct imalign_sums {
  * coefficients in the order 1, x, y, xx, xy, yy. A pixel takes part if the warp takes it
  * into the source, `margin` pixels or more away from its border, and if both masks are set there.
  *
- * The planes have width x ((rows - 1) * apart + 1) pixels. Where there is no gradient, it is the
+ * The planes have width x ((rows - 1) * row_step + 1) pixels. Where there is no gradient, it is the
  * central difference of `image`, which then has the level's rows, one line(k) after its first, and
  * a pixel more on each side; or of `target`, the picture that is the level. Planes whose data is
  * NULL are absent: no column (the image less its mean stands for it), no weights (the loss
@@ -141,8 +141,8 @@ struct imalign_rows {
     struct imalign_plane valid;                                         /* bytes, 0 or not */
     struct imalign_plane source, sampled; /* float32 */
     struct imalign_plane source_valid;                                  /* bytes, 0 or not */
-    struct imalign_picture target, original;
-    int64_t left, top, width, rows, apart;
+    struct imalign_filtered target, original;
+    int64_t left, top, width, rows, row_step;
     int64_t band_first, band_rows, band_period;
     double mean, x_scale, x_offset, y_scale, y_offset;
     double warp[9];              /* pixel of the target's level -> pixel of the source's */
@@ -157,7 +157,7 @@ struct imalign_rows {
     int64_t weigh_noise;         /* whether the moments of w are wanted */
     int64_t matrix_first, matrix_step; /* rows of the matrix: every n-th; step 0: none */
     float *scratch;              /* IMALIGN_ROWS_SCRATCH(width) values, overwritten; with pictures
-                                    IMALIGN_PICTURES_SCRATCH(width) more */
+                                    IMALIGN_FILTERED_SCRATCH(width) more */
     struct imalign_output residual, inside; /* float32; bytes: 1 takes part, 3 with texture */
     struct imalign_sums *sums;
 };
@@ -168,7 +168,7 @@ struct imalign_rows {
 #define IMALIGN_WINDOW (1 << 16)  /* pixels of a window of the source, at most */
 #define IMALIGN_WINDOW_SIDE 1024  /* and its longer side */
 
-#define IMALIGN_PICTURES_SCRATCH(WIDTH)                                  \
+#define IMALIGN_FILTERED_SCRATCH(WIDTH)                                  \
     (2 * (IMALIGN_GROUP + 2) * (((WIDTH) + 33) / 16 * 16) +              \
      IMALIGN_SMOOTH_SCRATCH((WIDTH) + IMALIGN_WINDOW_SIDE + 2) + IMALIGN_WINDOW)
 
@@ -178,8 +178,8 @@ struct imalign_rows {
 enum imalign_point_row {
     IMALIGN_POINT_X = 0,       /* pixels of the level */
     IMALIGN_POINT_Y,
-    IMALIGN_POINT_BEND_X,      /* half the second differences */
-    IMALIGN_POINT_BEND_Y,
+    IMALIGN_POINT_CURVATURE_X,      /* half the second differences */
+    IMALIGN_POINT_CURVATURE_Y,
     IMALIGN_POINT_ENERGY,      /* squared gradient, per pixel */
     IMALIGN_POINT_MOTION,      /* g times dD/dp of a homography: gx u, gx v, gx, gy u, gy v, gy, */
                                /* -u (gx u + gy v), -v (gx u + gy v) */
@@ -190,21 +190,21 @@ enum imalign_point_row {
 
 /* One point of each cell of `cell` by `cell` candidates: that with the largest squared gradient.
  *
- * Candidate (i, k) is the pixel (left + i * apart, row[k]); none lies at the image's border. Those
+ * Candidate (i, k) is the pixel (left + i * step, row[k]); none lies at the image's border. Those
  * whose byte of `valid` is 0 are none. What no whole cell holds has no say. The gradient is the
  * central difference; u = x_scale * x + x_offset, and v in y. */
-struct imalign_elect {
+struct imalign_select_points {
     struct imalign_plane image; /* float32, the pixels of a row side by side */
     struct imalign_plane valid; /* bytes, a value for each candidate; may be absent */
     const int64_t *row;
-    int64_t across, down, left, apart, cell;
+    int64_t across, down, left, step, cell;
     double x_scale, x_offset, y_scale, y_offset;
     float *table;        /* rows of (across / cell) * (down / cell) values, and zeros to 16; but as */
                          /* many points as are found, each row padded to 16, are written */
-    struct imalign_elected *found;
+    struct imalign_selected_points *found;
 };
 
-struct imalign_elected {
+struct imalign_selected_points {
     double mean, spread, energy; /* of the candidates: grey values, squared gradient */
     int64_t candidates, count;   /* that are valid; points */
 };
@@ -230,7 +230,7 @@ struct imalign_points {
     int64_t motion, terms; /* columns of the motion; of factor and of offset: 0, 1 or 6 */
     double basis[8][8];    /* those of the motion, each as a sum of the table's */
     double warp[9], factor[6], offset[6];
-    int64_t bent, varies; /* whether factor or offset have more than their first coefficient */
+    int64_t correct_curvature, varies; /* whether factor or offset have more than their first coefficient */
     int64_t reach;
     double known;
     int64_t loss;
@@ -250,8 +250,8 @@ struct imalign_points {
 struct imalign_window {
     double peak;                 /* ZNCC at the best place */
     int64_t offset_x, offset_y;  /* that place less the window's middle */
-    int64_t places;              /* how many there are */
-    int64_t asked, stationary, distinct;
+    int64_t positions;            /* how many there are */
+    int64_t tested, stationary, distinct;
 };
 
 /* Tiles of the target, each held against every place of a window of the warped source.
@@ -266,8 +266,8 @@ struct imalign_windows {
     int64_t planes, side, reach;
     const int64_t *corner; /* x and y of each tile */
     int64_t count, displaced_x, displaced_y;
-    int64_t stationary, neighbours, fewest_places;
-    double tied, ahead, least_correlation;
+    int64_t stationary, peak_radius, fewest_positions;
+    double tie_margin, distinct_margin, least_correlation;
     float *scratch; /* IMALIGN_WINDOWS_SCRATCH(...) values, overwritten */
     struct imalign_window *found;
 };
@@ -298,7 +298,7 @@ struct imalign_tiles {
 };
 
 /* Places in the order of their rank, less those within reach of one that was kept before. */
-struct imalign_apart {
+struct imalign_suppress {
     const int64_t *place; /* x and y of each */
     int64_t count, reach;
     struct imalign_output taken; /* bytes, where places may be; 0 to begin with */

@@ -159,10 +159,10 @@ def test_no_window_leaves_the_theory_and_an_unknown_spread() -> None:
 
 @pytest.mark.parametrize("windows", [3, 6, 20])
 def test_windows_that_agree_still_leave_a_spread(windows: int) -> None:
-    agreeing = measured_chance(np.full(windows, 5), np.full(windows, 100), PRIOR)
-    assert agreeing.concentration < 100.0 * windows
+    consensus = measured_chance(np.full(windows, 5), np.full(windows, 100), PRIOR)
+    assert consensus.concentration < 100.0 * windows
     more = measured_chance(np.full(4 * windows, 5), np.full(4 * windows, 100), PRIOR)
-    assert more.concentration > 2.0 * agreeing.concentration
+    assert more.concentration > 2.0 * consensus.concentration
 
 
 def test_windows_that_differ_have_a_spread() -> None:
@@ -174,9 +174,9 @@ def test_windows_that_differ_have_a_spread() -> None:
 
 @pytest.mark.parametrize("windows", [1, 8, 20])
 def test_a_single_rival_place_makes_the_chance_large(windows: int) -> None:
-    stationary, asked = np.full(windows, 2), np.full(windows, 100)
+    stationary, tested = np.full(windows, 2), np.full(windows, 100)
     stationary[windows // 2] = 90
-    chance = measured_chance(stationary, asked, PRIOR)
+    chance = measured_chance(stationary, tested, PRIOR)
     assert chance.mean > 0.7
     assert log10_false_alarms(100, 100, chance, tests=1, parameters=0) > -0.2
 
@@ -184,31 +184,31 @@ def test_a_single_rival_place_makes_the_chance_large(windows: int) -> None:
 @given(st.lists(st.tuples(st.integers(0, 300), st.integers(0, 300)), max_size=24))
 def test_any_counts_give_a_chance(pairs: list[tuple[int, int]]) -> None:
     stationary = np.array([min(pair) for pair in pairs], int)
-    asked = np.array([max(pair) for pair in pairs], int)
-    chance = measured_chance(stationary, asked, PRIOR)
+    tested = np.array([max(pair) for pair in pairs], int)
+    chance = measured_chance(stationary, tested, PRIOR)
     assert PRIOR <= chance.mean < 1.0
     assert chance.concentration > 0.0
     assert log10_false_alarms(10, 20, chance, tests=10, parameters=8) <= 1.0
 
 
-def fewest(chance: Chance, asked: int, log10_level: float) -> int:
+def fewest(chance: Chance, tested: int, log10_level: float) -> int:
     """The fewest stationary tiles with fewer false alarms than 10^log10_level."""
-    low, high = 1, asked + 1
+    low, high = 1, tested + 1
     while low < high:
         middle = (low + high) // 2
-        if log10_false_alarms(middle, asked, chance, tests=1, parameters=0) < log10_level:
+        if log10_false_alarms(middle, tested, chance, tests=1, parameters=0) < log10_level:
             high = middle
         else:
             low = middle + 1
     return low
 
 
-@pytest.mark.parametrize("asked", [15, 60, 150])
+@pytest.mark.parametrize("tested", [15, 60, 150])
 @pytest.mark.parametrize(
     ("mean", "concentration"), [(0.02, 1e9), (0.02, 100.0), (0.02, 20.0), (0.05, 20.0), (0.1, 10.0)]
 )
 def test_unrelated_pairs_have_no_more_false_alarms_than_said(
-    asked: int, mean: float, concentration: float
+    tested: int, mean: float, concentration: float
 ) -> None:
     # 20 windows of one pair tell its chance; how often another count of the same pair then has
     # fewer false alarms is known without drawing it.
@@ -217,10 +217,10 @@ def test_unrelated_pairs_have_no_more_false_alarms_than_said(
     draws = 300
     share = np.zeros(3)
     for _ in range(draws):
-        stationary = numbers.binomial(asked, numbers.beta(alpha, beta, 20))
-        chance = measured_chance(stationary, np.full(20, asked), PRIOR)
-        least = [fewest(chance, asked, -level) for level in (1.0, 2.0, 3.0)]
-        share += stats.betabinom.sf(np.array(least) - 1, asked, alpha, beta) / draws
+        stationary = numbers.binomial(tested, numbers.beta(alpha, beta, 20))
+        chance = measured_chance(stationary, np.full(20, tested), PRIOR)
+        least = [fewest(chance, tested, -level) for level in (1.0, 2.0, 3.0)]
+        share += stats.betabinom.sf(np.array(least) - 1, tested, alpha, beta) / draws
     assert (share <= [1e-1, 1e-2, 1e-3]).all(), share
 
 

@@ -7,8 +7,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from align_cli.engine.displacements.field import (
-    BLIND,
     LEAST_CORRELATION,
+    MOST_VARIANCE,
     REACH_PX,
     DisplacementField,
     _covariance,
@@ -23,7 +23,7 @@ SIZE = (256, 192)
 SCENE = speckle(1, spread=3.0)
 
 
-def asked(pair: LevelPair, most: int = 100) -> tuple[Tiles, DisplacementField]:
+def measured(pair: LevelPair, most: int = 100) -> tuple[Tiles, DisplacementField]:
     tiles = textured_tiles(pair, most=most)
     assert len(tiles) > 10
     return tiles, displacement_field(pair, tiles)
@@ -33,7 +33,7 @@ def asked(pair: LevelPair, most: int = 100) -> tuple[Tiles, DisplacementField]:
 def test_a_shift_is_measured_to_hundredths_of_a_pixel(by: tuple[float, float]) -> None:
     # The source shows what the target has at x where x + by is.
     source, target = drawn(SCENE, SIZE, shift(-by[0], -by[1])), drawn(SCENE, SIZE)
-    _, field = asked(level_pair(source, target))
+    _, field = measured(level_pair(source, target))
     assert field.matched.all()
     assert_allclose(np.median(field.displacement, axis=0), by, atol=0.005)
     assert np.quantile(np.abs(field.displacement - by), 0.9) < 0.02
@@ -48,7 +48,7 @@ def test_two_planes_that_each_see_one_axis_measure_it_too(by: tuple[float, float
             drawn(lambda x, y: np.sin(0.35 * y) + 0.5 * np.sin(0.24 * y), SIZE, to_scene),
         ]
 
-    _, field = asked(level_pair(planes(shift(-by[0], -by[1])), planes(np.eye(3))))
+    _, field = measured(level_pair(planes(shift(-by[0], -by[1])), planes(np.eye(3))))
     assert field.matched.all()
     assert np.quantile(np.abs(field.displacement - by), 0.9) < 0.02
 
@@ -56,7 +56,7 @@ def test_two_planes_that_each_see_one_axis_measure_it_too(by: tuple[float, float
 def test_positions_are_the_centres_of_the_tiles_in_full_size_pixels() -> None:
     image = drawn(SCENE, SIZE)
     for level in (0, 2):
-        tiles, field = asked(level_pair(image, image, level=level))
+        tiles, field = measured(level_pair(image, image, level=level))
         assert_allclose(field.position, 2.0**level * (tiles.corner + (tiles.side - 1.0) / 2.0))
         assert field.side == 2.0**level * tiles.side
         assert field.level == level
@@ -67,8 +67,8 @@ def test_positions_are_the_centres_of_the_tiles_in_full_size_pixels() -> None:
 def test_lengths_are_pixels_of_full_size(level: int) -> None:
     by = 0.37, -0.21
     source, target = drawn(SCENE, SIZE, shift(-by[0], -by[1])), drawn(SCENE, SIZE)
-    _, fine = asked(level_pair(source, target))
-    _, coarse = asked(level_pair(source, target, level=level))
+    _, fine = measured(level_pair(source, target))
+    _, coarse = measured(level_pair(source, target, level=level))
     times = 2.0**level
     assert_allclose(coarse.displacement, times * fine.displacement, atol=1e-12)
     assert_allclose(coarse.covariance, times**2 * fine.covariance)
@@ -86,7 +86,7 @@ def test_under_a_warp_with_rotation_and_perspective(seed: int) -> None:
     source = drawn(SCENE, SIZE, shift(-by[0], -by[1]) @ np.linalg.inv(warp))
     x, y = mapped(warp, *np.meshgrid(np.arange(SIZE[0]), np.arange(SIZE[1])))
     inside = (x > 3) & (y > 3) & (x < SIZE[0] - 4) & (y < SIZE[1] - 4)
-    _, field = asked(level_pair(source, drawn(SCENE, SIZE), warp=warp, inside=inside))
+    _, field = measured(level_pair(source, drawn(SCENE, SIZE), warp=warp, inside=inside))
     assert field.matched.mean() > 0.95
     assert_allclose(np.median(field.displacement, axis=0), by, atol=0.01)
     assert np.quantile(np.abs(field.displacement - by), 0.9) < 0.05
@@ -97,7 +97,7 @@ def test_gain_and_bias_change_nothing(gain: float, bias: float) -> None:
     by = 0.37, -0.21
     source, target = drawn(SCENE, SIZE, shift(-by[0], -by[1])), drawn(SCENE, SIZE)
     source, target = noisy(source, 0.02, 1), noisy(target, 0.02, 2)
-    tiles, plain = asked(level_pair(source, target))
+    tiles, plain = measured(level_pair(source, target))
     field = displacement_field(level_pair(gain * source + bias, target), tiles)
     assert_allclose(field.displacement, plain.displacement, atol=1e-3)
     assert_allclose(field.covariance, plain.covariance, rtol=0.02)
@@ -135,7 +135,7 @@ def test_the_covariance_is_what_noise_scatters(sigma: float, gain: float) -> Non
 def test_what_does_not_fit_makes_it_uncertain_and_the_noise_is_the_least() -> None:
     clean, moved = drawn(SCENE, SIZE), drawn(SCENE, SIZE, shift(-0.3, 0.4))
     other = 0.5 * drawn(speckle(9, spread=3.0), SIZE)
-    tiles, field = asked(level_pair(moved, clean, noise=1e-4))
+    tiles, field = measured(level_pair(moved, clean, noise=1e-4))
     worse = displacement_field(level_pair(moved + other, clean, noise=1e-4), tiles)
 
     def variance(each):
@@ -188,21 +188,21 @@ def test_a_tile_without_any_texture_is_blind_and_finite() -> None:
     field = displacement_field(level_pair(flat, flat), Tiles(np.array([[40, 40]]), 16, 0.0))
     assert not field.matched.any()
     assert np.isfinite(field.displacement).all()
-    assert_allclose(field.covariance[0], BLIND * np.eye(2), rtol=1e-6)
+    assert_allclose(field.covariance[0], MOST_VARIANCE * np.eye(2), rtol=1e-6)
 
 
 def test_other_content_is_no_match() -> None:
     image, other = drawn(SCENE, SIZE), drawn(speckle(2, spread=3.0), SIZE)
     half = image.copy()
     half[:, 128:] = other[:, 128:]
-    _, field = asked(level_pair(half, image))
+    _, field = measured(level_pair(half, image))
     left = field.position[:, 0] + field.side / 2 < 128
     right = field.position[:, 0] - field.side / 2 > 128
     assert field.matched[left].all()
     assert field.matched[right].mean() < 0.2
     assert (field.correlation[field.matched] > LEAST_CORRELATION).all()
     # Nor is the negative one.
-    assert not asked(level_pair(-image, image))[1].matched.any()
+    assert not measured(level_pair(-image, image))[1].matched.any()
 
 
 @pytest.mark.parametrize(("noise", "matched"), [(0.7, True), (6.0, False)])
@@ -217,7 +217,7 @@ def test_what_agrees_little_is_no_match(noise: float, matched: bool) -> None:
 @pytest.mark.parametrize(("x", "matched"), [(1.4, True), (1.7, False)])
 def test_a_match_lies_within_the_reach_of_the_steps(x: float, matched: bool) -> None:
     source, target = drawn(SCENE, SIZE, shift(-x, 0.0)), drawn(SCENE, SIZE)
-    _, field = asked(level_pair(source, target))
+    _, field = measured(level_pair(source, target))
     assert field.matched.mean() > 0.9 if matched else not field.matched.any()
 
 
@@ -272,11 +272,11 @@ def test_nothing_asked_nothing_found() -> None:
 
 def test_what_is_not_believed_is_no_match() -> None:
     image = drawn(SCENE, SIZE)
-    _, field = asked(level_pair(image, image))
+    _, field = measured(level_pair(image, image))
     known = np.arange(len(field)) % 2 == 0
-    believed = field.among(known)
+    believed = field.restricted_to(known)
     assert np.array_equal(believed.matched, known)
-    assert np.array_equal(believed.among(~known).matched, np.zeros(len(field), np.bool_))
+    assert np.array_equal(believed.restricted_to(~known).matched, np.zeros(len(field), np.bool_))
     assert believed.displacement is field.displacement
 
 
@@ -288,7 +288,7 @@ def test_the_covariance_has_the_axes_of_the_information_and_is_limited_along_eac
     values[5:9] = 0.0
     information = axes * values[:, None] @ axes.transpose(0, 2, 1)
     variance = 10.0 ** rng.uniform(-3.0, 2.0, 30)
-    limited = variance[:, None] / np.maximum(values, variance[:, None] / BLIND)
+    limited = variance[:, None] / np.maximum(values, variance[:, None] / MOST_VARIANCE)
     expected = axes * limited[:, None] @ axes.transpose(0, 2, 1)
     told = _covariance(information.reshape(30, 4)[:, [0, 1, 3]], variance)
     for found, wanted in zip(told, expected, strict=True):

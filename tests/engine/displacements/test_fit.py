@@ -9,18 +9,18 @@ from align_cli.engine.displacements.fit import (
     MEDIAN_SQUARED,
     Fit,
     Matches,
+    add_scatter,
     common_scatter,
-    explained,
-    inverted,
-    left_out,
-    of_model,
+    explained_squares,
+    inverses,
+    leave_one_out,
+    model_basis,
     polynomial,
     refit,
     reweighted,
     robust_fit,
     squared_lengths,
     tukey_weight,
-    with_scatter,
 )
 from align_cli.engine.geometry.coordinates import corners, map_points, normalisation
 from align_cli.engine.geometry.models import MODELS, MotionModel
@@ -31,14 +31,14 @@ every_model = pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS)
 
 
 def fit_of(model: MotionModel, tiles: Matches) -> Fit:
-    rows = of_model(model).at(tiles.position, SIZE)
+    rows = model_basis(model).design(tiles.position, SIZE)
     return robust_fit(rows, tiles.displacement, tiles.covariance)
 
 
 @every_model
 def test_a_models_basis_is_the_derivative_of_its_matrix_in_pixels(model: MotionModel) -> None:
     points = corners(SIZE)
-    rows = of_model(model).at(points, SIZE)
+    rows = model_basis(model).design(points, SIZE)
     to_normalised = normalisation(SIZE)
     step = 1e-6
     for k in range(model.size):
@@ -54,7 +54,7 @@ def test_a_polynomial_has_every_monomial_for_either_component() -> None:
     ]  # fmt: skip
     assert basis.size == 20
     # Half the longer side is 176 px: the right border has x = 175.5 / 176, the centre 0.
-    rows = basis.at(np.array([[351.0, 119.5]]), SIZE)
+    rows = basis.design(np.array([[351.0, 119.5]]), SIZE)
     x_cubed = basis.powers.index((3, 0))
     assert rows[0, 0, x_cubed] == pytest.approx(176.0 * (175.5 / 176.0) ** 3)
     assert rows[0, 1, x_cubed] == 0.0
@@ -67,9 +67,9 @@ def test_a_fit_to_exact_displacements_is_exact(model: MotionModel) -> None:
     rng = np.random.default_rng(3)
     truth = rng.normal(0.0, 0.02, model.size)
     position = spread(30, rng)
-    basis = of_model(model)
-    displacement = basis.of(truth, position, SIZE)
-    fit = robust_fit(of_model(model).at(position, SIZE), displacement, covariances(30, rng))
+    basis = model_basis(model)
+    displacement = basis.evaluate(truth, position, SIZE)
+    fit = robust_fit(model_basis(model).design(position, SIZE), displacement, covariances(30, rng))
     assert_allclose(fit.parameters, truth, atol=1e-12)
     assert_allclose(fit.residual, 0.0, atol=1e-9)
     assert fit.scatter_px == 0.0
@@ -93,7 +93,9 @@ def test_wrong_matches_lose_their_weight_and_the_others_keep_it() -> None:
     assert np.mean(fit.weight[:36] == 0.0) > 0.9
     assert np.mean(fit.weight[36:] > 0.5) > 0.9
     assert (
-        np.hypot(*of_model(MODELS["homography"]).of(fit.parameters, corners(SIZE), SIZE).T).max()
+        np.hypot(
+            *model_basis(MODELS["homography"]).evaluate(fit.parameters, corners(SIZE), SIZE).T
+        ).max()
         < 0.3
     )
 
@@ -101,7 +103,7 @@ def test_wrong_matches_lose_their_weight_and_the_others_keep_it() -> None:
 @pytest.mark.parametrize("rounds", [1, 5, 50])
 def test_fits_side_by_side_are_those_of_each_alone(rounds: int) -> None:
     tiles, rng = matches(lens(0.05), 60, wrong=0.3), np.random.default_rng(5)
-    rows = of_model(MODELS["homography"]).at(tiles.position, SIZE)
+    rows = model_basis(MODELS["homography"]).design(tiles.position, SIZE)
     among = np.concatenate([np.ones((1, 60), np.bool_), rng.random((6, 60)) < 0.5])
     used = np.stack(
         [MODELS[name].of_homography.any(axis=0) for name in ("homography", "affine") * 3]
@@ -128,8 +130,10 @@ def test_a_tile_counts_along_the_axis_that_it_knows() -> None:
     covariance = np.array([np.diag([1e-4, 1e4]), np.diag([1e4, 1e-4])])
     displacement = np.array([[1.0, 9.0], [-7.0, 2.0]])
     model = MODELS["translation"]
-    fit = robust_fit(of_model(model).at(position, SIZE), displacement, covariance)
-    assert_allclose(of_model(model).of(fit.parameters, position, SIZE)[0], [1.0, 2.0], atol=1e-4)
+    fit = robust_fit(model_basis(model).design(position, SIZE), displacement, covariance)
+    assert_allclose(
+        model_basis(model).evaluate(fit.parameters, position, SIZE)[0], [1.0, 2.0], atol=1e-4
+    )
 
 
 def test_a_tile_follows_if_it_lies_off_along_the_axis_that_it_does_not_know() -> None:
@@ -157,27 +161,27 @@ def test_half_of_the_tiles_lie_within_the_median_with_the_common_scatter() -> No
     covariance = covariances(101, rng)
     residual = drawn(covariance, rng) * 3.0
     scatter = common_scatter(residual, covariance)
-    squared = squared_lengths(residual, with_scatter(covariance, scatter))
+    squared = squared_lengths(residual, add_scatter(covariance, scatter))
     assert scatter > 0.0
     assert np.median(squared) == pytest.approx(MEDIAN_SQUARED, rel=1e-9)
     assert common_scatter(0.1 * residual, covariance) == 0.0
 
 
 def test_without_errors_tiles_have_the_least_sigma() -> None:
-    variance = with_scatter(np.zeros((1, 2, 2)), 0.0)
+    variance = add_scatter(np.zeros((1, 2, 2)), 0.0)
     assert_allclose(variance[0], LEAST_SIGMA_PX**2 * np.eye(2))
 
 
 def test_left_out_is_the_residual_of_a_fit_to_the_others() -> None:
     tiles = matches(still, 25, seed=2, scatter=0.2, wrong=0.1)
-    rows = polynomial(1).at(tiles.position, SIZE)
+    rows = polynomial(1).design(tiles.position, SIZE)
     fit = robust_fit(rows, tiles.displacement, tiles.covariance)
     expected = []
     for index in range(25):
         weight = np.where(np.arange(25) == index, 0.0, fit.weight)
         others = Fit(fit.parameters, fit.covariance, fit.residual, fit.precision, weight, 0.0)
         expected.append(refit(rows, tiles.displacement, others).residual[index])
-    assert_allclose(left_out(rows, fit), expected, atol=1e-9)
+    assert_allclose(leave_one_out(rows, fit), expected, atol=1e-9)
 
 
 def test_the_weight_is_that_of_tukeys_loss() -> None:
@@ -192,7 +196,7 @@ def test_too_few_tiles_fix_nothing_and_say_so(count: int) -> None:
     model = MODELS["homography"]
     fit = fit_of(model, matches(still, count))
     assert np.isinf(fit.covariance).all()
-    assert np.isinf(of_model(model).variance(fit, corners(SIZE), SIZE)).all()
+    assert np.isinf(model_basis(model).variance(fit, corners(SIZE), SIZE)).all()
     assert np.isfinite(fit.parameters).all()
 
 
@@ -201,8 +205,8 @@ def test_the_variance_of_a_field_is_that_of_its_errors() -> None:
     errors, told = [], []
     for seed in range(200):
         tiles = matches(still, 50, seed=seed)
-        fit = robust_fit(basis.at(tiles.position, SIZE), tiles.displacement, tiles.covariance)
-        errors.append(np.square(basis.of(fit.parameters, points, SIZE)).sum(axis=1))
+        fit = robust_fit(basis.design(tiles.position, SIZE), tiles.displacement, tiles.covariance)
+        errors.append(np.square(basis.evaluate(fit.parameters, points, SIZE)).sum(axis=1))
         told.append(basis.variance(fit, points, SIZE))
     assert_allclose(np.mean(told, axis=0), np.mean(errors, axis=0), rtol=0.3)
 
@@ -212,10 +216,15 @@ def test_what_fields_would_take_off_is_what_their_fits_leave_less(count: int) ->
     tiles = matches(lens(0.02), count)
     unfitted = robust_fit(np.zeros((count, 2, 1)), tiles.displacement, tiles.covariance)
     assert_allclose(unfitted.squares, unfitted.weight @ unfitted.squared)
-    bases = of_model(MODELS["rigid"]), of_model(MODELS["homography"]), polynomial(3), polynomial(5)
-    told = explained(bases, tiles.position, SIZE, unfitted)
+    bases = (
+        model_basis(MODELS["rigid"]),
+        model_basis(MODELS["homography"]),
+        polynomial(3),
+        polynomial(5),
+    )
+    told = explained_squares(bases, tiles.position, SIZE, unfitted)
     for basis, less in zip(bases, told, strict=True):
-        fit = refit(basis.at(tiles.position, SIZE), tiles.displacement, unfitted)
+        fit = refit(basis.design(tiles.position, SIZE), tiles.displacement, unfitted)
         # Where there are more parameters than displacements nothing is left.
         assert unfitted.squares - fit.squares == pytest.approx(less, rel=1e-6)
 
@@ -223,5 +232,5 @@ def test_what_fields_would_take_off_is_what_their_fits_leave_less(count: int) ->
 def test_symmetric_matrices_are_inverted_whatever_their_axes() -> None:
     matrices = covariances(40, np.random.default_rng(5))
     assert_allclose(
-        inverted(matrices) @ matrices, np.broadcast_to(np.eye(2), (40, 2, 2)), atol=1e-9
+        inverses(matrices) @ matrices, np.broadcast_to(np.eye(2), (40, 2, 2)), atol=1e-9
     )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.displacements.isotropy import LEAST_SHARE, Slopes, blind_directions
+from align_cli.engine.displacements.isotropy import (
+    LEAST_SHARE,
+    GradientMoments,
+    undetermined_directions,
+)
 from align_cli.engine.displacements.tiles import Tiles, textured_tiles
 from align_cli.engine.geometry.coordinates import normalisation
 from align_cli.engine.geometry.models import MODELS, MONOMIALS
@@ -20,7 +24,7 @@ def blind(image: np.ndarray, model: str, *, noise: float = 0.02, level: int = 1)
     pair = view(noisy(image, noise, 1), noisy(image, noise, 2)).at(np.eye(3), level)
     tiles = textured_tiles(pair, most=150)
     assert len(tiles)
-    return blind_directions(Slopes.of(pair, tiles), MODELS[model])
+    return undetermined_directions(GradientMoments.of(pair, tiles), MODELS[model])
 
 
 def fields(directions: np.ndarray, model: str) -> list[np.ndarray]:
@@ -73,7 +77,9 @@ def test_stripes_tell_nothing_along_themselves(model: str, count: int) -> None:
     image = np.sin((x + 2.0 * y) / 6.0)
     pair = view(noisy(image, pair_noise, 1), noisy(image, pair_noise, 2)).at(np.eye(3), 1)
     corner = np.stack(np.meshgrid(np.arange(8, 140, 24), np.arange(8, 100, 24)), -1).reshape(-1, 2)
-    directions = blind_directions(Slopes.of(pair, Tiles(corner, 16, 1.0)), MODELS[model])
+    directions = undetermined_directions(
+        GradientMoments.of(pair, Tiles(corner, 16, 1.0)), MODELS[model]
+    )
     assert len(directions) == count
     across = np.array([1.0, 2.0]) / np.sqrt(5.0)
     for moved in fields(directions, model):
@@ -88,7 +94,9 @@ def test_a_share_of_the_isotropic_energy_counts_as_told() -> None:
     for times, count in ((0.5, 1), (2.0, 0)):
         weak = np.sqrt(times * LEAST_SHARE)
         image = (weak * np.sin(0.3 * x) + np.sin(0.3 * y)).astype(np.float32)
-        found = blind_directions(Slopes.of(level_pair(image, image), tiles), MODELS["translation"])
+        found = undetermined_directions(
+            GradientMoments.of(level_pair(image, image), tiles), MODELS["translation"]
+        )
         assert len(found) == count
         if count:
             assert abs(found[0, 0]) > 100.0 * abs(found[0, 1])
@@ -101,20 +109,32 @@ def test_what_noise_has_of_it_is_taken_off() -> None:
     image = noisy(np.sin(0.3 * y), sigma, 1)
     for slope_noise, count in ((0.5 * sigma**2, 1), (0.0, 0)):
         pair = level_pair(image, image, slope_noise=slope_noise)
-        assert len(blind_directions(Slopes.of(pair, tiles), MODELS["translation"])) == count
+        assert (
+            len(undetermined_directions(GradientMoments.of(pair, tiles), MODELS["translation"]))
+            == count
+        )
 
 
 def test_both_planes_tell() -> None:
     y, x = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
     one, other = np.sin(0.3 * x), np.sin(0.3 * y)
     tiles = Tiles(np.array([[40, 40], [120, 90], [220, 160]]), 16, 1.0)
-    assert len(blind_directions(Slopes.of(level_pair(one, one), tiles), MODELS["translation"])) == 1
+    assert (
+        len(
+            undetermined_directions(
+                GradientMoments.of(level_pair(one, one), tiles), MODELS["translation"]
+            )
+        )
+        == 1
+    )
     both = level_pair([one, other], [one, other])
-    assert len(blind_directions(Slopes.of(both, tiles), MODELS["translation"])) == 0
+    assert len(undetermined_directions(GradientMoments.of(both, tiles), MODELS["translation"])) == 0
 
 
 def test_where_there_is_no_gradient_nothing_is_told() -> None:
     flat = np.zeros((HEIGHT, WIDTH), np.float32)
     pair = level_pair(flat, flat)
-    found = blind_directions(Slopes.of(pair, Tiles(np.array([[40, 40]]), 16, 0.0)), MODELS["rigid"])
+    found = undetermined_directions(
+        GradientMoments.of(pair, Tiles(np.array([[40, 40]]), 16, 0.0)), MODELS["rigid"]
+    )
     assert found.shape == (3, 3)

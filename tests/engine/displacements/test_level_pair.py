@@ -16,7 +16,7 @@ from align_cli.engine.images.noise import (
     noise_energy,
     noise_level,
     noise_of_plane,
-    second_differences,
+    second_difference_sigma,
 )
 from align_cli.engine.images.pyramid import REACH, pyramid
 from align_cli.engine.solver.orientation_levels import View
@@ -101,7 +101,7 @@ def test_second_differences_of_a_level(level: int) -> None:
     plane = np.asarray(pyramid(as_luma(noise), level + 1)[level].image)[4:-4, 4:-4]
     second = plane[:, :-2] - 2.0 * plane[:, 1:-1] + plane[:, 2:]
     second = second[:-2] - 2.0 * second[1:-1] + second[2:]
-    assert second_differences(level) == pytest.approx(float(second.std()), rel=0.03)
+    assert second_difference_sigma(level) == pytest.approx(float(second.std()), rel=0.03)
     assert noise_of_plane(plane) == pytest.approx(float(second.std()), rel=0.05)
 
 

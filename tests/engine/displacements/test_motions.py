@@ -43,16 +43,16 @@ def planes(position: Floats, shift: tuple[float, float]) -> Floats:
 @pytest.mark.parametrize("wrong", [0.0, 0.3])
 def test_every_tile_of_two_planes_is_put_to_its_plane(wrong: float) -> None:
     tiles = matches(lambda position: planes(position, (4.0, 3.0)), 150, wrong=wrong)
-    far, near = motions(tiles, SIZE)
+    far, local_field = motions(tiles, SIZE)
     right = np.arange(150) >= wrong * 150
     expected = tiles.position[:, 0] < 100.0
-    assert np.mean(near.tiles[right & expected]) > 0.95
+    assert np.mean(local_field.tiles[right & expected]) > 0.95
     assert np.mean(far.tiles[right & ~expected]) > 0.95
-    assert not (near.tiles & far.tiles).any()
-    assert not near.tiles[right & ~expected].any()
+    assert not (local_field.tiles & far.tiles).any()
+    assert not local_field.tiles[right & ~expected].any()
     middle = np.array([[50.0, 120.0]])
-    assert near.displacement(middle, SIZE)[0] == pytest.approx([4.0, 3.0], abs=0.1)
-    assert near.log10_false_alarms < -10.0
+    assert local_field.displacement(middle, SIZE)[0] == pytest.approx([4.0, 3.0], abs=0.1)
+    assert local_field.log10_false_alarms < -10.0
 
 
 def test_a_tile_belongs_to_one_group() -> None:
@@ -76,9 +76,9 @@ def test_larger_windows_make_agreement_less_likely_by_accident() -> None:
     wide = Matches(
         tiles.position, tiles.displacement, tiles.covariance, tiles.side, 2.0 * tiles.reach
     )
-    near, far = (motions(each, SIZE)[0].log10_false_alarms for each in (tiles, wide))
+    local_field, far = (motions(each, SIZE)[0].log10_false_alarms for each in (tiles, wide))
     # Nine others, each a quarter as likely.
-    assert far - near == pytest.approx(-9.0 * np.log10(4.0), abs=0.5)
+    assert far - local_field == pytest.approx(-9.0 * np.log10(4.0), abs=0.5)
     assert tiles.reach[0] == REACH
 
 

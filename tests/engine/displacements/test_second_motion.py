@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from align_cli.engine.displacements import second_motion as second_motion_module
-from align_cli.engine.displacements.fit import Matches, of_model
+from align_cli.engine.displacements.fit import Matches, model_basis
 from align_cli.engine.displacements.records import SecondMotion
-from align_cli.engine.displacements.second_motion import place_of, told, two_motions
+from align_cli.engine.displacements.second_motion import (
+    region_in_words,
+    second_motion_record,
+    two_motions,
+)
 from align_cli.engine.geometry.models import MODELS
 from tests.engine.displacements.fields import (
     SIZE,
@@ -23,15 +27,15 @@ from tests.engine.displacements.fields import (
 
 def second_motion(tiles: Matches, size: tuple[int, int]) -> SecondMotion | None:
     pair = two_motions(tiles, size)
-    return None if pair is None else told(tiles, size, pair)
+    return None if pair is None else second_motion_record(tiles, size, pair)
 
 
 def band(share: float, shift: tuple[float, float], rest: Field = still) -> Field:
     """The lowest ``share`` of the picture is displaced besides what the rest is."""
 
     def field(position: Floats) -> Floats:
-        near = position[:, 1:] > (1.0 - share) * SIZE[1]
-        return rest(position) + np.where(near, shift, (0.0, 0.0))
+        local_field = position[:, 1:] > (1.0 - share) * SIZE[1]
+        return rest(position) + np.where(local_field, shift, (0.0, 0.0))
 
     return field
 
@@ -58,12 +62,12 @@ def test_two_planes_are_told_where_the_answer_lies_between_them(seed: int) -> No
 
     def field(position: Floats) -> Floats:
         # What the homography that fits both planes best leaves: less than 3 px on either.
-        basis = of_model(MODELS["homography"])
+        basis = model_basis(MODELS["homography"])
         dense = spread(2000, np.random.default_rng(9))
         between = np.linalg.lstsq(
-            basis.at(dense, SIZE).reshape(-1, 8), planes(dense).ravel(), rcond=None
+            basis.design(dense, SIZE).reshape(-1, 8), planes(dense).ravel(), rcond=None
         )[0]
-        return planes(position) - basis.of(between, position, SIZE)
+        return planes(position) - basis.evaluate(between, position, SIZE)
 
     tiles = matches(field, 150, seed=seed, sigma=0.05)
     second = second_motion(tiles, SIZE)
@@ -84,10 +88,10 @@ def test_the_answer_moves_with_the_plane_that_it_fits() -> None:
 
 def test_large_tiles_count_by_their_area() -> None:
     tiles = matches(band(0.5, (5.0, 0.0)), 150)
-    near = tiles.position[:, 1] > 0.5 * SIZE[1]
-    second = second_motion(replace(tiles, side=np.where(near, 32.0, 16.0)), SIZE)
+    local_field = tiles.position[:, 1] > 0.5 * SIZE[1]
+    second = second_motion(replace(tiles, side=np.where(local_field, 32.0, 16.0)), SIZE)
     assert second is not None
-    expected = 4.0 * near.sum() / (4.0 * near.sum() + (~near).sum())
+    expected = 4.0 * local_field.sum() / (4.0 * local_field.sum() + (~local_field).sum())
     assert second.share == pytest.approx(expected, abs=0.02)
 
 
@@ -113,8 +117,8 @@ def test_a_second_motion_is_found_behind_a_lens() -> None:
     shift = (6.0, 4.0)
 
     def field(position: Floats) -> Floats:
-        near = np.hypot(*(position - (90.0, 80.0)).T) < 50.0
-        return lens(0.1)(position) + np.where(near[:, None], shift, (0.0, 0.0))
+        local_field = np.hypot(*(position - (90.0, 80.0)).T) < 50.0
+        return lens(0.1)(position) + np.where(local_field[:, None], shift, (0.0, 0.0))
 
     second = second_motion(matches(field, 300), SIZE)
     assert second is not None
@@ -124,8 +128,8 @@ def test_a_second_motion_is_found_behind_a_lens() -> None:
 
 def test_neighbours_are_the_nearest_others_that_are_asked() -> None:
     position = np.stack([np.arange(12.0), np.zeros(12)], axis=1)
-    asked = np.arange(12) != 1
-    nearest = second_motion_module._neighbours(position, asked)
+    tested = np.arange(12) != 1
+    nearest = second_motion_module._neighbours(position, tested)
     assert nearest.shape == (12, second_motion_module.NEIGHBOURS)
     assert set(nearest[0]) == {2, 3, 4, 5, 6}
     assert set(nearest[6]) == {5, 7, 4, 8, 3}
@@ -152,10 +156,10 @@ def test_a_few_tiles_have_no_second_motion(count: int) -> None:
 )
 def test_a_place_in_words(x: float, y: float, words: str) -> None:
     around = np.array([x, y]) * SIZE + np.array([[-5.0, 0.0], [5.0, 0.0], [0.0, 5.0]])
-    assert place_of(around, SIZE) == words
+    assert region_in_words(around, SIZE) == words
 
 
 def test_what_surrounds_the_middle_is_not_in_it() -> None:
     everywhere = spread(400, np.random.default_rng(0))
     from_centre = np.abs(everywhere / SIZE - 0.5).max(axis=1)
-    assert place_of(everywhere[from_centre > 0.4], SIZE) == "around the middle"
+    assert region_in_words(everywhere[from_centre > 0.4], SIZE) == "around the middle"

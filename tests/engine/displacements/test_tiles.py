@@ -9,7 +9,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from align_cli.engine.displacements.tiles import FEW, SIDE, STRIDE, Tiles, side_for, textured_tiles
+from align_cli.engine.displacements.tiles import (
+    FEW_TILES,
+    SIDE,
+    STRIDE,
+    Tiles,
+    side_for,
+    textured_tiles,
+)
 from tests.engine.displacements.pairs import drawn, level_pair, noisy, speckle
 
 HEIGHT, WIDTH = 192, 256
@@ -71,10 +78,10 @@ def test_tiles_need_a_margin_of_pixels_that_are_inside() -> None:
     inside = np.zeros((HEIGHT, WIDTH), np.bool_)
     inside[40:152, 60:172] = True
     image = texture()
-    near = textured_tiles(level_pair(image, image, inside=inside), most=500, margin=0)
+    local_field = textured_tiles(level_pair(image, image, inside=inside), most=500, margin=0)
     far = textured_tiles(level_pair(image, image, inside=inside), most=500, margin=5)
-    assert near.corner.min(axis=0).tolist() == [60, 40]
-    assert (near.corner.max(axis=0) + near.side).tolist() == [172, 152]
+    assert local_field.corner.min(axis=0).tolist() == [60, 40]
+    assert (local_field.corner.max(axis=0) + local_field.side).tolist() == [172, 152]
     whole = textured_tiles(level_pair(image, image), most=500, margin=5)
     assert whole.corner.min() >= 5
     assert (whole.corner.max(axis=0) + whole.side <= [WIDTH - 5, HEIGHT - 5]).all()
@@ -201,7 +208,7 @@ def test_sparse_texture_is_asked_by_smaller_tiles_where_that_makes_more_of_them(
     sky, _ = stars(5)
     assert tiles_of(sky, noise=8e-4, slope_noise=2e-4).side == SIDE
     # Where there are enough, they are large: so few blocks make few of them, whatever the side.
-    assert tiles_of(texture(), most=FEW).side == SIDE
+    assert tiles_of(texture(), most=FEW_TILES).side == SIDE
 
 
 def test_masked_pixels_take_part_in_no_tile() -> None:
@@ -235,7 +242,7 @@ def test_a_small_overlap_has_smaller_tiles() -> None:
 
 def test_some_of_them_evenly_spaced_and_those_that_are_picked() -> None:
     tiles = tiles_of(texture(), most=100)
-    some = tiles.some(7)
+    some = tiles.evenly_spaced(7)
     assert len(some) == 7
     assert some.side == tiles.side
     assert some.textured == tiles.textured
@@ -243,4 +250,4 @@ def test_some_of_them_evenly_spaced_and_those_that_are_picked() -> None:
     assert some.corner[-1].tolist() == tiles.corner[-1].tolist()
     assert len(np.unique(some.corner, axis=0)) == 7
     picked = tiles.corner[:, 0] > WIDTH / 2
-    assert np.array_equal(tiles.among(picked).corner, tiles.corner[picked])
+    assert np.array_equal(tiles.subset(picked).corner, tiles.corner[picked])

@@ -10,8 +10,8 @@ from numpy.testing import assert_array_equal
 
 from align_cli.engine.displacements.tiles import Tiles
 from align_cli.engine.displacements.windows import (
-    FEWEST_PLACES,
-    NEIGHBOURS,
+    FEWEST_POSITIONS,
+    PEAK_RADIUS,
     REACH,
     STATIONARY,
     Windows,
@@ -36,7 +36,7 @@ def found_at(x: float, y: float, *, warp: np.ndarray | None = None, **pair: obje
 @pytest.mark.parametrize("by", [(0, 0), (1, -1), (3, -2), (-9, 4), (7, 9)])
 def test_the_best_place_is_found(by: tuple[int, int]) -> None:
     found = found_at(*by).search(TILES)
-    assert found.asked.all()
+    assert found.tested.all()
     assert_array_equal(found.offset, np.tile(by, (len(TILES), 1)))
     assert (found.peak > 0.999).all()
     assert found.distinct.all()
@@ -80,7 +80,7 @@ def test_at_the_rim_of_its_window_a_tile_has_not_found_its_match() -> None:
 def test_windows_are_clipped_at_the_borders_and_not_asked_where_too_little_is_left() -> None:
     tiles = Tiles(np.array([[0, 0], [144, 104], [144, 0], [60, 104]]), 16, 1.0)
     found = found_at(0, 0).search(tiles)
-    assert found.asked.all()
+    assert found.tested.all()
     assert_array_equal(found.offset, np.zeros((4, 2)))
     assert found.distinct.all()
     places = [(REACH + 1) ** 2] * 3 + [(REACH + 1) * (2 * REACH + 1)]
@@ -89,11 +89,11 @@ def test_windows_are_clipped_at_the_borders_and_not_asked_where_too_little_is_le
     inside = np.zeros(SIZE[::-1], np.bool_)
     inside[30:46] = True
     middle = Tiles(np.array([[70, 30]]), 16, 1.0)
-    assert 2 * REACH + 1 < FEWEST_PLACES
-    assert not found_at(0, 0, inside=inside).search(middle).asked.any()
+    assert 2 * REACH + 1 < FEWEST_POSITIONS
+    assert not found_at(0, 0, inside=inside).search(middle).tested.any()
     inside[46] = True
     found = found_at(0, 0, inside=inside).search(middle)
-    assert found.asked.all()
+    assert found.tested.all()
     assert found.chance == pytest.approx(9.0 / 42.0)
 
 
@@ -109,13 +109,13 @@ def test_places_that_are_not_inside_are_no_places() -> None:
     windows = found_at(*by, inside=inside)
     found = windows.search(TILES)
     assert_array_equal(found.offset[[0, 2, 3]], np.tile(by, (3, 1)))
-    assert found.asked[1]
+    assert found.tested[1]
     assert found.offset[1].tolist() != list(by)
     assert not found.distinct[1]
     # A tile that is not inside itself is not asked, nor counted.
     inside[60, 75] = False
     found = found_at(*by, inside=inside).search(TILES)
-    assert_array_equal(found.asked, [True, False, True, True])
+    assert_array_equal(found.tested, [True, False, True, True])
     assert not found.stationary[1]
     assert not found.distinct[1]
 
@@ -130,8 +130,8 @@ def test_masked_pixels_change_nothing() -> None:
         for pair in ((source, target), spoilt)
     )
     for one, other in zip(
-        (clean.asked, clean.offset, clean.distinct, clean.stationary),
-        (dirty.asked, dirty.offset, dirty.distinct, dirty.stationary),
+        (clean.tested, clean.offset, clean.distinct, clean.stationary),
+        (dirty.tested, dirty.offset, dirty.distinct, dirty.stationary),
         strict=True,
     ):
         assert_array_equal(one, other)
@@ -146,7 +146,7 @@ def lattice(period: float, x: float = 0.0) -> np.ndarray:
 
 def test_on_a_lattice_no_place_is_distinct() -> None:
     found = Windows(level_pair(lattice(8.0), lattice(8.0))).search(TILES)
-    assert found.asked.all()
+    assert found.tested.all()
     assert (found.peak > 0.99).all()
     assert not found.distinct.any()
     # One whose next place lies beyond the window has a single one in it.
@@ -165,17 +165,17 @@ def test_a_rival_counts_by_how_near_it_comes() -> None:
         found = Windows(level_pair(source, target)).search(tile, reach=20)
         assert found.offset[0].tolist() == [0, 0]
         assert found.distinct[0] == distinct
-    near = target.copy()
-    near[52:68, 70 + NEIGHBOURS - 1 : 86 + NEIGHBOURS - 1] = patch
-    found = Windows(level_pair(near, target)).search(tile)
-    assert found.offset[0].tolist() == [NEIGHBOURS - 1, 0]
+    local_field = target.copy()
+    local_field[52:68, 70 + PEAK_RADIUS - 1 : 86 + PEAK_RADIUS - 1] = patch
+    found = Windows(level_pair(local_field, target)).search(tile)
+    assert found.offset[0].tolist() == [PEAK_RADIUS - 1, 0]
     assert found.distinct[0]
 
 
 def test_the_best_of_what_does_not_agree_is_no_match() -> None:
     source, target = drawn(speckle(8), SIZE), drawn(SCENE, SIZE)
     found = Windows(level_pair(source, target)).search(TILES)
-    assert found.asked.all()
+    assert found.tested.all()
     assert (found.peak < 0.8).all()
     negative = Windows(level_pair(-drawn(SCENE, SIZE), target)).search(TILES)
     assert not negative.stationary.any()
@@ -192,18 +192,18 @@ def test_a_displaced_window_has_its_middle_elsewhere(displaced: tuple[int, int])
     assert there.stationary.all()
     back = found_at(0, 0).search(TILES, displaced)
     assert back.stationary.sum() <= 1  # by accident
-    near = max(map(abs, displaced)) <= REACH
-    if near:
+    local_field = max(map(abs, displaced)) <= REACH
+    if local_field:
         assert_array_equal(back.offset, -np.tile(displaced, (len(TILES), 1)))
 
 
 def test_a_displaced_window_beyond_the_borders_is_not_asked() -> None:
     windows = found_at(0, 0)
-    assert_array_equal(windows.search(TILES, (-40, 0)).asked, [False, True, True, True])
-    assert_array_equal(windows.search(TILES, (50, 0)).asked, [True, True, False, True])
-    assert_array_equal(windows.search(TILES, (0, -60)).asked, [False, False, True, True])
+    assert_array_equal(windows.search(TILES, (-40, 0)).tested, [False, True, True, True])
+    assert_array_equal(windows.search(TILES, (50, 0)).tested, [True, True, False, True])
+    assert_array_equal(windows.search(TILES, (0, -60)).tested, [False, False, True, True])
     nothing = windows.search(TILES, (500, 500))
-    assert not nothing.asked.any()
+    assert not nothing.tested.any()
     assert not nothing.stationary.any()
     assert nothing.chance == 1.0
 
@@ -211,11 +211,11 @@ def test_a_displaced_window_beyond_the_borders_is_not_asked() -> None:
 def test_searches_of_some_tiles_and_of_the_others_are_that_of_all() -> None:
     windows, both = found_at(1, -1), np.array([0, 1, 2, 3])
     for at in ((0, 0), (-40, 0), (500, 500)):
-        parts = (windows.search(TILES.among(some), at) for some in (both < 1, both >= 1))
-        joined, whole = next(parts).joined(next(parts)), windows.search(TILES, at)
-        for name in ("asked", "offset", "peak", "stationary", "distinct"):
-            assert_array_equal(getattr(joined, name), getattr(whole, name))
-        assert joined.chance == pytest.approx(whole.chance)
+        parts = (windows.search(TILES.subset(some), at) for some in (both < 1, both >= 1))
+        concatenated, whole = next(parts).concatenated(next(parts)), windows.search(TILES, at)
+        for name in ("tested", "offset", "peak", "stationary", "distinct"):
+            assert_array_equal(getattr(concatenated, name), getattr(whole, name))
+        assert concatenated.chance == pytest.approx(whole.chance)
 
 
 def test_the_shape_is_that_of_the_level() -> None:
@@ -229,14 +229,14 @@ def test_the_most_that_agree_are_those_of_the_fullest_box(seed: int) -> None:
     offset[: 3 * seed] = rng.integers(-STATIONARY, STATIONARY + 1, (3 * seed, 2)) + np.array(
         [4, -7]
     )
-    asked = rng.random(40) < 0.8
+    tested = rng.random(40) < 0.8
     nothing = np.zeros(40, np.bool_)
     chance = (2 * STATIONARY + 1) ** 2 / (2 * REACH + 1) ** 2
-    search = WindowSearch(asked, offset, np.ones(40), nothing, nothing, chance)
+    search = WindowSearch(tested, offset, np.ones(40), nothing, nothing, chance)
     most = max(
-        int((np.abs(offset[asked] - (x, y)).max(axis=1) <= STATIONARY).sum())
+        int((np.abs(offset[tested] - (x, y)).max(axis=1) <= STATIONARY).sum())
         for x in range(-REACH - 1, REACH + 2)
         for y in range(-REACH - 1, REACH + 2)
     )
-    assert search.agreeing == (most if seed > 1 else 0)
-    assert replace(search, stationary=asked).agreeing == asked.sum()
+    assert search.consensus == (most if seed > 1 else 0)
+    assert replace(search, stationary=tested).consensus == tested.sum()

@@ -7,8 +7,13 @@ import numpy as np
 import pytest
 
 from align_cli.engine.aligner import align
-from align_cli.engine.images.captions import LEAST_INTERIOR, brightest, common_captions, darkest
-from align_cli.engine.images.fixed_pattern import suspected
+from align_cli.engine.images.captions import (
+    LEAST_INTERIOR,
+    brightest_pixels,
+    common_captions,
+    darkest_pixels,
+)
+from align_cli.engine.images.fixed_pattern import suspected_kinds
 from align_cli.engine.images.luma import Luma
 
 SIDE, NOISE = 240, 2.0
@@ -53,7 +58,7 @@ def test_what_covers_a_scene_that_moves_is_found(value: float, motion: tuple[flo
     assert found is not None
     assert found[cover == 1.0].mean() > 0.8
     assert found[cover == 0.0].mean() < 0.01
-    assert suspected(*(Luma(np.float32(each), None, 0.0, 1.0) for each in pair)).captions
+    assert suspected_kinds(*(Luma(np.float32(each), None, 0.0, 1.0) for each in pair)).captions
 
 
 @pytest.mark.parametrize("motion", [(2, 1), (30, 11), (0.6, 0.5)])
@@ -115,21 +120,21 @@ def test_a_mark_has_the_value_at_an_end_up_to_noise() -> None:
     # Contrast is about 200 with the mark, and it may differ by an eighth of that.
     for spread in (0.0, 20.0):
         plane, mark = with_a_mark(0.0, spread)
-        np.testing.assert_array_equal(darkest(plane, None), mark)
-        np.testing.assert_array_equal(brightest(-plane, None), mark)
-        assert not brightest(plane, None).any()
+        np.testing.assert_array_equal(darkest_pixels(plane, None), mark)
+        np.testing.assert_array_equal(brightest_pixels(-plane, None), mark)
+        assert not brightest_pixels(plane, None).any()
     # A few darker pixels are no mark and hide none.
     plane, mark = with_a_mark(0.0)
     plane[0, :5] = -300.0
-    np.testing.assert_array_equal(darkest(plane, None)[1:], mark[1:])
+    np.testing.assert_array_equal(darkest_pixels(plane, None)[1:], mark[1:])
 
 
 def test_the_end_of_a_scenes_values_is_no_mark_nor_is_what_covers_much() -> None:
     ramp = np.tile(np.linspace(0.0, 200.0, 100, dtype=np.float32), (100, 1))
-    assert not darkest(ramp, None).any()
+    assert not darkest_pixels(ramp, None).any()
     plane, _ = with_a_mark(0.0)
     plane[:30] = 0.0
-    assert not darkest(plane, None).any()
+    assert not darkest_pixels(plane, None).any()
 
 
 def test_a_mark_is_looked_for_among_what_is_known() -> None:
@@ -138,15 +143,15 @@ def test_a_mark_is_looked_for_among_what_is_known() -> None:
     known[:, 80:] = False
     plane[:, 80:] = -100.0
     plane[:, 80] = 20.0  # as dark as the mark, and not known
-    np.testing.assert_array_equal(darkest(plane, known), mark)
+    np.testing.assert_array_equal(darkest_pixels(plane, known), mark)
     # Of what is known the mark is little, and of a tenth of it all.
     plane[:, 50:] = 20.0
     known[:, 50:] = False
-    np.testing.assert_array_equal(darkest(plane, known), mark)
+    np.testing.assert_array_equal(darkest_pixels(plane, known), mark)
     known[:, :20] = False
     known[50:, :] = known[:38, :] = False
-    assert not darkest(plane, known).any()
-    assert not darkest(plane, np.zeros_like(mark)).any()
+    assert not darkest_pixels(plane, known).any()
+    assert not darkest_pixels(plane, np.zeros_like(mark)).any()
 
 
 def test_dark_and_bright_marks_are_found_together_and_specks_are_none() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from align_cli.engine.images.common_areas import _outline_motion, common_areas, edges_of
+from align_cli.engine.images.common_areas import _outline_motion, area_edges, common_areas
 
 Y, X = np.mgrid[:160, :200].astype(np.float64)
 
@@ -90,13 +90,13 @@ def test_an_edge_is_as_wide_as_in_the_image(soft: float, least: int, most: int) 
     if soft:
         plane = cv2.GaussianBlur(plane, (0, 0), soft)
         areas = plane < 1.0
-    width = edges_of(plane, plane, areas).sum(axis=1)
+    width = area_edges(plane, plane, areas).sum(axis=1)
     assert (width == width[0]).all()
     assert least <= width[0] <= most
     sharp = np.where(X < 40, 0.0, 100.0).astype(np.float32)
-    assert edges_of(sharp, plane, areas).sum() >= width.sum()
+    assert area_edges(sharp, plane, areas).sum() >= width.sum()
 
 
 def test_areas_that_fill_the_image_have_no_edges() -> None:
     everything = np.ones(X.shape, np.bool_)
-    assert not edges_of(X.astype(np.float32), X.astype(np.float32), everything).any()
+    assert not area_edges(X.astype(np.float32), X.astype(np.float32), everything).any()

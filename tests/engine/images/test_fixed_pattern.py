@@ -12,7 +12,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from align_cli.engine.images.fixed_pattern import FixedPattern, Kinds, fixed_pattern, suspected
+from align_cli.engine.images.fixed_pattern import (
+    FixedPattern,
+    Kinds,
+    fixed_pattern,
+    suspected_kinds,
+)
 from align_cli.engine.images.fixed_pattern import without_fixed_pattern as without
 from align_cli.engine.images.isolated_pixels import isolated_pixels
 from align_cli.engine.images.luma import Luma
@@ -211,7 +216,7 @@ def some_of_each_kind() -> dict[Kinds, tuple[np.ndarray, np.ndarray]]:
 def test_parts_of_the_images_tell_what_is_worth_looking_for() -> None:
     for kinds, images in some_of_each_kind().items():
         # Each of them may have a value of its own, like captions.
-        assert suspected(*lumas(images))[:3] == kinds[:3]
+        assert suspected_kinds(*lumas(images))[:3] == kinds[:3]
         found, asked = fixed_pattern(*images), fixed_pattern(*images, kinds=kinds)
         assert (
             found.isolated is not None,
@@ -221,8 +226,8 @@ def test_parts_of_the_images_tell_what_is_worth_looking_for() -> None:
         assert asked.share == found.share
         assert asked.grid == found.grid
         assert fixed_pattern(*images, kinds=NO_KIND).empty
-    assert suspected(*lumas(images)) == NO_KIND
-    assert suspected(*lumas((images[0], images[1][:-1]))) == NO_KIND
+    assert suspected_kinds(*lumas(images)) == NO_KIND
+    assert suspected_kinds(*lumas((images[0], images[1][:-1]))) == NO_KIND
 
 
 CASES = {

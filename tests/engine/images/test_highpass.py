@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.images.common import common
-from align_cli.engine.images.highpass import DETAIL_SIGMA, details_of
+from align_cli.engine.images.highpass import DETAIL_SIGMA, highpass
 from align_cli.engine.images.pyramid import REACH, Level
+from align_cli.engine.images.valid_overlap import valid_overlap
 from align_cli.engine.sampling.bilinear import sample
 from tests.scenes import motion, render, textured
 
@@ -27,14 +27,14 @@ def hole(left: int, top: int) -> np.ndarray:
 
 
 def details_at(source: Level, target: Level, warp: np.ndarray) -> tuple[np.ndarray, ...]:
-    inside = common(source, target, warp, margin=REACH)
-    found = details_of((sample(source.image, warp, SIZE), target.image), inside)
+    inside = valid_overlap(source, target, warp, margin=REACH)
+    found = highpass((sample(source.image, warp, SIZE), target.image), inside)
     return (*found, inside)
 
 
 def correlation(one: np.ndarray, other: np.ndarray) -> float:
     everywhere = np.ones(one.shape, np.bool_)
-    s, t = (each.ravel() for each in details_of((one, other), everywhere))
+    s, t = (each.ravel() for each in highpass((one, other), everywhere))
     return float(s @ t / np.sqrt((s @ s) * (t @ t)))
 
 

@@ -11,7 +11,7 @@ from align_cli.engine.aligner import align
 from align_cli.engine.errors import ImageError
 from align_cli.engine.images import luma as luma_module
 from align_cli.engine.images.luma import SMALLEST_SIDE, LargeLuma, check_image, full_scale, luma
-from align_cli.native.pictures import smooth
+from align_cli.native.filtered_image import smooth
 from tests.scenes import DTYPES, Pair, pair
 
 SHAPE = (13, 21)
@@ -270,5 +270,5 @@ def test_numbers_of_another_machine_are_read_as_they_are(monkeypatch: pytest.Mon
     for order in "<>":
         found = luma(image.astype(f"{order}u2"))
         assert isinstance(found, LargeLuma)
-        values = smooth(found.picture(np.ones(1)), (0, 0), (30, 20))
+        values = smooth(found.filtered(np.ones(1)), (0, 0), (30, 20))
         assert_allclose(values, image / 65535.0, atol=1e-6)

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 
 from align_cli.engine.aligner import align
 from align_cli.engine.images.luma import Luma, luma
-from align_cli.engine.images.noise import left_on, noise_energy, noise_level
-from align_cli.engine.images.pyramid import FullSize, pyramid
+from align_cli.engine.images.noise import noise_energy, noise_gain, noise_level
+from align_cli.engine.images.pyramid import LazyFullSize, pyramid
 from align_cli.engine.options import PRESET_NAMES
 from align_cli.engine.target.gradient_shrinkage import NEGLIGIBLE, TAKEN_OFF, believed
 from align_cli.engine.target.planes import TargetPlanes, target_planes
@@ -124,14 +124,14 @@ def test_what_is_left_of_white_noise_on_a_level(level: int) -> None:
     noise = np.random.default_rng(level).normal(size=(1024, 1024)).astype(np.float32)
     plane = luma(noise, "target")
     seen = pyramid(plane, level + 1)[level].image[4:-4, 4:-4]
-    assert left_on(level) == pytest.approx(float(seen.std() / plane.plane.std()), rel=0.03)
+    assert noise_gain(level) == pytest.approx(float(seen.std() / plane.plane.std()), rel=0.03)
 
 
 def test_planes_made_on_demand_are_believed_alike() -> None:
     size = 90, 400
     image = luma(render(textured(3, size=size), size, noise=0.05, dtype="uint8"))
     noise = noise_level(image)
-    held, made = target_planes(pyramid(image, 1)[0]), target_planes(FullSize(image))
+    held, made = target_planes(pyramid(image, 1)[0]), target_planes(LazyFullSize(image))
     assert held is not None
     assert made is not None
     whole, part = believed(held, noise), believed(made, noise).part(slice(101, 161))

@@ -3,10 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.images.highpass import details_of
+from align_cli.engine.images.highpass import highpass
 from align_cli.engine.images.luma import luma
 from align_cli.engine.images.noise import noise_level
-from align_cli.engine.images.periodicity import Repeat, autocorrelation, find_repeat
+from align_cli.engine.images.periodicity import Period, autocorrelation, find_period
 from align_cli.engine.images.pyramid import level_count, pyramid
 from tests.scenes import pair, render, stripes, textured
 
@@ -20,9 +20,9 @@ def lattice(
     return 0.5 + 0.2 * waves + np.random.default_rng(1).normal(0.0, noise, waves.shape)
 
 
-def repeat_of(image: np.ndarray) -> Repeat | None:
+def repeat_of(image: np.ndarray) -> Period | None:
     plane = luma(image)
-    return find_repeat(pyramid(plane, level_count(plane.size)), noise_level(plane))
+    return find_period(pyramid(plane, level_count(plane.size)), noise_level(plane))
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.02, 0.05])
@@ -83,7 +83,7 @@ def test_the_autocorrelation_of_an_image_with_holes_is_that_of_the_sums() -> Non
     mask = holes((31, 23), 5)
     found = autocorrelation(image, 0.0, mask)
     assert found is not None
-    (detail,) = details_of([image], mask)
+    (detail,) = highpass([image], mask)
     power = float((detail * detail)[mask].mean())
     for y, x in ((3, 4), (6, -5), (0, 9)):
         here = np.s_[: 23 - y, max(0, -x) : 31 - max(0, x)]
@@ -99,7 +99,7 @@ def test_the_autocorrelation_is_that_of_the_sums() -> None:
     assert found is not None
     assert found.shape == (13, 31)
 
-    (detail,) = details_of([image], np.ones(image.shape, np.bool_))
+    (detail,) = highpass([image], np.ones(image.shape, np.bool_))
     detail = detail.astype(np.float64)
     for y, x in ((0, 3), (5, 0), (7, -4), (12, 15), (12, -15)):
         below = detail[y:, max(x, 0) : 30 + min(x, 0)]

@@ -14,12 +14,12 @@ from align_cli.engine.images.pyramid import (
     PRESMOOTHING,
     REACH,
     SMOOTHING,
-    FineLevel,
-    FullSize,
+    LazyFullSize,
+    SplineLevel,
+    eroded_by_reach,
     level_count,
     pyramid,
     smooth_part,
-    within_reach,
 )
 from align_cli.engine.sampling.bspline import coefficients
 from align_cli.engine.sampling.sinc_upsampling import SHARP, enlarged
@@ -97,7 +97,7 @@ def test_a_part_is_filtered_as_the_whole_is(
     if full_size:
         monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
     level = pyramid(luma(rough((41, 32))), 2)[0]
-    assert isinstance(level, FullSize) == full_size
+    assert isinstance(level, LazyFullSize) == full_size
     whole = ndimage.correlate1d(level.image.astype(float), BINOMIAL, axis=0, mode="mirror")
     whole = ndimage.correlate1d(whole, BINOMIAL, axis=1, mode="mirror")
     for part in (np.s_[5:20, 3:41], np.s_[9:10, 20:22]):
@@ -150,8 +150,8 @@ def test_a_hole_grows_by_reach_and_the_border_does_not() -> None:
     valid[9, 12] = False
     expected = np.ones((20, 20), np.bool_)
     expected[7:12, 10:15] = False
-    assert_array_equal(within_reach(valid), expected)
-    assert within_reach(None) is None
+    assert_array_equal(eroded_by_reach(valid), expected)
+    assert eroded_by_reach(None) is None
 
 
 def test_a_hole_is_where_it_was_on_the_next_level() -> None:
@@ -172,7 +172,7 @@ def test_without_invalid_pixels_there_is_no_mask_on_any_level() -> None:
 def test_a_fine_level_is_addressed_in_pixels_of_the_image(model: str) -> None:
     size, window = (71, 58), (40, 33)
     scene = textured(4, size=size)
-    level = FineLevel(coefficients(enlarged(render(scene, size), SHARP)), None)
+    level = SplineLevel(coefficients(enlarged(render(scene, size), SHARP)), None)
     assert level.size == size
     warp = np.array([[1.0, 0.0, 14.0], [0.0, 1.0, 12.0], [0.0, 0.0, 1.0]]) @ motion(model, window)
     found = level.sample(warp, window)
@@ -198,7 +198,7 @@ def test_a_large_image_has_the_levels_that_it_would_have_as_a_whole(
     monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
     monkeypatch.setattr(pyramid_module, "_STRIP_PIXELS", strip)
     large = pyramid(luma(rough(size)), 3)
-    assert isinstance(large[0], FullSize)
+    assert isinstance(large[0], LazyFullSize)
     for one, other in zip(large, plain, strict=True):
         assert one.size == other.size
         assert_allclose(one.image, other.image, atol=1e-6)

@@ -6,8 +6,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from align_cli.engine.images.common import common
 from align_cli.engine.images.pyramid import Level
+from align_cli.engine.images.valid_overlap import valid_overlap
 from align_cli.engine.sampling.bilinear import (
     ALL_FOUR,
     SLACK_PX,
@@ -206,7 +206,7 @@ def test_common_are_the_pixels_that_both_levels_know() -> None:
     holes = np.ones((2, 7, 9), np.bool_)
     holes[0, 3, 4] = holes[1, 1, 2] = False
     source, target = (Level(np.zeros((7, 9), np.float32), valid) for valid in holes)
-    found = common(source, target, shift(1.5, 0.0), margin=1.0)
+    found = valid_overlap(source, target, shift(1.5, 0.0), margin=1.0)
     expected = np.zeros((7, 9), np.bool_)
     expected[1:6, 0:6] = True  # 1.5 to 6.5, of 1 to 7
     expected[1, 2] = False
@@ -214,7 +214,7 @@ def test_common_are_the_pixels_that_both_levels_know() -> None:
     assert_array_equal(found, expected)
     plain = Level(source.image, None)
     assert_array_equal(
-        common(plain, plain, shift(1.5, 0.0), margin=1.0),
+        valid_overlap(plain, plain, shift(1.5, 0.0), margin=1.0),
         overlap_mask(shift(1.5, 0.0), (9, 7), (9, 7), margin=1.0),
     )
 

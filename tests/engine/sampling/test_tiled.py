@@ -73,9 +73,9 @@ def test_a_large_image_is_converted_where_it_is_looked_at(
     part = np.s_[3:20, 8:9]
     assert_array_equal(large.part(part), plain.part(part))
     kernel = np.array([0.25, 0.5, 0.25])
-    made, held = (smooth_part(each.picture(kernel), part) for each in (large, plain))
+    made, held = (smooth_part(each.filtered(kernel), part) for each in (large, plain))
     assert_allclose(made, held, atol=1e-6)
-    as_it_is = smooth_part(large.picture(np.ones(1)), np.s_[0:47, 0:61])
+    as_it_is = smooth_part(large.filtered(np.ones(1)), np.s_[0:47, 0:61])
     assert_allclose(as_it_is, large.plane, atol=1e-6)
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.numerics.threads import Threads
-from align_cli.engine.search.scoring import FEWEST_TILES, TileZncc, standard_errors
+from align_cli.engine.search.scoring import FEWEST_TILES, TileZncc, t_statistic
 from align_cli.engine.search.similarity import LEAST_T
 from tests.engine.search.similarities import gradient, intensity
 from tests.photographs import NAMES, cut, photograph, shifted
@@ -23,7 +23,7 @@ KINDS = [intensity, gradient]
 
 def agree(images: tuple[np.ndarray, np.ndarray], warp: np.ndarray, kind: Any = intensity) -> bool:
     with Threads() as threads:
-        return bool(kind(*images, threads).agrees(warp))
+        return bool(kind(*images, threads).correlates(warp))
 
 
 def windows(name: str, noise: float) -> tuple[np.ndarray, np.ndarray]:
@@ -65,13 +65,13 @@ def test_too_few_tiles_tell_nothing() -> None:
     one, other = (np.random.default_rng(seed).uniform(size=(40, 40)) for seed in (1, 2))
     assert agree((one, other), np.eye(3))
     some = np.full(FEWEST_TILES - 1, 0.1)
-    assert standard_errors(TileZncc(some, np.ones_like(some), np.ones_like(some))) is None
+    assert t_statistic(TileZncc(some, np.ones_like(some), np.ones_like(some))) is None
 
 
 def test_tiles_that_hold_nothing_do_not_count() -> None:
     zncc = np.random.default_rng(3).normal(0.5, 0.1, 100)
     ones = np.ones_like(zncc)
-    clear = standard_errors(TileZncc(zncc, ones, ones))
+    clear = t_statistic(TileZncc(zncc, ones, ones))
     assert clear is not None
     assert clear > LEAST_T
     assert clear == pytest.approx(zncc.mean() / (zncc.std(ddof=1) / 10.0))
@@ -79,5 +79,5 @@ def test_tiles_that_hold_nothing_do_not_count() -> None:
     empty = np.concatenate([ones, np.full(400, 1e-9)])
     unknown = np.concatenate([ones, np.full(400, 0.1)])
     full = np.ones_like(beside)
-    assert standard_errors(TileZncc(beside, empty, full)) == pytest.approx(clear)
-    assert standard_errors(TileZncc(beside, full, unknown)) == pytest.approx(clear)
+    assert t_statistic(TileZncc(beside, empty, full)) == pytest.approx(clear)
+    assert t_statistic(TileZncc(beside, full, unknown)) == pytest.approx(clear)

@@ -10,18 +10,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.displacements.evidence import SETTLING
+from align_cli.engine.displacements.evidence import LOG10_NFA_CONCLUSIVE
 from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.records import Status, Verdict
 from align_cli.engine.search.attempt import (
-    MORE,
+    CLEAR_MARGIN,
     SAME_PX,
     Attempt,
-    _agreeing,
-    assessed,
-    attempted,
-    corrected,
+    _has_evidence,
+    assess_descent,
+    correct_by_tiles,
+    run_attempt,
 )
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.starts import GIVEN, IDENTITY
@@ -38,7 +38,7 @@ def attempt_at(
     verdict: str = "failed",
     votes: float | None = None,
     stationary: int = 0,
-    evidence: float = 2.0 * SETTLING,
+    evidence: float = 2.0 * LOG10_NFA_CONCLUSIVE,
     agreement: float = 0.0,
     similarity: str = "intensity",
 ) -> Attempt:
@@ -83,31 +83,31 @@ def test_what_holds_the_majority_counts_before_more_votes() -> None:
     held = attempt_at(np.eye(3), verdict="aligned", votes=0.2, stationary=51)
     half = attempt_at(np.eye(3), verdict="aligned", votes=0.9, stationary=50)
     doubtful = attempt_at(np.eye(3), verdict="doubtful", votes=0.9, stationary=90)
-    assert held.holds_majority
-    assert not half.holds_majority
-    assert not doubtful.holds_majority
+    assert held.has_majority
+    assert not half.has_majority
+    assert not doubtful.has_majority
     assert held.better_than(half)
     assert not half.better_than(held)
     assert half.better_than(doubtful)
-    assert not attempt_at(np.eye(3), verdict="aligned").holds_majority
+    assert not attempt_at(np.eye(3), verdict="aligned").has_majority
     # Of what both show, three fifths of each, all tiles are a majority, and two thirds are none.
     for stationary, holds in ((100, True), (67, False)):
         beside = attempt_at(shift(128.0, 0.0), verdict="aligned", votes=0.9, stationary=stationary)
-        assert beside.shown == pytest.approx(0.6, abs=0.01)
-        assert beside.holds_majority is holds
+        assert beside.overlap_share == pytest.approx(0.6, abs=0.01)
+        assert beside.has_majority is holds
     # All of one image is enough, however much larger the other is.
     part = attempt_at(np.diag([3.0, 3.0, 1.0]), verdict="aligned", votes=0.9, stationary=51)
-    assert part.holds_majority
-    for evidence, held in ((SETTLING + 0.1, False), (SETTLING - 0.1, True)):
+    assert part.has_majority
+    for evidence, held in ((LOG10_NFA_CONCLUSIVE + 0.1, False), (LOG10_NFA_CONCLUSIVE - 0.1, True)):
         told = attempt_at(np.eye(3), verdict="aligned", votes=0.9, stationary=51, evidence=evidence)
-        assert told.holds_majority is held
+        assert told.has_majority is held
 
 
 @pytest.mark.parametrize("votes", [0.9, 0.3])
 def test_of_one_verdict_clearly_more_votes_count(votes: float) -> None:
     first = attempt_at(np.eye(3), votes=votes, agreement=20.0)
-    assert attempt_at(np.eye(3), votes=votes * (1.0 + 2.0 * MORE)).better_than(first)
-    alike = attempt_at(np.eye(3), votes=votes * (1.0 + 0.5 * MORE), agreement=90.0)
+    assert attempt_at(np.eye(3), votes=votes * (1.0 + 2.0 * CLEAR_MARGIN)).better_than(first)
+    alike = attempt_at(np.eye(3), votes=votes * (1.0 + 0.5 * CLEAR_MARGIN), agreement=90.0)
     assert not alike.better_than(first)
     for none in (None, float("nan")):
         unsolved = attempt_at(np.eye(3), votes=none, agreement=90.0)
@@ -127,16 +127,16 @@ def test_of_what_was_not_solved_the_score_counts() -> None:
 @pytest.mark.parametrize(("max_px", "least"), [(None, SAME_PX), (0.0, SAME_PX), (2.0, 2.0)])
 def test_it_lies_away_by_more_than_it_is_uncertain(max_px: float | None, least: float) -> None:
     there = attempt_at(shift(5.0, 0.0), max_px)
-    assert not there.lies_away_from(shift(5.0 + 0.95 * least, 0.0))
-    assert there.lies_away_from(shift(5.0 + 1.2 * least, 0.0))
+    assert not there.differs_from_warp(shift(5.0 + 0.95 * least, 0.0))
+    assert there.differs_from_warp(shift(5.0 + 1.2 * least, 0.0))
 
 
 def test_from_what_failed_any_answer_moves_away() -> None:
     here = attempt_at(np.eye(3))
     for verdict in ("failed", "doubtful", "aligned"):
         other = attempt_at(np.eye(3), verdict=verdict)
-        assert here.moves_away_from(other) is (verdict == "failed")
-        assert attempt_at(shift(3.0, 0.0)).moves_away_from(other)
+        assert here.differs_from(other) is (verdict == "failed")
+        assert attempt_at(shift(3.0, 0.0)).differs_from(other)
 
 
 @pytest.fixture
@@ -148,7 +148,7 @@ def threads() -> Iterator[Threads]:
 def solved(threads: Threads, *names: str, begin: np.ndarray = TRUTH) -> Attempt:
     """From where one window lies in the other, of one photograph or of two."""
     seen = intensity(windows(names[0])[0], windows(names[-1])[1], threads)
-    return attempted(seen, IDENTITY, inverse(begin), used=len(seen.task.pair.levels))
+    return run_attempt(seen, IDENTITY, inverse(begin), used=len(seen.task.pair.levels))
 
 
 def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
@@ -165,7 +165,7 @@ def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
             records=(*first.descent.records[:-1], replace(last, status=Status.ITERATION_LIMIT))
         ),
     )
-    found = corrected(restless, there, first.before, tests=1)
+    found = correct_by_tiles(restless, there, first.before, tests=1)
     np.testing.assert_array_equal(found.warp, there)
     assert found.descent.records == restless.descent.records
     # The records are the solver's; it did not end there.
@@ -174,7 +174,7 @@ def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
     assert found.descent.solved == ()
     # It is assessed where it is: off by 5 px.
     assert not found.aligned
-    back = corrected(found, first.warp, first.before, tests=1)
+    back = correct_by_tiles(found, first.warp, first.before, tests=1)
     assert back.aligned
     assert back.gain == pytest.approx(first.gain, abs=0.02)
 
@@ -182,7 +182,7 @@ def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
 def test_each_candidate_that_was_looked_at_counts_as_a_test(threads: Threads) -> None:
     first = solved(threads, "poster")
     one, many = (
-        assessed(
+        assess_descent(
             first.similarity, first.start, first.descent, first.before, tests=tests
         ).log10_false_alarms
         for tests in (1, 100)
@@ -199,7 +199,7 @@ def test_a_start_near_by_tells_which_period_is_meant_if_somebody_gave_it(
     descent = seen.descend(near, used=len(seen.task.pair.levels))
     meant = {
         (start, moved): Status.AMBIGUOUS
-        is not assessed(seen, start, descent, near if not moved else far).outcome.status
+        is not assess_descent(seen, start, descent, near if not moved else far).outcome.status
         for start in (GIVEN, IDENTITY)
         for moved in (False, True)
     }
@@ -215,15 +215,15 @@ def test_what_failed_is_told_where_a_search_looked(threads: Threads) -> None:
     failed, aligned = solved(threads, "scan", "poster"), solved(threads, "poster")
     assert failed.outcome.verdict is Verdict.FAILED
     nearest = inverse(shift(-60.0, 38.0)), Score(3.0, 0.32)
-    told = failed.having_looked_at(17, *nearest)
+    told = failed.with_search_report(17, *nearest)
     assert "17 candidate transforms" in told.outcome.sentence
     # As --init takes it, source to target.
     assert "--init=-60,38,0.0,1, at which 32% of the tiles" in told.outcome.sentence
     # What fewer tiles agree in is no advice.
-    assert failed.having_looked_at(17, nearest[0], Score(3.0, 0.19)) is failed
-    assert aligned.having_looked_at(17, *nearest) is aligned
+    assert failed.with_search_report(17, nearest[0], Score(3.0, 0.19)) is failed
+    assert aligned.with_search_report(17, *nearest) is aligned
     folded = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.01, 0.0, 1.0]])
-    assert failed.having_looked_at(17, folded, nearest[1]) is failed
+    assert failed.with_search_report(17, folded, nearest[1]) is failed
 
 
 # Sunbursts 0.9 at most, a blurred photograph that needs the richer one 4.
@@ -238,22 +238,22 @@ def test_a_simpler_model_may_leave_little_more_than_a_richer_one(
         return attempt
 
     simpler, richer = leaving(times * 0.4), leaving(0.4)
-    assert simpler._leaves_no_more_than(richer) is not leaves_more
-    assert not leaving(None)._leaves_no_more_than(richer)
-    assert not simpler._leaves_no_more_than(leaving(None))
+    assert simpler._fits_as_well_as(richer) is not leaves_more
+    assert not leaving(None)._fits_as_well_as(richer)
+    assert not simpler._fits_as_well_as(leaving(None))
 
 
 def test_tiles_agree_with_an_answer_that_most_of_them_follow(threads: Threads) -> None:
     right, wrong = solved(threads, "poster"), solved(threads, "scan", "poster")
-    assert _agreeing(right)
-    assert not _agreeing(wrong)
+    assert _has_evidence(right)
+    assert not _has_evidence(wrong)
     # Two thirds of the picture are elsewhere; there is evidence for the rest all the same.
     source, target = windows("poster")
     target[:, 100:] = np.roll(target[:, 100:], 7, axis=0)
     seen = intensity(source, target, threads)
-    part = assessed(seen, IDENTITY, right.descent, right.before)
+    part = assess_descent(seen, IDENTITY, right.descent, right.before)
     assert part.log10_false_alarms < -2.0
-    assert not _agreeing(replace(right, similarity=seen))
+    assert not _has_evidence(replace(right, similarity=seen))
 
 
 def test_how_far_a_richer_model_would_move_the_answer_is_part_of_its_uncertainty(
@@ -266,10 +266,10 @@ def test_how_far_a_richer_model_would_move_the_answer_is_part_of_its_uncertainty
         place = first.descent.place._replace(warp=first.warp @ np.diag([scale, scale, 1.0]))
         return replace(first, descent=first.descent._replace(place=place))
 
-    found = first.instead_of(richer(1.001))
+    found = first.accepted_instead_of(richer(1.001))
     assert found is not None
     assert found.assessment.uncertainty is not None
     assert found.assessment.uncertainty.mean_px > first.assessment.uncertainty.mean_px + 0.05
     assert "a simpler model was used (rigid)" in found.outcome.sentence
     # By several pixels: it does not tell where the images lie.
-    assert first.instead_of(richer(1.05)) is None
+    assert first.accepted_instead_of(richer(1.05)) is None

@@ -81,7 +81,7 @@ def test_what_the_source_does_not_reach_has_no_say(threads: Threads) -> None:
     one, other = (
         gradient(source, each, threads).score(inverse(TRUTH)) for each in (target, beyond)
     )
-    assert other.agreement == pytest.approx(one.agreement, abs=0.05)
+    assert other.agreeing_tiles == pytest.approx(one.agreeing_tiles, abs=0.05)
     assert other.share == pytest.approx(one.share, abs=0.01)
 
 
@@ -89,14 +89,14 @@ def test_a_part_of_a_target_is_compared_alone(threads: Threads) -> None:
     seen = gradient(*negative("poster"), threads)
     part = np.zeros(SIZE[::-1], np.bool_)
     part[:, :120] = True
-    among = seen.among(part)
+    among = seen.restricted_to(part)
     assert among is not None
     assert among.source is seen.source
     whole, half = seen.score(inverse(TRUTH)), among.score(inverse(TRUTH))
-    assert half.agreement < 0.65 * whole.agreement
+    assert half.agreeing_tiles < 0.65 * whole.agreeing_tiles
     assert half.share > 0.5
     part[2:] = False
-    assert seen.among(part) is None
+    assert seen.restricted_to(part) is None
 
 
 def test_what_agrees_in_nothing_is_not_solved_to_the_end(threads: Threads) -> None:

@@ -11,15 +11,15 @@ from align_cli.engine.equations.pair import Pair
 from align_cli.engine.geometry.coordinates import corner_error, inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import luma
-from align_cli.engine.images.noise import left_on
+from align_cli.engine.images.noise import noise_gain
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import Options
 from align_cli.engine.records import Status
 from align_cli.engine.search import intensity as module
 from align_cli.engine.search import similarity
-from align_cli.engine.search.intensity import ABOVE_NOISE, LEAST_SIDE, MOST_PIXELS, Intensity
-from align_cli.engine.search.scoring import Score, Shown, score
+from align_cli.engine.search.intensity import CONTRAST_TO_NOISE, LEAST_SIDE, MOST_PIXELS, Intensity
+from align_cli.engine.search.scoring import OverlapPlanes, Score, score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Task
 from align_cli.engine.target.target import Target
 from tests.engine.search.similarities import SIZE, TRUTH, intensity, windows
@@ -41,7 +41,7 @@ def test_at_the_truth_most_tiles_agree_and_elsewhere_few(
     true, wrong = (seen.score(inverse(shifted(*by))) for by in ((-60, -40), (20, 10)))
     assert true.share >= 0.8
     assert wrong.share < 0.25
-    assert true.agreement > 3.0 * wrong.agreement
+    assert true.agreeing_tiles > 3.0 * wrong.agreeing_tiles
 
 
 def test_flat_parts_do_not_count(threads: Threads) -> None:
@@ -64,7 +64,7 @@ def test_coarse_levels_bring_a_guess_to_rest(name: str, threads: Threads) -> Non
     assert corner_error(found.warp, inverse(TRUTH), SIZE) < 1.0
     assert [each.level for each in found.records] == [coarse + 1, coarse]
     assert found.solved == ()
-    assert seen.score(found.warp).agreement > seen.score(guess).agreement
+    assert seen.score(found.warp).agreeing_tiles > seen.score(guess).agreeing_tiles
 
 
 def test_guesses_are_looked_at_where_both_images_are_large_enough(threads: Threads) -> None:
@@ -104,7 +104,9 @@ def test_the_score_of_the_part_that_a_source_reaches_is_that_of_all(
     monkeypatch.setattr(module, "_reached", lambda *_: None)
     for warp, part in zip(warps, parts, strict=True):
         # Of fewer tiles the mean contrast is another.
-        assert part.agreement == pytest.approx(Intensity(task).score(warp).agreement, abs=0.3)
+        assert part.agreeing_tiles == pytest.approx(
+            Intensity(task).score(warp).agreeing_tiles, abs=0.3
+        )
 
 
 def test_no_more_of_a_large_target_is_looked_at_than_a_small_source_reaches() -> None:
@@ -141,18 +143,18 @@ def test_the_contrast_of_a_tile_is_held_against_the_noise_of_both_as_they_are_se
     seen = intensity(source, target, threads)
     of_source, of_target = seen.task.pair.noise
     assert of_source > 4.0 * of_target
-    asked: list[float] = []
+    tested: list[float] = []
 
-    def remembered(shown: Shown, noise: float = 0.0) -> Score:
-        asked.append(noise)
+    def remembered(shown: OverlapPlanes, noise: float = 0.0) -> Score:
+        tested.append(noise)
         return score(shown, noise)
 
     monkeypatch.setattr(module, "score", remembered)
     seen.score(np.diag([scale, scale, 1.0]))
     fine = seen.levels.fine
     level = fine + (scale == 2.0)  # half the source's pixels for one of the target's
-    expected = ABOVE_NOISE * left_on(level) * of_source * left_on(fine) * of_target
-    assert asked == [pytest.approx(expected)]
+    expected = CONTRAST_TO_NOISE * noise_gain(level) * of_source * noise_gain(fine) * of_target
+    assert tested == [pytest.approx(expected)]
 
 
 @pytest.mark.parametrize("told", [(0.97, None, 0.1), (None, None, None), (0.1, 0.2, 1.03)])
@@ -160,9 +162,9 @@ def test_one_level_that_tells_is_enough(
     told: tuple[float | None, ...], threads: Threads, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     of_levels = iter([None if each is None else each * similarity.LEAST_T for each in told])
-    monkeypatch.setattr(similarity, "standard_errors", lambda _: next(of_levels))
-    agrees = intensity(*windows("poster"), threads).agrees(inverse(TRUTH))
-    assert agrees is (told[0] is None or told[-1] == 1.03)
+    monkeypatch.setattr(similarity, "t_statistic", lambda _: next(of_levels))
+    correlates = intensity(*windows("poster"), threads).correlates(inverse(TRUTH))
+    assert correlates is (told[0] is None or told[-1] == 1.03)
 
 
 def test_what_agrees_in_nothing_is_not_solved_to_the_end(threads: Threads) -> None:
@@ -195,16 +197,16 @@ def test_all_rows_are_solved_where_the_source_may_lie_between_some(
         (large, part, 100, False),
     ):
         seen = intensity(source, target, threads, "translation")
-        whole, asked = seen.task.pair.target, list[int]()
+        whole, tested = seen.task.pair.target, list[int]()
         all_rows = whole.all_rows
 
-        def remembered(level: int, asked: list[int] = asked, all_rows: Any = all_rows) -> Any:
-            asked.append(level)
+        def remembered(level: int, tested: list[int] = tested, all_rows: Any = all_rows) -> Any:
+            tested.append(level)
             return all_rows(level)
 
         monkeypatch.setattr(whole, "all_rows", remembered)
         seen.descend(shifted(0.0, top), used=len(seen.task.pair.levels))
-        assert bool(asked) is every
+        assert bool(tested) is every
 
 
 def test_a_part_of_a_target_is_compared_alone(threads: Threads) -> None:
@@ -216,7 +218,7 @@ def test_a_part_of_a_target_is_compared_alone(threads: Threads) -> None:
     task = Task(pair, MODELS["rigid"], LOSSES["tukey"], Options(), threads, progress=records.append)
     part = np.zeros_like(valid)
     part[:, :150] = True
-    among = Intensity(task).among(part)
+    among = Intensity(task).restricted_to(part)
     assert among is not None
     image = among.task.pair.target.image
     np.testing.assert_array_equal(image.valid, valid & part)
@@ -225,7 +227,7 @@ def test_a_part_of_a_target_is_compared_alone(threads: Threads) -> None:
     among.descend(inverse(TRUTH), used=1)
     assert records == []
     whole, half = Intensity(task).score(inverse(TRUTH)), among.score(inverse(TRUTH))
-    assert half.agreement < 0.65 * whole.agreement
+    assert half.agreeing_tiles < 0.65 * whole.agreeing_tiles
     assert half.share > 0.8
     part[2:] = False
-    assert Intensity(task).among(part) is None
+    assert Intensity(task).restricted_to(part) is None

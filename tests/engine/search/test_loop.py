@@ -17,23 +17,23 @@ import pytest
 from align_cli.engine.records import Status
 from align_cli.engine.search import loop
 from align_cli.engine.search.loop import (
-    AS_GOOD,
     CORRECTIONS,
     ENOUGH_SHARE,
     ENOUGH_TILES,
+    GUESS_RATIO,
+    ITERATION_PIXELS,
     LEAST_SHARE,
     LEAST_TILES,
     MOST_ATTEMPTS,
     MOST_PIXELS,
-    PASS,
-    PLACES,
+    MOTION_TESTS,
     SAME_PX,
-    SPOILT,
+    SOLVE_RATIO,
     search,
 )
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.search.similarity import Levels
-from align_cli.engine.starts.tiles import Shared
+from align_cli.engine.starts.tiles import SharedMotion
 from tests.photographs import shifted
 
 Matrix = np.ndarray
@@ -68,7 +68,7 @@ class Line:
     iterations = 3
     count = 6
     corrections = 0
-    looked_at = (0, 0.0, 0.0)
+    evaluated = (0, 0.0, 0.0)
 
     def __post_init__(self) -> None:
         target = SimpleNamespace(size=(320, 240), levels=())
@@ -85,7 +85,7 @@ class Line:
         x = place(start)
         return SimpleNamespace(warp=shifted(self.rests.get(x, x), 0.0))
 
-    def among(self, part: Matrix) -> Line | None:
+    def restricted_to(self, part: Matrix) -> Line | None:
         return self if part.any() else None
 
     def attempt(self, start: str, begin: Matrix, used: int, tests: int) -> Any:
@@ -104,9 +104,9 @@ class Found:
 
     def __post_init__(self) -> None:
         self.warp = shifted(self.x, 0.0)
-        self.settled = self.verdict == "settled"
+        self.conclusive = self.verdict == "settled"
         self.aligned = self.verdict in ("settled", "held", "aligned")
-        self.holds_majority = self.verdict == "held"
+        self.has_majority = self.verdict == "held"
         self.score = self.similarity.score(self.warp)
         restless = self.verdict == "restless"
         status = Status.ITERATION_LIMIT if restless else Status.CONVERGED
@@ -125,7 +125,7 @@ class Found:
     @property
     def rank(self) -> tuple[bool, bool, bool, float]:
         agreement = self.similarity.agreement.get(self.x, 0.0)
-        return self.holds_majority, self.aligned, self.verdict == "doubtful", agreement
+        return self.has_majority, self.aligned, self.verdict == "doubtful", agreement
 
     def better_than(self, other: Found) -> bool:
         return self.rank > other.rank
@@ -138,8 +138,8 @@ class Found:
             else self
         )
 
-    def having_looked_at(self, places: int, warp: Matrix, score: Score) -> Found:
-        self.similarity.looked_at = (places, place(warp), score.agreement)
+    def with_search_report(self, places: int, warp: Matrix, score: Score) -> Found:
+        self.similarity.evaluated = (places, place(warp), score.agreeing_tiles)
         return self
 
 
@@ -160,7 +160,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
         assert place(warp) == field.x
         for x in field.similarity.told.get(field.x, ()):
             # The last place is one where too little of the target is left.
-            yield Shared(shifted(x, 0.0), np.array([x < 300.0]))
+            yield SharedMotion(shifted(x, 0.0), np.array([x < 300.0]))
 
     def start(name: str, places: Sequence[float]) -> Any:
         def proposed(_: Any) -> Iterator[Matrix]:
@@ -177,8 +177,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
         line.of_corrections.append(tests)
         return Found(line, f"{found.start}, corrected", x, line.fixed.get(x, "failed"))
 
-    monkeypatch.setattr(loop, "attempted", attempted)
-    monkeypatch.setattr(loop, "corrected", corrected)
+    monkeypatch.setattr(loop, "run_attempt", attempted)
+    monkeypatch.setattr(loop, "correct_by_tiles", corrected)
     monkeypatch.setattr(loop, "with_fewer_parameters", Found.simpler)
     monkeypatch.setattr(loop.tiles, "guesses", guesses)
     starts = {"one": (40.0, 60.0), "two": (80.0,), "three": (120.0,), "last": (160.0,)}
@@ -254,7 +254,9 @@ def test_chance_is_not_solved(agreement: float, tiles: float, solved: bool, aske
     assert asked == (["one", "two"] if solved else ["one", "two", "three", "last"])
 
 
-@pytest.mark.parametrize(("share", "solved"), [(AS_GOOD - 0.05, False), (AS_GOOD + 0.05, True)])
+@pytest.mark.parametrize(
+    ("share", "solved"), [(SOLVE_RATIO - 0.05, False), (SOLVE_RATIO + 0.05, True)]
+)
 @pytest.mark.parametrize("verdict", ["failed", "aligned"])
 def test_as_much_must_agree_as_at_any_end_so_far(
     verdict: str, share: float, solved: bool, asked: Asked
@@ -276,9 +278,9 @@ def test_one_place_is_solved_once(asked: Asked) -> None:
     there.agreement[0.9 * near] = 50.0
     run(there)
     assert [x for x, *_ in there.tried] == [0.0]
-    away = Line({0.0: 40.0}, {0.0: "failed"}, rests={40.0: 1.1 * near})
-    away.agreement[1.1 * near] = 50.0
-    assert run(away) == ("one", 1.1 * near)
+    elsewhere = Line({0.0: 40.0}, {0.0: "failed"}, rests={40.0: 1.1 * near})
+    elsewhere.agreement[1.1 * near] = 50.0
+    assert run(elsewhere) == ("one", 1.1 * near)
 
 
 def test_where_the_solver_found_no_rest_another_start_is_welcome(asked: Asked) -> None:
@@ -288,10 +290,10 @@ def test_where_the_solver_found_no_rest_another_start_is_welcome(asked: Asked) -
 
 
 def test_a_guess_that_coarse_levels_spoil_is_taken_as_it_is(asked: Asked) -> None:
-    spoilt = Line({80.0: 50.0 * SPOILT + 1.0, 90.0: 50.0}, {0.0: "failed"}, rests={80.0: 90.0})
+    spoilt = Line({80.0: 50.0 * GUESS_RATIO + 1.0, 90.0: 50.0}, {0.0: "failed"}, rests={80.0: 90.0})
     assert run(spoilt) == ("two", 80.0)
     assert spoilt.tried[-1][:2] == (80.0, 2)
-    kept = Line({80.0: 50.0 * SPOILT - 0.5, 90.0: 50.0}, {0.0: "failed"}, rests={80.0: 90.0})
+    kept = Line({80.0: 50.0 * GUESS_RATIO - 0.5, 90.0: 50.0}, {0.0: "failed"}, rests={80.0: 90.0})
     assert run(kept) == ("two", 90.0)
     assert kept.tried[-1][:2] == (90.0, 4)
 
@@ -317,7 +319,7 @@ def test_the_tiles_of_an_answer_propose_where_they_are_found(asked: Asked) -> No
     line = Line({0.0: 50.0, 6.0: 10.0, 9.0: 70.0}, verdicts, told=told)
     assert run(line) == ("identity", 9.0)
     # Near as they are, from the fine level on; what they lead to proposes nothing more.
-    assert line.tried == [(0.0, 6, 1), (6.0, 2, 2 * PLACES), (9.0, 2, 3 * PLACES)]
+    assert line.tried == [(0.0, 6, 1), (6.0, 2, 2 * MOTION_TESTS), (9.0, 2, 3 * MOTION_TESTS)]
     assert asked == []
     small = Line({0.0: 50.0}, {0.0: "failed", 300.0: "aligned"}, told={0.0: (300.0,)})
     assert run(small) == ("identity", 0.0)
@@ -359,7 +361,7 @@ def test_an_answer_for_which_nothing_speaks_is_no_rival(asked: Asked) -> None:
 def test_an_answer_is_a_rival_from_as_much_evidence_as_aligned_ones_have(
     evidence: float, solved: bool, asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(loop, "EVIDENCE", evidence)
+    monkeypatch.setattr(loop, "LOG10_NFA_ALIGNED", evidence)
     line = Line({0.0: 90.0, 80.0: 30.0}, {0.0: "failed"})
     assert run(line) == (("two", 80.0) if solved else ("identity", 0.0))
 
@@ -381,7 +383,7 @@ def test_what_the_tiles_lead_to_is_a_rival_too(
     assert run(line)[1] == best
     assert 80.0 not in [x for x, *_ in line.tried]
     # Two candidates were looked at by then: the images as they lie, and the place.
-    assert line.of_corrections == [2 * PLACES]
+    assert line.of_corrections == [2 * MOTION_TESTS]
 
 
 def test_no_more_levels_are_solved_than_there_are(
@@ -399,7 +401,7 @@ def test_no_more_levels_are_solved_than_there_are(
         ((320, 240), 3, MOST_ATTEMPTS),
         ((20000, 15000), 3, 2),
         # However few the pixels are.
-        ((20, 15), MOST_PIXELS // PASS - 50, 2),
+        ((20, 15), MOST_PIXELS // ITERATION_PIXELS - 50, 2),
     ],
 )
 def test_no_more_is_solved_than_the_budget_has(
@@ -460,11 +462,11 @@ def test_what_came_nearest_is_told(asked: Asked) -> None:
     line = Line({60.0: 3.0, 120.0: 2.0}, {0.0: "nothing"})
     assert run(line) == ("identity", 0.0)
     # Of identity and five guesses.
-    assert line.looked_at == (6, 60.0, 3.0)
+    assert line.evaluated == (6, 60.0, 3.0)
     edges = Line({120.0: 3.5}, {0.0: "nothing"})
     assert run(line, edges) == ("identity", 0.0)
     # All places are counted; the scores of another similarity are of other tiles.
-    assert line.looked_at == (12, 60.0, 3.0)
+    assert line.evaluated == (12, 60.0, 3.0)
 
 
 def test_starts_see_the_orientations_of_whichever_similarity_has_some(

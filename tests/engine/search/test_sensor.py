@@ -12,23 +12,23 @@ import pytest
 
 from align_cli.engine.aligner import Aligner
 from align_cli.engine.check import check
-from align_cli.engine.displacements.evidence import gathered
+from align_cli.engine.displacements.evidence import gather_evidence
 from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.search import sensor
-from align_cli.engine.search.attempt import Attempt, attempted
+from align_cli.engine.search.attempt import Attempt, run_attempt
 from align_cli.engine.search.loop import search as unspied
-from align_cli.engine.search.sensor import STAYING, resting_on, stays
-from align_cli.engine.verdict.assessment import SOME_EVIDENCE
+from align_cli.engine.search.sensor import LEAST_STATIC_SHARE, is_static, pattern_outcome
+from align_cli.engine.verdict.assessment import LOG10_NFA_DOUBTFUL
 from tests.engine.displacements.pairs import shift
 from tests.engine.search.similarities import TRUTH, intensity
 from tests.photographs import NAMES, cut, photograph
 
 
 def field_of(moved: np.ndarray, matched: np.ndarray | None = None) -> Any:
-    """Displacements, (n, 2), of tiles along a line; all that ``stays`` reads."""
+    """Displacements, (n, 2), of tiles along a line; all that ``is_static`` reads."""
     count = len(moved)
     position = np.column_stack([20.0 * np.arange(count), np.full(count, 50.0)])
     known = np.ones(count, np.bool_) if matched is None else matched
@@ -39,33 +39,33 @@ def field_of(moved: np.ndarray, matched: np.ndarray | None = None) -> Any:
 
 @pytest.mark.parametrize("share", [0.05, 0.1, 0.15, 0.5])
 def test_more_than_a_tenth_of_the_tiles_must_stay(share: float) -> None:
-    away = np.zeros((20, 2))
+    far_share = np.zeros((20, 2))
     still = round(20 * share)
-    away[still:] = [0.0, 9.0]
-    assert stays(np.eye(3), field_of(away)) is (share > STAYING)
+    far_share[still:] = [0.0, 9.0]
+    assert is_static(np.eye(3), field_of(far_share)) is (share > LEAST_STATIC_SHARE)
     # Where the answer has moved, those stay that are found back where they were.
-    assert stays(shift(0.0, -9.0), field_of(away)) is (1.0 - share > STAYING)
+    assert is_static(shift(0.0, -9.0), field_of(far_share)) is (1.0 - share > LEAST_STATIC_SHARE)
 
 
 @pytest.mark.parametrize(("px", "at_rest"), [(0.9, True), (1.1, False), (3.0, False)])
 def test_a_tile_stays_to_a_pixel(px: float, at_rest: bool) -> None:
-    assert stays(np.eye(3), field_of(np.tile([px, 0.0], (20, 1)))) is at_rest
+    assert is_static(np.eye(3), field_of(np.tile([px, 0.0], (20, 1)))) is at_rest
 
 
 def test_only_tiles_with_a_match_are_asked_and_without_any_all_may_stay() -> None:
-    away = np.zeros((20, 2))
-    away[:10] = [0.0, 9.0]
+    far_share = np.zeros((20, 2))
+    far_share[:10] = [0.0, 9.0]
     first = np.arange(20) < 10
-    assert not stays(np.eye(3), field_of(away, first))
-    assert stays(np.eye(3), field_of(away, ~first))
-    assert stays(np.eye(3), field_of(away, np.zeros(20, np.bool_)))
-    assert stays(np.eye(3), None)
+    assert not is_static(np.eye(3), field_of(far_share, first))
+    assert is_static(np.eye(3), field_of(far_share, ~first))
+    assert is_static(np.eye(3), field_of(far_share, np.zeros(20, np.bool_)))
+    assert is_static(np.eye(3), None)
 
 
 @pytest.mark.parametrize("solved", [False, True])
 def test_what_may_rest_on_the_sensor_is_doubtful(solved: bool) -> None:
     pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
-    found = resting_on(pattern, "the rest does not follow", "rigid", solved=solved)
+    found = pattern_outcome(pattern, "the rest does not follow", "rigid", solved=solved)
     assert found.doubtful
     assert found.reasons == (
         "the match may rest on a fixed pattern (isolated pixels at the same pixels of both "
@@ -85,7 +85,7 @@ def windows_at(*places: tuple[str, int, int], noise: float = 2.0) -> list[np.nda
 
 def solved_from(images: list[np.ndarray], begin: np.ndarray, threads: Threads) -> Attempt:
     seen = intensity(*images, threads, "translation")
-    return attempted(seen, "identity", begin, used=len(seen.task.pair.levels))
+    return run_attempt(seen, "identity", begin, used=len(seen.task.pair.levels))
 
 
 STILL_PAIR = (("poster", 0, 0), ("poster", 0, 0))
@@ -118,11 +118,11 @@ def test_an_answer_is_refuted_where_what_is_left_could_tell_and_does_not_follow(
             image[80:100, 120:140] = photograph("poster")[100:120, 100:120]
         pairs.append(intensity(*few, threads, "translation").task.pair)
     rich = replace(first, similarity=first.similarity.with_model(MODELS["homography"]))
-    refuted = [sensor._refuted(rich.similarity.of(pair), rich) for pair in pairs]
+    refuted = [sensor._refuted(rich.similarity.with_pair(pair), rich) for pair in pairs]
     assert refuted == [True, True, False, False, False]
-    evidence = gathered(IntensityView(pairs[-1], 1.0), first.warp, parameters=8, tests=1)
+    evidence = gather_evidence(IntensityView(pairs[-1], 1.0), first.warp, parameters=8, tests=1)
     assert evidence is not None
-    assert evidence.log10_false_alarms > SOME_EVIDENCE
+    assert evidence.log10_false_alarms > LOG10_NFA_DOUBTFUL
 
 
 def test_images_without_texture_tell_nothing() -> None:
@@ -134,7 +134,7 @@ def test_images_without_texture_tell_nothing() -> None:
             (blank_windows(), False),
         ):
             clean = intensity(*images, threads, "translation")
-            assert sensor._tells(clean, first, np.eye(3)) is tells
+            assert sensor._has_texture(clean, first, np.eye(3)) is tells
 
 
 @pytest.mark.parametrize(
@@ -158,7 +158,7 @@ def test_an_answer_rests_on_the_sensor_where_the_rest_could_tell_and_does_not_fo
         return unspied(similarities, *arguments)
 
     monkeypatch.setattr(sensor, "search", search)
-    monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: (without, pattern))
+    monkeypatch.setattr(sensor, "cleaned_pair", lambda *_, **__: (without, pattern))
     found = Aligner(target, model="translation").align(source)
     # Once more, by grey values, where the rest could tell anything.
     assert searched == [1] * (clean is not None)
@@ -171,26 +171,26 @@ def test_an_answer_rests_on_the_sensor_where_the_rest_could_tell_and_does_not_fo
 def test_nothing_stays_with_the_sensor_where_nearly_all_moves(
     places: tuple[tuple[str, int, int], ...], looked: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[bool] = []
+    tested: list[bool] = []
 
     def cleaned(*_: object, quickly: bool) -> None:
-        asked.append(quickly)
+        tested.append(quickly)
 
-    monkeypatch.setattr(sensor, "cleaned", cleaned)
+    monkeypatch.setattr(sensor, "cleaned_pair", cleaned)
     source, target = windows_at(*places)
     found = Aligner(target, model="translation").align(source, init=TRUTH if not looked else "auto")
     assert found.outcome.aligned
-    assert asked == [True] * looked
+    assert tested == [True] * looked
 
 
 def test_what_stays_has_no_vote_on_edges_either(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: asked.append(True))
+    tested: list[bool] = []
+    monkeypatch.setattr(sensor, "cleaned_pair", lambda *_, **__: tested.append(True))
     source, target = windows_at(*STILL_PAIR)
     found = Aligner(target, model="translation", similarity="gradient").align(source)
     assert found.outcome.aligned
     assert found.similarity == "gradient"
-    assert asked == [True]
+    assert tested == [True]
 
 
 @pytest.fixture
@@ -199,7 +199,7 @@ def clean_pair_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
     with Threads(1) as threads:
         without = intensity(*windows_at(*MOVED_PAIR), threads, "translation").task.pair
-    monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: (without, pattern))
+    monkeypatch.setattr(sensor, "cleaned_pair", lambda *_, **__: (without, pattern))
 
 
 @pytest.mark.parametrize("similarity", ["intensity", "gradient"])
@@ -207,7 +207,7 @@ def clean_pair_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_another_motion_counts_where_it_outvotes_the_edges_of_what_stays(
     holds: bool, similarity: str, clean_pair_that_moves: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sensor, "outvotes", lambda *_: holds)
+    monkeypatch.setattr(sensor, "holds_with_edges", lambda *_: holds)
     source, target = windows_at(*STILL_PAIR)
     found = Aligner(target, model="translation", similarity=similarity).align(source)
     assert found.outcome.aligned
@@ -225,11 +225,11 @@ def test_another_motion_counts_where_it_outvotes_the_edges_of_what_stays(
 def test_a_given_transform_under_which_nothing_stays_rests_on_no_sensor(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    asked: list[bool] = []
-    monkeypatch.setattr(sensor, "cleaned", lambda *_, **__: asked.append(True))
+    tested: list[bool] = []
+    monkeypatch.setattr(sensor, "cleaned_pair", lambda *_, **__: tested.append(True))
     found = check(*windows_at(*MOVED_PAIR), TRUTH, model="translation")
     assert found.outcome.aligned
-    assert asked == []
+    assert tested == []
 
 
 def framed(name: str, seed: int) -> np.ndarray:

@@ -6,7 +6,7 @@ import pytest
 from align_cli.engine.equations.illumination import Light
 from align_cli.engine.equations.state import Place
 from align_cli.engine.images.luma import luma
-from align_cli.engine.images.pyramid import FullSize, pyramid
+from align_cli.engine.images.pyramid import LazyFullSize, pyramid
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.solver.grey_values import GreyValues
@@ -45,7 +45,7 @@ def test_a_large_source_is_not_looked_at_everywhere_where_its_rows_follow() -> N
     planes = target_planes(level)
     assert planes is not None
     with Threads(1) as threads:
-        for source, rows in ((level, planes), (level, None), (FullSize(image), planes)):
+        for source, rows in ((level, planes), (level, None), (LazyFullSize(image), planes)):
             both = GreyValues(
                 0,
                 SIZE,

@@ -15,8 +15,8 @@ from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import at_level
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import Luma, luma
-from align_cli.engine.images.pyramid import FullSize, Level, pyramid
-from align_cli.engine.images.subdivided_level import FinelySampled
+from align_cli.engine.images.pyramid import LazyFullSize, Level, pyramid
+from align_cli.engine.images.supersampled import SupersampledLevel
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import PRESET_NAMES, Options
@@ -162,14 +162,14 @@ def test_the_last_level_is_sampled_on_a_finer_grid(monkeypatch: pytest.MonkeyPat
     everywhere = dict.fromkeys(range(3), Status.CONVERGED)
     for preset in PRESET_NAMES:
         descent, _, _ = descend(monkeypatch, everywhere, preset=preset)
-        assert type(descent.solved[0].source) is FinelySampled, preset
+        assert type(descent.solved[0].source) is SupersampledLevel, preset
 
 
 def test_of_a_large_level_some_strips_stand_in_for_the_points(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     pictures = pyramid(luma(render(textured(), SIZE)), 3)
-    full = FullSize(luma(render(textured(), SIZE)))
+    full = LazyFullSize(luma(render(textured(), SIZE)))
     monkeypatch.setattr("align_cli.engine.equations.dense.STRIP_PIXELS", 5 * SIZE[0])
     with Threads(1) as threads:
         places = [
@@ -253,7 +253,7 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
     levels = pyramid(image, 3)
     with Threads(1) as threads:
         descent = solved(
-            grey(levels, (2, 1, 0), [FullSize(image), *levels[1:]], image, threads, "tukey"),
+            grey(levels, (2, 1, 0), [LazyFullSize(image), *levels[1:]], image, threads, "tukey"),
             START,
             model=MODELS["rigid"],
             loss=LOSSES["tukey"],
@@ -416,7 +416,7 @@ def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
     image = luma(render(textured(), SIZE))
     with Threads(1) as threads:
         descent = solved(
-            grey(pyramid(image, 1), (0,), [FullSize(image)], image, threads, "tukey"),
+            grey(pyramid(image, 1), (0,), [LazyFullSize(image)], image, threads, "tukey"),
             Place(np.eye(3), Light.uniform()),
             model=MODELS["similarity"],
             loss=LOSSES["tukey"],
@@ -441,7 +441,7 @@ def test_where_nothing_agrees_a_full_size_without_points_has_no_record(
     levels = pyramid(image, 3)
     with Threads(1) as threads:
         descent = solved(
-            grey(levels, (2, 1, 0), [FullSize(image), *levels[1:]], image, threads, "tukey"),
+            grey(levels, (2, 1, 0), [LazyFullSize(image), *levels[1:]], image, threads, "tukey"),
             Place(np.eye(3), Light.uniform()),
             model=MODELS["rigid"],
             loss=LOSSES["tukey"],

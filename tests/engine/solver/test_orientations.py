@@ -15,7 +15,7 @@ from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import at_level, inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import luma
-from align_cli.engine.images.orientation_periodicity import repeat_of_edges
+from align_cli.engine.images.orientation_periodicity import orientation_period
 from align_cli.engine.images.pyramid import Level, level_count, pyramid
 from align_cli.engine.images.structure_tensor import (
     orientation_planes,
@@ -158,12 +158,12 @@ def view(image: Image) -> View:
 
 def test_bricks_repeat_themselves_as_far_as_their_edges_tell():
     planes = view(wall(400, 320)).still(1, exact=False).planes
-    repeat = repeat_of_edges(planes, 1)
-    assert repeat is not None
-    x, y = repeat.shift_px
+    period = orientation_period(planes, 1)
+    assert period is not None
+    x, y = period.shift_px
     assert (abs(x) % 60.0, y) in [(30.0, 26.0), (0.0, 0.0), (0.0, 52.0)]
-    assert repeat.likeness > 0.9
-    assert view(photograph("poster")).repeat is None
+    assert period.likeness > 0.9
+    assert view(photograph("poster")).period is None
 
 
 def test_a_part_that_takes_no_part_does_not_hide_the_repeat():
@@ -171,9 +171,9 @@ def test_a_part_that_takes_no_part_does_not_hide_the_repeat():
     valid = np.ones(planes[0].image.shape, np.bool_)
     valid[40:90, 60:130] = False
     masked = [Level(np.where(valid, plane.image, np.float32(9.0)), valid) for plane in planes]
-    repeat = repeat_of_edges(masked, 1)
-    assert repeat is not None
-    assert repeat.likeness > 0.6
+    period = orientation_period(masked, 1)
+    assert period is not None
+    assert period.likeness > 0.6
 
 
 def test_a_target_of_bricks_is_aligned_only_from_a_start_that_is_given():

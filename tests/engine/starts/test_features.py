@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.starts.features import RATIO, Features, matched, nearest_two
-from align_cli.engine.starts.motions import FEWEST
+from align_cli.engine.starts.features import RATIO, Features, nearest_two, ratio_test_matches
+from align_cli.engine.starts.motions import FEWEST_POINTS
 
 
 def test_the_nearest_two_are_those_of_all_distances() -> None:
@@ -36,14 +36,14 @@ def along_axes(count: int, second: float) -> tuple[Features, Features]:
 
 @pytest.mark.parametrize(("times", "counts"), [(0.9, False), (1.1, True)])
 def test_a_match_counts_if_the_second_best_is_by_so_much_worse(times: float, counts: bool) -> None:
-    here, there = matched(*along_axes(20, times / RATIO))
+    here, there = ratio_test_matches(*along_axes(20, times / RATIO))
     assert len(here) == len(there) == 20 * counts
     np.testing.assert_array_equal(there, here + np.array([0.0, 7.0]))
 
 
 def test_too_few_features_in_either_match_nothing() -> None:
-    here, there = along_axes(FEWEST, 2.0)
-    few = Features(there.places[: FEWEST - 1], there.descriptors[: FEWEST - 1])
-    assert len(matched(here, there)[0]) == FEWEST
-    assert len(matched(here, few)[0]) == 0
-    assert len(matched(few, there)[0]) == 0
+    here, there = along_axes(FEWEST_POINTS, 2.0)
+    few = Features(there.places[: FEWEST_POINTS - 1], there.descriptors[: FEWEST_POINTS - 1])
+    assert len(ratio_test_matches(here, there)[0]) == FEWEST_POINTS
+    assert len(ratio_test_matches(here, few)[0]) == 0
+    assert len(ratio_test_matches(few, there)[0]) == 0

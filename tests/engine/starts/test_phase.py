@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.starts.phase import PEAK_PX, correlation, faded, peaks
+from align_cli.engine.starts.phase import PEAK_PX, correlation, peaks, tapered
 from tests.photographs import NAMES, cut, photograph
 
 SIZE = (200, 150)
@@ -24,7 +24,7 @@ def parts(name: str, x: int, y: int) -> tuple[np.ndarray, np.ndarray]:
 def test_the_highest_peak_is_the_shift(name: str, x: int, y: int) -> None:
     # source(p + d) = target(p): target begins d further on.
     source, target = parts(name, x, y)
-    (height, *shift), *_ = peaks(correlation(faded(source, None), faded(target, None)), 3)
+    (height, *shift), *_ = peaks(correlation(tapered(source, None), tapered(target, None)), 3)
     assert shift == [x, y]
     assert height > 6.0
 
@@ -35,16 +35,16 @@ def test_what_is_not_valid_has_no_say() -> None:
         image[40:110, 50:150] = 255.0  # the same in both, in the same place
     valid = np.ones(source.shape, np.bool_)
     valid[40:110, 50:150] = False
-    (_, *shift), *_ = peaks(correlation(faded(source, valid), faded(target, valid)), 1)
+    (_, *shift), *_ = peaks(correlation(tapered(source, valid), tapered(target, valid)), 1)
     assert shift == [60, 20]
-    assert not faded(source, valid)[~valid].any()
+    assert not tapered(source, valid)[~valid].any()
 
 
 def test_images_of_different_sizes() -> None:
     image = photograph("scan")
     source = cut(image, (300, 250), 40, 60).astype(np.float32)
     target = cut(image, (120, 140), 150, 100).astype(np.float32)
-    (_, *shift), *_ = peaks(correlation(faded(source, None), faded(target, None)), 1)
+    (_, *shift), *_ = peaks(correlation(tapered(source, None), tapered(target, None)), 1)
     assert shift == [110, 40]
 
 

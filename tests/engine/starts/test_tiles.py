@@ -6,7 +6,7 @@ import pytest
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.geometry.coordinates import endpoint_error
 from align_cli.engine.geometry.models import MODELS
-from align_cli.engine.starts.tiles import MOTIONS, Shared, guesses
+from align_cli.engine.starts.tiles import MOTIONS, SharedMotion, guesses
 from tests.photographs import shifted
 
 SIZE = (320, 240)
@@ -30,7 +30,7 @@ def field(*parts: tuple[int, tuple[float, float]], matched: bool = True) -> Disp
     )
 
 
-def proposed(told: DisplacementField, model: str = "homography") -> list[Shared]:
+def proposed(told: DisplacementField, model: str = "homography") -> list[SharedMotion]:
     return list(guesses(told, shifted(30.0, -20.0), MODELS[model], SIZE))
 
 
@@ -48,9 +48,9 @@ def test_the_motions_that_tiles_share_are_proposed_that_of_the_most_first(model:
 
 
 def test_a_motion_that_fewer_tiles_share_than_follow_the_answer_is_no_other_answer() -> None:
-    away = (5.0, -3.0)
-    assert proposed(field((25, away), (40, (0.0, 0.0)))) == []
-    assert len(proposed(field((40, away), (25, (0.0, 0.0))))) == 1
+    far_share = (5.0, -3.0)
+    assert proposed(field((25, far_share), (40, (0.0, 0.0)))) == []
+    assert len(proposed(field((40, far_share), (25, (0.0, 0.0))))) == 1
     assert proposed(field((60, (0.05, 0.0)))) == []
 
 

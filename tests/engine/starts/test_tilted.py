@@ -11,17 +11,17 @@ from align_cli.engine.images.luma import luma
 from align_cli.engine.images.pyramid import level_count, pyramid
 from align_cli.engine.starts import features as features_module
 from align_cli.engine.starts import tilted as module
+from align_cli.engine.starts.feature_images import FeatureImage, reduced_image
 from align_cli.engine.starts.features import Features
-from align_cli.engine.starts.pictures import Picture, picture
 from align_cli.engine.starts.views import Views
-from tests.engine.starts.test_pictures import blob
+from tests.engine.starts.test_feature_images import blob
 from tests.photographs import cut, photograph
 
 FULL = np.diag([2.0, 3.0, 1.0])
 
 
-def pictured(image: np.ndarray, known: np.ndarray | None = None) -> Picture:
-    return Picture(image, np.full_like(image, 255) if known is None else known, FULL)
+def pictured(image: np.ndarray, known: np.ndarray | None = None) -> FeatureImage:
+    return FeatureImage(image, np.full_like(image, 255) if known is None else known, FULL)
 
 
 @pytest.mark.parametrize("degrees", [0.0, 28.8, 90.0, 144.0])
@@ -61,11 +61,11 @@ def test_each_feature_counts_once_in_the_view_that_looks_most_like_it(
     descriptors = np.zeros((count, 128), np.float32)
     descriptors[np.arange(count), np.arange(count)] = 100.0
     places = np.column_stack([np.arange(count), np.zeros(count)]).astype(np.float64)
-    asked: list[int] = []
+    tested: list[int] = []
 
-    def features(_: Picture, most: int) -> Features:
-        number = len(asked)
-        asked.append(most)
+    def features(_: FeatureImage, most: int) -> Features:
+        number = len(tested)
+        tested.append(most)
         if not number:
             return Features(places, descriptors)
         # The third view looks most like it.
@@ -77,7 +77,7 @@ def test_each_feature_counts_once_in_the_view_that_looks_most_like_it(
     blank = pictured(np.zeros((40, 50), np.uint8))
     own, of_view = module._matches(blank, blank)
     # Directions 28.8 degrees apart, all of half a turn.
-    assert len(asked) == 1 + 7
+    assert len(tested) == 1 + 7
     np.testing.assert_array_equal(own, places)
     np.testing.assert_array_equal(of_view, places + np.array([0.0, 3.0]))
 
@@ -86,10 +86,10 @@ def test_each_feature_counts_once_in_the_view_that_looks_most_like_it(
 def test_points_are_as_exact_as_the_pixels_on_which_the_sources_are_looked_for(
     start: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[float] = []
+    tested: list[float] = []
 
     def motions(*arguments: object) -> list[object]:
-        asked.append(arguments[-1])  # type: ignore[arg-type]
+        tested.append(arguments[-1])  # type: ignore[arg-type]
         return []
 
     monkeypatch.setattr(start, "motions", motions)
@@ -98,6 +98,6 @@ def test_points_are_as_exact_as_the_pixels_on_which_the_sources_are_looked_for(
     levels = [pyramid(each, level_count(each.size)) for each in map(luma, (large, small))]
     views = Views(levels[0], levels[1], MODELS["homography"])
     assert list(start.guesses(views)) == []  # type: ignore[attr-defined]
-    reduced = picture(levels[0], start.PIXELS).to_full[0, 0]  # type: ignore[attr-defined]
+    reduced = reduced_image(levels[0], start.PIXELS).to_full[0, 0]  # type: ignore[attr-defined]
     assert reduced > 2.0
-    assert asked == [pytest.approx(reduced)]
+    assert tested == [pytest.approx(reduced)]

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.images.luma import luma
-from align_cli.engine.images.pyramid import FullSize, Level, pyramid
+from align_cli.engine.images.pyramid import LazyFullSize, Level, pyramid
 from align_cli.engine.sampling.gradients import central_differences
 from align_cli.engine.target.planes import (
     TEXTURE_SHARE,
@@ -123,7 +123,7 @@ def test_planes_made_on_demand_are_those_that_would_be_held(most: int | None) ->
     size = (60, 400)
     image = luma(render(scene_of(5, size=size), size))
     held = target_planes(pyramid(image, 1)[0], most)
-    made = target_planes(FullSize(image), most)
+    made = target_planes(LazyFullSize(image), most)
     assert isinstance(made, PlanesOnDemand)
     assert held is not None
     assert made.bands == held.bands
@@ -151,7 +151,7 @@ def test_planes_made_on_demand_are_those_that_would_be_held(most: int | None) ->
 
 def test_the_gradient_made_on_demand_may_be_changed() -> None:
     size = (60, 400)
-    made = target_planes(FullSize(luma(render(scene_of(5, size=size), size))))
+    made = target_planes(LazyFullSize(luma(render(scene_of(5, size=size), size))))
     assert isinstance(made, PlanesOnDemand)
 
     def doubled(x: np.ndarray, y: np.ndarray) -> None:

@@ -12,18 +12,18 @@ from align_cli.engine.equations.pair import Pair
 from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import luma
-from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.periodicity import Period
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.records import LevelRecord, Status, Verdict
 from align_cli.engine.target.target import Target
 from align_cli.engine.verdict.assessment import (
-    RESTLESS_PX,
-    SHARE_OF_REPEAT,
-    Answer,
+    PERIOD_SHARE,
+    SMALL_STEP_PX,
     Assessment,
+    Estimate,
     assess,
 )
-from align_cli.engine.verdict.sufficiency import TOLD_PX
+from align_cli.engine.verdict.sufficiency import REPORTED_PX
 from tests.photographs import NAMES, cut, photograph, shifted
 from tests.scenes import about
 
@@ -53,15 +53,15 @@ def test_what_is_off_is_not_aligned(name: str, off: tuple[float, float]) -> None
 
 @pytest.mark.parametrize("name", NAMES)
 def test_what_is_off_by_less_than_is_told_is_aligned(name: str) -> None:
-    found = check(*images(name), TRUTH @ shifted(0.6 * TOLD_PX, 0.0), model="translation")
+    found = check(*images(name), TRUTH @ shifted(0.6 * REPORTED_PX, 0.0), model="translation")
     assert found.outcome.aligned, found.outcome.sentence
 
 
 @pytest.mark.parametrize("name", ["poster", "scan", "exposure"])
 def test_how_far_it_is_off_is_measured(name: str) -> None:
-    found = check(*images(name), TRUTH @ shifted(0.6 * TOLD_PX, 0.0), model="translation")
+    found = check(*images(name), TRUTH @ shifted(0.6 * REPORTED_PX, 0.0), model="translation")
     assert found.displacements is not None
-    assert found.displacements.median_px == pytest.approx(0.6 * TOLD_PX, abs=0.1)
+    assert found.displacements.median_px == pytest.approx(0.6 * REPORTED_PX, abs=0.1)
 
 
 def grown(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -126,12 +126,12 @@ def assessed(
     level: int = 0,
     moved_px: float = 0.0,
     start_given: bool = False,
-    repeat: Repeat | None = None,
+    period: Period | None = None,
     name: str = "poster",
 ) -> Assessment:
     source, target = images(name)
     pair = Pair(luma(source), Target(luma(target), DEFAULTS))
-    answer = Answer(
+    answer = Estimate(
         MODELS["translation"],
         inverse(TRUTH),
         LevelRecord(level, *SIZE, 7, step_px, 0.01, status),
@@ -141,17 +141,17 @@ def assessed(
         start_given=start_given,
         parameters=2,
     )
-    return assess(IntensityView(pair, 1.0), answer, repeat=repeat)
+    return assess(IntensityView(pair, 1.0), answer, period=period)
 
 
 @pytest.mark.parametrize(
     ("step_px", "level", "verdict"),
     [
-        (RESTLESS_PX, 0, Verdict.DOUBTFUL),
-        (RESTLESS_PX + 1e-6, 0, Verdict.FAILED),
+        (SMALL_STEP_PX, 0, Verdict.DOUBTFUL),
+        (SMALL_STEP_PX + 1e-6, 0, Verdict.FAILED),
         # Steps are told in pixels of their level.
-        (0.5 * RESTLESS_PX, 1, Verdict.DOUBTFUL),
-        (0.5 * RESTLESS_PX + 1e-6, 1, Verdict.FAILED),
+        (0.5 * SMALL_STEP_PX, 1, Verdict.DOUBTFUL),
+        (0.5 * SMALL_STEP_PX + 1e-6, 1, Verdict.FAILED),
     ],
 )
 def test_who_goes_round_in_a_small_circle_is_doubtful(
@@ -171,11 +171,11 @@ def test_what_was_not_solved_has_failed_however_well_the_images_agree(status: St
 
 
 def test_where_the_target_repeats_itself_only_a_given_start_tells_which_place_was_meant() -> None:
-    repeat = Repeat((30.0, 40.0), 1.0)
-    near = SHARE_OF_REPEAT * 50.0
-    assert assessed(repeat=repeat, moved_px=near, start_given=True).outcome.aligned
+    period = Period((30.0, 40.0), 1.0)
+    near = PERIOD_SHARE * 50.0
+    assert assessed(period=period, moved_px=near, start_given=True).outcome.aligned
     for moved_px, start_given in ((near + 1e-6, True), (near, False)):
-        found = assessed(repeat=repeat, moved_px=moved_px, start_given=start_given).outcome
+        found = assessed(period=period, moved_px=moved_px, start_given=start_given).outcome
         assert (found.status, found.verdict) == (Status.AMBIGUOUS, Verdict.DOUBTFUL)
         assert "is periodic (period 50 px: x +30, y +40)" in found.sentence
 
@@ -202,5 +202,5 @@ def test_where_the_target_has_no_texture_nothing_can_be_told(noise: float) -> No
 @pytest.mark.parametrize("status", [Status.CONVERGED, Status.ITERATION_LIMIT])
 def test_what_is_settled_has_nothing_against_it(status: Status) -> None:
     found = assessed(status=status, step_px=0.01)
-    assert found.settled is (status is Status.CONVERGED)
+    assert found.conclusive is (status is Status.CONVERGED)
     assert found.log10_false_alarms < -4.0

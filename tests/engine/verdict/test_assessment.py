@@ -11,19 +11,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.engine.displacements.evidence import Evidence, gathered
+from align_cli.engine.displacements.evidence import Evidence, gather_evidence
 from align_cli.engine.displacements.views import IntensityView
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.geometry.propagation import uncertainty_of
-from align_cli.engine.images.periodicity import Repeat
+from align_cli.engine.images.periodicity import Period
 from align_cli.engine.records import LevelRecord, Outcome, Status, Uncertainty, Verdict
 from align_cli.engine.verdict import assessment
 from align_cli.engine.verdict.assessment import (
-    MOST_LEFT,
-    Answer,
+    MOST_UNEXPLAINED,
     Assessment,
+    Estimate,
     assess,
-    by_edges_instead,
+    prefer_orientations,
 )
 from tests.engine.displacements.pairs import FINE_SIZE, drawn, noisy, shift, speckle, view
 from tests.engine.displacements.test_isotropy import sunburst
@@ -50,15 +50,17 @@ def answer(
     level: int = 0,
     step: float = 1e-4,
     **more: Any,
-) -> Answer:
+) -> Estimate:
     last = LevelRecord(level, *FINE_SIZE, 9, step, 0.01, status)
     known = {"overlap": 0.42, "noise": None, "moved_px": 0.0, "start_given": False}
     known |= {"warp": np.eye(3), "parameters": MODELS[model].size, **more}
-    return Answer(model=MODELS[model], last=last, **known)
+    return Estimate(model=MODELS[model], last=last, **known)
 
 
-def judged(of: IntensityView | None = None, given: Answer | None = None, **more: Any) -> Assessment:
-    more = {"repeat": None, **more}
+def judged(
+    of: IntensityView | None = None, given: Estimate | None = None, **more: Any
+) -> Assessment:
+    more = {"period": None, **more}
     return assess(right() if of is None else of, answer() if given is None else given, **more)
 
 
@@ -68,11 +70,11 @@ def evidence_with(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def change(**changes: Any) -> None:
         def changed(*args: Any, **settings: Any) -> Evidence:
-            found = gathered(*args, **settings)
+            found = gather_evidence(*args, **settings)
             assert found is not None
             return replace(found, **changes)
 
-        monkeypatch.setattr(assessment, "gathered", changed)
+        monkeypatch.setattr(assessment, "gather_evidence", changed)
 
     return change
 
@@ -84,7 +86,7 @@ def statuses(found: Assessment) -> tuple[Status, Verdict]:
 def test_a_right_answer_is_aligned() -> None:
     found = judged()
     assert statuses(found) == (Status.CONVERGED, Verdict.ALIGNED)
-    assert found.settled
+    assert found.conclusive
     assert found.nearly_all
     assert found.log10_false_alarms < -4.0
     assert found.displacements is not None
@@ -103,7 +105,7 @@ def test_where_the_solver_found_nothing_no_tile_is_asked(status: Status) -> None
     assert found.displacements is None
     assert found.uncertainty is None
     assert found.log10_false_alarms == math.inf
-    assert not found.settled
+    assert not found.conclusive
     if status in (Status.SINGULAR, Status.TOO_LITTLE_OVERLAP):
         assert "42%" in found.outcome.sentence
 
@@ -124,7 +126,7 @@ def test_a_solver_that_was_still_moving_has_an_answer_if_by_little(
     found = judged(given=answer(status=Status.ITERATION_LIMIT, level=level, step=step))
     assert statuses(found) == (Status.ITERATION_LIMIT, verdict)
     assert (found.displacements is not None) == (verdict is Verdict.DOUBTFUL)
-    assert not found.settled
+    assert not found.conclusive
     assert f"{step:g} px" in found.outcome.sentence
 
 
@@ -141,8 +143,8 @@ def test_other_content_has_failed_and_nothing_else_is_said_of_it() -> None:
     assert statuses(found) == (Status.NO_AGREEMENT, Verdict.FAILED)
     assert found.displacements is not None
     assert found.log10_false_alarms > -1.0
-    repeat = Repeat((30.0, 0.0), 1.0)
-    more = judged(seen(np.eye(3), seed=9), repeat=repeat)
+    period = Period((30.0, 0.0), 1.0)
+    more = judged(seen(np.eye(3), seed=9), period=period)
     assert not any("is periodic" in reason for reason in more.outcome.reasons)
 
 
@@ -165,7 +167,7 @@ def test_the_number_of_false_alarms(
     assert found.log10_false_alarms == alarms
     if verdict is not Verdict.ALIGNED:
         assert found.outcome.status is Status.NO_AGREEMENT
-        assert not found.settled
+        assert not found.conclusive
         assert not found.nearly_all
         share = 10.0 ** min(alarms, 3.0)
         assert f"false alarms {share:.2g}, at most 0.01 allowed" in found.outcome.sentence
@@ -182,9 +184,9 @@ def test_where_fewer_than_half_of_the_tiles_fit_more_evidence_is_needed(
     aligned: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(assessment, "at_own_pixel", lambda *_: 0.0)
+    monkeypatch.setattr(assessment, "share_at_same_pixel", lambda *_: 0.0)
     alarms = needed - 1e-6 if aligned else needed + 1e-6
-    evidence_with(log10_false_alarms=alarms, asked=100, stationary=stationary)
+    evidence_with(log10_false_alarms=alarms, tested=100, stationary=stationary)
     found = judged()
     assert found.outcome.aligned is aligned
     if not aligned:
@@ -209,7 +211,7 @@ def test_half_of_what_finds_a_match_must_follow(
     known = judged()
     assert known.displacements is not None
     index = np.arange(len(known.displacements.field))
-    evidence_with(distinct=index < 20, follows=index < follow)
+    evidence_with(distinct=index < 20, inlier=index < follow)
     found = judged()
     assert found.outcome.verdict is verdict
     if verdict is not Verdict.ALIGNED:
@@ -260,9 +262,9 @@ def test_without_any_match_nothing_says_that_it_does_not_follow(
     evidence_with: Callable[..., None],
 ) -> None:
     none = np.zeros(len(judged().displacements.field), np.bool_)
-    evidence_with(distinct=none, follows=none)
+    evidence_with(distinct=none, inlier=none)
     assert judged().outcome.aligned
-    evidence_with(distinct=none, follows=none, away=0.4, away_px=(30.0, -2.0))
+    evidence_with(distinct=none, inlier=none, far_share=0.4, far_motion_px=(30.0, -2.0))
     assert "40% of the texture is displaced by x +30, y -2 px" in judged().outcome.sentence
     assert statuses(judged()) == (Status.SECOND_MOTION, Verdict.FAILED)
 
@@ -338,11 +340,12 @@ def test_what_the_texture_does_not_tell(model: str) -> None:
     image = sunburst()
     pair = view(noisy(image, 0.02, 1), noisy(image, 0.02, 2))
     found = judged(pair, answer(model))
-    blind = model != "rigid"
+    undetermined = model != "rigid"
     assert (
-        any("does not determine every parameter" in each for each in found.outcome.reasons) == blind
+        any("does not determine every parameter" in each for each in found.outcome.reasons)
+        == undetermined
     )
-    if blind:
+    if undetermined:
         assert statuses(found) == (Status.UNCERTAIN, Verdict.DOUBTFUL)
         assert f"of the {model} model" in found.outcome.sentence
 
@@ -368,18 +371,18 @@ def test_an_answer_that_is_too_uncertain(sigma: float, aligned: bool) -> None:
 def test_what_no_model_explains_must_be_little_enough(
     times: float, aligned: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    unsure = replace(by_noise(1.0), mean_px=times * MOST_LEFT * judged().allowed_px)
-    left_of = assessment.remaining
+    unsure = replace(by_noise(1.0), mean_px=times * MOST_UNEXPLAINED * judged().allowed_px)
+    left_of = assessment.residual_displacement
 
     def remaining(*arguments: Any) -> Any:
-        return replace(left_of(*arguments), drift=np.zeros(8), bent=True)
+        return replace(left_of(*arguments), drift=np.zeros(8), outside_model=True)
 
     def with_scatter(*_: Any, drift: Any = None, **__: Any) -> Uncertainty | None:
         # What the drift adds is what no model explains.
         return None if drift is None else unsure
 
-    monkeypatch.setattr(assessment, "remaining", remaining)
-    monkeypatch.setattr(assessment, "with_scatter", with_scatter)
+    monkeypatch.setattr(assessment, "residual_displacement", remaining)
+    monkeypatch.setattr(assessment, "combined_uncertainty", with_scatter)
     found = judged()
     assert found.outcome.aligned is aligned
     if not aligned:
@@ -395,7 +398,7 @@ def test_what_no_model_explains_must_be_little_enough(
 def test_a_target_that_repeats_itself(given: bool, moved_px: float, aligned: bool) -> None:
     # A period of 50 px, of which 0.4 are allowed from a start that was given.
     found = judged(
-        given=answer(start_given=given, moved_px=moved_px), repeat=Repeat((-30.0, 40.0), 1.0)
+        given=answer(start_given=given, moved_px=moved_px), period=Period((-30.0, 40.0), 1.0)
     )
     assert found.outcome.aligned == aligned
     if not aligned:
@@ -432,7 +435,7 @@ def test_the_horizon_may_cross_what_the_target_does_not_show(wide: bool) -> None
     ],
 )
 def test_a_transform_must_be_one_over_the_target(warp: np.ndarray, objects: bool) -> None:
-    found = assessment._of_place(answer(warp=warp), None, right())
+    found = assessment._ambiguity_objections(answer(warp=warp), None, right())
     assert [each.status for each in found] == [Status.DIVERGED] * objects
     assert all("horizon" in each.words for each in found)
 
@@ -441,7 +444,7 @@ def test_all_objections_are_told() -> None:
     found = judged(
         seen(SHEAR),
         answer("rigid", status=Status.ITERATION_LIMIT, step=0.2, noise=by_noise(3.0)),
-        repeat=Repeat((30.0, 0.0), 1.0),
+        period=Period((30.0, 0.0), 1.0),
     )
     assert found.outcome.status is Status.MODEL_TOO_SIMPLE
     assert len(found.outcome.reasons) == 4
@@ -452,7 +455,7 @@ def test_all_objections_are_told() -> None:
 def test_a_periodic_target_settles_nothing_by_tiles_alone() -> None:
     waves = [np.cos(2 * np.pi / 12 * axis) for axis in np.mgrid[:240, :320]]
     pair = view(*(noisy(waves[0] + waves[1], 0.05, seed) for seed in (1, 2)))
-    found = judged(pair, answer("translation"), repeat=Repeat((12.0, 0.0), 1.0))
+    found = judged(pair, answer("translation"), period=Period((12.0, 0.0), 1.0))
     assert found.outcome.verdict is Verdict.DOUBTFUL
     assert found.outcome.status is Status.AMBIGUOUS
     assert found.log10_false_alarms > -2.0
@@ -479,17 +482,17 @@ def test_edges_count_where_they_are_aligned_or_doubtful_and_grey_values_failed()
     doubtful = Outcome(Status.AMBIGUOUS, "", ("it repeats itself",), doubtful=True)
     aligned = Outcome(Status.CONVERGED, "")
     for by_values in (failed, doubtful, aligned):
-        assert by_edges_instead(by_values, aligned)
-        assert by_edges_instead(by_values, doubtful) is (by_values is failed)
-        assert not by_edges_instead(by_values, failed)
+        assert prefer_orientations(by_values, aligned)
+        assert prefer_orientations(by_values, doubtful) is (by_values is failed)
+        assert not prefer_orientations(by_values, failed)
 
 
 def test_nothing_is_settled_by_what_is_doubted() -> None:
-    found = Assessment(Outcome(Status.CONVERGED, "aligned"), settled=True, nearly_all=True)
+    found = Assessment(Outcome(Status.CONVERGED, "aligned"), conclusive=True, nearly_all=True)
     doubtful = Outcome(Status.SECOND_MOTION, "may be", ("the sensor",), doubtful=True)
     doubted = found.with_doubt(doubtful)
     assert doubted.outcome is doubtful
-    assert not doubted.settled
+    assert not doubted.conclusive
     assert not doubted.nearly_all
 
 
@@ -503,8 +506,8 @@ def test_a_frame_that_both_images_have_is_no_reason_to_align_them(
     doubtful: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(assessment, "at_own_pixel", lambda *_: stay)
-    evidence_with(log10_false_alarms=-9.0, asked=100, stationary=stationary)
+    monkeypatch.setattr(assessment, "share_at_same_pixel", lambda *_: stay)
+    evidence_with(log10_false_alarms=-9.0, tested=100, stationary=stationary)
     found = judged()
     assert found.outcome.doubtful is doubtful
     assert (found.outcome.status is Status.SECOND_MOTION) == doubtful

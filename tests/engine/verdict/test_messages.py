@@ -126,12 +126,12 @@ def test_where_a_search_looked_is_told_in_the_form_that_init_takes() -> None:
         [Objection(Status.NO_AGREEMENT, "nothing agrees", refutes=True)], model="rigid"
     )
     terms = {"shift_px": (160.4, -38.0), "angle_deg": 12.34, "scale": 0.87}
-    told = messages.with_nearest(failed, 17, terms, 0.123)
+    told = messages.with_best_candidate(failed, 17, terms, 0.123)
     assert told.sentence.startswith(failed.sentence)
     assert "17 candidate transforms were evaluated" in told.sentence
     assert "--init=160,-38,12.3,0.87, at which 12% of the tiles correlate" in told.sentence
     assert (told.status, told.reasons) == (failed.status, failed.reasons)
-    alone = messages.with_nearest(failed, 1, terms, 0.9)
+    alone = messages.with_best_candidate(failed, 1, terms, 0.9)
     assert "; 1 candidate transform was evaluated" in alone.sentence
 
 

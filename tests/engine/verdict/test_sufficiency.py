@@ -13,15 +13,15 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.displacements.evidence import LevelEvidence
 from align_cli.engine.displacements.field import DisplacementField
-from align_cli.engine.displacements.fit import of_model
+from align_cli.engine.displacements.fit import model_basis
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.verdict.sufficiency import (
     GRID,
-    QUIET_PX,
-    Remaining,
+    SMALL_RESIDUAL_PX,
+    ResidualDisplacement,
     matches_of,
-    places,
-    remaining,
+    overlap_points,
+    residual_displacement,
 )
 from tests.engine.displacements.pairs import drawn, level_pair, noisy, shift, speckle, view
 from tests.scenes import about, mapped, pixel_grid
@@ -64,8 +64,8 @@ def evidence_of(
     seed: int = 0,
     matched: np.ndarray | None = None,
     texture: LevelEvidence | None = None,
-    away: float = 0.0,
-    away_px: tuple[float, float] = (math.nan, math.nan),
+    far_share: float = 0.0,
+    far_motion_px: tuple[float, float] = (math.nan, math.nan),
 ) -> Any:
     """A field of tiles with noise as large as they say; without ``texture`` all can be fixed."""
     count = len(position)
@@ -79,16 +79,16 @@ def evidence_of(
         side=16.0,
         level=0,
     )
-    follows = field.matched & (np.hypot(*displacement.T) < 2.0)
+    inlier = field.matched & (np.hypot(*displacement.T) < 2.0)
     return SimpleNamespace(
         field=field,
         reach_px=20.0,
         coarse=speckled() if texture is None else texture,
-        follows=follows,
+        inlier=inlier,
         allowed_px=2.0,
-        away=away,
-        away_px=away_px,
-        looked_at=tuple,
+        far_share=far_share,
+        far_motion_px=far_motion_px,
+        all_levels=tuple,
     )
 
 
@@ -97,14 +97,14 @@ def left(
     moved: np.ndarray | tuple[float, float],
     position: np.ndarray | None = None,
     **more: Any,
-) -> Remaining:
+) -> ResidualDisplacement:
     """What is left where the source reaches beyond the target on all sides.
 
     So that the whole target is looked at, whatever the displacements.
     """
     position = centres() if position is None else position
     evidence = evidence_of(np.broadcast_to(moved, position.shape), position, **more)
-    return remaining(MODELS[model], evidence, shift(BEYOND, BEYOND), SIZE, WIDER)
+    return residual_displacement(MODELS[model], evidence, shift(BEYOND, BEYOND), SIZE, WIDER)
 
 
 def by_matrix(matrix: np.ndarray) -> np.ndarray:
@@ -142,7 +142,7 @@ def test_a_rigid_answer_that_should_be_turned() -> None:
     corner = np.abs(np.array(found.at_px) - [199.5, 149.5])
     assert_allclose(corner, [199.5, 149.5], atol=1e-6)
     # A source that ends with the target shows no corner: each is turned beyond its border.
-    same = remaining(
+    same = residual_displacement(
         MODELS["rigid"], evidence_of(by_matrix(turn), centres()), np.eye(3), SIZE, SIZE
     )
     assert same.explained_by == "rigid"
@@ -201,7 +201,7 @@ def test_a_lens_is_left_and_no_model_explains_it(k1: float) -> None:
     assert found.px == pytest.approx(true, abs=max(0.3, 0.15 * true))
     if k1 > 0.0:
         # Without a margin the source does not show what the lens moves beyond its border.
-        same = remaining(
+        same = residual_displacement(
             MODELS["homography"], evidence_of(lens(k1, centres()), centres()), np.eye(3), SIZE, SIZE
         )
         at = np.array([same.at_px])
@@ -236,7 +236,7 @@ def test_where_nearly_all_lie_within_half_a_pixel_there_is_nothing_to_explain() 
     matrix = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [1e-5, 0.0, 1.0]])
     quiet = by_matrix(matrix)
     loud = 4.0 * quiet
-    assert np.quantile(np.hypot(*quiet.T), 0.9) < 0.8 * QUIET_PX
+    assert np.quantile(np.hypot(*quiet.T), 0.9) < 0.8 * SMALL_RESIDUAL_PX
     found = left("affine", quiet, sigma=0.01)
     assert found.explained_by is None
     # What lies beyond chance is measured all the same.
@@ -246,7 +246,7 @@ def test_where_nearly_all_lie_within_half_a_pixel_there_is_nothing_to_explain() 
     assert nothing.drift is None
     assert nothing.fit is not None
     assert len(nothing.fit.parameters) == MODELS["affine"].size
-    assert np.quantile(np.hypot(*loud.T), 0.9) > QUIET_PX
+    assert np.quantile(np.hypot(*loud.T), 0.9) > SMALL_RESIDUAL_PX
     assert left("affine", loud, sigma=0.01).explained_by == "homography"
 
 
@@ -256,7 +256,7 @@ def test_tiles_that_move_little_tell_what_moves_much_beyond_them() -> None:
     x, y = position.T
     perspective = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.9e-5, 0.0, 1.0]])
     moved = np.stack(mapped(perspective, x, y), axis=1) - position
-    assert np.quantile(np.hypot(*moved.T), 0.9) < 0.8 * QUIET_PX
+    assert np.quantile(np.hypot(*moved.T), 0.9) < 0.8 * SMALL_RESIDUAL_PX
     found = left("affine", moved, position, sigma=0.01)
     corner = np.hypot(*np.subtract(mapped(perspective, *SIZE), SIZE))
     assert corner > 1.5
@@ -267,13 +267,15 @@ def test_tiles_that_move_little_tell_what_moves_much_beyond_them() -> None:
 def test_a_lens_that_moves_little_is_a_drift_and_no_remainder_to_tell() -> None:
     position, middle = centres(), (np.array(SIZE) - 1.0) / 2.0
     radius = (position - middle) / np.hypot(*middle)
-    bent = 0.6 * radius * np.square(radius).sum(axis=1)[:, None]
-    found = left("translation", bent + np.array((0.1, 0.0)), position, sigma=0.01)
+    outside_model = 0.6 * radius * np.square(radius).sum(axis=1)[:, None]
+    found = left("translation", outside_model + np.array((0.1, 0.0)), position, sigma=0.01)
     assert found.explained_by is None
     assert found.px == pytest.approx(0.7, abs=0.1)
     assert found.drift is not None
     assert_allclose(
-        of_model(MODELS["translation"]).at(position, SIZE)[0] @ found.drift, (0.1, 0.0), atol=0.02
+        model_basis(MODELS["translation"]).design(position, SIZE)[0] @ found.drift,
+        (0.1, 0.0),
+        atol=0.02,
     )
     assert found.fit is not None
     assert found.fit.scatter_px < 0.02
@@ -301,7 +303,7 @@ def test_tiles_that_found_no_match_say_nothing() -> None:
     assert_array_equal(kept.covariance, evidence.field.covariance[matched])
     assert (kept.side == 16.0).all()
     assert (kept.reach == 20.0).all()
-    found = remaining(MODELS["translation"], evidence, np.eye(3), SIZE, SIZE)
+    found = residual_displacement(MODELS["translation"], evidence, np.eye(3), SIZE, SIZE)
     assert found.explained_by is None
     assert found.second is None
     assert found.px < 0.5
@@ -311,26 +313,28 @@ def test_it_is_told_where_the_source_reaches() -> None:
     matrix = np.array([[1.0, 0.03, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
     moved = by_matrix(matrix)
     evidence = evidence_of(moved, centres())
-    found = remaining(MODELS["rigid"], evidence, np.eye(3), SIZE, (400, 200))
+    found = residual_displacement(MODELS["rigid"], evidence, np.eye(3), SIZE, (400, 200))
     assert found.at_px[1] < 200.0
     beyond = np.array([[1.0, 0.0, 900.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
-    nowhere = remaining(MODELS["rigid"], evidence, beyond, SIZE, SIZE)
+    nowhere = residual_displacement(MODELS["rigid"], evidence, beyond, SIZE, SIZE)
     assert math.isnan(nowhere.px)
     assert nowhere.explained_by is None
 
 
 def test_places_are_those_of_the_target_that_lie_in_the_source() -> None:
-    whole = places(np.eye(3), SIZE, SIZE)
+    whole = overlap_points(np.eye(3), SIZE, SIZE)
     for corner in ([0, 0], [399, 0], [399, 299], [0, 299]):
         assert (whole == corner).all(axis=1).any()
     assert len(whole) == GRID**2 + 4
-    half = places(np.array([[1.0, 0.0, -200.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), SIZE, SIZE)
+    half = overlap_points(
+        np.array([[1.0, 0.0, -200.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]), SIZE, SIZE
+    )
     assert (half[:, 0] >= 200.0).all()
     assert 0.4 < len(half) / len(whole) < 0.6
-    assert len(places(np.array([[1.0, 0, 900], [0, 1.0, 0], [0, 0, 1.0]]), SIZE, SIZE)) == 0
-    last = places(np.eye(3), SIZE, (400, 200))
+    assert len(overlap_points(np.array([[1.0, 0, 900], [0, 1.0, 0], [0, 0, 1.0]]), SIZE, SIZE)) == 0
+    last = overlap_points(np.eye(3), SIZE, (400, 200))
     assert last[:, 1].max() <= 199.0
-    wider = places(np.eye(3), SIZE, (600, 500))
+    wider = overlap_points(np.eye(3), SIZE, (600, 500))
     assert wider.max(axis=0).tolist() == [399.0, 299.0]
     assert len(wider) == GRID**2 + 4
 
@@ -368,7 +372,13 @@ def test_what_shares_a_motion_out_of_reach_is_told() -> None:
     matched = position[:, 1] < 200.0
     moved = np.zeros_like(position)
     found = left(
-        "affine", moved, position, sigma=0.4, matched=matched, away=0.3, away_px=(-30.0, 40.0)
+        "affine",
+        moved,
+        position,
+        sigma=0.4,
+        matched=matched,
+        far_share=0.3,
+        far_motion_px=(-30.0, 40.0),
     )
     assert found.second is not None
     assert found.second.share == 0.3
@@ -378,7 +388,9 @@ def test_what_shares_a_motion_out_of_reach_is_told() -> None:
     assert found.second.where == "at the bottom"
     assert found.rival == pytest.approx(0.3 / matched.mean())
     assert left("affine", moved, position, sigma=0.4, matched=matched).second is None
-    all_found = left("affine", moved, position, sigma=0.4, away=0.3, away_px=(-30.0, 40.0))
+    all_found = left(
+        "affine", moved, position, sigma=0.4, far_share=0.3, far_motion_px=(-30.0, 40.0)
+    )
     assert all_found.second is None
 
 
@@ -387,13 +399,13 @@ def test_least_squares_would_move_the_answer_to_the_mean_of_what_is_left() -> No
     found = left("translation", moved)
     assert found.drift is not None
     # A translation's parameters are in normalised coordinates.
-    by = of_model(MODELS["translation"]).of(found.drift, centres(), SIZE)
+    by = model_basis(MODELS["translation"]).evaluate(found.drift, centres(), SIZE)
     assert_allclose(by, np.broadcast_to(moved, by.shape), atol=0.05)
     sheared = left("rigid", by_matrix(np.array([[1.0, 0.04, 0.0], [0.0, 1.0, 0.0], [0, 0, 1.0]])))
     assert sheared.explained_by == "affine"
     assert sheared.drift is not None
     # Half of a shear is a turn.
-    by = of_model(MODELS["rigid"]).of(
+    by = model_basis(MODELS["rigid"]).evaluate(
         sheared.drift, np.array([[199.5, 299.0], [199.5, 149.5]]), SIZE
     )
     area = np.array(SIZE, np.float64) ** 2
@@ -407,7 +419,7 @@ def test_noise_moves_no_answer() -> None:
     for seed in range(12):
         found = left("translation", (0.0, 0.0), sigma=1.0, seed=seed)
         assert found.drift is not None
-        of = of_model(MODELS["translation"]).of(found.drift, centres()[:1], SIZE)
+        of = model_basis(MODELS["translation"]).evaluate(found.drift, centres()[:1], SIZE)
         lengths.append(float(np.hypot(*of[0])))
     expected = math.sqrt(2.0 / len(centres()))
     assert np.count_nonzero(np.array(lengths) == 0.0) >= 5

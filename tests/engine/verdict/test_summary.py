@@ -12,8 +12,8 @@ from numpy.testing import assert_array_equal
 
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.records import SecondMotion
-from align_cli.engine.verdict.sufficiency import NOTHING, Remaining
-from align_cli.engine.verdict.summary import summarised, with_field
+from align_cli.engine.verdict.sufficiency import UNMEASURED, ResidualDisplacement
+from align_cli.engine.verdict.summary import summarise, with_field
 
 LENGTHS = np.array([0.1, 0.2, 0.3, 0.4, 0.6, 0.9, 1.4, 3.0, 5.0, 40.0])
 
@@ -33,11 +33,11 @@ def field_of(lengths: np.ndarray, sigma: np.ndarray | float = 0.01) -> Displacem
     )
 
 
-def figures(field: DisplacementField, left: Remaining = NOTHING) -> Any:
+def figures(field: DisplacementField, left: ResidualDisplacement = UNMEASURED) -> Any:
     evidence = SimpleNamespace(
-        field=field, tiles=31, asked=21, stationary=11, log10_false_alarms=-4.5
+        field=field, tiles=31, tested=21, stationary=11, log10_false_alarms=-4.5
     )
-    return summarised(evidence, left)
+    return summarise(evidence, left)
 
 
 def test_lengths_of_the_tiles_that_found_a_match() -> None:
@@ -74,7 +74,7 @@ def test_where_every_tile_may_lie_where_it_fits_the_largest_is_no_short_one() ->
 
 
 def test_the_lengths_are_those_of_the_field_that_goes_with_them() -> None:
-    told = figures(field_of(LENGTHS), Remaining(4.2, (7.0, 8.0), "affine"))
+    told = figures(field_of(LENGTHS), ResidualDisplacement(4.2, (7.0, 8.0), "affine"))
     other = with_field(told, field_of(2.0 * LENGTHS))
     assert len(other.field) == 10
     assert_array_equal(other.field.displacement, 2.0 * told.field.displacement)
@@ -91,7 +91,7 @@ def test_shares_include_their_limit() -> None:
 
 
 def test_where_no_tile_found_a_match_nothing_is_known() -> None:
-    field = field_of(LENGTHS).among(np.zeros(10, np.bool_))
+    field = field_of(LENGTHS).restricted_to(np.zeros(10, np.bool_))
     told = figures(field)
     for name in ("median_px", "p95_px", "largest_px", "within_half_px", "within_1_px"):
         assert math.isnan(getattr(told, name))
@@ -105,7 +105,7 @@ def test_where_no_tile_found_a_match_nothing_is_known() -> None:
 
 def test_what_is_left_is_told_too() -> None:
     second = SecondMotion(0.3, (1.0, -2.0), (40.0, 50.0), "at the top")
-    left = Remaining(4.2, (7.0, 8.0), "affine", second)
+    left = ResidualDisplacement(4.2, (7.0, 8.0), "affine", second)
     told = figures(field_of(LENGTHS), left)
     assert told.systematic_px == 4.2
     assert told.systematic_at_px == (7.0, 8.0)

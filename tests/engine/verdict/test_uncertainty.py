@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine.displacements.fit import Matches, of_model, robust_fit
+from align_cli.engine.displacements.fit import Matches, model_basis, robust_fit
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.geometry.propagation import uncertainty_of
 from align_cli.engine.records import Uncertainty
-from align_cli.engine.verdict.uncertainty import with_difference, with_scatter
+from align_cli.engine.verdict.uncertainty import combined_uncertainty, with_rival_difference
 from tests.engine.displacements.pairs import shift
 
 SIZE = (400, 300)
@@ -43,9 +43,9 @@ def sure(
 ) -> Uncertainty | None:
     motion = MODELS[model]
     fit = robust_fit(
-        of_model(motion).at(matches.position, SIZE), matches.displacement, matches.covariance
+        model_basis(motion).design(matches.position, SIZE), matches.displacement, matches.covariance
     )
-    return with_scatter(
+    return combined_uncertainty(
         noise,
         motion,
         matches,
@@ -57,7 +57,7 @@ def sure(
 
 
 def without_fit(noise: Uncertainty | None) -> Uncertainty | None:
-    return with_scatter(
+    return combined_uncertainty(
         noise,
         MODELS["rigid"],
         tiles(10, 1.0, 0.1, 0),
@@ -94,9 +94,11 @@ def test_it_is_what_the_answer_varies_over_the_overlap(model: str) -> None:
     for seed in range(30):
         matches = tiles(count, scatter, 0.05, seed)
         fit = robust_fit(
-            of_model(motion).at(matches.position, SIZE), matches.displacement, matches.covariance
+            model_basis(motion).design(matches.position, SIZE),
+            matches.displacement,
+            matches.covariance,
         )
-        errors.append(np.hypot(*of_model(motion).of(fit.parameters, points, SIZE).T))
+        errors.append(np.hypot(*model_basis(motion).evaluate(fit.parameters, points, SIZE).T))
         found = sure(by_noise(1e-3), matches, model)
         assert found is not None
         told.append(found.mean_px)
@@ -196,15 +198,15 @@ def test_tiles_that_do_not_follow_make_it_no_less_certain() -> None:
 def test_how_far_least_squares_would_move_it_counts_once_more() -> None:
     motion, matches, noise = MODELS["translation"], tiles(40, 1.0, 0.05, 4), by_noise(0.1)
     fit = robust_fit(
-        of_model(motion).at(matches.position, SIZE), matches.displacement, matches.covariance
+        model_basis(motion).design(matches.position, SIZE), matches.displacement, matches.covariance
     )
     # A translation's parameters, in normalised coordinates, that move by 3 and -4 px.
     drift = np.linalg.lstsq(
-        of_model(motion).at(np.zeros((1, 2)), SIZE)[0], np.array([3.0, -4.0]), rcond=None
+        model_basis(motion).design(np.zeros((1, 2)), SIZE)[0], np.array([3.0, -4.0]), rcond=None
     )[0]
 
     def told(warp: np.ndarray, **more: np.ndarray) -> Uncertainty:
-        found = with_scatter(
+        found = combined_uncertainty(
             noise, motion, matches, fit, warp, source_size=SIZE, target_size=SIZE, **more
         )
         assert found is not None
@@ -239,12 +241,12 @@ def test_its_mean_is_over_the_overlap() -> None:
 
 
 def test_how_far_another_answer_lies_counts_root_mean_square() -> None:
-    found = with_difference(
+    found = with_rival_difference(
         by_noise(0.0), np.eye(3), shift(3.0, -4.0), source_size=SIZE, target_size=SIZE
     )
     assert found is not None
     assert found.mean_px == pytest.approx(5.0, rel=1e-6)
-    both = with_difference(
+    both = with_rival_difference(
         by_noise(3.0), shift(7.0, 0.0), shift(7.0, 4.0), source_size=SIZE, target_size=SIZE
     )
     assert both is not None
@@ -252,7 +254,9 @@ def test_how_far_another_answer_lies_counts_root_mean_square() -> None:
     # A scale lies further away at the corners than in the middle.
     middle = (np.array(SIZE) - 1.0) / 2.0
     larger = shift(*middle) @ np.diag([1.1, 1.1, 1.0]) @ shift(*-middle)
-    scaled = with_difference(by_noise(0.0), np.eye(3), larger, source_size=SIZE, target_size=SIZE)
+    scaled = with_rival_difference(
+        by_noise(0.0), np.eye(3), larger, source_size=SIZE, target_size=SIZE
+    )
     assert scaled is not None
     expected = 0.1 * np.sqrt(np.square(SIZE).sum() / 12.0)
     assert scaled.mean_px == pytest.approx(expected, rel=0.05)

@@ -5,9 +5,9 @@
 #include "draw.h"
 
 /* A picture of pixels of any kind, with at most so many pixels a side. */
-static inline struct imalign_picture draw_picture(struct stream *from, struct size sides) {
+static inline struct imalign_filtered draw_picture(struct stream *from, struct size sides) {
     static const int64_t kinds[] = {1, 1, 2, 4}, channels[] = {1, 1, 2, 3, 4};
-    struct imalign_picture picture = {.kind = kinds[draw_whole(from, 0, 3)],
+    struct imalign_filtered picture = {.kind = kinds[draw_whole(from, 0, 3)],
                                       .channels = channels[draw_whole(from, 0, 4)]};
     const enum item item = picture.kind == 4 ? FLOAT32 : BYTES;
     const int64_t of_pixel = picture.channels * picture.kind;
@@ -68,10 +68,10 @@ static inline const char *a_sum(size_t numbers) {
 static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     call->width = draw_side(from);
     call->rows = draw_whole(from, 1, 12);
-    call->apart = draw_once_in(from, 3) ? draw_whole(from, 2, 4) : 1;
+    call->row_step = draw_once_in(from, 3) ? draw_whole(from, 2, 4) : 1;
     call->left = draw_once_in(from, 2) ? draw_whole(from, 0, 9) : 0;
     call->top = draw_once_in(from, 2) ? draw_whole(from, 0, 9) : 0;
-    const int64_t lines = (call->rows - 1) * call->apart + 1;
+    const int64_t lines = (call->rows - 1) * call->row_step + 1;
     call->band_rows = draw_once_in(from, 2) ? lines : draw_whole(from, 1, lines);
     call->band_period = call->band_rows + (draw_once_in(from, 2) ? 0 : draw_whole(from, 0, 9));
     call->band_first = draw_once_in(from, 2) ? 0 : draw_whole(from, 0, call->band_rows - 1);
@@ -131,7 +131,7 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     call->matrix_step = draw_whole(from, 0, 3);
     call->matrix_first = call->matrix_step ? draw_whole(from, 0, call->matrix_step - 1) : 0;
     call->scratch = draw_scratch(
-        from, FLOAT32, IMALIGN_ROWS_SCRATCH(call->width) + IMALIGN_PICTURES_SCRATCH(call->width));
+        from, FLOAT32, IMALIGN_ROWS_SCRATCH(call->width) + IMALIGN_FILTERED_SCRATCH(call->width));
     if (draw_once_in(from, 2)) {
         struct size shown = {call->width, call->rows};
         call->residual = draw_output(from, FLOAT32, shown, 0, 0, 0);
@@ -139,7 +139,7 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     }
     call->sums = draw_records(from, a_sum(sizeof *call->sums / 8), 1);
     if (from->hostile && draw_once_in(from, 16)) {
-        int64_t *const wrong[] = {&call->width,        &call->rows,        &call->apart,
+        int64_t *const wrong[] = {&call->width,        &call->rows,        &call->row_step,
                                   &call->source_width, &call->finer,       &call->loss,
                                   &call->band_first,   &call->source_height, &call->matrix_step,
                                   &call->band_period,  &call->matrix_first,  &call->left,
@@ -149,14 +149,14 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
     }
 }
 
-static inline void draw_elect(struct stream *from, struct imalign_elect *call) {
+static inline void draw_select_points(struct stream *from, struct imalign_select_points *call) {
     struct size level = draw_size(from);
     level.width += 4, level.height += 4;
     call->image = draw_packed(from, FLOAT32, level, 0.0, 255.0);
     call->cell = draw_whole(from, 1, 3);
-    call->apart = draw_whole(from, 1, 3);
+    call->step = draw_whole(from, 1, 3);
     call->left = draw_whole(from, 1, 3);
-    call->across = (level.width - 2 - call->left) / call->apart + 1;
+    call->across = (level.width - 2 - call->left) / call->step + 1;
     call->down = draw_whole(from, 0, level.height);
     if (draw_once_in(from, 2)) {
         struct size candidates = {call->across, call->down};
@@ -173,7 +173,7 @@ static inline void draw_elect(struct stream *from, struct imalign_elect *call) {
     call->table = draw_numbers(from, FLOAT32, IMALIGN_POINT_ROWS * padded, 1, 0, 0, 0);
     call->found = draw_records(from, "dddqq", 1);
     if (from->hostile && draw_once_in(from, 16)) {
-        int64_t *const wrong[] = {&call->left, &call->apart, &call->cell};
+        int64_t *const wrong[] = {&call->left, &call->step, &call->cell};
         const int64_t values[] = {-1, INT64_MIN, INT64_MAX, IMALIGN_LONGEST_SIDE + 1};
         *wrong[draw_whole(from, 0, 2)] = values[draw_whole(from, 0, 3)];
     }
@@ -190,7 +190,7 @@ static inline void draw_points(struct stream *from, struct imalign_points *call)
     for (int64_t a = 0; a < call->motion; a++)
         for (int k = 0; k < 8; k++)
             if (draw_once_in(from, 3)) call->basis[a][k] = draw_number(from, -1.0, 1.0);
-    call->bent = draw_once_in(from, 2);
+    call->correct_curvature = draw_once_in(from, 2);
     uint8_t *table = draw_numbers(from, FLOAT32, IMALIGN_POINT_ROWS * padded, 0, 0, -20.0, 60.0);
     for (int64_t i = 0; i < IMALIGN_POINT_ROWS; i++)
         memset(table + (i * padded + count) * 4, 0, (size_t)(padded - count) * 4);
@@ -251,10 +251,10 @@ static inline void draw_windows(struct stream *from, struct imalign_windows *cal
     call->displaced_x = draw_whole(from, -4, 4);
     call->displaced_y = draw_whole(from, -4, 4);
     call->stationary = draw_whole(from, 0, 2);
-    call->neighbours = draw_whole(from, 0, 3);
-    call->fewest_places = draw_whole(from, 0, 9);
-    call->tied = draw_number(from, 0.0, 0.05);
-    call->ahead = draw_number(from, 0.0, 0.2);
+    call->peak_radius = draw_whole(from, 0, 3);
+    call->fewest_positions = draw_whole(from, 0, 9);
+    call->tie_margin = draw_number(from, 0.0, 0.05);
+    call->distinct_margin = draw_number(from, 0.0, 0.2);
     call->least_correlation = draw_number(from, 0.0, 0.6);
     int64_t across = 2 * call->reach + 1, down = across;
     across = across < places.width ? across : places.width;
@@ -264,7 +264,7 @@ static inline void draw_windows(struct stream *from, struct imalign_windows *cal
     if (from->hostile && draw_once_in(from, 8)) {
         int64_t *const wrong[] = {&call->planes,      &call->side,        &call->count,
                                   &call->displaced_x, &call->displaced_y, &call->stationary,
-                                  &call->neighbours,  &call->fewest_places};
+                                  &call->peak_radius,  &call->fewest_positions};
         const int64_t values[] = {-1, INT64_MIN, INT64_MAX, -IMALIGN_LONGEST_SIDE};
         *wrong[draw_whole(from, 0, 7)] = values[draw_whole(from, 0, 3)];
     }
@@ -294,7 +294,7 @@ static inline void draw_tiles(struct stream *from, struct imalign_tiles *call) {
     }
 }
 
-static inline void draw_apart(struct stream *from, struct imalign_apart *call) {
+static inline void draw_suppress(struct stream *from, struct imalign_suppress *call) {
     struct size places = draw_size(from);
     call->taken = draw_output(from, BYTES, places, 1, 0.0, 1.0); /* bytes below 1: all 0 */
     call->count = places.width && places.height ? draw_whole(from, 0, 40) : 0;

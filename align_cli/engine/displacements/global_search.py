@@ -17,10 +17,10 @@ from align_cli.engine.displacements.motions import motions
 from align_cli.engine.displacements.tiles import Tiles
 from align_cli.engine.displacements.windows import Windows
 
-MOST_ASKED: Final = 40
+MOST_TILES: Final = 40
 """Tiles that are asked, evenly spaced: a search takes milliseconds."""
 
-FIRST_ASKED: Final = 12
+FIRST_TILES: Final = 12
 """So many of them are asked first: where none is found, the others are not asked. A motion that a
 quarter of the tiles share goes unnoticed in 3 of 100 pairs, one that half share in 1 of 4,000."""
 
@@ -39,17 +39,17 @@ def far_motion(
         The share of these tiles that follow it, and the mean (x, y) of their displacements in px of
         full size; 0 and None where no motion is shared beyond chance.
     """
-    some = tiles.some(min(len(tiles), MOST_ASKED))
+    some = tiles.evenly_spaced(min(len(tiles), MOST_TILES))
     first = np.zeros(len(some), np.bool_)
-    first[np.linspace(0, len(some) - 1, min(len(some), FIRST_ASKED)).astype(np.intp)] = True
+    first[np.linspace(0, len(some) - 1, min(len(some), FIRST_TILES)).astype(np.intp)] = True
     height, width = windows.shape
     search = partial(windows.search, reach=max(height, width))
-    found = search(some.among(first))
-    if not (found.asked & found.distinct).any():
+    found = search(some.subset(first))
+    if not (found.tested & found.distinct).any():
         return 0.0, None
     if not first.all():
-        found = found.joined(search(some.among(~first)))
-    known = found.asked & found.distinct
+        found = found.concatenated(search(some.subset(~first)))
+    known = found.tested & found.distinct
     count = int(np.count_nonzero(known))
     corner = np.concatenate([some.corner[first], some.corner[~first]])[known]
     scale = 2.0**level

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 from align_cli.native import library
-from align_cli.native.pictures import Picture, smooth
-from align_cli.native.rows import Run, Seen, Shown, run_sums
+from align_cli.native.filtered_image import FilteredImage, smooth
+from align_cli.native.rows import Run, RunPixels, SourceView, run_sums
 
 KERNELS = {
     0: np.array([1.0]),
@@ -21,16 +21,16 @@ DTYPES = {"uint8": 255, "uint16": 65535, "float32": 1}
 
 def picture(
     size: tuple[int, int], dtype: str = "uint8", channels: int = 0, reach: int = 2, seed: int = 0
-) -> Picture:
+) -> FilteredImage:
     rng = np.random.default_rng(seed)
     shape = (size[1], size[0], channels) if channels else size[::-1]
     most = DTYPES[dtype]
     pixels = (rng.random(shape) * most).astype(dtype)
     weights = (rng.random(max(channels, 1)) / most).astype(np.float32)
-    return Picture(pixels, weights, KERNELS[reach])
+    return FilteredImage(pixels, weights, KERNELS[reach])
 
 
-def book(of: Picture) -> np.ndarray:
+def book(of: FilteredImage) -> np.ndarray:
     """The smoothed picture, in float64."""
     pixels = of.pixels.reshape(*of.pixels.shape[:2], -1).astype(np.float64)
     grey = pixels @ of.weights.astype(np.float64)
@@ -141,7 +141,7 @@ def test_rows_of_pictures_have_the_bits_of_rows_of_their_planes(
     target = picture((480, 260), "uint8", 3, reach=2)
     size = (big, 400 if big == 480 else 4000)
     original = picture((finer * size[0], finer * size[1]), reach=1, seed=1)
-    common = Seen(
+    common = SourceView(
         original,
         None,
         size,
@@ -162,8 +162,8 @@ def test_rows_of_pictures_have_the_bits_of_rows_of_their_planes(
         outcomes = []
         for image in (target, held):
             for pixels in (original, seen_plane):
-                some = run._replace(image=image, apart=apart)
-                shown = Shown.empty(*some.shape)
+                some = run._replace(image=image, row_step=apart)
+                shown = RunPixels.empty(*some.shape)
                 sums = run_sums(
                     some,
                     common._replace(pixels=pixels),
@@ -182,7 +182,7 @@ def test_rows_of_pictures_have_the_bits_of_rows_of_their_planes(
 
 def test_bands_lie_where_they_lie_in_the_level() -> None:
     width, target = 50, picture((60, 200))
-    seen = Seen(
+    seen = SourceView(
         *(np.zeros((300, 300), np.float32), None, (300, 300), 1, 0.0, np.eye(3)),
         *(np.array([1.0, 0, 0, 0, 0, 0]), np.zeros(6)),
     )
@@ -190,7 +190,7 @@ def test_bands_lie_where_they_lie_in_the_level() -> None:
         *(1, 10, (width, 30), target, None, None, None, None),
         *(0.0, (0.0, 0.0, 1.0, 0.0), 0.0, 1, (4, 10, 45)),
     )
-    shown = Shown.empty(30, width)
+    shown = RunPixels.empty(30, width)
     sums = run_sums(run, seen, weigh_noise=True, shown=shown)
     rows = [*range(10, 16), *range(51, 61), *range(96, 106), *range(141, 145)]
     assert_allclose(-shown.residual, book(target)[rows, 1 : 1 + width], atol=1e-5)
@@ -217,7 +217,7 @@ def test_a_level_that_ends_too_soon_is_refused() -> None:
         *(1, 1, (10, 8), np.zeros((9, 12), np.float32), None, None, None, None),
         *(0.0, (0.0, 0.0, 1.0, 0.0), 0.0),
     )
-    seen = Seen(
+    seen = SourceView(
         *(np.zeros((30, 30), np.float32), None, (30, 30), 1, 0.0, np.eye(3)),
         *(np.array([1.0, 0, 0, 0, 0, 0]), np.zeros(6)),
     )

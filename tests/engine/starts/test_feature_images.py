@@ -9,7 +9,7 @@ import pytest
 from align_cli.engine.geometry.coordinates import map_points
 from align_cli.engine.images.luma import luma
 from align_cli.engine.images.pyramid import Level, level_count, pyramid
-from align_cli.engine.starts.pictures import picture
+from align_cli.engine.starts.feature_images import reduced_image
 
 
 def blob(size: tuple[int, int], at: tuple[float, float], sigma: float) -> np.ndarray:
@@ -23,7 +23,7 @@ def blob(size: tuple[int, int], at: tuple[float, float], sigma: float) -> np.nda
 def test_places_keep_their_place(size: tuple[int, int]) -> None:
     at = 0.3 * size[0], 0.6 * size[1]
     plane = luma(blob(size, at, 0.03 * size[0]))
-    reduced = picture(pyramid(plane, level_count(size)), 9000)
+    reduced = reduced_image(pyramid(plane, level_count(size)), 9000)
     assert reduced.image.size <= 1.02 * 9000
     if size == (90, 70):
         assert reduced.image.shape == size[::-1]
@@ -37,7 +37,7 @@ def test_what_is_not_known_is_marked_and_has_no_say_in_the_contrast() -> None:
     image = np.dstack([blob((300, 200), (200, 100), 20.0), np.full((200, 300), 255, np.uint8)])
     image[:, :100] = 0
     plane = luma(image)
-    reduced = picture(pyramid(plane, level_count(plane.size)), 1 << 12)
+    reduced = reduced_image(pyramid(plane, level_count(plane.size)), 1 << 12)
     known = cv2.resize(image[..., 1], reduced.image.shape[::-1], interpolation=cv2.INTER_NEAREST)
     assert not reduced.known[known == 0].any()
     assert reduced.known.mean() > 0.5 * 255
@@ -47,9 +47,9 @@ def test_what_is_not_known_is_marked_and_has_no_say_in_the_contrast() -> None:
 def test_a_few_pixels_however_bright_do_not_darken_the_rest_and_flat_pictures_are_flat() -> None:
     ramp = np.tile(np.linspace(0.0, 1.0, 100, dtype=np.float32), (100, 1))
     ramp[0, :20], ramp[1, :20] = 50.0, -50.0
-    grey = picture([Level(ramp, None)], 1 << 20).image
+    grey = reduced_image([Level(ramp, None)], 1 << 20).image
     assert grey[50, -1] == 255
     assert grey[50, 0] == 0
     assert 110 < grey[50, 50] < 145
-    flat = picture([Level(np.full((20, 30), 3.0, np.float32), None)], 1 << 20)
+    flat = reduced_image([Level(np.full((20, 30), 3.0, np.float32), None)], 1 << 20)
     assert flat.image.min() == flat.image.max()

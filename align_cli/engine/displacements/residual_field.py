@@ -18,29 +18,29 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Points, Vector
+from align_cli.engine.displacements.f_test import SIGNIFICANCE, log10_p_value
 from align_cli.engine.displacements.fit import (
     Basis,
     Fit,
     Matches,
+    add_scatter,
     common_scatter,
-    left_out,
-    of_model,
+    leave_one_out,
+    model_basis,
     polynomial,
     refit,
     robust_fit,
     tukey_loss,
-    with_scatter,
 )
-from align_cli.engine.displacements.nested import CHANCE, log10_chance
 from align_cli.engine.geometry.coordinates import Size, map_points, normalisation, unit
 from align_cli.engine.geometry.models import MODELS, MotionModel
 
-EXACT_ROUNDS: Final = 3
+NEWTON_ROUNDS: Final = 3
 """Solves of a linearised model at most, each about the last. Of 100 homographies that move the
 corners of 352x240 px by 20 px, one solve misses a corner by up to 6.9 px, two by 0.05, three by
 0.0001."""
 
-EXACT_PX: Final = 0.001
+NEWTON_TOLERANCE_PX: Final = 0.001
 """Where a transform moves no tile by more than this otherwise than its linearisation, one more
 solve would find the same: a tenth of ``LEAST_SIGMA_PX``."""
 
@@ -51,15 +51,15 @@ DEGREES: Final = (CUBIC, 5)
 """Of smooth fields: that which predicts left-out tiles best is taken. Within 15 % or 0.3 px are
 told, of 16 lenses and 16 curled pages, 16 and 13; by the cubic field alone 16 and 3."""
 
-TOLD_WITHIN: Final = (0.15, 0.3)
+REPORTED_ACCURACY: Final = (0.15, 0.3)
 """A share of the length, or pixels: how exactly a remainder is to be told, nine times in ten."""
 
-NINE_IN_TEN: Final = 1.645
+TWO_SIDED_90: Final = 1.645
 """Standard deviations of the normal law that hold nine of ten."""
 
 
 @dataclass(frozen=True, eq=False)
-class Smooth:
+class SmoothField:
     """A smooth field through the displacements.
 
     Attributes:
@@ -70,7 +70,7 @@ class Smooth:
 
     basis: Basis
     fit: Fit
-    carried: Mask
+    supported: Mask
 
 
 def fitted_transform(
@@ -88,16 +88,16 @@ def fitted_transform(
         (3, 3), pixel of the target -> where the warped source has it, and the fit.
     """
     to_normalised = normalisation(size)
-    basis, transform, moved = of_model(model), np.eye(3), matches.position
-    for _ in range(EXACT_ROUNDS):
-        rows, left = basis.at(moved, size), matches.position + matches.displacement - moved
+    basis, transform, moved = model_basis(model), np.eye(3), matches.position
+    for _ in range(NEWTON_ROUNDS):
+        rows, left = basis.design(moved, size), matches.position + matches.displacement - moved
         fit = (
             robust_fit(rows, left, matches.covariance) if like is None else refit(rows, left, like)
         )
         step = np.linalg.solve(to_normalised, model.to_matrix(fit.parameters) @ to_normalised)
         transform = unit(step @ transform)
         linear, moved = moved + rows @ fit.parameters, map_points(transform, matches.position)
-        if np.abs(moved - linear).max(initial=0.0) <= EXACT_PX:
+        if np.abs(moved - linear).max(initial=0.0) <= NEWTON_TOLERANCE_PX:
             break
     return transform, fit
 
@@ -119,10 +119,10 @@ def explained_by_richer(
     models = [other for other in MODELS.values() if other.size >= model.size]
     # All with the same weights, so that their sums of squares can be compared.
     fits = [fitted_transform(other, matches, size, like=largest)[1] for other in models]
-    level = math.log10(CHANCE / max(len(models) - 1, 1))
+    level = math.log10(SIGNIFICANCE / max(len(models) - 1, 1))
     for number, simple in enumerate(models):
         richer = fits[number + 1 :]
-        if all(log10_chance(fits[number], rich) > level for rich in richer):
+        if all(log10_p_value(fits[number], rich) > level for rich in richer):
             return None if simple is model else simple
     raise AssertionError  # the last has none richer
 
@@ -136,18 +136,18 @@ def smooth_field(matches: Matches, size: Size) -> tuple[Basis, Fit]:
     """
     bases = [polynomial(degree) for degree in DEGREES]
     kept = [basis for basis in bases if basis is bases[0] or basis.size <= len(matches)]
-    rows = [basis.at(matches.position, size) for basis in kept]
+    rows = [basis.design(matches.position, size) for basis in kept]
     fits = [robust_fit(each, matches.displacement, matches.covariance) for each in rows]
     if len(fits) == 1:
         return kept[0], fits[0]
-    residuals = [left_out(*each) for each in zip(rows, fits, strict=True)]
+    residuals = [leave_one_out(*each) for each in zip(rows, fits, strict=True)]
     scatter = min(common_scatter(each, matches.covariance) for each in residuals)
-    variance = with_scatter(matches.covariance, scatter)
+    variance = add_scatter(matches.covariance, scatter)
     best = int(np.argmin([tukey_loss(each, variance) for each in residuals]))
     return kept[best], fits[best]
 
 
-def smooth_remainder(matches: Matches, size: Size, within: Points) -> Smooth | None:
+def supported_smooth_field(matches: Matches, size: Size, within: Points) -> SmoothField | None:
     """A smooth field through the displacements, and where tiles carry it.
 
     Args:
@@ -159,14 +159,14 @@ def smooth_remainder(matches: Matches, size: Size, within: Points) -> Smooth | N
         None where no place is carried.
     """
     basis, fit = smooth_field(matches, size)
-    length = np.hypot(*basis.of(fit.parameters, within, size).T)
-    carried = _certain(length, basis.variance(fit, within, size))
-    if not carried.any():
+    length = np.hypot(*basis.evaluate(fit.parameters, within, size).T)
+    supported = _accurate(length, basis.variance(fit, within, size))
+    if not supported.any():
         return None
-    return Smooth(basis, fit, carried)
+    return SmoothField(basis, fit, supported)
 
 
-def _certain(length: Vector, variance: Vector) -> Mask:
+def _accurate(length: Vector, variance: Vector) -> Mask:
     """Where a length, (m,) px, is known as exactly as it is to be told."""
-    share, pixels = TOLD_WITHIN
-    return np.asarray(NINE_IN_TEN * np.sqrt(variance) <= np.maximum(share * length, pixels))
+    share, pixels = REPORTED_ACCURACY
+    return np.asarray(TWO_SIDED_90 * np.sqrt(variance) <= np.maximum(share * length, pixels))

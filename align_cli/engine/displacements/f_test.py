@@ -12,7 +12,7 @@ import numpy as np
 
 from align_cli.engine.displacements.fit import Fit
 
-CHANCE: Final = 1e-3
+SIGNIFICANCE: Final = 1e-3
 """A richer field is needed where chance alone would fit so much better less often than this."""
 
 
@@ -35,17 +35,17 @@ def log10_f_tail(ratio: float, above: float, below: float) -> float:
     return -(0.5 * z * z + math.log(z * math.sqrt(2.0 * math.pi))) / math.log(10.0)
 
 
-def log10_chance(simple: Fit, rich: Fit) -> float:
+def log10_p_value(simple: Fit, rich: Fit) -> float:
     """log10 of the chance of so much better a fit, were the simpler of two nested fields true.
 
     Both with the weights and variances of the richer.
     """
     sizes = len(simple.parameters), len(rich.parameters)
-    return log10_chance_of((simple.squares, rich.squares), sizes, float(rich.weight.sum()))
+    return log10_p_value_of((simple.squares, rich.squares), sizes, float(rich.weight.sum()))
 
 
-def log10_chance_of(squares: tuple[float, float], sizes: tuple[int, int], tiles: float) -> float:
-    """``log10_chance`` of the squares that two fields leave, their parameters, and their tiles."""
+def log10_p_value_of(squares: tuple[float, float], sizes: tuple[int, int], tiles: float) -> float:
+    """``log10_p_value`` of the squares that two fields leave, their parameters, and their tiles."""
     (simple, rich), (fewer, more) = squares, sizes
     above, below = more - fewer, 2.0 * tiles - more
     if below < 2.0 or rich <= 0.0:

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from align_cli.engine.displacements.level_pair import LevelPair
-from align_cli.engine.displacements.other_places import (
+from align_cli.engine.displacements.rival_positions import (
     FEWEST_PEAKS,
     LEAST_EXCESS,
     MOST_PEAKS,
     _log10_expected,
-    other_places,
+    rival_positions,
 )
 from tests.engine.displacements.pairs import drawn, level_pair, noisy, shift, speckle
 
@@ -32,7 +32,7 @@ def inside(x: int, y: int) -> np.ndarray:
 
 
 def log10_other_places(pair: LevelPair, parameters: int) -> float | None:
-    found = other_places(pair, parameters)
+    found = rival_positions(pair, parameters)
     return None if found is None else found.log10_false_alarms
 
 
@@ -94,15 +94,15 @@ def test_what_is_not_known_is_no_other_place() -> None:
     target = noisy(drawn(SCENE, SIZE), 0.1, 1)
     source = noisy(drawn(SCENE, SMALL, shift(*AT)), 0.1, 2)
     pair = level_pair(source, target, warp=shift(-AT[0], -AT[1]), inside=inside(*AT))
-    assert other_places(pair, 2) is not None
-    assert other_places(replace(pair, target_known=inside(*AT)), 2) is None
+    assert rival_positions(pair, 2) is not None
+    assert rival_positions(replace(pair, target_known=inside(*AT)), 2) is None
 
 
 def test_where_the_overlap_is_most_of_both_there_are_no_other_places() -> None:
     image = drawn(SCENE, SIZE)
-    assert other_places(level_pair(image, image), 2) is None
+    assert rival_positions(level_pair(image, image), 2) is None
     nowhere = level_pair(image, image, inside=np.zeros(SIZE[::-1], np.bool_))
-    assert other_places(nowhere, 2) is None
+    assert rival_positions(nowhere, 2) is None
 
 
 def test_every_place_of_a_lattice_is_as_good() -> None:
@@ -128,7 +128,7 @@ def test_where_the_same_thing_is_shown_again_there_is_a_rival(copies: int) -> No
     pair = level_pair(
         noisy(source, 0.1, 2), noisy(target, 0.1, 1), warp=shift(-AT[0], -AT[1]), inside=inside(*AT)
     )
-    found = other_places(pair, 2)
+    found = rival_positions(pair, 2)
     assert found is not None
     assert found.log10_false_alarms < -2.0  # so that it would be believed
     assert found.rival is (copies > 0)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine.displacements.far_matches import FIRST_ASKED, MOST_ASKED, far_motion
+from align_cli.engine.displacements.global_search import FIRST_TILES, MOST_TILES, far_motion
 from align_cli.engine.displacements.tiles import Tiles, textured_tiles
 from align_cli.engine.displacements.windows import Windows, WindowSearch
 from tests.engine.displacements.pairs import drawn, level_pair, noisy, shift, speckle
@@ -65,10 +65,10 @@ def test_where_none_of_a_few_is_found_the_others_are_not_asked(
     monkeypatch.setattr(Windows, "search", watched)
     there = drawn(SCENE, SIZE, shift(-40, 0))
     tiles, _ = looked_for(there if related else np.zeros_like(there))
-    asked = np.concatenate(searched)
-    assert len(tiles) > 2 * FIRST_ASKED
-    expected = min(len(tiles), MOST_ASKED) if related else FIRST_ASKED
-    assert len(asked) == len(np.unique(asked, axis=0)) == expected
+    tested = np.concatenate(searched)
+    assert len(tiles) > 2 * FIRST_TILES
+    expected = min(len(tiles), MOST_TILES) if related else FIRST_TILES
+    assert len(tested) == len(np.unique(tested, axis=0)) == expected
     # The few lie all over.
     assert np.ptp(searched[0][:, 1]) > 0.9 * np.ptp(tiles.corner[:, 1])
 

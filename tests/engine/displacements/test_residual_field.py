@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine.displacements import remainder
-from align_cli.engine.displacements.fit import Fit, Matches, of_model, polynomial, robust_fit
-from align_cli.engine.displacements.remainder import (
-    Smooth,
+from align_cli.engine.displacements import residual_field
+from align_cli.engine.displacements.fit import Fit, Matches, model_basis, polynomial, robust_fit
+from align_cli.engine.displacements.residual_field import (
+    SmoothField,
     explained_by_richer,
     fitted_transform,
-    smooth_remainder,
+    supported_smooth_field,
 )
 from align_cli.engine.geometry.coordinates import corners, map_points
 from align_cli.engine.geometry.models import LARGEST, MODELS, MotionModel
@@ -33,10 +33,10 @@ def explained(model: str, tiles: Matches) -> MotionModel | None:
     return explained_by_richer(MODELS[model], tiles, SIZE, largest)
 
 
-def lengths_of(smooth: Smooth) -> Floats:
+def lengths_of(smooth: SmoothField) -> Floats:
     """Of the field where it is carried; 0 elsewhere."""
-    field = smooth.basis.of(smooth.fit.parameters, PLACES, SIZE)
-    return np.where(smooth.carried, np.hypot(*field.T), 0.0)
+    field = smooth.basis.evaluate(smooth.fit.parameters, PLACES, SIZE)
+    return np.where(smooth.supported, np.hypot(*field.T), 0.0)
 
 
 def moved_by(transform: Floats) -> Field:
@@ -60,7 +60,7 @@ def test_a_transform_is_solved_for_no_more_often_than_it_takes(
         fits.append(robust_fit(*parts))
         return fits[-1]
 
-    monkeypatch.setattr(remainder, "robust_fit", counted)
+    monkeypatch.setattr(residual_field, "robust_fit", counted)
     truth = member(LARGEST, move_px, 4)
     transform, _ = fitted_transform(MODELS[LARGEST], matches(moved_by(truth), sigma=1e-4), SIZE)
     assert_allclose(map_points(transform, PLACES), map_points(truth, PLACES), atol=0.01)
@@ -82,7 +82,7 @@ def test_a_homography_explains_what_simpler_models_leave(
     transform, fit = fitted_transform(richer, tiles, SIZE)
     told = np.hypot(*(map_points(transform, PLACES) - PLACES).T)
     largest = int(told.argmax())
-    sigma = np.sqrt(of_model(richer).variance(fit, PLACES[[largest]], SIZE)[0])
+    sigma = np.sqrt(model_basis(richer).variance(fit, PLACES[[largest]], SIZE)[0])
     assert told[largest] == pytest.approx(lengths.max(), abs=4.0 * sigma)
     assert told[largest] == pytest.approx(lengths.max(), abs=max(0.3, 0.15 * lengths.max()))
     assert lengths[largest] == pytest.approx(lengths.max(), abs=0.5)
@@ -119,13 +119,13 @@ def test_no_model_is_richer_than_a_homography() -> None:
 def test_a_few_tiles_explain_nothing_and_carry_nothing(count: int) -> None:
     tiles = matches(lens(0.1), count)
     assert explained("translation", tiles) is None
-    assert smooth_remainder(tiles, SIZE, PLACES) is None
+    assert supported_smooth_field(tiles, SIZE, PLACES) is None
 
 
 @pytest.mark.parametrize("k1", [-0.1, -0.02, 0.02, 0.1])
 @pytest.mark.parametrize("wrong", [0.0, 0.3])
 def test_a_lens_is_told_by_its_largest_displacement(k1: float, wrong: float) -> None:
-    smooth = smooth_remainder(matches(lens(k1), 150, wrong=wrong), SIZE, PLACES)
+    smooth = supported_smooth_field(matches(lens(k1), 150, wrong=wrong), SIZE, PLACES)
     truth = np.hypot(*lens(k1)(PLACES).T)
     assert smooth is not None
     told = lengths_of(smooth)
@@ -133,11 +133,11 @@ def test_a_lens_is_told_by_its_largest_displacement(k1: float, wrong: float) -> 
     assert any(np.hypot(*(corner - PLACES[told.argmax()])) < 1.0 for corner in corners(SIZE))
     assert told.mean() == pytest.approx(truth.mean(), abs=0.1)
     assert np.sqrt(np.mean(told**2)) == pytest.approx(np.sqrt(np.mean(truth**2)), abs=0.1)
-    assert smooth.carried.all()
+    assert smooth.supported.all()
 
 
 def test_little_is_told_where_nothing_remains() -> None:
-    smooth = smooth_remainder(matches(still, 150, wrong=0.3, scatter=0.1), SIZE, PLACES)
+    smooth = supported_smooth_field(matches(still, 150, wrong=0.3, scatter=0.1), SIZE, PLACES)
     assert smooth is not None
     assert lengths_of(smooth).max() < 0.3
 
@@ -145,30 +145,30 @@ def test_little_is_told_where_nothing_remains() -> None:
 def test_no_field_is_told_where_no_tiles_carry_it() -> None:
     position = spread(150, np.random.default_rng(0)) * (0.5, 1.0)
     tiles = matches(lens(0.05), position=position, scatter=0.2)
-    smooth = smooth_remainder(tiles, SIZE, PLACES)
+    smooth = supported_smooth_field(tiles, SIZE, PLACES)
     assert smooth is not None
     left, far = PLACES[:, 0] < 0.45 * SIZE[0], PLACES[:, 0] > 0.75 * SIZE[0]
-    assert smooth.carried[left].mean() > 0.9
-    assert not smooth.carried[far].any()
+    assert smooth.supported[left].mean() > 0.9
+    assert not smooth.supported[far].any()
     assert PLACES[lengths_of(smooth).argmax(), 0] < 0.75 * SIZE[0]
-    truth = np.hypot(*lens(0.05)(PLACES[smooth.carried]).T)
+    truth = np.hypot(*lens(0.05)(PLACES[smooth.supported]).T)
     assert lengths_of(smooth).max() == pytest.approx(truth.max(), rel=0.15)
 
 
 def test_tiles_of_several_levels_are_fitted_together() -> None:
-    near, far = (matches(lens(0.05), 20, seed=seed) for seed in (1, 2))
+    local_field, far = (matches(lens(0.05), 20, seed=seed) for seed in (1, 2))
     both = Matches(
         *(
-            np.concatenate([getattr(near, name), getattr(far, name)])
+            np.concatenate([getattr(local_field, name), getattr(far, name)])
             for name in ("position", "displacement", "covariance", "side", "reach")
         )
     )
     basis = polynomial(3)
     truth = lens(0.05)(PLACES)
     errors = []
-    for tiles in (near, both):
-        smooth = smooth_remainder(tiles, SIZE, PLACES)
+    for tiles in (local_field, both):
+        smooth = supported_smooth_field(tiles, SIZE, PLACES)
         assert smooth is not None
-        fitted = basis.of(smooth.fit.parameters, PLACES, SIZE)
+        fitted = basis.evaluate(smooth.fit.parameters, PLACES, SIZE)
         errors.append(np.hypot(*(fitted - truth).T).mean())
     assert errors[1] < errors[0]

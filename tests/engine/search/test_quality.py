@@ -8,8 +8,8 @@ from align_cli.engine.images import luma as luma_module
 from align_cli.engine.images.luma import Luma, luma
 from align_cli.engine.records import Agreement
 from align_cli.engine.sampling.bilinear import overlap_mask, sample
-from align_cli.engine.search import agreement as agreement_module
-from align_cli.engine.search.agreement import measure, residual_image
+from align_cli.engine.search import quality as quality_module
+from align_cli.engine.search.quality import measure, residual_image
 from tests.scenes import motion, render, textured
 
 SIZE = (64, 50)
@@ -63,7 +63,7 @@ def pixels(source: Luma, target: Luma, warp: np.ndarray) -> tuple[np.ndarray, np
 def test_agreement_is_what_numpy_says(
     dtype: str, holes: bool, strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agreement_module, "_STRIP_PIXELS", strip)
+    monkeypatch.setattr(quality_module, "_STRIP_PIXELS", strip)
     source, target = lumas(dtype, holes)
     start, final = shift(9.0, 4.0), motion("affine", SIZE, 4.0, 2)
     result = measure(source, target, start, final)
@@ -124,9 +124,9 @@ def test_of_large_images_evenly_spaced_rows_tell(
     source, target = lumas("uint8", holes) if holes else tuple(map(luma, grey_pair()))
     start, final = shift(2.0, 1.0), motion("rigid", SIZE, 6.0, 2)
     whole = measure(source, target, start, final)
-    monkeypatch.setattr(agreement_module, "MOST_MEASURED", SIZE[0] * SIZE[1] // 6)
-    monkeypatch.setattr(agreement_module, "FEWEST_ROWS", 8)
-    monkeypatch.setattr(agreement_module, "_STRIP_PIXELS", 9 * SIZE[0])
+    monkeypatch.setattr(quality_module, "MOST_MEASURED", SIZE[0] * SIZE[1] // 6)
+    monkeypatch.setattr(quality_module, "FEWEST_ROWS", 8)
+    monkeypatch.setattr(quality_module, "_STRIP_PIXELS", 9 * SIZE[0])
     if large:
         monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
         source, target = map(luma, grey_pair())
@@ -148,7 +148,7 @@ def grey_pair() -> tuple[np.ndarray, np.ndarray]:
 def test_the_residual_image_is_warped_less_target_in_full_scale(
     dtype: str, strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(agreement_module, "_STRIP_PIXELS", strip)
+    monkeypatch.setattr(quality_module, "_STRIP_PIXELS", strip)
     source, target = lumas(dtype, holes=True)
     warp = motion("homography", SIZE, 4.0, 2)
     residual, overlap = residual_image(source, target, warp)
@@ -186,16 +186,16 @@ def test_of_a_small_source_in_a_wide_target_all_that_it_covers_is_looked_at() ->
 
 def test_of_many_columns_enough_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     picture = np.random.default_rng(1).integers(0, 255, (300, 9000), dtype=np.uint8)
-    looked_at, sums = [], agreement_module._agreement_sums
+    looked_at, sums = [], quality_module._agreement_sums
 
-    def counted(both: agreement_module.Comparison, where: np.ndarray) -> np.ndarray:
+    def counted(both: quality_module.Comparison, where: np.ndarray) -> np.ndarray:
         looked_at.append(where.size)
         return sums(both, where)
 
-    monkeypatch.setattr(agreement_module, "_agreement_sums", counted)
+    monkeypatch.setattr(quality_module, "_agreement_sums", counted)
     image = luma(picture)
     measure(image, image, np.eye(3), np.eye(3))
-    most = 2 * agreement_module.MOST_MEASURED
+    most = 2 * quality_module.MOST_MEASURED
     assert len(looked_at) == 2
     assert most / 2 < looked_at[0] <= 2 * most
 

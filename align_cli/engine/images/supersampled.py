@@ -26,19 +26,19 @@ from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.pyramid import (
     BEFORE_SPLINE,
     BINOMIAL,
-    FullSize,
     Grid,
+    LazyFullSize,
     Level,
     smooth_part,
 )
 from align_cli.engine.sampling.tiled import Part, sample_parts
-from align_cli.native.pictures import Picture
+from align_cli.native.filtered_image import FilteredImage
 
-MOST_HELD: Final = 1 << 20
+MOST_STORED_PIXELS: Final = 1 << 20
 """The fine grid of a level of more pixels is made where it is looked at, and not held."""
 
 
-class FinelySampled(Level):
+class SupersampledLevel(Level):
     """A level that is sampled on a grid twice as fine.
 
     Args:
@@ -49,11 +49,11 @@ class FinelySampled(Level):
     def __init__(self, level: Level, below: Level | Luma) -> None:
         width, height = level.size
         if isinstance(below, Luma):
-            grid = Grid(below.picture(BEFORE_SPLINE), spline=True)
+            grid = Grid(below.filtered(BEFORE_SPLINE), spline=True)
         else:
             grid = Grid(below.filtered(BINOMIAL), finer=2)
-        if width * height <= MOST_HELD and not isinstance(level, FullSize):
-            grid = grid._replace(pixels=_held(grid, np.s_[0:height, 0:width]))
+        if width * height <= MOST_STORED_PIXELS and not isinstance(level, LazyFullSize):
+            grid = grid._replace(pixels=_pixels_of(grid, np.s_[0:height, 0:width]))
         self.level, self.valid, self._grid = level, level.valid, grid
 
     @property
@@ -79,13 +79,13 @@ class FinelySampled(Level):
 
     def _fine(self, part: Part) -> Plane:
         """The finer grid of some rows and columns."""
-        pixels = _held(self.grid, part)
+        pixels = _pixels_of(self.grid, part)
         return np.asarray(cv2.pyrUp(pixels), np.float32) if self.grid.spline else pixels
 
 
-def _held(grid: Grid, part: Part) -> Plane:
+def _pixels_of(grid: Grid, part: Part) -> Plane:
     """What is sampled of some rows and columns, both ends given, of the level."""
     rows, columns = (slice(grid.finer * along.start, grid.finer * along.stop) for along in part)
-    if isinstance(grid.pixels, Picture):
+    if isinstance(grid.pixels, FilteredImage):
         return smooth_part(grid.pixels, (rows, columns))
     return grid.pixels[rows, columns]

@@ -10,23 +10,23 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.images.fixed_pattern import (
     FixedPattern,
     fixed_pattern,
-    suspected,
+    suspected_kinds,
     without_fixed_pattern,
 )
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.options import Options
 from align_cli.engine.target.target import Target
 
-LOOKED_AT: Final = 1 << 20
+SAMPLED_PIXELS: Final = 1 << 20
 """Of an image of twice so many pixels, or more, strips of so many at least are looked at before all
 are."""
 
-LOOKED_SHARE: Final = 0.1
+SAMPLED_SHARE: Final = 0.1
 """The strips are at least such a share of the image: spots of which thirty lie in 4 or in 40 MP are
 among them."""
 
 
-def cleaned(
+def cleaned_pair(
     pair: Pair, options: Options, *, quickly: bool = False
 ) -> tuple[Pair, FixedPattern] | None:
     """The pair without what stands at the same raw pixels of both images, and what that is.
@@ -42,12 +42,12 @@ def cleaned(
     if options.keep_fixed_pattern or pair.source.size != pair.target.size:
         return None
     kinds, pixels = None, math.prod(pair.source.size)
-    if quickly or pixels >= 2 * LOOKED_AT:
-        enough = 0 if quickly else max(LOOKED_AT, round(LOOKED_SHARE * pixels))
-        kinds = suspected(pair.source, pair.target.image, pixels=enough)
+    if quickly or pixels >= 2 * SAMPLED_PIXELS:
+        enough = 0 if quickly else max(SAMPLED_PIXELS, round(SAMPLED_SHARE * pixels))
+        kinds = suspected_kinds(pair.source, pair.target.image, pixels=enough)
         if not any(kinds):
             return None
-    source, target = _held(pair.source), _held(pair.target.image)
+    source, target = _converted(pair.source), _converted(pair.target.image)
     planes = source.plane, target.plane
     valid = source.valid, target.valid
     pattern = fixed_pattern(*planes, source_valid=valid[0], target_valid=valid[1], kinds=kinds)
@@ -64,6 +64,6 @@ def cleaned(
         return None
 
 
-def _held(image: Luma) -> Luma:
+def _converted(image: Luma) -> Luma:
     """The same, its plane converted: of a large image that is done where it is looked at."""
     return Luma(image.plane, image.valid, image.offset, image.scale)

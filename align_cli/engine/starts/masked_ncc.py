@@ -33,29 +33,29 @@ LEAST_VARIANCE: Final = 1e-3
 """Over an overlap an image has at least this share of its largest variance; what is flat agrees
 with everything."""
 
-MOST: Final = 0.999
+LARGEST_ZNCC: Final = 0.999
 """A larger coefficient counts as this: rounding."""
 
-HILL_PX: Final = 9
+PEAK_WINDOW_PX: Final = 9
 """Of the shifts within this square the best counts."""
 
 
-def levelled(image: Plane, valid: Mask | None) -> Plane:
+def contrast_normalised(image: Plane, valid: Mask | None) -> Plane:
     """An image's details over their local contrast, (height, width); 0 where it is not valid."""
     known = np.ones(image.shape, np.float32) if valid is None else valid.astype(np.float32)
-    detail = image - _mean(image * known, known, DETAIL_PX)
+    detail = image - _local_mean(image * known, known, DETAIL_PX)
     detail *= known
-    energy = _mean(detail * detail, known, CONTRAST_PX)
+    energy = _local_mean(detail * detail, known, CONTRAST_PX)
     least = LEAST_CONTRAST * float(energy.mean()) + float(np.finfo(np.float32).tiny)
     return np.asarray(detail / np.sqrt(energy + least), np.float32)
 
 
-def _mean(image: Plane, known: Plane, sigma: float) -> Plane:
+def _local_mean(image: Plane, known: Plane, sigma: float) -> Plane:
     share = cv2.GaussianBlur(known, (0, 0), sigma) + np.finfo(np.float32).tiny
     return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma) / share, np.float32)
 
 
-def agreement(one: Level, other: Level) -> Plane:
+def masked_ncc(one: Level, other: Level) -> Plane:
     """Fisher's z of the correlation over the overlap, at every shift.
 
     Args:
@@ -66,7 +66,7 @@ def agreement(one: Level, other: Level) -> Plane:
         The value at [dy, dx], negative ones from the end, tells of source(x + d) = target(x), as
         ``phase.correlation`` has it; 0 where too little overlaps.
     """
-    source, target = (levelled(level.image, level.valid) for level in (one, other))
+    source, target = (contrast_normalised(level.image, level.valid) for level in (one, other))
     known = one.valid, other.valid
     rows, columns = (
         cv2.getOptimalDFTSize(one + other)
@@ -89,11 +89,13 @@ def agreement(one: Level, other: Level) -> Plane:
     covariance = sums(s, t) - of_s * of_t / pixels
     variances = sums(s2, n) - of_s**2 / pixels, sums(m, t2) - of_t**2 / pixels
     root = np.sqrt(_floored(variances[0]) * _floored(variances[1]))
-    z = np.arctanh(np.clip(covariance / root, -MOST, MOST)) * np.sqrt(pixels)
+    z = np.arctanh(np.clip(covariance / root, -LARGEST_ZNCC, LARGEST_ZNCC)) * np.sqrt(pixels)
     z[pixels < LEAST_OVERLAP * min(of_source.sum(), of_target.sum())] = 0.0
     z = np.asarray(z, np.float32)
     # The top alone of each hill, which may be wide.
-    return np.where(z < cv2.dilate(z, np.ones((HILL_PX, HILL_PX), np.uint8)), np.float32(0.0), z)
+    return np.where(
+        z < cv2.dilate(z, np.ones((PEAK_WINDOW_PX, PEAK_WINDOW_PX), np.uint8)), np.float32(0.0), z
+    )
 
 
 def _floored(variance: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 from align_cli.engine.sampling.bilinear import overlap_mask, sample_valid
 
 
-def common(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask:
+def valid_overlap(source: Level, target: Level, warp: Matrix, *, margin: float) -> Mask:
     """The pixels of a level of the target that are valid in it and in a level of the source.
 
     Args:

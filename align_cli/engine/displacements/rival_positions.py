@@ -52,7 +52,7 @@ MOST_PIXELS: Final = 1 << 19
 """Of the canvas that is searched, which takes 0.1 s. Of 37 crops of 32 to 48 px of pages, cells and
 textures of 640x480 px that are found, 36 are believed; on half as many pixels, at half size, 28."""
 
-NO_ACCIDENT: Final = -1.0
+LOG10_NFA_RIVAL: Final = -1.0
 """log10 of the false alarms up to which the fit of another place is no accident either."""
 
 LARGEST_ZNCC: Final = 0.9995
@@ -61,7 +61,7 @@ LEAST_VARIANCE: Final = 1e-6
 _Floats = NDArray[np.float64]
 
 
-class _Places(NamedTuple):
+class _ZnccMap(NamedTuple):
     """A template laid on an image at every place, by the shift of its top left corner.
 
     Attributes:
@@ -75,7 +75,7 @@ class _Places(NamedTuple):
     zero: tuple[int, int]
 
 
-class OtherPlaces(NamedTuple):
+class RivalPositions(NamedTuple):
     """What the other places tell of an answer.
 
     Attributes:
@@ -89,7 +89,7 @@ class OtherPlaces(NamedTuple):
     rival: bool
 
 
-def other_places(pair: LevelPair, parameters: int) -> OtherPlaces | None:
+def rival_positions(pair: LevelPair, parameters: int) -> RivalPositions | None:
     """How many other places would fit as well as the answer by accident, and whether one does.
 
     Args:
@@ -107,15 +107,15 @@ def other_places(pair: LevelPair, parameters: int) -> OtherPlaces | None:
     box = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     inside, anywhere = known[0][box], known[1]
     cut = [plane[box] for plane in template]
-    own = _everywhere(cut, inside, cut, inside)
-    alike = own.zncc[own.pixels >= LEAST_OVERLAP * own.pixels[own.zero]]
+    own = _masked_zncc(cut, inside, cut, inside)
+    autocorrelation = own.zncc[own.pixels >= LEAST_OVERLAP * own.pixels[own.zero]]
     # So many pixels are correlated as if they were one (Bartlett 1946).
-    lobe = max(float(np.square(alike).sum()), 1.0)
-    found = _everywhere(cut, inside, image, anywhere)
+    lobe = max(float(np.square(autocorrelation).sum()), 1.0)
+    found = _masked_zncc(cut, inside, image, anywhere)
     row, column = found.zero[0] + int(rows[0]), found.zero[1] + int(columns[0])
     around = np.s_[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
     count = found.pixels[row, column]
-    here = _without_fit(float(found.zncc[around].max()), count / lobe, parameters)
+    here = _adjusted_zncc(float(found.zncc[around].max()), count / lobe, parameters)
     if here <= 0.0:
         return None
     z = np.arctanh(np.clip(found.zncc, -LARGEST_ZNCC, LARGEST_ZNCC))
@@ -129,7 +129,7 @@ def other_places(pair: LevelPair, parameters: int) -> OtherPlaces | None:
     expected = _log10_expected(fit, peaks)
     if expected is None:
         return None
-    return OtherPlaces(expected, _rival(fit, peaks))
+    return RivalPositions(expected, _rival(fit, peaks))
 
 
 def _rival(z: float, peaks: _Floats) -> bool:
@@ -142,20 +142,20 @@ def _rival(z: float, peaks: _Floats) -> bool:
         z: of the answer.
         peaks: (n,) falling, of the other places.
     """
-    best, threshold = float(peaks[0]), float(peaks[_telling(peaks)])
-    by_accident = _log10_expected(best, peaks)
-    no_accident = by_accident is not None and by_accident <= NO_ACCIDENT
-    return no_accident and best > 0.5 * (z + threshold)
+    best, threshold = float(peaks[0]), float(peaks[_exceedances(peaks)])
+    log10_nfa = _log10_expected(best, peaks)
+    significant = log10_nfa is not None and log10_nfa <= LOG10_NFA_RIVAL
+    return significant and best > 0.5 * (z + threshold)
 
 
-def _telling(peaks: _Floats) -> int:
+def _exceedances(peaks: _Floats) -> int:
     """How many of the best peaks tell what is expected beyond them."""
     return min(MOST_PEAKS, len(peaks) // 3)
 
 
 def _log10_expected(z: float, peaks: _Floats) -> float | None:
     """log10 of the number of places as good as z; ``peaks`` (n,) falling, of the others."""
-    k = _telling(peaks)
+    k = _exceedances(peaks)
     if k < FEWEST_PEAKS:
         return None
     threshold = float(peaks[k])
@@ -164,7 +164,7 @@ def _log10_expected(z: float, peaks: _Floats) -> float | None:
     return math.log10(k) - k * math.log10(1.0 + beyond / (k * excess))
 
 
-def _without_fit(zncc: float, independent: float, parameters: int) -> float:
+def _adjusted_zncc(zncc: float, independent: float, parameters: int) -> float:
     """A ZNCC less what fitting alone makes of it, by the degrees of freedom that are left.
 
     A pixel gives one equation, where a tile's two make half a parameter each.
@@ -209,18 +209,18 @@ def _canvas(
     share = np.count_nonzero(both) / max(np.count_nonzero(of_target), np.count_nonzero(seen))
     if share > MOST_COVERED:
         return None
-    source = [_detail(sample(plane, warp, size, replicate=True), seen) for plane in pair.source]
+    source = [_highpass(sample(plane, warp, size, replicate=True), seen) for plane in pair.source]
     target = []
     for plane in pair.target:
         wide = np.zeros(seen.shape, np.float32)
         wide[place] = plane
-        target.append(_detail(wide, of_target))
+        target.append(_highpass(wide, of_target))
     if np.count_nonzero(seen) > np.count_nonzero(of_target):
         return target, source, (both, seen)
     return source, target, (both, of_target)
 
 
-def _detail(plane: Plane, known: Mask) -> Plane:
+def _highpass(plane: Plane, known: Mask) -> Plane:
     """What differs from its neighbourhood's mean; 0 where it is not known."""
     weight = known.astype(np.float32)
     mean = cv2.GaussianBlur(np.asarray(plane, np.float32) * weight, (0, 0), DETAIL_SIGMA)
@@ -228,7 +228,7 @@ def _detail(plane: Plane, known: Mask) -> Plane:
     return np.asarray((plane - mean / share) * weight, np.float32)
 
 
-def _everywhere(template: list[Plane], inside: Mask, image: list[Plane], known: Mask) -> _Places:
+def _masked_zncc(template: list[Plane], inside: Mask, image: list[Plane], known: Mask) -> _ZnccMap:
     """ZNCC over the known pixels at every shift, by FFT (Padfield 2012)."""
     rows, columns = (a + b - 1 for a, b in zip(known.shape, inside.shape, strict=True))
     shape = (cv2.getOptimalDFTSize(rows), cv2.getOptimalDFTSize(columns))
@@ -259,7 +259,7 @@ def _everywhere(template: list[Plane], inside: Mask, image: list[Plane], known: 
     defined = (of_image > least[0]) & (of_template > least[1]) & (pixels > 1.0)
     product = np.where(defined, of_image * of_template, 1.0)
     zncc = np.where(defined, np.clip(covariance / np.sqrt(product), -1.0, 1.0), 0.0)
-    return _Places(zncc, pixels, (inside.shape[0] - 1, inside.shape[1] - 1))
+    return _ZnccMap(zncc, pixels, (inside.shape[0] - 1, inside.shape[1] - 1))
 
 
 def _peaks(z: _Floats, where: Mask, radius: float) -> _Floats:

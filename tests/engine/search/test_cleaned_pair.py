@@ -17,8 +17,8 @@ from align_cli.engine.images.fixed_pattern import FixedPattern, Kinds
 from align_cli.engine.images.luma import luma
 from align_cli.engine.options import Options
 from align_cli.engine.result.alignment import Alignment
-from align_cli.engine.search import cleaned as module
-from align_cli.engine.search.cleaned import cleaned
+from align_cli.engine.search import cleaned_pair as module
+from align_cli.engine.search.cleaned_pair import cleaned_pair
 from align_cli.engine.target.target import Target
 from tests.engine.displacements.pairs import FINE_SIZE, pair_of, shift, speckle, view
 from tests.engine.displacements.pairs import drawn as seen
@@ -222,7 +222,7 @@ def pair_with(source: np.ndarray, target: np.ndarray) -> object:
 
 def test_the_pair_without_what_stays() -> None:
     source, target = night_sky(9, 5, 1), night_sky(0, 0, 2)
-    found = cleaned(pair_with(source, target), Options())
+    found = cleaned_pair(pair_with(source, target), Options())
     assert found is not None
     pair, pattern = found
     assert pattern.isolated is not None
@@ -231,8 +231,8 @@ def test_the_pair_without_what_stays() -> None:
         assert image.plane[pattern.isolated].max() < 1000.0
         assert_array_equal(image.plane[~pattern.isolated], raw[~pattern.isolated])
         assert image.valid is None
-    assert cleaned(pair_with(source, target), Options(keep_fixed_pattern=True)) is None
-    assert cleaned(pair_with(source[:-1], target), Options()) is None
+    assert cleaned_pair(pair_with(source, target), Options(keep_fixed_pattern=True)) is None
+    assert cleaned_pair(pair_with(source[:-1], target), Options()) is None
 
 
 def test_what_lies_under_masks_stays_nowhere() -> None:
@@ -240,7 +240,7 @@ def test_what_lies_under_masks_stays_nowhere() -> None:
     left, top = (np.ones(source.shape, np.bool_) for _ in range(2))
     left[:, :160] = False
     top[:80] = False
-    found = cleaned(pair_of(source, target, source_valid=left, target_valid=top), Options())
+    found = cleaned_pair(pair_of(source, target, source_valid=left, target_valid=top), Options())
     assert found is not None
     pair, pattern = found
     assert pattern.isolated is not None
@@ -252,7 +252,7 @@ def test_what_lies_under_masks_stays_nowhere() -> None:
 
 def test_areas_are_invalid_in_both_and_planes_keep_their_units() -> None:
     pair = pair_with(under_a_mount(12, 7, 1), under_a_mount(0, 0, 2))
-    found = cleaned(pair, Options())
+    found = cleaned_pair(pair, Options())
     assert found is not None
     without, pattern = found
     assert pattern.areas is not None
@@ -267,15 +267,15 @@ def test_areas_are_invalid_in_both_and_planes_keep_their_units() -> None:
 def test_where_nothing_stays_or_nothing_is_left_there_is_nothing_to_clean() -> None:
     scene = seen(speckle(1), FINE_SIZE)
     other = seen(speckle(1), FINE_SIZE, shift(-7.0, 3.0))
-    assert cleaned(view(scene, other).pair, Options()) is None
+    assert cleaned_pair(view(scene, other).pair, Options()) is None
     blank = np.zeros((240, 320), np.float32)
     blank[100:106, 100:106] = 1.0
     noise = [np.random.default_rng(seed).normal(0.0, 1e-3, blank.shape) for seed in (1, 2)]
-    assert cleaned(pair_with(blank + noise[0], blank + noise[1]), Options()) is None
+    assert cleaned_pair(pair_with(blank + noise[0], blank + noise[1]), Options()) is None
 
 
 def test_of_a_large_pair_parts_are_looked_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LOOKED_AT", 1 << 14)
+    monkeypatch.setattr(module, "SAMPLED_PIXELS", 1 << 14)
     options, looked_at = Options(), []
     pattern = module.fixed_pattern
 
@@ -285,11 +285,11 @@ def test_of_a_large_pair_parts_are_looked_at_first(monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(module, "fixed_pattern", counted)
     skies = [luma(night_sky(x, 0, x, hot=hot)) for x, hot in ((1, 400), (2, 400))]
-    found = cleaned(Pair(skies[0], Target(skies[1], options)), options)
+    found = cleaned_pair(Pair(skies[0], Target(skies[1], options)), options)
     assert looked_at == [Kinds(spots=True, grid=False, areas=False)]
     assert found is not None
     assert found[1].isolated is not None
     assert found[1].isolated.sum() > 380
     clear = [luma(as_16_bits(200.0 * moved(x, 0) + x)) for x in (0, 9)]
-    assert cleaned(Pair(clear[0], Target(clear[1], options)), options) is None
+    assert cleaned_pair(Pair(clear[0], Target(clear[1], options)), options) is None
     assert len(looked_at) == 1

@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.native.library import Output, Plane, call, in_lanes, output
+from align_cli.native.library import Output, Plane, call, output, round_to_lanes
 
 MOST_REACH: Final = 4
 """Pixels that a kernel may reach to either side."""
@@ -17,7 +17,7 @@ Values = NDArray[np.float32]
 _Kernel = ctypes.c_double * (MOST_REACH + 1)
 
 
-class PictureArgument(ctypes.Structure):
+class FilteredImageArgument(ctypes.Structure):
     """``imalign_picture``."""
 
     _fields_ = (
@@ -32,8 +32,9 @@ class PictureArgument(ctypes.Structure):
 
 
 class _Smooth(ctypes.Structure):
+    __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
-        ("picture", PictureArgument),
+        ("picture", FilteredImageArgument),
         ("window", Output),
         ("left", ctypes.c_int64),
         ("top", ctypes.c_int64),
@@ -42,7 +43,7 @@ class _Smooth(ctypes.Structure):
     )
 
 
-class Picture(NamedTuple):
+class FilteredImage(NamedTuple):
     """A picture whose grey values, smoothed, are made where they are looked at.
 
     Attributes:
@@ -57,7 +58,7 @@ class Picture(NamedTuple):
     kernel: NDArray[np.float64]
 
     @property
-    def argument(self) -> PictureArgument:
+    def argument(self) -> FilteredImageArgument:
         """As a kernel takes it; the structure does not keep the arrays alive.
 
         Raises:
@@ -79,7 +80,7 @@ class Picture(NamedTuple):
             raise ValueError(f"unsupported kernel length {self.kernel.size}")
         height, width = pixels.shape[:2]
         data = pixels.__array_interface__["data"][0]
-        return PictureArgument(
+        return FilteredImageArgument(
             Plane(data, width, height, pixels.strides[1], pixels.strides[0]),
             pixels.itemsize,
             channels,
@@ -90,16 +91,16 @@ class Picture(NamedTuple):
         )
 
 
-NO_PICTURE: Final = PictureArgument()
+NO_IMAGE: Final = FilteredImageArgument()
 
 
 def smooth_scratch(width: int) -> int:
     """Values that ``smooth`` needs for a window of so many columns."""
-    return 14 * in_lanes(width + 32)
+    return 14 * round_to_lanes(width + 32)
 
 
 def smooth(
-    picture: Picture,
+    picture: FilteredImage,
     first: tuple[int, int],
     size: tuple[int, int],
     *,

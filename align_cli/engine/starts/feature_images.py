@@ -27,7 +27,7 @@ LEAST_SPAN: Final = 1e-6
 """Grey values, 1 being full scale, that they are apart at least: flat pictures have no features."""
 
 
-class Picture(NamedTuple):
+class FeatureImage(NamedTuple):
     """An image of so many pixels.
 
     Attributes:
@@ -41,7 +41,7 @@ class Picture(NamedTuple):
     to_full: Matrix
 
 
-def picture(levels: Sequence[Level], pixels: int) -> Picture:
+def reduced_image(levels: Sequence[Level], pixels: int) -> FeatureImage:
     """An image reduced to so many pixels, or as it is if it has no more.
 
     Args:
@@ -64,7 +64,7 @@ def picture(levels: Sequence[Level], pixels: int) -> Picture:
     to_level = np.array(
         [[across, 0.0, (across - 1.0) / 2.0], [0.0, down, (down - 1.0) / 2.0], [0.0, 0.0, 1.0]]
     )
-    return Picture(image, known, np.diag([2.0**number, 2.0**number, 1.0]) @ to_level)
+    return FeatureImage(image, known, np.diag([2.0**number, 2.0**number, 1.0]) @ to_level)
 
 
 def _grey(level: Level) -> tuple[Bytes, Bytes]:

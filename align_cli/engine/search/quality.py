@@ -18,7 +18,7 @@ from align_cli.engine.images.luma import Luma
 from align_cli.engine.numerics.row_bands import Bands
 from align_cli.engine.records import Agreement, Quality
 from align_cli.engine.sampling.bilinear import row_intervals
-from align_cli.native.rows import Run, Seen, Shown, run_sums
+from align_cli.native.rows import Run, RunPixels, SourceView, run_sums
 
 MOST_MEASURED: Final = 1 << 14
 """Of an overlap of more than twice so many pixels, about twice so many are looked at."""
@@ -27,16 +27,16 @@ FEWEST_ROWS: Final = 64
 """However wide they are, so many rows, spread over the overlap, if it has so many; then not all
 of their columns."""
 
-NEIGHBOURS: Final = 4
+BAND_ROWS: Final = 4
 """Rows that lie side by side: what is near one is made with it."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
-_AS_IT_IS: Final = np.ones(1)
+_IDENTITY_KERNEL: Final = np.ones(1)
 """The kernel that smooths nothing."""
 
 
-class Comparison(NamedTuple):
+class SampledPair(NamedTuple):
     """Rows of both images on the target's grid.
 
     ``source`` and ``target`` are (h, w) float32, grey values of the planes; ``difference`` is
@@ -51,20 +51,20 @@ class Comparison(NamedTuple):
 
 
 def difference_unit(source: Luma, target: Luma) -> float:
-    """The unit of ``Comparison.difference``, in full-scale units: differences fit float32."""
+    """The unit of ``SampledPair.difference``, in full-scale units: differences fit float32."""
     return max(source.scale, target.scale)
 
 
-def compare(
+def sample_pair(
     source: Luma, target: Luma, warp: Matrix, rows: Bands, *, columns: int = 1
-) -> Comparison:
+) -> SampledPair:
     """Sample the source through a full-size warp on some rows of the target's grid.
 
     ``columns`` says how many columns there are to each that is kept.
     """
     width, y = target.size[0], rows.y.astype(np.intp)
     picked = y if rows.count > 1 else slice(int(y[0]), int(y[-1]) + 1)
-    nothing = target.picture(_AS_IT_IS)
+    nothing = target.filtered(_IDENTITY_KERNEL)
     nothing = nothing._replace(weights=np.zeros_like(nothing.weights))
     light = Light.uniform()
     run = Run(
@@ -81,8 +81,8 @@ def compare(
         0.0,
         bands=(0, rows.rows, rows.period),
     )
-    seen = Seen(
-        source.picture(_AS_IT_IS),
+    seen = SourceView(
+        source.filtered(_IDENTITY_KERNEL),
         source.valid,
         source.size,
         1,
@@ -91,7 +91,7 @@ def compare(
         light.factor,
         light.offset,
     )
-    shown = Shown.empty(*run.shape)
+    shown = RunPixels.empty(*run.shape)
     run_sums(run, seen, shown=shown)
     some = np.s_[:, ::columns]
     warped, image = shown.residual[some], target.part(np.s_[picked, :])[some]
@@ -100,7 +100,7 @@ def compare(
     difference -= image * np.float32(target.scale / unit)
     # Two large offsets meet in float64, where their difference keeps its digits.
     difference += np.float32((source.offset - target.offset) / unit)
-    return Comparison(warped, image, difference, shown.inside[some] > 0)
+    return SampledPair(warped, image, difference, shown.inside[some] > 0)
 
 
 def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mask]:
@@ -113,7 +113,7 @@ def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mas
     overlap = np.zeros((height, width), np.bool_)
     unit = difference_unit(source, target)
     for rows in _strips(target, range(height)):
-        both = compare(source, target, warp, rows)
+        both = sample_pair(source, target, warp, rows)
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
             np.multiply(both.difference, unit, out=residual[rows.slices[0]], where=both.inside)
         overlap[rows.slices[0]] = both.inside
@@ -136,20 +136,20 @@ def measure(
     def strips(lengths: NDArray[np.intp]) -> list[tuple[Bands, int]]:
         reached = _reached_rows(lengths)
         if not masked:
-            return _spread(lengths, reached)
+            return _spread_bands(lengths, reached)
         return [(rows, 1) for rows in _strips(target, reached)]
 
-    def compared(warp: Matrix, rows: Bands, columns: int) -> Comparison:
-        return compare(source, target, warp, rows, columns=columns)
+    def compared(warp: Matrix, rows: Bands, columns: int) -> SampledPair:
+        return sample_pair(source, target, warp, rows, columns=columns)
 
-    lengths = _covered(source, target, final)
+    lengths = _row_overlaps(source, target, final)
     after, before = np.zeros((2, 8))
     for some in strips(lengths):
         at_end, at_start = (compared(warp, *some) for warp in (final, start))
         after += _agreement_sums(at_end, at_end.inside)
         before += _agreement_sums(at_start, at_start.inside & at_end.inside)
     if before[0] == 0.0:
-        for some in strips(_covered(source, target, start)):
+        for some in strips(_row_overlaps(source, target, start)):
             at_start = compared(start, *some)
             before += _agreement_sums(at_start, at_start.inside)
     unit = difference_unit(source, target)
@@ -163,10 +163,10 @@ def measure(
 
 def overlap(source: Luma, target: Luma, warp: Matrix) -> float:
     """The share of the target's pixels that the source covers, masks left out of account."""
-    return float(_covered(source, target, warp).sum()) / math.prod(target.size)
+    return float(_row_overlaps(source, target, warp).sum()) / math.prod(target.size)
 
 
-def _covered(source: Luma, target: Luma, warp: Matrix) -> NDArray[np.intp]:
+def _row_overlaps(source: Luma, target: Luma, warp: Matrix) -> NDArray[np.intp]:
     """(height,) pixels of each row of the target that the source covers."""
     width, height = target.size
     rows = np.arange(height, dtype=np.float64)
@@ -180,7 +180,7 @@ def _reached_rows(lengths: NDArray[np.intp]) -> range:
     return range(int(seen[0]), int(seen[-1]) + 1) if seen.size else range(0)
 
 
-def _spread(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands, int]]:
+def _spread_bands(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands, int]]:
     """Bands of rows that stand for all that are reached, or those where they are few.
 
     With them how many columns there are to each that is wanted. ``lengths`` are the pixels of each
@@ -194,10 +194,10 @@ def _spread(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands, int]
     columns = max(1, int(rows * of_row) // (2 * MOST_MEASURED))
     if rows >= len(reached):
         return [(Bands(reached.start, len(reached), len(reached), 1), columns)]
-    count = max(1, rows // NEIGHBOURS)
+    count = max(1, rows // BAND_ROWS)
     period = len(reached) // count
-    first = reached.start + (period - NEIGHBOURS) // 2
-    return [(Bands(first, NEIGHBOURS, period, count), columns)]
+    first = reached.start + (period - BAND_ROWS) // 2
+    return [(Bands(first, BAND_ROWS, period, count), columns)]
 
 
 def _strips(target: Luma, rows: range) -> list[Bands]:
@@ -208,7 +208,7 @@ def _strips(target: Luma, rows: range) -> list[Bands]:
     return [Bands(top, high, high, 1) for top, high in zip(tops, heights, strict=True)]
 
 
-def _agreement_sums(both: Comparison, where: Mask) -> NDArray[np.float64]:
+def _agreement_sums(both: SampledPair, where: Mask) -> NDArray[np.float64]:
     """Sums over the pixels ``where``: 1, s, t, s s, t t, s t, d d, |d|."""
     source, target = (plane[where].astype(np.float64) for plane in (both.source, both.target))
     difference = both.difference[where]

@@ -9,7 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from align_cli.engine.displacements.coarser import by_texture, nearest, with_coarser
+from align_cli.engine.displacements.coarser_matches import (
+    add_coarser_matches,
+    nearest,
+    weighted_by_texture,
+)
 from align_cli.engine.displacements.evidence import LevelEvidence
 from align_cli.engine.displacements.level_pair import LevelPair
 
@@ -37,10 +41,10 @@ def test_a_coarser_level_finds_what_lies_out_of_reach() -> None:
     field = fine.field
     far = field.position[:, 0] > 180.0
     # Its windows reach 10 px.
-    field = field.among(np.hypot(*(field.displacement.T)) < 2.0)
+    field = field.restricted_to(np.hypot(*(field.displacement.T)) < 2.0)
     assert field.matched[far].mean() < 0.3
-    alone = with_coarser(field, 10.0, [])
-    both = with_coarser(field, 10.0, [fine, level(1)])
+    alone = add_coarser_matches(field, 10.0, [])
+    both = add_coarser_matches(field, 10.0, [fine, level(1)])
     assert len(alone) == np.count_nonzero(field.matched)
     right = both.position[len(alone) :, 0] > 190.0
     assert np.count_nonzero(right) > 5
@@ -54,13 +58,13 @@ def test_a_coarser_level_finds_what_lies_out_of_reach() -> None:
 
 def test_tiles_are_found_where_they_are_expected() -> None:
     fine = level(0)
-    field = fine.field.among(np.zeros(len(fine.tiles), np.bool_))
+    field = fine.field.restricted_to(np.zeros(len(fine.tiles), np.bool_))
     nothing = replace(field, matched=np.zeros(len(field), np.bool_))
 
     def expected(points: np.ndarray) -> list[np.ndarray]:
         return [np.zeros_like(points), np.tile(SHIFT, (len(points), 1))]
 
-    found = with_coarser(nothing, 10.0, [fine], expected)
+    found = add_coarser_matches(nothing, 10.0, [fine], expected)
     left, right = found.position[:, 0] < 140.0, found.position[:, 0] > 180.0
     assert np.count_nonzero(left) > 20
     assert np.count_nonzero(right) > 20
@@ -69,12 +73,12 @@ def test_tiles_are_found_where_they_are_expected() -> None:
 
 
 def test_a_tile_counts_for_the_texture_nearest_to_it() -> None:
-    matches = with_coarser(level(0).near, 10.0, [])
+    matches = add_coarser_matches(level(0).local_field, 10.0, [])
     coarse = level(1)
-    counted = by_texture(matches, coarse)
+    counted = weighted_by_texture(matches, coarse)
     assert counted.area.sum() == pytest.approx(len(coarse.tiles) * (2.0 * coarse.tiles.side) ** 2)
     none = SimpleNamespace(tiles=())
-    assert by_texture(matches, none) is matches  # type: ignore[arg-type]
+    assert weighted_by_texture(matches, none) is matches  # type: ignore[arg-type]
 
 
 def test_the_nearest_is_nearest() -> None:

@@ -34,7 +34,7 @@ def matches_of(field: DisplacementField, reach_px: float) -> Matches:
     )
 
 
-def with_coarser(
+def add_coarser_matches(
     field: DisplacementField,
     reach_px: float,
     levels: Sequence[LevelEvidence],
@@ -54,28 +54,28 @@ def with_coarser(
         tiles of the field that it speaks for.
     """
     if expected is not None:
-        field = _asked_at(field, levels, expected)
+        field = _refined_from(field, levels, expected)
     found = [matches_of(field, reach_px)]
     area = field.side**2
-    lost = field.position[~field.matched]
+    unmatched = field.position[~field.matched]
     for level in levels:
-        if level.pair.level <= field.level or not len(lost) or not len(level.tiles):
+        if level.pair.level <= field.level or not len(unmatched) or not len(level.tiles):
             continue
-        near_lost = ~field.matched[nearest(level.centres, field.position)]
-        if not near_lost.any():
+        near_unmatched = ~field.matched[nearest(level.centres, field.position)]
+        if not near_unmatched.any():
             continue
-        coarse = _searched(level, level.tiles.among(near_lost))
-        speaker = nearest(lost, coarse.position)
-        spoken_for = np.bincount(speaker, minlength=len(coarse))
-        heard = coarse.among(spoken_for > 0)
+        coarse = _searched_field(level, level.tiles.subset(near_unmatched))
+        representative = nearest(unmatched, coarse.position)
+        represented = np.bincount(representative, minlength=len(coarse))
+        used = coarse.restricted_to(represented > 0)
         reach = float(REACH * 2.0**level.pair.level)
-        stands_for = area * spoken_for[heard.matched].astype(np.float64)
-        found.append(replace(matches_of(heard, reach), stands_for=stands_for))
-        lost = lost[~heard.matched[speaker]]
-    return _joined(found)
+        represented_area = area * represented[used.matched].astype(np.float64)
+        found.append(replace(matches_of(used, reach), represented_area=represented_area))
+        unmatched = unmatched[~used.matched[representative]]
+    return _concatenated(found)
 
 
-def _asked_at(
+def _refined_from(
     field: DisplacementField,
     levels: Sequence[LevelEvidence],
     expected: Callable[[Points], Sequence[Points]],
@@ -89,52 +89,54 @@ def _asked_at(
         return field
     level = levels[0]
     scale = 2.0**level.pair.level
-    asked = [
+    fields = [
         displacement_field(level.pair, level.tiles, at / scale) for at in expected(level.centres)
     ]
-    correlation = [np.where(each.matched, each.correlation, -1.0) for each in asked]
+    correlation = [np.where(each.matched, each.correlation, -1.0) for each in fields]
     best, every = np.argmax(correlation, axis=0), np.arange(len(level.tiles))
 
     return replace(
-        asked[0],
-        displacement=np.stack([each.displacement for each in asked])[best, every],
-        covariance=np.stack([each.covariance for each in asked])[best, every],
-        correlation=np.stack([each.correlation for each in asked])[best, every],
-        matched=np.stack([each.matched for each in asked])[best, every],
+        fields[0],
+        displacement=np.stack([each.displacement for each in fields])[best, every],
+        covariance=np.stack([each.covariance for each in fields])[best, every],
+        correlation=np.stack([each.correlation for each in fields])[best, every],
+        matched=np.stack([each.matched for each in fields])[best, every],
     )
 
 
-def by_texture(matches: Matches, level: LevelEvidence) -> Matches:
+def weighted_by_texture(matches: Matches, level: LevelEvidence) -> Matches:
     """The same, each counting for the texture of a level that lies nearest to it.
 
     A coarser level has texture where the finer ones have too little for a tile of their own.
     """
     if not len(level.tiles):
         return matches
-    speaker = nearest(level.centres, matches.position)
-    stands_for = np.bincount(speaker, minlength=len(matches)).astype(np.float64)
-    return replace(matches, stands_for=(2.0**level.pair.level * level.tiles.side) ** 2 * stands_for)
+    representative = nearest(level.centres, matches.position)
+    represented_area = np.bincount(representative, minlength=len(matches)).astype(np.float64)
+    return replace(
+        matches, represented_area=(2.0**level.pair.level * level.tiles.side) ** 2 * represented_area
+    )
 
 
-def _searched(level: LevelEvidence, tiles: Tiles) -> DisplacementField:
+def _searched_field(level: LevelEvidence, tiles: Tiles) -> DisplacementField:
     """The field of some tiles of a level, by steps from the best places in their windows."""
     search = level.windows.search(tiles)
     begin = np.where(search.distinct[:, None], search.offset, 0.0)
-    known: Mask = search.asked & (search.distinct | search.stationary)
-    return displacement_field(level.pair, tiles, begin).among(known)
+    known: Mask = search.tested & (search.distinct | search.stationary)
+    return displacement_field(level.pair, tiles, begin).restricted_to(known)
 
 
-def _joined(parts: Sequence[Matches]) -> Matches:
+def _concatenated(parts: Sequence[Matches]) -> Matches:
     """All matches, one after the other."""
 
-    def joined(name: str) -> NDArray[np.float64]:
+    def concatenated(name: str) -> NDArray[np.float64]:
         return np.concatenate([getattr(part, name) for part in parts])
 
     return Matches(
-        joined("position"),
-        joined("displacement"),
-        joined("covariance"),
-        joined("side"),
-        joined("reach"),
-        joined("area"),
+        concatenated("position"),
+        concatenated("displacement"),
+        concatenated("covariance"),
+        concatenated("side"),
+        concatenated("reach"),
+        concatenated("area"),
     )

@@ -6,10 +6,10 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 from align_cli.engine.images import luma as luma_module
-from align_cli.engine.images import subdivided_level as module
+from align_cli.engine.images import supersampled as module
 from align_cli.engine.images.luma import Luma, luma
 from align_cli.engine.images.pyramid import BINOMIAL, Level, pyramid
-from align_cli.engine.images.subdivided_level import FinelySampled
+from align_cli.engine.images.supersampled import SupersampledLevel
 from tests.scenes import MODEL_NAMES, Matrix, motion, pixel_grid, render, textured
 
 WINDOW = (26, 20)
@@ -20,11 +20,11 @@ def picture(size: tuple[int, int], seed: int = 4) -> np.ndarray:
     return (255 * noisy).clip(0, 255).round().astype(np.uint8)
 
 
-def fine(image: np.ndarray, level: int) -> tuple[FinelySampled, list[Level], Luma]:
+def fine(image: np.ndarray, level: int) -> tuple[SupersampledLevel, list[Level], Luma]:
     plane = luma(image)
     levels = pyramid(plane, level + 1)
     below = levels[level - 1] if level else plane
-    return FinelySampled(levels[level], below), levels, plane
+    return SupersampledLevel(levels[level], below), levels, plane
 
 
 def placed(warp: Matrix) -> Matrix:
@@ -93,7 +93,7 @@ def test_what_is_made_where_it_is_needed_is_what_the_whole_would_be(
     held, *_ = fine(image, level)
     if large:
         monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
-    monkeypatch.setattr(module, "MOST_HELD", 0)
+    monkeypatch.setattr(module, "MOST_STORED_PIXELS", 0)
     made, *_ = fine(image, level)
     warp = placed(motion(model, WINDOW))
     out = np.empty(WINDOW[::-1], np.float32)
@@ -109,7 +109,7 @@ def test_garbage_under_a_mask_is_not_seen_from_valid_pixels(level: int) -> None:
     hidden[30:44, 38:52] = np.nan
     one, levels, _ = fine(hidden, level)
     # The same hole, with other things under it: luma holds 0 there.
-    other = FinelySampled(levels[level], *_below_with_garbage(hidden, level))
+    other = SupersampledLevel(levels[level], *_below_with_garbage(hidden, level))
     warp = np.array([[1.0, 0.0, 0.4], [0.0, 1.0, 0.3], [0.0, 0.0, 1.0]])
     width, height = levels[level].size
     size = width - 1, height - 1

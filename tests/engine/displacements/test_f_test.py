@@ -5,8 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 from scipy import stats
 
-from align_cli.engine.displacements.fit import of_model, polynomial, refit, robust_fit
-from align_cli.engine.displacements.nested import log10_chance, log10_f_tail
+from align_cli.engine.displacements.f_test import log10_f_tail, log10_p_value
+from align_cli.engine.displacements.fit import model_basis, polynomial, refit, robust_fit
 from align_cli.engine.geometry.models import MODELS
 from tests.engine.displacements.fields import SIZE, lens, matches, still
 
@@ -38,10 +38,11 @@ def test_chance_is_found_as_often_as_it_says(wrong: float) -> None:
     for seed in range(400):
         tiles = matches(still, 60, seed=seed, scatter=0.1, wrong=wrong)
         rich, simple = (
-            of_model(MODELS[name]).at(tiles.position, SIZE) for name in ("homography", "affine")
+            model_basis(MODELS[name]).design(tiles.position, SIZE)
+            for name in ("homography", "affine")
         )
         fit = robust_fit(rich, tiles.displacement, tiles.covariance)
-        chances.append(log10_chance(refit(simple, tiles.displacement, fit), fit))
+        chances.append(log10_p_value(refit(simple, tiles.displacement, fit), fit))
     for level in (0.5, 0.1, 0.01):
         allowed = level + 3.0 * np.sqrt(level * (1.0 - level) / len(chances))
         assert np.mean(np.array(chances) < np.log10(level)) <= 1.2 * allowed
@@ -50,16 +51,16 @@ def test_chance_is_found_as_often_as_it_says(wrong: float) -> None:
 
 def test_what_only_the_richer_field_describes_is_no_chance() -> None:
     tiles = matches(lens(0.02))
-    cubic, homography = polynomial(3), of_model(MODELS["homography"])
-    fit = robust_fit(cubic.at(tiles.position, SIZE), tiles.displacement, tiles.covariance)
-    flat = refit(homography.at(tiles.position, SIZE), tiles.displacement, fit)
-    assert log10_chance(flat, fit) < -10.0
+    cubic, homography = polynomial(3), model_basis(MODELS["homography"])
+    fit = robust_fit(cubic.design(tiles.position, SIZE), tiles.displacement, tiles.covariance)
+    flat = refit(homography.design(tiles.position, SIZE), tiles.displacement, fit)
+    assert log10_p_value(flat, fit) < -10.0
 
 
 def test_as_many_parameters_as_displacements_prove_nothing() -> None:
     tiles = matches(lens(0.1), 4)
     rich, simple = (
-        of_model(MODELS[name]).at(tiles.position, SIZE) for name in ("homography", "rigid")
+        model_basis(MODELS[name]).design(tiles.position, SIZE) for name in ("homography", "rigid")
     )
     fit = robust_fit(rich, tiles.displacement, tiles.covariance)
-    assert log10_chance(refit(simple, tiles.displacement, fit), fit) == 0.0
+    assert log10_p_value(refit(simple, tiles.displacement, fit), fit) == 0.0
