@@ -228,8 +228,8 @@ def test_a_format_of_pictures_that_is_written(copy: Copy) -> None:
     copy.refused(*asked, saying="is not that of an image format that can be written")
     copy.insert(
         "align_cli/files/encode.py",
-        '    Format("JPEG"',
-        '    Format("RAW", (".raw",), _ALL, (), _UNLIMITED, lambda pixels: pixels.tobytes()),\n',
+        '    Format("BMP"',
+        '    Format("RAW", (".raw",), _ALL, (), _UNLIMITED, lambda pixels, _: pixels.tobytes()),\n',
     )
     copy.works(*asked)
     assert (copy.folder / "o.raw").stat().st_size == copy.images.target.size

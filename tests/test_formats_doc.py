@@ -12,7 +12,6 @@ import tifffile
 from align_cli.files.encode import FORMATS, Format
 from align_cli.files.errors import UnreadableError, UnwritableError
 from align_cli.files.images import read_image, write_image
-from align_cli.files.metadata.containers import CARRIED
 from align_cli.report.displacement_map import COLUMNS
 
 DOC = Path(__file__).resolve().parents[1] / "docs" / "formats.md"
@@ -58,8 +57,7 @@ def written_table(folder: Path) -> str:
             held = [name for n, name in CHANNELS.items() if holds(folder, each, dtype, n)]
             everything = len(held) == len(CHANNELS)
             cells.append("any channels" if everything else ", ".join(held) or "-")
-        carries = CARRIED.get(each.name, ())
-        cells.append(", ".join(METADATA[kind] for kind in METADATA if kind in carries) or "-")
+        cells.append(", ".join(METADATA[kind] for kind in METADATA if kind in each.carries) or "-")
         lines.append(row(cells))
     return "\n".join(lines)
 

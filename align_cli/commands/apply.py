@@ -163,10 +163,13 @@ def _apply_to(
 ) -> None:
     """Resample one image; ``written`` gets the output's name and the image it came from."""
     from align_cli.files.atomic import same_file, write_bytes  # noqa: PLC0415
-    from align_cli.files.images import encode_image, ensure_encodable, read_image  # noqa: PLC0415
-    from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
+    from align_cli.files.images import (  # noqa: PLC0415
+        encode_image,
+        encode_with_metadata,
+        ensure_encodable,
+        read_image,
+    )
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
-    from align_cli.files.pixels import shown_pixels  # noqa: PLC0415
 
     picture = read_image(path, max_megapixels=asked.max_megapixels)
     output = _output_name(picture, asked.output, folder)
@@ -183,11 +186,8 @@ def _apply_to(
     canvas = placed.canvas(asked.canvas, most_pixels=1e6 * asked.max_megapixels)
     view = View(asked.interpolation, canvas, asked.fill)
     warped = warped_picture(placed.warp, picture, output, view)
-    data, lost = with_metadata(
-        encode_image(output, warped, small=asked.small_files),
-        NOTHING if asked.no_metadata else picture.metadata,
-        shown_pixels(warped),
-    )
+    metadata = NOTHING if asked.no_metadata else picture.metadata
+    data, lost = encode_with_metadata(output, warped, metadata, small=asked.small_files)
     encoded = {output: data}
     if asked.valid_mask is not None and asked.valid_mask not in written:
         mask = placed.valid_mask(canvas).astype("uint8") * 255

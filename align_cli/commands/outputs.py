@@ -343,20 +343,20 @@ def write_pictures(
     import numpy as np  # noqa: PLC0415
 
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
-    from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
-    from align_cli.files.metadata.containers import with_metadata  # noqa: PLC0415
+    from align_cli.files.images import (  # noqa: PLC0415
+        encode_array,
+        encode_image,
+        encode_with_metadata,
+    )
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
-    from align_cli.files.pixels import shown_pixels  # noqa: PLC0415
     from align_cli.report.error_map import render, span  # noqa: PLC0415
 
     lost: list[str] = []
 
     def warped(path: str) -> bytes:
         picture = warped_picture(alignment.warp, source, path, view)
-        data = encode_image(path, picture, small=small)
-        data, left = with_metadata(
-            data, source.metadata if view.metadata else NOTHING, shown_pixels(picture)
-        )
+        metadata = source.metadata if view.metadata else NOTHING
+        data, left = encode_with_metadata(path, picture, metadata, small=small)
         lost.extend(left)
         return data
 

@@ -28,7 +28,6 @@ from align_cli.files.errors import (
     unreadable,
 )
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
-from align_cli.files.metadata.containers import read_metadata
 from align_cli.files.metadata.record import NOTHING, Metadata
 from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, shown_pixels
 from align_cli.files.png_chunks import SIGNATURE
@@ -39,6 +38,7 @@ __all__ = [
     "default_suffix",
     "encode_array",
     "encode_image",
+    "encode_with_metadata",
     "ensure_encodable",
     "lossless_suffix",
     "read_image",
@@ -101,12 +101,10 @@ def _pixels_alone(decode: Callable[[bytes, float], Pixels]) -> _Decode:
     return lambda data, max_megapixels: Decoded(decode(data, max_megapixels))
 
 
-_by_pillow = _pixels_alone(pillow.decode)
-
 # How files that begin with any of these bytes are read.
 _DECODERS: dict[tuple[bytes, ...], _Decode] = {
     (SIGNATURE,): png.decoded,
-    (b"\xff\xd8\xff", b"BM"): _by_pillow,
+    (b"\xff\xd8\xff", b"BM"): pillow.decoded,
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decoded,
     tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): _pixels_alone(
         pnm.decode
@@ -167,7 +165,7 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
         if "null" in str(error):
             raise UnreadableError(path, "is not a valid file name", "check the name") from error
         raise
-    metadata = read_metadata(data)
+    metadata = found.metadata
     if found.valid is not None:
         metadata = metadata._replace(lost=(*metadata.lost, "GDAL's no-data value"))
     return Picture(os.fspath(path), found.pixels, metadata, found.valid, found.indexed)
@@ -192,7 +190,7 @@ def _decoder(start: bytes) -> _Decode:
         if start.startswith(magics):
             return decode
     if start.startswith(b"RIFF") and start[8:12] == b"WEBP":
-        return _by_pillow
+        return pillow.decoded
     if any(magic.startswith(start) for magics in _DECODERS for magic in magics):
         raise ContentError(f"is truncated ({len(start)} bytes)", "copy or download it again")
     for magic, name in _OTHERS.items():
@@ -250,27 +248,50 @@ def write_image(path: PathLike, pixels: Pixels) -> None:
 
 
 def encode_image(path: PathLike, picture: Pixels | Indexed, *, small: bool = False) -> bytes:
-    """What ``write_image`` would write. May be called from several threads at once.
+    """What ``write_image`` would write; see ``encode_with_metadata``."""
+    return encode_with_metadata(path, picture, NOTHING, small=small)[0]
+
+
+def encode_with_metadata(
+    path: PathLike, picture: Pixels | Indexed, metadata: Metadata, *, small: bool = False
+) -> tuple[bytes, tuple[str, ...]]:
+    """Return a picture's file, and in words what it could not take of the metadata of another.
+
+    May be called from several threads at once.
 
     Args:
         path: .png, .tif, .tiff, .jpg, .jpeg, .bmp, .webp (lossless), .pgm, .ppm or .pnm. A device
             or pipe without a suffix gets the default format.
         picture: (H, W) or (H, W, C), as in :class:`Picture`, not changed; or one with a palette,
             which only PNG keeps: in all other formats it becomes RGB.
+        metadata: of the picture that it was made from; the new one is called upright.
         small: whether to spend several times the time on a smaller PNG.
 
     Raises:
         UnwritableError: if the format cannot hold such pixels, or they do not fit into memory.
     """
-    chosen = _output_format(path, shown_pixels(picture))
+    shown = shown_pixels(picture)
+    chosen = _output_format(path, shown)
+    kept, lost = chosen.carried(metadata, shown)
     try:
-        if chosen is not encode.PNG:
-            pixels = picture.rgb() if isinstance(picture, Indexed) else picture
-            return chosen.encode(encode.plain(pixels))
-        plain = picture if isinstance(picture, Indexed) else encode.plain(picture)
-        return png_encode.encode(plain, small=small)
+        try:
+            return _encoded(chosen, picture, kept, small=small), lost
+        except Exception as error:  # hostile metadata may break any library
+            if not kept.kinds or isinstance(error, MemoryError):
+                raise
+            return _encoded(chosen, picture, NOTHING, small=small), (*lost, *kept.kinds.values())
     except MemoryError as error:
         raise UnwritableError(path, "does not fit into memory", "use .tif instead") from error
+
+
+def _encoded(
+    chosen: encode.Format, picture: Pixels | Indexed, metadata: Metadata, *, small: bool
+) -> bytes:
+    if chosen is not encode.PNG:
+        pixels = picture.rgb() if isinstance(picture, Indexed) else picture
+        return chosen.encode(encode.plain(pixels), metadata)
+    plain = picture if isinstance(picture, Indexed) else encode.plain(picture)
+    return png_encode.encode(plain, metadata, small=small)
 
 
 def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:

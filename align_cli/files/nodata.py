@@ -49,7 +49,7 @@ def set_apart(pixels: Pixels, value: float | None) -> Decoded:
         return Decoded(pixels)
     held = colours == value
     missing = held if held.ndim == 2 else held.all(axis=2)
-    return Decoded(pixels, ~missing if missing.any() else None)
+    return Decoded(pixels, valid=~missing if missing.any() else None)
 
 
 def _equal(pixels: Pixels, value: float) -> npt.NDArray[np.bool_]:

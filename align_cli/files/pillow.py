@@ -1,23 +1,46 @@
-"""JPEG, BMP and WebP, through imageio's Pillow plugin."""
+"""JPEG, BMP and WebP: read through imageio's Pillow plugin, written by Pillow with metadata."""
 
 from __future__ import annotations
 
 import io
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from align_cli.files.errors import ContentError, damaged, truncated
 from align_cli.files.limits import check_size
-from align_cli.files.orientation import UPRIGHT, exif_orientation, turn_upright
-from align_cli.files.pixels import Pixels
+from align_cli.files.metadata.exif import (
+    PER_INCH,
+    UNIT,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+    orientation,
+)
+from align_cli.files.metadata.record import Metadata, readable
+from align_cli.files.orientation import turn_upright
+from align_cli.files.pixels import Decoded, Pixels
 from align_cli.files.quiet import no_pillow_limit, no_warnings
 
 _JPEG = b"\xff\xd8\xff"
+_JFIF_UNITS = 1, 2  # inch, cm
+_JFIF_DENSITIES = 1, 65_535
+
+JPEG_QUALITY: Final = 95
+"""Nearly indistinguishable; colours are not stored at half resolution, so edges stay in place."""
+
+_SETTINGS: dict[str, dict[str, Any]] = {
+    "JPEG": {"quality": JPEG_QUALITY, "subsampling": 0},
+    "WebP": {"lossless": True, "exact": True},
+}
 
 
 def decode(data: bytes, max_megapixels: float) -> Pixels:
-    """Return the upright picture in JPEG, BMP or WebP ``data``.
+    """Return the upright picture in JPEG, BMP or WebP ``data``: the pixels of ``decoded``."""
+    return decoded(data, max_megapixels).pixels
+
+
+def decoded(data: bytes, max_megapixels: float) -> Decoded:
+    """Return the upright picture in JPEG, BMP or WebP ``data``, and its metadata.
 
     Returns:
         (H, W), (H, W, 3) or (H, W, 4) uint8. One bit per pixel becomes 0 and 255, a palette RGB,
@@ -35,10 +58,13 @@ def decode(data: bytes, max_megapixels: float) -> Pixels:
         except Exception as error:
             raise damaged("its header cannot be read") from error
         with file:
-            return _decode_file(file, data, max_megapixels)
+            pixels = _pixels(file, data, max_megapixels)
+        metadata = readable(lambda: _metadata(data))
+    # Not by imageio, which also heeds the orientation in XMP, unlike viewers.
+    return Decoded(turn_upright(pixels, orientation(metadata.exif)), metadata)
 
 
-def _decode_file(file: Any, data: bytes, max_megapixels: float) -> Pixels:
+def _pixels(file: Any, data: bytes, max_megapixels: float) -> Pixels:
     shape = file.properties(index=0).shape
     check_size(shape[1], shape[0], max_megapixels)
     if data.startswith(b"RIFF") and file.properties(index=...).n_images != 1:
@@ -52,26 +78,49 @@ def _decode_file(file: Any, data: bytes, max_megapixels: float) -> Pixels:
         if "truncated" in str(error):
             raise truncated("pixels are missing") from error
         raise damaged("the pixels cannot be decoded") from error
-    if pixels.dtype.kind == "b":
-        pixels = np.where(pixels, np.uint8(255), np.uint8(0))
-    return turn_upright(pixels, _orientation(file))
+    return np.where(pixels, np.uint8(255), np.uint8(0)) if pixels.dtype.kind == "b" else pixels
 
 
-def _orientation(file: Any) -> int:
-    """Return the EXIF orientation. Not imageio's own: that one also heeds XMP, unlike viewers."""
-    try:
-        return exif_orientation(file.metadata(index=0).get("exif", b""))
-    except Exception:  # Pillow raises many kinds over a broken EXIF block; the pixels are fine
-        return UPRIGHT
+def _metadata(data: bytes) -> Metadata:
+    """Return what Pillow finds beside the pixels, which it does not decode for that."""
+    from PIL import Image  # noqa: PLC0415 - imageio has loaded it
 
-
-def encode_webp(pixels: Pixels) -> bytes:
-    """Return lossless WebP bytes of (H, W, 3) or (H, W, 4) uint8, hidden colours included."""
-    import imageio.v3 as iio  # noqa: PLC0415
-
-    with no_warnings:
-        return bytes(
-            iio.imwrite(
-                "<bytes>", pixels, extension=".webp", plugin="pillow", lossless=True, exact=True
-            )
+    with Image.open(io.BytesIO(data)) as picture:
+        found = picture.info
+        across, down = found.get("dpi", (0, 0))
+        if data.startswith(_JPEG) and found.get("jfif_unit") not in _JFIF_UNITS:
+            # Pillow says 72 where EXIF says nothing.
+            exif = picture.getexif()
+            scale = PER_INCH.get(exif.get(UNIT, 2), 0.0)
+            across, down = (float(exif.get(tag, 0)) * scale for tag in (X_RESOLUTION, Y_RESOLUTION))
+        return Metadata(
+            exif=found.get("exif", b"").removeprefix(b"Exif\0\0"),
+            icc=found.get("icc_profile") or b"",
+            xmp=found.get("xmp", b""),
+            resolution=(float(across), float(down)) if across > 0 and down > 0 else None,
         )
+
+
+def encode(form: str, pixels: Pixels, metadata: Metadata) -> bytes:
+    """Return the bytes of a file with metadata.
+
+    Args:
+        form: "JPEG", "BMP" or "WebP", which is lossless, hidden colours included.
+        pixels: (H, W), (H, W, 3) or (H, W, 4) uint8.
+        metadata: what the format holds.
+    """
+    from PIL import Image  # noqa: PLC0415
+
+    settings: dict[str, Any] = {
+        "exif": metadata.exif and b"Exif\0\0" + metadata.exif,
+        "icc_profile": metadata.icc,
+        "xmp": metadata.xmp,
+        "dpi": metadata.resolution,
+    }
+    if form == "JPEG" and metadata.resolution is not None:
+        settings["dpi"] = np.clip(metadata.resolution, *_JFIF_DENSITIES).tolist()
+    file = io.BytesIO()
+    with no_warnings:
+        given = {key: value for key, value in settings.items() if value}
+        Image.fromarray(pixels).save(file, form, **_SETTINGS.get(form, {}), **given)
+    return file.getvalue()

@@ -7,6 +7,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from align_cli.files.metadata.record import NOTHING, Metadata
+
 Pixels: TypeAlias = "npt.NDArray[np.integer[Any] | np.floating[Any]]"
 """(H, W) or (H, W, C) numbers; which dtypes and channels is said where one is taken."""
 
@@ -46,10 +48,12 @@ class Decoded(NamedTuple):
 
     Attributes:
         pixels: as in :class:`align_cli.files.images.Picture`.
+        metadata: what the file says beside the pixels.
         valid: (H, W), False where the file says that its integers are no data; None where all are.
         indexed: the picture by its palette, where the file has one that is kept.
     """
 
     pixels: Pixels
+    metadata: Metadata = NOTHING
     valid: npt.NDArray[np.bool_] | None = None
     indexed: Indexed | None = None

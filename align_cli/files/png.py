@@ -12,15 +12,18 @@ file may have a thousand of them, after each of which a thread waits for the int
 from __future__ import annotations
 
 import struct
-import zlib
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from align_cli.files.errors import ContentError, damaged, truncated
+from align_cli.files.errors import ContentError, damaged
 from align_cli.files.limits import check_size
-from align_cli.files.orientation import exif_orientation, turn_upright
+from align_cli.files.metadata import png as png_metadata
+from align_cli.files.metadata.exif import orientation
+from align_cli.files.metadata.record import Metadata, readable
+from align_cli.files.orientation import turn_upright
 from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale
 from align_cli.files.png_chunks import (
     END,
@@ -29,10 +32,11 @@ from align_cli.files.png_chunks import (
     PALETTE,
     RGB,
     RGBA,
-    SIGNATURE,
     Header,
     chunk,
+    sound,
     start,
+    walk,
 )
 from align_cli.files.quiet import no_libpng_on_stderr, silent_opencv
 
@@ -60,7 +64,7 @@ class _Chunks(NamedTuple):
     header: Header
     palette: bytes
     transparency: bytes
-    exif: bytes
+    metadata: Metadata
     pixels: list[memoryview]
     minimal: bytes | None
 
@@ -82,72 +86,58 @@ def decoded(data: bytes, max_megapixels: float) -> Decoded:
         ContentError: if it is truncated, damaged, animated, empty or too large.
     """
     chunks = _split(data, max_megapixels)
-    header, orientation = chunks.header, exif_orientation(chunks.exif)
+    header, metadata = chunks.header, chunks.metadata
+    stored = orientation(metadata.exif)
     if header.colour == PALETTE:
         colours = _colours(chunks)
-        indices = np.asarray(turn_upright(_indices(chunks), orientation), np.uint8)
+        indices = np.asarray(turn_upright(_indices(chunks), stored), np.uint8)
         used = max(len(chunks.palette) // 3, int(indices.max()) + 1)
         indexed = Indexed(indices, colours[:used])
-        return Decoded(indexed.rgb(), indexed=indexed)
+        return Decoded(indexed.rgb(), metadata, indexed=indexed)
     pixels = _by_opencv(chunks)
     if header.colour == GREY_ALPHA:
         pixels = pixels[..., [0, 3]]  # OpenCV hands out grey and alpha as BGRA
     elif header.colour == GREY and len(chunks.transparency) == 2:
         pixels = _with_key_as_alpha(pixels, header, chunks.transparency)
-    return Decoded(turn_upright(pixels, orientation))
+    return Decoded(turn_upright(pixels, stored), metadata)
 
 
 def _split(data: bytes, max_megapixels: float) -> _Chunks:
-    """Walk the chunks: the only place that trusts no length."""
     header: Header | None = None
     kept: dict[bytes, bytes] = {}
     pixels: list[memoryview] = []
+    extras: list[tuple[bytes, bytes]] = []
     kinds: set[bytes] = set()
-    view = memoryview(data)
-    position = len(SIGNATURE)
-    while True:
-        if position + 8 > len(data):
-            raise truncated("the file ends before its last chunk")
-        length, kind = struct.unpack_from(">I4s", data, position)
-        end = position + 8 + length
-        if end + 4 > len(data):
-            if not kind.isalpha():
-                raise damaged("a chunk without a name")
-            raise truncated("the file ends within a chunk")
-        body = view[position + 8 : end]
+    for kind, whole in walk(data):
+        body = whole[8:-4]
         critical = not kind[0] & 0x20
         checked = kind in (b"tRNS", b"eXIf", b"acTL") or (critical and kind != b"IDAT")
-        if checked and not _sound(view[position : end + 4]):
+        if checked and not sound(whole):
             raise damaged("wrong checksum")
         if header is None:
             header = _header(kind, bytes(body), max_megapixels)
         elif kind == b"IDAT":
-            pixels.append(view[position : end + 4])
+            pixels.append(whole)
         elif kind == b"acTL" and bytes(body[:4]) > b"\0\0\0\1":
             raise ContentError("is an animation", "save the frame to align as a single image")
-        elif kind == b"IEND":
-            break
-        elif critical and kind != b"PLTE":
+        elif critical and kind not in (b"PLTE", b"IEND"):
             raise damaged(f"unknown chunk {kind.decode('latin-1')}")
-        elif kind in (b"PLTE", b"tRNS", b"eXIf"):
+        elif kind in (b"PLTE", b"tRNS"):
             kept.setdefault(kind, bytes(body))
+        elif kind in png_metadata.KINDS:
+            extras.append((kind, bytes(body)))
         kinds.add(kind)
-        position = end + 4
-    if not pixels:
+    if header is None or not pixels:
         raise damaged("no pixels")
+    plain = kinds == {b"IHDR", b"IDAT", b"IEND"} and header.colour != PALETTE
     return _Chunks(
         header=header,
         palette=kept.get(b"PLTE", b""),
         transparency=kept.get(b"tRNS", b""),
-        exif=kept.get(b"eXIf", b""),
+        metadata=readable(partial(png_metadata.read, extras)),
         pixels=pixels,
-        minimal=data if kinds == {b"IHDR", b"IDAT"} and header.colour != PALETTE else None,
+        minimal=data if plain else None,
     )
-
-
-def _sound(chunk: memoryview) -> bool:
-    """Tell whether the checksum at the end of a chunk is right."""
-    return chunk[-4:] == zlib.crc32(chunk[4:-4]).to_bytes(4, "big")
 
 
 def _header(kind: bytes, body: bytes, max_megapixels: float) -> Header:
@@ -181,8 +171,8 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
     with silent_opencv, no_libpng_on_stderr:
         decoded = cv2.imdecode(np.frombuffer(minimal, np.uint8), flags)
     if decoded is None:
-        sound = all(map(_sound, chunks.pixels))
-        raise damaged("the compressed pixels cannot be decoded" if sound else "wrong checksum")
+        intact = all(map(sound, chunks.pixels))
+        raise damaged("the compressed pixels cannot be decoded" if intact else "wrong checksum")
     if decoded.ndim == 3 and flags == cv2.IMREAD_UNCHANGED:
         swap = cv2.COLOR_BGR2RGB if decoded.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         # Strip by strip: a second picture beside the first would be the most memory ever used.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from align_cli.files.errors import damaged, truncated
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -20,6 +23,31 @@ class Header(NamedTuple):
     depth: int
     colour: int
     interlacing: int = 0
+
+
+def walk(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """Yield kind and whole of each chunk to the last: the only place that trusts no length.
+
+    Raises:
+        ContentError: where the file ends before that.
+    """
+    view, position, kind = memoryview(data), len(SIGNATURE), b""
+    while kind != b"IEND":
+        if position + 8 > len(data):
+            raise truncated("the file ends before its last chunk")
+        length, kind = struct.unpack_from(">I4s", data, position)
+        end = position + 12 + length
+        if end > len(data):
+            if not kind.isalpha():
+                raise damaged("a chunk without a name")
+            raise truncated("the file ends within a chunk")
+        yield kind, view[position:end]
+        position = end
+
+
+def sound(whole: memoryview) -> bool:
+    """Tell whether the checksum at the end of a chunk is right."""
+    return whole[-4:] == zlib.crc32(whole[4:-4]).to_bytes(4, "big")
 
 
 def start(header: Header) -> bytes:

@@ -13,6 +13,8 @@ from typing import Final
 
 import numpy as np
 
+from align_cli.files.metadata import png as png_metadata
+from align_cli.files.metadata.record import NOTHING, Metadata
 from align_cli.files.pixels import Indexed, Pixels
 from align_cli.files.png_chunks import GREY_ALPHA, PALETTE, Header, chunk, start
 
@@ -25,13 +27,24 @@ the room and take a sixth more of the time."""
 _MOST_SAMPLED_ROWS: Final = 8
 
 
-def encode(picture: Pixels | Indexed, *, small: bool = False) -> bytes:
+def encode(
+    picture: Pixels | Indexed, metadata: Metadata = NOTHING, *, small: bool = False
+) -> bytes:
     """Return the bytes of a PNG file.
 
     Args:
         picture: (H, W) or (H, W, 2 to 4), uint8 or uint16; or one with a palette.
+        metadata: what the file is to say beside.
         small: spend several times the time on a smaller file.
     """
+    file = _file(picture, small)
+    if not metadata.kinds:
+        return file
+    view, begin = memoryview(file), len(start(Header(1, 1, 8, 0)))
+    return b"".join([view[:begin], png_metadata.chunks_of(metadata), view[begin:]])
+
+
+def _file(picture: Pixels | Indexed, small: bool) -> bytes:
     import cv2  # noqa: PLC0415
 
     none, up = [cv2.IMWRITE_PNG_FILTER_NONE], [cv2.IMWRITE_PNG_FILTER_UP]

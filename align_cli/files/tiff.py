@@ -15,8 +15,11 @@ import numpy.typing as npt
 
 from align_cli.files.errors import ContentError, damaged, truncated
 from align_cli.files.limits import check_size
+from align_cli.files.metadata import tiff as metadata_tags
+from align_cli.files.metadata.exif import UPRIGHT
+from align_cli.files.metadata.record import NOTHING, Metadata, readable
 from align_cli.files.nodata import declared, set_apart
-from align_cli.files.orientation import UPRIGHT, turn_upright
+from align_cli.files.orientation import turn_upright
 from align_cli.files.pixels import Decoded, Pixels
 from align_cli.files.quiet import no_warnings, silent_opencv
 
@@ -100,7 +103,8 @@ def _decode_file(file: tifffile.TiffFile, data: bytes, max_megapixels: float) ->
     else:
         pixels = _opencv_pixels(page, data)
         orientation = UPRIGHT  # OpenCV has applied it
-    return set_apart(turn_upright(_to_kept_dtype(pixels), orientation), _no_data(page))
+    found = set_apart(turn_upright(_to_kept_dtype(pixels), orientation), _no_data(page))
+    return found._replace(metadata=readable(lambda: metadata_tags.read(page, data)))
 
 
 def _no_data(page: Any) -> float | None:
@@ -263,7 +267,7 @@ def _to_kept_dtype(pixels: Pixels) -> Pixels:
     return pixels.astype(_WIDER.get(name, name), copy=False)
 
 
-def encode(pixels: Pixels) -> bytes:
+def encode(pixels: Pixels, metadata: Metadata = NOTHING) -> bytes:
     """Return uncompressed TIFF bytes of (H, W) or (H, W, C) ``pixels``, any number of channels.
 
     Two channels are grey and alpha, three RGB, four RGB and alpha (not premultiplied); more are
@@ -278,13 +282,17 @@ def encode(pixels: Pixels) -> bytes:
     elif channels > 4:
         extra = ("unspecified",) * (channels - 1)
     file = io.BytesIO()
-    tifffile.imwrite(
-        file,
-        pixels,
-        photometric="rgb" if channels in (3, 4) else "minisblack",
-        planarconfig="contig" if channels > 1 else None,
-        extrasamples=extra or None,
-        metadata=None,
-        software=False,
-    )
+    with no_warnings:
+        tifffile.imwrite(
+            file,
+            pixels,
+            photometric="rgb" if channels in (3, 4) else "minisblack",
+            planarconfig="contig" if channels > 1 else None,
+            extrasamples=extra or None,
+            metadata=None,
+            software=False,
+            **metadata_tags.settings(metadata),
+        )
+        if metadata.exif:
+            metadata_tags.append_directories(file, metadata.exif)
     return file.getvalue()

@@ -1,4 +1,5 @@
 import io
+import struct
 
 import numpy as np
 import pytest
@@ -8,7 +9,11 @@ from PIL import Image
 
 from align_cli.files import pillow
 from align_cli.files.errors import ContentError
+from align_cli.files.images import encode_image, encode_with_metadata
+from align_cli.files.metadata.record import NOTHING, Metadata
 from align_cli.files.orientation import turn_upright
+from tests.files.metadata.examples import PROFILE, RGB, XMP, exif_block, full, read_metadata
+from tests.files.metadata.examples import saved as saved_with
 
 
 def saved(picture, form, **settings):
@@ -128,8 +133,60 @@ def test_pillows_own_limit_is_not_in_the_way(monkeypatch):
 
 
 @pytest.mark.parametrize("channels", [3, 4])
-def test_webp_is_written_without_loss_even_where_transparent(scene, channels):
+@pytest.mark.parametrize("metadata", [NOTHING, Metadata(xmp=XMP)])
+def test_webp_is_written_without_loss_even_where_transparent(scene, channels, metadata):
     pixels = scene(12, 15, channels)
     if channels == 4:
         pixels[:6, :, 3] = 0
-    np.testing.assert_array_equal(pillow.decode(pillow.encode_webp(pixels), 1.0), pixels)
+    data, _ = encode_with_metadata("a.webp", pixels, metadata)
+    np.testing.assert_array_equal(pillow.decode(data, 1.0), pixels)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".bmp", ".webp"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_metadata_changes_no_pixel(suffix, channels):
+    """It has Pillow write what OpenCV writes otherwise."""
+    if (suffix, channels) == (".webp", 1):
+        pytest.skip("holds no grey")
+    pixels = smooth()[..., 0].copy() if channels == 1 else smooth()
+    plain = encode_image(f"a{suffix}", pixels)
+    metadata = Metadata(xmp=XMP, resolution=(300.0, 150.0))
+    data, _ = encode_with_metadata(f"a{suffix}", pixels, metadata)
+    assert data != plain
+    np.testing.assert_array_equal(pillow.decode(data, 1.0), pillow.decode(plain, 1.0))
+
+
+def test_exif_that_is_too_long_for_jpeg() -> None:
+    metadata = full(exif=exif_block() + bytes(70_000), xmp=b"x" * 70_000)
+    data, lost = saved_with(".jpg", RGB, metadata)
+    assert lost == ("EXIF (too long for JPEG)", "XMP (too long for JPEG)")
+    assert Image.open(io.BytesIO(data)).info["icc_profile"] == PROFILE
+
+
+def test_a_long_profile_is_split_over_segments() -> None:
+    long = PROFILE + bytes(200_000)
+    data, _ = saved_with(".jpg", RGB, full(icc=long))
+    assert Image.open(io.BytesIO(data)).info["icc_profile"] == long
+    assert read_metadata(data).icc == long
+
+
+def with_density(exif=b"", unit=0, density=(0, 0)):
+    """A JPEG file whose JFIF segment gives this density."""
+    data = bytearray(saved(Image.fromarray(smooth()), "JPEG", exif=exif))
+    place = data.index(b"JFIF\0") + 7
+    data[place : place + 5] = struct.pack(">BHH", unit, *density)
+    return bytes(data)
+
+
+def test_the_resolution_of_a_jpeg_is_the_one_it_gives():
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    assert pillow.decoded(with_density(exif), 1.0).metadata.resolution is None
+    assert pillow.decoded(with_density(unit=1, density=(300, 150)), 1.0).metadata.resolution == (
+        *(300.0, 150.0),
+    )
+    centimetres = pillow.decoded(with_density(unit=2, density=(100, 50)), 1.0).metadata
+    np.testing.assert_allclose(centimetres.resolution, (254, 127))
+    exif[0x011A], exif[0x011B], exif[0x0128] = 100.0, 50.0, 3
+    by_exif = pillow.decoded(with_density(exif), 1.0).metadata
+    np.testing.assert_allclose(by_exif.resolution, (254, 127))

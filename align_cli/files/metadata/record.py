@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from typing import NamedTuple
+
+from align_cli.files.metadata import exif
 
 INCH_PER_METRE = 1 / 0.0254
 
@@ -38,15 +42,28 @@ class Metadata(NamedTuple):
         }
         return {key: name for key, name in names.items() if getattr(self, key)}
 
+    def upright(self, width: int, height: int) -> Metadata:
+        """Return the same for a picture that is upright, and of another size."""
+        packet = re.sub(rb"(tiff:Orientation(?:=[\"']|>))[2-8]", rb"\g<1>1", self.xmp)
+        return self._replace(exif=exif.renewed(self.exif, width, height), xmp=packet)
+
+    def without(self, kind: str) -> Metadata:
+        """Return the same without the attribute of a name."""
+        return self._replace(**{kind: getattr(NOTHING, kind)})
+
 
 NOTHING = Metadata()
 
 
-def upright_xmp(xmp: bytes) -> bytes:
-    """Return an XMP packet that calls the picture upright, which it is by now."""
-    import re  # noqa: PLC0415  (most pictures have none)
+def readable(read: Callable[[], Metadata]) -> Metadata:
+    """Return what ``read`` finds.
 
-    return re.sub(rb"(tiff:Orientation(?:=[\"']|>))[2-8]", rb"\g<1>1", xmp)
+    What is broken counts as not there: it must not keep anybody from the pixels.
+    """
+    try:
+        return read()
+    except Exception:  # hostile bytes may break anything
+        return NOTHING
 
 
 def profile_fits(icc: bytes, channels: int) -> bool:

@@ -1,108 +1,190 @@
-"""Metadata of TIFF: tags of its first directory, and the directories of EXIF and GPS."""
+"""Metadata of TIFF: tags of its first directory, and the directories of EXIF and GPS.
+
+tifffile reads and writes the tags. It cannot write the two directories, so they are copied by
+Pillow; between two files their bytes cannot stay as they are, because all offsets in them count
+from the beginning of the file.
+"""
 
 from __future__ import annotations
 
-import re
+import io
+import json
 import struct
+from typing import TYPE_CHECKING, Any
 
-from align_cli.files.metadata import ifd
-from align_cli.files.metadata.jpeg import ifd_resolution
+from align_cli.files.metadata.exif import (
+    EXIF,
+    GPS,
+    MAKER_NOTE,
+    PER_INCH,
+    UNIT,
+    X_RESOLUTION,
+    Y_RESOLUTION,
+)
 from align_cli.files.metadata.record import Metadata
 
-_XMP, _ICC, _DESCRIPTION = 0x02BC, 0x8773, 0x010E
-_X_RESOLUTION, _Y_RESOLUTION, _UNIT, _INCH = 0x011A, 0x011B, 0x0128, 2
+if TYPE_CHECKING:
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+_XMP, _ICC, _DESCRIPTION, _SOFTWARE = 0x02BC, 0x8773, 0x010E, 0x0131
+# What is about the picture, not about how a file stores it: description, make, model, software,
+# date, artist, host computer, copyright.
+_DESCRIPTIVE = (_DESCRIPTION, 0x010F, 0x0110, _SOFTWARE, 0x0132, 0x013B, 0x013C, 0x8298)
+_DIRECTORIES = {EXIF: "ExifTag", GPS: "GPSTag"}
+_INTEROPERABILITY = 0xA005
 _GEOREFERENCE = (33550, 33922, 34264, 34735)
-_BYTE, _SHORT, _RATIONAL, _UNDEFINED = 1, 3, 5, 7
+_BYTE, _ASCII, _LONG, _UNDEFINED = 1, 2, 4, 7
 # Descriptions that say how the pixels are stored, which is no longer so.
-_OF_STORAGE = (b"ImageJ=", b"<?xml")
-_SHAPED = re.compile(
-    rb'\{(?:"axes": "[A-Z]+", )?([^{}]*)"shape": \[[0-9, ]+\](?:, "axes": "[A-Z]+")?(.*)\}\0*',
-    re.DOTALL,
-)
-"""What tifffile writes unless it is told not to, and whatever its user added to it; until 2025 it
-wrote the shape last."""
-_BIG = (b"II+\0", b"MM\0+")
-_MOST = (1 << 32) - (1 << 16)
-"""Bytes that offsets of 32 bits reach, with some room for tags."""
+_OF_STORAGE = ("ImageJ=", "<?xml")
+_BIG = ord("+")
+_HEAD = b"II*\0\x08\0\0\0"
+_LARGEST = 1 << 32
+"""Where offsets of 32 bits end."""
 
 
-def read(data: bytes) -> Metadata:
-    """Return the metadata of a TIFF file."""
-    if data[:4] in _BIG:
-        return Metadata(lost=("metadata of a BigTIFF",))
-    directory = ifd.read(data)
-    if directory is None:
-        return Metadata()
-    lost = []
-    _, description = directory.values.get(_DESCRIPTION, (0, b""))
-    if description.startswith(_OF_STORAGE):
-        del directory.values[_DESCRIPTION]
-        lost.append("ImageJ's or OME's description")
-    elif shaped := _SHAPED.fullmatch(description):
-        del directory.values[_DESCRIPTION]
-        if shaped[1] or shaped[2]:
-            lost.append("tifffile's description")
-    if any(tag in directory.values for tag in _GEOREFERENCE):
+def read(page: Any, data: bytes) -> Metadata:
+    """Return the metadata of the tifffile ``page`` of a TIFF file."""
+    tags, lost = page.tags, []
+    wanted = [tag for tag in _DESCRIPTIVE if tag in tags]
+    if _DESCRIPTION in tags and (storage := _of_storage(str(tags[_DESCRIPTION].value))) is not None:
+        wanted.remove(_DESCRIPTION)
+        lost += storage
+    if any(tag in tags for tag in _GEOREFERENCE):
         lost.append("GeoTIFF's georeference, which belongs to the source's grid")
-    kept, notes = ifd.descriptive(directory)
-    if notes:
-        lost.append("maker notes")
-    return Metadata(
-        exif=ifd.block(kept),
-        icc=directory.values.get(_ICC, (0, b""))[1],
-        xmp=directory.values.get(_XMP, (0, b""))[1],
-        resolution=ifd_resolution(directory),
-        lost=tuple(lost),
+    exif = b""
+    if wanted or any(tag in tags for tag in _DIRECTORIES):
+        try:
+            exif, notes = _block(data, page.offset, wanted)
+            lost += ["maker notes"] if notes else []
+        except Exception:  # Pillow stumbles over much
+            lost.append("EXIF")
+    icc, xmp = (
+        value if isinstance(value := tags.valueof(tag), bytes) else b"" for tag in (_ICC, _XMP)
     )
+    return Metadata(exif=exif, icc=icc, xmp=xmp, resolution=_resolution(tags), lost=tuple(lost))
 
 
-def attach(data: bytes, metadata: Metadata) -> tuple[bytes, tuple[str, ...]]:
-    """Return a little endian TIFF file with metadata: its directory is written anew at the end."""
-    size = len(data) + len(metadata.exif) + len(metadata.icc) + len(metadata.xmp)
-    if ifd.byte_order(data) != "<" or size > _MOST:
-        return data, tuple(metadata.kinds.values())
-    (start,) = struct.unpack_from("<I", data, 4)
-    (count,) = struct.unpack_from("<H", data, start)
-    own = data[start + 2 : start + 2 + 12 * count]
-    found = ifd.read(metadata.exif) or ifd.Directory({}, {}, "<")
-    directory, notes = ifd.descriptive(found)
-    added = _tags(metadata, directory.order)
-    replaced = {*directory.values, *added, *directory.children}
-    kept = [
-        own[at : at + 12]
-        for at in range(0, len(own), 12)
-        if struct.unpack_from("<H", own, at)[0] not in replaced
-    ]
-    directory.values.update(added)
-    padding = len(data) % 2
-    place = len(data) + padding
-    parts: list[bytes | memoryview] = [
-        data[:4],
-        struct.pack("<I", place),
-        memoryview(data)[8:],
-        bytes(padding),
-        ifd.written(directory, place, b"".join(kept)),
-    ]
-    return b"".join(parts), ("maker notes",) if notes else ()
+def _of_storage(description: str) -> list[str] | None:
+    """Return what is lost with a description of how pixels are stored; None for any other one."""
+    if description.startswith(_OF_STORAGE):
+        return ["ImageJ's or OME's description"]
+    try:
+        content = json.loads(description)
+    except ValueError:
+        return None
+    if not isinstance(content, dict) or "shape" not in content:
+        return None
+    # tifffile writes these two unless it is told not to; whatever is beside them is its user's.
+    return ["tifffile's description"] if set(content) - {"axes", "shape"} else []
 
 
-def _tags(metadata: Metadata, order: str) -> dict[int, tuple[int, bytes]]:
-    tags: dict[int, tuple[int, bytes]] = {}
-    if metadata.icc:
-        tags[_ICC] = _UNDEFINED, metadata.icc
-    if metadata.xmp:
-        tags[_XMP] = _BYTE, metadata.xmp
-    if metadata.resolution is not None:
-        across, down = (struct.pack(order + "II", *_ratio(each)) for each in metadata.resolution)
-        tags[_X_RESOLUTION] = _RATIONAL, across
-        tags[_Y_RESOLUTION] = _RATIONAL, down
-        tags[_UNIT] = _SHORT, struct.pack(order + "H", _INCH)
-    return tags
+def _resolution(tags: Any) -> tuple[float, float] | None:
+    scale = PER_INCH.get(int(tags.valueof(UNIT, 2)), 0.0)
+    across, down = (
+        scale * above / below if below else 0.0
+        for above, below in (tags.valueof(tag, (0, 1)) for tag in (X_RESOLUTION, Y_RESOLUTION))
+    )
+    return (across, down) if across and down else None
 
 
-def _ratio(value: float) -> tuple[int, int]:
-    """Return a rational number of two 32-bit integers that is near enough to a resolution."""
-    from fractions import Fraction  # noqa: PLC0415 - rarely needed
+def _opened(data: bytes, place: int, group: int | None = None) -> ImageFileDirectory_v2:
+    """Return the directory at a place of a TIFF file or an EXIF block."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2  # noqa: PLC0415
 
-    exact = Fraction(min(value, 4e9)).limit_denominator(1000)
-    return exact.numerator, exact.denominator
+    file = io.BytesIO(data)
+    file.seek(place)
+    found = ImageFileDirectory_v2(data[:16] if data[2] == _BIG else data[:8], group=group)
+    found.load(file)
+    return found
+
+
+def _copied(
+    found: ImageFileDirectory_v2, tags: Any, group: int | None = None
+) -> ImageFileDirectory_v2:
+    """Return a directory of these tags, little endian; each keeps its type, text its bytes."""
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2  # noqa: PLC0415
+
+    copy = ImageFileDirectory_v2(group=group)
+    for tag in tags:
+        value = found[tag]
+        copy.tagtype[tag] = found.tagtype[tag]
+        copy[tag] = value.encode("latin-1") if isinstance(value, str) else value
+    return copy
+
+
+def _moved(data: bytes, start: int, group: int, place: int) -> tuple[bytes, bool]:
+    """Return the EXIF or GPS directory at ``start`` as it is to stand at ``place``.
+
+    Without maker notes, whose offsets would be wrong; second is whether there were any.
+    """
+    found = _opened(data, start, group)
+    copy = _copied(found, set(found) - {MAKER_NOTE, _INTEROPERABILITY}, group)
+    if _INTEROPERABILITY in found:
+        inner = _opened(data, found[_INTEROPERABILITY], _INTEROPERABILITY)
+        copy.tagtype[_INTEROPERABILITY] = _LONG
+        copy[_INTEROPERABILITY] = {tag: inner[tag] for tag in inner}
+    return copy.tobytes(place), MAKER_NOTE in found
+
+
+def _block(data: bytes, start: int, wanted: list[int]) -> tuple[bytes, bool]:
+    """Return what of a TIFF's directory is about the picture as an EXIF block, as ``_moved``."""
+    first = _opened(data, start)
+    kept = _copied(first, wanted)
+    children = [tag for tag in _DIRECTORIES if tag in first]
+    for tag in children:
+        kept[tag] = len(_HEAD)
+    place, parts, any_notes = len(_HEAD) + len(kept.tobytes()), [], False
+    for tag in children:
+        part, notes = _moved(data, first[tag], tag, place)
+        kept[tag] = place
+        place, any_notes = place + len(part), any_notes or notes
+        parts.append(part)
+    return b"".join([_HEAD, kept.tobytes(len(_HEAD)), *parts]), any_notes
+
+
+def settings(metadata: Metadata) -> dict[str, Any]:
+    """Return what tifffile is to write, as arguments of its ``imwrite``."""
+    extra: list[tuple[int | str, int, int, Any, bool]] = []
+    for tag, kind, value in (
+        (_XMP, _BYTE, metadata.xmp),
+        (_ICC, _UNDEFINED, metadata.icc),
+    ):
+        if value:
+            extra.append((tag, kind, len(value), value, True))
+    if metadata.exif:
+        first = _opened(metadata.exif, _first(metadata.exif))
+        for tag in _DESCRIPTIVE:
+            if isinstance(text := first.get(tag), str):
+                extra.append((tag, _ASCII, 0, text.encode("latin-1"), True))
+        # By name, because tifffile takes no such tag by number; any valid place will do for now.
+        extra += [(_DIRECTORIES[tag], _LONG, 1, 8, True) for tag in _DIRECTORIES if tag in first]
+    return {
+        "resolution": metadata.resolution,
+        "resolutionunit": None if metadata.resolution is None else "INCH",
+        "extratags": extra,
+    }
+
+
+def append_directories(file: io.BytesIO, exif: bytes) -> None:
+    """Write the directories of an EXIF block behind a TIFF file made with ``settings``."""
+    import tifffile  # noqa: PLC0415
+
+    first = _opened(exif, _first(exif))
+    file.seek(0)
+    with tifffile.TiffFile(file, mode="r+") as tiff:
+        page: Any = tiff.pages[0]
+        for tag in _DIRECTORIES:
+            if tag in first:
+                place = file.seek(0, io.SEEK_END)
+                file.write(bytes(place % 2))
+                place += place % 2
+                if place > _LARGEST:
+                    raise ValueError("beyond the reach of its offsets")
+                file.write(_moved(exif, first[tag], tag, place)[0])
+                page.tags[tag].overwrite(place)
+
+
+def _first(exif: bytes) -> int:
+    """Return where the first directory of an EXIF block stands."""
+    order = "<" if exif.startswith(b"II") else ">"
+    return int(struct.unpack_from(order + "I", exif, 4)[0])
