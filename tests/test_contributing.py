@@ -54,18 +54,22 @@ TRANSFORM_FORMAT = '''"""One line, with a word before it."""
 
 import numpy as np
 
-from align_cli.files.transform_formats.stored import StoredTransform, TransformFormat, both
+from align_cli.files.transform_formats.stored import StoredTransform, both
 
-ONE_LINE = TransformFormat(
-    name="one-line",
-    summary="all in a line",
-    names=("*.line",),
-    recognises=lambda text: text.startswith("matrix"),
-    parse=lambda path, text: StoredTransform(
-        source_to_target=np.array(text.split()[1:], np.float64).reshape(3, 3)
-    ),
-    text=lambda path, stored: " ".join(["matrix", *map(str, both(stored)[0].ravel())]) + "\\n",
-)
+NAMES = ("*.line",)
+
+
+def recognises(text):
+    return text.startswith("matrix")
+
+
+def parse(text):
+    matrix = np.array(text.split()[1:], np.float64).reshape(3, 3)
+    return StoredTransform(source_to_target=matrix)
+
+
+def written(stored, suffix):
+    return " ".join(["matrix", *map(str, both(stored)[0].ravel())]) + "\\n"
 '''
 
 COMMAND = '''"""``imalign size IMAGE``: how large an image is."""
@@ -256,12 +260,8 @@ def test_a_format_of_transforms(copy: Copy) -> None:
     copy.refused("convert", "t.txt", "t.line", saying="matches no transform format")
     copy.add("align_cli/files/transform_formats/one_line.py", TRANSFORM_FORMAT)
     registry = "align_cli/files/transforms.py"
-    copy.insert(
-        registry,
-        "from align_cli.files.transform_formats.opencv",
-        "from align_cli.files.transform_formats.one_line import ONE_LINE\n",
-    )
-    copy.insert(registry, "ITK, ELASTIX", "ONE_LINE, ")
+    copy.insert(registry, ", opencv\n", ", one_line")
+    copy.insert(registry, '    "itk": itk', '    "one-line": one_line,\n')
     copy.works("convert", "t.txt", "t.line")
     assert (copy.folder / "t.line").read_text() == "matrix 1.0 0.0 5.0 0.0 1.0 2.0 0.0 0.0 1.0\n"
     assert "5" in copy.works("show", "t.line")

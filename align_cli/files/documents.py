@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from align_cli.files.atomic import write_bytes
-from align_cli.files.errors import PathLike, UnreadableError, unreadable
+from align_cli.files.errors import ContentError, PathLike, UnreadableError, naming, unreadable
 
 STDIN: Final = "-"
 """The name by which stdin is read."""
@@ -50,21 +50,26 @@ def read_json(path: PathLike) -> Any:
     Raises:
         UnreadableError: if it cannot be read or is not JSON.
     """
-    return parse_json(path, read_text(path))
+    text = read_text(path)
+    with naming(path):
+        return parse_json(text)
 
 
-def parse_json(path: PathLike, text: str) -> Any:
-    """Return the content of JSON ``text``, which came from ``path``; errors as read_json."""
+def parse_json(text: str) -> Any:
+    """Return the content of JSON ``text``.
+
+    Raises:
+        ContentError: if it is not JSON.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:
-        raise UnreadableError(
-            path,
+        raise ContentError(
             f"is not valid JSON (line {error.lineno}, column {error.colno}: {error.msg})",
             "check that the file is complete",
         ) from error
     except (RecursionError, ValueError) as error:  # too deep; an integer of too many digits
-        raise UnreadableError(path, "is not supported JSON", "check the file") from error
+        raise ContentError("is not supported JSON", "check the file") from error
 
 
 def read_text(path: PathLike) -> str:

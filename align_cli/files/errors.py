@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeAlias
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -44,6 +46,15 @@ class ContentError(Exception):
         super().__init__(cause, advice)
         self.cause = cause
         self.advice = advice
+
+
+@contextmanager
+def naming(path: PathLike, kind: type[FilesError] = UnreadableError) -> Iterator[None]:
+    """Turn a ContentError into one that names the file."""
+    try:
+        yield
+    except ContentError as error:
+        raise kind(path, error.cause, error.advice) from error
 
 
 def damaged(what: str) -> ContentError:

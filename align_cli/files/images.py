@@ -25,6 +25,7 @@ from align_cli.files.errors import (
     PathLike,
     UnreadableError,
     UnwritableError,
+    naming,
     unreadable,
 )
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
@@ -149,10 +150,9 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
             too large; the message says which.
     """
     try:
-        data, decode = _load(path)
-        found = decode(data, max_megapixels)
-    except ContentError as error:
-        raise UnreadableError(path, error.cause, error.advice) from error
+        with naming(path):
+            data, decode = _load(path)
+            found = decode(data, max_megapixels)
     except MemoryError as error:
         raise UnreadableError(path, "does not fit into memory", "reduce the image") from error
     except OSError as error:

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align_cli.files.documents import read_text
-from align_cli.files.errors import PathLike, UnreadableError
+from align_cli.files.errors import ContentError, PathLike, naming
 
 _DELIMITERS = ",;\t"
 COORDINATES = ("x", "y")
@@ -53,6 +53,11 @@ def read_points(path: PathLike, names: Sequence[str] = COORDINATES) -> PointList
             number; the message names the line.
     """
     text = read_text(path)
+    with naming(path):
+        return _parsed(text, names)
+
+
+def _parsed(text: str, names: Sequence[str]) -> PointList:
     first = text.lstrip().splitlines()[0]
     delimiter = max(_DELIMITERS, key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
@@ -62,12 +67,12 @@ def read_points(path: PathLike, names: Sequence[str] = COORDINATES) -> PointList
             if any(cell.strip() for cell in row):
                 table.append((reader.line_num, row))
     except csv.Error as error:
-        raise UnreadableError(
-            path, f"line {reader.line_num} is not valid CSV ({error})", "check the file"
+        raise ContentError(
+            f"line {reader.line_num} is not valid CSV ({error})", "check the file"
         ) from error
     header = None if _is_number(table[0][1][0]) else [cell.strip() for cell in table.pop(0)[1]]
-    columns = (0, 1) if header is None else _columns(path, header, names)
-    points = [_point(path, line, row, columns) for line, row in table]
+    columns = (0, 1) if header is None else _columns(header, names)
+    points = [_point(line, row, columns) for line, row in table]
     return PointList(
         points=np.array(points, np.float64).reshape(-1, 2),
         lines=[line for line, _ in table],
@@ -112,12 +117,11 @@ def points_text(
     return out.getvalue()
 
 
-def _columns(path: PathLike, header: list[str], names: Sequence[str]) -> tuple[int, int]:
+def _columns(header: list[str], names: Sequence[str]) -> tuple[int, int]:
     lower = [name.lower() for name in header]
     missing = [name for name in names if name.lower() not in lower]
     if missing:
-        raise UnreadableError(
-            path,
+        raise ContentError(
             f"has no column {' and no column '.join(missing)} (it has {', '.join(header)})",
             "name both columns with --columns",
         )
@@ -125,17 +129,14 @@ def _columns(path: PathLike, header: list[str], names: Sequence[str]) -> tuple[i
     return x, y
 
 
-def _point(
-    path: PathLike, line: int, row: list[str], columns: tuple[int, int]
-) -> tuple[float, float]:
+def _point(line: int, row: list[str], columns: tuple[int, int]) -> tuple[float, float]:
     if len(row) <= max(columns):
-        raise UnreadableError(
-            path, f"line {line} has too few columns for a point ({len(row)})", "complete the line"
+        raise ContentError(
+            f"line {line} has too few columns for a point ({len(row)})", "complete the line"
         )
     for column in columns:
         if not _is_number(row[column]) or not math.isfinite(float(row[column])):
-            raise UnreadableError(
-                path,
+            raise ContentError(
                 f"line {line}: {row[column].strip() or 'an empty cell'} is not a finite number",
                 "correct or remove the line",
             )

@@ -10,17 +10,17 @@ from typing import Final
 import numpy as np
 
 from align_cli.files.documents import read_text
-from align_cli.files.errors import PathLike, UnreadableError, UnwritableError
-from align_cli.files.transform_formats.document import DOCUMENT
-from align_cli.files.transform_formats.elastix import ELASTIX
-from align_cli.files.transform_formats.gcp import GCP
-from align_cli.files.transform_formats.itk import ITK
-from align_cli.files.transform_formats.numbers import NUMBERS
-from align_cli.files.transform_formats.opencv import OPENCV
+from align_cli.files.errors import ContentError, PathLike, UnreadableError, UnwritableError, naming
+from align_cli.files.transform_formats import document, elastix, gcp, itk, numbers, opencv
 from align_cli.files.transform_formats.stored import Matrix, StoredTransform, TransformFormat
 
 FORMATS: Final[dict[str, TransformFormat]] = {
-    each.name: each for each in (DOCUMENT, OPENCV, ITK, ELASTIX, GCP, NUMBERS)
+    "json": document,
+    "opencv": opencv,
+    "itk": itk,
+    "elastix": elastix,
+    "gcp": gcp,
+    "text": numbers,
 }
 """Every format by name, in the order in which a text is offered to them; the last takes all."""
 
@@ -61,17 +61,18 @@ def read_stored(path: PathLike) -> StoredTransform:
     """
     text = read_text(path)
     found = next(each for each in FORMATS.values() if each.recognises(text))
-    stored = found.parse(path, text)
-    if stored.pairs is not None:
-        return stored
-    forward, backward = (
-        None if matrix is None else _checked(path, matrix)
-        for matrix in (stored.source_to_target, stored.target_to_source)
-    )
-    if forward is None and backward is not None:
-        forward = _checked(path, np.asarray(np.linalg.inv(backward), np.float64))
-    elif forward is not None and backward is not None:
-        _check_inverse(path, forward, backward)
+    with naming(path):
+        stored = found.parse(text)
+        if stored.pairs is not None:
+            return stored
+        forward, backward = (
+            None if matrix is None else _checked(matrix)
+            for matrix in (stored.source_to_target, stored.target_to_source)
+        )
+        if forward is None and backward is not None:
+            forward = _checked(np.asarray(np.linalg.inv(backward), np.float64))
+        elif forward is not None and backward is not None:
+            _check_inverse(forward, backward)
     return replace(stored, source_to_target=forward, target_to_source=backward)
 
 
@@ -86,7 +87,9 @@ def transform_text(path: PathLike, stored: StoredTransform, name: str | None = N
     Raises:
         UnwritableError: if the name of the file means no format, or the format cannot hold it.
     """
-    return _format(path, name).text(path, stored)
+    chosen = _format(path, name)
+    with naming(path, UnwritableError):
+        return chosen.written(stored, PurePath(path).suffix.lower())
 
 
 def _format(path: PathLike, name: str | None) -> TransformFormat:
@@ -96,39 +99,36 @@ def _format(path: PathLike, name: str | None) -> TransformFormat:
     fitting = [
         (len(pattern), each)
         for each in FORMATS.values()
-        for pattern in each.names
+        for pattern in each.NAMES
         if fnmatchcase(file, pattern)
     ]
     if not fitting:
-        known = " ".join(pattern for each in FORMATS.values() for pattern in each.names)
+        known = " ".join(pattern for each in FORMATS.values() for pattern in each.NAMES)
         raise UnwritableError(
             path, f"its name matches no transform format ({known})", "rename it, or give --to"
         )
     return max(fitting, key=lambda pair: pair[0])[1]
 
 
-def _checked(path: PathLike, entries: Matrix) -> Matrix:
+def _checked(entries: Matrix) -> Matrix:
     if not np.isfinite(entries).all():
-        raise UnreadableError(path, "the matrix has an entry that is not finite", _ADVICE)
+        raise ContentError("the matrix has an entry that is not finite", _ADVICE)
     with np.errstate(all="ignore"):
         matrix: Matrix = entries / entries[2, 2]
     if entries[2, 2] == 0 or not np.isfinite(matrix).all():
-        raise UnreadableError(
-            path, "the last entry of the matrix is 0 and cannot be scaled to 1", _ADVICE
-        )
+        raise ContentError("the last entry of the matrix is 0 and cannot be scaled to 1", _ADVICE)
     if _singular(matrix):
-        raise UnreadableError(path, "the matrix is singular", _ADVICE)
+        raise ContentError("the matrix is singular", _ADVICE)
     return matrix
 
 
-def _check_inverse(path: PathLike, forward: Matrix, backward: Matrix) -> None:
+def _check_inverse(forward: Matrix, backward: Matrix) -> None:
     product = forward @ backward
     size = np.abs(forward) @ np.abs(backward)
     apart = np.abs(product - product[2, 2] * np.eye(3))
     # Of a motion that is next to none, entries of 1e-18 are nothing but rounding.
     if (apart > _DISAGREEMENT * size + _ROUNDING).any():
-        raise UnreadableError(
-            path,
+        raise ContentError(
             "source_to_target and target_to_source are not each other's inverse",
             "delete target_to_source after editing the file by hand",
         )

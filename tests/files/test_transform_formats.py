@@ -50,10 +50,9 @@ def written(folder: Path, name: str, model: str, to: str | None = None) -> Path:
 
 def test_the_registry_is_what_the_help_says() -> None:
     assert set(FORMATS) == set(FORMAT_NAMES)
-    for each in FORMATS.values():
-        line = next(line for line in FORMATS_HELP.splitlines() if line.split()[0] == each.name)
-        assert each.summary in line
-        assert all(name in line.lower() for name in each.names)
+    for name, each in FORMATS.items():
+        line = next(line for line in FORMATS_HELP.splitlines() if line.split()[0] == name)
+        assert all(pattern in line.lower() for pattern in each.NAMES)
 
 
 NAMES = {
@@ -356,13 +355,13 @@ FOLDED = {
         ),
         (
             "#Insight Transform File V1.0\nTransform: AffineTransform_double_2_2\nParameters: a\n",
-            "not a number",
+            "are not numbers",
         ),
         ("%YAML:1.0\n---\nH: [1,", "FileStorage|no 3x3 matrix"),
         ("%YAML:1.0\n---\nH: 5\n", "no 3x3 matrix"),
         ("<?xml version='1.0'?>\n<opencv_storage>\n<H", "FileStorage|no 3x3 matrix"),
-        ("-gcp 1 2 3\n", "line 1 is not a control point"),
-        ("-gcp 1 2 3 4\n-gcp 1 2 x 4\n", "line 2 is not a control point"),
+        ("-gcp 1 2 3\n", "control point 1 is not one"),
+        ("-gcp 1 2 3 4\n-gcp 1 2 x 4\n", "control point 2 is not one"),
         ("-gcp 1 2 3 nan\n", "not finite"),
         ("-gcp 0 0 0 0\n-gcp 1 1 1 1\n-gcp 2 2 2 2\n", "singular"),
     ],

@@ -7,52 +7,45 @@ runs up, -(y + 0.5).
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
-from align_cli.files.errors import PathLike, UnreadableError
-from align_cli.files.transform_formats.stored import (
-    Size,
-    StoredTransform,
-    TransformFormat,
-    both,
-)
+from align_cli.files.errors import ContentError
+from align_cli.files.transform_formats.stored import Size, StoredTransform, both
 
+NAMES = ("*.gcp",)
 _OPTION = "-gcp"
+_COMMENT = re.compile(r"#.*")
 _HALF = 0.5
 _ANY_SIZE: Size = (1001, 1001)
 """Where the points lie if the size of the source is not known."""
 
 
-def _lines(text: str) -> list[tuple[int, str]]:
-    numbered = enumerate(text.splitlines(), start=1)
-    return [(number, line) for number, line in numbered if line.partition("#")[0].strip()]
+def recognises(text: str) -> bool:
+    """Tell whether a text is of this format."""
+    return _COMMENT.sub("", text).split()[:1] == [_OPTION]
 
 
-def _recognises(text: str) -> bool:
-    lines = _lines(text)
-    return bool(lines) and lines[0][1].split()[0] == _OPTION
-
-
-def _parse(path: PathLike, text: str) -> StoredTransform:
+def parse(text: str) -> StoredTransform:
+    """Return what a text says."""
     rows = []
-    for number, line in _lines(text):
-        for point in line.partition("#")[0].split(_OPTION)[1:]:
-            try:
-                pixel, row, easting, northing = (float(word) for word in point.split()[:4])
-            except ValueError as error:
-                raise UnreadableError(
-                    path,
-                    f"line {number} is not a control point",
-                    f"write {_OPTION} pixel line easting northing",
-                ) from error
-            rows.append([pixel - _HALF, row - _HALF, easting - _HALF, -northing - _HALF])
-    pairs = np.array(rows, np.float64).reshape(-1, 4)
+    for number, point in enumerate(_COMMENT.sub("", text).split(_OPTION)[1:], start=1):
+        try:
+            pixel, line, easting, northing = (float(word) for word in point.split()[:4])
+        except ValueError as error:
+            raise ContentError(
+                f"control point {number} is not one", f"write {_OPTION} pixel line easting northing"
+            ) from error
+        rows.append([pixel - _HALF, line - _HALF, easting - _HALF, -northing - _HALF])
+    pairs = np.array(rows, np.float64)
     if not np.isfinite(pairs).all():
-        raise UnreadableError(path, "a control point is not finite", "check its coordinates")
+        raise ContentError("a control point is not finite", "check its coordinates")
     return StoredTransform(pairs=pairs)
 
 
-def _text(path: PathLike, stored: StoredTransform) -> str:
+def written(stored: StoredTransform, suffix: str) -> str:
+    """Return the text of a transform."""
     right, bottom = (side - 1.0 for side in stored.source_size or _ANY_SIZE)
     matrix = both(stored)[0]
     lines = []
@@ -61,13 +54,3 @@ def _text(path: PathLike, stored: StoredTransform) -> str:
         point = (x + _HALF, y + _HALF, easting / w + _HALF, -(northing / w + _HALF))
         lines.append(f"{_OPTION} {' '.join(repr(float(number)) for number in point)}\n")
     return "".join(lines)
-
-
-GCP = TransformFormat(
-    name="gcp",
-    summary="control points for gdal_translate --optfile",
-    names=("*.gcp",),
-    recognises=_recognises,
-    parse=_parse,
-    text=_text,
-)

@@ -2,40 +2,34 @@
 
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import numpy as np
 
-from align_cli.files.errors import PathLike, UnreadableError
+from align_cli.files.errors import ContentError
 from align_cli.files.quiet import silent_opencv
-from align_cli.files.transform_formats.stored import (
-    Matrix,
-    Size,
-    StoredTransform,
-    TransformFormat,
-    both,
-)
+from align_cli.files.transform_formats.stored import Matrix, Size, StoredTransform, both
 
+NAMES = ("*.yml", "*.yaml", "*.xml")
 _FORWARD, _BACKWARD = "source_to_target", "target_to_source"
 _SOURCE_SIZE, _TARGET_SIZE = "source_size", "target_size"
 
 
-def _recognises(text: str) -> bool:
+def recognises(text: str) -> bool:
+    """Tell whether a text is of this format."""
     return text.startswith("%YAML") or "<opencv_storage>" in text[:200]
 
 
-def _parse(path: PathLike, text: str) -> StoredTransform:
-    matrices, sizes = _content(path, text)
+def parse(text: str) -> StoredTransform:
+    """Return what a text says."""
+    matrices, sizes = _content(text)
     if _FORWARD in matrices or _BACKWARD in matrices:
         forward, backward = matrices.get(_FORWARD), matrices.get(_BACKWARD)
     elif len(matrices) == 1:  # what cv2.findHomography(source, target) or its like returned
         forward, backward = next(iter(matrices.values())), None
     else:
         named = f"several 3x3 matrices ({', '.join(matrices)})" if matrices else "no 3x3 matrix"
-        raise UnreadableError(
-            path, f"contains {named}", f"name the source-to-target matrix {_FORWARD}"
-        )
+        raise ContentError(f"contains {named}", f"name the source-to-target matrix {_FORWARD}")
     return StoredTransform(
         source_to_target=forward,
         target_to_source=backward,
@@ -44,7 +38,7 @@ def _parse(path: PathLike, text: str) -> StoredTransform:
     )
 
 
-def _content(path: PathLike, text: str) -> tuple[dict[str, Matrix], dict[str, Size]]:
+def _content(text: str) -> tuple[dict[str, Matrix], dict[str, Size]]:
     """Return the 3x3 (or 2x3, completed) matrices and the pairs of whole numbers, by name."""
     import cv2  # noqa: PLC0415
 
@@ -64,18 +58,18 @@ def _content(path: PathLike, text: str) -> tuple[dict[str, Matrix], dict[str, Si
                     sizes[name] = int(node.at(0).real()), int(node.at(1).real())
             storage.release()
     except (cv2.error, SystemError, ValueError) as error:
-        raise UnreadableError(
-            path, "is not a valid OpenCV FileStorage", "check that the file is complete"
+        raise ContentError(
+            "is not a valid OpenCV FileStorage", "check that the file is complete"
         ) from error
     return matrices, sizes
 
 
-def _text(path: PathLike, stored: StoredTransform) -> str:
+def written(stored: StoredTransform, suffix: str) -> str:
+    """Return the text of a transform; XML for the suffix .xml."""
     import cv2  # noqa: PLC0415
 
-    xml = os.fspath(path).lower().endswith(".xml")
     storage: Any = cv2.FileStorage(
-        ".xml" if xml else ".yml", cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY
+        ".xml" if suffix == ".xml" else ".yml", cv2.FILE_STORAGE_WRITE | cv2.FILE_STORAGE_MEMORY
     )
     for name, matrix in zip((_FORWARD, _BACKWARD), both(stored), strict=True):
         storage.write(name, np.ascontiguousarray(matrix))
@@ -87,13 +81,3 @@ def _text(path: PathLike, stored: StoredTransform) -> str:
                 storage.write("", side)
             storage.endWriteStruct()
     return str(storage.releaseAndGetString())
-
-
-OPENCV = TransformFormat(
-    name="opencv",
-    summary="cv2.FileStorage, YAML or XML",
-    names=("*.yml", "*.yaml", "*.xml"),
-    recognises=_recognises,
-    parse=_parse,
-    text=_text,
-)

@@ -6,11 +6,12 @@ the spacing is 1 and the origin 0, which is so for pictures without physical uni
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from align_cli.files.errors import ContentError
 from align_cli.files.transform_formats.stored import Matrix
 
 _ROUNDING = 1e-12
@@ -65,10 +66,38 @@ PARAMETRISATIONS = (
 """From the fewest parameters to the most."""
 
 
+def unsupported(name: str, known: Iterable[str]) -> ContentError:
+    """Return the error for a transform of another class."""
+    return ContentError(
+        f"contains a {name}, which is not supported",
+        f"use one of these, in 2-D: {', '.join(known)}",
+    )
+
+
+def numbers(words: Iterable[str], name: str) -> list[float]:
+    """Return the numbers that a file gives under a name."""
+    try:
+        return [float(word) for word in words]
+    except ValueError as error:
+        raise ContentError(f"its {name} are not numbers", "write the file again") from error
+
+
 def matrix_of(
-    way: Parametrisation, parameters: Sequence[float], centre: Sequence[float] = (0.0, 0.0)
+    way: Parametrisation, name: str, parameters: Sequence[float], centre: Sequence[float]
 ) -> Matrix:
-    """Return the (3, 3) matrix of ``way.count`` parameters about a centre."""
+    """Return the (3, 3) matrix of the parameters of the class ``name`` about a centre.
+
+    That is (0, 0) where it is empty.
+
+    Raises:
+        ContentError: for another number of parameters.
+    """
+    if len(parameters) != way.count or len(centre) not in (0, 2):
+        raise ContentError(
+            f"its {name} has {len(parameters)} parameters instead of {way.count}",
+            "check that the file is complete",
+        )
+    centre = centre or (0.0, 0.0)
     linear = way.linear(parameters)
     matrix = np.eye(3)
     matrix[:2, :2] = linear

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from align_cli.files.errors import PathLike, UnwritableError
+from align_cli.files.errors import ContentError
 
 Matrix: TypeAlias = "npt.NDArray[np.float64]"
 Size: TypeAlias = "tuple[int, int]"
@@ -45,25 +45,24 @@ class StoredTransform:
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class TransformFormat:
-    """A file format of transforms.
+class TransformFormat(Protocol):
+    """A file format of transforms: what its module has."""
 
-    Attributes:
-        name: what the user types.
-        summary: a few words for help texts.
-        names: patterns of file names, in lower case, that mean this format when written.
-        recognises: tells whether a text is of this format.
-        parse: returns what a text says; gets its path for error messages.
-        text: returns the text for a transform of which both matrices are known; gets the path.
-    """
+    @property
+    def NAMES(self) -> tuple[str, ...]:  # noqa: N802
+        """Patterns of file names, in lower case, that mean this format when written."""
 
-    name: str
-    summary: str
-    names: tuple[str, ...]
-    recognises: Callable[[str], bool]
-    parse: Callable[[PathLike, str], StoredTransform]
-    text: Callable[[PathLike, StoredTransform], str]
+    def recognises(self, text: str, /) -> bool:
+        """Tell whether a text is of this format."""
+
+    def parse(self, text: str, /) -> StoredTransform:
+        """Return what a text says, or raise ``ContentError``."""
+
+    def written(self, stored: StoredTransform, suffix: str, /) -> str:
+        """Return the text for a transform of which both matrices are known.
+
+        ``suffix`` is that of the file that is written, in lower case.
+        """
 
 
 def both(stored: StoredTransform) -> tuple[Matrix, Matrix]:
@@ -77,15 +76,14 @@ def both(stored: StoredTransform) -> tuple[Matrix, Matrix]:
     return stored.source_to_target, stored.target_to_source
 
 
-def affine_rows(path: PathLike, matrix: Matrix, kind: str) -> Matrix:
+def affine_rows(matrix: Matrix, kind: str) -> Matrix:
     """Return the first two rows of a matrix, for a format without perspective.
 
     Raises:
-        UnwritableError: if the last row is not 0 0 1.
+        ContentError: if the last row is not 0 0 1.
     """
     if matrix[2, 0] or matrix[2, 1]:
-        raise UnwritableError(
-            path,
+        raise ContentError(
             f"{kind} cannot represent the perspective of this transform",
             "choose another format, or align with -m affine",
         )
