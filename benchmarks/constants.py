@@ -71,7 +71,6 @@ EXCEPTED: dict[str, tuple[str, ...]] = {
         "engine.result.transform._UNIT_ENTRIES",
         "engine.result.warp.TOGETHER",
         "engine.result.warp.warp_image",
-        "files.documents._ONE_LINE",
         "files.encode._CHANNEL_NAMES",
         "files.nodata._ALPHA_CHANNELS",
         "files.pillow._pixels",

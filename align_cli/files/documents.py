@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,9 +18,11 @@ from align_cli.files.errors import ContentError, PathLike, UnreadableError, nami
 STDIN: Final = "-"
 """The name by which stdin is read."""
 
-# A list of so few numbers stays on one line: a point, a row of a matrix, nine numbers.
-_ONE_LINE = 9
-_INDENT = "  "
+# A list of so few numbers stays on one line: a point, a row of a matrix, nine numbers. (No string
+# can be mistaken for one: the ends of its lines are escaped.)
+_NUMBER = r"(?:null|-?\d[^,\s]*)"
+_SHORT_LIST = re.compile(rf"\[\n *({_NUMBER}(?:,\n *{_NUMBER}){{0,8}})\n *\]")
+_LINE_END = re.compile(r"\n *")
 
 
 def dumps(document: Any) -> str:
@@ -32,7 +35,10 @@ def dumps(document: Any) -> str:
     Raises:
         TypeError: for anything else.
     """
-    return _text(document, "") + "\n"
+    text = json.dumps(_plain(document), ensure_ascii=False, indent=2)
+    text = _SHORT_LIST.sub(lambda found: f"[{_LINE_END.sub(' ', found[1])}]", text)
+    # A file name that is not UTF-8: keep its bytes as \udcXX.
+    return re.sub("[\ud800-\udfff]", lambda found: json.dumps(found[0])[1:-1], text) + "\n"
 
 
 def write_json(path: PathLike, document: Any) -> None:
@@ -105,46 +111,16 @@ def _stdin() -> bytes:
     return data
 
 
-def _text(value: Any, indent: str) -> str:
+def _plain(value: Any) -> Any:
+    """Return what ``json`` writes of a value."""
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, Mapping):
-        items = [f"{_string(key)}: {_text(each, indent + _INDENT)}" for key, each in value.items()]
-        return _block("{", items, "}", indent)
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError("a JSON key must be a string")
+        return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        items = [_text(each, indent + _INDENT) for each in value]
-        if len(items) <= _ONE_LINE and all(_is_number(each) for each in value):
-            return "[" + ", ".join(items) + "]"
-        return _block("[", items, "]", indent)
-    return _scalar(value)
-
-
-def _block(opening: str, items: list[str], closing: str, indent: str) -> str:
-    if not items:
-        return opening + closing
-    inner = indent + _INDENT
-    return f"{opening}\n{inner}" + f",\n{inner}".join(items) + f"\n{indent}{closing}"
-
-
-def _is_number(value: Any) -> bool:
-    return value is None or (
-        isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    )
-
-
-def _scalar(value: Any) -> str:
-    if isinstance(value, str):
-        return _string(value)
+        return [_plain(each) for each in value]
     if isinstance(value, float):
-        return repr(float(value) + 0.0) if math.isfinite(value) else "null"
-    return json.dumps(value)  # None, bool, int; refuses the rest
-
-
-def _string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"a JSON key must be a string, not {value!r}")
-    try:
-        value.encode("utf-8")
-    except UnicodeEncodeError:  # a file name that is not UTF-8: keep its bytes as \udcXX
-        return json.dumps(str(value))
-    return json.dumps(value, ensure_ascii=False)
+        return value + 0.0 if math.isfinite(value) else None
+    return value

@@ -19,11 +19,13 @@ from align_cli.files.quiet import (
 def test_applied_by_the_first_and_undone_by_the_last():
     events = []
 
-    def apply():
+    @WhileAnyoneReads
+    @contextlib.contextmanager
+    def guard():
         events.append("apply")
-        return lambda: events.append("undo")
+        yield
+        events.append("undo")
 
-    guard = WhileAnyoneReads(apply)
     inside, leave = threading.Event(), threading.Event()
 
     def other():

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import io
 import json
-import struct
 from typing import TYPE_CHECKING, Any
 
 from align_cli.files.metadata.exif import (
@@ -54,7 +53,7 @@ def read(page: Any, data: bytes) -> Metadata:
     exif = b""
     if wanted or any(tag in tags for tag in _DIRECTORIES):
         try:
-            exif, notes = _block(data, page.offset, wanted)
+            exif, notes = _block(data, wanted)
             lost += ["maker notes"] if notes else []
         except Exception:  # Pillow stumbles over much
             lost.append("EXIF")
@@ -87,13 +86,15 @@ def _resolution(tags: Any) -> tuple[float, float] | None:
     return (across, down) if across and down else None
 
 
-def _opened(data: bytes, place: int, group: int | None = None) -> ImageFileDirectory_v2:
-    """Return the directory at a place of a TIFF file or an EXIF block."""
+def _opened(
+    data: bytes, place: int | None = None, group: int | None = None
+) -> ImageFileDirectory_v2:
+    """Return the directory at a place of a TIFF file or an EXIF block, else its first."""
     from PIL.TiffImagePlugin import ImageFileDirectory_v2  # noqa: PLC0415
 
-    file = io.BytesIO(data)
-    file.seek(place)
     found = ImageFileDirectory_v2(data[:16] if data[2] == _BIG else data[:8], group=group)
+    file = io.BytesIO(data)
+    file.seek(found.next if place is None else place)
     found.load(file)
     return found
 
@@ -126,9 +127,9 @@ def _moved(data: bytes, start: int, group: int, place: int) -> tuple[bytes, bool
     return copy.tobytes(place), MAKER_NOTE in found
 
 
-def _block(data: bytes, start: int, wanted: list[int]) -> tuple[bytes, bool]:
+def _block(data: bytes, wanted: list[int]) -> tuple[bytes, bool]:
     """Return what of a TIFF's directory is about the picture as an EXIF block, as ``_moved``."""
-    first = _opened(data, start)
+    first = _opened(data)
     kept = _copied(first, wanted)
     children = [tag for tag in _DIRECTORIES if tag in first]
     for tag in children:
@@ -145,14 +146,11 @@ def _block(data: bytes, start: int, wanted: list[int]) -> tuple[bytes, bool]:
 def settings(metadata: Metadata) -> dict[str, Any]:
     """Return what tifffile is to write, as arguments of its ``imwrite``."""
     extra: list[tuple[int | str, int, int, Any, bool]] = []
-    for tag, kind, value in (
-        (_XMP, _BYTE, metadata.xmp),
-        (_ICC, _UNDEFINED, metadata.icc),
-    ):
+    for tag, kind, value in (_XMP, _BYTE, metadata.xmp), (_ICC, _UNDEFINED, metadata.icc):
         if value:
             extra.append((tag, kind, len(value), value, True))
     if metadata.exif:
-        first = _opened(metadata.exif, _first(metadata.exif))
+        first = _opened(metadata.exif)
         for tag in _DESCRIPTIVE:
             if isinstance(text := first.get(tag), str):
                 extra.append((tag, _ASCII, 0, text.encode("latin-1"), True))
@@ -169,7 +167,7 @@ def append_directories(file: io.BytesIO, exif: bytes) -> None:
     """Write the directories of an EXIF block behind a TIFF file made with ``settings``."""
     import tifffile  # noqa: PLC0415
 
-    first = _opened(exif, _first(exif))
+    first = _opened(exif)
     file.seek(0)
     with tifffile.TiffFile(file, mode="r+") as tiff:
         page: Any = tiff.pages[0]
@@ -182,9 +180,3 @@ def append_directories(file: io.BytesIO, exif: bytes) -> None:
                     raise ValueError("beyond the reach of its offsets")
                 file.write(_moved(exif, first[tag], tag, place)[0])
                 page.tags[tag].overwrite(place)
-
-
-def _first(exif: bytes) -> int:
-    """Return where the first directory of an EXIF block stands."""
-    order = "<" if exif.startswith(b"II") else ">"
-    return int(struct.unpack_from(order + "I", exif, 4)[0])
