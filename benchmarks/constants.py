@@ -32,7 +32,6 @@ EXCEPTED: dict[str, tuple[str, ...]] = {
         "files.encode.PNG",
         "files.nodata.TAG",
         "files.orientation",
-        "files.png._DEPTHS",
         "files.png._header",
         "files.png._key_chunk",
         "files.png._split",

@@ -248,8 +248,8 @@ def test_a_format_of_pictures_that_is_read(copy: Copy) -> None:
     copy.insert(
         "align_cli/files/images.py",
         '    (b"\\xff\\xd8\\xff", b"BM")',
-        '    (b"RAW!",): _pixels_alone(\n'
-        f"        lambda data, _: np.frombuffer(data[4:], np.uint8).reshape({shape})\n    ),\n",
+        '    (b"RAW!",): lambda data, _: Decoded(\n'
+        f"        np.frombuffer(data[4:], np.uint8).reshape({shape})\n    ),\n",
     )
     assert "aligned" in copy.works(*asked)
 

@@ -98,18 +98,12 @@ class Picture:
 _Decode: TypeAlias = Callable[[bytes, float], Decoded]
 
 
-def _pixels_alone(decode: Callable[[bytes, float], Pixels]) -> _Decode:
-    return lambda data, max_megapixels: Decoded(decode(data, max_megapixels))
-
-
 # How files that begin with any of these bytes are read.
 _DECODERS: dict[tuple[bytes, ...], _Decode] = {
     (SIGNATURE,): png.decoded,
     (b"\xff\xd8\xff", b"BM"): pillow.decoded,
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decoded,
-    tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): _pixels_alone(
-        pnm.decode
-    ),
+    tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): pnm.decoded,
 }
 # What people have that is not read, by its first bytes, to say more than "not a picture".
 _OTHERS = {

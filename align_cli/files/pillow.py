@@ -34,11 +34,6 @@ _SETTINGS: dict[str, dict[str, Any]] = {
 }
 
 
-def decode(data: bytes, max_megapixels: float) -> Pixels:
-    """Return the upright picture in JPEG, BMP or WebP ``data``: the pixels of ``decoded``."""
-    return decoded(data, max_megapixels).pixels
-
-
 def decoded(data: bytes, max_megapixels: float) -> Decoded:
     """Return the upright picture in JPEG, BMP or WebP ``data``, and its metadata.
 

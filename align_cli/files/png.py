@@ -27,11 +27,8 @@ from align_cli.files.orientation import turn_upright
 from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale
 from align_cli.files.png_chunks import (
     END,
-    GREY,
-    GREY_ALPHA,
-    PALETTE,
-    RGB,
-    RGBA,
+    HEADER_FORM,
+    Colour,
     Header,
     chunk,
     sound,
@@ -40,13 +37,6 @@ from align_cli.files.png_chunks import (
 )
 from align_cli.files.quiet import no_libpng_on_stderr, silent_opencv
 
-_DEPTHS = {
-    GREY: (1, 2, 4, 8, 16),
-    RGB: (8, 16),
-    PALETTE: (1, 2, 4, 8),
-    GREY_ALPHA: (8, 16),
-    RGBA: (8, 16),
-}
 # Fixed inside libpng and OpenCV.
 _MAX_SIDE = 1_000_000
 _MAX_PIXELS = 1 << 30
@@ -69,11 +59,6 @@ class _Chunks(NamedTuple):
     minimal: bytes | None
 
 
-def decode(data: bytes, max_megapixels: float) -> Pixels:
-    """Return the upright picture in PNG ``data``: the pixels of what ``decoded`` returns."""
-    return decoded(data, max_megapixels).pixels
-
-
 def decoded(data: bytes, max_megapixels: float) -> Decoded:
     """Return the upright picture in PNG ``data``, and by its palette where it has one.
 
@@ -88,16 +73,16 @@ def decoded(data: bytes, max_megapixels: float) -> Decoded:
     chunks = _split(data, max_megapixels)
     header, metadata = chunks.header, chunks.metadata
     stored = orientation(metadata.exif)
-    if header.colour == PALETTE:
+    if header.colour == Colour.PALETTE:
         colours = _colours(chunks)
         indices = np.asarray(turn_upright(_indices(chunks), stored), np.uint8)
         used = max(len(chunks.palette) // 3, int(indices.max()) + 1)
         indexed = Indexed(indices, colours[:used])
         return Decoded(indexed.rgb(), metadata, indexed=indexed)
     pixels = _by_opencv(chunks)
-    if header.colour == GREY_ALPHA:
+    if header.colour == Colour.GREY_ALPHA:
         pixels = pixels[..., [0, 3]]  # OpenCV hands out grey and alpha as BGRA
-    elif header.colour == GREY and len(chunks.transparency) == 2:
+    elif header.colour == Colour.GREY and len(chunks.transparency) == 2:
         pixels = _with_key_as_alpha(pixels, header, chunks.transparency)
     return Decoded(turn_upright(pixels, stored), metadata)
 
@@ -129,7 +114,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
         kinds.add(kind)
     if header is None or not pixels:
         raise damaged("no pixels")
-    plain = kinds == {b"IHDR", b"IDAT", b"IEND"} and header.colour != PALETTE
+    plain = kinds == {b"IHDR", b"IDAT", b"IEND"} and header.colour != Colour.PALETTE
     return _Chunks(
         header=header,
         palette=kept.get(b"PLTE", b""),
@@ -143,18 +128,14 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
 def _header(kind: bytes, body: bytes, max_megapixels: float) -> Header:
     if kind != b"IHDR" or len(body) != 13:
         raise damaged("no PNG header")
-    width, height, depth, colour, compression, filtering, interlacing = struct.unpack(
-        ">IIBBBBB", body
-    )
-    check_size(width, height, max_megapixels)
-    if depth not in _DEPTHS.get(colour, ()) or compression or filtering or interlacing > 1:
-        raise damaged("impossible values in the PNG header")
-    if max(width, height) > _MAX_SIDE or width * height > _MAX_PIXELS:
+    header = Header(*struct.unpack(HEADER_FORM, body))  # OpenCV refuses whatever is impossible
+    check_size(header.width, header.height, max_megapixels)
+    if max(header[:2]) > _MAX_SIDE or header.width * header.height > _MAX_PIXELS:
         raise ContentError(
-            f"has {width} x {height} pixels, more than is supported for PNG",
+            f"has {header.width} x {header.height} pixels, more than is supported for PNG",
             "convert it to TIFF or reduce it",
         )
-    return Header(width, height, depth, colour, interlacing)
+    return header
 
 
 def _by_opencv(chunks: _Chunks) -> Pixels:
@@ -166,7 +147,7 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
         before = start(chunks.header) + _key_chunk(chunks)
         minimal = b"".join([before, *chunks.pixels, END])
     flags = cv2.IMREAD_UNCHANGED
-    if chunks.header.colour == RGB and not chunks.transparency:
+    if chunks.header.colour == Colour.RGB and not chunks.transparency:
         flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_ANYDEPTH
     with silent_opencv, no_libpng_on_stderr:
         decoded = cv2.imdecode(np.frombuffer(minimal, np.uint8), flags)
@@ -184,7 +165,7 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
 
 def _indices(chunks: _Chunks) -> npt.NDArray[np.uint8]:
     """Return (H, W) indices into the palette: a picture of greys has the same pixels."""
-    header = chunks.header._replace(colour=GREY)
+    header = chunks.header._replace(colour=Colour.GREY)
     greys = _by_opencv(chunks._replace(header=header, transparency=b""))
     # Depths below 8 are widened to the full range of uint8.
     return np.asarray(greys // (255 // (2**header.depth - 1)), np.uint8)
@@ -195,7 +176,7 @@ def _colours(chunks: _Chunks) -> npt.NDArray[np.uint8]:
 
     What the file leaves out is opaque black, as libpng has it.
     """
-    if not chunks.palette or len(chunks.palette) % 3:
+    if not chunks.palette or len(chunks.palette) % 3 or chunks.header.depth > 8:
         raise damaged("no palette")
     count = 1 << chunks.header.depth
     given = np.frombuffer(chunks.palette[: 3 * count], np.uint8).reshape(-1, 3)
@@ -208,7 +189,7 @@ def _colours(chunks: _Chunks) -> npt.NDArray[np.uint8]:
 
 def _key_chunk(chunks: _Chunks) -> bytes:
     """Return the tRNS chunk of a picture of which one colour is transparent."""
-    if chunks.header.colour == RGB and len(chunks.transparency) == 6:
+    if chunks.header.colour == Colour.RGB and len(chunks.transparency) == 6:
         return chunk(b"tRNS", chunks.transparency)
     return b""
 

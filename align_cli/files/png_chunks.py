@@ -5,24 +5,37 @@ from __future__ import annotations
 import struct
 import zlib
 from collections.abc import Iterator
+from enum import IntEnum
 from typing import NamedTuple
 
 from align_cli.files.errors import damaged, truncated
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
-GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
-"""The kinds of colour."""
+
+class Colour(IntEnum):
+    """The kinds of colour."""
+
+    GREY = 0
+    RGB = 2
+    PALETTE = 3
+    GREY_ALPHA = 4
+    RGBA = 6
 
 
 class Header(NamedTuple):
-    """The IHDR chunk."""
+    """The IHDR chunk; ``colour`` is of :class:`Colour` in a sound file."""
 
     width: int
     height: int
     depth: int
     colour: int
+    compression: int = 0
+    filtering: int = 0
     interlacing: int = 0
+
+
+HEADER_FORM = ">IIBBBBB"
 
 
 def walk(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -52,8 +65,7 @@ def sound(whole: memoryview) -> bool:
 
 def start(header: Header) -> bytes:
     """Return the signature and the IHDR chunk."""
-    fields = (header.width, header.height, header.depth, header.colour, 0, 0, header.interlacing)
-    return SIGNATURE + chunk(b"IHDR", struct.pack(">IIBBBBB", *fields))
+    return SIGNATURE + chunk(b"IHDR", struct.pack(HEADER_FORM, *header))
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -16,7 +16,7 @@ import numpy as np
 from align_cli.files.metadata import png as png_metadata
 from align_cli.files.metadata.record import NOTHING, Metadata
 from align_cli.files.pixels import Indexed, Pixels
-from align_cli.files.png_chunks import GREY_ALPHA, PALETTE, Header, chunk, start
+from align_cli.files.png_chunks import Colour, Header, chunk, start
 
 _QUICK_LEVEL, _SMALL_LEVEL = 1, 6
 
@@ -40,7 +40,7 @@ def encode(
     file = _file(picture, small)
     if not metadata.kinds:
         return file
-    view, begin = memoryview(file), len(start(Header(1, 1, 8, 0)))
+    view, begin = memoryview(file), len(start(Header(1, 1, 8, Colour.GREY)))
     return b"".join([view[:begin], png_metadata.chunks_of(metadata), view[begin:]])
 
 
@@ -51,12 +51,12 @@ def _file(picture: Pixels | Indexed, small: bool) -> bytes:
     if isinstance(picture, Indexed):
         # The number of a colour says nothing of its neighbours'.
         indices, colours = picture
-        return _called(PALETTE, indices, _encoded(indices, indices, none, small), colours)
+        return _called(Colour.PALETTE, indices, _encoded(indices, indices, none, small), colours)
     channels = 1 if picture.ndim == 2 else picture.shape[2]
     if channels == 2:
         # Stored as grey of twice the width is; of its neighbours the upper one is the same.
         grey = np.ascontiguousarray(picture).reshape(len(picture), -1)
-        return _called(GREY_ALPHA, picture, _encoded(grey, picture, up, small))
+        return _called(Colour.GREY_ALPHA, picture, _encoded(grey, picture, up, small))
     swap = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
     stored = picture if channels == 1 else cv2.cvtColor(picture, swap[channels])
     filters = [cv2.IMWRITE_PNG_FILTER_AVG, cv2.IMWRITE_PNG_ALL_FILTERS]

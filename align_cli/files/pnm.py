@@ -8,7 +8,7 @@ import numpy as np
 
 from align_cli.files.errors import damaged, truncated
 from align_cli.files.limits import check_size
-from align_cli.files.pixels import Pixels, full_scale
+from align_cli.files.pixels import Decoded, Pixels, full_scale
 
 _CHANNELS = {b"P2": 1, b"P3": 3, b"P5": 1, b"P6": 3}
 _PLAIN = (b"P2", b"P3")
@@ -21,7 +21,7 @@ _HEADER = re.compile(
 _COMMENT = re.compile(rb"#[^\r\n]*")
 
 
-def decode(data: bytes, max_megapixels: float) -> Pixels:
+def decoded(data: bytes, max_megapixels: float) -> Decoded:
     """Return the (H, W) or (H, W, 3) picture in PGM or PPM ``data``: uint8, or uint16 above 255.
 
     A largest value other than 255 or 65535 means white too: values are scaled to the full range
@@ -44,7 +44,7 @@ def decode(data: bytes, max_megapixels: float) -> Pixels:
     if stored.max() > largest:
         raise damaged(f"a value is above the largest, {largest}")
     shape = (height, width, 3) if _CHANNELS[magic] == 3 else (height, width)
-    return _to_full_range(stored, largest).reshape(shape)
+    return Decoded(_to_full_range(stored, largest).reshape(shape))
 
 
 def _raw(body: bytes, count: int, largest: int) -> Pixels:

@@ -50,11 +50,6 @@ _WIDER = {
 _KEPT = ("uint8", "uint16", "float32", "float64")
 
 
-def decode(data: bytes, max_megapixels: float) -> Pixels:
-    """Return the upright picture in TIFF ``data``: the pixels of what ``decoded`` returns."""
-    return decoded(data, max_megapixels).pixels
-
-
 def decoded(data: bytes, max_megapixels: float) -> Decoded:
     """Return the upright picture in TIFF ``data``, and which of its pixels are data.
 

@@ -33,7 +33,7 @@ def hand_made(width, height, depth, colour, rows, before=b"", interlace=0, strea
 
 
 def decode(data, limit=10.0):
-    return png.decode(data, limit)
+    return png.decoded(data, limit).pixels
 
 
 def exactly(pixels, expected, dtype="uint8"):
@@ -200,9 +200,9 @@ UNDECODABLE = "the compressed pixels cannot be decoded"
         (hand_made(3, 3, 8, GREY, b"", stream=b""), UNDECODABLE),
         (hand_made(3, 3, 8, GREY, GOOD_ROWS[:-1], interlace=1), UNDECODABLE),
         (hand_made(3, 3, 8, GREY, GOOD_ROWS).replace(b"IDAT", b"junK"), "no pixels"),
-        (hand_made(3, 3, 7, GREY, GOOD_ROWS), "impossible values"),
-        (hand_made(3, 3, 16, PALETTE, GOOD_ROWS), "impossible values"),
-        (hand_made(3, 3, 8, GREY, GOOD_ROWS, interlace=2), "impossible values"),
+        (hand_made(3, 3, 7, GREY, GOOD_ROWS), UNDECODABLE),
+        (hand_made(3, 3, 16, PALETTE, GOOD_ROWS, chunk(b"PLTE", bytes(9))), "no palette"),
+        (hand_made(3, 3, 8, GREY, GOOD_ROWS, interlace=2), UNDECODABLE),
         (hand_made(3, 3, 8, PALETTE, GOOD_ROWS), "no palette"),
         (hand_made(3, 3, 8, GREY, GOOD_ROWS, chunk(b"ABCD", b"")), "unknown chunk ABCD"),
         (hand_made(0, 3, 8, GREY, GOOD_ROWS), "has no pixels"),
@@ -221,6 +221,22 @@ def test_each_kind_of_damage_has_its_cause_and_nothing_is_printed(data, cause, c
         decode(data)
     assert cause in caught.value.cause
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("colour", range(8))
+@pytest.mark.parametrize("before", [b"", chunk(b"PLTE", bytes(9))])
+def test_an_impossible_header_is_damage(colour, before):
+    possible = {GREY: (1, 2, 4, 8, 16), PALETTE: (1, 2, 4, 8)}
+    for depth in (0, *range(1, 18), 32, 64, 128, 255):
+        for tail in (b"\0\0\0", b"\1\0\0", b"\0\1\0", b"\0\0\2"):
+            sound = depth in possible.get(colour, (8, 16)) and colour in (0, 2, 3, 4, 6)
+            if sound and tail == b"\0\0\0":
+                continue
+            data = hand_made(3, 3, depth, colour, bytes(200), before)
+            header = struct.pack(">IIBB", 3, 3, depth, colour)
+            data = data.replace(chunk(b"IHDR", header + b"\0\0\0"), chunk(b"IHDR", header + tail))
+            with pytest.raises(ContentError):
+                decode(data)
 
 
 def test_an_animation_of_one_frame_is_a_picture():
