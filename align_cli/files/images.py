@@ -11,6 +11,7 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeAlias
 
@@ -267,25 +268,20 @@ def encode_with_metadata(
     shown = shown_pixels(picture)
     chosen = _output_format(path, shown)
     kept, lost = chosen.carried(metadata, shown)
+    pixels = picture if isinstance(picture, Indexed) else encode.plain(picture)
+    if chosen is encode.PNG:
+        write = partial(png_encode.encode, pixels, small=small)
+    else:
+        write = partial(chosen.encode, pixels.rgb() if isinstance(pixels, Indexed) else pixels)
     try:
         try:
-            return _encoded(chosen, picture, kept, small=small), lost
+            return write(kept), lost
         except Exception as error:  # hostile metadata may break any library
             if not kept.kinds or isinstance(error, MemoryError):
                 raise
-            return _encoded(chosen, picture, NOTHING, small=small), (*lost, *kept.kinds.values())
+            return write(NOTHING), (*lost, *kept.kinds.values())
     except MemoryError as error:
         raise UnwritableError(path, "does not fit into memory", "use .tif instead") from error
-
-
-def _encoded(
-    chosen: encode.Format, picture: Pixels | Indexed, metadata: Metadata, *, small: bool
-) -> bytes:
-    if chosen is not encode.PNG:
-        pixels = picture.rgb() if isinstance(picture, Indexed) else picture
-        return chosen.encode(encode.plain(pixels), metadata)
-    plain = picture if isinstance(picture, Indexed) else encode.plain(picture)
-    return png_encode.encode(plain, metadata, small=small)
 
 
 def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:

@@ -1,4 +1,8 @@
-"""PGM and PPM, plain and raw. Read here because Pillow cuts 16-bit colour to 8 bit."""
+"""PGM and PPM, plain and raw.
+
+Read by hand: Pillow cuts 16-bit colour to 8 bit, and OpenCV calls a plain file truncated that ends
+with its last number, and takes a largest value other than 255 or 65535 for no white.
+"""
 
 from __future__ import annotations
 

@@ -95,17 +95,12 @@ def points_text(
     """
     out = io.StringIO()
     writer = csv.writer(out, delimiter=points.delimiter, lineterminator="\n")
-    header = None if points.header is None else [*points.header]
-    places = []
-    width = max((len(row) for row in points.rows), default=len(header or []))
-    for name in extra:
-        if header is not None and name in header:
-            places.append(header.index(name))
-            continue
-        places.append(len(header) if header is not None else width + len(places))
-        if header is not None:
-            header.append(name)
-    if header is not None:
+    if points.header is None:
+        width = max((len(row) for row in points.rows), default=0)
+        places = [*range(width, width + len(extra))]
+    else:
+        header = [*points.header, *(name for name in extra if name not in points.header)]
+        places = [header.index(name) for name in extra]
         writer.writerow(header)
     for number, cells in enumerate(points.rows):
         row = [*cells] + [""] * (max([*points.columns, *places]) + 1 - len(cells))

@@ -39,15 +39,9 @@ _PREMULTIPLIED = 1
 _MAX_PAGES = 1000
 _ONE_PAGE = "save the page to align as a separate file"
 
-# What is not one of the four dtypes of a picture and fits into one without loss.
-_WIDER = {
-    "float16": np.float32,
-    "int8": np.float32,
-    "int16": np.float32,
-    "int32": np.float64,
-    "uint32": np.float64,
-}
 _KEPT = ("uint8", "uint16", "float32", "float64")
+# What becomes one of these without loss.
+_WIDENED = ("float16", "int8", "int16", "int32", "uint32")
 
 
 def decoded(data: bytes, max_megapixels: float) -> Decoded:
@@ -151,7 +145,7 @@ def _check_kind(page: Any) -> None:
     if page.imagedepth > 1:
         raise ContentError("contains a volume, not an image", "save one slice of it")
     dtype = page.dtype
-    if dtype is None or (dtype.kind != "b" and dtype.name not in (*_KEPT, *_WIDER)):
+    if dtype is None or (dtype.kind != "b" and dtype.name not in (*_KEPT, *_WIDENED)):
         kind = dtype.name if dtype is not None else f"{page.bitspersample} bit"
         raise ContentError(f"has {kind} pixels, which are not supported", advice)
 
@@ -258,8 +252,9 @@ def _to_kept_dtype(pixels: Pixels) -> Pixels:
     """Return native byte order and one of the four dtypes; a single band loses its axis."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
-    name = pixels.dtype.name
-    return pixels.astype(_WIDER.get(name, name), copy=False)
+    kept = pixels.dtype.name in _KEPT
+    dtype = pixels.dtype.name if kept else np.result_type(pixels.dtype, np.float32)
+    return pixels.astype(dtype, copy=False)
 
 
 def encode(pixels: Pixels, metadata: Metadata = NOTHING) -> bytes:

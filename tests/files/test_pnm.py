@@ -1,12 +1,16 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as st_numpy
+from PIL import Image
 
 from align_cli.files import pnm
 from align_cli.files.errors import ContentError
+from align_cli.files.quiet import silent_opencv
 
 
 def decode(data, limit=10.0):
@@ -63,6 +67,16 @@ def test_other_largest_values_mean_white_too():
     exactly(b"P5 2 1 4095\n\x0f\xff\x00\x01", [[65535, 16]], "uint16")
     exactly(b"P5 2 1 256\n\1\0\0\x80", [[65535, 32768]], "uint16")
     exactly(b"P2 2 1 1 0 1", [[0, 255]])
+
+
+def test_why_it_is_read_by_hand():
+    """When this fails, a library may do it."""
+    with silent_opencv:
+        assert cv2.imdecode(np.frombuffer(b"P2 2 1 255 7 9", np.uint8), -1) is None
+        grey = cv2.imdecode(np.frombuffer(b"P5 3 1 100\n\0\x32\x64", np.uint8), -1)
+    assert grey.tolist() == [[0, 50, 100]]
+    with Image.open(io.BytesIO(b"P6 1 1 65535\n\1\2\3\4\5\6")) as picture:
+        assert np.asarray(picture).dtype == np.uint8
 
 
 @pytest.mark.parametrize(

@@ -113,34 +113,40 @@ def _copied(
     return copy
 
 
-def _moved(data: bytes, start: int, group: int, place: int) -> tuple[bytes, bool]:
-    """Return the EXIF or GPS directory at ``start`` as it is to stand at ``place``.
+def _moved(data: bytes, place: int) -> tuple[dict[int, int], bytes, bool]:
+    """Return the EXIF and GPS directories of a TIFF file or an EXIF block as they are elsewhere.
 
-    Without maker notes, whose offsets would be wrong; second is whether there were any.
+    Args:
+        data: the file or the block.
+        place: where the first of them is to stand, an even number.
+
+    Returns:
+        Tag -> where its directory begins; their bytes; and whether there were maker notes, which
+        are left out: their offsets would be wrong.
     """
-    found = _opened(data, start, group)
-    copy = _copied(found, set(found) - {MAKER_NOTE, _INTEROPERABILITY}, group)
-    if _INTEROPERABILITY in found:
-        inner = _opened(data, found[_INTEROPERABILITY], _INTEROPERABILITY)
-        copy.tagtype[_INTEROPERABILITY] = _LONG
-        copy[_INTEROPERABILITY] = {tag: inner[tag] for tag in inner}
-    return copy.tobytes(place), MAKER_NOTE in found
+    places: dict[int, int] = {}
+    parts, notes, first = b"", False, _opened(data)
+    for tag in (tag for tag in _DIRECTORIES if tag in first):
+        found = _opened(data, first[tag], tag)
+        notes |= MAKER_NOTE in found
+        copy = _copied(found, set(found) - {MAKER_NOTE, _INTEROPERABILITY}, tag)
+        if _INTEROPERABILITY in found:
+            inner = _opened(data, found[_INTEROPERABILITY], _INTEROPERABILITY)
+            copy.tagtype[_INTEROPERABILITY] = _LONG
+            copy[_INTEROPERABILITY] = {each: inner[each] for each in inner}
+        places[tag] = place + len(parts)
+        parts += copy.tobytes(places[tag])
+    return places, parts, notes
 
 
 def _block(data: bytes, wanted: list[int]) -> tuple[bytes, bool]:
-    """Return what of a TIFF's directory is about the picture as an EXIF block, as ``_moved``."""
+    """Return what of a TIFF file is about the picture, as an EXIF block; and as ``_moved``."""
     first = _opened(data)
     kept = _copied(first, wanted)
-    children = [tag for tag in _DIRECTORIES if tag in first]
-    for tag in children:
-        kept[tag] = len(_HEAD)
-    place, parts, any_notes = len(_HEAD) + len(kept.tobytes()), [], False
-    for tag in children:
-        part, notes = _moved(data, first[tag], tag, place)
-        kept[tag] = place
-        place, any_notes = place + len(part), any_notes or notes
-        parts.append(part)
-    return b"".join([_HEAD, kept.tobytes(len(_HEAD)), *parts]), any_notes
+    kept.update({tag: len(_HEAD) for tag in _DIRECTORIES if tag in first})
+    places, parts, notes = _moved(data, len(_HEAD) + len(kept.tobytes()))
+    kept.update(places)
+    return _HEAD + kept.tobytes(len(_HEAD)) + parts, notes
 
 
 def settings(metadata: Metadata) -> dict[str, Any]:
@@ -167,16 +173,14 @@ def append_directories(file: io.BytesIO, exif: bytes) -> None:
     """Write the directories of an EXIF block behind a TIFF file made with ``settings``."""
     import tifffile  # noqa: PLC0415
 
-    first = _opened(exif)
+    place = file.seek(0, io.SEEK_END)
+    place += file.write(bytes(place % 2))
+    places, parts, _ = _moved(exif, place)
+    if place + len(parts) > _LARGEST:
+        raise ValueError("beyond the reach of its offsets")
+    file.write(parts)
     file.seek(0)
     with tifffile.TiffFile(file, mode="r+") as tiff:
         page: Any = tiff.pages[0]
-        for tag in _DIRECTORIES:
-            if tag in first:
-                place = file.seek(0, io.SEEK_END)
-                file.write(bytes(place % 2))
-                place += place % 2
-                if place > _LARGEST:
-                    raise ValueError("beyond the reach of its offsets")
-                file.write(_moved(exif, first[tag], tag, place)[0])
-                page.tags[tag].overwrite(place)
+        for tag, place in places.items():
+            page.tags[tag].overwrite(place)
