@@ -64,7 +64,7 @@ def points(
     if len(names) != 2 or not all(names) or names[0] == names[1]:
         raise click.UsageError(f"--columns takes two names such as x,y, not {columns!r}")
     with faults({"transform": transform_path}):
-        from align_cli.files.documents import STDIN  # noqa: PLC0415  (help stays quick)
+        from align_cli.files.errors import STDIN  # noqa: PLC0415  (help stays quick)
 
         if transform_path == csv_path == STDIN:
             raise click.UsageError("TRANSFORM and CSV cannot both be stdin; name a file for one")

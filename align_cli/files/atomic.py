@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from align_cli.files.errors import PathLike, UnwritableError, unwritable
+from align_cli.files.errors import PathLike, UnwritableError, writing
 
 # Names of streams that this process has open: even where a regular file stands behind one, it is
 # the open file that must be written, not a new one.
@@ -38,16 +38,12 @@ def atomic_write(path: PathLike) -> Iterator[BinaryIO]:
         UnwritableError: if the file cannot be created, written or renamed. Any other exception
             of the block passes through; the temporary file is removed in every case.
     """
-    try:
+    with writing(path):
         ensure_writable(path)
-        if _written_straight(path):
-            with Path(path).open("wb") as handle:
-                yield handle
-            return
-        with _replacement(Path(os.path.realpath(path))) as handle:
+        straight = _written_straight(path)
+        final = Path(path) if straight else Path(os.path.realpath(path))
+        with final.open("wb") if straight else _replacement(final) as handle:
             yield handle
-    except OSError as error:
-        raise unwritable(path, error) from error
 
 
 def write_bytes(path: PathLike, data: bytes | bytearray | memoryview) -> None:
@@ -86,7 +82,7 @@ def ensure_writable(path: PathLike) -> None:
         raise UnwritableError("''", "the name is empty", "name a file")
     if name.endswith((os.sep, os.altsep or os.sep)):
         raise UnwritableError(path, "is the name of a folder", "name a file inside it")
-    try:
+    with writing(path):
         mode = _mode(path)
         if mode is not None and stat.S_ISDIR(mode):
             raise OSError(errno.EISDIR, os.strerror(errno.EISDIR))
@@ -99,12 +95,6 @@ def ensure_writable(path: PathLike) -> None:
         folder = Path(os.path.realpath(path)).parent
         if not stat.S_ISDIR(folder.stat().st_mode):
             raise OSError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-    except OSError as error:
-        raise unwritable(path, error) from error
-    except ValueError as error:  # a NUL in the name
-        raise UnwritableError(
-            path, f"is not a valid file name ({error})", "check the name"
-        ) from error
     if not os.access(folder, os.W_OK | os.X_OK):
         raise UnwritableError(path, f"the folder {folder} is not writable", "choose another folder")
 

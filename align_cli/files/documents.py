@@ -8,15 +8,12 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from align_cli.files.atomic import write_bytes
-from align_cli.files.errors import ContentError, PathLike, UnreadableError, naming, unreadable
-
-STDIN: Final = "-"
-"""The name by which stdin is read."""
+from align_cli.files.errors import STDIN, ContentError, PathLike, reading
 
 # A list of so few numbers stays on one line: a point, a row of a matrix, nine numbers. (No string
 # can be mistaken for one: the ends of its lines are escaped.)
@@ -50,17 +47,6 @@ def write_json(path: PathLike, document: Any) -> None:
     write_bytes(path, dumps(document).encode("utf-8"))
 
 
-def read_json(path: PathLike) -> Any:
-    """Return the content of a JSON file.
-
-    Raises:
-        UnreadableError: if it cannot be read or is not JSON.
-    """
-    text = read_text(path)
-    with naming(path):
-        return parse_json(text)
-
-
 def parse_json(text: str) -> Any:
     """Return the content of JSON ``text``.
 
@@ -84,30 +70,26 @@ def read_text(path: PathLike) -> str:
     Raises:
         UnreadableError: if it cannot be read, is empty or is not text.
     """
-    try:
+    with reading(path):
         data = _stdin() if path == STDIN else Path(path).read_bytes()
-        text = data.decode("utf-8-sig")
-    except OSError as error:
-        raise unreadable(path, error) from error
-    except UnicodeDecodeError as error:
-        raise UnreadableError(
-            path, "is not a text file in UTF-8", "check the name, and the order of the files"
-        ) from error
-    except ValueError as error:  # a NUL in the name
-        raise UnreadableError(path, "is not a valid file name", "check the name") from error
-    if not text.strip():
-        raise UnreadableError(path, "is empty", "check the name")
-    return text
+        try:
+            text = data.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise ContentError(
+                "is not a text file in UTF-8", "check the name, and the order of the files"
+            ) from error
+        if not text.strip():
+            raise ContentError("is empty", "check the name")
+        return text
 
 
 def _stdin() -> bytes:
+    advice = "give a file's name instead of -"
     if sys.stdin is None:
-        raise UnreadableError(STDIN, "stdin is closed", "give a file's name instead of -")
+        raise ContentError("stdin is closed", advice)
     data = sys.stdin.buffer.read()
     if not data.strip():
-        raise UnreadableError(
-            STDIN, "is empty, or was already read", "give a file's name instead of -"
-        )
+        raise ContentError("is empty, or was already read", advice)
     return data
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from align_cli.files import pillow, png_encode, pnm, tiff
 from align_cli.files.metadata.exif import has_maker_notes
 from align_cli.files.metadata.record import Metadata, profile_fits
-from align_cli.files.pixels import Pixels
+from align_cli.files.pixels import Pixels, swapped
 
 _CHANNEL_NAMES = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 
@@ -98,7 +98,6 @@ def _by_opencv(name: str) -> Callable[[Pixels, Metadata], bytes]:
             return pillow.encode(name, pixels, metadata)
         import cv2  # noqa: PLC0415
 
-        swap = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
         settings = {
             "JPEG": (
                 *(cv2.IMWRITE_JPEG_QUALITY, pillow.JPEG_QUALITY),
@@ -106,9 +105,8 @@ def _by_opencv(name: str) -> Callable[[Pixels, Metadata], bytes]:
             ),
             "WebP": (cv2.IMWRITE_WEBP_LOSSLESS_MODE, cv2.IMWRITE_WEBP_LOSSLESS_PRESERVE_COLOR),
         }
-        if pixels.ndim == 3:
-            pixels = cv2.cvtColor(pixels, swap[pixels.shape[2]])
-        done, encoded = cv2.imencode(f".{name.lower()}", pixels, settings.get(name, ()))
+        stored = swapped(pixels) if pixels.ndim == 3 else pixels
+        done, encoded = cv2.imencode(f".{name.lower()}", stored, settings.get(name, ()))
         if not done:
             raise MemoryError(f"OpenCV could not encode {name}")
         return bytes(encoded)

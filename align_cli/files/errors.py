@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import TypeAlias
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Final, TypeAlias
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
+
+STDIN: Final = "-"
+"""The name by which stdin is read."""
 
 
 class FilesError(Exception):
@@ -46,15 +49,6 @@ class ContentError(Exception):
         super().__init__(cause, advice)
         self.cause = cause
         self.advice = advice
-
-
-@contextmanager
-def naming(path: PathLike, kind: type[FilesError] = UnreadableError) -> Iterator[None]:
-    """Turn a ContentError into one that names the file."""
-    try:
-        yield
-    except ContentError as error:
-        raise kind(path, error.cause, error.advice) from error
 
 
 def damaged(what: str) -> ContentError:
@@ -102,6 +96,9 @@ _WRITE_CAUSES: dict[int | None, tuple[str, str]] = {
 
 def unreadable(path: PathLike, error: OSError) -> UnreadableError:
     """Translate what the operating system said about reading ``path``."""
+    if os.fspath(path) == STDIN and isinstance(error, FileNotFoundError):
+        advice = "give /dev/stdin, or a file"
+        return UnreadableError(path, "does not stand for stdin here", advice)
     cause, advice = _READ_CAUSES.get(
         error.errno,
         (f"cannot be read ({error.strerror or error})", "check the file and its disk"),
@@ -116,3 +113,31 @@ def unwritable(path: PathLike, error: OSError) -> UnwritableError:
         (f"cannot be written ({error.strerror or error})", "choose another folder"),
     )
     return UnwritableError(path, cause, advice)
+
+
+def reading(path: PathLike) -> AbstractContextManager[None]:
+    """Turn what goes wrong with an input inside into an UnreadableError that names it."""
+    return _named(path, UnreadableError, unreadable)
+
+
+def writing(path: PathLike) -> AbstractContextManager[None]:
+    """Turn what goes wrong with an output inside into an UnwritableError that names it."""
+    return _named(path, UnwritableError, unwritable)
+
+
+@contextmanager
+def _named(
+    path: PathLike, kind: type[FilesError], of_system: Callable[[PathLike, OSError], FilesError]
+) -> Iterator[None]:
+    try:
+        yield
+    except ContentError as error:
+        raise kind(path, error.cause, error.advice) from error
+    except MemoryError as error:
+        raise kind(path, "does not fit into memory", "reduce the image") from error
+    except OSError as error:
+        raise of_system(path, error) from error
+    except ValueError as error:
+        if "null" not in str(error):  # a NUL in the name
+            raise
+        raise kind(path, "is not a valid file name", "check the name") from error

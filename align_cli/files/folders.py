@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from align_cli.files.errors import PathLike, UnreadableError, unreadable
+from align_cli.files.errors import PathLike, UnreadableError, reading
 
 PICTURE_SUFFIXES = (
     ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm", ".pnm",
@@ -21,7 +21,7 @@ def pictures_in(folder: PathLike) -> list[str]:
     Raises:
         UnreadableError: if it cannot be listed or holds no picture.
     """
-    try:
+    with reading(folder):
         found = [
             path
             for path in Path(folder).iterdir()
@@ -29,8 +29,6 @@ def pictures_in(folder: PathLike) -> list[str]:
             and not path.name.startswith(".")
             and path.is_file()
         ]
-    except OSError as error:
-        raise unreadable(folder, error) from error
     if not found:
         raise UnreadableError(
             folder, f"contains no image ({' '.join(PICTURE_SUFFIXES)})", "check the name"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,14 +21,13 @@ import numpy.typing as npt
 
 from align_cli.files import encode, pillow, png, png_encode, pnm, tiff
 from align_cli.files.atomic import write_bytes
-from align_cli.files.documents import STDIN
 from align_cli.files.errors import (
+    STDIN,
     ContentError,
     PathLike,
-    UnreadableError,
     UnwritableError,
-    naming,
-    unreadable,
+    reading,
+    writing,
 )
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 from align_cli.files.metadata.record import NOTHING, Metadata
@@ -44,7 +44,6 @@ __all__ = [
     "ensure_encodable",
     "lossless_suffix",
     "read_image",
-    "write_array",
     "write_image",
 ]
 
@@ -106,23 +105,22 @@ _DECODERS: dict[tuple[bytes, ...], _Decode] = {
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decoded,
     tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): pnm.decoded,
 }
-# What people have that is not read, by its first bytes, to say more than "not a picture".
+# What people have that is not read, by a pattern of its first bytes, to say more than "not a
+# picture".
 _OTHERS = {
-    b"GIF8": "a GIF",
-    b"%PDF": "a PDF",
-    b"8BPS": "a Photoshop file",
-    b"v/1\x01": "an OpenEXR file",
-    b"\0\0\0\x0cjP": "a JPEG 2000 file",
-    b"\xff\x4f\xff\x51": "a JPEG 2000 file",
-    b"\xff\x0a": "a JPEG XL file",
-    b"#?RADIANCE": "a Radiance HDR file",
-    b"SIMPLE  =": "a FITS file",
-    b"\x93NUMPY": "a NumPy array",
-    b"<svg": "an SVG drawing",
-    b"P1": "a PBM bitmap",
-    b"P4": "a PBM bitmap",
-    b"Pf": "a PFM file",
-    b"PF": "a PFM file",
+    rb"GIF8": "a GIF",
+    rb"%PDF": "a PDF",
+    rb"8BPS": "a Photoshop file",
+    rb"v/1\x01": "an OpenEXR file",
+    rb"\0\0\0\x0cjP|\xff\x4f\xff\x51": "a JPEG 2000 file",
+    rb"\xff\x0a": "a JPEG XL file",
+    rb"#\?RADIANCE": "a Radiance HDR file",
+    rb"SIMPLE  =": "a FITS file",
+    rb"\x93NUMPY": "a NumPy array",
+    rb"<svg": "an SVG drawing",
+    rb"P[14]": "a PBM bitmap",
+    rb"P[fF]": "a PFM file",
+    rb"(?s:....)ftyp": "a HEIC, AVIF or video file",
 }
 _READ_FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
 _SNIFFED = 16
@@ -144,22 +142,9 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
             these formats, truncated, damaged, animated, of several pages, without pixels, or
             too large; the message says which.
     """
-    try:
-        with naming(path):
-            data, decode = _load(path)
-            found = decode(data, max_megapixels)
-    except MemoryError as error:
-        raise UnreadableError(path, "does not fit into memory", "reduce the image") from error
-    except OSError as error:
-        if os.fspath(path) == STDIN and isinstance(error, FileNotFoundError):
-            raise UnreadableError(
-                path, "does not stand for stdin here", "give /dev/stdin, or a file"
-            ) from error
-        raise unreadable(path, error) from error
-    except ValueError as error:
-        if "null" in str(error):
-            raise UnreadableError(path, "is not a valid file name", "check the name") from error
-        raise
+    with reading(path):
+        data, decode = _load(path)
+        found = decode(data, max_megapixels)
     metadata = found.metadata
     if found.valid is not None:
         metadata = metadata._replace(lost=(*metadata.lost, "GDAL's no-data value"))
@@ -188,17 +173,11 @@ def _decoder(start: bytes) -> _Decode:
         return pillow.decoded
     if any(magic.startswith(start) for magics in _DECODERS for magic in magics):
         raise ContentError(f"is truncated ({len(start)} bytes)", "copy or download it again")
-    for magic, name in _OTHERS.items():
-        if start.startswith(magic):
-            raise ContentError(
-                f"is {name}, which is not supported", f"convert it to {_READ_FORMATS}"
-            )
-    if start[4:8] == b"ftyp":
-        raise ContentError(
-            "is a HEIC, AVIF or video file, which is not supported",
-            f"convert it to {_READ_FORMATS}",
-        )
-    raise ContentError("is not an image in a supported format", f"convert it to {_READ_FORMATS}")
+    advice = f"convert it to {_READ_FORMATS}"
+    for pattern, name in _OTHERS.items():
+        if re.match(pattern, start):
+            raise ContentError(f"is {name}, which is not supported", advice)
+    raise ContentError("is not an image in a supported format", advice)
 
 
 def default_suffix(pixels: Pixels) -> str:
@@ -273,15 +252,13 @@ def encode_with_metadata(
         write = partial(png_encode.encode, pixels, small=small)
     else:
         write = partial(chosen.encode, pixels.rgb() if isinstance(pixels, Indexed) else pixels)
-    try:
+    with writing(path):
         try:
             return write(kept), lost
         except Exception as error:  # hostile metadata may break any library
             if not kept.kinds or isinstance(error, MemoryError):
                 raise
             return write(NOTHING), (*lost, *kept.kinds.values())
-    except MemoryError as error:
-        raise UnwritableError(path, "does not fit into memory", "use .tif instead") from error
 
 
 def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:
@@ -315,17 +292,8 @@ def _is_stream(path: PathLike) -> bool:
         return False
 
 
-def write_array(path: PathLike, array: npt.NDArray[np.float32]) -> None:
-    """Write a (H, W) map of signed values as float32, atomically: .tif, .tiff or .npy.
-
-    Raises:
-        UnwritableError: for another suffix, or if the file cannot be written.
-    """
-    write_bytes(path, encode_array(path, array))
-
-
 def encode_array(path: PathLike, array: npt.NDArray[np.float32]) -> bytes:
-    """What ``write_array`` would write.
+    """Return the file of a (H, W) map of signed values, as float32: .tif, .tiff or .npy.
 
     Raises:
         UnwritableError: for a suffix other than .tif, .tiff and .npy.

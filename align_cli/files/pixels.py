@@ -18,6 +18,14 @@ def full_scale(pixels: Pixels) -> int:
     return 2 ** (8 * pixels.dtype.itemsize) - 1 if pixels.dtype.kind == "u" else 1
 
 
+def swapped(pixels: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return (H, W, 3) or (H, W, 4) RGB as OpenCV has it, BGR; or what it has as RGB."""
+    import cv2  # noqa: PLC0415 - 90 ms to import; --help must not pay for it
+
+    swap = cv2.COLOR_RGB2BGR if pixels.shape[2] == 3 else cv2.COLOR_RGBA2BGRA
+    return np.asarray(cv2.cvtColor(pixels, swap))
+
+
 class Indexed(NamedTuple):
     """A picture of few colours.
 

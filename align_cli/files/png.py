@@ -24,7 +24,7 @@ from align_cli.files.metadata import png as png_metadata
 from align_cli.files.metadata.exif import orientation
 from align_cli.files.metadata.record import Metadata, readable
 from align_cli.files.orientation import turn_upright
-from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale
+from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, swapped
 from align_cli.files.png_chunks import (
     END,
     HEADER_FORM,
@@ -155,11 +155,10 @@ def _by_opencv(chunks: _Chunks) -> Pixels:
         intact = all(map(sound, chunks.pixels))
         raise damaged("the compressed pixels cannot be decoded" if intact else "wrong checksum")
     if decoded.ndim == 3 and flags == cv2.IMREAD_UNCHANGED:
-        swap = cv2.COLOR_BGR2RGB if decoded.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
         # Strip by strip: a second picture beside the first would be the most memory ever used.
         for top in range(0, len(decoded), _SWAPPED_ROWS):
             strip = decoded[top : top + _SWAPPED_ROWS]
-            strip[...] = cv2.cvtColor(strip, swap)
+            strip[...] = swapped(strip)
     return decoded
 
 

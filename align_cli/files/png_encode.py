@@ -15,7 +15,7 @@ import numpy as np
 
 from align_cli.files.metadata import png as png_metadata
 from align_cli.files.metadata.record import NOTHING, Metadata
-from align_cli.files.pixels import Indexed, Pixels
+from align_cli.files.pixels import Indexed, Pixels, swapped
 from align_cli.files.png_chunks import Colour, Header, chunk, start
 
 _QUICK_LEVEL, _SMALL_LEVEL = 1, 6
@@ -57,8 +57,7 @@ def _file(picture: Pixels | Indexed, small: bool) -> bytes:
         # Stored as grey of twice the width is; of its neighbours the upper one is the same.
         grey = np.ascontiguousarray(picture).reshape(len(picture), -1)
         return _called(Colour.GREY_ALPHA, picture, _encoded(grey, picture, up, small))
-    swap = {3: cv2.COLOR_RGB2BGR, 4: cv2.COLOR_RGBA2BGRA}
-    stored = picture if channels == 1 else cv2.cvtColor(picture, swap[channels])
+    stored = picture if channels == 1 else swapped(picture)
     filters = [cv2.IMWRITE_PNG_FILTER_AVG, cv2.IMWRITE_PNG_ALL_FILTERS]
     return _encoded(stored, picture, filters, small)
 

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align_cli.files.documents import read_text
-from align_cli.files.errors import ContentError, PathLike, naming
+from align_cli.files.errors import ContentError, PathLike, reading
 
 _DELIMITERS = ",;\t"
 COORDINATES = ("x", "y")
@@ -53,7 +53,7 @@ def read_points(path: PathLike, names: Sequence[str] = COORDINATES) -> PointList
             number; the message names the line.
     """
     text = read_text(path)
-    with naming(path):
+    with reading(path):
         return _parsed(text, names)
 
 

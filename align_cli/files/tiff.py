@@ -20,7 +20,7 @@ from align_cli.files.metadata.exif import UPRIGHT
 from align_cli.files.metadata.record import NOTHING, Metadata, readable
 from align_cli.files.nodata import declared, set_apart
 from align_cli.files.orientation import turn_upright
-from align_cli.files.pixels import Decoded, Pixels
+from align_cli.files.pixels import Decoded, Pixels, swapped
 from align_cli.files.quiet import no_warnings, silent_opencv
 
 if TYPE_CHECKING:
@@ -230,8 +230,7 @@ def _opencv_pixels(page: Any, data: bytes) -> Pixels:
             "save it uncompressed or with deflate (ZIP) compression",
         )
     if pixels.ndim == 3:
-        swap = cv2.COLOR_BGR2RGB if channels == 3 else cv2.COLOR_BGRA2RGBA
-        return np.asarray(cv2.cvtColor(pixels, swap))
+        return swapped(pixels)
     # OpenCV inverts 1-bit and 8-bit greys of which 0 is white, but not 16-bit ones.
     if int(page.photometric) == _WHITE_IS_ZERO and pixels.dtype == np.uint16:
         return np.invert(pixels)

@@ -10,7 +10,14 @@ from typing import Final
 import numpy as np
 
 from align_cli.files.documents import read_text
-from align_cli.files.errors import ContentError, PathLike, UnreadableError, UnwritableError, naming
+from align_cli.files.errors import (
+    ContentError,
+    PathLike,
+    UnreadableError,
+    UnwritableError,
+    reading,
+    writing,
+)
 from align_cli.files.transform_formats import document, elastix, gcp, itk, numbers, opencv
 from align_cli.files.transform_formats.stored import Matrix, StoredTransform, TransformFormat
 
@@ -61,7 +68,7 @@ def read_stored(path: PathLike) -> StoredTransform:
     """
     text = read_text(path)
     found = next(each for each in FORMATS.values() if each.recognises(text))
-    with naming(path):
+    with reading(path):
         stored = found.parse(text)
         if stored.pairs is not None:
             return stored
@@ -88,7 +95,7 @@ def transform_text(path: PathLike, stored: StoredTransform, name: str | None = N
         UnwritableError: if the name of the file means no format, or the format cannot hold it.
     """
     chosen = _format(path, name)
-    with naming(path, UnwritableError):
+    with writing(path):
         return chosen.written(stored, PurePath(path).suffix.lower())
 
 

@@ -6,8 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from align_cli.files.documents import dumps, read_json, write_json
-from align_cli.files.errors import UnreadableError, UnwritableError
+from align_cli.files.documents import dumps, parse_json, read_text, write_json
+from align_cli.files.errors import UnreadableError, UnwritableError, reading
+
+
+def read_json(path):
+    with reading(path):
+        return parse_json(read_text(path))
+
 
 numbers = st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**60), 2**60)
 documents = st.recursive(

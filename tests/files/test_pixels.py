@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from align_cli.files.pixels import Indexed, full_scale, shown_pixels
+from align_cli.files.pixels import Indexed, full_scale, shown_pixels, swapped
 
 
 @pytest.mark.parametrize(
@@ -21,6 +21,14 @@ def test_what_a_palette_shows(channels):
     shown = shown_pixels(picture)
     assert (shown.shape, shown.dtype) == (picture.rgb().shape, np.uint8)
     assert shown.strides[:2] == (0, 0)
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32"])
+@pytest.mark.parametrize("order", [[2, 1, 0], [2, 1, 0, 3]])
+def test_blue_for_red_and_back(dtype, order):
+    pixels = np.arange(6 * len(order)).reshape(2, 3, len(order)).astype(dtype)
+    assert (swapped(pixels) == pixels[..., order]).all()
+    assert (swapped(swapped(pixels)) == pixels).all()
 
 
 def test_pixels_show_themselves():
