@@ -25,7 +25,7 @@ _SHORT, _LONG = _FORMS
 def _entries(
     block: bytes, order: str, start: int, of: int = 0
 ) -> Iterator[tuple[int, int, int, int]]:
-    """Yield each entry of the directory at ``start``, and of the EXIF directory that it points to.
+    """Yield each entry of the directory at ``start``, then of the EXIF directory that it points to.
 
     That is: ``of`` (0, or EXIF for the inner directory), the tag, its position, and its value where
     that is one whole number, else 0.
@@ -33,14 +33,17 @@ def _entries(
     Raises:
         struct.error: where the block ends too early.
     """
+    child = 0
     (count,) = struct.unpack_from(order + "H", block, start)
     for position in range(start + 2, start + 2 + 12 * count, 12):
         tag, kind, length, raw = struct.unpack_from(order + "HHI4s", block, position)
         whole = length == 1 and kind in _FORMS
         value = struct.unpack_from(order + _FORMS[kind], raw)[0] if whole else 0
         yield of, tag, position, value
-        if tag == EXIF and value and not of:
-            yield from _entries(block, order, value, EXIF)
+        if tag == EXIF and not of:
+            child = value
+    if child:  # one: hostile files have thousands that are alike
+        yield from _entries(block, order, child, EXIF)
 
 
 def _opened(block: bytes) -> tuple[str, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import time
 
 import pytest
 from hypothesis import given
@@ -60,6 +61,15 @@ def test_no_bytes_break_it(mark: bytes, junk: bytes) -> None:
     assert len(changed) in (0, len(mark + junk))
     if changed:
         has_maker_notes(changed)
+
+
+def test_a_directory_of_nothing_but_pointers_to_itself_takes_no_time() -> None:
+    entries = struct.pack("<HHII", EXIF, 4, 1, 8) * 65_535
+    exif = b"II*\0" + struct.pack("<IH", 8, 65_535) + entries + bytes(4)
+    started = time.perf_counter()
+    assert orientation(exif) == 1
+    assert renewed(exif, 4, 3) == exif
+    assert time.perf_counter() - started < 10.0
 
 
 def block(order, value, kind=3, count=1, before=()):
