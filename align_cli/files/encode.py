@@ -130,9 +130,7 @@ FORMATS = (
     PNG,
     Format("TIFF", (".tif", ".tiff"), _ALL, (), _UNLIMITED, tiff.encode, _EVERYTHING),
     # A segment of JPEG has 65533 bytes, in which the longest name of a kind takes 29.
-    Format(
-        *("JPEG", (".jpg", ".jpeg"), _8, (1, 3), 65_500, _by_opencv("JPEG"), _EVERYTHING, 65_504)
-    ),
+    Format("JPEG", (".jpg", ".jpeg"), _8, (1, 3), 65_500, _by_opencv("JPEG"), _EVERYTHING, 65_504),
     Format("BMP", (".bmp",), _8, (1, 3), 32_767, _by_opencv("BMP"), ("resolution",)),
     Format("WebP", (".webp",), _8, (3, 4), 16_383, _by_opencv("WebP"), ("exif", "icc", "xmp")),
     Format("PGM", (".pgm",), _8_16, (1,), _UNLIMITED, _pnm),

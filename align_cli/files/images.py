@@ -21,14 +21,7 @@ import numpy.typing as npt
 
 from align_cli.files import encode, pillow, png, png_encode, pnm, tiff
 from align_cli.files.atomic import write_bytes
-from align_cli.files.errors import (
-    STDIN,
-    ContentError,
-    PathLike,
-    UnwritableError,
-    reading,
-    writing,
-)
+from align_cli.files.errors import STDIN, ContentError, PathLike, UnwritableError, reading, writing
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 from align_cli.files.metadata.record import NOTHING, Metadata
 from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, shown_pixels

@@ -9,13 +9,7 @@ import numpy as np
 
 from align_cli.files.errors import ContentError, damaged, truncated
 from align_cli.files.limits import check_size
-from align_cli.files.metadata.exif import (
-    PER_INCH,
-    UNIT,
-    X_RESOLUTION,
-    Y_RESOLUTION,
-    orientation,
-)
+from align_cli.files.metadata.exif import RESOLUTION, orientation, per_inch
 from align_cli.files.metadata.record import Metadata, readable
 from align_cli.files.orientation import turn_upright
 from align_cli.files.pixels import Decoded, Pixels
@@ -82,17 +76,16 @@ def _metadata(data: bytes) -> Metadata:
 
     with Image.open(io.BytesIO(data)) as picture:
         found = picture.info
-        across, down = found.get("dpi", (0, 0))
+        (across, down), unit = found.get("dpi", (0, 0)), 2
         if data.startswith(_JPEG) and found.get("jfif_unit") not in _JFIF_UNITS:
             # Pillow says 72 where EXIF says nothing.
             exif = picture.getexif()
-            scale = PER_INCH.get(exif.get(UNIT, 2), 0.0)
-            across, down = (float(exif.get(tag, 0)) * scale for tag in (X_RESOLUTION, Y_RESOLUTION))
+            across, down, unit = map(exif.get, RESOLUTION, (0, 0, 2))
         return Metadata(
             exif=found.get("exif", b"").removeprefix(b"Exif\0\0"),
             icc=found.get("icc_profile") or b"",
             xmp=found.get("xmp", b""),
-            resolution=(float(across), float(down)) if across > 0 and down > 0 else None,
+            resolution=per_inch(float(across), float(down), unit),
         )
 
 

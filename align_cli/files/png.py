@@ -25,16 +25,7 @@ from align_cli.files.metadata.exif import orientation
 from align_cli.files.metadata.record import Metadata, readable
 from align_cli.files.orientation import turn_upright
 from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, swapped
-from align_cli.files.png_chunks import (
-    END,
-    HEADER_FORM,
-    Colour,
-    Header,
-    chunk,
-    sound,
-    start,
-    walk,
-)
+from align_cli.files.png_chunks import END, Colour, Header, chunk, header_of, sound, start, walk
 from align_cli.files.quiet import no_libpng_on_stderr, silent_opencv
 
 # Fixed inside libpng and OpenCV.
@@ -126,9 +117,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
 
 
 def _header(kind: bytes, body: bytes, max_megapixels: float) -> Header:
-    if kind != b"IHDR" or len(body) != 13:
-        raise damaged("no PNG header")
-    header = Header(*struct.unpack(HEADER_FORM, body))  # OpenCV refuses whatever is impossible
+    header = header_of(body if kind == b"IHDR" else b"")  # OpenCV refuses whatever is impossible
     check_size(header.width, header.height, max_megapixels)
     if max(header[:2]) > _MAX_SIDE or header.width * header.height > _MAX_PIXELS:
         raise ContentError(

@@ -13,6 +13,9 @@ from align_cli.files.errors import damaged, truncated
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
+_HEADER = ">IIBBBBB"
+
+
 class Colour(IntEnum):
     """The kinds of colour."""
 
@@ -33,9 +36,6 @@ class Header(NamedTuple):
     compression: int = 0
     filtering: int = 0
     interlacing: int = 0
-
-
-HEADER_FORM = ">IIBBBBB"
 
 
 def walk(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
@@ -63,9 +63,20 @@ def sound(whole: memoryview) -> bool:
     return whole[-4:] == zlib.crc32(whole[4:-4]).to_bytes(4, "big")
 
 
+def header_of(body: bytes) -> Header:
+    """Return what the body of an IHDR chunk says.
+
+    Raises:
+        ContentError: if it has another length.
+    """
+    if len(body) != struct.calcsize(_HEADER):
+        raise damaged("no PNG header")
+    return Header(*struct.unpack(_HEADER, body))
+
+
 def start(header: Header) -> bytes:
     """Return the signature and the IHDR chunk."""
-    return SIGNATURE + chunk(b"IHDR", struct.pack(HEADER_FORM, *header))
+    return SIGNATURE + chunk(b"IHDR", struct.pack(_HEADER, *header))
 
 
 def chunk(kind: bytes, body: bytes) -> bytes:

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 
 EXIF, GPS = 0x8769, 0x8825
 MAKER_NOTE = 0x927C
-X_RESOLUTION, Y_RESOLUTION, UNIT = 0x011A, 0x011B, 0x0128
-PER_INCH = {2: 1.0, 3: 2.54}
-"""The units that ``UNIT`` may name: inch, which is meant where there is none, and centimetre."""
+RESOLUTION = 0x011A, 0x011B, 0x0128
+"""The tags of pixels across and down, and of their unit."""
+
 UPRIGHT = 1
 _ORIENTATION, _WIDTH, _HEIGHT = 0x0112, 0xA002, 0xA003
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
@@ -68,6 +68,12 @@ def orientation(block: bytes) -> int:
     except struct.error:
         pass
     return UPRIGHT
+
+
+def per_inch(across: float, down: float, unit: int) -> tuple[float, float] | None:
+    """Return a resolution in pixels per inch (unit 2) or cm (unit 3); None for another unit."""
+    scale = {2: 1.0, 3: 2.54}.get(unit, 0.0)
+    return (across * scale, down * scale) if across > 0 and down > 0 and scale else None
 
 
 def has_maker_notes(block: bytes) -> bool:

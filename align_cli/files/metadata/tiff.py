@@ -11,15 +11,7 @@ import io
 import json
 from typing import TYPE_CHECKING, Any
 
-from align_cli.files.metadata.exif import (
-    EXIF,
-    GPS,
-    MAKER_NOTE,
-    PER_INCH,
-    UNIT,
-    X_RESOLUTION,
-    Y_RESOLUTION,
-)
+from align_cli.files.metadata.exif import EXIF, GPS, MAKER_NOTE, RESOLUTION, per_inch
 from align_cli.files.metadata.record import Metadata
 
 if TYPE_CHECKING:
@@ -78,12 +70,10 @@ def _of_storage(description: str) -> list[str] | None:
 
 
 def _resolution(tags: Any) -> tuple[float, float] | None:
-    scale = PER_INCH.get(int(tags.valueof(UNIT, 2)), 0.0)
-    across, down = (
-        scale * above / below if below else 0.0
-        for above, below in (tags.valueof(tag, (0, 1)) for tag in (X_RESOLUTION, Y_RESOLUTION))
-    )
-    return (across, down) if across and down else None
+    *densities, unit = RESOLUTION
+    ratios = (tags.valueof(tag, (0, 1)) for tag in densities)
+    across, down = (above / below if below else 0.0 for above, below in ratios)
+    return per_inch(across, down, int(tags.valueof(unit, 2)))
 
 
 def _opened(

@@ -9,12 +9,7 @@ import numpy as np
 from align_cli.files.documents import dumps, parse_json
 from align_cli.files.errors import ContentError
 from align_cli.files.schema import ALIGNMENT, CONVENTIONS, EARLIER_ALIGNMENTS, TRANSFORM
-from align_cli.files.transform_formats.stored import (
-    Matrix,
-    Size,
-    StoredTransform,
-    both,
-)
+from align_cli.files.transform_formats.stored import Matrix, Size, StoredTransform, both
 from align_cli.version import __version__
 
 NAMES = ("*.json",)

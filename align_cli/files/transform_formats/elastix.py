@@ -5,19 +5,12 @@ from __future__ import annotations
 import re
 
 from align_cli.files.errors import ContentError
-from align_cli.files.transform_formats.parametric import (
-    PARAMETRISATIONS,
-    Parametrisation,
-    matrix_of,
-    numbers,
-    parameters_of,
-    unsupported,
-)
+from align_cli.files.transform_formats import parametric
 from align_cli.files.transform_formats.stored import StoredTransform, affine_rows, both
 
 NAMES = ("transformparameters*.txt",)
 _ENTRY = re.compile(r"^\s*\((\w+)\s+(.*?)\)\s*(?://.*)?$", re.MULTILINE)
-_BY_NAME: dict[str, Parametrisation] = {f"{way.elastix}Transform": way for way in PARAMETRISATIONS}
+_BY_NAME = {f"{way.elastix}Transform": way for way in parametric.PARAMETRISATIONS}
 _FIRST = "NoInitialTransform"
 
 
@@ -27,7 +20,7 @@ def parse(text: str) -> StoredTransform:
     name = " ".join(entries["Transform"])
     way = _BY_NAME.get(name)
     if way is None or entries.get("FixedImageDimension", ["2"]) != ["2"]:
-        raise unsupported(name or "transform without a name", _BY_NAME)
+        raise parametric.unsupported(name or "transform without a name", _BY_NAME)
     for key in ("InitialTransformParameterFileName", "InitialTransformParametersFileName"):
         if entries.get(key, [_FIRST]) != [_FIRST]:
             raise ContentError(
@@ -35,7 +28,7 @@ def parse(text: str) -> StoredTransform:
                 "pass both to imalign compose, the other file first",
             )
     parameters = _numbers(entries, "TransformParameters")
-    matrix = matrix_of(way, name, parameters, _numbers(entries, "CenterOfRotationPoint"))
+    matrix = parametric.matrix_of(way, name, parameters, _numbers(entries, "CenterOfRotationPoint"))
     _check_pixels(entries)
     size = _numbers(entries, "Size")
     return StoredTransform(
@@ -46,7 +39,7 @@ def parse(text: str) -> StoredTransform:
 
 
 def _numbers(entries: dict[str, list[str]], key: str) -> list[float]:
-    return numbers(entries.get(key, []), key)
+    return parametric.numbers(entries.get(key, []), key)
 
 
 def _check_pixels(entries: dict[str, list[str]]) -> None:
@@ -68,7 +61,9 @@ def recognises(text: str) -> bool:
 
 def written(stored: StoredTransform, suffix: str) -> str:
     """Return the text of a transform."""
-    way, parameters = parameters_of(affine_rows(both(stored)[1], "a 2-D elastix transform"))
+    way, parameters = parametric.parameters_of(
+        affine_rows(both(stored)[1], "a 2-D elastix transform")
+    )
     if stored.target_size is None:
         raise ContentError(
             "elastix requires the target's size, which is unknown", "give --size WxH"

@@ -5,14 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from align_cli.files.errors import ContentError
-from align_cli.files.transform_formats.parametric import (
-    PARAMETRISATIONS,
-    Parametrisation,
-    matrix_of,
-    numbers,
-    parameters_of,
-    unsupported,
-)
+from align_cli.files.transform_formats import parametric
 from align_cli.files.transform_formats.stored import Matrix, StoredTransform, affine_rows, both
 
 NAMES = ("*.tfm",)
@@ -20,7 +13,7 @@ _MAGIC = "#Insight Transform File"
 _PLANE = "_2_2"
 # Other classes with the parameters of one of ours.
 _ALIASES = {"MatrixOffsetTransformBase": "AffineTransform", "Rigid2DTransform": "Euler2DTransform"}
-_BY_NAME: dict[str, Parametrisation] = {f"{way.itk}Transform": way for way in PARAMETRISATIONS}
+_BY_NAME = {f"{way.itk}Transform": way for way in parametric.PARAMETRISATIONS}
 _COMPOSITE, _IDENTITY = "CompositeTransform", "IdentityTransform"
 
 
@@ -44,7 +37,7 @@ def _block(name: str, lines: list[str]) -> Matrix:
     kind, _, rest = name.partition("_")
     way = _BY_NAME.get(_ALIASES.get(kind, kind))
     if not f"_{rest}".endswith(_PLANE) or (way is None and kind != _IDENTITY):
-        raise unsupported(name, [*_BY_NAME, _COMPOSITE])
+        raise parametric.unsupported(name, [*_BY_NAME, _COMPOSITE])
     if way is None:
         return np.eye(3)
     values = {}
@@ -52,9 +45,9 @@ def _block(name: str, lines: list[str]) -> Matrix:
         key, _, value = line.partition(":")
         values[key.strip()] = value.split()
     parameters, centre = (
-        numbers(values.get(key, []), key) for key in ("Parameters", "FixedParameters")
+        parametric.numbers(values.get(key, []), key) for key in ("Parameters", "FixedParameters")
     )
-    return matrix_of(way, name, parameters, centre)
+    return parametric.matrix_of(way, name, parameters, centre)
 
 
 def recognises(text: str) -> bool:
@@ -64,9 +57,9 @@ def recognises(text: str) -> bool:
 
 def written(stored: StoredTransform, suffix: str) -> str:
     """Return the text of a transform."""
-    way, parameters = parameters_of(affine_rows(both(stored)[1], "a 2-D ITK transform"))
+    way, parameters = parametric.parameters_of(affine_rows(both(stored)[1], "a 2-D ITK transform"))
     # ITK's translation has no centre.
-    centre = "" if way is PARAMETRISATIONS[0] else " 0 0"
+    centre = "" if way is parametric.PARAMETRISATIONS[0] else " 0 0"
     return (
         f"{_MAGIC} V1.0\n#Transform 0\nTransform: {way.itk}Transform_double_2_2\n"
         f"Parameters: {' '.join(map(repr, parameters))}\nFixedParameters:{centre}\n"
