@@ -45,7 +45,7 @@ def read(page: Any, data: bytes) -> Metadata:
     exif = b""
     if wanted or any(tag in tags for tag in _DIRECTORIES):
         try:
-            exif, notes = _block(data, wanted)
+            exif, notes = _block(data, page.offset, wanted)
             lost += ["maker notes"] if notes else []
         except Exception:  # Pillow stumbles over much
             lost.append("EXIF")
@@ -103,11 +103,14 @@ def _copied(
     return copy
 
 
-def _moved(data: bytes, place: int) -> tuple[dict[int, int], bytes, bool]:
+def _moved(
+    data: bytes, first: ImageFileDirectory_v2, place: int
+) -> tuple[dict[int, int], bytes, bool]:
     """Return the EXIF and GPS directories of a TIFF file or an EXIF block as they are elsewhere.
 
     Args:
         data: the file or the block.
+        first: the directory of it that points to them.
         place: where the first of them is to stand, an even number.
 
     Returns:
@@ -115,7 +118,7 @@ def _moved(data: bytes, place: int) -> tuple[dict[int, int], bytes, bool]:
         are left out: their offsets would be wrong.
     """
     places: dict[int, int] = {}
-    parts, notes, first = b"", False, _opened(data)
+    parts, notes = b"", False
     for tag in (tag for tag in _DIRECTORIES if tag in first):
         found = _opened(data, first[tag], tag)
         notes |= MAKER_NOTE in found
@@ -129,12 +132,12 @@ def _moved(data: bytes, place: int) -> tuple[dict[int, int], bytes, bool]:
     return places, parts, notes
 
 
-def _block(data: bytes, wanted: list[int]) -> tuple[bytes, bool]:
+def _block(data: bytes, start: int, wanted: list[int]) -> tuple[bytes, bool]:
     """Return what of a TIFF file is about the picture, as an EXIF block; and as ``_moved``."""
-    first = _opened(data)
+    first = _opened(data, start)
     kept = _copied(first, wanted)
     kept.update({tag: len(_HEAD) for tag in _DIRECTORIES if tag in first})
-    places, parts, notes = _moved(data, len(_HEAD) + len(kept.tobytes()))
+    places, parts, notes = _moved(data, first, len(_HEAD) + len(kept.tobytes()))
     kept.update(places)
     return _HEAD + kept.tobytes(len(_HEAD)) + parts, notes
 
@@ -165,7 +168,7 @@ def append_directories(file: io.BytesIO, exif: bytes) -> None:
 
     place = file.seek(0, io.SEEK_END)
     place += file.write(bytes(place % 2))
-    places, parts, _ = _moved(exif, place)
+    places, parts, _ = _moved(exif, _opened(exif), place)
     if place + len(parts) > _LARGEST:
         raise ValueError("beyond the reach of its offsets")
     file.write(parts)

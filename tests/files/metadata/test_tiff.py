@@ -206,6 +206,17 @@ def test_a_big_tiff_is_read(order: str) -> None:
         assert found.lost == ("EXIF",)
 
 
+def test_a_thumbnail_that_comes_first_is_not_what_is_asked() -> None:
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(RGB[::4, ::4], subfiletype=1, description="small", metadata=None)
+        writer.write(RGB, description="a meadow", metadata=None, software="a camera")
+    found = read_metadata(file.getvalue())
+    assert pillow_exif(found.exif)[0x010E] == "a meadow"
+    assert pillow_exif(found.exif)[0x0131] == "a camera"
+    assert found.lost == ()
+
+
 def test_exif_that_pillow_cannot_read_is_lost_and_said(tmp_path) -> None:
     broken = struct.pack("<IHHHII", 8, 1, EXIF, 4, 1, 7) + bytes(4)
     data, lost = saved(".tif", RGB, full(exif=b"II*\0" + broken))
