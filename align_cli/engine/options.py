@@ -72,7 +72,7 @@ class Preset(NamedTuple):
         levels_spared: see ``enough_pixels``.
         certain_px: of large images no more pixels are looked at than leave the noise such an error
             (standard deviation, mean over the image).
-        polish: whether full size is solved once more by ``polish.polish``.
+        refine: whether full size is solved once more by ``refinement.refine``.
     """
 
     summary: str
@@ -80,13 +80,13 @@ class Preset(NamedTuple):
     enough_pixels: int
     levels_spared: int
     certain_px: float
-    polish: bool
+    refine: bool
 
 
 PRESETS: Final = {
-    "fast": Preset("half resolution", 2e-3, 1 << 15, 1, 1e-3, polish=False),
-    "balanced": Preset("full resolution", 1e-3, 0, 0, 1e-3, polish=False),
-    "precise": Preset("refined to the noise limit", 2e-4, 0, 0, 1e-3, polish=True),
+    "fast": Preset("half resolution", 2e-3, 1 << 15, 1, 1e-3, refine=False),
+    "balanced": Preset("full resolution", 1e-3, 0, 0, 1e-3, refine=False),
+    "precise": Preset("refined to the noise limit", 2e-4, 0, 0, 1e-3, refine=True),
 }
 """Every preset by name, from the quickest to the most patient."""
 
@@ -106,8 +106,8 @@ ENOUGH_SIDE: Final = 64
 """No level whose shorter side is below this is the last one, whatever the preset spares: it is too
 short for a homography."""
 
-BEFORE_POLISH_PX: Final = 1e-3
-"""Tolerance of the descent where a polish follows: the polish does better than any more steps."""
+BEFORE_REFINEMENT_PX: Final = 1e-3
+"""Tolerance of the descent where a refinement follows: that does better than any more steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,9 +201,9 @@ class Options:
         _check_channel(self.channel)
 
     @property
-    def polish(self) -> bool:
-        """Whether a polish follows the descent."""
-        return PRESETS[self.preset].polish
+    def refine(self) -> bool:
+        """Whether a refinement follows the descent."""
+        return PRESETS[self.preset].refine
 
     @property
     def tolerance_px(self) -> float:
@@ -213,7 +213,7 @@ class Options:
     @property
     def level_tolerance_px(self) -> float:
         """Tolerance of the descent's last level."""
-        return max(self.tolerance_px, BEFORE_POLISH_PX) if self.polish else self.tolerance_px
+        return max(self.tolerance_px, BEFORE_REFINEMENT_PX) if self.refine else self.tolerance_px
 
     def finest_level(self, size: tuple[int, int], levels: Sequence[int]) -> int:
         """On which of the levels the descent ends.

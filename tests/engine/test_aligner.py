@@ -473,7 +473,7 @@ def test_a_source_full_of_holes_cannot_speak_against_an_alignment() -> None:
     assert align(source, images.target, model="translation").outcome.status in Status
 
 
-def test_a_polish_too_long_for_cv2_is_left_out() -> None:
+def test_a_refinement_too_long_for_cv2_is_left_out() -> None:
     long = render(textured(2), (17000, 24))
     found = align(long, long, model="translation", preset="precise")
     assert found.outcome.aligned

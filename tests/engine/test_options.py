@@ -8,7 +8,7 @@ from align_cli.engine.aligner import align
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.options import (
-    BEFORE_POLISH_PX,
+    BEFORE_REFINEMENT_PX,
     DEFAULTS,
     LOSS_NAMES,
     MODEL_NAMES,
@@ -71,7 +71,7 @@ def test_a_preset_decides_the_tolerance_unless_one_is_given(preset: str) -> None
     assert options.tolerance_px == PRESETS[preset].tolerance_px
     given = Options(preset=preset, tolerance=0.0123)
     assert given.tolerance_px == 0.0123
-    assert options.polish == PRESETS[preset].polish
+    assert options.refine == PRESETS[preset].refine
 
 
 def test_each_preset_is_held_to_less_than_the_one_before() -> None:
@@ -88,12 +88,12 @@ def test_each_preset_is_held_to_less_than_the_one_before() -> None:
         ("fast", None, PRESETS["fast"].tolerance_px),
         ("balanced", None, PRESETS["balanced"].tolerance_px),
         ("balanced", 1e-5, 1e-5),
-        ("precise", None, BEFORE_POLISH_PX),
-        ("precise", 1e-5, BEFORE_POLISH_PX),
+        ("precise", None, BEFORE_REFINEMENT_PX),
+        ("precise", 1e-5, BEFORE_REFINEMENT_PX),
         ("precise", 0.1, 0.1),
     ],
 )
-def test_only_before_a_polish_may_the_descent_end_early(
+def test_only_before_a_refinement_may_the_descent_end_early(
     preset: str, tolerance: float | None, last_level: float
 ) -> None:
     assert Options(preset=preset, tolerance=tolerance).level_tolerance_px == last_level

@@ -52,7 +52,7 @@ SCALE_STEP: Final = 4
 """Every so manieth pixel, both ways, tells the residuals' scale."""
 
 
-class StillEquations:
+class RegisteredEquations:
     """The normal equations of planes that move together, at the place where they lie.
 
     Args:

@@ -8,7 +8,7 @@ and Adelson 1983; ``align_cli.engine.geometry.coordinates.at_level`` carries tra
 levels).
 
 The source of the last level is sampled on a grid twice as fine
-(``align_cli.engine.images.supersampled``), that of the last polish by splines on such a grid;
+(``align_cli.engine.images.supersampled``), that of the refinement by splines on such a grid;
 only ``Level.sample`` knows.
 
 A filter near a border sees pixels that it has to invent. Those within its reach take no part:

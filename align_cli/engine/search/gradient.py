@@ -83,8 +83,8 @@ class Gradient:
     def orientations(self, level: int) -> tuple[Planes, Planes]:
         """The orientation planes of source and target on a level."""
         return (
-            self.source.still(level, exact=False).planes,
-            self.target.still(level, exact=False).planes,
+            self.source.fixed(level, exact=False).planes,
+            self.target.fixed(level, exact=False).planes,
         )
 
     @property

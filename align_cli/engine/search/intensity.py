@@ -38,7 +38,7 @@ from align_cli.engine.solver.coarse_to_fine import Descent, coarse_to_fine, leve
 from align_cli.engine.solver.covariance import uncertainty
 from align_cli.engine.solver.grey_values import GreyValues
 from align_cli.engine.solver.level_solver import LevelSolver, level_record
-from align_cli.engine.solver.refinement import polish
+from align_cli.engine.solver.refinement import refine
 from align_cli.engine.target.row_budget import spans
 
 LEAST_SIDE: Final = 80
@@ -52,9 +52,9 @@ SMALL_PART: Final = 0.25
 """Where a source reaches less of a target, no more is looked at."""
 
 MOST_REFINED_PIXELS: Final = 1 << 20
-"""A target of no more pixels is polished, whatever the preset, where the source shows it on pixels
+"""A target of no more pixels is refined, whatever the preset, where the source shows it on pixels
 half or twice as large, or beyond: what one of them blurs are outliers to the descent, and edges are
-most of them. Measured on rocket.jpg, noise of 2 grey levels: 0.05 px, polished 0.02."""
+most of them. Measured on rocket.jpg, noise of 2 grey levels: 0.05 px, refined 0.02."""
 
 
 class Intensity:
@@ -203,14 +203,14 @@ class Intensity:
         warp, size = descent.place.warp, self.task.pair.target.size
         few = math.prod(size) <= MOST_REFINED_PIXELS
         rescaled = few and plausible(warp, size) and coarser_by(warp, size) != 0
-        return self.task.options.polish or rescaled
+        return self.task.options.refine or rescaled
 
     def _refined(self, descent: Descent) -> Descent:
-        """A descent that converged, polished at full size; any other as it is."""
+        """A descent that converged, refined at full size; any other as it is."""
         if not descent.solved or not descent.converged:
             return descent
         task, target = self.task, self.task.pair.target
-        solved = polish(
+        solved = refine(
             target.image,
             task.pair.source,
             descent.place,

@@ -13,7 +13,7 @@ no noise at all are in it as they are.
 
 A = C^T Psi C', with Psi the slopes of the robust loss's pull, needs columns C' whose noise is not
 that of C, or a noisy picture would seem the more exact for it. They come from the warped source;
-the polish takes the clean picture, whose noise has mostly been taken off.
+the refinement takes the clean picture, whose noise has mostly been taken off.
 """
 
 from __future__ import annotations

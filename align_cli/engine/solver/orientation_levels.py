@@ -43,11 +43,11 @@ REPEAT_LEVEL: Final = 1
 ENOUGH_PIXELS: Final = 1 << 16
 """How many, about, tell how well two images agree."""
 
-STILL: Final = Place(np.eye(3), Light.uniform(1.0, 0.0))
+IDENTITY_STATE: Final = Place(np.eye(3), Light.uniform(1.0, 0.0))
 """Where the source lies once it has been warped: no motion, no light."""
 
 
-class Still:
+class FixedView:
     """The orientation planes of one level of an image that stays, and what is made of them once.
 
     Args:
@@ -93,7 +93,7 @@ class View:
 
     def __init__(self, luma: Luma, levels: Sequence[Level]) -> None:
         self.luma, self.levels = luma, levels
-        self._still: dict[tuple[int, bool], Still] = {}
+        self._fixed: dict[tuple[int, bool], FixedView] = {}
         self._fine: dict[int, Level] = {}
         self._smoothed: dict[int, Image] = {}
 
@@ -112,7 +112,7 @@ class View:
     def period(self) -> Period | None:
         """The shift under which its edges look like themselves; None for none."""
         level = min(REPEAT_LEVEL, len(self.levels) - 1)
-        return orientation_period(self.still(level, exact=False).planes, level)
+        return orientation_period(self.fixed(level, exact=False).planes, level)
 
     def fine(self, level: int) -> Level:
         """A level, sampled more exactly than linearly."""
@@ -127,7 +127,7 @@ class View:
             self._smoothed[level] = cv2.merge(smoothed(self.tensors[level]).planes)
         return self._smoothed[level]
 
-    def still(self, level: int, *, exact: bool) -> Still:
+    def fixed(self, level: int, *, exact: bool) -> FixedView:
         """Its planes on a level: with the finer levels' edges, or exactly those of the level."""
         key = level, exact
 
@@ -140,9 +140,9 @@ class View:
                 else self.tensors[level]
             )
 
-        if key not in self._still:
-            self._still[key] = Still(make)
-        return self._still[key]
+        if key not in self._fixed:
+            self._fixed[key] = FixedView(make)
+        return self._fixed[key]
 
 
 @dataclass(frozen=True)
@@ -157,7 +157,7 @@ class Compared:
     """
 
     source: tuple[Level, Level]
-    target: Still
+    target: FixedView
     inside: Mask
     share: float
 
@@ -208,7 +208,7 @@ def compared(source: View, target: View, level: int, warp: Matrix, *, exact: boo
         warped = resample(source.smoothed(level), there, size, replicate=True)
         xx, xy, yy = (np.asarray(plane, np.float32) for plane in cv2.split(warped))
         planes = planes_of_smoothed(Tensors((xx, xy, yy), own.noise, valid), turn)
-    return Compared(planes, target.still(level, exact=exact), inside, share)
+    return Compared(planes, target.fixed(level, exact=exact), inside, share)
 
 
 def _pixels(level: Level) -> float:

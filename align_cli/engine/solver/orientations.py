@@ -19,7 +19,7 @@ import numpy as np
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.equations.illumination import NO_LIGHT
 from align_cli.engine.equations.normal_equations import LevelEquations, NormalEquations
-from align_cli.engine.equations.registered import StillEquations
+from align_cli.engine.equations.registered import RegisteredEquations
 from align_cli.engine.equations.sparse import PointEquations, PointSource
 from align_cli.engine.equations.state import Place
 from align_cli.engine.geometry.coordinates import at_level, inverse
@@ -28,11 +28,11 @@ from align_cli.engine.images.pyramid import Level
 from align_cli.engine.numerics.losses import Loss
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.solver.gauss_newton import LevelResult, LevelSettings, Solved
-from align_cli.engine.solver.orientation_levels import STILL, Compared, View, compared
+from align_cli.engine.solver.orientation_levels import IDENTITY_STATE, Compared, View, compared
 from align_cli.engine.target.planes import TargetPlanes
 
 LEAST_SHARED: Final = 0.05
-"""See ``StillEquations``. Median EPE after 2.3 steps with all rows, ten photographs in other grey
+"""See ``RegisteredEquations``. Median EPE after 2.3 steps with all rows, ten photographs in other grey
 values: 0.027 to 0.054 px, with 0.1 and 0.2 the same, with 1 (Gauss-Newton's) 0.035 to 0.067 px
 after 2.7 to 4.3."""
 
@@ -98,7 +98,7 @@ class Orientations:
         """Both planes at rest: the source has been warped all the way."""
         assert self._last is not None
         both = self._last[1]
-        at_rest = replace(result, place=STILL)
+        at_rest = replace(result, place=IDENTITY_STATE)
         return tuple(
             Solved(
                 _seen(plane, both.inside), Level(source.image, None), settings, at_rest, self.level
@@ -131,7 +131,7 @@ class _AtPoints:
         """The equations at a place, of the motion alone; the residuals' scale is each plane's."""
         if not self._planes:
             return _nothing(self.motion_size)
-        moved = Place(self._back @ place.warp, STILL.light)
+        moved = Place(self._back @ place.warp, IDENTITY_STATE.light)
         sums = [
             plane.at(moved, scale, at_least=at_least, with_matrix=with_matrix)
             for plane in self._planes
@@ -169,7 +169,7 @@ class _WithRows:
         both = level.there(at_level(place.warp, -level.level))
         if not both.enough:
             return _nothing(self.motion_size)
-        equations = StillEquations(
+        equations = RegisteredEquations(
             [_seen(plane, both.inside) for plane in both.target.rows],
             [plane.image for plane in both.source],
             self._model,
@@ -177,7 +177,7 @@ class _WithRows:
             threads=level.threads,
             least_shared=LEAST_SHARED,
         )
-        return equations.at(STILL, scale, at_least=at_least, with_matrix=with_matrix)
+        return equations.at(IDENTITY_STATE, scale, at_least=at_least, with_matrix=with_matrix)
 
 
 def _nothing(parameters: int) -> NormalEquations:

@@ -1,4 +1,4 @@
-"""The last polish: full size, the images as they are, exact sampling, a clean gradient.
+"""The refinement at full size, the images as they are, exact sampling, a clean gradient.
 
 Noise in the *gradient*, not in the residual, keeps a solver that differentiates its target at twice
 the Cramer-Rao bound. Here the steepest-descent images come from the clean picture behind both
@@ -73,10 +73,10 @@ MOST_JUDGED: Final = 1 << 15
 """Residuals that the scale is estimated from."""
 
 LARGEST_MOVE_PX: Final = 1.0
-"""A polish that moves a corner further did not polish: the place before it stands."""
+"""A refinement that moves a corner further is rejected: the state before it stands."""
 
 
-def polish(
+def refine(
     target: Luma,
     source: Luma,
     start: Place,
@@ -85,14 +85,14 @@ def polish(
     tolerance_px: float,
     threads: Threads,
 ) -> Solved | None:
-    """Polish an alignment, or None where that has no sense or leads away.
+    """Refine an alignment; None where it cannot be, or moves too far.
 
     Args:
         target: the target at full size.
         source: the source at full size.
         start: the alignment, right to a fraction of a pixel.
         settings: those of the solve before: model, loss, light and limits.
-        tolerance_px: the polish is converged when a step moves no corner by more.
+        tolerance_px: converged when a step moves no corner by more.
         threads: where to work.
     """
     if 2 * max(source.size) > LARGEST_SIDE:
@@ -116,31 +116,31 @@ def polish(
     first = solve(planes, start)
     place, iterations = first.place if first.usable else start, first.iterations
     settings = replace(settings, tolerance_px=tolerance_px)
-    polished: Solved | None = None
+    refined: Solved | None = None
     picture: Clean | None = None
     for _ in range(MOST_ROUNDS):
         half, weight = _half_difference(planes, spline, place, settings.loss, threads)
         pilot = None if picture is None else picture.image
         picture = clean(level.image + half, half, weight > 0.0, threads, pilot=pilot)
         if picture is None:
-            return polished
+            return refined
         expected = (*gradient(picture.image), picture.image - np.float32(planes.mean))
         column = _smoothed(picture.image, LIGHT_PX)
         steepest = _steepest(picture, expected)
         final = planes_of(level, steepest, reach=0, column=column, weight=weight)
         result = solve(final, place)
         if not result.usable:
-            return polished
+            return refined
         iterations += result.iterations
         result = replace(result, iterations=iterations)
         moved = corner_step_px(inverse(place.warp) @ result.place.warp, target.size)
         place = result.place
         if corner_step_px(inverse(start.warp) @ place.warp, target.size) > LARGEST_MOVE_PX:
             return None
-        polished = Solved(final, spline, settings, result, level=0, expected=expected)
+        refined = Solved(final, spline, settings, result, level=0, expected=expected)
         if moved <= STILL_CLEAN_PX:
             break
-    return polished
+    return refined
 
 
 def _half_difference(

@@ -7,14 +7,14 @@ import pytest
 from numpy.typing import NDArray
 
 from align_cli.engine.equations.illumination import NO_LIGHT
-from align_cli.engine.equations.registered import StillEquations
+from align_cli.engine.equations.registered import RegisteredEquations
 from align_cli.engine.geometry.coordinates import inverse, normalisation
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.pyramid import Level
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.solver.gauss_newton import LevelSettings, solve_level
-from align_cli.engine.solver.orientation_levels import STILL
+from align_cli.engine.solver.orientation_levels import IDENTITY_STATE
 from align_cli.engine.target.planes import TargetPlanes, target_planes
 
 Plane = NDArray[np.float32]
@@ -46,8 +46,8 @@ def equations(
     loss: str = "tukey",
     least_shared: float = 0.05,
     count: int = 1,
-) -> StillEquations:
-    return StillEquations(
+) -> RegisteredEquations:
+    return RegisteredEquations(
         rows,
         source,
         MODEL,
@@ -82,7 +82,7 @@ def test_the_score_is_the_sum_over_both_planes(loss):
         LOSSES[loss].weigh(w)
         wanted += jacobian(plane) @ (w * r).ravel()
         squares += float((w * r * r).sum())
-    found = equations(rows, source, loss).at(STILL, scale, with_matrix=False)
+    found = equations(rows, source, loss).at(IDENTITY_STATE, scale, with_matrix=False)
     np.testing.assert_allclose(found.vector, wanted, rtol=2e-3, atol=2e-3 * np.abs(wanted).max())
     assert found.squares == pytest.approx(squares, rel=1e-3)
     assert found.matrix is None
@@ -95,7 +95,9 @@ def moved_by_a_step(least_shared: float) -> float:
     """By how much one step between noisy planes moves the middle along x."""
     rows, source = rows_of(waves(np.eye(3), 0.6, seed=1)), waves(SMALL, 0.6, seed=2)
     settings = LevelSettings(MODEL, LOSSES["tukey"], NO_LIGHT, 1, 1e-6)
-    result = solve_level(equations(rows, source, least_shared=least_shared), STILL, settings)
+    result = solve_level(
+        equations(rows, source, least_shared=least_shared), IDENTITY_STATE, settings
+    )
     return along_x(result.place.warp)
 
 
@@ -118,7 +120,8 @@ def test_what_is_not_valid_has_no_say():
     source = waves(SMALL, 0.1, seed=2)
     spoilt = [np.where(valid, plane, np.float32(7.0)) for plane in source]
     one, other = (
-        equations(rows, planes).at(STILL, 0.3, with_matrix=False) for planes in (source, spoilt)
+        equations(rows, planes).at(IDENTITY_STATE, 0.3, with_matrix=False)
+        for planes in (source, spoilt)
     )
     np.testing.assert_array_equal(one.vector, other.vector)
 
@@ -126,7 +129,8 @@ def test_what_is_not_valid_has_no_say():
 def test_the_number_of_threads_changes_nothing():
     rows, source = rows_of(waves(np.eye(3), 0.3, seed=1)), waves(SMALL, 0.3, seed=2)
     one, two = (
-        equations(rows, source, count=count).at(STILL, None, with_matrix=True) for count in (1, 2)
+        equations(rows, source, count=count).at(IDENTITY_STATE, None, with_matrix=True)
+        for count in (1, 2)
     )
     np.testing.assert_array_equal(one.vector, two.vector)
     np.testing.assert_array_equal(one.matrix, two.matrix)
@@ -134,7 +138,7 @@ def test_the_number_of_threads_changes_nothing():
 
 def test_images_that_share_nothing_still_have_a_definite_matrix():
     rows, source = rows_of(waves(np.eye(3), 0.0, seed=1)), [-p for p in waves(np.eye(3), 0.0, 1)]
-    matrix = equations(rows, source, "l2").at(STILL, 1.0, with_matrix=True).matrix
+    matrix = equations(rows, source, "l2").at(IDENTITY_STATE, 1.0, with_matrix=True).matrix
     assert matrix is not None
     own = sum(jacobian(plane) @ jacobian(plane).T for plane in rows)
     shares = np.linalg.eigvals(np.linalg.solve(own, matrix)).real

@@ -157,7 +157,7 @@ def view(image: Image) -> View:
 
 
 def test_bricks_repeat_themselves_as_far_as_their_edges_tell():
-    planes = view(wall(400, 320)).still(1, exact=False).planes
+    planes = view(wall(400, 320)).fixed(1, exact=False).planes
     period = orientation_period(planes, 1)
     assert period is not None
     x, y = period.shift_px
@@ -167,7 +167,7 @@ def test_bricks_repeat_themselves_as_far_as_their_edges_tell():
 
 
 def test_a_part_that_takes_no_part_does_not_hide_the_repeat():
-    planes = view(wall(400, 320)).still(1, exact=False).planes
+    planes = view(wall(400, 320)).fixed(1, exact=False).planes
     valid = np.ones(planes[0].image.shape, np.bool_)
     valid[40:90, 60:130] = False
     masked = [Level(np.where(valid, plane.image, np.float32(9.0)), valid) for plane in planes]

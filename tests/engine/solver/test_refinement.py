@@ -18,7 +18,7 @@ from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.records import Status
 from align_cli.engine.sampling.bilinear import overlap_mask
 from align_cli.engine.solver.gauss_newton import LevelSettings, Solved
-from align_cli.engine.solver.refinement import MARGIN_PX, SETTLED_PX, polish
+from align_cli.engine.solver.refinement import MARGIN_PX, SETTLED_PX, refine
 from tests.photographs import photograph
 from tests.scenes import (
     MODEL_NAMES,
@@ -44,7 +44,7 @@ def shift(x: float, y: float) -> Matrix:
     return np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
 
 
-def polished(
+def refined(
     images: Pair,
     start: Matrix | None = None,
     *,
@@ -54,11 +54,11 @@ def polished(
     source_valid: np.ndarray | None = None,
     threads: int = 1,
 ) -> Solved | None:
-    """Polish a pair; ``start`` is target pixel -> source pixel, the truth if None."""
+    """Refine a pair; ``start`` is target pixel -> source pixel, the truth if None."""
     settings = LevelSettings(MODELS[model], LOSSES[loss], UNIFORM, 100, 3e-3)
     warp = inverse(images.source_to_target) if start is None else start
     with Threads(threads) as pool:
-        return polish(
+        return refine(
             as_luma(images.target, valid),
             as_luma(images.source, source_valid),
             Place(warp, Light.uniform()),
@@ -115,7 +115,7 @@ def test_in_noise_the_error_falls_below_the_descents() -> None:
 def test_without_noise_the_truth_is_found_to_thousandths_of_a_pixel(model: str) -> None:
     images = pair(model, seed=3, size=SIZE, move_px=3.0)
     start = shift(0.1, -0.15) @ inverse(images.source_to_target)
-    solved = found(polished(images, start, model=model))
+    solved = found(refined(images, start, model=model))
     assert solved.result.status is Status.CONVERGED
     assert solved.result.last_step_px <= 5.0 * TOLERANCE_PX
     assert solved.level == 0
@@ -126,7 +126,7 @@ def test_a_start_that_is_off_by_a_fraction_of_a_pixel_ends_at_the_same_place() -
     images = pair("affine", seed=5, size=SIZE, noise=0.005)
     ends = []
     for x, y in ((0.0, 0.0), (0.3, -0.2), (-0.4, 0.5)):
-        solved = polished(images, shift(x, y) @ inverse(images.source_to_target))
+        solved = refined(images, shift(x, y) @ inverse(images.source_to_target))
         ends.append(found(solved).result.place.warp)
     for end in ends[1:]:
         assert corner_error(end, ends[0], SIZE) < 5e-3
@@ -137,7 +137,7 @@ def test_the_borders_take_part_where_what_was_invented_there_does_not_show(
     noise: float, margin: float
 ) -> None:
     images = pair("translation", seed=5, size=SIZE, noise=noise)
-    solved = found(polished(images, model="translation", loss="l2"))
+    solved = found(refined(images, model="translation", loss="l2"))
     weight = solved.target.whole.weight
     assert weight is not None
     warp = solved.result.place.warp
@@ -145,25 +145,25 @@ def test_the_borders_take_part_where_what_was_invented_there_does_not_show(
 
 
 @pytest.mark.parametrize(("off", "stands"), [(0.6, True), (1.5, False)])
-def test_what_moves_by_more_than_a_pixel_was_no_polish(off: float, stands: bool) -> None:
+def test_what_moves_by_more_than_a_pixel_was_no_refinement(off: float, stands: bool) -> None:
     images = pair("translation", seed=5, size=SIZE)
     start = shift(off, 0.0) @ inverse(images.source_to_target)
-    solved = polished(images, start, model="translation")
+    solved = refined(images, start, model="translation")
     assert (solved is not None) == stands
     if stands:
         assert error_px(images, solved) < 4e-3
 
 
-def test_where_too_little_is_shared_there_is_nothing_to_polish() -> None:
+def test_where_too_little_is_shared_there_is_nothing_to_refine() -> None:
     images = pair("translation", seed=5, size=SIZE)
-    assert polished(images, shift(SIZE[0] - 20.0, 0.0)) is None
+    assert refined(images, shift(SIZE[0] - 20.0, 0.0)) is None
     valid = np.zeros((SIZE[1], SIZE[0]), np.bool_)
     valid[40:60, 50:80] = True
-    assert polished(images, valid=valid) is None
-    assert polished(images, source_valid=valid) is None
+    assert refined(images, valid=valid) is None
+    assert refined(images, source_valid=valid) is None
     valid[8:88, 8:96] = True
-    assert polished(images, valid=valid) is not None
-    assert polished(images, source_valid=valid) is not None
+    assert refined(images, valid=valid) is not None
+    assert refined(images, source_valid=valid) is not None
 
 
 def holes(left: int, top: int) -> np.ndarray:
@@ -182,7 +182,7 @@ def test_what_lies_under_holes_changes_no_bit(garbage: float) -> None:
         source=np.where(source_valid, images.source, np.float32(garbage)),
     )
     one, other = (
-        found(polished(each, valid=valid, source_valid=source_valid)) for each in (images, dirty)
+        found(refined(each, valid=valid, source_valid=source_valid)) for each in (images, dirty)
     )
     assert_array_equal(one.result.place.warp, other.result.place.warp)
     assert_array_equal(one.result.place.light.factor, other.result.place.light.factor)
@@ -199,22 +199,22 @@ def test_what_lies_under_holes_changes_no_bit(garbage: float) -> None:
 def test_a_hole_is_no_edge() -> None:
     images = pair("affine", seed=6, size=SIZE)
     hollow = replace(images, target=np.where(holes(40, 30), images.target, np.float32(5.0)))
-    assert error_px(images, polished(hollow, valid=holes(40, 30))) < 4e-3
+    assert error_px(images, refined(hollow, valid=holes(40, 30))) < 4e-3
 
 
 def test_gain_and_bias_are_found() -> None:
     images = pair("similarity", seed=7, size=SIZE, gain=1.15, bias=-0.06)
-    light = found(polished(images)).result.place.light
+    light = found(refined(images)).result.place.light
     assert light.gain == pytest.approx(1.15, abs=2e-3)
     assert light.bias == pytest.approx(-0.06, abs=2e-3)
-    assert error_px(images, polished(images)) < 5e-3
+    assert error_px(images, refined(images)) < 5e-3
 
 
 def test_noise_does_not_pull_the_gain() -> None:
     gains = []
     for seed in range(6):
         images = pair("translation", seed=seed, size=SIZE, gain=0.9, noise=0.06)
-        gains.append(found(polished(images, model="translation")).result.place.light.gain)
+        gains.append(found(refined(images, model="translation")).result.place.light.gain)
     # With the noisy target as the light's column it would be off by about 10 %.
     assert np.mean(gains) == pytest.approx(0.9, rel=0.03)
 
@@ -225,7 +225,7 @@ def test_what_is_hidden_takes_no_part(loss: str) -> None:
     for seed in range(4):
         for occluded, each in errors.items():
             images = pair("translation", seed=seed, size=SIZE, occluded=occluded, noise=0.005)
-            solved = found(polished(images, model="translation", loss=loss))
+            solved = found(refined(images, model="translation", loss=loss))
             each.append(error_px(images, solved))
             if not occluded:
                 continue
@@ -248,7 +248,7 @@ def test_what_is_hidden_takes_no_part(loss: str) -> None:
 
 def test_least_squares_weighs_every_shared_pixel_alike() -> None:
     images = pair("affine", seed=2, size=SIZE, noise=0.01)
-    weight = found(polished(images, loss="l2")).target.whole.weight
+    weight = found(refined(images, loss="l2")).target.whole.weight
     assert weight is not None
     assert set(np.unique(weight)) == {0.0, 1.0}
     assert 0.7 < weight.mean() < 1.0
@@ -260,7 +260,7 @@ def test_the_picture_without_noise_is_handed_on() -> None:
     images = Pair(
         render(scene, SIZE, truth, noise=0.03, seed=1), render(scene, SIZE, noise=0.03), truth
     )
-    solved = found(polished(images, model="rigid"))
+    solved = found(refined(images, model="rigid"))
     assert solved.expected is not None
     along_x, along_y, image = solved.expected
     interior = np.s_[12:-12, 12:-12]
@@ -279,7 +279,7 @@ def test_the_picture_without_noise_is_handed_on() -> None:
 def test_the_number_of_threads_changes_no_bit(loss: str) -> None:
     images = pair("homography", seed=4, size=SIZE, noise=0.01)
     one, *others = (
-        found(polished(images, model="homography", loss=loss, threads=count)) for count in (1, 2, 4)
+        found(refined(images, model="homography", loss=loss, threads=count)) for count in (1, 2, 4)
     )
     for other in others:
         assert_array_equal(one.result.place.warp, other.result.place.warp)
@@ -288,7 +288,7 @@ def test_the_number_of_threads_changes_no_bit(loss: str) -> None:
 
 def test_what_the_source_does_not_show_is_seen_as_in_the_target() -> None:
     images = pair(shift(-25.0, 12.0), seed=4, size=SIZE)
-    solved = found(polished(images, model="translation"))
+    solved = found(refined(images, model="translation"))
     assert solved.expected is not None
     assert solved.target.whole.weight is not None
     unseen = solved.target.whole.weight == 0.0
@@ -299,10 +299,10 @@ def test_what_the_source_does_not_show_is_seen_as_in_the_target() -> None:
 
 def test_sizes_may_differ() -> None:
     images = pair("affine", seed=9, size=SIZE, source_size=(95, 131))
-    assert error_px(images, polished(images)) < 5e-3
+    assert error_px(images, refined(images)) < 5e-3
 
 
-def test_an_alignment_tells_of_its_polish_and_only_of_one_that_was_made() -> None:
+def test_an_alignment_tells_of_its_refinement_and_only_of_one_that_was_made() -> None:
     images = pair("affine", seed=9, size=SIZE)
     levels = {
         preset: [
@@ -322,14 +322,14 @@ def test_the_callers_planes_stay_as_they_were() -> None:
     images = pair("affine", seed=9, size=SIZE)
     before = images.source.copy(), images.target.copy()
     valid = holes(20, 30)
-    polished(images, valid=valid)
+    refined(images, valid=valid)
     assert_array_equal(images.source, before[0])
     assert_array_equal(images.target, before[1])
     assert_allclose(valid, holes(20, 30))
 
 
 @pytest.mark.parametrize("scale", [0.5, 2.0])
-def test_pixels_of_another_size_are_polished_whatever_the_preset(scale: float) -> None:
+def test_pixels_of_another_size_are_refined_whatever_the_preset(scale: float) -> None:
     # What one image blurs the other shows: most of the edges are outliers to the descent.
     image = photograph("exposure")
     size = image.shape[1::-1]
