@@ -124,7 +124,7 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
 
     EXIF orientation has been applied. 8 and 16 bit integers and 32 and 64 bit floats are kept as
     they are; palettes are expanded to RGB or RGBA; what else is widened is said by each format's
-    ``decode``. May be called from several threads at once.
+    ``decoded``. May be called from several threads at once.
 
     Args:
         path: a file, or a pipe such as /dev/stdin.

@@ -1,8 +1,7 @@
 """EXIF blocks: which way up the picture was stored, and the same block for another picture.
 
 By hand, because a block is changed where it stands. Pillow's ``Image.Exif`` writes one anew, and
-whatever a camera's maker note points to, by offsets that nobody else knows, is elsewhere then. (The
-test of maker notes has such an offset.)
+whatever a camera's maker note points to, by offsets that nobody else knows, is elsewhere then.
 """
 
 from __future__ import annotations

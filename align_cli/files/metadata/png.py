@@ -1,7 +1,7 @@
 """Metadata of PNG: the chunks eXIf, iCCP, iTXt, pHYs, and gAMA with its like.
 
-By hand, because OpenCV, which reads and writes the pixels, knows neither pHYs nor gAMA; and Pillow,
-which does, takes several times as long for the pixels.
+By hand, because OpenCV, which reads and writes the pixels, knows neither pHYs nor gAMA, and refuses
+a profile that is longer than it says; and Pillow takes several times as long for the pixels.
 """
 
 from __future__ import annotations

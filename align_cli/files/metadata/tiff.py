@@ -1,8 +1,9 @@
 """Metadata of TIFF: tags of its first directory, and the directories of EXIF and GPS.
 
 tifffile reads and writes the tags. It cannot write the two directories, so they are copied by
-Pillow; between two files their bytes cannot stay as they are, because all offsets in them count
-from the beginning of the file.
+Pillow and pointed to afterwards; between two files their bytes cannot stay as they are, because all
+offsets in them count from the beginning of the file. By Pillow's directories, not by its
+``Image.Exif``, which forgets the types of the values and turns text that is not ASCII into "?".
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ from align_cli.files.metadata.record import Metadata
 if TYPE_CHECKING:
     from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
-_XMP, _ICC, _DESCRIPTION, _SOFTWARE = 0x02BC, 0x8773, 0x010E, 0x0131
+_XMP, _ICC, _DESCRIPTION = 0x02BC, 0x8773, 0x010E
 # What is about the picture, not about how a file stores it: description, make, model, software,
 # date, artist, host computer, copyright.
-_DESCRIPTIVE = (_DESCRIPTION, 0x010F, 0x0110, _SOFTWARE, 0x0132, 0x013B, 0x013C, 0x8298)
+_DESCRIPTIVE = (_DESCRIPTION, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x013C, 0x8298)
 _DIRECTORIES = {EXIF: "ExifTag", GPS: "GPSTag"}
 _INTEROPERABILITY = 0xA005
 _GEOREFERENCE = (33550, 33922, 34264, 34735)

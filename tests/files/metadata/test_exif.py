@@ -17,6 +17,7 @@ from tests.files.metadata.examples import (
     MAKER_NOTE,
     RGB,
     WIDTH,
+    by_hand,
     exif_block,
     full,
     saved,
@@ -46,6 +47,18 @@ def test_maker_notes_stay_where_they_are(suffix: str) -> None:
     written = image.info["exif"].removeprefix(b"Exif\0\0")
     assert written.index(b"Maker\0\0") == block.index(b"Maker\0\0")
     assert written[len(block) :] == b"what the note points to"
+
+
+def test_why_a_block_is_changed_where_it_stands() -> None:
+    """When this fails, Pillow may do it."""
+    block = b"II*\0" + struct.pack("<IHHHII", 8, 1, EXIF, 4, 1, 100) + bytes(4)
+    block = block.ljust(100, b"\0") + by_hand(100, [(MAKER_NOTE, 7, 10, b"Maker12345")])
+    exif = Image.Exif()
+    exif.load(block)
+    exif[0x0112] = 1
+    anew = exif.tobytes().removeprefix(b"Exif\0\0")
+    assert anew.index(b"Maker12345") != block.index(b"Maker12345")
+    assert renewed(block, 4, 3) == block
 
 
 def test_what_a_block_says_becomes_true() -> None:

@@ -6,12 +6,14 @@ import io
 import struct
 import zlib
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image, PngImagePlugin
 
 from align_cli.files.metadata import png
 from align_cli.files.metadata.record import NOTHING, Metadata
+from align_cli.files.quiet import no_libpng_on_stderr, silent_opencv
 from tests.files.metadata.examples import PROFILE, RGB, UPRIGHT_XMP, full, read_metadata, saved
 
 
@@ -39,6 +41,17 @@ def test_text_by_pillow_is_read(compressed: bool) -> None:
 def test_what_was_written_is_written_again_to_the_byte() -> None:
     data, _ = saved(".png", RGB, full())
     assert saved(".png", RGB, read_metadata(data))[0] == data
+
+
+def test_why_chunks_are_written_by_hand() -> None:
+    """When this fails, OpenCV may do it: a profile that is longer than it says itself."""
+    profile = np.frombuffer(PROFILE + bytes(9), np.uint8)
+    with silent_opencv, no_libpng_on_stderr:
+        done, _ = cv2.imencodeWithMetadata(".png", RGB, [cv2.IMAGE_METADATA_ICCP], [profile])
+    assert not done
+    data, lost = saved(".png", RGB, Metadata(icc=profile.tobytes()))
+    assert lost == ()
+    assert read_metadata(data).icc == profile.tobytes()
 
 
 def test_broken_chunks_count_as_none() -> None:

@@ -17,6 +17,7 @@ from tests.files.metadata.examples import (
     PROFILE,
     RGB,
     XMP,
+    by_hand,
     exif_block,
     full,
     read_metadata,
@@ -134,18 +135,6 @@ ENTRIES = [
 INTEROPERABILITY = 0xA005
 
 
-def by_hand(place: int, entries: list[tuple[int, int, int, bytes]]) -> bytes:
-    """A directory from the standard, with no library."""
-    outside, lines = b"", struct.pack("<H", len(entries))
-    for tag, kind, count, raw in sorted(entries):
-        value = raw.ljust(4, b"\0")
-        if len(raw) > 4:
-            value = struct.pack("<I", place + 6 + 12 * len(entries) + len(outside))
-            outside += raw + bytes(len(raw) % 2)
-        lines += struct.pack("<HHI", tag, kind, count) + value
-    return lines + bytes(4) + outside
-
-
 def types_and_values(page: tifffile.TiffPage, data: bytes) -> dict[int, tuple[int, object]]:
     place = struct.unpack_from("<I", data, page.tags[EXIF].offset + 8)[0]
     directory = TiffImagePlugin.ImageFileDirectory_v2(data[:8], group=EXIF)
@@ -173,6 +162,19 @@ def test_exif_keeps_its_types_and_values() -> None:
         assert exif.get_ifd(INTEROPERABILITY)[1] == "R98"
         data, lost = saved(".tif", RGB, read_metadata(data))
         assert lost == ()
+
+
+def test_why_directories_are_copied_by_hand(caplog) -> None:
+    """When this fails, a library may do it."""
+    file = io.BytesIO()
+    tifffile.imwrite(file, RGB, metadata=None, extratags=[(EXIF, 4, 1, 8, True)])
+    assert "not writing extratag 34665" in caplog.text
+    exif = pillow_exif(exif_block())
+    exif.get_ifd(EXIF)[0x9286] = b"ASCII\0\0\0text"
+    exif[0x013B] = "é"
+    data = exif.tobytes().removeprefix(b"Exif\0\0")
+    assert b"\x86\x92\x01\0" in data  # user comment, of type BYTE, where UNDEFINED is right
+    assert pillow_exif(data)[0x013B] == "?"
 
 
 def test_text_keeps_its_bytes() -> None:
