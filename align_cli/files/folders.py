@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from align_cli.files.encode import BY_SUFFIX
 from align_cli.files.errors import PathLike, UnreadableError, reading
 
-PICTURE_SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp", ".ppm", ".pgm", ".pnm",
-)  # fmt: skip
 _DIGITS = re.compile(r"(\d+)")
 
 
@@ -25,13 +23,11 @@ def pictures_in(folder: PathLike) -> list[str]:
         found = [
             path
             for path in Path(folder).iterdir()
-            if path.suffix.lower() in PICTURE_SUFFIXES
-            and not path.name.startswith(".")
-            and path.is_file()
+            if path.suffix.lower() in BY_SUFFIX and not path.name.startswith(".") and path.is_file()
         ]
     if not found:
         raise UnreadableError(
-            folder, f"contains no image ({' '.join(PICTURE_SUFFIXES)})", "check the name"
+            folder, f"contains no image ({' '.join(BY_SUFFIX)})", "check the name"
         )
     return [str(path) for path in sorted(found, key=_natural)]
 

@@ -99,16 +99,18 @@ def encode(form: str, pixels: Pixels, metadata: Metadata) -> bytes:
     """
     from PIL import Image  # noqa: PLC0415
 
-    settings: dict[str, Any] = {
-        "exif": metadata.exif and b"Exif\0\0" + metadata.exif,
-        "icc_profile": metadata.icc,
-        "xmp": metadata.xmp,
-        "dpi": metadata.resolution,
-    }
+    density = metadata.resolution or (0, 0)
     if form == "JPEG" and metadata.resolution is not None:
-        settings["dpi"] = np.clip(metadata.resolution, *_JFIF_DENSITIES).tolist()
+        density = np.clip(metadata.resolution, *_JFIF_DENSITIES).tolist()
     file = io.BytesIO()
     with no_warnings:
-        given = {key: value for key, value in settings.items() if value}
-        Image.fromarray(pixels).save(file, form, **_SETTINGS.get(form, {}), **given)
+        Image.fromarray(pixels).save(
+            file,
+            form,
+            exif=metadata.exif and b"Exif\0\0" + metadata.exif,
+            icc_profile=metadata.icc,
+            xmp=metadata.xmp,
+            dpi=density,
+            **_SETTINGS.get(form, {}),
+        )
     return file.getvalue()
