@@ -1,13 +1,13 @@
-"""The native core: what is done to every pixel, written once in C and called through ctypes.
+"""The native core: all per-pixel computations, in C, called through ctypes.
 
-    src/core.h        what the core promises, the structure of each call, the codes
-    src/kernels.inc   the kernels, for whatever instructions a level has; it includes the others:
+    src/core.h        the guarantees of the core, the structure of each call, the codes
+    src/kernels.inc   the kernels, for any instruction set; it includes the others:
                       vectors.inc, smoothing.inc, rows.inc, points.inc, tiles.inc
-    src/level_*.c     the levels: SSE2, AVX2, AVX-512, NEON
-    src/dispatch.c    which level this processor has, and the public entries
+    src/level_*.c     the instruction sets ("levels"): SSE2, AVX2, AVX-512, NEON
+    src/dispatch.c    which level this processor supports, and the public entries
     library.py        finds, checks and loads the compiled core
-    rows.py ...       one function a kernel: NumPy arrays in, NumPy arrays out
+    rows.py ...       one function per kernel: NumPy arrays in, NumPy arrays out
 
-``build_backend/compile.py`` compiles it; there is no other implementation beside it. What a kernel
-computes stands as a plain sum in NumPy in its test.
+``build_backend/compile.py`` compiles it; there is no second implementation. The test of each kernel
+computes the same sums in plain NumPy.
 """

@@ -1,4 +1,4 @@
-"""Smoothed windows of a picture, made of its pixels as they are."""
+"""Filtered images: windows of a smoothed image, computed on demand from the stored pixels."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 from align_cli.native.library import Output, Plane, call, output, round_to_lanes
 
 MOST_REACH: Final = 4
-"""Pixels that a kernel may reach to either side."""
+"""Largest number of pixels that a kernel may reach to either side."""
 
 Values = NDArray[np.float32]
 _Kernel = ctypes.c_double * (MOST_REACH + 1)
 
 
 class FilteredImageArgument(ctypes.Structure):
-    """``imalign_picture``."""
+    """``imalign_filtered``."""
 
     _fields_ = (
         ("pixels", Plane),
@@ -34,7 +34,7 @@ class FilteredImageArgument(ctypes.Structure):
 class _Smooth(ctypes.Structure):
     __slots__ = ()  # or a field that there is not would be taken silently
     _fields_ = (
-        ("picture", FilteredImageArgument),
+        ("image", FilteredImageArgument),
         ("window", Output),
         ("left", ctypes.c_int64),
         ("top", ctypes.c_int64),
@@ -44,13 +44,13 @@ class _Smooth(ctypes.Structure):
 
 
 class FilteredImage(NamedTuple):
-    """A picture whose grey values, smoothed, are made where they are looked at.
+    """An image whose smoothed grey values are computed on demand.
 
     Attributes:
         pixels: (height, width) or (height, width, channels), uint8, uint16 or float32.
         weights: (channels,) float32: the grey value is the sum of the channels times these.
-        kernel: (2 n + 1,) what smooths it along both axes, symmetric, n at most ``MOST_REACH``;
-            beyond its border the picture is mirrored, the border pixels once.
+        kernel: (2 n + 1,) smoothing kernel along both axes, symmetric, n at most ``MOST_REACH``;
+            beyond its border the image is mirrored, without repeating the border pixels.
     """
 
     pixels: NDArray[Any]
@@ -59,7 +59,7 @@ class FilteredImage(NamedTuple):
 
     @property
     def argument(self) -> FilteredImageArgument:
-        """As a kernel takes it; the structure does not keep the arrays alive.
+        """The image as a kernel takes it; the structure does not keep the arrays alive.
 
         Raises:
             TypeError: if the pixels are of another type.
@@ -95,28 +95,28 @@ NO_IMAGE: Final = FilteredImageArgument()
 
 
 def smooth_scratch(width: int) -> int:
-    """Values that ``smooth`` needs for a window of so many columns."""
+    """Values of scratch that ``smooth`` needs for a window of some columns."""
     return 14 * round_to_lanes(width + 32)
 
 
 def smooth(
-    picture: FilteredImage,
+    image: FilteredImage,
     first: tuple[int, int],
     size: tuple[int, int],
     *,
     step: int = 1,
     out: Values | None = None,
 ) -> Values:
-    """A window of the smoothed picture, or every second pixel of it along both axes.
+    """A window of the smoothed image, or every second pixel of it along both axes.
 
         out[k, i] = sum of kernel[u] kernel[v] grey[step (top + k) + v, step (left + i) + u]
 
     Args:
-        picture: the picture.
+        image: the image.
         first: left and top.
         size: (width, height) of the window.
         step: 1 or 2.
-        out: (height, width) float32, where to write, the pixels of a row side by side.
+        out: (height, width) float32, where to write, the pixels of a row contiguous.
 
     Returns:
         (height, width) float32.
@@ -124,6 +124,6 @@ def smooth(
     width, height = size
     values = np.empty((height, width), np.float32) if out is None else out
     scratch = np.empty(smooth_scratch(width), np.float32)
-    argument = picture.argument
+    argument = image.argument
     call("smooth", _Smooth(argument, output(values, np.float32), *first, step, scratch.ctypes.data))
     return values

@@ -1,6 +1,6 @@
 """The compiled core: found beside this file, checked against its sources, loaded once.
 
-Nothing is loaded before the first call, and nothing large to be imported.
+Nothing is loaded before the first call, and importing this module is cheap.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ HERE: Final = Path(__file__).parent
 SOURCES: Final = HERE / "src"
 
 SUFFIXES: Final = {"win32": "dll", "darwin": "dylib"}
-"""What a shared library is called, by ``sys.platform``; "so" elsewhere."""
+"""Suffix of a shared library, by ``sys.platform``; "so" elsewhere."""
 
 LANES: Final = 16
-"""Values of a vector, as the core's sums have them: rows of scratch are whole vectors."""
+"""Values of a block of the core's sums: rows of scratch are padded to whole blocks."""
 
 LEVEL_VARIABLE: Final = "IMALIGN_CPU_LEVEL"
-"""The environment variable that chooses a level: sse2, avx2, avx512 or neon."""
+"""The environment variable that selects a level: sse2, avx2, avx512 or neon."""
 
 
 class CoreError(ImportError):
-    """The core cannot be used; the message is one line that says what to do."""
+    """The core cannot be used; the message is one line with what to do."""
 
 
 class Plane(ctypes.Structure):
@@ -74,17 +74,17 @@ def plane(array: NDArray[Any], dtype: type) -> Plane:
 
 
 def packed(array: NDArray[Any]) -> NDArray[Any]:
-    """The array, or a copy of it if the pixels of its rows do not lie side by side."""
+    """The array, or a copy of it if the pixels of its rows are not contiguous."""
     return array if array.strides[1] == array.itemsize else array.copy()
 
 
 def round_to_lanes(count: int) -> int:
-    """So many values, rounded up to whole vectors of ``LANES``."""
+    """A number of values, rounded up to whole blocks of ``LANES``."""
     return -(-count // LANES) * LANES
 
 
 def output(array: NDArray[Any], dtype: type) -> Output:
-    """A (height, width) array as a kernel writes it: writeable, the pixels of a row side by side.
+    """A (height, width) array as a kernel writes it: writeable, the pixels of a row contiguous.
 
     The structure does not keep the array alive; the caller does.
     """
@@ -95,10 +95,10 @@ def output(array: NDArray[Any], dtype: type) -> Output:
 
 
 def source_hash(folder: Path = SOURCES) -> str:
-    """What tells one state of the core's sources from another, 8 hexadecimal digits.
+    """A hash of the core's sources, 8 hexadecimal digits.
 
-    A checksum, for it guards against forgetting, not against malice, and hashlib takes 4 ms of
-    every start. Line endings do not count: git may change them.
+    A checksum, since it guards against an outdated build, not against malice, and hashlib takes 4
+    ms of every start. Line endings are ignored: git may change them.
     """
     checksum = 0
     for path in sorted(folder.iterdir()):
@@ -108,16 +108,16 @@ def source_hash(folder: Path = SOURCES) -> str:
 
 
 def library_path(folder: Path = HERE, platform: str = sys.platform) -> Path:
-    """Where the compiled core lies."""
+    """The path of the compiled core."""
     return folder / f"_core.{SUFFIXES.get(platform, 'so')}"
 
 
 def load(folder: Path = HERE) -> ctypes.CDLL:
-    """The core of a folder, checked.
+    """Load and check the core of a folder.
 
     Raises:
-        CoreError: if it is missing, cannot be loaded here, or was made of other sources; or if
-            ``LEVEL_VARIABLE`` asks for a level that there is not.
+        CoreError: if it is missing, cannot be loaded, or was built from other sources; or if
+            ``LEVEL_VARIABLE`` names an unsupported level.
     """
     path = library_path(folder)
     if not path.exists():
@@ -162,7 +162,7 @@ def call(kernel: str, arguments: ctypes.Structure) -> None:
     """Call a kernel, without the interpreter's lock.
 
     Raises:
-        ValueError: with what the core has against the arguments.
+        ValueError: with the core's objection to the arguments.
     """
     library = core()
     code = getattr(library, f"imalign_{kernel}")(ctypes.byref(arguments))
@@ -171,13 +171,13 @@ def call(kernel: str, arguments: ctypes.Structure) -> None:
 
 
 def level() -> str:
-    """The level that calls use."""
+    """The level in use."""
     name: bytes = core().imalign_level()
     return name.decode()
 
 
 def levels() -> list[str]:
-    """The levels that this processor has, worst first."""
+    """The levels that this processor supports, slowest first."""
     return _levels(core())
 
 
@@ -190,10 +190,10 @@ def _levels(library: ctypes.CDLL) -> list[str]:
 
 @contextmanager
 def forced(name: str) -> Iterator[None]:
-    """Use a level inside, in all threads.
+    """Use a level within the context, in all threads.
 
     Raises:
-        CoreError: if there is no such level, or this processor lacks it.
+        CoreError: if there is no such level, or this processor does not support it.
     """
     before = level()
     _set_level(core(), name)

@@ -1,4 +1,4 @@
-"""Chosen points of a level: their election, and their normal equations."""
+"""Selected points of a level: their selection, and their normal equations."""
 
 from __future__ import annotations
 
@@ -103,12 +103,12 @@ class _Points(ctypes.Structure):
 
 
 class SelectedPoints(NamedTuple):
-    """Chosen pixels of a level, n of them.
+    """Selected pixels of a level, n of them.
 
     Attributes:
-        table: (``ROWS``, n and zeros up to whole vectors) float32.
+        table: (``ROWS``, n and zeros up to whole blocks) float32.
         number: n.
-        mean, spread: of the candidates' grey values.
+        mean, spread: mean and standard deviation of the candidates' grey values.
         energy: their mean squared gradient.
     """
 
@@ -120,15 +120,15 @@ class SelectedPoints(NamedTuple):
 
 
 class PointSums(NamedTuple):
-    """What the points add up to.
+    """Sums over the points.
 
     Attributes:
         vector: (p + 2 n,), the sums of the columns times w r.
-        matrix: (p + 2 n, p + 2 n), those of w times two columns; None where not asked for.
+        matrix: (p + 2 n, p + 2 n), those of w times two columns; None if not requested.
         weight, squares, slope: the sums of w, of w r r and of the slopes.
         scale: standard deviation that the weights assume.
-        estimate: the same as the residuals have it, where it was not given.
-        known: how many points are.
+        estimate: robust standard deviation of the residuals, if it was not given.
+        known: how many points are valid in the source.
     """
 
     vector: NDArray[np.float64]
@@ -152,17 +152,18 @@ def select_points(
     cell: int,
     normalisation: tuple[float, float, float, float],
 ) -> SelectedPoints:
-    """One pixel of each cell of ``cell`` by ``cell`` candidates: that with the largest gradient.
+    """The candidate with the largest gradient of each cell of ``cell`` by ``cell`` candidates.
 
-    What no whole cell holds has no say. The gradient is the central difference.
+    Pixel selection by gradient magnitude (Dellaert and Collins 1999). Candidates outside whole
+    cells are ignored. The gradient is the central difference.
 
     Args:
         image: (height, width) float32.
-        valid: (rows, across) bool, which candidates count; None for all.
+        valid: (rows, across) bool, which candidates are valid; None for all.
         rows: y of the candidates, none of them the image's first or last.
         left: x of the first of each row.
         across: how many there are in a row.
-        apart: pixels from one to the next.
+        step: pixels from one to the next.
         cell: see above.
         normalisation: scale and offset of x, then of y: normalised = scale * pixel + offset.
     """
@@ -198,7 +199,7 @@ class Inner(NamedTuple):
     Attributes:
         image: (height, width) float32.
         reach: pixels of the level next to its border that are not in the image.
-        known: what of the image lies above is not known.
+        known: larger values are invalid.
     """
 
     image: Values
@@ -212,7 +213,7 @@ class Weighting(NamedTuple):
     Attributes:
         loss: its name.
         constant: of the loss; any for l2.
-        least_scale: the least that the scale is estimated to be.
+        least_scale: lower limit of the estimated scale.
     """
 
     loss: str
@@ -266,18 +267,19 @@ def sample_points(source: Inner, points: SelectedPoints, warp: NDArray[np.float6
 
 
 class PointSweep:
-    """The points of a level, made ready to be summed at many places.
+    """The points of a level, prepared for repeated summation.
 
-        r = factor S(W x) + offset - T - b_x a (1 - a) - b_y b (1 - b)
+        r = factor S(W x) + offset - T - c_x a (1 - a) - c_y b (1 - b)
 
-    where a and b are the parts of W x beyond whole pixels; w is the weight of the loss.
+    where a and b are the fractional parts of W x and c_x, c_y half the second differences (the
+    error of linear sampling); w is the weight of the loss.
 
     Args:
         source: a level of the source.
         points: pixels of a level of the target.
-        ranked: indices of the points whose residuals tell the scale.
+        ranked: indices of the points whose residuals give the scale.
         basis: (p, 8), the columns of the motion, each as a sum of those of the table.
-        correct_curvature: whether the curvature terms are subtracted.
+        correct_curvature: whether the error of linear sampling is subtracted.
         terms: 0, 1 or 6.
         weighting: the loss.
         noise: of the points' grey values.
@@ -339,16 +341,16 @@ class PointSweep:
         at_least: float,
         with_matrix: bool,
     ) -> PointSums:
-        """The sums at a place.
+        """The sums at a state.
 
         Args:
             warp: (3, 3), pixel of the target's level -> pixel of the source's.
             factor: (6,), of the monomials.
             offset: the same.
             varies: whether they have more than their first coefficient.
-            scale: standard deviation of the residuals; None for theirs.
-            at_least: the least that theirs counts as.
-            with_matrix: whether that is wanted.
+            scale: standard deviation of the residuals; None to estimate it.
+            at_least: lower limit of the estimated scale.
+            with_matrix: whether the matrix is requested.
         """
         asked, sums, size = self._call, self._sums, self._size
         asked.warp[:] = warp.ravel().tolist()

@@ -1,4 +1,4 @@
-"""The sums of a run of rows: residuals, weights, and what a Gauss-Newton step is made of."""
+"""Sums over rows: residuals, weights, and the normal equations of a Gauss-Newton step."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from align_cli.native.filtered_image import (
 from align_cli.native.library import Output, Plane, call, output, packed, plane, round_to_lanes
 
 LOSSES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
-"""In the order of ``enum imalign_loss``."""
+"""Names in the order of ``enum imalign_loss``."""
 
 _SCRATCH_ROWS: Final = 7
 _GROUP_ROWS: Final = 32 + 2  # IMALIGN_GROUP, and one row more on each side
@@ -95,24 +95,24 @@ class _Rows(ctypes.Structure):
 
 
 class Run(NamedTuple):
-    """Rows of a level of the target: neighbours, or bands of neighbours, stacked.
+    """Rows of a level of the target: contiguous, or bands of contiguous rows, stacked.
 
     Attributes:
         left, top: the level's pixel that is the first.
         size: (width, height) of the planes.
-        image: (h, w) float32 grey values. Without a gradient it is the central difference of the
-            level, a view of which is given, from one row and one column before the first pixel to
-            those after the last; or the picture that is the level.
+        image: (h, w) float32 grey values. Without a gradient, it is the central difference of the
+            level, and ``image`` is a view of that, from one row and one column before the first
+            pixel to those after the last; or the filtered image that is the level.
         gradient: along x and along y, (h, w) float32 each.
         column: (h, w) float32; None for the image less ``mean``.
-        weight: (h, w) float32; None where the loss weighs.
-        valid: (h, w) bool; None where every pixel takes part.
-        mean: what is taken off the image.
+        weight: (h, w) float32; None for the weights of the loss.
+        valid: (h, w) bool; None where every pixel is valid.
+        mean: subtracted from the image.
         normalisation: scale and offset of x, then of y: normalised = scale * pixel + offset.
         texture: squared gradient above which a pixel has texture.
-        row_step: every n-th row is looked at, the first of them first.
+        row_step: every n-th row is used, starting at the first.
         bands: rows of a band before the first, rows of a band, and rows of the level from one band
-            to the next; None where all are neighbours.
+            to the next; None if all rows are contiguous.
     """
 
     left: int
@@ -131,7 +131,7 @@ class Run(NamedTuple):
 
     @property
     def shape(self) -> tuple[int, int]:
-        """(rows that are looked at, width)."""
+        """(rows that are used, width)."""
         width, height = self.size
         return -(-height // self.row_step), width
 
@@ -169,17 +169,17 @@ class Run(NamedTuple):
 
 
 class SourceView(NamedTuple):
-    """A level of the source, and where and how it is seen.
+    """A level of the source, with the warp and the illumination under which it is sampled.
 
     Attributes:
-        pixels: (finer * height, finer * width) float32, or a picture of that size; sampled
-            linearly. If ``spline``, the control points of a cubic B-spline, which is sampled
-            linearly between those of a grid twice as fine; the margin is 2 then, or more. If
-            ``sampled``, what has been sampled for the run already, (h, w).
-        valid: (height, width) bool; None where every pixel is known.
+        pixels: (finer * height, finer * width) float32, or a filtered image of that size; sampled
+            linearly. If ``spline``, the control points of a cubic B-spline, whose subdivided
+            control points are sampled linearly; the margin is 2 then, or more. If ``sampled``, the
+            values already sampled for the run, (h, w).
+        valid: (height, width) bool; None where every pixel is valid.
         size: (width, height) in pixels of the level.
         finer: pixels of the plane for each of the level along an axis, 1 or 2.
-        margin: pixels next to the source's border that take no part.
+        margin: excluded pixels next to the source's border.
         warp: (3, 3), pixel of the target's level -> pixel of the source's.
         factor, offset: (6,) each, of 1, x, y, x x, x y, y y.
         sampled, spline: see ``pixels``.
@@ -218,15 +218,15 @@ class SourceView(NamedTuple):
 
 
 TEXTURED: Final = 3
-"""Of a pixel that takes part and has texture, see ``RunPixels``."""
+"""Value of a used pixel with texture, see ``RunPixels``."""
 
 
 class RunPixels(NamedTuple):
-    """What is seen of a run, (h, w) each.
+    """Residual and status of the pixels of a run, (h, w) each.
 
     Attributes:
-        residual: float32, 0 where a pixel takes no part.
-        inside: uint8, 1 where a pixel takes part, ``TEXTURED`` where it has texture too, else 0.
+        residual: float32, 0 where a pixel is not used.
+        inside: uint8, 1 where a pixel is used, ``TEXTURED`` where it has texture too, else 0.
     """
 
     residual: Values
@@ -234,22 +234,22 @@ class RunPixels(NamedTuple):
 
     @classmethod
     def empty(cls, height: int, width: int) -> RunPixels:
-        """Not yet written."""
+        """Uninitialised."""
         return cls(np.empty((height, width), np.float32), np.empty((height, width), np.uint8))
 
     def part(self, rows: slice) -> RunPixels:
-        """Some rows of it."""
+        """Some rows."""
         return RunPixels(self.residual[rows], self.inside[rows])
 
 
 class RunSums(NamedTuple):
-    """What a run adds up to.
+    """The sums over a run.
 
     Attributes:
         moments: (5, 3, 3), sums of y**j x**i times gx w r, gy w r, T w r, w r and w.
-        totals: (4,), sums of w, w r r and the slopes, and how many pixels take part.
-        tables: (10, 5, 5), sums of y**j x**i times w gx gx, w gx gy, w gy gy, w gx T, w gy T,
-            w gx, w gy, w T T, w T and w.
+        totals: (4,), sums of w, w r r and the slopes, and the number of used pixels.
+        tables: (10, 5, 5), sums of y**j x**i times w gx gx, w gx gy, w gy gy, w gx T, w gy T, w gx,
+            w gy, w T T, w T and w.
     """
 
     moments: NDArray[np.float64]
@@ -267,21 +267,21 @@ def run_sums(
     matrix: tuple[int, int] = (0, 0),
     shown: RunPixels | None = None,
 ) -> RunSums:
-    """The residual r = factor S(W x) + offset - (T - mean) of every pixel, weighed and summed.
+    """The weighted sums over every pixel of the residual r = factor S(W x) + offset - (T - mean).
 
-    With u = r / unit the weight w is that of the loss, or the one that is given; the slope is how
-    much u w changes with u. A pixel takes part where the warp takes it into the source, ``margin``
-    pixels or more from its border, and where it is valid in both.
+    With u = r / unit the weight w is that of the loss, or given; the slope is the derivative of u w
+    by u. A pixel is used if the warp maps it into the source, ``margin`` pixels or more from its
+    border, and it is valid in both.
 
     Args:
         run: of the target.
         seen: the source.
-        loss: its name; not asked where weights are given.
+        loss: its name; ignored if weights are given.
         unit: the residual at which u is 1; any for l2.
-        weigh_noise: whether the moments of w are wanted; 0 if not.
-        matrix: the first row that is in the tables, and how many rows there are to each; a step of
-            0 for none.
-        shown: written, if it is there.
+        weigh_noise: whether the moments of w are requested; 0 if not.
+        matrix: the first row that is in the tables, and the step between rows; a step of 0 for
+            none.
+        shown: written to, if given.
     """
     width = run.size[0]
     values = _SCRATCH_ROWS * round_to_lanes(width)
@@ -316,7 +316,7 @@ def run_sums(
 
 
 def _either(image: Values | FilteredImage) -> tuple[Values | None, FilteredImageArgument]:
-    """As a plane, or as a picture."""
+    """The image as a plane, or as a filtered image."""
     if isinstance(image, FilteredImage):
         return None, image.argument
     return image, NO_IMAGE

@@ -1,4 +1,4 @@
-"""Tiles of the target in the warped source: search windows, steps, and which keep apart."""
+"""Tiles of the target in the warped source: search windows, Gauss-Newton steps, selection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from align_cli.native.library import Output, Plane, call, output, packed, plane, round_to_lanes
 
 CELL: Final = 4
-"""Pixels of a cell's side, see ``structure_cells``."""
+"""Side of a cell in pixels, see ``structure_cells``."""
 
 
 Values = NDArray[np.float32]
@@ -108,12 +108,12 @@ class _Cells(ctypes.Structure):
 
 
 class StepRules(NamedTuple):
-    """How far a tile goes by steps of its own.
+    """Parameters of the steps of a tile.
 
     Attributes:
         steps: at most.
-        small: a step whose longer part is below this is the last.
-        reach: no displacement is further from where it began, along an axis.
+        small: a step whose longer component is below this is the last.
+        reach: largest distance from the initial displacement, along an axis.
         singular: share of its trace that is added to A, see ``displaced_tiles``.
     """
 
@@ -124,15 +124,15 @@ class StepRules(NamedTuple):
 
 
 class WindowRules(NamedTuple):
-    """How a search window is judged, in pixels and ZNCC.
+    """Parameters of a window search, in pixels and ZNCC.
 
     Attributes:
-        stationary: a place no further than this from the middle counts as the middle.
-        neighbours: places no further than this from the best belong to it.
-        fewest_places: windows with fewer are not asked.
-        tied: a place is as good as another that is better by no more.
-        ahead: the best must be better than every other by more, to be distinct.
-        least_correlation: that a distinct best must have.
+        stationary: positions within this distance of the centre count as the centre.
+        peak_radius: positions within this distance of the best belong to its peak.
+        fewest_positions: windows with fewer are not searched.
+        tie_margin: positions whose ZNCC differs by no more are tied.
+        distinct_margin: an unambiguous peak exceeds every other position by more.
+        least_correlation: least ZNCC of an unambiguous peak.
     """
 
     stationary: int
@@ -165,7 +165,7 @@ def search_windows(
     reach: int,
     rules: WindowRules,
 ) -> NDArray[Any]:
-    """The best place of each tile in its window of the warped source, by ZNCC.
+    """The best position of each tile in its window of the warped source, by ZNCC.
 
         ZNCC(x) = sum (T - mean T) S(x + .) / sqrt(sum (T - mean T)^2 sum (S(x + .) - mean S)^2)
 
@@ -177,14 +177,14 @@ def search_windows(
         whole: (height - side + 1, width - side + 1) bool, where a tile's top left corner may be.
         corner: (n, 2) int64, x and y of the tiles' top left pixels.
         side: of the tiles.
-        displaced: x and y by which the windows lie elsewhere than their tiles.
-        reach: of a window beyond its middle, in places.
-        rules: how it is judged.
+        displaced: x and y by which the windows are displaced from their tiles.
+        reach: half side of a window, in positions.
+        rules: parameters of the search.
 
     Returns:
-        (n,) records: ``peak``, the ZNCC of the best place; ``offset``, x and y of that less the
-        window's middle; ``places``, how many there are; ``asked``, ``stationary`` and ``distinct``.
-        All zero where a window was not asked.
+        (n,) records: ``peak``, the ZNCC of the best position; ``offset``, x and y of that less the
+        window's centre; ``positions``, how many there are; ``tested``, ``stationary`` and
+        ``distinct``. All zero if a window was not searched.
     """
     corner = _corners(corner)
     warped, target = ([packed(each) for each in planes] for planes in (warped, target))
@@ -220,24 +220,24 @@ def displaced_tiles(
     begin: NDArray[np.float64],
     rules: StepRules,
 ) -> NDArray[Any]:
-    """Where each tile is found in the warped source, by Gauss-Newton steps of its own.
+    """The displacement of each tile in the warped source, by Gauss-Newton steps of its own.
 
         d <- d - A^-1 sum g r,    r = S(W(x) + dW d) / a - T(x),    A = sum g g^T
 
     with S, T and the target's gradient g less their means over the tile, and the gain a the ratio
-    of the deviations of S and T.
+    of the standard deviations of S and T.
 
     Args:
-        source: one or two planes, (h, w) float32, sampled linearly, their border repeated.
+        source: one or two planes, (h, w) float32, sampled linearly, their border replicated.
         target: as many, (height, width) float32.
         warp: (3, 3), target pixel -> source pixel.
         corner: (n, 2) int64, x and y of the tiles' top left pixels.
         side: of the tiles.
-        begin: (n, 2) float64, displacements to begin with.
-        rules: how far they go.
+        begin: (n, 2) float64, initial displacements.
+        rules: of the steps.
 
     Returns:
-        (n,) records: ``moved``, the displacement; ``last``, the longer part of the last step;
+        (n,) records: ``moved``, the displacement; ``last``, the longer component of the last step;
         ``correlation``; ``shared``, xx, xy and yy of the sums of the products of both images'
         gradients, in the target's units; ``squares``, the sum of r^2; ``cells``, the sum of the
         squares of the means of r over cells of 4 by 4 pixels.
@@ -270,7 +270,10 @@ def displaced_tiles(
 
 
 def suppress_neighbours(place: Corners, reach: int) -> NDArray[np.bool_]:
-    """(n,) bool: of places (n, 2), x and y, best first, those with none kept within reach."""
+    """(n,) bool: non-maximum suppression of positions (n, 2), x and y, best first.
+
+    A position is kept if no kept one is within reach.
+    """
     place = np.ascontiguousarray(place, np.int64)
     width, height = (int(side) + 1 for side in place.max(axis=0, initial=0))
     taken, kept = np.zeros((height, width), np.uint8), np.zeros(len(place), np.bool_)
@@ -284,7 +287,7 @@ def suppress_neighbours(place: Corners, reach: int) -> NDArray[np.bool_]:
 def structure_cells(
     image: Values, out: tuple[Values, Values, Values], rows: slice | None = None
 ) -> None:
-    """Write the structure tensor of an image, its mean over cells of ``CELL`` by ``CELL`` pixels.
+    """Write the structure tensor of an image, averaged over cells of ``CELL`` by ``CELL`` pixels.
 
     The central differences gx and gy are 0 in the first and the last row and column.
 

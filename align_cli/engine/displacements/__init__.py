@@ -1,5 +1,5 @@
-"""The displacement field: how far each place of the target still lies from where it fits best.
+"""The displacement field: how far each tile of the target is still displaced after alignment.
 
-After the solver, tiles of the target are asked one by one where they lie in the warped source, and
-how exactly they can tell. The verdict rests on nothing else.
+Each tile of the target is matched in the warped source, with a covariance. The verdict rests on
+these displacements alone.
 """

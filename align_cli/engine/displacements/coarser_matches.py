@@ -1,8 +1,8 @@
-"""What coarser levels say of the places whose tiles found no match.
+"""Matches from coarser levels where tiles of the finest level have none.
 
-Windows reach 10 px of their own level. What lies further away, the corners of a lens or a plane
-that moves by itself, is within reach on a coarser one: there a tile speaks for those finer tiles
-that found nothing and lie nearest to it.
+A search window reaches 10 px of its own level. Larger displacements, as in the corners of a lens or
+on a plane that moves independently, are within reach on a coarser level: there a tile represents
+the unmatched finer tiles that are nearest to it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from align_cli.engine.displacements.windows import REACH
 
 
 def matches_of(field: DisplacementField, reach_px: float) -> Matches:
-    """The tiles of a field that found a match, looked for so far around themselves."""
+    """The matched tiles of a field; ``reach_px`` is the half side of their search windows."""
     known = field.matched
     count = int(np.count_nonzero(known))
     return Matches(
@@ -40,18 +40,18 @@ def add_coarser_matches(
     levels: Sequence[LevelEvidence],
     expected: Callable[[Points], Sequence[Points]] | None = None,
 ) -> Matches:
-    """The tiles that found a match, and those of coarser levels in place of those that did not.
+    """The matches of a field, and those of coarser levels for the tiles without one.
 
     Args:
-        field: on the level that can tell.
-        reach_px: how far around themselves its tiles were looked for.
-        levels: that may be asked, finest first.
-        expected: of (n, 2) places the displacements, (n, 2) px each, at which the tiles of the
-            finest level are asked first; None where nothing is expected.
+        field: on the finest level with enough matches.
+        reach_px: half side of the search windows of that level, px.
+        levels: that may be searched, finest first.
+        expected: maps (n, 2) positions to the predicted displacements, (n, 2) px each, at which the
+            Gauss-Newton steps of the finest level's tiles start; None for no prediction.
 
     Returns:
-        All matches; of several levels, those of the field first. Each counts for the area of the
-        tiles of the field that it speaks for.
+        All matches, those of the field first. Each has the area of the tiles of the field that it
+        represents.
     """
     if expected is not None:
         field = _refined_from(field, levels, expected)
@@ -80,10 +80,10 @@ def _refined_from(
     levels: Sequence[LevelEvidence],
     expected: Callable[[Points], Sequence[Points]],
 ) -> DisplacementField:
-    """The field of the finest level by steps from where its tiles are expected.
+    """The field of the finest level by Gauss-Newton steps from predicted displacements.
 
-    Of several displacements the one where a tile correlates best; the field itself where it has
-    more tiles.
+    Of several predictions the one with the highest correlation is kept, tile by tile. The field
+    itself is returned if it has more tiles than the finest level.
     """
     if not levels or len(levels[0].tiles) < len(field):
         return field
@@ -105,9 +105,9 @@ def _refined_from(
 
 
 def weighted_by_texture(matches: Matches, level: LevelEvidence) -> Matches:
-    """The same, each counting for the texture of a level that lies nearest to it.
+    """The same matches, each with the area of the textured tiles of a level that are nearest to it.
 
-    A coarser level has texture where the finer ones have too little for a tile of their own.
+    A coarser level has texture where a tile of a finer one has too little.
     """
     if not len(level.tiles):
         return matches
@@ -119,7 +119,7 @@ def weighted_by_texture(matches: Matches, level: LevelEvidence) -> Matches:
 
 
 def _searched_field(level: LevelEvidence, tiles: Tiles) -> DisplacementField:
-    """The field of some tiles of a level, by steps from the best places in their windows."""
+    """The field of some tiles, by Gauss-Newton steps from the best positions in their windows."""
     search = level.windows.search(tiles)
     begin = np.where(search.distinct[:, None], search.offset, 0.0)
     known: Mask = search.tested & (search.distinct | search.stationary)
@@ -127,7 +127,7 @@ def _searched_field(level: LevelEvidence, tiles: Tiles) -> DisplacementField:
 
 
 def _concatenated(parts: Sequence[Matches]) -> Matches:
-    """All matches, one after the other."""
+    """All matches, one list after the other."""
 
     def concatenated(name: str) -> NDArray[np.float64]:
         return np.concatenate([getattr(part, name) for part in parts])

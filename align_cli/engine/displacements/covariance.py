@@ -1,22 +1,22 @@
-"""How exactly the tiles fix a motion model: a covariance with the tiles as clusters.
+"""Cluster-robust covariance of a motion model fitted to displacements; each tile is a cluster.
 
-A model's parameters are fitted to the displacements of the tiles by weighted least squares. How far
-they may be off is told by what the tiles disagree about, not by what they claim: with the residual
-displacements e_g, the Jacobians J_g and the weights W_g of the tiles g,
+A model's parameters are fitted to the displacements of the tiles by weighted least squares. Their
+covariance follows from the scatter of the residuals, not from the tiles' own covariances: with the
+residual displacements e_g, the Jacobians J_g and the weights W_g of the tiles g,
 
     cov = M (sum_g u_g u_g^T) M        M = (sum_g J_g^T W_g J_g)^-1,   u_g = J_g^T W_g e_g
 
-(the sandwich of Liang and Zeger 1986). The fit has bent towards every tile, so residuals are
-smaller than errors, far smaller where a tile has leverage. With w_g a square root of W_g (all that
-follows is in these whitened units) and H_gg the tile's block of the projection onto the model,
+(the sandwich of Liang and Zeger 1986). Residuals are smaller than errors, far smaller where a tile
+has leverage. With w_g a square root of W_g (all that follows is in these whitened units) and H_gg
+the tile's block of the hat matrix,
 
     u_g = J_g^T w_g (I - H_gg)^(-1/2) w_g^T e_g
 
-makes the covariance unbiased where the weights are right (CR2, Bell and McCaffrey 2002). Whitened
-tiles have the unit matrix as working covariance, so neither units nor axes matter. Few tiles also
-tell their own spread inexactly: the standard deviation of a direction is to be read with Student's
-t, at the degrees of freedom that Satterthwaite's approximation gives it under the same weights; all
-directions by the mean factor of the parameters.
+makes the covariance unbiased if the weights are right (CR2, Bell and McCaffrey 2002). The working
+covariance of whitened tiles is the unit matrix, so units and axes do not matter. The standard
+deviation of few clusters is itself uncertain: for each direction it is multiplied by the quantile
+of Student's t at the degrees of freedom of Satterthwaite's approximation, under the same weights;
+for all directions by the mean factor of the parameters.
 
 Homography, independent errors, tiles in random cells of a grid, root mean square of error / "+-" at
 the corners (tests/engine/displacements/test_covariance.py):
@@ -42,28 +42,28 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Vector
 
 LEAST_REDUNDANCY: Final = 1e-8
-"""What of a tile's displacement the other tiles must predict, as a share of its variance; below it
-the residual is rounding. Where a tile is the only one to fix a direction rounding leaves 1e-15."""
+"""Least redundancy (1 less leverage) of a tile; below it the residual is rounding. For a tile that
+alone determines a direction rounding leaves 1e-15."""
 
 ONE_SIGMA: Final = math.erf(math.sqrt(0.5)) / 2.0
-"""Half of what a normal law holds within one standard deviation: P(0 < z < 1)."""
+"""P(0 < z < 1) of the standard normal distribution."""
 
 MOST_DEGREES: Final = 1e6
-"""Degrees of freedom from which on Student's law is the normal one, to 5e-7."""
+"""Degrees of freedom from which on Student's t is the normal distribution, to 5e-7."""
 
 NEWTON_STEPS: Final = 5
-"""From t = 1 the quantile then is right to 1e-12, even for one degree of freedom."""
+"""From t = 1 the quantile is then right to 1e-12, even for one degree of freedom."""
 
 
 @dataclass(frozen=True, eq=False)
 class ClusterCovariance:
-    """Covariance of a model's parameters by tiles, of n tiles and p parameters.
+    """Cluster-robust covariance of p parameters fitted to n tiles.
 
     Attributes:
         matrix: (p, p) CR2 covariance of the parameters, in their own units.
         bread: (p, p) inverse of the normal matrix: the covariance if the weights were true.
-        orthonormal: (n, 2, p) whitened design, its columns made orthonormal.
-        influence: (n, 2, p) by how much each parameter moves with a tile's whitened residual.
+        orthonormal: (n, 2, p) whitened design, its columns orthonormalised.
+        influence: (n, 2, p) derivative of each parameter by a tile's whitened residual.
     """
 
     matrix: NDArray[np.float64]
@@ -94,7 +94,7 @@ class ClusterCovariance:
 
     @property
     def with_student(self) -> NDArray[np.float64]:
-        """(p, p) the matrix, grown by Student's factor, on average over the parameters."""
+        """(p, p) the matrix times the square of Student's factor, averaged over the parameters."""
         degrees = self.degrees_of_freedom(np.eye(len(self.matrix)))
         return self.matrix * float(student_factor(degrees).mean()) ** 2
 
@@ -107,14 +107,14 @@ def clustered_covariance(
     """The covariance of p parameters that were fitted to the displacements of n tiles.
 
     Args:
-        design: (n, 2, p) px by which a unit of each parameter displaces each tile along x and y.
-        displacement: (n, 2) px, what is left of each tile's displacement after the fit.
-        weight: (n, 2, 2) 1/px^2, with which each took part: its inverse covariance times its
-            robust weight. Tiles of weight 0 take no part.
+        design: (n, 2, p) px, the displacement of each tile along x and y for a unit of each
+            parameter.
+        displacement: (n, 2) px, the residual of each tile's displacement.
+        weight: (n, 2, 2) 1/px^2, the weights of the fit: inverse covariance times robust weight.
+            Tiles of weight 0 are ignored.
 
     Returns:
-        None where the tiles do not determine the parameters, or would not do so without one of
-        them: nothing then tells how far that one is off.
+        None if the tiles do not determine the parameters, or would not do so without one of them.
     """
     tiles, _, parameters = design.shape
     root = _square_root(weight)
@@ -144,11 +144,11 @@ def clustered_covariance(
 
 
 def student_factor(degrees: NDArray[np.float64]) -> Vector:
-    """By how much a standard deviation grows that was measured with few degrees of freedom.
+    """Factor by which a standard deviation with few degrees of freedom is enlarged.
 
-    The quantile of Student's t at 0.8413 (one standard deviation of the normal law): within the
-    "+-" that results lie 68 % of the errors, as ever. (The root mean square of t itself,
-    sqrt(nu / (nu - 2)), is infinite for two degrees of freedom and fewer.)
+    The quantile of Student's t at 0.8413 (one standard deviation of the normal distribution): 68 %
+    of the errors are within the "+-" that results. (The root mean square of t itself, sqrt(nu / (nu
+    - 2)), is infinite for two degrees of freedom and fewer.)
 
     Args:
         degrees: effective degrees of freedom, any shape, 1 or more; smaller ones count as 1.

@@ -1,8 +1,9 @@
-"""The evidence for one answer: the field on the level that can tell, and the chance of it.
+"""The evidence for an estimate: its displacement field, and the number of false alarms.
 
-Stage one asks at most ``MOST_TILES`` tiles of one level, by Gauss-Newton steps alone; where most of
-them lie within a pixel of it, that is the evidence. Stage two searches windows on several levels,
-and measures at displaced windows how often tiles of these images are stationary by accident.
+Stage one tests at most ``MOST_TILES`` tiles of one level by Gauss-Newton steps alone; if most of
+them are displaced by less than a pixel, that is conclusive. Stage two searches windows on several
+levels, and measures at displaced control windows how often tiles of these images are stationary by
+chance.
 """
 
 from __future__ import annotations
@@ -35,96 +36,100 @@ from align_cli.engine.geometry.coordinates import coarser_by
 from align_cli.engine.numerics.threads import Threads
 
 MOST_TILES: Final = 150
-"""Tiles that are asked, unless all are wanted."""
+"""Tiles that are tested, unless all are requested."""
 
 LEVELS: Final = 4
-"""So many levels are looked at, from the finest of at most ``MOST_PIXELS``."""
+"""Levels that are tested, from the finest with at most ``MOST_PIXELS``."""
 
 MOST_PIXELS: Final = 1 << 20
-"""Pixels of the finest level that is looked at."""
+"""Pixels of the finest level that is tested."""
 
 CONTROL_OFFSETS: Final = (1.5, 2.25, 3.0, 4.25)
-"""Displaced windows, in sides of a tile, both ways along x, along y and diagonally."""
+"""Offsets of the control windows, in sides of a tile, in both directions along x, y and the
+diagonals."""
 
 FEWEST_TESTED: Final = 5
-"""A displaced window that fewer tiles can be asked at says nothing."""
+"""Control windows that can be tested at fewer tiles are ignored."""
 
 FEWEST_MATCHES: Final = 8
-"""A level on which fewer tiles find a match tells how far they lie only where none has more."""
+"""A level with fewer matches gives the displacement field only if none has more."""
 
 PERIODIC_SHARE: Final = 0.2
-"""A picture repeats itself where at half of the displaced windows so many tiles agree."""
+"""A target is periodic if more than this share of the tiles agree at half of the control offsets.
+"""
 
 DECORRELATION_RATIO: Final = 0.9
-"""A tile fits better at one place than at another where it lacks no more than this share of what it
-lacks there to a ZNCC of 1."""
+"""A tile matches better at one position than at another if its decorrelation (1 less ZNCC) there is
+smaller by at least this factor."""
 
 SAMPLED_TILES: Final = 10
 SAMPLED_OFFSET: Final = 2.25
-"""So many tiles, displaced by so many sides, tell in stage one whether a picture repeats itself."""
+"""Number of tiles, and the offset in sides of a tile, that test in stage one whether the target is
+periodic."""
 
 MOST_CONTROL_TILES: Final = 48
-"""Tiles that are asked at displaced windows, evenly spaced."""
+"""Tiles that are tested at control windows, evenly spaced."""
 
 FIRST_CONTROL_TILES: Final = 16
-"""So many of them are asked first; the others only where these do not settle it. The law of the
-chance was measured with 15 tiles and more (``SPREAD_DEVIATIONS``)."""
+"""Tiles that are tested at control windows first; the others only if these are not conclusive. The
+distribution of the chance was measured with 15 tiles and more (``SPREAD_DEVIATIONS``)."""
 
 MOST_GLOBAL_PIXELS: Final = 1 << 16
-"""Pixels of a level all of which may be searched for tiles that find no match nearby."""
+"""Pixels of a level that is searched as a whole for tiles without a match nearby."""
 
 ASSUMED_CHANCE: Final = 0.5
-"""Where the chance is not measured, it is taken to be this. Measured at displaced windows of 60
-pairs of pages, bricks and photographs: 0.02 to 0.15; where the lines of two pages lie on one
-another 0.7 of the tiles seem to."""
+"""Chance of an unrelated tile to be stationary, where it is not measured. Measured at control
+windows of 60 pairs of pages, bricks and photographs: 0.02 to 0.15; with the lines of two pages on
+one another 0.7."""
 
 STRONG_CORRELATION: Final = 0.8
-"""ZNCC from which on a tile that lies within a pixel needs no window."""
+"""ZNCC from which on a tile that is displaced by less than a pixel needs no search window."""
 
 LOG10_NFA_CONCLUSIVE: Final = -4.0
-"""log10 of the false alarms up to which nothing more is asked; at ``ASSUMED_CHANCE`` the chance
-is not even measured."""
+"""log10 of the number of false alarms that is conclusive; at ``ASSUMED_CHANCE`` the chance is not
+even measured."""
 
 NEARLY_ALL: Final = 0.9
-"""Where so many tiles lie where they fit best, the others are not asked where they fit."""
+"""Share of inliers from which on the other tiles are not searched for."""
 
 RIVAL_RATIO: Final = 0.8
-"""What has so many times the texture of the main motion, or more, is another answer. Where two
-fifths of a scene move by themselves, the rest is right (0.53 to 0.77); burnt-in text that outvotes
-a faint scene leaves the scene 0.6 to 0.9; of 16 real pairs none has any."""
+"""A second motion whose texture has at least this ratio to that of the main motion is a rival.
+Where two fifths of a scene move independently, the rest is right (0.53 to 0.77); burnt-in text that
+outvotes a faint scene leaves the scene 0.6 to 0.9; of 16 real pairs none has any."""
 
 ALLOWED_PX, ALLOWED_SHARE = 2.0, 0.0015
-"""What may be left of a displacement: the larger of so many pixels of the target and such a share
-of the overlap's diagonal. Measured on 33 real pairs: with it scans, bands and rooms follow in 0.76
-to 1.00 of their tiles, curled forms in 0.78 to 0.97, focus stacks in 0.53 to 0.88."""
+"""Allowed displacement of an inlier: the larger of this many pixels of the target and this share of
+the overlap's diagonal. Measured on 33 real pairs: inlier fractions of scans, bands and rooms are
+then 0.76 to 1.00, of curled forms 0.78 to 0.97, of focus stacks 0.53 to 0.88."""
 
 SIGMAS: Final = 2.0
-"""A tile is allowed so many of its own standard deviations besides ``ALLOWED_PX``."""
+"""Standard deviations of a tile's displacement that it is allowed in addition to ``ALLOWED_PX``."""
 
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """What the tiles say of an answer.
+    """What the tiles of an estimate show.
 
     Attributes:
-        field: of the tiles of the level that can tell; matched are those that found a match.
-        reach_px: how far around themselves tiles were looked for.
-        tiles: how many tiles were laid over the texture of the overlap, at most ``MOST_TILES``.
-        asked, stationary: how many of them were asked, and fit best where they lie.
+        field: displacement field of the finest level with enough matches.
+        reach_px: half side of the search windows of that field.
+        tiles: number of tiles laid over the texture of the overlap, at most ``MOST_TILES``.
+        tested, stationary: how many of them were tested, and match best at zero displacement.
         log10_false_alarms: decimal logarithm of the number of false alarms.
-        distinct: (n,) bool, the tiles that have found a match which no other place comes near to.
-        follows: (n,) bool, those of them that lie within what is allowed.
-        allowed_px: what is allowed.
-        nearly_all: whether stage one found all but a few tiles where they fit.
-        settled: whether most of the textured area follows, beyond doubt.
-        coarse: the coarsest level with tiles whose pixel is no larger than what is allowed; the
-            finest where none is.
-        ambiguous: whether nearly all tiles lie where they fit, in a picture that repeats itself, or
-            the whole fits as well in another place; only asked where false alarms are not settled.
-        looked_at: gives all levels that may be asked further, finest first.
-        away: share of the field's tiles that share another motion, further away than the field
-            reaches.
-        away_px: (x, y) of that motion, where they are found less where they stand, on average.
+        distinct: (n,) bool, the tiles with an unambiguous match.
+        inlier: (n,) bool, those of them that are displaced by no more than allowed.
+        allowed_px: allowed displacement.
+        nearly_all: whether stage one found nearly all tiles stationary.
+        conclusive: whether stage one was conclusive: most of the textured area is stationary.
+        coarse: the coarsest level with tiles whose pixel is no larger than the allowed
+            displacement; the finest if there is none.
+        ambiguous: whether nearly all tiles of a periodic target are stationary, or the whole
+            overlap matches as well at another position; only tested if the false alarms are not
+            conclusive.
+        all_levels: returns all levels that may be searched, finest first.
+        far_share: share of the field's tiles that have a common motion beyond the reach of the
+            field.
+        far_motion_px: (x, y) mean displacement of those tiles.
     """
 
     field: DisplacementField
@@ -146,28 +151,28 @@ class Evidence:
 
     @property
     def pixel_px(self) -> float:
-        """Side of a pixel of the level that the field is of."""
+        """Side of a pixel of the field's level, in pixels of full size."""
         return float(2.0**self.field.level)
 
     @property
     def match_count(self) -> int:
-        """How many tiles found a distinct match."""
+        """Number of tiles with an unambiguous match."""
         return int(np.count_nonzero(self.distinct))
 
     @property
     def inlier_fraction(self) -> float:
-        """The share of the tiles with a match anywhere that lie within what is allowed."""
+        """Inliers over all tiles with a match anywhere."""
         far_share = self.far_share * len(self.field)
         return int(np.count_nonzero(self.inlier)) / max(self.match_count + far_share, 1.0)
 
 
 @dataclass(frozen=True, eq=False)
 class ControlSearches:
-    """What some tiles find at their own windows, and at displaced ones where enough can be asked.
+    """Search results of some tiles at their own windows, and at control windows.
 
     Attributes:
         own: the search of their own windows.
-        displaced: those of the displaced ones.
+        displaced: those of the control windows at which enough tiles could be tested.
     """
 
     own: WindowSearch
@@ -175,23 +180,23 @@ class ControlSearches:
 
     @classmethod
     def of(cls, searches: Sequence[WindowSearch]) -> ControlSearches:
-        """Of the search of their own windows, and then those of all displaced ones."""
+        """From the search of the own windows, followed by those of all control windows."""
         own, *displaced = searches
         enough = (each for each in displaced if np.count_nonzero(each.tested) >= FEWEST_TESTED)
         return cls(own, list(enough))
 
     @cached_property
     def periodic(self) -> bool:
-        """Whether the picture repeats itself: its tiles agree wherever they are displaced to."""
+        """Whether the target is periodic: its tiles agree at most control offsets."""
         shares = [each.consensus / np.count_nonzero(each.tested) for each in self.displaced]
         return bool(shares) and float(np.median(shares)) > PERIODIC_SHARE
 
 
 class LevelEvidence:
-    """What the tiles of one level say of an answer; each part made when it is first asked for.
+    """The evidence of one level for an estimate; each part is computed on first use.
 
     Args:
-        pair: both images on the level, under the answer.
+        pair: both images on the level, under the estimate.
         most: how many tiles at most.
     """
 
@@ -201,22 +206,22 @@ class LevelEvidence:
 
     @cached_property
     def tiles(self) -> Tiles:
-        """The tiles that can tell."""
+        """The tiles with enough texture."""
         return textured_tiles(self.pair, most=self._most)
 
     @cached_property
     def local_field(self) -> DisplacementField:
-        """The field by steps from where the tiles stand."""
+        """The field by Gauss-Newton steps from zero displacement."""
         return displacement_field(self.pair, self.tiles)
 
     @cached_property
     def gradient_moments(self) -> GradientMoments:
-        """What the gradient of the tiles tells."""
+        """Moments of the gradient over the tiles."""
         return GradientMoments.of(self.pair, self.tiles)
 
     @cached_property
     def windows(self) -> Windows:
-        """The windows of the level."""
+        """The search windows of the level."""
         return Windows(self.pair)
 
     @cached_property
@@ -226,7 +231,7 @@ class LevelEvidence:
 
     @cached_property
     def field(self) -> DisplacementField:
-        """The field by steps from each tile's best place; matched are those that have one."""
+        """The field by Gauss-Newton steps from each tile's best position; matched if it has one."""
         begin = np.where(self.search.distinct[:, None], self.search.offset, 0.0)
         return displacement_field(self.pair, self.tiles, begin).restricted_to(
             self.search.tested & (self.search.distinct | self.search.stationary)
@@ -234,27 +239,27 @@ class LevelEvidence:
 
     @property
     def match_count(self) -> int:
-        """How many tiles find a match of their own."""
+        """Number of tiles with an unambiguous match."""
         return int(np.count_nonzero(self.search.distinct))
 
     @property
     def centres(self) -> Points:
-        """(n, 2) x and y of the centres of its tiles, in px of the target."""
+        """(n, 2) x and y of the tiles' centres, in px of the target."""
         centres = self.tiles.corner + 0.5 * (self.tiles.side - 1.0)
         return np.asarray(2.0**self.pair.level * centres)
 
     @property
     def located(self) -> int:
-        """How many tiles find a match of their own, or fit nowhere better than where they lie."""
+        """Number of tiles that have an unambiguous match, or are stationary."""
         return int(np.count_nonzero(self.field.matched))
 
     def area_share(self, tiles: int) -> float:
-        """The share of the overlap's area that so many tiles stand for."""
+        """The share of the overlap's area that a number of tiles represent."""
         tested = int(np.count_nonzero(self.search.tested))
         return self.tiles.textured * tiles / max(tested, 1)
 
     def _own_and_controls(self, tiles: Tiles) -> list[WindowSearch]:
-        """The search of some tiles' own windows, and then of each of their displaced ones."""
+        """The search of some tiles' own windows, followed by that of each control offset."""
         own = self.windows.search(tiles)
         with Threads() as threads:
             at = control_offsets(self.tiles.side)
@@ -262,7 +267,7 @@ class LevelEvidence:
 
     @cached_property
     def _control_tiles(self) -> tuple[Tiles, Mask]:
-        """The tiles that may be asked at displaced windows, and which of them are asked first."""
+        """The tiles that may be tested at control windows, and which of them are tested first."""
         some = self.tiles.evenly_spaced(min(len(self.tiles), MOST_CONTROL_TILES))
         first = np.zeros(len(some), np.bool_)
         first[:: max(1, len(some) // FIRST_CONTROL_TILES)] = True
@@ -270,13 +275,13 @@ class LevelEvidence:
 
     @cached_property
     def _first_searches(self) -> list[WindowSearch]:
-        """A few tiles' own windows, and their displaced ones."""
+        """The searches of the first control tiles."""
         some, first = self._control_tiles
         return self._own_and_controls(some.subset(first))
 
     @cached_property
     def _controls(self) -> ControlSearches:
-        """Own windows, and displaced ones, of all that may be asked."""
+        """The searches of all control tiles."""
         some, first = self._control_tiles
         if first.all():
             return ControlSearches.of(self._first_searches)
@@ -290,16 +295,16 @@ class LevelEvidence:
 
     @property
     def ambiguous(self) -> bool:
-        """Whether nearly all tiles lie where they fit, in a picture that repeats itself."""
+        """Whether nearly all tiles of a periodic target are stationary."""
         k, n = self.counts
         return n >= FEWEST_MATCHES and k >= NEARLY_ALL * n and self._controls.periodic
 
     @property
     def counts_and_chance(self) -> tuple[int, int, Chance]:
-        """How many tiles count, of how many, and the chance of each, measured at displaced windows.
+        """Number of stationary and of tested tiles, and the chance of each, from control windows.
 
-        Of a picture that repeats itself a tile only counts if it fits better than at any of its
-        displaced windows: were the images unrelated, none of them would be better than the others.
+        In a periodic target a tile only counts if it matches better than at any control window:
+        were the images unrelated, none of these positions would be better than the others.
         """
         return self._tally(self._controls)
 
@@ -321,7 +326,7 @@ class LevelEvidence:
 
     @property
     def periodic(self) -> bool:
-        """Whether no sampled tile has a distinct match, or more agree when displaced than stay."""
+        """Whether no sampled tile has an unambiguous match, or more agree at an offset."""
         some = self.tiles.evenly_spaced(min(len(self.tiles), SAMPLED_TILES))
         # One at a time: most often the first or the second tells.
         alone = (some.subset(np.array([number])) for number in range(len(some)))
@@ -335,13 +340,13 @@ class LevelEvidence:
 
     @property
     def counts(self) -> tuple[int, int]:
-        """How many tiles are stationary in their windows, and how many were asked."""
+        """How many tiles are stationary in their windows, and how many were tested."""
         both = self.search.stationary, self.search.tested
         stationary, tested = (int(np.count_nonzero(each)) for each in both)
         return stationary, tested
 
     def least_false_alarms(self, parameters: int, tests: int) -> float:
-        """log10 of the false alarms, were all places of a window alike."""
+        """log10 of the false alarms if all positions of a window were equally likely."""
         k, n = self.counts
         if not n:
             return math.log10(tests)
@@ -349,7 +354,7 @@ class LevelEvidence:
         return log10_false_alarms(k, n, ideal, tests=tests, parameters=parameters)
 
     def log10_false_alarms(self, parameters: int, tests: int) -> float:
-        """Of the tiles of this level; the chance is only measured where it may matter."""
+        """log10 of the false alarms of this level; the chance is only measured if it may matter."""
         least = self.least_false_alarms(parameters, tests)
         if least > 0.0 or not self.counts[1]:
             return least
@@ -370,16 +375,16 @@ def gather_evidence(
     all_tiles: bool = False,
     accepted_px: float = 0.0,
 ) -> Evidence | None:
-    """The evidence for an answer; None where no tile can tell anything.
+    """The evidence for an estimate; None if no tile has enough texture.
 
     Args:
         view: both images.
         warp: (3, 3), target pixel -> source pixel, at full size.
         parameters: of the model, as far as they were fitted to these images.
-        tests: how many answers were tried.
-        periodic: whether the target looks like itself elsewhere: then the chance is measured.
-        all_tiles: ask all tiles, on the finest level that can tell.
-        accepted_px: a displacement that the user accepts, however little is allowed.
+        tests: how many estimates were tried.
+        periodic: whether the target is periodic; the chance is measured then.
+        all_tiles: test all tiles, on the finest suitable level.
+        accepted_px: displacement that the user accepts, if it is larger than the allowed one.
     """
     most = int(np.prod(view.target_size)) if all_tiles else MOST_TILES
     levels = _levels(view, warp)
@@ -426,10 +431,10 @@ def gather_evidence(
 def _fewest_false_alarms(
     levels: Sequence[LevelEvidence], parameters: int, tests: int
 ) -> tuple[LevelEvidence, float]:
-    """The level with the fewest false alarms, and log10 of them; the first with few enough will do.
+    """The level with the fewest false alarms, or the first conclusive one, and log10 of them.
 
-    The chance is measured where the tiles promise most first: nothing asks by how much an answer is
-    beyond ``LOG10_NFA_CONCLUSIVE``.
+    The most promising level comes first: by how much a number is below ``LOG10_NFA_CONCLUSIVE``
+    does not matter.
     """
     best, fewest = levels[0], math.inf
     for level in sorted(levels, key=lambda each: each.least_false_alarms(parameters, tests)):
@@ -444,11 +449,11 @@ def _fewest_false_alarms(
 def _with_rival_positions(
     evidence: Evidence, levels: Sequence[LevelEvidence], parameters: int
 ) -> Evidence:
-    """The same, by the number of tiles or by how badly other places fit, whichever tells more.
+    """The evidence by the number of tiles or by the ZNCC at other positions, whichever is stronger.
 
-    That is asked on one level, the finest on which it is little work: one on which the overlap has
-    no room for tiles will do. Where another place fits as well, and by no accident, no number of
-    tiles tells which of both it is.
+    Evaluated on one level, the finest on which it is cheap; the overlap may be too small there for
+    tiles. If another position matches as well, and not by chance, no number of tiles can tell which
+    of the two is right.
     """
     by_tiles = evidence.log10_false_alarms
     for level in levels:
@@ -465,7 +470,7 @@ def _with_rival_positions(
 
 
 def allowed_px(inside: Mask, level: int) -> float:
-    """What may be left of a displacement over an overlap, (height, width) bool of a level."""
+    """The allowed displacement of an overlap, (height, width) bool of a level."""
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         return ALLOWED_PX
@@ -474,17 +479,17 @@ def allowed_px(inside: Mask, level: int) -> float:
 
 
 def control_offsets(side: int) -> list[tuple[int, int]]:
-    """Where windows are displaced to, (x, y) in pixels of the level, for tiles of a side."""
+    """Control-window offsets, (x, y) in pixels of the level, for tiles of a side."""
     steps = [round(sign * far * side) for far in CONTROL_OFFSETS for sign in (1, -1)]
     along = [*((step, 0) for step in steps), *((0, step) for step in steps)]
     return [*along, *((step, step) for step in steps), *((step, -step) for step in steps)]
 
 
 def _levels(view: PairView, warp: Matrix) -> Sequence[int]:
-    """The levels that are looked at, finest first.
+    """The levels that are tested, finest first.
 
-    None that shows more pixels than the source has: what is between its pixels is the same
-    interpolation for neighbouring tiles, and moves them together.
+    None that shows more pixels than the source has: between the source's pixels there is only
+    interpolation, whose errors neighbouring tiles share.
     """
     width, height = view.target_size
     shown = view.levels[min(max(coarser_by(warp, view.target_size), 0), len(view.levels) - 1) :]
@@ -493,15 +498,15 @@ def _levels(view: PairView, warp: Matrix) -> Sequence[int]:
 
 
 def _coarsest_within(levels: Sequence[int], allowed: float) -> int:
-    """The coarsest level whose pixel is no larger than what is allowed."""
+    """The coarsest level whose pixel is no larger than the allowed displacement."""
     return max((level for level in levels if 2.0**level <= allowed), default=levels[0])
 
 
 def _finest_informative(levels: Sequence[LevelEvidence]) -> LevelEvidence:
-    """The finest level on which the texture of at least half as much area as on any finds a match.
+    """The finest level whose matches represent at least half as much area as those of any level.
 
-    Of those on which enough tiles do. A blurred texture finds none that stands out; there those
-    tiles count that fit nowhere better than where they lie.
+    Among the levels with enough matches. Blurred texture has no unambiguous match; stationary tiles
+    count instead if no level has enough matches.
 
     Args:
         levels: finest first.
@@ -525,16 +530,16 @@ def _stage_one(
     tests: int,
     all_levels: Callable[[], Sequence[LevelEvidence]],
 ) -> Evidence | None:
-    """The evidence of stage one; None where it does not settle whether the images agree.
+    """The evidence of stage one; None if it is not conclusive.
 
     Args:
-        level: the level that is looked at.
-        levels: gives those that are asked where tiles of that level do not follow, finest first.
+        level: the level that is tested.
+        levels: returns those that are searched if tiles of that level are no inliers, finest first.
         coarse: the coarsest of them with tiles.
-        allowed: what may be left of a displacement, px.
+        allowed: allowed displacement, px.
         parameters: of the model.
-        tests: how many answers were tried.
-        looked_at: gives all levels.
+        tests: how many estimates were tried.
+        all_levels: returns all levels.
     """
     field, count = level.local_field, len(level.tiles)
     length = np.hypot(*field.displacement.T)
@@ -605,9 +610,9 @@ def _far_motion(
     field: DisplacementField,
     all_levels: Callable[[], Sequence[LevelEvidence]],
 ) -> tuple[float, tuple[float, float]]:
-    """What share of a field has another motion, beyond the reach of its windows, and which.
+    """The share of a field with a common motion beyond the reach of its windows, and that motion.
 
-    Tiles that find no match are searched for all over the overlap, on a level that is small enough.
+    Unmatched tiles are searched for in the whole overlap, on a level that is small enough.
     """
     unmatched = level.search.tested & ~field.matched
     nowhere = math.nan, math.nan
@@ -637,6 +642,6 @@ def _reach_px(level: LevelEvidence) -> float:
 
 
 def within_allowed(displacement: Points, covariance: Floats, allowed: float) -> Mask:
-    """(n,) bool: tiles that lie within what is allowed, each with its own uncertainty."""
+    """(n,) bool: tiles displaced by no more than allowed, considering their uncertainty."""
     sigma = np.sqrt(np.trace(covariance, axis1=1, axis2=2))
     return np.asarray(np.hypot(*displacement.T) <= allowed + SIGMAS * sigma)

@@ -1,6 +1,6 @@
-"""Whether the richer of two nested fields describes displacements beyond chance: an F test.
+"""F test: does the richer of two nested fields describe displacements significantly better?
 
-The variance that it compares with is what the tiles scatter by, not what they claim.
+The variance is that of the residuals, not that of the tiles' own covariances.
 """
 
 from __future__ import annotations
@@ -13,14 +13,14 @@ import numpy as np
 from align_cli.engine.displacements.fit import Fit
 
 SIGNIFICANCE: Final = 1e-3
-"""A richer field is needed where chance alone would fit so much better less often than this."""
+"""p-value below which a richer field is needed."""
 
 
 def log10_f_tail(ratio: float, above: float, below: float) -> float:
-    """log10 of the chance that an F variable exceeds ``ratio``, by Paulson's normal approximation.
+    """log10 of P(F > ratio) of the F distribution, by Paulson's normal approximation.
 
     Paulson 1942, "An approximate normalization of the analysis of variance distribution". Right to
-    a tenth down to 1e-4; further out it promises less than the exact tail does.
+    a tenth down to 1e-4; further out it is larger than the exact tail.
 
     Args:
         ratio: of the mean squares, not negative.
@@ -36,7 +36,7 @@ def log10_f_tail(ratio: float, above: float, below: float) -> float:
 
 
 def log10_p_value(simple: Fit, rich: Fit) -> float:
-    """log10 of the chance of so much better a fit, were the simpler of two nested fields true.
+    """log10 of the p-value of the richer of two nested fits, under the simpler one.
 
     Both with the weights and variances of the richer.
     """
@@ -45,7 +45,7 @@ def log10_p_value(simple: Fit, rich: Fit) -> float:
 
 
 def log10_p_value_of(squares: tuple[float, float], sizes: tuple[int, int], tiles: float) -> float:
-    """``log10_p_value`` of the squares that two fields leave, their parameters, and their tiles."""
+    """``log10_p_value`` from the sums of squares of two fits, their parameters, and their tiles."""
     (simple, rich), (fewer, more) = squares, sizes
     above, below = more - fewer, 2.0 * tiles - more
     if below < 2.0 or rich <= 0.0:

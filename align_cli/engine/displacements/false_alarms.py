@@ -1,15 +1,15 @@
-"""How many tiles would be stationary by accident if the images had nothing to do with each other.
+"""The number of false alarms: how many unrelated pairs would have as many stationary tiles.
 
 The a-contrario test (Desolneux, Moisan and Morel 2000): were the images unrelated, a tile's best
-place would be anywhere in its window, and the number of tiles that find it where they stand would
-be binomial. The number of false alarms of an answer is the tail of that law times the number of
-tests made; an answer with far fewer than one is no accident.
+match would be anywhere in its window, and the number of stationary tiles would be binomial. The
+number of false alarms of an estimate is the tail of that distribution times the number of tests
+made; far below one it cannot be chance.
 
-Photographs, pages of text and lattices are alike in places, so the chance of a tile is measured on
-the pair: the same tiles are asked at displaced windows, where nothing but accident makes them
-stationary. Their chance also varies from displacement to displacement, all tiles together (ruled
-lines a line apart, block grids), which no number of tiles averages out. That spread is the beta
-law's in the beta-binomial, whose tail stays as heavy as the spread however many tiles there are.
+Photographs, pages of text and lattices are self-similar, so the chance of a tile is measured on the
+pair: the same tiles are tested at displaced control windows, where only chance makes them
+stationary. The chance also varies from offset to offset, for all tiles together (ruled lines one
+period apart, block grids), which no number of tiles averages out. This variation is modelled by the
+beta distribution of the beta-binomial, whose tail stays as heavy however many tiles there are.
 
 All sums are taken in logarithms, so a tail is finite down to 10^-1e6 and below.
 """
@@ -27,26 +27,25 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Vector
 
 LEAST: Final = sys.float_info.min
-"""The smallest chance, and the smallest parameter of a beta law, that logarithms are taken of."""
+"""The smallest probability, and the smallest parameter of a beta distribution, whose logarithm is
+taken."""
 
 LEAST_CONCENTRATION: Final = 1e-6
-"""Concentration of a chance whose spread is not known at all: then all tiles or none are."""
+"""Concentration of a chance of unknown spread: either all tiles are stationary or none."""
 
 WINDOW_DEVIATIONS: Final = 3.0
-"""A single displaced window makes the chance at least its own rate less so many deviations.
+"""The chance is at least the rate at a single control window less so many standard deviations.
 
-Of 32 windows of 48 tiles with one rate the largest stands 2.3 deviations above it, in 7 of 100
-sets 3.
+Of 32 windows of 48 tiles with one rate the largest is 2.3 deviations above it, in 7 of 100 sets 3.
 """
 
 SPREAD_DEVIATIONS: Final = 1.645
 """The spread is taken so large that a smaller one would be measured in 1 of 20 cases.
 
-Of drawn unrelated pairs, 20 windows of 15 to 150 tiles, beta laws of mean 0.02 to 0.1 and
-concentration 10 to infinity, the share with fewer than 10^-3 false alarms is then at most 0.7 of
-10^-3; with 1.28 it is 1.07, with 2.0 0.41. It costs right pairs little: 70 % of 60 tiles at a
-chance of 0.02 that does not vary have 10^-17, against 10^-20 and 10^-15.
-"""
+Of simulated unrelated pairs, 20 windows of 15 to 150 tiles, beta distributions of mean 0.02 to 0.1
+and concentration 10 to infinity, the share with fewer than 10^-3 false alarms is then at most 0.7
+of 10^-3; with 1.28 it is 1.07, with 2.0 0.41. It costs right pairs little: 70 % of 60 tiles at a
+constant chance of 0.02 have 10^-17, against 10^-20 and 10^-15."""
 
 
 def log10_binomial_tail(k: int, n: int, p: float) -> float:
@@ -87,11 +86,11 @@ def log10_beta_binomial_tail(k: int, n: int, alpha: float, beta: float) -> float
 
 @dataclass(frozen=True)
 class Chance:
-    """The chance that an unrelated tile is stationary, and how much it varies for all together.
+    """The chance of an unrelated tile to be stationary, and its variation for all tiles together.
 
     Attributes:
-        mean: of the beta law of the chance.
-        concentration: alpha + beta of that law; infinite where the chance does not vary.
+        mean: of the beta distribution of the chance.
+        concentration: alpha + beta of that distribution; infinite if the chance does not vary.
     """
 
     mean: float
@@ -99,36 +98,36 @@ class Chance:
 
     @property
     def alpha(self) -> float:
-        """First parameter of the beta law."""
+        """First parameter of the beta distribution."""
         return self.mean * self.concentration
 
     @property
     def beta(self) -> float:
-        """Second parameter of the beta law."""
+        """Second parameter of the beta distribution."""
         return (1.0 - self.mean) * self.concentration
 
 
 def measured_chance(
     stationary: NDArray[np.integer], tested: NDArray[np.integer], prior: float
 ) -> Chance:
-    """The chance of a tile to be stationary by accident, from m displaced windows.
+    """The chance of an unrelated tile to be stationary, from m control windows.
 
-    The mean is the share of all tiles asked, with one stationary tile of ``1 / prior`` as
-    pseudo-observation, and at least the lower bound of any single window: one rival place as good
-    as the answer's own (a lattice) makes the chance large by itself.
+    The mean is the share of all tiles tested, with one stationary tile of ``1 / prior`` as
+    pseudo-observation, and at least the lower bound of any single window: one rival position as
+    good as the estimate's own (a lattice) makes the chance large by itself.
 
-    The spread is what the counts vary beyond the binomial law (method of moments: of n tiles the
+    The spread is the variation of the counts beyond the binomial (method of moments: of n tiles the
     variance is n p (1 - p) (1 + (n - 1) rho), rho = 1 / (concentration + 1)), taken at its upper
     confidence bound: m windows that happen to agree still leave a spread that m windows could have
     missed. The uncertainty of the mean is added to it.
 
     Args:
-        stationary: (m,) how many tiles of each displaced window were stationary.
-        asked: (m,) how many were asked; windows that could ask none are ignored.
-        prior: the theoretical chance, stationary places / all places of a window; in (0, 1).
+        stationary: (m,) how many tiles of each control window were stationary.
+        tested: (m,) how many were tested; windows at which none could be are ignored.
+        prior: the theoretical chance, stationary positions / all positions of a window; in (0, 1).
 
     Returns:
-        The chance; without any window ``prior``, with a spread that is not known.
+        The chance; without any window ``prior``, with an unknown spread.
     """
     counts, tiles = (
         np.asarray(each, np.float64)[np.asarray(tested) > 0] for each in (stationary, tested)
@@ -155,12 +154,12 @@ def log10_false_alarms(
     """log10 of the number of false alarms: tests times the tail of the number of tiles.
 
     Args:
-        stationary: how many tiles find their best place where they stand.
-        asked: how many were asked.
+        stationary: how many tiles are stationary.
+        tested: how many were tested.
         chance: of an unrelated tile to be stationary.
-        tests: how many answers were tried, at least 1.
+        tests: how many estimates were tried, at least 1.
         parameters: how many parameters were fitted to these tiles. A tile gives two equations, so
-            half as many tiles (rounded up) are stationary of necessity and are not counted.
+            half as many tiles (rounded up) are stationary by construction and are not counted.
     """
     fitted = (parameters + 1) // 2
     k, n = stationary - fitted, tested - fitted
@@ -172,7 +171,7 @@ def log10_false_alarms(
 
 
 def _log_upper_tail(k: int, n: int, log_p: float, log_q: float) -> float:
-    """Natural log of P(X >= k) of the binomial law for k above its mean, where terms fall off."""
+    """Natural log of P(X >= k) of the binomial distribution, for k above its mean."""
     # The second difference of a log term is below -4 / n everywhere: after sqrt(20 n) terms none
     # is above exp(-40) of the first.
     last = min(n, k + math.isqrt(20 * n) + 1)
@@ -189,7 +188,7 @@ def _log_upper_tail(k: int, n: int, log_p: float, log_q: float) -> float:
 
 
 def _log_upper_beta_tail(k: int, n: int, alpha: float, beta: float) -> float:
-    """Natural log of P(X >= k) of the beta-binomial law, summed from k to n."""
+    """Natural log of P(X >= k) of the beta-binomial distribution, summed from k to n."""
     # Rising factorials as sums of logs: the lgamma of a large concentration would cancel.
     successes, failures = np.arange(k, dtype=np.float64), np.arange(n - k, dtype=np.float64)
     first = (

@@ -1,14 +1,13 @@
-"""The displacement of each tile to a fraction of a pixel, and how exactly it can tell.
+"""The displacement of each tile with sub-pixel accuracy, and its covariance.
 
-Around a tile of the target T the warped source is believed to be S(x) = a T(x - d) + b. A few
-Gauss-Newton steps find the displacement d of each tile by itself:
+Around a tile of the target T the warped source is modelled as S(x) = a T(x - d) + b. A few
+Gauss-Newton steps estimate the displacement d of each tile independently:
 
     d <- d - A^-1 sum g r,    r = (S(x + d) - b) / a - T(x),    A = sum g g^T
 
-with g the gradient of T. Its covariance is v A_st^-1: v is the variance of r, noise and whatever
-else keeps the tile from fitting, corrected for what smoothing has correlated; A_st = sum g_t g_s^T
-is the structure tensor that both images share. Their noises are independent, so it has none of
-them.
+with g the gradient of T. Its covariance is v A_st^-1: v is the variance of r, from noise and any
+other mismatch, corrected for the correlation that smoothing causes; A_st = sum g_t g_s^T is the
+cross structure tensor of both images, which is unbiased since their noises are independent.
 """
 
 from __future__ import annotations
@@ -29,18 +28,18 @@ STEPS: Final = 4
 """Gauss-Newton steps: from 1 px away the last is below 0.01 px in nine of ten tiles."""
 
 SMALL_PX: Final = 0.01
-"""A tile's steps end where one is shorter along both axes, in pixels of the level."""
+"""Step length along both axes that ends a tile's iteration, in pixels of the level."""
 
 REACH_PX: Final = 1.5
-"""A step leads no further from where a tile began, in pixels of its level: beyond, the slope says
-nothing."""
+"""Largest distance from the start of a tile's iteration, in pixels of its level: the linearisation
+does not hold beyond."""
 
 LEAST_CORRELATION: Final = 0.5
-"""A tile whose best place agrees less has found no match. Measured on tiles of unrelated
-photographs at their best place within 10 px: half reach 0.45."""
+"""Least ZNCC of a match. Measured on tiles of unrelated photographs at their best position within
+10 px: half reach 0.45."""
 
 FITTED_PARAMETERS: Final = 4
-"""Gain, bias and displacement of a tile, taken off the number of its pixels."""
+"""Gain, bias and displacement of a tile: degrees of freedom lost."""
 
 RIDGE: Final = 1e-9
 """Share of its trace that is added to a structure tensor before it is inverted."""
@@ -49,22 +48,22 @@ CELL: Final = 4
 """Side, in pixels, of the cells over which the residuals' correlation is measured."""
 
 MOST_VARIANCE: Final = 1e6
-"""Variance, in squared pixels, along a direction of which a tile knows nothing."""
+"""Variance, in squared pixels, along a direction without texture."""
 
 
 @dataclass(frozen=True, eq=False)
 class DisplacementField:
-    """What each tile says; pixels are those of the full-size target.
+    """The displacements of n tiles; pixels are those of the full-size target.
 
     Attributes:
         position: (n, 2) float64, x and y of the tiles' centres.
-        displacement: (n, 2) float64, where the tile is found in the warped source, less where it
-            stands.
+        displacement: (n, 2) float64, position of the match in the warped source less position of
+            the tile.
         covariance: (n, 2, 2) float64 of the displacement.
-        correlation: (n,) float64, ZNCC at that place.
-        matched: (n,) bool, whether the tile found a match there.
+        correlation: (n,) float64, ZNCC at the match.
+        matched: (n,) bool, whether the tile has a match.
         side: of a tile.
-        level: the pyramid level that was looked at.
+        level: the pyramid level.
     """
 
     position: NDArray[np.float64]
@@ -79,19 +78,20 @@ class DisplacementField:
         return len(self.position)
 
     def restricted_to(self, known: NDArray[np.bool_]) -> DisplacementField:
-        """The same, where only some (n,) of the matches are believed."""
+        """The same with only some (n,) bool of the matches."""
         return replace(self, matched=self.matched & known)
 
 
 def displacement_field(
     pair: LevelPair, tiles: Tiles, begin: NDArray[np.float64] | None = None
 ) -> DisplacementField:
-    """Ask tiles of a level where they lie in the warped source.
+    """Measure the displacements of tiles of a level in the warped source.
 
     Args:
         pair: both images on the level.
         tiles: of the target.
-        begin: (n, 2) displacements to begin with, in pixels of the level; None for none.
+        begin: (n, 2) displacements at which the iteration starts, in pixels of the level; None for
+            zero.
     """
     side, size = tiles.side, len(tiles)
     if not size:
@@ -138,7 +138,7 @@ def displacement_field(
 def _correlation_factor(
     squares: NDArray[np.float64], cells: NDArray[np.float64], side: int
 ) -> float:
-    """Power of the residuals over square cells of 4 px, over that of single pixels.
+    """Power of the residuals over square cells of 4 px, relative to that of single pixels.
 
     Args:
         squares: (n,) sums of squares of the residuals of each tile.
@@ -153,10 +153,10 @@ def _correlation_factor(
 def _covariance(
     information: NDArray[np.float64], variance: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """(n, 2, 2) variance / information, limited along directions that have none.
+    """(n, 2, 2) variance / information, limited along directions without information.
 
-    The inverse of a symmetric matrix of eigenvalues l and m is, as any function f of it, the one
-    that is linear in it and has f(l) and f(m).
+    A function f of a symmetric matrix of eigenvalues l and m is the linear function of it with the
+    values f(l) and f(m).
 
     Args:
         information: (n, 3) xx, xy and yy.
@@ -180,14 +180,16 @@ def _covariance(
 
 
 def share_at_same_pixel(field: DisplacementField, warp: Matrix) -> float:
-    """The share of the tiles with a match that are found at their own raw pixel, to a pixel.
+    """The share of the matched tiles whose match is at the same raw pixel of the source.
+
+    To a pixel.
 
     Args:
-        field: where tiles of the target lie under a warp, and where they are found.
+        field: of the tiles of a target under a warp.
         warp: (3, 3), target pixel -> source pixel.
 
     Returns:
-        1 where no tile has a match: then all may be.
+        1 if no tile has a match.
     """
     if not field.matched.any():
         return 1.0

@@ -5,13 +5,13 @@ in the normalised coordinates of ``align_cli.engine.geometry.coordinates``. The 
 linearised at the identity, are such fields, and so is a polynomial of any degree for each
 component.
 
-A tile's displacement scatters by more than its own covariance C tells (what the field does not
-describe, what the tile's texture hides). What is beyond it is taken as a variance s^2 that all
-tiles share, so a tile counts by V = C + s^2 I: unlike one factor for all covariances, that does
-not let the few sharpest tiles decide alone. s is that with which half of the tiles lie within the
-median of the chi-square distribution. Iteratively reweighted least squares with Tukey's loss
-(Holland and Welsch 1977), begun at least squares: to begin at the least sum of lengths instead led
-to the same fits, with 30 and with 45 % of wrong matches.
+Displacements scatter by more than their own covariances C (what the field does not describe, what a
+tile's texture hides). The excess is modelled as a variance s^2 common to all tiles, so a tile has
+the variance V = C + s^2 I: unlike a factor common to all covariances, this does not let the few
+sharpest tiles decide alone. s is chosen so that half of the tiles are within the median of the
+chi-square distribution. Iteratively reweighted least squares with Tukey's loss (Holland and Welsch
+1977), started at least squares: starting at the least sum of lengths instead led to the same fits,
+with 30 and with 45 % of wrong matches.
 """
 
 from __future__ import annotations
@@ -37,29 +37,29 @@ MEDIAN_SQUARED: Final = 2.0 * math.log(2.0)
 """Median of the chi-square distribution with two degrees of freedom."""
 
 LEAST_SIGMA_PX: Final = 0.01
-"""No tile is taken to be sharper: sub-pixel steps by interpolation have errors of their own."""
+"""Least standard deviation of a tile: interpolation has sub-pixel errors of its own."""
 
 ROUNDS: Final = 50
 """Reweighted solves at most; they end when no weight changes by more than ``WEIGHT_TOLERANCE``."""
 
 WEIGHT_TOLERANCE: Final = 1e-3
-"""A change of a tile's weight, from 0 to 1, that is no change."""
+"""Largest change of a tile's weight, from 0 to 1, of a fit that has converged."""
 
 LEAST_RIDGE: Final = 1e-12
-"""Added to the unit diagonal of normal equations, that they have a solution whatever the tiles."""
+"""Added to the unit diagonal of scaled normal equations, so that they always have a solution."""
 
 
 @dataclass(frozen=True, eq=False)
 class Matches:
-    """Tiles that found a match; of several levels, if need be, one after the other.
+    """Matched tiles, possibly of several levels, one after the other.
 
     Attributes:
         position: (n, 2) float64, x and y of the tiles' centres, px of the target.
         displacement: (n, 2) float64, px.
         covariance: (n, 2, 2) float64 of the displacement, px^2.
         side: (n,) float64, of each tile, px.
-        reach: (n,) float64, how far each tile was looked for along either axis, px.
-        stands_for: (n,) float64, px^2, the area that each tile counts for; None for its own.
+        reach: (n,) float64, half side of each tile's search window, px.
+        represented_area: (n,) float64, px^2, the area that each tile represents; None for its own.
     """
 
     position: Points
@@ -73,7 +73,7 @@ class Matches:
         return len(self.position)
 
     def __getitem__(self, tiles: Mask) -> Matches:
-        """Some of them, (n,) bool."""
+        """The matches of some tiles, (n,) bool."""
         return Matches(
             self.position[tiles],
             self.displacement[tiles],
@@ -85,18 +85,18 @@ class Matches:
 
     @property
     def area(self) -> Vector:
-        """(n,) px^2, what each tile counts for."""
+        """(n,) px^2, the area that each tile represents."""
         return np.square(self.side) if self.represented_area is None else self.represented_area
 
 
 @dataclass(frozen=True, eq=False)
 class Basis:
-    """The vector fields that are fitted.
+    """A linear space of vector fields.
 
     Attributes:
         powers: m pairs (i, j): the monomials x^i y^j in normalised coordinates.
-        along_x: (p, m) float64; row k holds the coefficients of the x component of the field that
-            a unit of parameter k makes.
+        along_x: (p, m) float64; row k holds the coefficients of the x component of the field of
+            parameter k.
         along_y: the same for the y component.
     """
 
@@ -110,7 +110,7 @@ class Basis:
         return len(self.along_x)
 
     def design(self, points: Points, size: Size) -> Floats:
-        """(n, 2, p) pixels by which a unit of each parameter moves (n, 2) points in pixels.
+        """(n, 2, p) design matrix: pixels by which a unit of each parameter moves (n, 2) points.
 
         ``size`` is the (width, height) whose normalised coordinates are used.
         """
@@ -165,13 +165,13 @@ def _at(table: Floats, x: Floats, y: Floats) -> Vector:
 
 
 def model_basis(model: MotionModel) -> Basis:
-    """The motion model, linearised at the identity."""
+    """The basis of a motion model, linearised at the identity."""
     return Basis(MONOMIALS, model.jacobian_x, model.jacobian_y)
 
 
 @lru_cache
 def polynomial(degree: int) -> Basis:
-    """All monomials x^i y^j with i + j <= degree, for each component."""
+    """The basis of all monomials x^i y^j with i + j <= degree, for each component."""
     powers = tuple((i, j) for i in range(degree + 1) for j in range(degree + 1 - i))
     unit, zero = np.eye(len(powers)), np.zeros((len(powers), len(powers)))
     return Basis(powers, np.vstack([unit, zero]), np.vstack([zero, unit]))
@@ -183,11 +183,11 @@ class Fit:
 
     Attributes:
         parameters: (p,) float64.
-        covariance: (p, p) float64 of the parameters; infinite where the tiles do not fix them.
+        covariance: (p, p) float64 of the parameters; infinite if the tiles do not determine them.
         residual: (n, 2) float64, displacement less field, in px.
-        precision: (n, 2, 2) float64, inverse of each tile's covariance and the scatter, 1/px^2.
-        weight: (n,) float64 in [0, 1], Tukey's: 0 where a tile does not follow.
-        scatter_px: standard deviation along an axis beyond the tiles' own covariances.
+        precision: (n, 2, 2) float64, inverse of each tile's covariance plus the scatter, 1/px^2.
+        weight: (n,) float64 in [0, 1], Tukey's; 0 for outliers.
+        scatter_px: standard deviation along an axis in excess of the tiles' own covariances.
     """
 
     parameters: Vector
@@ -204,7 +204,7 @@ class Fit:
 
     @property
     def squares(self) -> float:
-        """Weighted sum of them."""
+        """Weighted sum of the squared residuals."""
         return float(self.weight @ self.squared)
 
 
@@ -212,7 +212,8 @@ def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
     """Fit displacements by Tukey's loss.
 
     Args:
-        rows: (n, 2, p) float64, the field at each tile by a unit of each parameter, px.
+        rows: (n, 2, p) float64, the design matrix: the field at each tile for a unit of each
+            parameter, px.
         displacement: (n, 2) float64, px.
         covariance: (n, 2, 2) float64, px^2.
     """
@@ -220,7 +221,7 @@ def robust_fit(rows: Floats, displacement: Points, covariance: Floats) -> Fit:
 
 
 def robust_fits(rows: Floats, displacement: Points, covariance: Floats, used: Mask) -> list[Fit]:
-    """The same of several fields, side by side: each has some of the parameters, (k, p) bool."""
+    """Fits of several fields, side by side: each with some of the parameters, (k, p) bool."""
     chosen = np.ones((len(used), len(rows)), np.bool_)
     weight, scatter = reweighted(rows, displacement, covariance, chosen, used)[1:]
     return [
@@ -249,19 +250,20 @@ def reweighted(
     *,
     rounds: int = ROUNDS,
 ) -> tuple[Floats, Floats, Vector]:
-    """Fit displacements by Tukey's loss, for k choices of tiles side by side.
+    """Fit displacements by Tukey's loss, for k subsets of tiles side by side.
 
     Args:
-        rows: (n, 2, p) float64, the field at each tile by a unit of each parameter, px.
+        rows: (n, 2, p) float64, the design matrix: the field at each tile for a unit of each
+            parameter, px.
         displacement: (n, 2) float64, px.
         covariance: (n, 2, 2) float64, px^2.
-        among: (k, n) bool, the tiles of each choice.
-        used: (k, p) bool, the parameters that each may have; None for all. The others are 0.
+        chosen: (k, n) bool, the tiles of each subset.
+        used: (k, p) bool, the parameters that each fit has; None for all. The others are 0.
         rounds: reweighted solves at most.
 
     Returns:
-        (k, p) parameters, (k, n) weights of the tiles, 0 for those not chosen, and (k,) px, the
-        scatter that they share.
+        (k, p) parameters, (k, n) weights of the tiles, 0 for those not chosen, and (k,) px, their
+        common scatter.
     """
     size = rows.shape[2]
     # In the axes of a tile's covariance every variance is a number for each axis. All first axes
@@ -304,7 +306,7 @@ def reweighted(
 
 
 def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
-    """Least squares with the variances and weights of another fit to the same tiles."""
+    """Least-squares fit with the variances and weights of another fit to the same tiles."""
     size = rows.shape[2]
     flat, precise = rows.reshape(-1, size), (like.precision @ rows).reshape(-1, size)
     weighted = precise * like.weight.repeat(2)[:, None]
@@ -321,13 +323,13 @@ def refit(rows: Floats, displacement: Points, like: Fit) -> Fit:
 def explained_squares(
     bases: Sequence[Basis], position: Points, size: Size, like: Fit
 ) -> list[float]:
-    """How much least squares of each field would take off the weighted squares of a fit.
+    """By how much least squares of each field would reduce the weighted squares of a fit.
 
     Args:
         bases: of the fields; the last has the monomials of all.
         position: (n, 2) px, where the tiles are.
         size: (width, height) of the target.
-        like: a fit to them, whose residual is looked at, with its variances and weights.
+        like: a fit to them, whose residual, variances and weights are used.
     """
     powers = bases[-1].powers
     monomials = bases[-1].monomials(position, size)
@@ -376,7 +378,7 @@ def tukey_loss(residual: Points, variance: Floats) -> float:
 
 
 def add_scatter(covariance: Floats, scatter_px: float) -> Floats:
-    """The covariances, (n, 2, 2), and the variance that all tiles share."""
+    """The covariances, (n, 2, 2), plus the variance that all tiles share."""
     return covariance + (scatter_px**2 + LEAST_SIGMA_PX**2) * np.eye(2)
 
 
@@ -401,7 +403,7 @@ def _quadratic_forms(matrices: Floats, vectors: Points) -> Vector:
 
 
 def common_scatter(residual: Points, covariance: Floats) -> float:
-    """The standard deviation, px, beyond their covariances with which half lie within the median.
+    """The standard deviation, px, in excess of the covariances with half within the median.
 
     Args:
         residual: (n, 2) float64, px.
@@ -421,12 +423,12 @@ def common_scatter(residual: Points, covariance: Floats) -> float:
 
 
 def _median_rank(chosen: Mask, free: Vector | float) -> NDArray[np.intp]:
-    """(k,) how many residuals are smaller than the median; -1 where there are too few for one.
+    """(k,) how many residuals are smaller than the median; -1 if there are too few for one.
 
     Args:
-        among: (k, n) bool, the tiles of each.
-        free: (k,) or for all, the number of tiles that a fit can lay exactly on itself: so many of
-            the smallest residuals say nothing.
+        chosen: (k, n) bool, the tiles of each subset.
+        free: (k,) or for all, the number of tiles that a fit can reproduce exactly: as many of the
+            smallest residuals are ignored.
     """
     count = np.count_nonzero(chosen, axis=1)
     return np.where(count > free + 1.0, np.minimum((count + free) // 2.0, count - 1), -1).astype(
@@ -447,8 +449,8 @@ def _scatter(
         squared: (k, n) squared lengths of the residuals r.
         crossed: (k, n) r^T A r, with A the adjugate of a tile's variance.
         spread: (n,) trace and determinant of that.
-        among: (k, n) bool, the tiles of each.
-        middle: (k,) the place of their median, as ``_median_rank`` has it.
+        chosen: (k, n) bool, the tiles of each subset.
+        median_rank: (k,) the rank of their median, see ``_median_rank``.
     """
     if not chosen.shape[1]:
         return np.zeros(len(chosen))
@@ -462,16 +464,16 @@ def _scatter(
 
 
 def _inverse(matrix: Floats) -> Floats:
-    """(p, p) inverse of a normal matrix; finite where it is singular."""
+    """(p, p) inverse of a normal matrix; finite if it is singular."""
     scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
     scaled = matrix * scale[:, None] * scale + LEAST_RIDGE * np.eye(len(matrix))
     return np.asarray(np.linalg.inv(scaled) * scale[:, None] * scale)
 
 
 def _each_solved(matrices: Floats, vectors: Floats) -> Floats:
-    """(k, p) solutions of k normal equations, (k, p, p) and (k, p); short where undetermined.
+    """(k, p) solutions of k normal equations, (k, p, p) and (k, p); of least norm if undetermined.
 
-    0 for a parameter that no equation has.
+    0 for a parameter that no equation contains.
     """
     diagonal = np.maximum(np.einsum("kii->ki", matrices), np.finfo(np.float64).tiny)
     scale = 1.0 / np.sqrt(diagonal)
@@ -498,8 +500,8 @@ def _regular_inverse(matrix: Floats) -> Floats | None:
 def _solved(matrix: Floats, vector: Vector) -> tuple[Vector, Floats]:
     """(p,) solution of normal equations, (p, p) and (p,), and the inverse of their matrix, (p, p).
 
-    Where the tiles do not fix all parameters the shortest solution is taken, and the inverse is
-    infinite.
+    If the tiles do not determine all parameters the solution of least norm is taken, and the
+    inverse is infinite.
     """
     scale = np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
     scaled = matrix / np.outer(scale, scale)

@@ -1,7 +1,6 @@
-"""Where the tiles went that find no match near where they stand: the whole overlap is searched.
+"""Search of the whole overlap for tiles that have no match near zero displacement.
 
-One tile finds a good place somewhere in a large picture by accident; many that find it by the same
-displacement do not.
+One tile matches somewhere in a large image by chance; many with a common displacement do not.
 """
 
 from __future__ import annotations
@@ -18,26 +17,27 @@ from align_cli.engine.displacements.tiles import Tiles
 from align_cli.engine.displacements.windows import Windows
 
 MOST_TILES: Final = 40
-"""Tiles that are asked, evenly spaced: a search takes milliseconds."""
+"""Tiles that are searched for, evenly spaced: a search takes milliseconds."""
 
 FIRST_TILES: Final = 12
-"""So many of them are asked first: where none is found, the others are not asked. A motion that a
-quarter of the tiles share goes unnoticed in 3 of 100 pairs, one that half share in 1 of 4,000."""
+"""Tiles that are searched for first; if none of them has a match, the others are not searched. A
+motion that a quarter of the tiles share is missed in 3 of 100 pairs, one that half share in 1 of
+4,000."""
 
 
 def far_motion(
     windows: Windows, tiles: Tiles, level: int
 ) -> tuple[float, tuple[float, float] | None]:
-    """The motion that most of some tiles share, wherever in the overlap they are found.
+    """The motion that most of some unmatched tiles share, anywhere in the overlap.
 
     Args:
         windows: of a level.
-        tiles: those that find no match near where they stand.
+        tiles: without a match near zero displacement.
         level: its number.
 
     Returns:
-        The share of these tiles that follow it, and the mean (x, y) of their displacements in px of
-        full size; 0 and None where no motion is shared beyond chance.
+        The share of these tiles that have it, and their mean displacement (x, y) in px of full
+        size; 0 and None if no motion is shared beyond chance.
     """
     some = tiles.evenly_spaced(min(len(tiles), MOST_TILES))
     first = np.zeros(len(some), np.bool_)

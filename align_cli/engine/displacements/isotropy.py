@@ -1,10 +1,10 @@
-"""Along which motions of a model the target's texture knows nothing but noise.
+"""The directions of a model's parameters about which the target's texture has no information.
 
-A gradient tells a motion as far as the motion runs along it. A sunburst tells no scale: all its
-gradients are at right angles to the motion of every pixel. What noise and the sampling of edges
-make of that is no information, however many pixels there are: a direction of the parameters counts
-as known only if it has a share of what gradients of the same lengths, but of all directions alike,
-would tell of it.
+A gradient constrains a motion only along its own direction. A sunburst does not determine a scale:
+all its gradients are perpendicular to the motion of every pixel. What noise and sampled edges
+contribute is no information, however many pixels there are: a direction of the parameters is
+determined only if its information is at least a share of that of gradients of the same magnitudes,
+but isotropic directions.
 """
 
 from __future__ import annotations
@@ -25,23 +25,24 @@ from align_cli.engine.sampling.gradients import differences_at
 Floats = NDArray[np.float64]
 
 LEAST_SHARE: Final = 0.007
-"""Share below which a direction is blind: gradients would have to be known to 5 degrees. Measured
-on the level that is looked at first, homography: sunbursts 0.0019 and 0.0033, of 92 pairs that are
-right the least 0.016."""
+"""Share of the isotropic information below which a direction is undetermined: gradients would have
+to be known to 5 degrees. Measured on the level that is tested first, homography: sunbursts 0.0019
+and 0.0033, of 92 pairs that are right the least 0.016."""
 
 ENOUGH_PIXELS: Final = 1 << 12
-"""About so many pixels of all tiles, evenly spaced, are looked at, or all."""
+"""Approximate number of pixels of all tiles, evenly spaced, that are used."""
 
 
 @dataclass(frozen=True, eq=False)
 class GradientMoments:
-    """What the gradient of a target's tiles tells, whatever the motion model.
+    """Moments of the gradient over the tiles of a target, for any motion model.
 
     Sums over pixels of the products of all monomials, (6, 6) float64 each.
 
     Attributes:
-        xx, xy, yy: times the products of the gradient's components, less what noise has of them.
-        energy: times the squared length of the gradient.
+        xx, xy, yy: weighted by the products of the gradient's components, less the contribution of
+            noise.
+        energy: weighted by the squared gradient magnitude.
     """
 
     xx: Floats
@@ -51,7 +52,7 @@ class GradientMoments:
 
     @classmethod
     def of(cls, pair: LevelPair, tiles: Tiles) -> GradientMoments:
-        """Of both images on a level, coarse enough for edges to be smooth, and its target's tiles.
+        """The moments of a target's tiles, on a level coarse enough for edges to be smooth.
 
         In normalised coordinates of the target.
         """
@@ -79,10 +80,10 @@ class GradientMoments:
 
 
 def undetermined_directions(slopes: GradientMoments, model: MotionModel) -> Floats:
-    """The directions of a model's parameters that nothing but noise tells.
+    """The directions of a model's parameters that the texture does not determine.
 
     Returns:
-        (b, p) float64, in normalised coordinates of the target; empty where all are told.
+        (b, p) float64, in normalised coordinates of the target; empty if all are determined.
     """
     x, y = model.jacobian_x, model.jacobian_y
     mixed = x @ slopes.xy @ y.T

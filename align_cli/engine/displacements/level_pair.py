@@ -1,4 +1,4 @@
-"""Both images on one pyramid level, as the displacement field sees them: one plane, or two."""
+"""Both images on one pyramid level, as the displacement field compares them: one plane, or two."""
 
 from __future__ import annotations
 
@@ -17,33 +17,34 @@ from align_cli.engine.images.valid_overlap import valid_overlap
 from align_cli.engine.solver.orientation_levels import View, compared
 
 ORIENTATION_NOISE: Final = 0.05
-"""Power density of what differs between orientation planes of unlike images."""
+"""Power density of the difference between orientation planes of multimodal images."""
 
 LEAST_NOISE: Final = 1e-3
-"""Noise of an image that seems to have none, in shares of the range that nine tenths of its values
-have: 8 bits round by 0.0011 of all of theirs."""
+"""Noise of an image without measurable noise, as a share of the range of nine tenths of its values:
+8 bits round by 0.0011 of their full range."""
 
 RANKED_ROWS: Final = 64
-"""Rows and columns, evenly spaced, whose values give the range."""
+"""Rows and columns, evenly spaced, from whose values the range is taken."""
 
 LEAST_GAIN: Final = 1e-3
-"""A source of less contrast than this share of the target's counts as if it had so much."""
+"""Least contrast of a source relative to the target's."""
 
 
 @dataclass(frozen=True)
 class LevelPair:
-    """Source and target on a level of the target, under an answer.
+    """Source and target on a level of the target, under an estimate.
 
     Attributes:
         level: of the target's pyramid.
         source: planes of the source, (h, w) float32 each, on their own grid.
         target: planes of the target, (height, width) float32 each.
         warp: (3, 3), target pixel -> pixel of the source's planes.
-        inside: (height, width) bool, the target's pixels that both images know.
-        noise: power density of the noise of both images, in squared units of the target a square
-            pixel of the level: what a mean over many pixels has of it.
-        slope_noise: what noise adds to a pixel's squared slope along an axis of the target.
-        source_known, target_known: where the planes are known, on their own grids; None for
+        inside: (height, width) bool, the target's pixels that are valid in both images.
+        noise: power density of the noise of both images, in squared units of the target per square
+            pixel of the level: its variance in a mean over many pixels.
+        slope_noise: contribution of noise to a pixel's squared gradient along an axis of the
+            target.
+        source_known, target_known: where the planes are valid, on their own grids; None for
             everywhere.
     """
 
@@ -59,13 +60,13 @@ class LevelPair:
 
 
 def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair:
-    """Grey values of a pair on a level.
+    """The grey values of a pair on a level.
 
     Args:
         pair: source and target.
         warp: (3, 3), target pixel -> source pixel, at full size.
         level: of the target.
-        gain: source grey values for one of the target.
+        gain: of the source relative to the target.
     """
     number, there = pair.like_level(warp, level)
     source, target = pair.levels[number], pair.target.levels[level]
@@ -89,11 +90,11 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
 
 
 def power_density(image: Level, level: int, noise: float) -> float:
-    """Power density of the noise on a level, in squared units of the image a square pixel of it.
+    """Power density of the noise on a level, in squared units of the image per square pixel of it.
 
-    White noise of full size keeps its density when it is smoothed and halved. But what full size
-    shows of noise may be a raw mosaic, a screen or fine texture, that smoothing takes away: the
-    level itself is measured too, and the smaller counts.
+    White noise of full size keeps its density when it is smoothed and halved. But the noise of full
+    size may be a raw mosaic, a screen or fine texture that smoothing removes: the level itself is
+    measured too, and the smaller value counts.
 
     Args:
         image: the level.
@@ -109,11 +110,11 @@ def power_density(image: Level, level: int, noise: float) -> float:
 
 
 def of_orientation(source: View, target: View, warp: Matrix, level: int) -> LevelPair:
-    """Orientations of the edges of two images on a level, the source warped before they are taken.
+    """The edge orientations of two images on a level, the source warped before they are computed.
 
     Args:
-        source: the image that moves.
-        target: the image that stays.
+        source: the image that is warped.
+        target: the image that is not.
         warp: (3, 3), target pixel -> source pixel, at full size.
         level: of both pyramids.
     """

@@ -1,10 +1,11 @@
-"""Groups of tiles that share a motion, found among any number of wrong matches.
+"""Groups of tiles with a common motion, found among any number of wrong matches.
 
-A tile with a wrong match finds it anywhere in its window. Were all matches wrong, the number of
-other tiles displaced to within r px of a tile's own displacement would follow from the chance that
-a disc of radius r has in a window; the number of false alarms is the tail of that law times the
-discs tried (Desolneux, Moisan and Morel 2000). The disc with the fewest begins a group: its motion
-is fitted, the tiles that are compatible with the motion join, and what is left is asked again.
+A wrong match is anywhere in its window. Were all matches wrong, the number of other tiles displaced
+to within r px of a tile's own displacement would follow from the probability of a disc of radius r
+in a window; the number of false alarms is the tail of that distribution times the discs tried
+(Desolneux, Moisan and Morel 2000). The disc with the fewest false alarms starts a group: its motion
+is fitted, the tiles compatible with the motion join, and the search is repeated among the remaining
+tiles.
 """
 
 from __future__ import annotations
@@ -37,44 +38,44 @@ from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.geometry.models import LARGEST, MODELS
 
 RADII: Final = (1 / 32, 1 / 16, 1 / 8, 1 / 4)
-"""Of the discs that are tried, in sides of a tile: 0.5 to 4 px of its level."""
+"""Radii of the discs that are tried, in sides of a tile: 0.5 to 4 px of its level."""
 
 _MODELS: Final = (MODELS["translation"], MODELS["affine"], MODELS[LARGEST])
 
 MOTIONS: Final = tuple(model_basis(model) for model in _MODELS)
-"""What a group's motion may be. An answer that lies between two planes leaves a motion of its own
+"""The motions that a group may have. An estimate between two planes leaves a motion of its own
 model on either."""
 
 _PARAMETERS: Final = np.stack([model.of_homography.any(axis=0) for model in _MODELS])
-"""(3, 8) bool: the parameters of the last of them that each has, one for one."""
+"""(3, 8) bool: which of the last one's parameters each of them has."""
 
 MOST_MOTIONS: Final = 4
-"""Groups looked for: the main motion, and others."""
+"""Groups that are searched for: the main motion, and others."""
 
 STARTS: Final = 16
-"""Neighbourhoods in which a group may begin, evenly spread over the tiles."""
+"""Neighbourhoods in which a group may start, evenly spread over the tiles."""
 
 START_ROUNDS: Final = 10
-"""Reweighted solves of a neighbourhood's motion: of sixteen some never settle, those between two
-motions, from which no group begins. Of 36 pairs of two planes, lenses, curled paper and models that
-are too simple all are told alike with 10 and with 50."""
+"""Reweighted solves of a neighbourhood's motion: of sixteen some never converge, those between two
+motions, from which no group starts. Of 36 pairs of two planes, lenses, curled paper and models that
+are too simple all give the same result with 10 and with 50."""
 
 GROWTH_ROUNDS: Final = 10
-"""Rounds at most in which a group's motion and its tiles are found in turn."""
+"""Alternations at most between a group's motion and its tiles."""
 
 FEWEST_TILES: Final = 3
-"""Tiles of a group: two share a motion with any third that happens to lie near."""
+"""Tiles of a group: two share a motion with any third that happens to be near."""
 
 
 @dataclass(frozen=True, eq=False)
 class Group:
-    """Tiles that share a motion.
+    """Tiles with a common motion.
 
     Attributes:
         tiles: (n,) bool, which they are.
         basis: one of ``MOTIONS``.
         fit: of the motion, to those tiles.
-        log10_false_alarms: of so many tiles in a disc, where the group began.
+        log10_false_alarms: of the disc in which the group started.
     """
 
     tiles: Mask
@@ -87,7 +88,7 @@ class Group:
         return self.basis.evaluate(self.fit.parameters, points, size)
 
     def residual(self, matches: Matches, size: Size) -> Points:
-        """(n, 2) px: displacement less motion; of the group's own tiles, by the others' motion."""
+        """(n, 2) px: displacement less motion; for the group's own tiles, when each is left out."""
         residual = matches.displacement - self.displacement(matches.position, size)
         own = self.basis.design(matches.position[self.tiles], size)
         residual[self.tiles] = leave_one_out(own, self.fit)
@@ -95,13 +96,13 @@ class Group:
 
 
 def motions(matches: Matches, size: Size, *, neighbours: bool = False) -> list[Group]:
-    """Groups of tiles with a motion of their own, those with the fewest false alarms first.
+    """Groups of tiles with a common motion, those with the fewest false alarms first.
 
     Args:
-        matches: the tiles that found a match.
+        matches: the matched tiles.
         size: (width, height) of the target.
-        neighbours: whether a group begins with neighbours in the picture, whose displacements may
-            vary from tile to tile, rather than with like displacements.
+        neighbours: whether a group starts from tiles that are neighbours in the image, whose
+            displacements may vary from tile to tile, rather than from similar displacements.
     """
     free = np.ones(len(matches), np.bool_)
     groups: list[Group] = []
@@ -127,11 +128,11 @@ def densest_disc(matches: Matches, free: Mask, distance_px: Vector) -> tuple[Mas
 
     Args:
         matches: n tiles.
-        free: (n,) bool, those that are asked.
-        aside: (n,) px from the nearest motion that others follow; infinite if there is none. Tiles
-            that follow such a motion badly lie around it, more densely than in their windows; so
-            a tile's chance is that of the disc in a larger disc, about that motion and no larger
-            than to reach the tile.
+        free: (n,) bool, those without a group.
+        distance_px: (n,) px from the nearest motion of a group; infinite if there is none. Outliers
+            of such a motion are distributed around it, more densely than in their windows; so a
+            tile's chance is that of the disc in a larger disc, about that motion, that reaches just
+            to the tile.
     """
     indices = np.flatnonzero(free)
     moved, side = matches.displacement[indices], matches.side[indices]
@@ -163,7 +164,7 @@ def _distance_to_groups(matches: Matches, size: Size, groups: list[Group]) -> Ve
 
 
 def log10_tail_bound(k: NDArray[np.intp], n: int, p: Floats) -> Floats:
-    """An upper bound of log10 P(X >= k), X the successes of n trials with chances of mean p.
+    """An upper bound of log10 P(X >= k), X the successes of n trials with probabilities of mean p.
 
     Hoeffding 1963, theorem 1: unlike the binomial tail it holds for windows of unequal size.
     """
@@ -177,18 +178,17 @@ def log10_tail_bound(k: NDArray[np.intp], n: int, p: Floats) -> Floats:
 def best_neighbourhood(
     matches: Matches, free: Mask, distance_px: Vector, size: Size
 ) -> tuple[Mask, float]:
-    """The tiles that follow the motion of some neighbourhood best, and log10 of the false alarms.
+    """The inliers of the best motion of a neighbourhood, and log10 of the false alarms.
 
-    An answer between two planes leaves on either a displacement that varies, so that like
-    displacements belong to tiles of both; neighbours in the picture mostly lie on one. The motion
-    of a few neighbours, with linear terms, is fitted, then that of the tiles that follow it, a
-    homography: as in AC-RANSAC (Moisan and Stival 2004), those within the distance that has the
-    fewest false alarms.
+    An estimate between two planes leaves a varying displacement on either, so that similar
+    displacements belong to tiles of both; neighbours in the image are mostly on one. An affine
+    motion is fitted to a few neighbours, then a homography to its inliers: as in AC-RANSAC (Moisan
+    and Stival 2004), those within the distance that has the fewest false alarms.
 
     Args:
         matches: n tiles.
-        free: (n,) bool, those that are asked.
-        aside: (n,) px from the nearest motion that others follow, as in ``densest_disc``.
+        free: (n,) bool, those without a group.
+        distance_px: (n,) px from the nearest motion of a group, as in ``densest_disc``.
         size: (width, height) of the target.
     """
     around = np.minimum(np.square(2.0 * matches.reach), math.pi * np.square(distance_px))
@@ -219,7 +219,7 @@ def best_neighbourhood(
 
 
 def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size: Size) -> Group:
-    """The group around some tiles: its motion, and all free tiles that are compatible with it."""
+    """The group of some tiles: its motion, and all free tiles that are compatible with it."""
     basis, fit = _motion(matches[tiles], size)
     for _ in range(GROWTH_ROUNDS):
         left = matches.displacement - basis.evaluate(fit.parameters, matches.position, size)
@@ -242,9 +242,10 @@ def _cores(length: Floats, around: Vector, free: Mask, fitted: int) -> tuple[Mas
 
     Args:
         length: (k, n) px, of each tile from each motion.
-        around: (n,) px^2, the area in which each tile might lie by accident.
-        free: (n,) bool, the tiles that are asked.
-        fitted: so many tiles are as near as they are because the motion was fitted.
+        around: (n,) px^2, the area in which each tile might be by chance.
+        free: (n,) bool, the tiles without a group.
+        fitted: number of tiles that are near by construction, because the motion was fitted to
+            them.
     """
     count = int(np.count_nonzero(free))
     order = np.argsort(np.where(free, length, np.inf), axis=1, kind="stable")[:, :count]
@@ -259,7 +260,7 @@ def _cores(length: Floats, around: Vector, free: Mask, fitted: int) -> tuple[Mas
 
 
 def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
-    """The simplest of ``MOTIONS`` that no richer one improves upon beyond chance."""
+    """The simplest of ``MOTIONS`` that no richer one improves significantly, and its fit."""
     # One is fitted however few the tiles.
     used = _PARAMETERS[: max(1, sum(len(matches) >= basis.size for basis in MOTIONS))]
     rows = MOTIONS[-1].design(matches.position, size)

@@ -1,4 +1,4 @@
-"""What the displacement field of an answer says, as plain data that other layers read."""
+"""The displacement field of an alignment as plain records, for reports and files."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from align_cli.engine.images import fixed_pattern
 
 @dataclass(frozen=True)
 class SecondMotion:
-    """A motion that a part of the target shares and that is not the answer's.
+    """A motion, other than the estimate's, that a part of the target shares.
 
     Attributes:
         share: of the textured area, in [0, 1].
-        shift_px: (x, y), where its tiles are found in the warped source, less where the rest of
-            the target would have them, in pixels of the target; their mean.
+        shift_px: (x, y) mean displacement of its tiles relative to the main motion, in pixels of
+            the target.
         centre_px: (x, y) mean of its tiles' centres.
         where: the same in words, as "at the top".
     """
@@ -34,11 +34,11 @@ class SecondMotion:
 
 @dataclass(frozen=True)
 class FixedPattern:
-    """What stays with the sensor, and has been left out.
+    """A fixed pattern of the sensor that was excluded.
 
     Attributes:
         kinds: in words, as "isolated pixels", "8x8 block edges", "constant areas".
-        share: of the target's area that was left out.
+        share: of the target's area that was excluded.
     """
 
     kinds: tuple[str, ...]
@@ -46,7 +46,7 @@ class FixedPattern:
 
 
 def record_of(pattern: fixed_pattern.FixedPattern) -> FixedPattern:
-    """What people are told of a fixed pattern."""
+    """The record of a fixed pattern."""
     kinds = {
         "isolated pixels": pattern.isolated,
         "8x8 block edges": pattern.grid,
@@ -58,29 +58,29 @@ def record_of(pattern: fixed_pattern.FixedPattern) -> FixedPattern:
 
 @dataclass(frozen=True, eq=False)
 class Displacements:
-    """Where the images still differ in place, as tiles of the target tell it.
+    """The displacements that remain after alignment.
 
-    Lengths are in pixels of the target, of the tiles that found a match; NaN where none did.
+    Lengths are in pixels of the target, of the matched tiles; NaN if there are none.
 
     Attributes:
-        field: what each tile says.
-        tiles: how many tiles were laid over the texture of the overlap, 150 at most unless all are
-            asked.
-        sampled: how many of them were asked.
-        stationary: how many of these fit best where they lie.
-        log10_false_alarms: decimal logarithm of the number of unrelated pairs, among as many as
-            were tried, of which so many tiles would be stationary: evidence below 0.
+        field: the displacement of each tile.
+        tiles: number of tiles laid over the texture of the overlap, 150 at most unless all are
+            tested.
+        sampled: how many of them were tested.
+        stationary: how many of these match best at zero displacement.
+        log10_false_alarms: decimal logarithm of the expected number of unrelated pairs with as many
+            stationary tiles, over all estimates tried; below 0 it is evidence.
         median_px, p95_px: median and 95th percentile of the displacements.
-        largest_px: the displacement that is longest less two of its tile's standard deviations, so
-            that it is no accident of its tile where any is not.
+        largest_px: the displacement that is longest after subtracting two of its tile's standard
+            deviations, so that it is significant if any is.
         largest_at_px: (x, y) of that tile's centre.
-        within_half_px, within_1_px, within_2_px: shares of the tiles that found a match anywhere.
+        within_half_px, within_1_px, within_2_px: shares of the matched tiles.
         systematic_px: the largest displacement of the smooth part of the field over the overlap.
         systematic_at_px: (x, y) where that is.
-        explained_by: the simplest motion model that would remove it; None where none would, or
-            there is nothing to explain.
-        second_motion: what moves by itself; None for nothing.
-        fixed_pattern: what belongs to the sensor and was left out; None for nothing.
+        explained_by: the simplest motion model that would remove it; None if none would, or there
+            is nothing to remove.
+        second_motion: the independent motion of a part; None for none.
+        fixed_pattern: the excluded fixed pattern; None for none.
     """
 
     field: DisplacementField

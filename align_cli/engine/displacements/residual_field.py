@@ -1,12 +1,12 @@
-"""What an answer leaves behind: explained by a richer model, or smooth, and how far at most.
+"""What remains of a displacement field: a richer motion model, or a smooth field, and its maximum.
 
-Both are read from a finished displacement field. A motion model is nested in the next richer one,
-so an F test tells whether the richer one describes the displacements beyond chance. A smooth
-remainder (a lens, curled paper) is a cubic field, which no motion model has.
+A motion model is nested in the next richer one, so an F test decides whether the richer one
+describes the displacements significantly better. A smooth remainder (a lens, curled paper) is a
+cubic field, which no motion model contains.
 
-The largest displacement lies in the corners of the overlap, where texture may be missing. Both
-kinds of field are read there too, but the cubic only where its own standard error is small enough
-for what is told; where that is not so, nothing is said.
+The largest displacement is in the corners of the overlap, where texture may be missing. Both kinds
+of field are evaluated there too, but the cubic only where its own standard error is small enough;
+elsewhere nothing is reported.
 """
 
 from __future__ import annotations
@@ -36,26 +36,27 @@ from align_cli.engine.geometry.coordinates import Size, map_points, normalisatio
 from align_cli.engine.geometry.models import MODELS, MotionModel
 
 NEWTON_ROUNDS: Final = 3
-"""Solves of a linearised model at most, each about the last. Of 100 homographies that move the
+"""Linearised solves at most, each about the last transform. Of 100 homographies that move the
 corners of 352x240 px by 20 px, one solve misses a corner by up to 6.9 px, two by 0.05, three by
 0.0001."""
 
 NEWTON_TOLERANCE_PX: Final = 0.001
-"""Where a transform moves no tile by more than this otherwise than its linearisation, one more
-solve would find the same: a tenth of ``LEAST_SIGMA_PX``."""
+"""Largest difference at the tiles between a transform and its linearisation for which no further
+solve is needed: a tenth of ``LEAST_SIGMA_PX``."""
 
 CUBIC: Final = 3
-"""Degree of the smooth field: a lens moves pixels by the third power of their distance."""
+"""Degree of the smooth field: radial lens distortion grows with the third power of the radius."""
 
 DEGREES: Final = (CUBIC, 5)
-"""Of smooth fields: that which predicts left-out tiles best is taken. Within 15 % or 0.3 px are
-told, of 16 lenses and 16 curled pages, 16 and 13; by the cubic field alone 16 and 3."""
+"""Degrees of smooth fields; the one that predicts left-out tiles best is taken. Reported within 15
+% or 0.3 px, of 16 lenses and 16 curled pages, are 16 and 13; by the cubic field alone 16 and 3."""
 
 REPORTED_ACCURACY: Final = (0.15, 0.3)
-"""A share of the length, or pixels: how exactly a remainder is to be told, nine times in ten."""
+"""Required accuracy of a reported remainder, in nine of ten cases: a share of its length, or
+pixels, whichever is larger."""
 
 TWO_SIDED_90: Final = 1.645
-"""Standard deviations of the normal law that hold nine of ten."""
+"""Standard deviations of the normal distribution that contain 90 %."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +66,7 @@ class SmoothField:
     Attributes:
         basis: of the field.
         fit: of it to the tiles.
-        carried: (m,) bool, at which of the places asked for tiles carry it.
+        supported: (m,) bool, at which of the given points the tiles determine it accurately enough.
     """
 
     basis: Basis
@@ -76,16 +77,16 @@ class SmoothField:
 def fitted_transform(
     model: MotionModel, matches: Matches, size: Size, like: Fit | None = None
 ) -> tuple[Matrix, Fit]:
-    """The member of a model that moves the tiles as they are displaced, not linearised.
+    """The member of a motion model that fits the displacements, without linearisation.
 
     Args:
         model: the motion model.
         matches: the tiles.
         size: (width, height) of the target.
-        like: a fit whose weights and variances are taken; None for those of this one.
+        like: a fit whose weights and variances are used; None for those of this one.
 
     Returns:
-        (3, 3), pixel of the target -> where the warped source has it, and the fit.
+        (3, 3), pixel of the target -> its match in the warped source, and the fit.
     """
     to_normalised = normalisation(size)
     basis, transform, moved = model_basis(model), np.eye(3), matches.position
@@ -105,16 +106,18 @@ def fitted_transform(
 def explained_by_richer(
     model: MotionModel, matches: Matches, size: Size, largest: Fit
 ) -> MotionModel | None:
-    """The simplest richer model, up to homography, that explains the displacements beyond chance.
+    """The simplest richer model, up to homography, that explains the displacements better.
+
+    Significantly so, by an F test.
 
     Args:
-        model: that of the answer.
-        matches: the tiles that found a match.
+        model: that of the estimate.
+        matches: the matched tiles.
         size: (width, height) of the target.
         largest: the fit of the largest model to them.
 
     Returns:
-        None where no richer model explains more than chance does.
+        None if no richer model is significant.
     """
     models = [other for other in MODELS.values() if other.size >= model.size]
     # All with the same weights, so that their sums of squares can be compared.
@@ -128,10 +131,10 @@ def explained_by_richer(
 
 
 def smooth_field(matches: Matches, size: Size) -> tuple[Basis, Fit]:
-    """The smooth field through the displacements that predicts tiles best when they are left out.
+    """The smooth field through the displacements that predicts left-out tiles best.
 
     Args:
-        matches: the tiles that found a match.
+        matches: the matched tiles.
         size: (width, height) of the target.
     """
     bases = [polynomial(degree) for degree in DEGREES]
@@ -148,15 +151,15 @@ def smooth_field(matches: Matches, size: Size) -> tuple[Basis, Fit]:
 
 
 def supported_smooth_field(matches: Matches, size: Size, within: Points) -> SmoothField | None:
-    """A smooth field through the displacements, and where tiles carry it.
+    """A smooth field through the displacements, and where the tiles support it.
 
     Args:
-        matches: the tiles that found a match.
+        matches: the matched tiles.
         size: (width, height) of the target.
-        within: (m, 2) float64, places of the overlap, px of the target, its corners among them.
+        within: (m, 2) float64, points of the overlap, px of the target, its corners among them.
 
     Returns:
-        None where no place is carried.
+        None if it is supported nowhere.
     """
     basis, fit = smooth_field(matches, size)
     length = np.hypot(*basis.evaluate(fit.parameters, within, size).T)
@@ -167,6 +170,6 @@ def supported_smooth_field(matches: Matches, size: Size, within: Points) -> Smoo
 
 
 def _accurate(length: Vector, variance: Vector) -> Mask:
-    """Where a length, (m,) px, is known as exactly as it is to be told."""
+    """Where a length, (m,) px, is known as accurately as a report requires."""
     share, pixels = REPORTED_ACCURACY
     return np.asarray(TWO_SIDED_90 * np.sqrt(variance) <= np.maximum(share * length, pixels))

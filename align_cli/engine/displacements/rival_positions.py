@@ -1,17 +1,17 @@
-"""The whole overlap as one tile, held against all other places where it might lie.
+"""The whole overlap as one tile, compared with all other positions where it might match.
 
-A small part of a large picture has too few tiles for their number to tell anything, but it might
-lie in many places. How well it fits in them, where it does not belong, tells how well it fits by
-accident: the number of places that would fit as well as the answer is the number of false alarms.
-Most of the other places say nothing about that; the best of them do. Above a threshold the excesses
-of any law are about exponential (peaks over threshold; Pickands 1975), so with k peaks above the
-threshold z_k, whose mean excess is b, a fit of z is expected in
+A small part of a large image has too few tiles for a test of their number, but many possible
+positions. Its ZNCC at the other positions, where it does not belong, shows how well it matches by
+chance: the expected number of positions that match as well as the estimate is the number of false
+alarms. Only the best of the other positions matter for that. Above a threshold the excesses of any
+distribution are about exponential (peaks over threshold; Pickands 1975), so with k peaks above the
+threshold z_k, whose mean excess is b, the expected number of positions with at least z is
 
     k (1 + (z - z_k) / (k b))^-k
 
-places, which is k exp(-(z - z_k) / b) for a mean excess that k values tell only so well. z is the
-inverse hyperbolic tangent of the ZNCC (Fisher 1921), weighted by the root of the pixels that
-overlap.
+which is k exp(-(z - z_k) / b) with the uncertainty of a mean excess of k values taken into account.
+z is the inverse hyperbolic tangent of the ZNCC (Fisher 1921), times the square root of the number
+of pixels that overlap.
 """
 
 from __future__ import annotations
@@ -29,31 +29,33 @@ from align_cli.engine.geometry.coordinates import corners, inverse, map_points
 from align_cli.engine.sampling.bilinear import offset_origin, sample, sample_valid
 
 DETAIL_SIGMA: Final = 1.5
-"""Standard deviation, in pixels of the level, of the neighbourhood whose mean is taken off: what is
-left of a picture is correlated over few pixels, so that there are many places to compare with. Of
-35 crops with a 25th of the area 31 have fewer than 0.01 false alarms; with 3 px 30, as it is 24."""
+"""Standard deviation, in pixels of the level, of the Gaussian mean that is subtracted: the
+remaining detail is correlated over few pixels, so that there are many independent positions. Of 35
+crops with a 25th of the area 31 have fewer than 0.01 false alarms; with 3 px 30, unfiltered 24."""
 
 MOST_PEAKS: Final = 30
-"""So many of the best other places tell, at most a third of those that there are."""
+"""Number of the highest peaks that are used, at most a third of all."""
 
 FEWEST_PEAKS: Final = 3
 
 LEAST_EXCESS: Final = 0.15
-"""The mean excess is at least so many times the threshold. The normal law has 0.15 to 0.3; the
-peaks of a lattice, all alike, have next to none."""
+"""The mean excess is at least this multiple of the threshold. The normal distribution has 0.15 to
+0.3; the peaks of a lattice, all alike, have next to none."""
 
 LEAST_OVERLAP: Final = 0.5
-"""Places where so large a share of the overlap's pixels is known are compared."""
+"""Positions are compared if at least this share of the overlap's pixels is valid there."""
 
 MOST_COVERED: Final = 0.5
-"""Of the larger image the overlap covers no more than this: else there are no other places."""
+"""Largest share of the larger image that the overlap may cover: else there are no other positions.
+"""
 
 MOST_PIXELS: Final = 1 << 19
-"""Of the canvas that is searched, which takes 0.1 s. Of 37 crops of 32 to 48 px of pages, cells and
-textures of 640x480 px that are found, 36 are believed; on half as many pixels, at half size, 28."""
+"""Pixels of the canvas that is searched, which takes 0.1 s. Of 37 crops of 32 to 48 px of pages,
+cells and textures of 640x480 px that are found, 36 are accepted; on half as many pixels, at half
+size, 28."""
 
 LOG10_NFA_RIVAL: Final = -1.0
-"""log10 of the false alarms up to which the fit of another place is no accident either."""
+"""log10 of the number of false alarms up to which another position is a rival."""
 
 LARGEST_ZNCC: Final = 0.9995
 LEAST_VARIANCE: Final = 1e-6
@@ -62,11 +64,11 @@ _Floats = NDArray[np.float64]
 
 
 class _ZnccMap(NamedTuple):
-    """A template laid on an image at every place, by the shift of its top left corner.
+    """ZNCC of a template at every position of an image, by the shift of its top left corner.
 
     Attributes:
         zncc: (h, w), 0 where it is not defined.
-        pixels: (h, w), how many pixels are known in both.
+        pixels: (h, w), how many pixels are valid in both.
         zero: (row, column) of no shift.
     """
 
@@ -76,12 +78,12 @@ class _ZnccMap(NamedTuple):
 
 
 class RivalPositions(NamedTuple):
-    """What the other places tell of an answer.
+    """The comparison of an estimate with all other positions.
 
     Attributes:
-        log10_false_alarms: decimal logarithm of the number of other places that would fit as well
-            as the answer, by accident.
-        rival: whether one of them fits about as well and by no accident, so that the larger picture
+        log10_false_alarms: decimal logarithm of the expected number of other positions that match
+            as well as the estimate by chance.
+        rival: whether one of them matches about as well and not by chance, so that the larger image
             shows the same thing twice.
     """
 
@@ -90,14 +92,14 @@ class RivalPositions(NamedTuple):
 
 
 def rival_positions(pair: LevelPair, parameters: int) -> RivalPositions | None:
-    """How many other places would fit as well as the answer by accident, and whether one does.
+    """The expected number of other positions that match as well by chance, and any rival.
 
     Args:
-        pair: both images on a level, under the answer.
+        pair: both images on a level, under the estimate.
         parameters: how many were fitted to them.
 
     Returns:
-        None where there are too few other places to tell.
+        None if there are too few other positions.
     """
     canvas = _canvas(pair)
     if canvas is None:
@@ -133,14 +135,14 @@ def rival_positions(pair: LevelPair, parameters: int) -> RivalPositions | None:
 
 
 def _rival(z: float, peaks: _Floats) -> bool:
-    """Whether the best of the other places is no accident, and near to the answer's fit.
+    """Whether the best of the other positions is significant, and close to the estimate.
 
-    Nearer than to the threshold of the peaks: noise alone hardly tells the same thing in two places
-    apart, but what lies beside it does, a little.
+    Closer than to the threshold of the peaks: noise alone hardly makes the same thing differ
+    between two positions, but its surroundings do, a little.
 
     Args:
-        z: of the answer.
-        peaks: (n,) falling, of the other places.
+        z: of the estimate.
+        peaks: (n,) in descending order, of the other positions.
     """
     best, threshold = float(peaks[0]), float(peaks[_exceedances(peaks)])
     log10_nfa = _log10_expected(best, peaks)
@@ -149,12 +151,15 @@ def _rival(z: float, peaks: _Floats) -> bool:
 
 
 def _exceedances(peaks: _Floats) -> int:
-    """How many of the best peaks tell what is expected beyond them."""
+    """How many of the highest peaks are above the threshold."""
     return min(MOST_PEAKS, len(peaks) // 3)
 
 
 def _log10_expected(z: float, peaks: _Floats) -> float | None:
-    """log10 of the number of places as good as z; ``peaks`` (n,) falling, of the others."""
+    """log10 of the expected number of positions with at least z.
+
+    ``peaks`` are (n,) in descending order, of the other positions.
+    """
     k = _exceedances(peaks)
     if k < FEWEST_PEAKS:
         return None
@@ -165,9 +170,9 @@ def _log10_expected(z: float, peaks: _Floats) -> float | None:
 
 
 def _adjusted_zncc(zncc: float, independent: float, parameters: int) -> float:
-    """A ZNCC less what fitting alone makes of it, by the degrees of freedom that are left.
+    """ZNCC corrected for the fitted parameters, by the remaining degrees of freedom.
 
-    A pixel gives one equation, where a tile's two make half a parameter each.
+    A pixel gives one equation, a tile two: half as many parameters count.
     """
     free = independent - 1.0 - 0.5 * parameters
     if zncc <= 0.0 or free <= 0.0:
@@ -179,10 +184,10 @@ def _adjusted_zncc(zncc: float, independent: float, parameters: int) -> float:
 def _canvas(
     pair: LevelPair,
 ) -> tuple[list[Plane], list[Plane], tuple[Mask, Mask]] | None:
-    """The image of which the overlap is the larger part, the other one, and where each is known.
+    """The image of which the overlap is the larger part, the other one, and their valid pixels.
 
-    On the grid of the target, beyond its borders as far as the source reaches. Of the first only
-    the overlap is known.
+    On the grid of the target, extended as far as the source reaches. Of the first only the overlap
+    is valid.
     """
     height, width = pair.inside.shape
     if not pair.inside.any():
@@ -221,7 +226,7 @@ def _canvas(
 
 
 def _highpass(plane: Plane, known: Mask) -> Plane:
-    """What differs from its neighbourhood's mean; 0 where it is not known."""
+    """Difference from the local Gaussian mean; 0 where invalid."""
     weight = known.astype(np.float32)
     mean = cv2.GaussianBlur(np.asarray(plane, np.float32) * weight, (0, 0), DETAIL_SIGMA)
     share = cv2.GaussianBlur(weight, (0, 0), DETAIL_SIGMA) + np.finfo(np.float32).tiny
@@ -229,7 +234,7 @@ def _highpass(plane: Plane, known: Mask) -> Plane:
 
 
 def _masked_zncc(template: list[Plane], inside: Mask, image: list[Plane], known: Mask) -> _ZnccMap:
-    """ZNCC over the known pixels at every shift, by FFT (Padfield 2012)."""
+    """ZNCC over the valid pixels at every shift, by FFT (Padfield 2012)."""
     rows, columns = (a + b - 1 for a, b in zip(known.shape, inside.shape, strict=True))
     shape = (cv2.getOptimalDFTSize(rows), cv2.getOptimalDFTSize(columns))
 
@@ -263,7 +268,7 @@ def _masked_zncc(template: list[Plane], inside: Mask, image: list[Plane], known:
 
 
 def _peaks(z: _Floats, where: Mask, radius: float) -> _Floats:
-    """Local maxima, the highest first, of which none lies within a radius of a higher one."""
+    """Local maxima in descending order, none within a radius of a higher one."""
     side = 2 * math.ceil(radius) + 1
     height = np.where(where, z, -np.inf).astype(np.float32)
     highest = cv2.dilate(height, np.ones((side, side), np.uint8))

@@ -1,8 +1,8 @@
-"""A second motion: what does not move with the rest, but as one.
+"""A second motion: a group of tiles that moves independently of the rest.
 
-Where the scene has depth, or something moved, tiles follow one of two motions. A lens bends a
-picture so that neighbouring tiles share a motion as well; which of both it is, is decided by what
-predicts each tile better from the others: the motion of its neighbours' group, or a smooth field.
+If the scene has depth, or something moved, tiles follow one of two motions. A lens distorts an
+image so that neighbouring tiles share a motion as well; the model that predicts left-out tiles
+better decides: the motion of the neighbours' group, or a smooth field.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ from align_cli.engine.displacements.residual_field import CUBIC
 from align_cli.engine.geometry.coordinates import Size
 
 NEIGHBOURS: Final = 5
-"""Tiles around one whose motion it is expected to share, by majority."""
+"""Neighbouring tiles whose majority predicts a tile's motion."""
 
 
 class ResidualKind(Enum):
-    """What the remainder of an answer is, where it is not nothing."""
+    """The kind of the displacements that remain."""
 
     SMOOTH = "smooth"
     PIECEWISE = "piecewise"
@@ -45,12 +45,12 @@ class ResidualKind(Enum):
 
 @dataclass(frozen=True, eq=False)
 class MotionPair:
-    """Two motions, and which of them each tile follows.
+    """Two motions, and the inliers of each.
 
     Attributes:
-        main, second: the groups that they were found by.
-        follows: (2, n) bool, the tiles of main and second: those displaced by less than half of
-            what lies between both motions. A tile may follow neither.
+        main, second: the groups from which they were found.
+        inlier: (2, n) bool, the tiles of main and second: those displaced by less than half of the
+            difference of both motions. A tile may be an inlier of neither.
         smooth: parameters of a cubic field on top of both; None for none.
     """
 
@@ -60,7 +60,7 @@ class MotionPair:
     smooth: Vector | None = None
 
     def expected(self, points: Points, size: Size) -> tuple[Points, Points]:
-        """(n, 2) px each: how main and second are displaced at (n, 2) points."""
+        """(n, 2) px each: displacements by main and second at (n, 2) points."""
         common = (
             0.0 if self.smooth is None else polynomial(CUBIC).evaluate(self.smooth, points, size)
         )
@@ -68,19 +68,19 @@ class MotionPair:
         return main + common, second + common
 
     def assigned_to(self, matches: Matches, size: Size) -> MotionPair:
-        """The same motions, followed by other tiles."""
+        """The same motions with the inliers among other tiles."""
         return replace(self, inlier=_inliers(matches, self.expected(matches.position, size)))
 
 
 def two_motions(matches: Matches, size: Size) -> MotionPair | None:
-    """The main motion and a second one, if tiles follow one.
+    """The main motion and a second one, if there is one.
 
-    Of all pairs of motions that are found, that which predicts tiles best from the others; the
-    main one of the two is that which the answer fits better. Where a smooth field predicts them
-    better still, what is left of the displacements without it is asked.
+    Of all pairs of motions that are found, the one that predicts left-out tiles best; the main
+    motion is the one with the smaller displacements. If a smooth field predicts them better still,
+    it is subtracted and the test is repeated.
 
     Args:
-        matches: the tiles that found a match.
+        matches: the matched tiles.
         size: (width, height) of the target.
     """
     remainder, pair = _best_pair(matches, size)
@@ -95,7 +95,7 @@ def two_motions(matches: Matches, size: Size) -> MotionPair | None:
 def _best_pair(matches: Matches, size: Size) -> tuple[ResidualKind | None, MotionPair | None]:
     """The two motions that predict tiles best, and whether they do so better than a smooth field.
 
-    Nothing where no two motions are found.
+    None if no two motions are found.
     """
     found = motions(matches, size), motions(matches, size, neighbours=True)
     pairs = [_pair(matches, size, *both) for groups in found for both in combinations(groups, 2)]
@@ -111,9 +111,9 @@ def _best_pair(matches: Matches, size: Size) -> tuple[ResidualKind | None, Motio
 
 
 def _discontinuous(matches: Matches, size: Size, pair: MotionPair) -> bool:
-    """Whether the motions differ where their tiles meet, by half as much as elsewhere at least.
+    """Whether the motions differ where their tiles meet, by at least half as much as elsewhere.
 
-    Curled paper is described by two motions as well, but they join without a step.
+    Curled paper is described by two motions as well, but they join continuously.
     """
     inlier = pair.inlier[0] | pair.inlier[1]
     neighbours = _neighbours(matches.position, inlier)
@@ -132,7 +132,7 @@ def _smooth(matches: Matches, size: Size) -> Fit:
 
 
 def second_motion_record(matches: Matches, size: Size, pair: MotionPair) -> SecondMotion:
-    """What there is to say of a second motion, and of the tiles that follow it."""
+    """The record of a second motion and its tiles."""
     tiles, area = pair.inlier[1], matches.area
     at = matches.position[tiles]
     shift = (pair.second.displacement(at, size) - pair.main.displacement(at, size)).mean(axis=0)
@@ -153,7 +153,7 @@ def _pair(matches: Matches, size: Size, one: Group, other: Group) -> MotionPair:
 
 
 def _inliers(matches: Matches, expected: tuple[Points, Points]) -> NDArray[np.bool_]:
-    """(2, n) bool: displaced by less than half of what lies between two motions from either."""
+    """(2, n) bool: tiles displaced from either motion by less than half of their difference."""
     half = 0.5 * np.hypot(*(expected[1] - expected[0]).T)
     return np.stack([np.hypot(*(matches.displacement - each).T) < half for each in expected])
 
@@ -161,13 +161,13 @@ def _inliers(matches: Matches, expected: tuple[Points, Points]) -> NDArray[np.bo
 def predicts_better(
     matches: Matches, size: Size, pairs: Sequence[MotionPair]
 ) -> tuple[ResidualKind, int]:
-    """Whether a smooth field or two motions predict tiles better from the others.
+    """Whether a smooth field or two motions predict left-out tiles better.
 
-    Tukey's loss of the residual that each tile has when it is left out, all in units of the
-    smallest scatter of any of them, summed over the tiles.
+    By the sum of Tukey's loss of the leave-one-out residuals, all in units of the smallest scatter
+    of any of them.
 
     Args:
-        matches: the tiles that found a match.
+        matches: the matched tiles.
         size: (width, height) of the target.
         pairs: at least one.
 
@@ -186,7 +186,7 @@ def predicts_better(
 
 
 def _predicted_residual(matches: Matches, size: Size, pair: MotionPair) -> Points:
-    """(n, 2) px: displacement less the motion that most of a tile's neighbours follow."""
+    """(n, 2) px: displacement less the motion of which most of a tile's neighbours are inliers."""
     neighbours = _neighbours(matches.position, pair.inlier[0] | pair.inlier[1])
     votes = pair.inlier[:, neighbours].sum(axis=2)
     of_main, of_second = (group.residual(matches, size) for group in (pair.main, pair.second))
@@ -194,7 +194,7 @@ def _predicted_residual(matches: Matches, size: Size, pair: MotionPair) -> Point
 
 
 def _neighbours(position: Points, tested: Mask) -> NDArray[np.intp]:
-    """(n, k) indices of the tiles nearest to each, of those that are asked, itself left out."""
+    """(n, k) indices of the nearest of the given tiles to each tile, itself excluded."""
     distance = np.hypot(*(position[:, None] - position).transpose(2, 0, 1))
     np.fill_diagonal(distance, np.inf)
     distance[:, ~tested] = np.inf
@@ -202,7 +202,7 @@ def _neighbours(position: Points, tested: Mask) -> NDArray[np.intp]:
 
 
 def region_in_words(position: Points, size: Size) -> str:
-    """Where in a picture of ``size`` (n, 2) points lie, in words."""
+    """The region of an image of ``size`` in which (n, 2) points are, in words."""
     ninth = np.floor(3.0 * (position.mean(axis=0) + 0.5) / np.array(size))
     column, row = (int(each) for each in np.clip(ninth, 0, 2))
     if (column, row) == (1, 1):

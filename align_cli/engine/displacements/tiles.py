@@ -1,8 +1,8 @@
-"""Where the target has texture that can tell a displacement: the tiles of the field.
+"""The tiles of the displacement field: where the target has enough texture to measure one.
 
-The structure tensor (Förstner and Gülch 1987) of a tile, less what noise has of it, is the
-information that the tile has on its place. A tile can tell where the displacement that noise alone
-would leave is small along both axes.
+The structure tensor (Förstner and Gülch 1987) of a tile, less the contribution of noise, is the
+information on its displacement. A tile is used if noise alone would displace it little along both
+axes.
 """
 
 from __future__ import annotations
@@ -23,30 +23,30 @@ SIDE: Final = 16
 """Side of a tile in pixels of its level."""
 
 FEW_TILES: Final = 16
-"""Where texture is so sparse that there are fewer tiles, half their side makes more of it."""
+"""With fewer tiles, half their side is tried: sparse texture then gives more."""
 
 STRIDE: Final = CELL
-"""Tiles lie at multiples of so many pixels."""
+"""Pixels of the grid on which tiles are placed."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
 MOST_SIGMA_PX: Final = 1.0
-"""A tile can tell where noise alone would displace it by no larger a standard deviation, in pixels
-of its level: four of them lie within the pixel up to which it counts as stationary."""
+"""Largest standard deviation of a tile's displacement by noise alone, in pixels of its level: four
+of them are within the pixel up to which it counts as stationary."""
 
 
 CHUNK_POINTS: Final = 256
-"""Places that are held against all others at once: of a megapixel there are thousands."""
+"""Points that are compared with all others at once: a megapixel has thousands."""
 
 
 @dataclass(frozen=True, eq=False)
 class Tiles:
-    """Tiles of a level that can tell where they lie.
+    """Tiles of a level with enough texture.
 
     Attributes:
         corner: (n, 2) int, x and y of their top left pixels, row by row.
         side: in pixels of the level.
-        textured: the share of the overlap, by area, that has texture enough.
+        textured: the share of the overlap, by area, that has enough texture.
     """
 
     corner: NDArray[np.intp]
@@ -57,17 +57,17 @@ class Tiles:
         return len(self.corner)
 
     def subset(self, picked: Mask) -> Tiles:
-        """Those that are picked, (n,) bool."""
+        """Some of the tiles, (n,) bool."""
         return replace(self, corner=self.corner[picked])
 
     def evenly_spaced(self, count: int) -> Tiles:
-        """So many of them, evenly spaced."""
+        """A number of the tiles, evenly spaced."""
         picked = np.linspace(0, len(self) - 1, count).astype(np.intp)
         return replace(self, corner=self.corner[picked])
 
 
 def side_for(inside: Mask) -> int:
-    """The side of tiles of an overlap: smaller where it is so small that few would fit."""
+    """The side of the tiles of an overlap: smaller if only few would fit otherwise."""
     rows, columns = (np.flatnonzero(inside.any(axis=axis)) for axis in (1, 0))
     if not rows.size:
         return SIDE
@@ -76,10 +76,10 @@ def side_for(inside: Mask) -> int:
 
 
 def textured_tiles(pair: LevelPair, *, most: int, margin: int = 1) -> Tiles:
-    """Tiles spread over the overlap of a level, wherever its texture can tell.
+    """Tiles spread over the textured part of the overlap of a level.
 
-    The overlap is cut into at most ``most`` blocks; of each the tile that can tell best is taken,
-    so that every part counts by its area and none by its contrast.
+    The overlap is divided into at most ``most`` blocks; of each the tile with the most information
+    is taken, so that every part counts by its area and none by its contrast.
 
     Args:
         pair: both images on the level.
@@ -110,10 +110,10 @@ def _tiles_of_side(pair: LevelPair, side: int, most: int, margin: int) -> Tiles:
 
 
 def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
-    """What each tile knows along the direction of which it knows least, beyond what it needs.
+    """The smaller eigenvalue of each tile's information matrix, less what is required.
 
     (rows, columns) float32 on a grid of ``STRIDE`` pixels, of tiles by their top left corners; -inf
-    where a tile is not inside, negative where it cannot tell.
+    where a tile is not inside, negative where it has too little.
     """
     height, width = (extent // STRIDE for extent in pair.inside.shape)
     tensor = np.zeros((3, height, width), np.float32)
@@ -145,7 +145,7 @@ def _structure(plane: Plane) -> NDArray[np.float32]:
 
 
 def _tiles_inside(inside: Mask, side: int, margin: int) -> Mask:
-    """(rows, columns) bool: whether all of a tile, and so many pixels around it, is inside."""
+    """(rows, columns) bool: whether a tile and its margin are inside as a whole."""
     padded = cv2.copyMakeBorder(
         inside.view(np.uint8), margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0
     )
@@ -165,7 +165,7 @@ def _windows(cells: Plane, side: int) -> Plane:
 
 
 def _best_of_blocks(least: Plane, block: int) -> tuple[NDArray[np.intp], NDArray[np.float32]]:
-    """Of each block of windows the best that can tell: (n, 2) corners in pixels, and how well."""
+    """The best window with enough information of each block: (n, 2) corners, and information."""
     rows, columns = (-(-extent // block) for extent in least.shape)
     padded = np.full((rows * block, columns * block), -np.inf, np.float32)
     padded[: least.shape[0], : least.shape[1]] = least
@@ -181,7 +181,7 @@ def _best_of_blocks(least: Plane, block: int) -> tuple[NDArray[np.intp], NDArray
 def _without_overlaps(
     corner: NDArray[np.intp], strength: NDArray[np.float32], side: int
 ) -> NDArray[np.intp]:
-    """Without those that overlap a stronger one, the strongest first."""
+    """The tiles, strongest first, without those that overlap a stronger one."""
     ranked = (corner // STRIDE)[np.argsort(-strength, kind="stable")]
     return STRIDE * ranked[suppress_neighbours(ranked, side // STRIDE - 1)]
 

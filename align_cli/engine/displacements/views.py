@@ -1,4 +1,4 @@
-"""Where the level pairs of an answer come from: grey values, or orientations of edges."""
+"""What the level pairs of an estimate are made of: grey values, or edge orientations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from align_cli.engine.solver.orientation_levels import View
 
 
 class PairView(Protocol):
-    """Two images, as the displacement field looks at them."""
+    """Two images as the displacement field compares them."""
 
     @property
     def target_size(self) -> Size:
@@ -26,7 +26,7 @@ class PairView(Protocol):
 
     @property
     def levels(self) -> range:
-        """The levels of the target that can be looked at, finest first."""
+        """The levels of the target that can be compared, finest first."""
 
     def at(self, warp: Matrix, level: int) -> LevelPair:
         """Both images on a level, under a warp target -> source at full size."""
@@ -34,7 +34,7 @@ class PairView(Protocol):
 
 @dataclass(frozen=True)
 class IntensityView:
-    """Grey values of a pair; ``gain``: source grey values for one of the target."""
+    """Grey values of a pair; ``gain`` is that of the source relative to the target."""
 
     pair: Pair
     gain: float
@@ -51,7 +51,7 @@ class IntensityView:
 
     @property
     def levels(self) -> range:
-        """The levels of the target that can be looked at, finest first."""
+        """The levels of the target that can be compared, finest first."""
         both = (stored_levels(levels) for levels in (self.pair.target.levels, self.pair.levels))
         first = max(levels.start for levels in both)
         return range(first, len(self.pair.levels))
@@ -63,7 +63,7 @@ class IntensityView:
 
 @dataclass(frozen=True)
 class OrientationView:
-    """Orientations of the edges of two images."""
+    """Edge orientations of two images."""
 
     source: View
     target: View
@@ -80,7 +80,7 @@ class OrientationView:
 
     @property
     def levels(self) -> range:
-        """The levels of the target that can be looked at, finest first."""
+        """The levels of the target that can be compared, finest first."""
         return range(min(len(self.source.levels), len(self.target.levels)))
 
     def at(self, warp: Matrix, level: int) -> LevelPair:

@@ -1,8 +1,8 @@
-"""Search windows: is a tile's best place the one where it stands, or where does it fit better?
+"""Search windows: is a tile's best match at zero displacement, or where else?
 
-Around each tile the warped source is searched exhaustively, by ZNCC over all planes at once. If the
-images were unrelated, the best place would be anywhere in the window; how often it is the middle by
-accident is measured at windows displaced from where the tile stands.
+The warped source is searched exhaustively around each tile, by ZNCC over all planes at once. If the
+images were unrelated, the best match would be anywhere in the window; how often it is at the centre
+by chance is measured at control windows.
 """
 
 from __future__ import annotations
@@ -24,41 +24,41 @@ from align_cli.engine.sampling.bilinear import sample
 from align_cli.native.tiles import WindowRules, search_windows
 
 REACH: Final = 10
-"""How far a window reaches beyond its tile each way, in pixels of the level."""
+"""Half side of a window, beyond its tile, in pixels of the level."""
 
 STATIONARY: Final = 1
-"""A tile is stationary if its best place lies within so many pixels of where it stands."""
+"""A tile is stationary if its best match is displaced by no more pixels."""
 
 DISTINCT_MARGIN: Final = 0.1
-"""A tile has found its match where no other place comes nearer to it than this in ZNCC."""
+"""A match is unambiguous if its ZNCC exceeds that of every other position by this margin."""
 
 PEAK_RADIUS: Final = 3
-"""Places within so many pixels of the best belong to the same peak."""
+"""Positions within this radius of the best, in pixels, belong to the same peak."""
 
 TIE_MARGIN: Final = 1e-3
-"""Places whose ZNCC differs by less are equally good."""
+"""Positions whose ZNCC differs by less are tied."""
 
 LOG10_NFA_CONSENSUS: Final = -2.0
-"""log10 of the number of places of a window where so many unrelated tiles would agree, up to which
-it is no accident."""
+"""log10 of the expected number of positions of a window at which as many unrelated tiles would
+agree, up to which the agreement is significant."""
 
 FEWEST_POSITIONS: Final = 25
-"""A window that has fewer places, clipped at the borders, is not asked."""
+"""A window with fewer positions, clipped at the borders, is not searched."""
 
 
 @dataclass(frozen=True, eq=False)
 class WindowSearch:
-    """What the search windows of n tiles found, in pixels of the level.
+    """Search results of the windows of n tiles, in pixels of the level.
 
     Attributes:
-        asked: (n,) bool, whether the tile's window could be searched.
-        offset: (n, 2) int, x and y of the best place less where the window's middle is.
+        tested: (n,) bool, whether the tile's window could be searched.
+        offset: (n, 2) int, x and y of the best position less the window's centre.
         peak: (n,) ZNCC there.
-        stationary: (n,) bool, whether the best place is the middle, or no better than that.
-        distinct: (n,) bool, whether no other place comes near to the best, which agrees enough and
-            is nearer than the window reaches: the tile has found its match.
-        chance: that the best of all places in a window lies within ``STATIONARY`` of its middle by
-            accident, mean over the asked tiles.
+        stationary: (n,) bool, whether the best position is the centre, or tied with it.
+        distinct: (n,) bool, whether the match is unambiguous: its ZNCC is high enough, it is not at
+            the window's edge, and no other position comes close.
+        chance: mean probability, over the tested tiles, that the best of all positions in a window
+            is within ``STATIONARY`` of its centre by chance.
     """
 
     tested: NDArray[np.bool_]
@@ -69,7 +69,7 @@ class WindowSearch:
     chance: float
 
     def concatenated(self, other: WindowSearch) -> WindowSearch:
-        """What they found of all tiles, those of the other after its own."""
+        """The results of all tiles, those of the other after its own."""
         counts = [int(np.count_nonzero(each.tested)) for each in (self, other)]
         chance = self.chance * counts[0] + other.chance * counts[1]
         return WindowSearch(
@@ -83,11 +83,10 @@ class WindowSearch:
 
     @property
     def consensus(self) -> int:
-        """How many tiles agree on where they are found, or are stationary if that is an accident.
+        """How many tiles agree on an offset, or are stationary if that is not significant.
 
-        Pictures that repeat themselves, pages in one type, walls, lattices, lay their pattern on
-        itself wherever they are displaced to, if not in the middle of the window. An answer that
-        somebody looked for has found such a place too.
+        Periodic images, pages in one type, walls and lattices match themselves at any control
+        offset, if not in the centre of the window. A search may have found such a position too.
         """
         stationary = int(np.count_nonzero(self.stationary))
         offset = self.offset[self.tested]
@@ -128,7 +127,7 @@ class Windows:
     def search(
         self, tiles: Tiles, displaced: tuple[int, int] = (0, 0), reach: int = REACH
     ) -> WindowSearch:
-        """Search the windows of all tiles, displaced by so many pixels from where they stand."""
+        """Search the windows of all tiles, displaced by some pixels from the tiles."""
         found = search_windows(
             self._warped,
             self._target,
@@ -160,7 +159,7 @@ class Windows:
         )
 
     def _whole_tiles(self, side: int) -> Mask:
-        """(height, width) bool: the top left corners of tiles all of whose pixels are inside."""
+        """(height, width) bool: the top left corners of tiles that are inside as a whole."""
         if side not in self._whole:
             kernel = np.ones((side, side), np.uint8)
             eroded = cv2.erode(

@@ -1,1 +1,1 @@
-"""What is known of the images themselves, before any of them is laid over another."""
+"""Properties of single images, and of two images at the same raw pixels."""

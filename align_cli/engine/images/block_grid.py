@@ -1,7 +1,7 @@
-"""The grid that block compression leaves: where it is, and the image without its steps.
+"""The grid of block compression: its phase, and the image without its steps.
 
-JPEG and its like round each block of 8x8 pixels by itself, so the image has a small step along
-every block edge. The steps stay with the pixel grid while the scene moves.
+JPEG and similar codecs quantise each block of 8x8 pixels independently, so the image has a small
+step along every block edge. The steps stay with the pixel grid while the scene moves.
 """
 
 from __future__ import annotations
@@ -22,25 +22,26 @@ most on the weaker axis (noise of 64x64 pixels 1.08); JPEG of quality 70 has 1.1
 50 1.2 to 3.6, of quality 20 1.6 to 8."""
 
 LEAST_SIDE: Final = 64
-"""Shortest side in pixels that is asked: eight edges of each phase."""
+"""Shortest side in pixels of an image that is tested: eight edges of each phase."""
 
 MOST_LINES: Final = 256
-"""Rows, and columns, that are looked at."""
+"""Rows, and columns, that are used."""
 
 RAMP: Final = 1.0 - (np.arange(PERIOD // 2) + 0.5) / (PERIOD // 2)
-"""What the pixels from a block edge outwards take of half its step. A ramp through the edge itself:
-so the steps on, before and after the edge become equal."""
+"""Share of half a step that is removed from the pixels from a block edge outwards. A ramp through
+the edge itself makes the steps on, before and after the edge equal."""
 
 _NEGLIGIBLE: Final = 1e-3
-"""Share of the mean that is added to a strength's divisor: it may be zero in drawn pictures."""
+"""Share of the mean that is added to a strength's divisor, which may be zero in synthetic images.
+"""
 
 
 @dataclass(frozen=True)
 class BlockGrid:
-    """Where block edges lie.
+    """The block grid of an image.
 
     Attributes:
-        phase: (x, y): block edges lie to the left of the columns x + k * ``PERIOD``, and above the
+        phase: (x, y): block edges are to the left of the columns x + k * ``PERIOD``, and above the
             rows y + k * ``PERIOD``.
         strength: of the weaker axis, see ``block_grid``.
     """
@@ -50,12 +51,12 @@ class BlockGrid:
 
 
 def block_grid(plane: Plane) -> BlockGrid | None:
-    """The block grid of an image, or None where it has none.
+    """The block grid of an image; None if it has none.
 
     At each column the step from its left neighbour, less the mean of the steps before and after it,
-    is measured by the mean over rows of its root (one strong edge of the scene counts little). The
-    strength along x is the median over the columns of the strongest of the eight phases, divided by
-    that of the strongest one that is not next to it; and alike along y.
+    is measured by the mean over rows of its square root (so that one strong edge of the scene
+    counts little). The strength along x is the median over the columns of the strongest of the
+    eight phases, relative to the strongest one that is not next to it; likewise along y.
 
     Args:
         plane: (height, width) float32, finite, in any unit.
@@ -96,14 +97,14 @@ def _strongest_phase(lines: Plane) -> tuple[int, float]:
 
 
 def without_block_edges(plane: Plane, grid: BlockGrid) -> Plane:
-    """The image with the step at each block edge taken away by a ramp of four pixels to each side.
+    """The image with the step at each block edge removed by a ramp of four pixels to each side.
 
-    The step is what exceeds the mean of the steps before and after it: a slope that runs through an
-    edge stays.
+    The step is what exceeds the mean of the steps before and after it: a gradient across an edge
+    remains.
 
     Args:
         plane: (height, width) float32.
-        grid: what ``block_grid`` says.
+        grid: of ``block_grid``.
     """
     smooth = plane.copy()
     _take_steps(smooth, grid.phase[0])
@@ -112,7 +113,7 @@ def without_block_edges(plane: Plane, grid: BlockGrid) -> Plane:
 
 
 def _take_steps(lines: Plane, phase: int) -> None:
-    """Take the steps to the left of columns phase + k * PERIOD away, in place."""
+    """Remove the steps to the left of columns phase + k * PERIOD, in place."""
     width = lines.shape[1]
     first = phase if phase >= RAMP.size else phase + PERIOD
     edges = np.arange(first, width - RAMP.size + 1, PERIOD)

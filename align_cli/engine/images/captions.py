@@ -1,8 +1,8 @@
-"""Burnt-in captions: opaque marks of the darkest or brightest value, inside the picture.
+"""Burnt-in captions: opaque marks of the darkest or brightest value, inside the image.
 
-A date, the name of a camera, a reticle. Letters on paper look the same, and what is clipped does
-too; as with ``common_areas`` only what stands still in both images is taken, and whether it is the
-scene that stands still is decided where another motion has evidence without it.
+A date, the name of a camera, a reticle. Letters on paper and clipped areas look the same; as with
+``common_areas`` only marks that are static in both images are taken, and whether the scene itself
+is static is decided by the evidence for another motion without them.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from align_cli.engine.images.common_areas import LEAST_AREA, static_areas
 from align_cli.engine.images.isolated_pixels import SAMPLE_STEP, contrast_of
 
 LEAST_SHARE: Final = 0.002
-"""A caption covers so large a share of the picture: its value is looked for that far from the end
-of all values."""
+"""Least share of the image that a caption covers: its value is searched at this quantile of all
+values."""
 
 MOST_SHARE: Final = 0.25
-"""What covers more of the picture is the picture."""
+"""Largest share of the image that a caption covers."""
 
 NEAR_VALUE: Final = 0.125
-"""Share of the picture's contrast by which its pixels may differ from it: noise, and what
-compression leaves beside strong edges."""
+"""Tolerance of a caption's value, as a share of the image's contrast: noise, and compression
+artefacts beside strong edges."""
 
 MOST_BESIDE: Final = 0.5
-"""A caption has a value of its own: so many times as many pixels, at most, differ from it by up to
-twice as much. Drawn captions 0.05 to 0.35, the end of a scene's values 2 and more."""
+"""Most pixels whose value differs by once to twice the tolerance, relative to those within: a
+caption has a value of its own. Synthetic captions 0.05 to 0.35, the end of a scene's values 2 and
+more."""
 
 LEAST_INTERIOR: Final = 0.1
-"""Pixels within a letter, for each of its outline: strokes of 3 px have 0.3, a mosaic of colours,
-which stands still too, none."""
+"""Interior pixels of a letter, relative to those of its outline: strokes of 3 px have 0.3, a colour
+mosaic, which is static too, none."""
 
 FEW_PIXELS: Final = 1 << 16
-"""Of an image of no more pixels all are looked at."""
+"""Images of no more pixels are used without subsampling."""
 
 
 def common_captions(
@@ -50,7 +51,7 @@ def common_captions(
         target_valid: the same.
 
     Returns:
-        (height, width) bool, or None where there are none.
+        (height, width) bool; None if there are none.
     """
     found: Mask | None = None
     for marks in (darkest_pixels, brightest_pixels):

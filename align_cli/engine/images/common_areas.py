@@ -1,9 +1,8 @@
-"""Constant areas that both images have at the same place, and how far their edges reach.
+"""Constant areas at the same place in both images, and the width of their edges.
 
-The edge of such an area is the texture that misleads: strong, and it stands still. Within the area
-there is nothing to mislead, and masking it costs nothing; but paper, sky and the dark between stars
-are constant areas, too, and at *their* edges stands all that the image shows. They differ by
-whether the outline stands still.
+The edge of such an area is texture that misleads: strong, and static. Its interior cannot mislead,
+and masking it costs nothing; but paper, sky and the dark between stars are constant areas too, and
+*their* edges are all that the image shows. They differ in whether the outline is static.
 """
 
 from __future__ import annotations
@@ -17,33 +16,35 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Plane, Vector
 
 COMMON_OUTLINE: Final = 0.9
-"""Share of an area's outline that both images have near the same pixels. Mounts, bars, rims and
-round fields of view under noise have 0.98 to 1; paper, sky and dark moved by 5 pixels 0.1 to
-0.75, cells and their background by 365 pixels 0.3."""
+"""Least share of an area's outline near the same pixels of both images. Mounts, bars, rims and
+round fields of view under noise have 0.98 to 1; paper, sky and dark moved by 5 pixels 0.1 to 0.75,
+cells and their background by 365 pixels 0.3."""
 
 OUTLINE_TOLERANCE: Final = 2
-"""Pixels that an outline may differ: noise and the scene shift it where the area's edge is soft."""
+"""Pixels by which an outline may differ: noise and the scene shift it where the area's edge is
+soft."""
 
 MOST_OUTLINE_MOTION: Final = 0.25
-"""Pixels that an outline may move as a whole. Round fields of view, their edges blurred by up to
-6 pixels, noise of 1 to 4 grey levels, with JPEG and without, moved 0.2 at most while the scene
-moved 13; paper, sky and dark moved by (0.3, 0.2) pixels 0.35 and more, by a pixel 0.9 and more."""
+"""Pixels by which a static outline may move as a whole. Round fields of view, their edges blurred
+by up to 6 pixels, noise of 1 to 4 grey levels, with JPEG and without, moved 0.2 at most while the
+scene moved 13; paper, sky and dark moved by (0.3, 0.2) pixels 0.35 and more, by a pixel 0.9 and
+more."""
 
 RIDGE_SHARE: Final = 0.05
-"""Share of the information on a motion that is added to that along either axis."""
+"""Ridge of the motion's normal equations, relative to their trace."""
 
 LEAST_AREA: Final = 1e-3
-"""Share of the image that an area takes at least: short outlines agree by chance."""
+"""Least share of the image in an area: short outlines agree by chance."""
 
 WIDEST_RIM: Final = 16
-"""Pixels that the edge of an area may be wide."""
+"""Largest width in pixels of the edge of an area."""
 
 EDGE_CHANGE: Final = 0.05
-"""An area's edge has ended where the mean of the image around it changes from one pixel to the next
-by less than this share of its height."""
+"""An area's edge ends where the mean of the surrounding image changes from one pixel to the next by
+less than this share of its height."""
 
 MOST_OUTLINE: Final = 1 << 15
-"""Pixels of outlines that are looked at; a page of text has a million."""
+"""Pixels of outlines that are used; a page of text has a million."""
 
 _NEIGHBOURS: Final = np.ones((3, 3), np.uint8)
 _MASK_SMOOTHING: Final = 5, 5
@@ -51,17 +52,17 @@ _AREA_STEP: Final = 3
 
 
 def common_areas(source: Mask, target: Mask) -> Mask | None:
-    """The parts of two areas whose outline stands still, too.
+    """The parts of two constant areas whose outline is static.
 
-    Paper lies under both images wherever neither has a letter, but its outline is that of the
+    Paper is common to both images wherever neither has a letter, but its outline is that of the
     letters, and moves with them.
 
     Args:
-        source: (height, width) bool, what ``constant_areas`` says of the source.
+        source: (height, width) bool, the ``constant_areas`` of the source.
         target: the same of the target.
 
     Returns:
-        (height, width) bool, or None where nothing is common.
+        (height, width) bool; None if nothing is common.
     """
     # A mosaic's dark pixels stay, too, but they are an area's outline without the area.
     return static_areas(source, target, least_interior=1.0, least_area=LEAST_AREA)
@@ -70,16 +71,16 @@ def common_areas(source: Mask, target: Mask) -> Mask | None:
 def static_areas(
     source: Mask, target: Mask, *, least_interior: float, least_area: float
 ) -> Mask | None:
-    """The connected parts of two masks whose outline stands still.
+    """The connected parts of two masks whose outline is static.
 
     Args:
         source: (height, width) bool.
         target: the same.
-        least_interior: pixels within a part, for each of its outline.
-        least_area: the share of the image that lies within a part.
+        least_interior: interior pixels of a part, relative to those of its outline.
+        least_area: least share of the image within a part.
 
     Returns:
-        (height, width) bool, or None where nothing is common.
+        (height, width) bool; None if nothing is common.
     """
     common = source & target
     if not common.any():
@@ -110,7 +111,7 @@ def static_areas(
 
 
 def _eroded(area: Mask, pixels: int) -> Mask:
-    """An area without what lies so near to its outline; beyond the image's border it goes on."""
+    """An area without the pixels near its outline; it continues beyond the image's border."""
     square = np.ones((2 * pixels + 1, 2 * pixels + 1), np.uint8)
     return cv2.erode(area.view(np.uint8), square).astype(np.bool_)
 
@@ -124,8 +125,8 @@ def _outline_motion(
 ) -> Vector:
     """Pixels by which the outline of each component moves from one mask to the other, (count,).
 
-    A step of Lucas and Kanade between the masks: noise moves an outline to and fro, a motion moves
-    all of it.
+    A Lucas-Kanade step between the masks: noise moves an outline to and fro, a motion moves all of
+    it.
 
     Args:
         source: (height, width) bool.
@@ -163,15 +164,15 @@ def _outline_motion(
 
 
 def area_edges(source: Plane, target: Plane, areas: Mask) -> Mask:
-    """What lies around areas, as far as their edge reaches in either image.
+    """The edges of areas, as wide as they are in either image.
 
-    The scene around an area has texture, but the mean of many pixels has little of it left. So
-    areas are grown pixel by pixel until the mean of what is added changes no more.
+    The scene around an area has texture, but the mean of many pixels little of it. So areas are
+    grown pixel by pixel until the mean of the added pixels no longer changes.
 
     Args:
         source: (height, width) float32.
         target: the same.
-        areas: (height, width) bool, what ``common_areas`` says.
+        areas: (height, width) bool, the ``common_areas``.
 
     Returns:
         (height, width) bool, at least one pixel wide.

@@ -1,8 +1,8 @@
-"""Areas that show nothing: undeclared nodata, slide mounts, letterbox bars, the dark around a lens.
+"""Areas without content: undeclared nodata, slide mounts, letterbox bars, lens vignettes.
 
-Such an area reaches the image's border, has one value up to the noise of the sensor, and nearly
-nothing of the image lies beyond that value. Paper, clipped sky and the night sky are the same to
-whoever sees one image: ``fixed_pattern`` tells them by the pair.
+Such an area reaches the image's border, has one value up to the sensor's noise, and nearly no pixel
+of the image is beyond that value. In a single image paper, clipped sky and the night sky look the
+same: ``fixed_pattern`` distinguishes them by the pair.
 """
 
 from __future__ import annotations
@@ -17,38 +17,38 @@ from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.images.isolated_pixels import SAMPLE_STEP, contrast_of
 
 END_OF_BORDER: Final = 0.02
-"""Quantile of the border's values where the search for an area's level begins, and from the other
-end. An area may take so little of the border; what is defective there takes less."""
+"""Quantile of the border's values at which the search for an area's level starts, from either end:
+its least share of the border; defects have less."""
 
 TOLERANCE: Final = 4.0
-"""Standard deviations of an area's noise that a pixel may differ from its level."""
+"""Tolerance of an area's level, in standard deviations of its noise."""
 
 LEAST_TOLERANCE: Final = 0.01
-"""What a pixel may differ from its area's level at least, as a share of the picture's contrast: a
-grey level or two, what compression and rounding leave in areas without noise."""
+"""Least tolerance of an area's level, as a share of the image's contrast: a grey level or two, for
+compression and rounding in areas without noise."""
 
 MOST_TOLERANCE: Final = 0.25
-"""What a pixel may differ from its area's level at most, as a share of the picture's contrast: an
-area whose noise fills a quarter of it does not stand apart. White noise alone would have 0.86."""
+"""Largest tolerance of an area's level, as a share of the image's contrast: an area with more noise
+cannot be distinguished. White noise alone would have 0.86."""
 
 MOST_TEXTURE: Final = 2.5
-"""What an area differs from its level is at most so many times what neighbours on the border differ
-by (as one standard deviation each): 1 for noise, 3 and more for a faint scene under a bright logo,
+"""Largest deviation of an area from its level, relative to that between neighbours on the border
+(as one standard deviation each): 1 for noise, 3 and more for a faint scene under a bright logo,
 which is no area."""
 
 MOST_BEYOND: Final = 0.01
-"""Share of the image that may lie beyond the level of an area; of a letterboxed picture 0.003 were
+"""Share of the image that may be beyond the level of an area; in a letterboxed image 0.003 were
 darker than its bars."""
 
 FEWEST_PIXELS: Final = 16
-"""Valid pixels that the border has at least."""
+"""Least number of valid pixels of the border."""
 
 _ROUNDS: Final = 8
 _SMOOTHING: Final = 3, 3
 
 
 class _Level(NamedTuple):
-    """The value of an area, and what its pixels may differ from it."""
+    """The value of an area, and its tolerance."""
 
     value: float
     tolerance: float
@@ -59,8 +59,7 @@ def constant_areas(plane: Plane, valid: Mask | None = None) -> Mask:
 
     Args:
         plane: (height, width) float32, finite, in any unit.
-        valid: (height, width) bool, or None where every pixel is valid. Invalid pixels do not
-            count.
+        valid: (height, width) bool, or None where every pixel is valid. Invalid pixels are ignored.
 
     Returns:
         (height, width) bool, True on the areas.
@@ -94,8 +93,8 @@ def _border(plane: NDArray[Any]) -> NDArray[Any]:
 def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
     """The area at one end of the border's values, or None.
 
-    The level climbs to the middle of the values within the tolerance, the tolerance shrinks to
-    their noise.
+    The level moves to the median of the values within the tolerance, the tolerance shrinks to their
+    noise.
 
     Args:
         border: (n,) once around the image; NaN where it is invalid.
@@ -133,7 +132,7 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
 
 
 def _between_neighbours(border: Plane, value: float, tolerance: float) -> float:
-    """The standard deviation that the differences of neighbours on an area's border tell."""
+    """Standard deviation of the noise from differences of neighbours on an area's border."""
     near = np.abs(border - value) <= tolerance
     apart = np.diff(border)[near[1:] & near[:-1]]
     return float(np.sqrt(np.square(apart).mean() / 2.0)) if apart.size else 0.0

@@ -1,9 +1,8 @@
-"""What may belong to the sensor and not to the scene: it stands at the same pixels of two images.
+"""The fixed pattern of a sensor: what is at the same raw pixels of two images.
 
-Hot pixels, the grid of block compression and areas that show nothing stay where they are while the
-scene moves. Where nothing moves, stars, dots and paper look the same as they: what is found here
-only *may* belong to the sensor. Whether it loses its vote is decided where it is known whether
-another motion has evidence without it.
+Hot pixels, the grid of block compression and areas without content are static while the scene
+moves. If nothing moves, stars, dots and paper look the same: what is found here only *may* belong
+to the sensor. Whether it is excluded is decided by the evidence for another motion without it.
 """
 
 from __future__ import annotations
@@ -25,30 +24,32 @@ from align_cli.engine.images.isolated_pixels import isolated_pixels
 from align_cli.engine.images.luma import Luma
 
 FEWEST_STRIPS: Final = 3
+"""Least number of strips, and their rows, that are examined before the whole image."""
 STRIP_ROWS: Final = 24
-"""At least so many strips, of so many rows, are looked at before all are."""
+"""see ``FEWEST_STRIPS``"""
 
 SAMPLED_PIXELS: Final = 1 << 14
 LEAST_COMMON_SHARE: Final = 0.01
-"""Pixels, evenly spaced, of which so many must belong to areas of both images before all are
-looked at. The least area of ``benchmarks.sensor`` is 0.03 of the image."""
+"""Number of evenly spaced pixels, and the least share of them in areas of both images, before the
+whole image is examined. The least area of ``benchmarks.sensor`` is 0.03 of the image."""
 
 SIGNIFICANCE: Final = 1e-3
-"""Spots count where so many common pixels, or more, of two unrelated sets are less likely."""
+"""p-value of the number of common spots of two unrelated sets, up to which they are a fixed
+pattern."""
 
 _SPOT_SIDE: Final = 5
 
 
 @dataclass(frozen=True)
 class FixedPattern:
-    """What stands at the same pixels of both images; the same in both, so it has no role.
+    """What is at the same raw pixels of both images.
 
     Attributes:
-        isolated: (height, width) bool, hot and cold pixels and spots; None where there are none.
+        isolated: (height, width) bool, hot and cold pixels and spots; None if there are none.
         grid: the block grid, or None.
-        areas: (height, width) bool, constant areas; None where there are none.
+        areas: (height, width) bool, constant areas; None if there are none.
         edges: (height, width) bool, the edges of those areas, as wide as they are in the images;
-            None where there are no areas.
+            None if there are no areas.
     """
 
     isolated: Mask | None = None
@@ -58,7 +59,7 @@ class FixedPattern:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing."""
+        """Whether there is no pattern."""
         return self.isolated is None and self.grid is None and self.areas is None
 
     @property
@@ -75,7 +76,7 @@ class Kinds(NamedTuple):
         spots: isolated pixels.
         grid: the edges of compressed blocks.
         areas: constant areas.
-        captions: opaque marks within the picture.
+        captions: opaque marks within the image.
     """
 
     spots: bool = True
@@ -85,15 +86,15 @@ class Kinds(NamedTuple):
 
 
 def suspected_kinds(source: Luma, target: Luma, *, pixels: int = 0) -> Kinds:
-    """What parts of two images show of anything that ``fixed_pattern`` might find.
+    """The kinds of fixed patterns that parts of two images show.
 
-    In a fraction of its time: spots and block edges are looked for in strips of rows, areas at
-    pixels that are spaced evenly. What is in none of them is too little to mislead anybody.
+    In a fraction of the time of ``fixed_pattern``: spots and block edges are searched in strips of
+    rows, areas at evenly spaced pixels. What is in none of them is too small to mislead.
 
     Args:
-        source: what is seen of the source; of a large one only those parts are converted.
+        source: the source; of a large one only those parts are converted.
         target: the same of the target.
-        pixels: the strips have so many, and ``FEWEST_STRIPS`` are the fewest.
+        pixels: of the strips, of which there are at least ``FEWEST_STRIPS``.
     """
     if source.size != target.size:
         return Kinds(spots=False, grid=False, areas=False, captions=False)
@@ -123,7 +124,7 @@ def _spaced(image: Luma) -> tuple[Plane, Mask | None]:
 def _share(
     kind: Callable[[Plane, Mask | None], Mask], least: float, *images: tuple[Plane, Mask | None]
 ) -> bool:
-    """Whether what is found in each of two images, a plane and where it is valid, overlaps."""
+    """Whether the masks of two images, each a plane and its valid pixels, overlap enough."""
     areas: Mask | None = None
     for plane, valid in images:
         found = kind(plane, valid)
@@ -141,14 +142,14 @@ def fixed_pattern(
     target_valid: Mask | None = None,
     kinds: Kinds | None = None,
 ) -> FixedPattern:
-    """What may belong to the sensor; nothing where the images differ in size.
+    """What may belong to the sensor; nothing if the images differ in size.
 
     Args:
         source: (height, width) float32, finite, in any unit.
         target: the same.
         source_valid: (height, width) bool, or None where every pixel is valid.
         target_valid: the same.
-        kinds: what is looked for; None for everything.
+        kinds: that are searched for; None for all.
     """
     if source.shape != target.shape:
         return FixedPattern()
@@ -172,16 +173,16 @@ def fixed_pattern(
 def without_fixed_pattern(
     plane: Plane, valid: Mask | None, pattern: FixedPattern
 ) -> tuple[Plane, Mask | None]:
-    """An image without it, and where it is valid then.
+    """An image without the fixed pattern, and its valid pixels.
 
     Spots become the median of the pixels around them, block edges lose their step, areas and their
-    edges become invalid. The mask ends where the edge ends in the image: what a filter carries
-    further is left to ``pyramid.within_reach``, as at any other invalid pixel.
+    edges become invalid. The mask ends where the edge ends in the image: the reach of a filter is
+    left to ``pyramid.eroded_by_reach``, as at any other invalid pixel.
 
     Args:
         plane: (height, width) float32, one of the two images.
         valid: (height, width) bool, or None where every pixel is valid.
-        pattern: what ``fixed_pattern`` says of the pair.
+        pattern: the ``fixed_pattern`` of the pair.
     """
     if pattern.isolated is not None:
         plane = _without_spots(plane, pattern.isolated)
@@ -196,7 +197,7 @@ def without_fixed_pattern(
 def _common_spots(
     source: Plane, target: Plane, source_valid: Mask | None, target_valid: Mask | None
 ) -> Mask | None:
-    """Isolated pixels of either, if more of them stand at the same place than chance would have.
+    """Isolated pixels of either image, if significantly many are at the same place in both.
 
     Then one that only one image shows clearly is in the other too.
     """
@@ -211,7 +212,7 @@ def _common_spots(
 
 
 def _unlikely(count: int, expected: float) -> bool:
-    """Whether chance reaches this count less often than ``SIGNIFICANCE`` (Chernoff's bound, Poisson)."""
+    """Whether a count is significantly above its expectation (Chernoff's bound, Poisson)."""
     if count <= expected:
         return False
     return count - expected + count * math.log(expected / count) < math.log(SIGNIFICANCE)
@@ -240,7 +241,7 @@ def _without_spots(plane: Plane, spots: Mask) -> Plane:
 
 
 def _strips(height: int, count: int) -> NDArray[np.intp]:
-    """Rows of strips, evenly spaced; a multiple of a block high, so that they keep its phase."""
+    """Rows of evenly spaced strips, aligned to blocks so that they keep the phase of the grid."""
     if height <= count * STRIP_ROWS:
         return np.arange(height)
     tops = np.linspace(0, height - STRIP_ROWS, count).astype(np.intp) // PERIOD * PERIOD

@@ -1,7 +1,6 @@
-"""The details of an image: what differs from its neighbourhood.
+"""High-pass detail of an image: the difference from its local Gaussian mean.
 
-Photographs of different things may share a bright top and a dark bottom; their details agree in
-nothing.
+Photographs of different things may share a bright top and a dark bottom, but no detail.
 """
 
 from __future__ import annotations
@@ -16,14 +15,14 @@ import numpy as np
 from align_cli.engine.arrays import Mask, Plane
 
 DETAIL_SIGMA: Final = 3.0
-"""Standard deviation, in pixels of the level, of the neighbourhood that is taken off."""
+"""Standard deviation of the Gaussian mean, in pixels of the level."""
 
 _HALF_SIGMA: Final = 0.5 * math.sqrt(DETAIL_SIGMA**2 - 2.0)
-"""Of half size: halving and doubling smooth by a variance of one square pixel each."""
+"""The same at half size: halving and doubling smooth by a variance of one square pixel each."""
 
 
 def highpass(images: Sequence[Plane], inside: Mask) -> list[Plane]:
-    """What differs from its neighbourhood's mean over the pixels inside; 0 outside."""
+    """The difference of images from their local mean over the pixels inside; 0 outside."""
     known = inside.astype(np.float32)
     share = _blurred(known) + np.finfo(np.float32).tiny
     found = []
@@ -37,7 +36,7 @@ def highpass(images: Sequence[Plane], inside: Mask) -> list[Plane]:
 
 
 def _blurred(image: Plane) -> Plane:
-    """The Gaussian mean around each pixel, made at half size, which takes a third of the time."""
+    """The Gaussian mean around each pixel, computed at half size in a third of the time."""
     height, width = image.shape
     half = cv2.GaussianBlur(
         cv2.pyrDown(image), (0, 0), _HALF_SIGMA, borderType=cv2.BORDER_REFLECT_101

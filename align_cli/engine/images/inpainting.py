@@ -1,4 +1,4 @@
-"""Holes in an image, filled from around, so that no filter finds an edge at their border."""
+"""Inpainting of invalid pixels, so that filters find no edge at their border."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from align_cli.engine.arrays import Mask, Plane
 def inpainted(image: Plane, valid: Mask | None) -> Plane:
     """The image with its invalid pixels filled in smoothly from the valid ones around them.
 
-    What is filled in takes no part itself. Pulled up from ever coarser means (Gortler et al. 1996,
-    "The Lumigraph", push-pull).
+    They remain invalid. Interpolated from ever coarser means (push-pull; Gortler et al. 1996, "The
+    Lumigraph").
 
     Args:
-        image: (height, width) float32; what it holds where invalid does not matter.
+        image: (height, width) float32; its values at invalid pixels do not matter.
         valid: (height, width) bool, or None where every pixel is valid.
     """
     if valid is None or valid.all():

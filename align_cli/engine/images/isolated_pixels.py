@@ -1,9 +1,9 @@
-"""Hot, cold and saturated pixels: spots narrower than any optics would draw them.
+"""Hot, cold and saturated pixels: spots sharper than any optics can image.
 
-A point of the scene is spread by the optics: around its brightest pixel stand dimmer ones, and a
-point bright enough to saturate shows its wings above the noise. A defect of the sensor is as bright
-at its edge as in its middle and ends there. So a spot counts as a defect where its dimmest pixel
-stands far above whatever the ring of pixels around it does.
+A point of the scene is spread by the optics: its brightest pixel is surrounded by dimmer ones, and
+a point bright enough to saturate shows its wings above the noise. A defect of the sensor is as
+bright at its edge as in its centre and ends there. So a spot is a defect if its dimmest pixel is
+far above the deviation of the ring of pixels around it.
 """
 
 from __future__ import annotations
@@ -19,34 +19,35 @@ from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.numerics.losses import NORMAL_MEDIAN
 
 LARGEST_SPOT: Final = 3
-"""Side in pixels of the largest spot. The median of 5x5 pixels still tells what lies below it."""
+"""Side in pixels of the largest spot. The median of 5x5 pixels is still that of its background."""
 
 DEVIATIONS: Final = 6.0
 """Robust standard deviations by which a pixel of a spot differs from its median. Of white noise one
 pixel in a thousand million does."""
 
 LEAST_CONTRAST: Final = 0.02
-"""Share of the picture's contrast by which a pixel of a spot differs from its median at least:
-pictures drawn by a program have no noise, and what hardly shows misleads nobody."""
+"""Least difference of a spot's pixel from its median, as a share of the image's contrast: synthetic
+images have no noise, and faint spots do not mislead."""
 
 RING: Final = 0.125
-"""Root mean square of the ring around a spot, as a share of the spot's dimmest pixel. Stars of
-sigma 0.8 px have 0.33 and more. With 0.2, 0.15, 0.125 and 0.1, of 400 drawn hot pixels 397, 397,
-397 and 396 are found, of 2,250 drawn stars of sigma 0.8 to 2 px, some saturated, 100, 20, 0 and 0
-pixels, of 50 photographs and scans in the worst tenth 325, 85, 29 and 9 of a million pixels."""
+"""Largest root mean square of the ring around a spot, relative to the spot's dimmest pixel. Stars
+of sigma 0.8 px have 0.33 and more. With 0.2, 0.15, 0.125 and 0.1, of 400 simulated hot pixels 397,
+397, 397 and 396 are found, of 2,250 simulated stars of sigma 0.8 to 2 px, some saturated, 100, 20,
+0 and 0 pixels, of 50 photographs and scans in the worst tenth 325, 85, 29 and 9 of a million
+pixels."""
 
 EXCEPTIONS: Final = 0.04
-"""Share of the pixels that may stand out by ``DEVIATIONS``. Where more do, in texture, a defect has
-to stand out further; and where there are more spots than this, as in a raw mosaic of colours, they
-are what the image is made of."""
+"""Share of the pixels that may differ by ``DEVIATIONS``. In texture, where more do, the threshold
+for a defect is higher; and if there are more spots than this, as in a raw colour mosaic, they are
+the image itself."""
 
 SAMPLE_STEP: Final = 4
-"""Every fourth pixel of every fourth row tells contrast and noise."""
+"""Contrast and noise are measured at every fourth pixel of every fourth row."""
 
 _MEDIAN_SIDE: Final = 5
 _MOST_IN_RING: Final = (LARGEST_SPOT + 2) ** 2 - LARGEST_SPOT**2
 _ABOVE: Final = (0, -1), (-1, -1), (-1, 0), (-1, 1)
-"""Rows and columns from the first pixel of a spot to four that certainly are outside of it."""
+"""Rows and columns from the first pixel of a spot to four that are certainly outside it."""
 
 _Indices = NDArray[np.intp]
 
@@ -58,12 +59,12 @@ def contrast_of(values: Plane) -> float:
 
 
 def isolated_pixels(plane: Plane, valid: Mask | None = None) -> Mask:
-    """Spots of at most 3x3 pixels whose edges are sharper than optics draw them.
+    """Spots of at most 3x3 pixels whose edges are sharper than optics can image.
 
     Args:
         plane: (height, width) float32, finite, in any unit.
         valid: (height, width) bool, or None where every pixel is valid. Spots that touch invalid
-            pixels do not count.
+            pixels are ignored.
 
     Returns:
         (height, width) bool, True on the spots.
@@ -131,13 +132,13 @@ def _part_of_ring(
 ) -> NDArray[np.float32]:
     """Squares about the background, summed over eight pixels of the ring, (n,).
 
-    They are quickly found, and rule out nearly all of what texture proposes.
+    They are computed quickly, and exclude nearly all candidates in texture.
 
     Args:
         plane: the image.
         ends: rows and columns, (n,) each, of the first and of the last pixel of each spot, row by
             row.
-        background: (n,) what lies below the spot.
+        background: (n,) median around the spot.
     """
     height, width = plane.shape
     total = np.zeros(background.size, np.float32)
@@ -163,11 +164,11 @@ def _ring_deviation(
     Args:
         plane: the image.
         labels: (height, width), the spot that each pixel belongs to.
-        valid: where the image is known, or None.
+        valid: where the image is valid, or None.
         ids: (n,) the spots.
         corner: rows and columns, (n,) each, of the upper left pixel of a window of 5x5 pixels that
-            holds spot and ring; it may lie one pixel outside of the image.
-        background: (n,) what lies below the spot.
+            contains spot and ring; it may be one pixel outside the image.
+        background: (n,) median around the spot.
     """
     height, width = plane.shape
     side = np.arange(LARGEST_SPOT + 2)

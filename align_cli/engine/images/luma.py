@@ -1,7 +1,7 @@
-"""From an image as the user has it to the one float32 plane that the solver sees.
+"""Conversion of the user's image to the single float32 plane that is aligned.
 
-Colour becomes luma, integers become shares of their full scale, and whatever is no measurement
-(not finite, transparent) is marked as taking no part.
+Colour becomes luma, integers are divided by their full scale, and pixels without a measurement (not
+finite, transparent) become invalid.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ DTYPES: Final = ("uint8", "uint16", "float32", "float64")
 RED_GREEN_BLUE: Final = (0.299, 0.587, 0.114)
 
 ALPHA_CHANNELS: Final = (2, 4)
-"""Images with so many channels (grey or RGB and one more) end with alpha."""
+"""Numbers of channels (grey or RGB and one more) of which the last is alpha."""
 
 SMALLEST_SIDE: Final = 8
-"""Below this there is no interior left once the filters' reach is taken off."""
+"""A smaller image has no interior beyond the reach of the filters."""
 
 LARGEST_SIDE: Final = 32766
-"""cv2 keeps the coordinates of its warps in 16 bits."""
+"""cv2 stores the coordinates of its warps in 16 bits."""
 
 MOST_CV2_CHANNELS: Final = 4
 
 LARGE_PIXELS: Final = 1 << 20
-"""Integer images of more pixels are not held converted."""
+"""Integer images of more pixels are converted on demand."""
 
 _STRIP_PIXELS: Final = 1 << 18
 
@@ -48,18 +48,18 @@ ONE: Final = np.ones(1, np.float32)
 """The weight of the channel of a plane."""
 
 Weights = tuple[float, ...]
-"""What each channel counts for."""
+"""The weight of each channel."""
 
 
 class Luma:
-    """One image as the solver sees it.
+    """The plane of one image, as the solver uses it.
 
     Args:
         plane: (height, width) float32; value in full-scale units = ``offset + scale * plane``.
-            Where ``valid`` is False it holds 0.
-        valid: (height, width) bool, or None where every pixel takes part.
-        offset, scale: 0 and 1 for integer images. Floating-point images may lie anywhere, so
-            their mean and spread are taken out before float32 would round them away.
+            Where ``valid`` is False it is 0.
+        valid: (height, width) bool, or None where every pixel is valid.
+        offset, scale: 0 and 1 for integer images. Floating-point images may have any range, so
+            their mean and standard deviation are removed before float32 would round them away.
     """
 
     def __init__(self, plane: Plane, valid: Mask | None, offset: float, scale: float) -> None:
@@ -86,11 +86,11 @@ class Luma:
 
 
 class LargeLuma(Luma):
-    """A large integer image that is converted where it is looked at: its plane would be larger.
+    """A large integer image, converted on demand: its plane would be larger.
 
     Args:
         colours: (height, width, channels), without alpha.
-        divisor: the value that counts as 1.
+        divisor: the value that becomes 1.
         weights: of the channels; their sum is 1.
     """
 
@@ -106,7 +106,7 @@ class LargeLuma(Luma):
 
     @property
     def plane(self) -> Plane:
-        """All of it, made anew every time."""
+        """The whole plane, computed anew every time."""
         return _converted(self._colours, self._divisor, self._weights)
 
     def part(self, part: Part) -> Plane:
@@ -133,7 +133,7 @@ class LargeLuma(Luma):
 
 
 def full_scale(image: Image) -> float:
-    """The value that counts as 1.0: the largest integer of the dtype, 1 for floats."""
+    """The value that becomes 1.0: the largest integer of the dtype, 1 for floats."""
     return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0
 
 
@@ -188,19 +188,19 @@ def luma(
 ) -> Luma:
     """Convert an image to the plane that is aligned.
 
-    Grey is taken as it is, RGB becomes luma, any other number of channels their mean. With two or
-    four channels the last one is alpha: pixels that are not at all opaque take no part. Where one
-    colour is all that is seen, as in an icon whose shape lies in its alpha, alpha is the picture.
+    Grey is used as it is, RGB becomes luma, any other number of channels their mean. With two or
+    four channels the last one is alpha: fully transparent pixels become invalid. If all visible
+    pixels have one colour, as in an icon whose shape is in its alpha, alpha is aligned instead.
 
     Args:
-        image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
-            It is not changed.
+        image: (height, width) or (height, width, channels); uint8, uint16, float32, float64. It is
+            not changed.
         role: "source" or "target", for messages.
-        mask: (height, width) bool, False where a pixel takes no part; what the image holds there
-            changes nothing. None for all pixels.
-        channel: "luma"; "all" for the mean of all channels but alpha; or the number of one, from
-            0 (also that of the last of four, which then is no alpha).
-        ignore_alpha: whether transparent pixels take part too; alpha is not looked at then.
+        mask: (height, width) bool, False at invalid pixels, whose values do not matter. None for
+            all pixels.
+        channel: "luma"; "all" for the mean of all channels but alpha; or the number of one, from 0
+            (also that of the last of four, which then is no alpha).
+        ignore_alpha: whether transparent pixels are valid too; alpha is not used then.
 
     Raises:
         ImageError: if the shape or dtype is unsupported, no pixel is finite, or all are equal; if
@@ -220,7 +220,7 @@ def luma(
 
 
 def _of_channels(colours: Image, weights: Weights, valid: Mask | None) -> Luma | None:
-    """The plane of some channels, (height, width, n); None where it is flat."""
+    """The plane of some channels, (height, width, n); None if it is flat."""
     height, width, _ = colours.shape
     floating = colours.dtype.kind == "f"
     if valid is None and not floating and height * width > LARGE_PIXELS:
@@ -237,12 +237,12 @@ def _of_channels(colours: Image, weights: Weights, valid: Mask | None) -> Luma |
 
 
 def luma_with_options(image: Image, role: str, mask: Mask | None, options: Options) -> Luma:
-    """``luma`` of an image as the options have it."""
+    """``luma`` of an image with the channel and alpha of the options."""
     return luma(image, role, mask=mask, channel=options.channel, ignore_alpha=options.ignore_alpha)
 
 
 def _channels(pixels: Image, channel: str | int, role: str) -> tuple[Image, Image | None, Weights]:
-    """The channels to look at, (height, width, n), alpha or None, and the weights of the former."""
+    """The channels that are used, (height, width, n), alpha or None, and their weights."""
     colours, alpha = _split_alpha(pixels)
     count = pixels.shape[2]
     if not isinstance(channel, str):
@@ -261,7 +261,7 @@ def _channels(pixels: Image, channel: str | int, role: str) -> tuple[Image, Imag
 
 
 def _valid(colours: Image, alpha: Image | None, mask: Mask | None, role: str) -> Mask | None:
-    """(height, width) bool, the pixels that take part; None where all do."""
+    """(height, width) bool, the valid pixels; None if all are."""
     if mask is not None:
         check_mask(mask, colours.shape[:2], role)
     floating = colours.dtype.kind == "f"
@@ -280,7 +280,7 @@ def _valid(colours: Image, alpha: Image | None, mask: Mask | None, role: str) ->
 
 
 def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
-    """Why no pixel takes part, and what to try."""
+    """Why no pixel is valid, and what to try."""
     where = "" if mask is None else " within the mask"
     inside = colours if mask is None else colours[mask]
     finite = np.isfinite(inside)

@@ -1,4 +1,4 @@
-"""Which pixels take part: masks as they are given, and rectangles made into masks."""
+"""Masks as given by the user, and rectangles as masks."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""How noisy an image is, and how much of its gradient to believe.
+"""The noise of an image, and its propagation through the pyramid.
 
-In a flat part of a noisy picture the gradient is nothing but noise, and every such pixel adds to
-the error of the answer and nothing to the answer. A gradient is believed in so far as its
-neighbourhood has more of it than noise alone would give: the Wiener gain of the local energy (Lee
-1980).
+In a flat part of a noisy image the gradient is only noise, and every such pixel adds to the error
+of the estimate and nothing to its information. Gradients are weighted by how much their local
+energy exceeds that of noise: the Wiener gain (Lee 1980;
+``align_cli.engine.target.gradient_shrinkage``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from align_cli.engine.images.pyramid import BINOMIAL, SMOOTHING
 from align_cli.engine.numerics.losses import scale_of
 
 SAMPLED_PIXELS: Final = 1 << 13
-"""Pixels that the noise is estimated from."""
+"""Pixels from which the noise is estimated."""
 
 SECOND_DIFFERENCES: Final = 6.0
 """Standard deviation of the second differences of white noise along both axes."""
@@ -28,8 +28,8 @@ SECOND_DIFFERENCES: Final = 6.0
 def noise_level(image: Luma) -> float:
     """Standard deviation of the noise of an image, in the units of its plane.
 
-    From the median of its second differences along both axes, which leave little of any picture
-    (Immerkaer 1996). Fine texture all over counts as noise.
+    From the median of its second differences along both axes, which remove most of the image
+    (Immerkaer 1996). Dense fine texture counts as noise.
     """
     width, height = image.size
     wanted = max(1, SAMPLED_PIXELS // width)
@@ -45,7 +45,7 @@ def noise_level(image: Luma) -> float:
 
 
 def noise_of_plane(plane: Plane) -> float:
-    """The same median of second differences of a plane, (height, width) float32, unscaled."""
+    """The scale of the second differences of a plane, (height, width) float32, not normalised."""
     step = max(1, plane.shape[0] * plane.shape[1] // SAMPLED_PIXELS // 3)
     lines = plane[: plane.shape[0] // 3 * 3].reshape(-1, 3, plane.shape[1])[::step]
     details = lines[:, 0] - 2.0 * lines[:, 1] + lines[:, 2]
@@ -55,7 +55,10 @@ def noise_of_plane(plane: Plane) -> float:
 
 @lru_cache
 def second_difference_sigma(level: int) -> float:
-    """Their standard deviation on a pyramid level, of white noise that has there a density of 1."""
+    """Standard deviation of the second differences on a level, for noise of density 1 there.
+
+    Of white noise of full size.
+    """
     line = _smoothing_of(level)
     second = np.zeros(2 ** (level + 1) + 1)
     second[[0, 2**level, -1]] = 1.0, -2.0, 1.0
@@ -64,7 +67,7 @@ def second_difference_sigma(level: int) -> float:
 
 
 def noise_energy(level: int, noise: float) -> float:
-    """Expected squared gradient of nothing but noise on a pyramid level.
+    """Expected squared gradient of pure noise on a pyramid level.
 
     Args:
         level: the level.
@@ -77,7 +80,7 @@ def noise_energy(level: int, noise: float) -> float:
 
 
 def noise_gain(level: int) -> float:
-    """The share of white noise's standard deviation that is left on a pyramid level."""
+    """Standard deviation of white noise on a pyramid level, relative to full size."""
     smoothing = _smoothing_of(level)
     return float(smoothing @ smoothing)
 

@@ -1,8 +1,8 @@
-"""Does the target repeat itself, as far as its edges tell?
+"""The period of a target by its edge orientations.
 
-Bricks differ in their grey values, and a curve of the grey values leaves nothing of that: what
-tells one brick from the next is lost with them, and so is what a repeat of the grey values
-(``align_cli.engine.images.periodicity``) goes by.
+Bricks differ in their grey values, but not in their edges: a nonlinear map of the grey values may
+remove what distinguishes one brick from the next, and with it what the period of the grey values
+(``align_cli.engine.images.periodicity``) is measured by.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from align_cli.engine.images.periodicity import Period
 from align_cli.engine.images.pyramid import Level
 
 LEAST_LIKENESS: Final = 0.45
-"""Agreement of a target's orientations with themselves, elsewhere, from which on they repeat.
-Measured on half of full size: a wall of bricks 0.60 and 0.74, coins in rows 0.47, other photographs
-and pages of text up to 0.42."""
+"""Least correlation of a target's orientations with themselves at the period. Measured on half of
+full size: a wall of bricks 0.60 and 0.74, coins in rows 0.47, other photographs and pages of text
+up to 0.42."""
 
 CORE: Final = 0.2
-"""The central peak ends where the agreement has fallen to this."""
+"""The central peak ends where the correlation has fallen to this."""
 
 LARGEST_SHIFT: Final = 0.5
-"""Of each side, up to which the target is held against itself."""
+"""Largest shift, as a share of each side."""
 
 
 def orientation_period(planes: Sequence[Level], level: int) -> Period | None:
-    """The shift under which orientation planes agree best with themselves, if they repeat.
+    """The shift at which orientation planes correlate best with themselves, if they are periodic.
 
     Args:
         planes: (c, s) of a level of the target.
@@ -65,7 +65,10 @@ def _known(plane: Level) -> Plane:
 
 
 def _overlap_energies(energy: Plane, down: int, across: int) -> NDArray[np.float64]:
-    """What each shift (x, y) leaves of an image's energy: (down + 1, 2 across + 1), y from 0."""
+    """Energy of an image over the overlap of each shift (x, y).
+
+    (down + 1, 2 across + 1), for y from 0.
+    """
     height, width = energy.shape
     sums = np.zeros((height + 1, width + 1))
     sums[1:, 1:] = energy.cumsum(axis=0, dtype=np.float64).cumsum(axis=1)
@@ -76,7 +79,7 @@ def _overlap_energies(energy: Plane, down: int, across: int) -> NDArray[np.float
 
 
 def _products(images: Sequence[Plane], down: int, across: int) -> Plane:
-    """Sums of image(p) image(p + shift), laid out as ``_overlap_energies`` has it, over all images."""
+    """Sums of image(p) image(p + shift) over all images, indexed as ``_overlap_energies``."""
     height, width = images[0].shape
     rows, columns = (
         cv2.getOptimalDFTSize(side + most) for side, most in ((height, down), (width, across))

@@ -1,8 +1,8 @@
-"""Does the target repeat itself? Then more than one answer fits, and only the start tells which.
+"""The period of a target, whose matches only the initial transform can tell apart.
 
-The autocorrelation of the details, all shifts at once by the Fourier transform (Wiener and
-Khinchin), each divided by what that shift leaves of the image. A picture with a period has a second
-peak as high as the first, and nothing in the pictures says which of them was meant.
+The autocorrelation of the detail, all shifts at once by FFT (Wiener and Khinchin), each normalised
+by its overlap. A periodic image has a second peak as high as the first, and nothing in the images
+tells which of them is intended.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from align_cli.engine.images.pyramid import Level
 
 LEAST_LIKENESS: Final = 0.95
 PEAK_SLACK: Final = 0.04
-"""An image whose autocorrelation reaches the first number repeats itself, with the shortest shift
-that falls short of the highest peak by no more than the second: a period need not be a whole number
-of pixels. Measured at full size: lattices with noise of 1 to 8 grey levels reach 0.958 and more, a
-page that says the same on every line, but for a number, 0.925, bricks 0.74, photographs 0.73."""
+"""Least autocorrelation of a periodic image, and how much less than the highest peak that of its
+shortest period may be, which need not be a whole number of pixels. Measured at full size: lattices
+with noise of 1 to 8 grey levels reach 0.958 and more, a page that says the same on every line, but
+for a number, 0.925, bricks 0.74, photographs 0.73."""
 
 LEAST_COARSE_LIKENESS: Final = 0.85
-"""A coarse level with less than this has no period worth looking for on a finer one: there lattices
-had 0.93 and more."""
+"""Autocorrelation on a coarse level below which finer ones are not tested: there lattices had 0.93
+and more."""
 
 COARSE_PIXELS: Final = 1 << 13
 FINE_PIXELS: Final = 1 << 17
-"""Looked at first is the finest level with at most the first number of pixels, then the finest with
-at most the second."""
+"""The first level tested is the finest with at most the first number of pixels, the last the finest
+with at most the second."""
 
 CORE: Final = 0.75
 """The central peak ends where the autocorrelation has fallen to this. Between the peaks of a
 lattice of three pixels it need not fall much further."""
 
 LEAST_OVERLAP: Final = 0.25
-"""Of an image with holes no shift is looked at that leaves less than this share of its pixels; the
-largest shifts of one without leave as much."""
+"""Least overlap of a shift of a masked image, as a share of its valid pixels; the largest shifts of
+one without a mask leave as much."""
 
 Correlation = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Period:
-    """The shortest shift under which an image looks like itself.
+    """The shortest shift under which an image matches itself.
 
     Attributes:
         shift_px: (x, y) in pixels of full size.
@@ -66,9 +66,7 @@ class Period:
 
 
 def find_period(levels: Sequence[Level], noise: float) -> Period | None:
-    """The shortest shift under which an image repeats itself, None where there is none.
-
-    Nothing is said of an image that does not stand out of its noise.
+    """The period of an image; None if it is not periodic, or hidden by noise.
 
     Args:
         levels: of the image, 0 = full size.
@@ -96,17 +94,17 @@ def find_period(levels: Sequence[Level], noise: float) -> Period | None:
 
 
 def autocorrelation(image: Plane, noise: float, valid: Mask | None = None) -> Correlation | None:
-    """Of an image's details, for shifts of up to half of each side, the central peak taken out.
+    """Of an image's detail, for shifts of up to half of each side, without the central peak.
 
     Args:
         image: (h, w) float32.
-        noise: standard deviation of its noise, whose variance is taken off the signal's.
-        valid: (h, w) bool, the pixels that count; None for all.
+        noise: standard deviation of its noise, whose variance is subtracted from the signal's.
+        valid: (h, w) bool, the valid pixels; None for all.
 
     Returns:
         (h // 2 + 1, 2 (w // 2) + 1) float32, for y from 0 down, x from -(w // 2); -1 within the
-        central peak; 0 where the shift leaves less than ``LEAST_OVERLAP`` of the pixels that count.
-        None where the signal does not stand out of the noise.
+        central peak; 0 if the shift leaves less than ``LEAST_OVERLAP`` of the valid pixels. None if
+        the signal is weaker than the noise.
     """
     height, width = image.shape
     (detail,) = highpass([image], np.ones(image.shape, np.bool_) if valid is None else valid)
@@ -137,7 +135,7 @@ def autocorrelation(image: Plane, noise: float, valid: Mask | None = None) -> Co
 
 
 def _products(image: Plane) -> Plane:
-    """Sums of an image times itself, shifted as ``autocorrelation`` has it."""
+    """Sums of an image times itself, shifted, indexed as ``autocorrelation``."""
     height, width = image.shape
     rows, columns = (cv2.getOptimalDFTSize(side + side // 2) for side in image.shape)
     padded = np.zeros((rows, columns), np.float32)

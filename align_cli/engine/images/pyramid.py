@@ -1,18 +1,17 @@
 """Gaussian pyramids: each level half the size of the one below, level 0 full size.
 
-Level 0 is the image smoothed a little: linear sampling and central differences are then
-accurate, because what they get wrong are the highest frequencies. Each further level is
-smoothed by the binomial kernel 1-4-6-4-1 and keeps every second sample, the first included: a
-pixel x of level l lies at 2**l * x of level 0, with no half-pixel term, for odd sizes too (Burt
-and Adelson 1983; ``align_cli.engine.geometry.coordinates.at_level`` carries transforms between
-levels).
+Level 0 is the image smoothed slightly: linear sampling and central differences are then accurate,
+because their errors are in the highest frequencies. Each further level is smoothed by the binomial
+kernel 1-4-6-4-1 and keeps every second sample, the first included: a pixel x of level l is at 2**l
+* x of level 0, with no half-pixel term, for odd sizes too (Burt and Adelson 1983;
+``align_cli.engine.geometry.coordinates.at_level`` carries transforms between levels).
 
 The source of the last level is sampled on a grid twice as fine
-(``align_cli.engine.images.supersampled``), that of the refinement by splines on such a grid;
-only ``Level.sample`` knows.
+(``align_cli.engine.images.supersampled``), that of the refinement by splines on such a grid; both
+are hidden behind ``Level.sample``.
 
-A filter near a border sees pixels that it has to invent. Those within its reach take no part:
-``REACH`` is the same on every level, because (REACH + 2) / 2 <= REACH.
+A filter near a border uses extrapolated pixels. Those within its reach are invalid: ``REACH`` is
+the same on every level, because (REACH + 2) / 2 <= REACH.
 """
 
 from __future__ import annotations
@@ -34,14 +33,15 @@ from align_cli.engine.sampling.tiled import Part
 from align_cli.native.filtered_image import FilteredImage, smooth
 
 PRESMOOTHING: Final = 0.73
-"""Standard deviation in pixels of what level 0 is smoothed by. Less loses less of the finest
-details (0.67: on photographs with noise of 10 grey levels 4 % less error), more helps where the
-picture is smooth and the noise is strong: with 0.67 one of eight such pairs went astray."""
+"""Standard deviation in pixels of the smoothing of level 0. Less preserves more of the finest
+detail (0.67: on photographs with noise of 10 grey levels 4 % less error), more helps if the image
+is smooth and the noise is strong: with 0.67 one of eight such pairs converged to a wrong transform.
+"""
 
 SUBDIVISION_VARIANCE: Final = 0.25
-"""Variance, in square pixels, of what subdivision does to a spline's control points, at pixels. So
-a source that is the target is the same to the last digits; between pixels linear sampling smooths a
-little more."""
+"""Variance, in square pixels, by which subdivision smooths a spline's control points, at pixels. So
+a source that equals the target is sampled equal to the last digits; between pixels linear sampling
+smooths slightly more."""
 
 
 def _three_taps(variance: float) -> Vector:
@@ -50,21 +50,21 @@ def _three_taps(variance: float) -> Vector:
 
 
 BEFORE_SPLINE: Final = _three_taps(PRESMOOTHING**2 - SUBDIVISION_VARIANCE)
-"""What smooths the source before ``align_cli.engine.images.supersampled`` makes a spline of
+"""Kernel that smooths the source before ``align_cli.engine.images.supersampled`` makes a spline of
 it."""
 
 SMOOTHING: Final = np.convolve(BEFORE_SPLINE, _three_taps(SUBDIVISION_VARIANCE))
-"""What smooths level 0: (5,), along both axes."""
+"""Kernel that smooths level 0: (5,), along both axes."""
 
 BINOMIAL: Final = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
-"""What smooths a level before every second sample is taken, as ``cv2.pyrDown`` does."""
+"""Kernel that smooths a level before every second sample is taken, as ``cv2.pyrDown`` does."""
 
 REACH: Final = 2
-"""Pixels next to a border, on any level, into which a filter has carried invented values."""
+"""Pixels next to a border, on any level, that depend on extrapolated values."""
 
 COARSEST_SIDE: Final = 12
-"""A level is added while the shorter side of both images stays at least this long. Measured: with
-12 instead of 24, displacements of 60 px on 400x300 are found in 90 instead of 75 %."""
+"""Least shorter side of both images on a level. Measured: with 12 instead of 24, displacements of
+60 px on 400x300 are found in 90 instead of 75 %."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
@@ -72,14 +72,14 @@ _REACH_KERNEL: Final = np.ones((2 * REACH + 1, 2 * REACH + 1), np.uint8)
 
 
 class Grid(NamedTuple):
-    """What is sampled of a level.
+    """The samples of a level.
 
     Attributes:
-        pixels: (finer * height, finer * width) float32, or a picture of that size; sampled
+        pixels: (finer * height, finer * width) float32, or a filtered image of that size; sampled
             linearly.
-        finer: how many of them there are to each of the level, along an axis: 1 or 2.
+        finer: number of samples per pixel of the level, along an axis: 1 or 2.
         spline: whether they are control points of a cubic B-spline, whose control points on a grid
-            twice as fine are what is sampled linearly.
+            twice as fine are sampled linearly.
     """
 
     pixels: Plane | FilteredImage
@@ -112,12 +112,12 @@ class Level:
 
     @property
     def pixels(self) -> Plane | FilteredImage:
-        """The image, or the picture that it is made of where it is looked at."""
+        """The image, or the filtered image from which it is computed on demand."""
         return self.image
 
     @property
     def grid(self) -> Grid | None:
-        """What is sampled; None where ``sample`` alone knows."""
+        """The samples; None if only ``sample`` can evaluate the level."""
         return Grid(self.pixels)
 
     def part(self, part: Part) -> Plane:
@@ -140,7 +140,7 @@ class Level:
 
 
 class LazyFullSize(Level):
-    """Level 0 of a large image, smoothed where it is looked at: most of it never is.
+    """Level 0 of a large image, smoothed on demand: most of it is never used.
 
     Args:
         luma: the image, all of whose pixels are valid.
@@ -156,12 +156,12 @@ class LazyFullSize(Level):
 
     @property
     def pixels(self) -> FilteredImage:
-        """The picture that it is made of."""
+        """The filtered image from which it is computed."""
         return self.luma.filtered(SMOOTHING)
 
     @property
     def image(self) -> Plane:
-        """All of it, made anew every time."""
+        """The whole level, computed anew every time."""
         width, height = self.size
         return self.part(np.s_[0:height, 0:width])
 
@@ -175,7 +175,7 @@ class LazyFullSize(Level):
 
 
 def smooth_part(picture: FilteredImage, part: Part) -> Plane:
-    """Some rows and columns, both ends given, of a smoothed picture."""
+    """Some rows and columns, both ends given, of a filtered image."""
     rows, columns = part
     size = columns.stop - columns.start, rows.stop - rows.start
     return smooth(picture, (columns.start, rows.start), size)
@@ -192,7 +192,7 @@ class SplineLevel(Level):
 
     @property
     def grid(self) -> None:
-        """It is sampled by ``sample`` alone."""
+        """None: only ``sample`` evaluates a spline."""
         return
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
@@ -201,7 +201,7 @@ class SplineLevel(Level):
 
 
 def level_count(size: Size) -> int:
-    """How many levels an image of (width, height) carries, at least 1."""
+    """How many levels an image of (width, height) has, at least 1."""
     side, count = min(size), 1
     while (side := (side + 1) // 2) >= COARSEST_SIDE:
         count += 1
@@ -235,7 +235,7 @@ def _halved(below: Level, threads: Threads) -> Level:
 
 
 def _made(picture: FilteredImage, size: Size, step: int, threads: Threads) -> Plane:
-    """All of a smoothed picture, or every second pixel of it, (width, height) of them."""
+    """All of a filtered image, or every second pixel of it, (width, height) of them."""
     width, height = size
     image = np.empty((height, width), np.float32)
     rows = max(1, _STRIP_PIXELS // width)
@@ -249,7 +249,7 @@ def _made(picture: FilteredImage, size: Size, step: int, threads: Threads) -> Pl
 
 
 def stored_levels(levels: Sequence[Level]) -> range:
-    """The levels whose pixels are there: all but the full size of a large image."""
+    """The levels whose pixels are stored: all but the full size of a large image."""
     first = 1 if len(levels) > 1 and isinstance(levels[0], LazyFullSize) else 0
     return range(first, len(levels))
 
@@ -257,7 +257,7 @@ def stored_levels(levels: Sequence[Level]) -> range:
 def eroded_by_reach(valid: Mask | None) -> Mask | None:
     """Pixels whose whole neighbourhood of ``REACH`` is valid (beyond the border counts as valid).
 
-    The border itself is the business of whoever crops ``REACH`` pixels off.
+    The border itself is left to the callers, who crop ``REACH`` pixels off.
     """
     if valid is None:
         return None

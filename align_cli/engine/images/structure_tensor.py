@@ -1,15 +1,16 @@
-"""Orientation planes: what two images still share where their grey values share nothing.
+"""Orientation planes: the direction of edges, invariant to their sign and contrast.
 
-Near infra-red, fluorescence or a negative show an edge where visible light shows one, but neither
-its sign nor its contrast. The direction of an edge, at double angle, is blind to both:
+Near infra-red, fluorescence or a negative show an edge where visible light shows one, but with
+another sign and contrast. The direction of an edge, at double angle, is invariant to both:
 
     (c, s) = (G*(gx^2 - gy^2), G*(2 gx gy)) / (G*(gx^2 + gy^2) + e)
 
-with g the gradient of a level, G a small Gaussian and e what noise would make of a flat place: the
+with g the gradient of a level, G a small Gaussian and e the noise energy of a flat area: the
 structure tensor of Bigün and Granlund (1987), normalised. A gradient and its opposite give the same
-(c, s); so does one ten times as steep. Where there is only noise, both are near to 0.
+(c, s); so does one ten times as steep. In pure noise both are near 0.
 
-A turned picture turns its orientations too. So the source is warped before it is looked at.
+A rotation of the image rotates its orientations too. So the source is warped before they are
+computed.
 """
 
 from __future__ import annotations
@@ -26,20 +27,20 @@ from align_cli.engine.images.pyramid import Level
 from align_cli.engine.sampling.gradients import central_differences
 
 SMOOTHING_PX: Final = 0.5
-"""Standard deviation of G, in pixels of the level. Median EPE of right answers on ten photographs
-in other grey values: 0.031 px; with 0.7 0.036 px, with 1.0 0.043 px, with 1.5 0.069 px. With 0.35
-it is 0.028 px, and one answer more of forty is lost (``benchmarks.unlike --calibrate``)."""
+"""Standard deviation of G, in pixels of the level. Median EPE of right estimates on ten photographs
+with remapped grey values: 0.031 px; with 0.7 0.036 px, with 1.0 0.043 px, with 1.5 0.069 px. With
+0.35 it is 0.028 px, and one estimate more of forty is lost (``benchmarks.unlike --calibrate``)."""
 
 NOISE_FACTOR: Final = 2.0
 """e, in units of the noise's mean squared gradient."""
 
 LEAST_SHARE: Final = 1e-3
-"""e is at least this share of the mean squared gradient, so that rounding counts as noise."""
+"""Least e, relative to the mean squared gradient, so that rounding counts as noise."""
 
 
 @dataclass(frozen=True)
 class Tensors:
-    """The structure tensor of every pixel of a level, and what noise adds to its trace.
+    """The structure tensor of every pixel of a level, and the contribution of noise to its trace.
 
     ``planes`` are gx^2, gx gy and gy^2, (height, width) float32 each, in the level's pixels.
     """
@@ -61,10 +62,10 @@ def tensors(level: Level, noise_energy: float) -> Tensors:
 
 
 def tensor_pyramid(levels: Sequence[Level], noise_energies: Sequence[float]) -> list[Tensors]:
-    """Tensors of every level: its own, and those of all finer ones, averaged.
+    """Tensors of every level: its own plus those of all finer ones, averaged.
 
-    An edge that a curve of the grey values has split in two, or turned into a line, cancels where
-    its grey values are averaged; its tensors add up.
+    An edge that a map of the grey values has split in two, or turned into a line, cancels when grey
+    values are averaged; its tensors add up.
     """
     found: list[Tensors] = []
     for level, energy in zip(levels, noise_energies, strict=True):
@@ -93,7 +94,7 @@ def planes_of_smoothed(found: Tensors, turn: Matrix | None = None) -> tuple[Leve
     """The planes (c, s) of smoothed tensors, whose planes are overwritten.
 
     Args:
-        found: what ``smoothed`` returns, as it is or warped.
+        found: the result of ``smoothed``, possibly warped.
         turn: (2, 2) Jacobian of the warp under which they are seen; None for none.
     """
     (xx, xy, yy), noise = found.planes, found.noise

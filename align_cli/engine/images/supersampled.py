@@ -1,16 +1,16 @@
-"""The source on a grid twice as fine as its level, so that linear sampling of it is exact enough.
+"""The source on a grid twice as fine as its level, so that linear sampling is accurate enough.
 
-Linear sampling pulls towards the pixels, by an error that grows with the third power of the
+Linear sampling biases towards the pixels, by an error that grows with the third power of the
 frequency; on a grid twice as fine every frequency is half as high.
 
 A level is the one below it, smoothed by the binomial kernel, less every second sample: with those
-samples left in, it *is* on a grid twice as fine, and nothing need be interpolated.
+samples kept, it is the grid twice as fine, without interpolation.
 
-Below full size there is nothing. There a cubic B-spline takes its place: one subdivision (what
-``cv2.pyrUp`` does: Lane and Riesenfeld 1980) of the picture as its control points gives those of
-the same spline on the finer grid. That smooths a little, at every place about alike, so the control
-points are smoothed that much less than the target is: ``SMOOTHING`` is ``BEFORE_SPLINE``, followed
-by what subdivision does at the pixels.
+Below full size there is no level. There a cubic B-spline is used: one subdivision (``cv2.pyrUp``:
+Lane and Riesenfeld 1980) of the image as its control points gives those of the same spline on the
+finer grid. That smooths slightly, nearly uniformly, so the control points are smoothed that much
+less than the target is: ``SMOOTHING`` is ``BEFORE_SPLINE``, followed by the smoothing of
+subdivision at the pixels.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from align_cli.engine.sampling.tiled import Part, sample_parts
 from align_cli.native.filtered_image import FilteredImage
 
 MOST_STORED_PIXELS: Final = 1 << 20
-"""The fine grid of a level of more pixels is made where it is looked at, and not held."""
+"""The fine grid of a level of more pixels is computed on demand, and not stored."""
 
 
 class SupersampledLevel(Level):
     """A level that is sampled on a grid twice as fine.
 
     Args:
-        level: the level as it is.
+        level: the level itself.
         below: the level below it; of full size, the image.
     """
 
@@ -58,7 +58,7 @@ class SupersampledLevel(Level):
 
     @property
     def grid(self) -> Grid:
-        """What is sampled."""
+        """The samples."""
         return self._grid
 
     @property
@@ -68,7 +68,7 @@ class SupersampledLevel(Level):
 
     @property
     def image(self) -> Plane:
-        """The level as it is."""
+        """The level itself."""
         return self.level.image
 
     def sample(self, warp: Matrix, size: Size, *, out: Plane | None = None) -> Plane:
@@ -84,7 +84,7 @@ class SupersampledLevel(Level):
 
 
 def _pixels_of(grid: Grid, part: Part) -> Plane:
-    """What is sampled of some rows and columns, both ends given, of the level."""
+    """The samples of some rows and columns, both ends given, of the level."""
     rows, columns = (slice(grid.finer * along.start, grid.finer * along.stop) for along in part)
     if isinstance(grid.pixels, FilteredImage):
         return smooth_part(grid.pixels, (rows, columns))

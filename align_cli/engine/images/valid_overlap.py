@@ -1,4 +1,4 @@
-"""Where two levels know each other under a warp."""
+"""The pixels of a level that are valid in both images under a warp."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def valid_overlap(source: Level, target: Level, warp: Matrix, *, margin: float) 
         source: a level of the source.
         target: a level of the target.
         warp: (3, 3), target pixel -> source pixel, of these levels.
-        margin: pixels next to the source's border that do not count.
+        margin: excluded pixels next to the source's border.
 
     Returns:
         (height, width) bool, of the target's level.

@@ -1,8 +1,8 @@
 """The search: candidates, one score, one order.
 
-- ``scoring``: how many tiles of a coarse level agree under a warp.
-- ``similarity``: what a kind of comparison offers to the search; ``intensity`` and ``gradient`` are
-  the two kinds.
-- ``attempt``: a candidate solved to the end, and what is to be thought of it.
-- ``loop``: which candidates are scored, which are solved, and which answer is given.
+- ``scoring``: how many tiles of a coarse level correlate under a warp.
+- ``similarity``: the interface of a similarity measure; ``intensity`` and ``gradient`` implement
+it.
+- ``attempt``: a candidate solved from coarse to fine, and its assessment.
+- ``loop``: which candidates are scored, which are solved, and which estimate is returned.
 """

@@ -1,4 +1,4 @@
-"""One attempt: the descent from one start, and what speaks for its end and against it."""
+"""One attempt: the solution from one initial transform, and its assessment."""
 
 from __future__ import annotations
 
@@ -31,37 +31,39 @@ from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.uncertainty import with_rival_difference
 
 LEAST_SHARE: Final = 0.2
-"""Agreement of a smaller share of the tiles that overlap may be chance. Measured: wrong guesses
+"""Least share of correlating tiles in the overlap; less may be chance. Measured: wrong candidates
 reached a share of 0.19, right ones in a photograph covered by 40 % began at 0.27."""
 
 CLEAR_MARGIN: Final = 0.08
-"""What began further from the images as they lie wins by this share more: a chessboard fits as well
-when it is turned by 180 degrees. Measured: sunbursts turned by one ray 0.06 more votes; colour
-plates as their tiles tell them 0.27 and more than as the solver left them."""
+"""Relative margin by which an attempt further from the identity must win: a chessboard matches as
+well when it is rotated by 180 degrees. Measured: sunbursts rotated by one ray 0.06 more votes;
+colour plates after correction by their tiles 0.27 and more over the solver's result."""
 
 SAME_PX: Final = 0.1
+"""Two estimates differ if a corner is displaced by more than this distance plus this many of its
+standard deviations: removing the steps of a block grid moves a static pair by 0.03 px."""
 SIGMAS: Final = 1.0
-"""Answers lie elsewhere where a corner is further from the other's than the first and so many of
-its standard deviations: taking off the steps of a block grid moves an unmoved pair by 0.03 px."""
+"""see ``SAME_PX``"""
 
 SIMPLER_RATIO: Final = 1.5
-"""A simpler model may leave so many times the median displacement of a richer one. Measured where
-the texture does not fix the richer: sunbursts 0.4 to 0.9, a blurred photograph that needs it 4."""
+"""Largest median displacement of a simpler model, relative to a richer one's. Measured where the
+texture does not determine the richer: sunbursts 0.4 to 0.9, a blurred photograph that needs it 4.
+"""
 
 FINEST_LEVELS: Final = 4
-"""A simpler model begins so near to a richer one's answer that it needs no coarser ones."""
+"""Levels on which a simpler model is solved, starting from a richer one's estimate."""
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """Where an attempt ended, and what is to be thought of it.
+    """The result of an attempt, and its assessment.
 
     Attributes:
         similarity: what was compared.
-        start: the name of what proposed the place where it began.
-        descent: how it went.
-        before: the warp that the answer must be better than, target -> source.
-        assessment: what is to be thought of it.
+        start: name of the start that proposed the initial transform.
+        descent: the solution from coarse to fine.
+        before: the warp that the estimate must improve on, target -> source.
+        assessment: of the result.
     """
 
     similarity: Similarity
@@ -72,42 +74,42 @@ class Attempt:
 
     @property
     def model(self) -> MotionModel:
-        """That was solved for."""
+        """The motion model."""
         return self.similarity.task.model
 
     @property
     def warp(self) -> Matrix:
-        """Where it ended, target -> source."""
+        """The estimated warp, target -> source."""
         return self.descent.place.warp
 
     @property
     def gain(self) -> float:
-        """Source grey values for one of the target."""
+        """Gain of the source relative to the target."""
         return self.descent.place.light.gain
 
     @property
     def outcome(self) -> Outcome:
-        """The verdict."""
+        """The verdict with its reasons."""
         return self.assessment.outcome
 
     @property
     def aligned(self) -> bool:
-        """What the verdict says."""
+        """Whether the verdict is aligned."""
         return self.outcome.aligned
 
     @property
     def doubtful(self) -> bool:
-        """What the verdict says."""
+        """Whether the verdict is doubtful."""
         return self.outcome.doubtful
 
     @property
     def conclusive(self) -> bool:
-        """Whether most of the textured area follows beyond doubt: no other can do better."""
+        """Whether stage one of the evidence was conclusive: no other estimate can do better."""
         return self.assessment.conclusive
 
     @cached_property
     def overlap_share(self) -> float:
-        """The share of the one image that the other shows, of whichever is shown more of."""
+        """The overlap as a share of either image, whichever is larger."""
         pair, target = self.similarity.task.pair, self.similarity.task.pair.target.image
         return max(
             overlap(pair.source, target, self.warp),
@@ -116,9 +118,9 @@ class Attempt:
 
     @property
     def has_majority(self) -> bool:
-        """Whether it is aligned beyond doubt, and most of the texture fits best where it lies.
+        """Whether the evidence is conclusive, and most texture of a whole image is stationary.
 
-        That is the texture of a whole image: of a small overlap two answers may each hold most.
+        Of a small overlap two estimates may each have a majority.
         """
         displacements = self.assessment.displacements
         if (
@@ -130,15 +132,15 @@ class Attempt:
         return displacements.stationary * self.overlap_share > MAJORITY * displacements.sampled
 
     def accepted_instead_of(self, richer: Attempt) -> Attempt | None:
-        """The same, with the word that it was solved in place of a richer model.
+        """The same, with the note that it was solved in place of a richer model.
 
-        What the texture does not fix of the richer model may have happened all the same: how far
-        that would move the answer is part of its uncertainty, unless the texture knows nothing of
-        it at all.
+        The parameters that the texture does not determine need not be zero: the difference that
+        they would make is part of the uncertainty, unless the texture has no information on them at
+        all.
 
         Returns:
-            None where the simpler model leaves more, is no more certain, or there are too few tiles
-            to see what it leaves.
+            None if the simpler model leaves larger displacements, is no more certain, or has too
+            few tiles to tell.
         """
         own, other = self.assessment, richer.assessment
         uncertainty, unsolved = own.uncertainty, other.displacements is None
@@ -162,10 +164,10 @@ class Attempt:
         return replace(self, assessment=replace(own, outcome=outcome, uncertainty=uncertainty))
 
     def doubted_for(self, richer: Attempt) -> Attempt | None:
-        """The same, doubtful, where a richer model is not solved at all and nothing tells its need.
+        """The same, doubtful, where a richer model could not be solved and its need not tested.
 
         Returns:
-            None where the simpler model is no answer either, or there were tiles enough to tell.
+            None if the simpler model is not aligned either, or there were enough tiles to test it.
         """
         if not self.aligned or self.assessment.model_tested or richer.assessment.displacements:
             return None
@@ -177,12 +179,12 @@ class Attempt:
         return replace(self, assessment=replace(self.assessment, outcome=outcome))
 
     def with_search_report(self, places: int, warp: Matrix, score: Score) -> Attempt:
-        """The same; where it failed, with the word of where a search looked, and what came nearest.
+        """The same; if it failed, with the number of candidates and the best of them.
 
         Args:
             places: how many candidates were scored.
-            warp: that under which most agreed, target -> source.
-            score: how much did.
+            warp: the one with the highest score, target -> source.
+            score: its score.
         """
         pair = self.similarity.task.pair
         failed = self.outcome.verdict is Verdict.FAILED
@@ -193,19 +195,19 @@ class Attempt:
         return replace(self, assessment=replace(self.assessment, outcome=outcome))
 
     def _fits_as_well_as(self, richer: Attempt) -> bool:
-        """Whether its tiles lie about as near to where they fit as those of a richer model."""
+        """Whether its median displacement is about as small as that of a richer model."""
         own, other = self.assessment.displacements, richer.assessment.displacements
         if own is None or other is None:
             return False
         return own.median_px <= SIMPLER_RATIO * other.median_px
 
     def differs_from(self, other: Attempt) -> bool:
-        """Whether it lies elsewhere than another, by more than it is uncertain."""
+        """Whether it differs from another attempt by more than its uncertainty."""
         failed = other.outcome.verdict is Verdict.FAILED
         return failed or self.differs_from_warp(other.warp)
 
     def differs_from_warp(self, warp: Matrix) -> bool:
-        """Whether it lies elsewhere than a warp, by more than it is uncertain."""
+        """Whether it differs from a warp by more than its uncertainty."""
         uncertainty = self.assessment.uncertainty
         least = SAME_PX + (0.0 if uncertainty is None else SIGMAS * uncertainty.max_px)
         relative = inverse(warp) @ self.warp
@@ -213,19 +215,19 @@ class Attempt:
 
     @cached_property
     def quality(self) -> Quality:
-        """How well the images agree at full size, before and after."""
+        """ZNCC, RMSE and MAE at full size, before and after."""
         return self.similarity.quality(self.before, self.warp)
 
     @cached_property
     def score(self) -> Score:
-        """How much agrees on a coarse level."""
+        """The score on a coarse level."""
         return self.similarity.score(self.warp)
 
     @property
     def votes(self) -> float:
-        """The share of the tiles with a match that lie within half a pixel of it.
+        """The share of the matched tiles that are displaced by less than half a pixel.
 
-        Between two motions many tiles lie within a few pixels of either, and hardly any of these.
+        Between two motions many tiles are displaced by a few pixels, and hardly any by so little.
         """
         displacements = self.assessment.displacements
         return (
@@ -235,10 +237,10 @@ class Attempt:
         )
 
     def better_than(self, first: Attempt) -> bool:
-        """Whether it does clearly better than one that began nearer to the images as they lie.
+        """Whether it is clearly better than one that started nearer to the identity.
 
-        What holds the majority counts before aligned before doubtful before failed, then the votes
-        of the tiles; where they are the same, or there are none, the score.
+        A majority ranks before aligned before doubtful before failed, then the votes of the tiles;
+        if these are the same, or there are none, the score.
         """
         verdicts = [each.has_majority + 2 * each.aligned + each.doubtful for each in (self, first)]
         if verdicts[0] != verdicts[1]:
@@ -263,17 +265,17 @@ def run_attempt(
     among: Similarity | None = None,
     tests: int = 1,
 ) -> Attempt:
-    """Align a pair from one place, and ask what there is to be asked of the answer.
+    """Align a pair from one initial transform, and assess the result.
 
     Args:
         similarity: what is compared.
-        start: the name of what proposed the place.
-        begin: the place, a warp target -> source at full size.
+        start: name of the start that proposed the initial transform.
+        initial_warp: the initial transform, a warp target -> source at full size.
         used: how many of the finest levels.
-        before: the warp that the answer must be better than; None for the place.
-        among: the same images without what takes no part in the solving, though it is asked
-            afterwards; None for all of them.
-        tests: how many candidates were looked at, this one among them.
+        before: the warp that the estimate must improve on; None for the initial one.
+        among: the same images without what is excluded from solving, though not from the
+            assessment; None for all of them.
+        tests: how many candidates were evaluated, this one included.
     """
     before = initial_warp if before is None else before
     descent = (among or similarity).descend(initial_warp, used=used)
@@ -282,10 +284,10 @@ def run_attempt(
 
 
 def correct_by_tiles(attempt: Attempt, warp: Matrix, before: Matrix, *, tests: int) -> Attempt:
-    """The attempt with the warp that its tiles agree on, as a last step.
+    """The attempt with the warp on which its tiles agree, as a last step.
 
-    Where grey values differ by more than an illumination (halos around edges, a pen, one plate of
-    another colour) the solver's residual is biased, and each tile's correlation is not.
+    If grey values differ by more than an illumination (halos around edges, a pen, one plate of
+    another colour) the solver's residual is biased; each tile's correlation is not.
     """
     similarity, records = attempt.similarity, attempt.descent.records
     descent = Descent(Place(warp, similarity.illumination(warp)), records)
@@ -304,9 +306,9 @@ def assess_descent(
     last: LevelRecord | None = None,
     tests: int = 1,
 ) -> Assessment:
-    """What is to be thought of where a descent ended; the arguments are those of ``run_attempt``.
+    """Assess a solution; the arguments are those of ``run_attempt``.
 
-    ``last`` is how it ended; None for what the last of its records says.
+    ``last`` is the record of its last level; None for the last of its records.
     """
     task, warp, size = similarity.task, descent.warp, similarity.task.pair.target.size
     pair = task.pair
@@ -330,10 +332,10 @@ def assess_descent(
 
 
 def with_fewer_parameters(attempt: Attempt) -> Attempt:
-    """What the texture does not fix, by the richest simpler model that it does fix.
+    """If the texture does not determine the model, the attempt with the richest model that it does.
 
-    So too where the solver does not converge, though the tiles agree with where it ended; doubtful
-    where they are too few to tell whether the simpler model is enough.
+    Also if the solver does not converge though tiles agree with its last estimate; doubtful if they
+    are too few to tell whether the simpler model is sufficient.
     """
     unsolved_status = attempt.outcome.status in (Status.SINGULAR, Status.DIVERGED)
     if attempt.outcome.status is not Status.UNCERTAIN and not unsolved_status:
@@ -362,7 +364,7 @@ def with_fewer_parameters(attempt: Attempt) -> Attempt:
 
 
 def _has_evidence(attempt: Attempt) -> bool:
-    """Whether tiles agree with a warp, and most of those that find a match follow it."""
+    """Whether there is evidence for an estimate, and most of the matched tiles are inliers."""
     view = attempt.similarity.view(attempt.descent)
     evidence = gather_evidence(view, attempt.warp, parameters=0, tests=1)
     if evidence is None or evidence.log10_false_alarms > LOG10_NFA_DOUBTFUL:

@@ -1,4 +1,4 @@
-"""A pair of images without what stays with the sensor."""
+"""A pair of images without the fixed pattern of the sensor."""
 
 from __future__ import annotations
 
@@ -18,26 +18,25 @@ from align_cli.engine.options import Options
 from align_cli.engine.target.target import Target
 
 SAMPLED_PIXELS: Final = 1 << 20
-"""Of an image of twice so many pixels, or more, strips of so many at least are looked at before all
-are."""
+"""An image of at least twice this many pixels is first examined in strips of at least this many."""
 
 SAMPLED_SHARE: Final = 0.1
-"""The strips are at least such a share of the image: spots of which thirty lie in 4 or in 40 MP are
-among them."""
+"""Least share of the image in the strips: spots of which thirty are in 4 or in 40 MP are among
+them."""
 
 
 def cleaned_pair(
     pair: Pair, options: Options, *, quickly: bool = False
 ) -> tuple[Pair, FixedPattern] | None:
-    """The pair without what stands at the same raw pixels of both images, and what that is.
+    """The pair without what is at the same raw pixels of both images, and that pattern.
 
     Args:
         pair: source and target.
         options: of the alignment.
-        quickly: look at parts of the images first, and at all of them only if those show anything.
+        quickly: examine parts of the images first, and all of them only if those show a pattern.
 
     Returns:
-        None where the images differ in size, nothing stays, or nothing is left without it.
+        None if the images differ in size, there is no fixed pattern, or nothing remains without it.
     """
     if options.keep_fixed_pattern or pair.source.size != pair.target.size:
         return None
@@ -65,5 +64,5 @@ def cleaned_pair(
 
 
 def _converted(image: Luma) -> Luma:
-    """The same, its plane converted: of a large image that is done where it is looked at."""
+    """The same with its plane stored: that of a large image is converted on demand."""
     return Luma(image.plane, image.valid, image.offset, image.scale)

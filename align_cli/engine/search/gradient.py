@@ -1,4 +1,4 @@
-"""The orientation of edges as the search compares it: blind to their sign and contrast."""
+"""Similarity of edge orientations: invariant to the sign and contrast of edges."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ from align_cli.engine.solver.orientations import Orientations
 from align_cli.engine.starts.views import Planes
 
 LEAST_SIDE: Final = 64
-"""Guesses are looked at on the coarsest level whose shorter side is as long in both images."""
+"""Shorter side of the coarsest level on which candidates are scored, in both images."""
 
 NO_ILLUMINATION: Final = Light.uniform(math.nan, math.nan)
-"""Orientations know of none."""
+"""Orientations have no gain and bias."""
 
 QUALITY_LEVEL: Final = 1
-"""Level on which it is told how well orientations agree."""
+"""Level on which the ZNCC of orientations is measured."""
 
 
 class Gradient:
-    """Orientations of the edges of a pair.
+    """Edge orientations of a pair.
 
     Args:
         task: the pair, and how it is solved.
-        target: the target as it is compared; what is made of it serves many sources.
-        source: the source likewise; None to make it.
+        target: the target's view; what is computed of it serves many sources.
+        source: the source's view; None to compute it.
     """
 
     name = GRADIENT
@@ -59,12 +59,12 @@ class Gradient:
         return Gradient(replace(self.task, model=model), self.target, self.source)
 
     def with_pair(self, pair: Pair) -> Gradient:
-        """The same of another pair."""
+        """The same for another pair."""
         target = View(pair.target.image, pair.target.levels)
         return Gradient(replace(self.task, pair=pair, progress=None), target)
 
     def restricted_to(self, part: Mask) -> Gradient | None:
-        """The same of a part of the target, (height, width) bool; None where it is too small."""
+        """The same for a part of the target, (height, width) bool; None if it is too small."""
         task = self.task.restricted_to(part)
         if task is None:
             return None
@@ -73,7 +73,7 @@ class Gradient:
 
     @cached_property
     def levels(self) -> Levels:
-        """Where guesses are looked at."""
+        """The levels on which candidates are refined and scored."""
         source, target = self.source.levels, self.target.levels
         count = min(len(source), len(target))
         sides = [min(*source[n].size, *target[n].size) for n in range(count)]
@@ -89,19 +89,19 @@ class Gradient:
 
     @property
     def period(self) -> Period | None:
-        """How the target repeats itself."""
+        """The period of the target, if it is periodic."""
         return self.task.pair.target.period or self.target.period
 
     def score(self, warp: Matrix) -> Score:
-        """How much agrees under a warp, on the fine level."""
+        """The score of a warp, on the fine level."""
         return score(self._shown(warp, self.levels.fine))
 
     def correlates(self, warp: Matrix) -> bool:
-        """Whether the images agree in anything, or have too few tiles to tell."""
+        """Whether the tiles correlate at all under a warp, or are too few to tell."""
         return tiles_correlate(self.task.pair, lambda level: self._shown(warp, level))
 
     def _shown(self, warp: Matrix, level: int) -> OverlapPlanes:
-        """The planes that both know, on a level."""
+        """The orientation planes of both over their overlap, on a level."""
         both = compared(self.source, self.target, level, warp, exact=False)
         known = both.inside.astype(np.float32)
         source, target = (
@@ -142,17 +142,17 @@ class Gradient:
         return descent._replace(place=Place(descent.warp, NO_ILLUMINATION))
 
     def illumination(self, warp: Matrix) -> Light:
-        """None is compared: NaN."""
+        """NaN: orientations have none."""
         del warp
         return NO_ILLUMINATION
 
     def view(self, descent: Descent) -> OrientationView:
-        """Both images as the displacement field sees them, under any answer."""
+        """Both images as the displacement field compares them, under any estimate."""
         del descent
         return OrientationView(self.source, self.target)
 
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
-        """What noise leaves uncertain; None where the solver cannot tell."""
+        """The uncertainty by noise; None if the solver did not converge."""
         if not descent.solved or not descent.converged:
             return None
         first, *beside = descent.solved

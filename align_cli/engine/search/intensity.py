@@ -1,4 +1,4 @@
-"""Grey values as the search compares them: their details, whatever the illumination."""
+"""Similarity of grey values: their high-pass detail, invariant to gain and bias."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ from align_cli.engine.solver.refinement import refine
 from align_cli.engine.target.row_budget import spans
 
 LEAST_SIDE: Final = 80
-"""The coarse level is the coarsest whose shorter side is as long in both images."""
+"""Shorter side of the coarsest level on which candidates are refined, in both images."""
 
 CONTRAST_TO_NOISE: Final = 8.0
-"""Tiles have a say if their contrast is so many times what noise would give them: in the others
-even the right answer agrees by chance only."""
+"""Least contrast of a tile that votes, relative to that of noise: below it even the right estimate
+correlates only by chance."""
 
 SMALL_PART: Final = 0.25
-"""Where a source reaches less of a target, no more is looked at."""
+"""If a source covers less than this share of a target, only that part is evaluated."""
 
 MOST_REFINED_PIXELS: Final = 1 << 20
-"""A target of no more pixels is refined, whatever the preset, where the source shows it on pixels
-half or twice as large, or beyond: what one of them blurs are outliers to the descent, and edges are
-most of them. Measured on rocket.jpg, noise of 2 grey levels: 0.05 px, refined 0.02."""
+"""Targets of no more pixels are refined with any preset if the scales differ by a factor of two or
+more: what one of them blurs is an outlier to the solver, and so are most edges. Measured on
+rocket.jpg, noise of 2 grey levels: 0.05 px, refined 0.02."""
 
 
 class Intensity:
@@ -75,17 +75,17 @@ class Intensity:
         return Intensity(replace(self.task, model=model))
 
     def with_pair(self, pair: Pair) -> Intensity:
-        """The same of another pair."""
+        """The same for another pair."""
         return Intensity(replace(self.task, pair=pair, progress=None))
 
     def restricted_to(self, part: Mask) -> Intensity | None:
-        """The same of a part of the target, (height, width) bool; None where it is too small."""
+        """The same for a part of the target, (height, width) bool; None if it is too small."""
         task = self.task.restricted_to(part)
         return None if task is None else Intensity(task)
 
     @cached_property
     def levels(self) -> Levels:
-        """Where guesses are looked at."""
+        """The levels on which candidates are refined and scored."""
         pair = self.task.pair
         target, source = pair.target.levels, pair.levels
         count = len(source)
@@ -100,22 +100,22 @@ class Intensity:
 
     @property
     def period(self) -> Period | None:
-        """How the target repeats itself."""
+        """The period of the target, if it is periodic."""
         return self.task.pair.target.period
 
     def score(self, warp: Matrix) -> Score:
-        """How much agrees under a warp, on the fine level."""
+        """The score of a warp, on the fine level."""
         pair, level = self.task.pair, self.levels.fine
         of_source, _ = pair.like_level(warp, level)
         noise = noise_gain(of_source) * pair.noise[0] * noise_gain(level) * pair.noise[1]
         return score(self._details(warp, level), CONTRAST_TO_NOISE * noise)
 
     def correlates(self, warp: Matrix) -> bool:
-        """Whether the images agree in anything, or have too few tiles to tell."""
+        """Whether the tiles correlate at all under a warp, or are too few to tell."""
         return tiles_correlate(self.task.pair, lambda level: self._details(warp, level))
 
     def _details(self, warp: Matrix, level: int) -> OverlapPlanes:
-        """What differs from its neighbourhood, on a level of the target."""
+        """The high-pass detail of both over their overlap, on a level of the target."""
         pair = self.task.pair
         target = pair.target.levels[level]
         of_source, there = pair.like_level(warp, level)
@@ -177,25 +177,25 @@ class Intensity:
         )
 
     def illumination(self, warp: Matrix) -> Light:
-        """Gain and bias under a warp, as points of the finest level have it."""
+        """Gain and bias under a warp, from selected points of the finest level."""
         pair = self.task.pair
         if not self.task.options.photometric:
             return pair.light_as_it_is()
         return pair.light_under(warp)
 
     def view(self, descent: Descent) -> IntensityView:
-        """Both images as the displacement field sees them under an answer."""
+        """Both images as the displacement field compares them, under an estimate."""
         return IntensityView(self.task.pair, descent.place.light.gain)
 
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
-        """What noise leaves uncertain; None where the solver cannot tell."""
+        """The uncertainty by noise; None if the solver did not converge."""
         if not descent.solved or not descent.converged:
             return None
         pair = self.task.pair
         return uncertainty(descent.solved[0], pair.target.size, pair.source.size)
 
     def quality(self, before: Matrix, warp: Matrix) -> Quality:
-        """How well the images agree at full size, before and after."""
+        """ZNCC, RMSE and MAE at full size, before and after."""
         pair = self.task.pair
         return quality.measure(pair.source, pair.target.image, before, warp)
 
@@ -206,7 +206,7 @@ class Intensity:
         return self.task.options.refine or rescaled
 
     def _refined(self, descent: Descent) -> Descent:
-        """A descent that converged, refined at full size; any other as it is."""
+        """A solution that converged, refined at full size; any other unchanged."""
         if not descent.solved or not descent.converged:
             return descent
         task, target = self.task, self.task.pair.target
@@ -228,9 +228,9 @@ class Intensity:
 
 
 def _reached(warp: Matrix, source: Size, target: Size) -> tuple[slice, slice] | None:
-    """Rows and columns of whole tiles of a target, and one more, that a source reaches.
+    """Rows and columns of the whole tiles of a target that a source covers, and one more each.
 
-    None where they are more than ``SMALL_PART`` of it.
+    None if they are more than ``SMALL_PART`` of it.
     """
     if not plausible(warp, target):
         return None

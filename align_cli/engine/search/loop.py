@@ -1,10 +1,10 @@
-"""The search: every start proposes, the score chooses, and the evidence decides.
+"""The search: the starts propose candidates, the score selects, and the evidence decides.
 
-The first candidate is what the images, or the user, say: it is solved from all levels. Where its
-answer does not hold the majority of the texture, the starts propose others, cheapest first. Each
-guess is brought to rest on coarse levels and scored there (``align_cli.engine.search.scoring``);
-the best of a start is solved to the end, if as much agrees as anywhere so far. What is between two
-answers, or led astray by a part, is told by its tiles, which propose as well.
+The first candidate is the identity, or the user's initial transform: it is solved on all levels. If
+its estimate does not have the majority of the texture, the starts propose others, cheapest first.
+Each candidate is refined on coarse levels and scored there (``align_cli.engine.search.scoring``);
+the best of a start is solved to full size if its score is high enough. An estimate between two
+motions, or biased by one part, is corrected by its tiles, which also propose candidates.
 """
 
 from __future__ import annotations
@@ -32,46 +32,50 @@ from align_cli.engine.starts import COSTLY, GIVEN, IDENTITY, LAST_RESORTS, START
 from align_cli.engine.verdict.assessment import LOG10_NFA_ALIGNED
 
 SOLVE_RATIO: Final = 0.9
-"""A candidate is solved if so many times as many tiles agree as under any answer so far: it is the
-end that counts, where between two motions, or in a texture that looks alike everywhere, as many may
-agree, but none well."""
+"""A candidate is solved if its score is at least this multiple of the best of any estimate so far:
+only the solution counts, since between two motions, or in self-similar texture, as many tiles may
+correlate, but none well."""
 
 LEAST_TILES: Final = 4.0
-"""Agreement of fewer tiles may be chance."""
+"""Least number of correlating tiles; fewer may be chance."""
 
 ENOUGH_SHARE, ENOUGH_TILES = 0.8, 16.0
-"""Where so many tiles agree, and this share of all, a start is asked for no further guess: right
-answers between like images reach a share of 0.84 and more, one between two motions 0.76."""
+"""From this share of all tiles and this number of correlating tiles on, a start is asked for no
+further candidate: right estimates between similar images reach a share of 0.84 and more, one
+between two motions 0.76."""
 
 MOST_ATTEMPTS: Final = 8
 MOST_PIXELS: Final = 1 << 30
 ITERATION_PIXELS: Final = 1 << 17
-"""The budget: nothing is solved after so many attempts, or so many pixels in all their iterations;
-each iteration counts as ``ITERATION_PIXELS`` pixels more. Counted, so that it is the same on every machine."""
+"""The budget: nothing is solved after ``MOST_ATTEMPTS`` attempts, or ``MOST_PIXELS`` pixels in all
+their iterations; each iteration counts as ``ITERATION_PIXELS`` pixels more. Counted instead of
+timed, so that it is the same on every machine."""
 
 CORRECTIONS: Final = 3
-"""Tiles that are far off tell where they are found, and from there again how exactly."""
+"""Corrections by tiles at most: if they are far off, the first brings them near, the next is
+accurate."""
 
 MOTION_TESTS: Final = round(((2 * REACH + 1) / (2 * STATIONARY + 1)) ** 2)
-"""A motion that tiles propose is one of so many that they might have found in their windows."""
+"""Number of motions among which tiles choose the one they propose: the positions of their windows.
+"""
 
 SAME_PX: Final = 1.5
-"""Candidates with corners no further apart, in pixels of the level that they are scored on, end in
-the same place."""
+"""Candidates whose corners differ by no more, in pixels of the level on which they are scored,
+converge to the same estimate."""
 
 GUESS_RATIO: Final = 1.02
-"""A guess is kept as it is if its score exceeds by this factor the one that the coarse levels bring
-it to. Less may be chance, and to begin on coarse levels is to end nearer."""
+"""A candidate is kept unrefined if its score exceeds that of the refined one by this factor. Less
+may be chance, and refined candidates are nearer to the solution."""
 
 
 class Candidate(NamedTuple):
-    """Where an alignment may begin.
+    """An initial transform.
 
     Attributes:
-        start: the name of what proposed it.
+        start: name of the start that proposed it.
         warp: (3, 3), target pixel -> source pixel, at full size.
-        used: levels, of the finest, on which to begin.
-        score: how much agrees.
+        used: number of the finest levels on which it is to be solved.
+        score: of it.
     """
 
     start: str
@@ -83,12 +87,12 @@ class Candidate(NamedTuple):
 def search(
     similarities: Sequence[Similarity], starts: Sequence[str], initial_warp: Matrix
 ) -> Attempt:
-    """The answer for which most speaks.
+    """The estimate with the strongest evidence.
 
     Args:
-        similarities: what may be compared, the first of them preferred.
+        similarities: the similarity measures, in order of preference.
         starts: names, in the order in which they are tried.
-        begin: where ``IDENTITY`` or ``GIVEN`` begins, a warp target -> source.
+        initial_warp: that of ``IDENTITY`` or ``GIVEN``, a warp target -> source.
 
     Returns:
         An attempt that is aligned; if none is, one that is doubtful, else any.
@@ -135,20 +139,20 @@ def search(
 
 
 def _simplify_at_once(attempt: Attempt) -> bool:
-    """Whether simpler models are tried before any further start, not for the best answer alone.
+    """Whether simpler models are tried before any further start, not for the best estimate alone.
 
-    What the texture leaves open where the images lie, further starts would only guess at; and of
-    an answer that is not solved at all nothing would tell that it is the best.
+    If the texture does not determine the model near the identity, further starts would only guess
+    the rest; and an estimate that is not solved cannot be ranked.
     """
     return attempt.start in (IDENTITY, GIVEN) or attempt.outcome.status is Status.SINGULAR
 
 
 class _Search:
-    """The search by one similarity.
+    """The search by one similarity measure.
 
     Args:
         similarity: what is compared.
-        begin: where the images, or the user, have it.
+        initial_warp: the identity, or the user's transform.
     """
 
     def __init__(self, similarity: Similarity, initial_warp: Matrix) -> None:
@@ -161,7 +165,7 @@ class _Search:
         self._start_warps: list[tuple[int, Matrix]] = []
 
     def attempts(self, start: str, guesses: Iterable[Matrix]) -> Iterator[Attempt]:
-        """What a start leads to, that proposed some warps."""
+        """The attempts from a start and the warps that it proposed."""
         if start in (IDENTITY, GIVEN):
             yield from self._with_tiles(self.solved(start, self.initial_warp))
             if self.similarity.task.options.levels is not None:
@@ -178,7 +182,7 @@ class _Search:
         used: int | None = None,
         among: Similarity | None = None,
     ) -> Attempt:
-        """An attempt from a warp, as ``run_attempt`` has it; without ``used`` with all levels."""
+        """An attempt from a warp, see ``run_attempt``; without ``used`` on all levels."""
         used = len(self.similarity.task.pair.levels) if used is None else used
         self._start_warps.append((used, warp))
         attempt = run_attempt(
@@ -198,7 +202,7 @@ class _Search:
         return attempt
 
     def _with_tiles(self, attempt: Attempt) -> Iterator[Attempt]:
-        """An attempt; and where more tiles are found than follow it, solved there and as it is."""
+        """An attempt, and the attempts from the motions that more of its tiles share."""
         if _simplify_at_once(attempt):
             attempt = with_fewer_parameters(attempt)
         yield attempt
@@ -218,7 +222,7 @@ class _Search:
             yield from self._corrections(attempt, warp)
 
     def _corrections(self, attempt: Attempt, warp: Matrix) -> Iterator[Attempt]:
-        """The answer that tiles tell, and that which its own tell, until they tell no other."""
+        """The estimates that tiles propose in turn, until they propose no other."""
         for _ in range(CORRECTIONS):
             attempt = correct_by_tiles(
                 attempt, warp, self.initial_warp, tests=MOTION_TESTS * self._tests
@@ -231,7 +235,7 @@ class _Search:
             warp = motions.warp
 
     def _tile_motions(self, attempt: Attempt) -> Iterator[tiles.SharedMotion]:
-        """The motions that more tiles share than follow an attempt."""
+        """The motions that more tiles share than are inliers of an attempt."""
         task, motions = self.similarity.task, attempt.assessment.displacements
         size = task.pair.target.size
         # With fewer iterations than usual, that it did not converge is told, not corrected.
@@ -250,7 +254,7 @@ class _Search:
         self._needed_tiles = max(self._needed_tiles, SOLVE_RATIO * attempt.score.agreeing_tiles)
 
     def _best(self, start: str, guesses: Iterable[Matrix]) -> Candidate | None:
-        """The guess under which most tiles agree; no more are asked for once most do."""
+        """The candidate with the highest score; no more are evaluated once it is high enough."""
         best = None
         for guess in guesses:
             candidate = self._refined_candidate(start, guess)
@@ -264,7 +268,7 @@ class _Search:
         return best
 
     def _refined_candidate(self, start: str, guess: Matrix) -> Candidate:
-        """A guess as it is, or where the coarse levels bring it: where more agrees."""
+        """A guess, or its refinement on the coarse levels: the one with the higher score."""
         self.evaluated += 1
         coarse, fine = self.similarity.levels
         used = min(coarse + COARSE_LEVELS, len(self.similarity.task.pair.levels))
@@ -276,9 +280,9 @@ class _Search:
         return Candidate(start, warp, used, refined)
 
     def _worth_solving(self, candidate: Candidate) -> bool:
-        """Whether enough agrees, and no attempt has begun or ended there.
+        """Whether its score is high enough, and no attempt has started or converged there.
 
-        Of a small picture all tiles may agree, and be few.
+        In a small image all tiles may correlate, and be few.
         """
         score, warp = candidate.score, candidate.warp
         enough = score.agreeing_tiles >= LEAST_TILES or score.share >= ENOUGH_SHARE
@@ -291,12 +295,12 @@ class _Search:
 
     @property
     def _tests(self) -> int:
-        """How many candidates were looked at, the next among them."""
+        """How many candidates were evaluated, the next included."""
         return self.evaluated + 1
 
     @property
     def _budget_spent(self) -> bool:
-        """Whether as much has been tried as is worth it."""
+        """Whether the budget of attempts and pixels is exhausted."""
         return self._attempt_count >= MOST_ATTEMPTS or self._pixel_count >= MOST_PIXELS
 
     def _already_converged(self, warp: Matrix) -> bool:
@@ -304,7 +308,7 @@ class _Search:
         return self._is_near(warp, self._converged_warps)
 
     def _is_near(self, warp: Matrix, others: Iterable[Matrix]) -> bool:
-        """Whether one of others is the same place, as far as can be seen on the fine level."""
+        """Whether a warp is the same as one of others, to the resolution of the fine level."""
         limit_px = SAME_PX * 2.0**self.similarity.levels.fine
         size = self.similarity.task.pair.target.size
         return any(corner_step_px(inverse(other) @ warp, size) < limit_px for other in others)

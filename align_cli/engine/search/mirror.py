@@ -1,7 +1,7 @@
-"""Sources that may be mirrored: a film scanned from behind, a print for a transfer.
+"""Mirrored sources: a film scanned from behind, a print for a transfer.
 
-The solver knows no mirror, and no motion leads to one. So the mirror image is aligned like any
-other image, and the mirror is put into the answer.
+No motion model contains a reflection, and none converges to one. So the mirror image is aligned
+like any other image, and the reflection is composed with its transform.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from align_cli.engine.records import Uncertainty
 from align_cli.engine.result.alignment import Alignment
 
 LEFT_AND_RIGHT: Final = (1, 0, 3, 2)
-"""Which corner, clockwise from the top left, each becomes."""
+"""Index of the mirrored corner of each corner, clockwise from the top left."""
 
 
 def mirror(width: int) -> Matrix:
@@ -32,13 +32,13 @@ def allowing_flip(
     mask: Mask | None,
     init: str | Matrix,
 ) -> Alignment:
-    """Align a source, or its mirror image where it is that which can be aligned.
+    """Align a source, or its mirror image if only that can be aligned.
 
     Args:
-        align: aligns an image, with its mask, from a start.
+        align: aligns an image, with its mask, from an initial transform.
         source: (height, width) or (height, width, channels).
-        mask: (height, width) bool, its pixels that take part; None for all.
-        init: where to begin; a transform that mirrors settles the question.
+        mask: (height, width) bool, its valid pixels; None for all.
+        init: the initial transform; one that mirrors selects the mirror image.
     """
     matrix = None if isinstance(init, str) else np.asarray(init, np.float64)
     mirrors = matrix is not None and matrix.shape == (3, 3) and _mirrors(matrix)

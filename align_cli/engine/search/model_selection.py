@@ -1,13 +1,13 @@
-"""Which motion model explains two images: the simplest one that leaves no more than noise.
+"""Selection of the motion model: the simplest one that leaves no more than noise.
 
 A larger model always fits at least as well, noise included. The Bayesian information criterion
-(Schwarz 1978) asks what it is worth: twice the loss of the residuals, in units of their noise, and
-the logarithm of the number of points for every parameter. The least sum wins. The noise is measured
-once, from what the largest model leaves at the points, or from the images where that is more: what
-no model explains (a scene that is not flat, a passing car) is then no argument for any.
+(Schwarz 1978) weighs that against its size: twice the loss of the residuals, in units of their
+noise, plus the logarithm of the number of points for every parameter. The least sum wins. The noise
+is measured once, from the residuals of the largest model, or from the images if that is larger:
+what no model explains (a scene that is not flat, a passing car) then favours none.
 
-All models are fitted at the chosen points of one level (``align_cli.engine.equations.sparse``),
-from the largest one's answer, which takes a few milliseconds.
+All models are fitted at selected points of one level (``align_cli.engine.equations.sparse``),
+starting from the largest one's estimate, which takes a few milliseconds.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ TOLERANCE_PX: Final = 1e-3
 MOST_ITERATIONS: Final = 30
 
 CORRELATED_POINTS: Final = 4.0
-"""So many points tell as much as one would alone: smoothing has correlated the noise of neighbours,
-and what is left of the scene itself reaches further."""
+"""Number of points with the information of one independent point: smoothing correlates the noise of
+neighbours, and the residuals of the scene itself even more."""
 
 
 @dataclass(frozen=True)
 class _Fit:
-    """Where a model came to rest, (n,) residuals at the points, and which of them both show."""
+    """The solution of a model, (n,) residuals at the points, and their validity in both images."""
 
     place: Place
     residual: Samples
@@ -55,18 +55,18 @@ def model_scores(
     *,
     light_terms: int,
 ) -> tuple[ModelScore, ...]:
-    """What each model is worth on one level.
+    """The information criterion of each model on one level.
 
     Args:
         points: the level's points in the target.
         source: the same level of the source.
-        place: where the largest model came to rest on this level, and about which light.
+        place: the solution of the largest model on this level, with its illumination.
         noise: standard deviation of the noise of the residuals, in the target's units.
         light_terms: how many terms of factor and offset are solved for.
 
     Returns:
-        One score for each model, from the fewest parameters to the most; empty where the largest
-        does not fit.
+        One score for each model, from the fewest parameters to the most; empty if the largest
+        cannot be solved.
     """
     *others, most = MODELS.values()
     largest = _fit(points, source, place, most, light_terms)
@@ -97,7 +97,7 @@ def simplest(scores: Sequence[ModelScore]) -> str:
 def _fit(
     points: TargetPoints, source: PointSource, place: Place, model: MotionModel, terms: int
 ) -> _Fit | None:
-    """A model fitted at the points, from its member nearest to a place; None if it does not fit."""
+    """A model fitted at the points, from its member nearest to a warp; None if not solvable."""
     start = Place(nearest(model, place.warp, points.size), place.light)
     settings = LevelSettings(model, LOSS, terms, MOST_ITERATIONS, TOLERANCE_PX)
     result = solve_level(PointEquations(points, source, model, LOSS, terms), start, settings)

@@ -1,6 +1,6 @@
-"""How well two images agree, grey value by grey value, and what is left between them.
+"""ZNCC, RMSE and MAE of two aligned images, and the residual image.
 
-Measured without the solver's weights, on the images as they are, at full size (of large ones on
+Measured without the solver's weights, on the unfiltered images, at full size (of large ones on
 evenly spaced rows).
 """
 
@@ -21,27 +21,27 @@ from align_cli.engine.sampling.bilinear import row_intervals
 from align_cli.native.rows import Run, RunPixels, SourceView, run_sums
 
 MOST_MEASURED: Final = 1 << 14
-"""Of an overlap of more than twice so many pixels, about twice so many are looked at."""
+"""Of an overlap of more than twice this many pixels, about twice this many are used."""
 
 FEWEST_ROWS: Final = 64
-"""However wide they are, so many rows, spread over the overlap, if it has so many; then not all
-of their columns."""
+"""Rows, spread over the overlap, that are used at least if it has as many; of very wide ones not
+all columns."""
 
 BAND_ROWS: Final = 4
-"""Rows that lie side by side: what is near one is made with it."""
+"""Neighbouring rows of a band: a row's neighbours are computed with it."""
 
 _STRIP_PIXELS: Final = 1 << 16
 
 _IDENTITY_KERNEL: Final = np.ones(1)
-"""The kernel that smooths nothing."""
+"""The kernel that does not smooth."""
 
 
 class SampledPair(NamedTuple):
     """Rows of both images on the target's grid.
 
-    ``source`` and ``target`` are (h, w) float32, grey values of the planes; ``difference`` is
-    (h, w) float32, source less target in full-scale units divided by ``difference_unit``;
-    ``inside`` is (h, w) bool, where both are known.
+    ``source`` and ``target`` are (h, w) float32, grey values of the planes; ``difference`` is (h,
+    w) float32, source less target in full-scale units divided by ``difference_unit``; ``inside`` is
+    (h, w) bool, where both are valid.
     """
 
     source: Plane
@@ -60,7 +60,7 @@ def sample_pair(
 ) -> SampledPair:
     """Sample the source through a full-size warp on some rows of the target's grid.
 
-    ``columns`` says how many columns there are to each that is kept.
+    Every ``columns``-th column is kept.
     """
     width, y = target.size[0], rows.y.astype(np.intp)
     picked = y if rows.count > 1 else slice(int(y[0]), int(y[-1]) + 1)
@@ -126,10 +126,10 @@ def measure(
     start: Matrix,
     final: Matrix,
 ) -> Quality:
-    """Agreement under the warps ``start`` and ``final``, on the pixels that both reach.
+    """ZNCC, RMSE and MAE under the warps ``start`` and ``final``, on the pixels that both cover.
 
-    Of an overlap of more than twice ``MOST_MEASURED`` pixels some rows are looked at; the overlap
-    is always counted whole.
+    Of an overlap of more than twice ``MOST_MEASURED`` pixels some rows are used; the overlap is
+    always counted as a whole.
     """
     masked = source.valid is not None or target.valid is not None
 
@@ -162,7 +162,7 @@ def measure(
 
 
 def overlap(source: Luma, target: Luma, warp: Matrix) -> float:
-    """The share of the target's pixels that the source covers, masks left out of account."""
+    """The share of the target's pixels that the source covers, regardless of masks."""
     return float(_row_overlaps(source, target, warp).sum()) / math.prod(target.size)
 
 
@@ -181,10 +181,10 @@ def _reached_rows(lengths: NDArray[np.intp]) -> range:
 
 
 def _spread_bands(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands, int]]:
-    """Bands of rows that stand for all that are reached, or those where they are few.
+    """Bands of rows that represent all covered rows, or all of these if they are few.
 
-    With them how many columns there are to each that is wanted. ``lengths`` are the pixels of each
-    row that the source covers.
+    Together with the step between used columns. ``lengths`` are the pixels of each row that the
+    source covers.
     """
     pixels = int(lengths.sum())
     if pixels == 0:

@@ -1,8 +1,7 @@
-"""The score of a candidate: how many tiles of a level agree under its warp.
+"""The score of a candidate: how many tiles of a level correlate under its warp.
 
-A tile votes by the correlation of what both images show in it, so that something that moves by
-itself, or covers a part, costs its own tiles and no others. A wrong warp that overlaps little
-agrees in few tiles.
+A tile votes by the ZNCC of both images in it, so that something that moves independently, or covers
+a part, costs only its own tiles. A wrong warp with little overlap has few tiles.
 """
 
 from __future__ import annotations
@@ -17,25 +16,26 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Plane
 
 TILE: Final = 12
-"""Side of a tile, in pixels of the level, about."""
+"""Approximate side of a tile, in pixels of the level."""
 
 LEAST_CONTRAST: Final = 1e-3
-"""Tiles of a smaller share of the mean contrast hold nothing but rounding."""
+"""Least contrast of a tile relative to the mean; below it there is only rounding."""
 
 FEWEST_TILES, LEAST_KNOWN = 16, 0.5
-"""Fewer tiles, of which both images know this share, do not tell whether anything agrees."""
+"""Least number of tiles, and least share of their pixels valid in both images, to test whether the
+images correlate at all."""
 
 ZNCC_NO_VOTE, ZNCC_FULL_VOTE = 0.3, 0.8
-"""ZNCC up to which a tile does not count, and from which on it counts whole."""
+"""ZNCC up to which a tile has no vote, and from which on it has a full vote."""
 
 
 class OverlapPlanes(NamedTuple):
-    """What both images show on the target's grid, one plane or two, each (height, width) float32.
+    """Both images over their overlap on the target's grid, one plane or two.
 
     Attributes:
-        source: of the warped source; 0 where it is not known.
-        target: of the target; 0 where it is not known.
-        inside: bool, the pixels that both know.
+        source: (height, width) float32 each, of the warped source; 0 where it is not valid.
+        target: the same of the target.
+        inside: bool, the pixels that are valid in both.
     """
 
     source: Sequence[Plane]
@@ -44,11 +44,11 @@ class OverlapPlanes(NamedTuple):
 
 
 class Score(NamedTuple):
-    """How much agrees.
+    """The score of a candidate.
 
     Attributes:
-        agreement: how many tiles agree, a sum of shares.
-        share: the same over the tiles that both images show; 0 where there are none.
+        agreeing_tiles: how many tiles correlate, a sum of votes.
+        share: the same relative to the tiles of the overlap; 0 if there are none.
     """
 
     agreeing_tiles: float
@@ -59,12 +59,12 @@ NO_SCORE: Final = Score(0.0, 0.0)
 
 
 def score(shown: OverlapPlanes, noise: float = 0.0) -> Score:
-    """How many tiles agree.
+    """The score of two images: the sum of the votes of their tiles.
 
     Args:
         shown: both images.
-        noise: tiles whose contrast, the geometric mean of both images' mean squares, is less say
-            nothing: even under the true warp they agree by chance only.
+        noise: contrast, the geometric mean of both images' mean squares, below which tiles have no
+            vote: even under the true warp they correlate only by chance.
     """
     zncc, contrast, known = tile_zncc(shown)
     if not contrast.size:
@@ -80,10 +80,10 @@ def score(shown: OverlapPlanes, noise: float = 0.0) -> Score:
 
 
 def t_statistic(tiles: TileZncc) -> float | None:
-    """How many standard errors above 0 the mean ZNCC is; None of too few tiles.
+    """The mean ZNCC in units of its standard error (Student's t); None for too few tiles.
 
-    Pictures of different things correlate in some tiles and anticorrelate in others, so that the
-    mean differs from 0 by no more than its standard error has it (Student's t).
+    Unrelated images correlate in some tiles and anticorrelate in others, so that their mean ZNCC
+    differs from 0 by about its standard error.
     """
     zncc, contrast, known = tiles
     if not zncc.size:
@@ -96,12 +96,12 @@ def t_statistic(tiles: TileZncc) -> float | None:
 
 
 class TileZncc(NamedTuple):
-    """How well two images agree in each tile in which both show anything, (n,) each.
+    """The ZNCC of each tile in which both images have texture, (n,) each.
 
     Attributes:
         zncc: in [-1, 1], of all planes together.
         contrast: the geometric mean of both images' energies.
-        known: the pixels that both images know, in whole tiles.
+        known: the pixels that are valid in both images, in whole tiles.
     """
 
     zncc: NDArray[np.float64]
@@ -110,7 +110,7 @@ class TileZncc(NamedTuple):
 
 
 def tile_zncc(shown: OverlapPlanes) -> TileZncc:
-    """The correlation of two images, and their contrast, tile by tile."""
+    """The ZNCC and the contrast of two images, tile by tile."""
 
     def energy(one: Sequence[Plane], other: Sequence[Plane]) -> NDArray[np.float64]:
         return _tile_sums(

@@ -1,8 +1,8 @@
-"""What stays with the sensor loses its vote: the scene decides, if anything of it moves.
+"""Fixed patterns of the sensor are excluded if the scene moves without them.
 
-Hot pixels, the blocks of a codec, apertures and captions stand at the same raw pixels of both
-images, and so agree under the identity whatever the scene does. Without them
-(``align_cli.engine.search.cleaned_pair``) the search looks once more.
+Hot pixels, the blocks of a codec, apertures and captions are at the same raw pixels of both images,
+and so match under the identity whatever the scene does. The search is repeated without them
+(``align_cli.engine.search.cleaned_pair``).
 """
 
 from __future__ import annotations
@@ -34,22 +34,23 @@ from align_cli.engine.verdict.assessment import LOG10_NFA_DOUBTFUL, MAJORITY, As
 from align_cli.engine.verdict.messages import Objection
 
 LEAST_STATIC_SHARE: Final = 0.1
-"""Share of the tiles with a match that must stay at their raw pixels before what stays with the
-sensor is looked for: one in ten outvotes nothing."""
+"""Share of the matched tiles at the same raw pixels above which a fixed pattern is searched for:
+one in ten outvotes nothing."""
 
 
 def realigned_without_pattern(
     first: Attempt, starts: Sequence[str], initial_warp: Matrix
 ) -> Attempt:
-    """The answer without what belongs to the sensor, where the images are aligned then.
+    """The attempt without the fixed pattern of the sensor, if the images are aligned then.
 
-    The first where nothing does, or where nearly all follow it and nothing else has evidence:
-    what nearly all tiles follow is the scene if they do not stay at their own pixels.
+    The first attempt is returned if there is no such pattern, or if nearly all tiles are inliers of
+    it and no other has evidence: what nearly all tiles follow is the scene, unless they are at the
+    same raw pixels.
 
     Args:
-        first: the answer with all that both images show.
+        first: the attempt on the unmodified images.
         starts: names, in the order in which they are tried.
-        begin: where the images, or the user, have it, a warp target -> source.
+        initial_warp: the identity, or the user's transform, a warp target -> source.
     """
     nearly_all, task = first.assessment.nearly_all, first.similarity.task
     if nearly_all and not is_static(first.warp, first.assessment.displacements):
@@ -79,12 +80,12 @@ def realigned_without_pattern(
 def recheck_given_warp(
     pair: Pair, warp: Matrix, assessment: Assessment, options: Options, threads: Threads
 ) -> Assessment:
-    """The assessment of a given warp, doubtful where without the sensor another has evidence.
+    """The assessment of a given warp, doubtful if another has evidence without the fixed pattern.
 
     Args:
         pair: source and target.
-        warp: (3, 3), target pixel -> source pixel, that somebody gave.
-        assessment: what is thought of it with all that both images show.
+        warp: (3, 3), target pixel -> source pixel, that is given.
+        assessment: of it on the unmodified images.
         options: of the alignment; the model is solved for.
         threads: where to work.
     """
@@ -109,7 +110,7 @@ def recheck_given_warp(
 def pattern_outcome(
     pattern: FixedPattern, reason: str, model: str, *, solved: bool = True
 ) -> Outcome:
-    """The outcome of an answer that may rest on a fixed pattern; ``reason`` say what else is so."""
+    """The outcome of an estimate that may rest on a fixed pattern; ``reason`` is the second one."""
     kinds = ", ".join(record_of(pattern).kinds)
     objection = Objection(
         Status.SECOND_MOTION,
@@ -120,16 +121,16 @@ def pattern_outcome(
 
 
 def holds_with_edges(view: PairView, warp: Matrix, pattern: FixedPattern) -> bool:
-    """Whether an answer without a fixed pattern holds with the constant areas' edges too.
+    """Whether an estimate without a fixed pattern also holds with the edges of constant areas.
 
-    Blank paper that does not move is a constant area, and the letters on it are its edges: they
-    are scene, unless most of the texture moves. Measured, the share that follows: apertures,
-    mounts and undeclared nodata 0.97 to 1.00, windows in which a panel scrolls 0.17 to 0.21.
+    Static blank paper is a constant area, and its edges are the letters on it: they are the scene,
+    unless most of the texture moves. Measured inlier fractions: apertures, mounts and undeclared
+    nodata 0.97 to 1.00, windows in which a panel scrolls 0.17 to 0.21.
 
     Args:
-        view: both images as they are.
-        warp: (3, 3), target pixel -> source pixel, of the answer.
-        pattern: what was left out.
+        view: both unmodified images.
+        warp: (3, 3), target pixel -> source pixel, of the estimate.
+        pattern: that was excluded.
     """
     if pattern.areas is None:
         return True
@@ -138,11 +139,11 @@ def holds_with_edges(view: PairView, warp: Matrix, pattern: FixedPattern) -> boo
 
 
 def is_static(warp: Matrix, displacements: Displacements | None) -> bool:
-    """Whether tiles that found a match are found at their own raw pixel in the source.
+    """Whether matched tiles are at the same raw pixel of the source.
 
     Args:
         warp: (3, 3), target pixel -> source pixel.
-        told: where the tiles lie; None where nothing is known.
+        displacements: of the tiles; None if unknown.
     """
     return (
         displacements is None or share_at_same_pixel(displacements.field, warp) > LEAST_STATIC_SHARE
@@ -150,13 +151,13 @@ def is_static(warp: Matrix, displacements: Displacements | None) -> bool:
 
 
 def _has_texture(clean: Similarity, first: Attempt, initial_warp: Matrix) -> bool:
-    """Whether a pair without its fixed pattern has texture that could tell anything."""
+    """Whether a pair without its fixed pattern has enough texture left."""
     left = assess_descent(clean, first.start, first.descent, initial_warp).outcome
     return left.status is not Status.SINGULAR
 
 
 def _refuted(clean: Similarity, first: Attempt) -> bool:
-    """Whether what is left of a pair without a fixed pattern could tell, and does not follow."""
+    """Whether the remaining texture contradicts the first estimate."""
     view = clean.view(first.descent)
     evidence = gather_evidence(view, first.warp, parameters=first.model.size, tests=1)
     if evidence is None or evidence.log10_false_alarms <= LOG10_NFA_DOUBTFUL:

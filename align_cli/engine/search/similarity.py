@@ -1,4 +1,4 @@
-"""What the search asks of a kind of comparison, and knows of it."""
+"""The interface of a similarity measure to the search."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ from align_cli.engine.starts.views import Planes
 from align_cli.engine.target.target import Target
 
 COARSE_LEVELS: Final = 2
-"""A guess is brought to rest on so many levels."""
+"""Number of levels on which a candidate is refined."""
 
 MOST_PIXELS: Final = 1 << 17
-"""Of a level on which two images are compared tile by tile: that is cheap; and between two motions
-there is one that fits neither, by a few pixels, and on a coarse level both."""
+"""Pixels of a level on which two images are compared tile by tile, which is cheap; between two
+motions there is an estimate that fits neither, by a few pixels, but both on a coarse level."""
 
 LEVELS: Final = 3
-"""So many levels, the finest up to ``MOST_PIXELS``, tell it: where noise is strong, or an answer is
-off by a pixel, the coarser ones do."""
+"""Number of levels, from the finest with ``MOST_PIXELS``, on which the correlation is tested: with
+strong noise, or an error of a pixel, the coarser ones correlate better."""
 
 LEAST_T: Final = 6.0
-"""Images of which the mean ZNCC is fewer standard errors above 0, on all levels, do not agree.
-Measured after the coarse levels, the largest of the levels. Grey values: right answers 9.2 and more
-(115, with noise of 30 grey levels, a third covered, at night), wrong ones between photographs of
-different things -1 to 6, median 3; what looks alike in places, pages, walls, lattices, has 10 and
-more. Orientations: right answers 17 and more (80), wrong ones -1 to 8, median 2."""
+"""Least t statistic of the mean ZNCC, on any level, of images that correlate. Measured after the
+coarse levels, the largest of the levels. Grey values: right estimates 9.2 and more (115, with noise
+of 30 grey levels, a third covered, at night), wrong ones between photographs of different things -1
+to 6, median 3; self-similar scenes, pages, walls, lattices, have 10 and more. Orientations: right
+estimates 17 and more (80), wrong ones -1 to 8, median 2."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is to be solved, and how, whatever is compared.
+    """The pair and how it is solved, for any similarity measure.
 
     Attributes:
         pair: source and target.
@@ -65,7 +65,7 @@ class Task:
     progress: Progress | None = None
 
     def restricted_to(self, part: Mask) -> Task | None:
-        """The same of a part of the target, (height, width) bool; None where it is too small."""
+        """The same for a part of the target, (height, width) bool; None if it is too small."""
         image = self.pair.target.image
         valid = part if image.valid is None else part & image.valid
         plane = np.where(valid, image.plane, np.float32(0.0))
@@ -78,14 +78,14 @@ class Task:
 
 
 def tiles_correlate(pair: Pair, shown: Callable[[int], OverlapPlanes]) -> bool:
-    """Whether two images agree in anything, or have too few tiles to tell.
+    """Whether two images correlate on any level, or have too few tiles to tell.
 
-    Before full size is solved it is asked on coarser levels: between pictures of different things
-    the solver finds no rest, and would look for it to the last of its iterations.
+    Tested on coarser levels before full size is solved: between unrelated images the solver does
+    not converge, and would use up its iterations.
 
     Args:
         pair: source and target.
-        shown: what both show on a level of the target.
+        shown: returns both images over their overlap on a level of the target.
     """
     held = [n for n in range(len(pair.levels)) if pair.target.pixels(n) <= MOST_PIXELS]
     told = (t_statistic(tile_zncc(shown(n))) for n in held[:LEVELS])
@@ -94,11 +94,11 @@ def tiles_correlate(pair: Pair, shown: Callable[[int], OverlapPlanes]) -> bool:
 
 
 class Levels(NamedTuple):
-    """Where guesses are looked at.
+    """The levels on which candidates are evaluated.
 
     Attributes:
-        coarse: the level on which a guess comes to rest, ``COARSE_LEVELS`` of them from the
-            coarser ones down to this.
+        coarse: the finest level on which a candidate is refined, after ``COARSE_LEVELS`` - 1
+            coarser ones.
         fine: the level on which it is scored.
     """
 
@@ -107,7 +107,7 @@ class Levels(NamedTuple):
 
 
 class Similarity(Protocol):
-    """A kind of comparison of two images: grey values, or the orientation of their edges."""
+    """A similarity measure of two images: grey values, or edge orientations."""
 
     @property
     def name(self) -> str:
@@ -119,39 +119,39 @@ class Similarity(Protocol):
 
     @property
     def levels(self) -> Levels:
-        """Where guesses are looked at."""
+        """The levels on which candidates are refined and scored."""
 
     @property
     def orientations(self) -> Callable[[int], tuple[Planes, Planes]] | None:
-        """Gives the orientation planes of source and target on a level; None where it has none."""
+        """Returns the orientation planes of source and target on a level; None without any."""
 
     @property
     def period(self) -> Period | None:
-        """How the target repeats itself."""
+        """The period of the target, if it is periodic."""
 
     def score(self, warp: Matrix) -> Score:
-        """How much agrees under a warp, on the fine level."""
+        """The score of a warp, on the fine level."""
 
     def descend(self, start: Matrix, *, used: int, finest: int | None = None) -> Descent:
         """Solve the ``used`` finest levels from a warp; with ``finest`` no finer than that."""
 
     def illumination(self, warp: Matrix) -> Light:
-        """The illumination under a warp; NaN where none is compared."""
+        """The illumination under a warp; NaN if there is none."""
 
     def view(self, descent: Descent) -> PairView:
-        """Both images as the displacement field sees them under an answer."""
+        """Both images as the displacement field compares them, under an estimate."""
 
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
-        """What noise leaves uncertain; None where the solver cannot tell."""
+        """The uncertainty by noise; None if the solver did not converge."""
 
     def quality(self, before: Matrix, warp: Matrix) -> Quality:
-        """How well the images agree at full size, before and after."""
+        """ZNCC, RMSE and MAE at full size, before and after."""
 
     def with_model(self, model: MotionModel) -> Similarity:
         """The same for another motion model."""
 
     def with_pair(self, pair: Pair) -> Similarity:
-        """The same of another pair."""
+        """The same for another pair."""
 
     def restricted_to(self, part: Mask) -> Similarity | None:
-        """The same of a part of the target, (height, width) bool; None where it is too small."""
+        """The same for a part of the target, (height, width) bool; None if it is too small."""

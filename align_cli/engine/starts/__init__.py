@@ -1,8 +1,8 @@
-"""First guesses: where the solver may begin, in the order of what they cost.
+"""Starts: initial transforms for the solver, in the order of their cost.
 
-All guesses are warps ``W``: target pixel -> source pixel, at full size. A start only proposes;
-``align_cli.engine.search`` tries what it proposes and decides. Adding one means adding a file with
-``guesses``, and its name, without numpy, to ``options.START_NAMES``.
+All candidates are warps ``W``: target pixel -> source pixel, at full size. A start only proposes;
+``align_cli.engine.search`` evaluates its candidates and decides. To add one, add a file with
+``guesses``, and its name to ``options.START_NAMES``, which imports no numpy.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from align_cli.engine.starts.views import Views
 __all__ = ["GIVEN", "IDENTITY", "STARTS", "Views", "chosen_starts", "starting_warp"]
 
 IDENTITY: Final = "identity"
-"""Where every search begins: the images as they lie."""
+"""The start of every search: the images as given."""
 
 Guesses = Callable[[Views], Iterator[Matrix]]
 
@@ -27,10 +27,10 @@ Guesses = Callable[[Views], Iterator[Matrix]]
 STARTS: Final[dict[str, Guesses]] = {
     name: import_module(f"{__name__}.{name}").guesses for name in START_NAMES
 }
-"""Every start by name, which is that of its file too."""
+"""All starts by name, which is also that of their file."""
 
 COSTLY: Final = (POSES, "tilted")
-"""Those that are asked after all others, whatever is compared."""
+"""Starts that are tried after all others, with any similarity measure."""
 
 LAST_RESORTS: Final = ("tilted",)
-"""Those that cost so much that they are asked only where no answer of the others is aligned."""
+"""Starts so costly that they are tried only if no estimate of the others is aligned."""

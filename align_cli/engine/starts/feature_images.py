@@ -1,7 +1,7 @@
-"""An image as features are looked for in it: grey levels, on about as many pixels as that needs.
+"""The 8-bit image, reduced to a number of pixels, in which features are detected.
 
-Each image is reduced by itself. Pyramids that are held against each other level by level leave one
-that shows the same scene on a fifth of the other's pixels with next to none.
+Each image is reduced independently. Pyramids matched level by level would leave next to no pixels
+of an image that shows the same scene on a fifth of the other's.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ DARKEST, BRIGHTEST = 0.5, 99.5
 """Percentiles that become black and white."""
 
 LEAST_SPAN: Final = 1e-6
-"""Grey values, 1 being full scale, that they are apart at least: flat pictures have no features."""
+"""Least difference of the two, 1 being full scale: flat images have no features."""
 
 
 class FeatureImage(NamedTuple):
-    """An image of so many pixels.
+    """A reduced 8-bit image.
 
     Attributes:
         image: (height, width), 256 grey levels.
-        known: the same, 255 where it is known, else 0.
+        known: the same, 255 where it is valid, else 0.
         to_full: pixel -> pixel of the image at full size; a scale for each axis, and a shift.
     """
 
@@ -42,11 +42,11 @@ class FeatureImage(NamedTuple):
 
 
 def reduced_image(levels: Sequence[Level], pixels: int) -> FeatureImage:
-    """An image reduced to so many pixels, or as it is if it has no more.
+    """An image reduced to a number of pixels, or unchanged if it has no more.
 
     Args:
         levels: the image's pyramid, level 0 first.
-        pixels: what is needed, width times height.
+        pixels: width times height.
     """
     # A level of up to four times as many shows all that is left of it.
     counts = [math.prod(level.size) for level in levels]
@@ -68,7 +68,7 @@ def reduced_image(levels: Sequence[Level], pixels: int) -> FeatureImage:
 
 
 def _grey(level: Level) -> tuple[Bytes, Bytes]:
-    """A level in 256 grey levels, and where it is known, 255."""
+    """A level in 256 grey levels, and its valid pixels, 255."""
     image = level.image
     known = np.full(image.shape, 255, np.uint8)
     if level.valid is not None:

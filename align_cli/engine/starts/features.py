@@ -1,8 +1,8 @@
-"""Features: points that look alike in both images, and what most of them agree on.
+"""Feature matching: SIFT keypoints of both images, and robust homographies between them.
 
-SIFT (Lowe 2004) on the reduced images, matches that are better than their second best, and MAGSAC
-(Barath et al. 2019) for the homographies behind them. Measured against ORB: at overlaps of 25 % and
-half size, SIFT finds 10 of 12 rigid motions and ORB one.
+SIFT (Lowe 2004) on the reduced images, matches that pass the ratio test, and MAGSAC (Barath et al.
+2019) for their homographies. Measured against ORB: at overlaps of 25 % and half size, SIFT finds 10
+of 12 rigid motions and ORB one.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from align_cli.engine.starts.motions import FEWEST_POINTS, motions
 from align_cli.engine.starts.views import Views
 
 PIXELS: Final = 1 << 17
-"""Of an image as it is looked at."""
+"""Pixels of a reduced image."""
 
 MOST_FEATURES: Final = 2000
 RATIO: Final = 0.8
-"""Lowe 2004: a match counts if the second best is by so much worse."""
+"""Lowe's ratio test: largest distance of a match relative to that of the second best."""
 
 
 @dataclass(frozen=True)
 class Features:
-    """Places at full size, (n, 2), and descriptors, (n, 128), of an image's features."""
+    """Keypoints at full size, (n, 2), and descriptors, (n, 128), of an image."""
 
     places: Points
     descriptors: NDArray[np.float32]
 
 
 def guesses(views: Views) -> Iterator[Matrix]:
-    """Motions behind the matches; warps, target -> source, at full size."""
+    """Motions that explain the matches; warps, target -> source, at full size."""
     source, target = (reduced_image(each, PIXELS) for each in (views.source, views.target))
     here, there = ratio_test_matches(*(features(each, MOST_FEATURES) for each in (target, source)))
     pixel = float(source.to_full[0, 0])
@@ -46,7 +46,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
 
 
 def ratio_test_matches(here: Features, there: Features) -> tuple[Points, Points]:
-    """(n, 2) places of two images that look more alike than any other in the second does."""
+    """(n, 2) keypoints of two images whose match passes the ratio test."""
     nothing = np.empty((0, 2))
     if min(len(here.places), len(there.places)) < FEWEST_POINTS:
         return nothing, nothing
@@ -58,10 +58,10 @@ def ratio_test_matches(here: Features, there: Features) -> tuple[Points, Points]
 def nearest_two(
     one: NDArray[np.float32], other: NDArray[np.float32]
 ) -> tuple[NDArray[np.intp], NDArray[np.float32], NDArray[np.float32]]:
-    """Which of others is most like each of (n, 128) descriptors; its squared distance and the next.
+    """The nearest of other (n, 128) descriptors, its squared distance, and the second nearest's.
 
-    SIFT's numbers are whole and their squares add up to less than 2^24, so that single precision
-    is exact, and a product of matrices takes a third of the time of a search for neighbours.
+    SIFT's numbers are integers whose squares add up to less than 2^24, so that single precision is
+    exact, and a product of matrices takes a third of the time of a search for neighbours.
     """
     squares = np.einsum("ij,ij->i", other, other)
     lacking = squares - 2.0 * (one @ other.T)
@@ -74,10 +74,10 @@ def nearest_two(
 
 
 def features(feature_image: FeatureImage, most: int) -> Features:
-    """SIFT features of what is known of an image: so many, those of the highest contrast.
+    """SIFT features of the valid pixels of an image: a number of those of the highest contrast.
 
-    No contrast is too low by itself: of faint texture, the vessels of a retina, a fixed threshold
-    leaves a handful of points or none.
+    Without a contrast threshold: in faint texture, the vessels of a retina, a fixed one leaves a
+    handful of points or none.
     """
     sift = cv2.SIFT.create(most, contrastThreshold=0.0)
     points, descriptors = sift.detectAndCompute(feature_image.image, feature_image.known)

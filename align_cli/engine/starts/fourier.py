@@ -1,8 +1,8 @@
 """Rotation, scale and shift from spectra (Fourier-Mellin; Reddy and Chatterji 1996).
 
-A shift leaves the magnitude of a spectrum as it is; a rotation turns it, and a scale shrinks it. In
-polar coordinates with the logarithm of the radius both are shifts, which phase correlation finds.
-The magnitude of a real image's spectrum is the same half a turn on, so each angle stands for two.
+A shift does not change the magnitude of a spectrum; a rotation rotates it, and a scale shrinks it.
+In log-polar coordinates both are shifts, which phase correlation finds. The magnitude of a real
+image's spectrum is symmetric under half a turn, so each angle represents two.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from align_cli.engine.starts.phase import TINY, correlation, peaks
 from align_cli.engine.starts.views import Views
 
 ANGLES: Final = 360
-"""Of half a turn."""
+"""Angles in half a turn."""
 
 RADII: Final = 256
 LEAST_RADIUS: Final = 1.0 / 24.0
-"""Of the smallest circle of the spectrum that is looked at, over that of the largest."""
+"""Radius of the smallest circle of the spectrum that is used, relative to the largest."""
 
 LARGEST_SCALE: Final = 3.0
 ROTATIONS: Final = 3
@@ -35,11 +35,11 @@ SHIFTS: Final = 2
 MOST_GUESSES: Final = 4
 
 MOST_PIXELS: Final = 1 << 15
-"""Of the level that is looked at."""
+"""Pixels of the level that is used."""
 
 MOST_CANVAS_PIXELS: Final = 1 << 20
-"""Pixels of the canvas that holds the turned source, and of the spectra: of a strip both would be
-as high as it is wide."""
+"""Pixels of the canvas of the rotated source, and of the spectra: both are square, however narrow a
+strip is."""
 
 
 def rotations_and_scales(source: Plane, target: Plane, count: int) -> list[tuple[float, float]]:

@@ -1,4 +1,4 @@
-"""What the user says of the start: a name, or a transform."""
+"""The user's choice of the initial transform: a name, or a matrix."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from align_cli.engine.geometry.models import MotionModel, nearest
 from align_cli.engine.options import AUTO, INIT_NAMES, START_NAMES
 
 GIVEN: Final = "given"
-"""The name of a start that the user gives as a transform."""
+"""The name of the start for a transform that the user gives."""
 
 
 def chosen_starts(
@@ -40,7 +40,7 @@ def chosen_starts(
 
 
 def starting_warp(source_to_target: Matrix, model: MotionModel, target_size: Size) -> Matrix:
-    """The warp to begin with: the user's transform brought into the model.
+    """The initial warp: the user's transform, projected onto the motion model.
 
     Raises:
         ImageError: if the given transform is not an invertible, finite (3, 3) matrix.

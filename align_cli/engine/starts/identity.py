@@ -1,4 +1,4 @@
-"""The images as they lie."""
+"""The identity as initial transform."""
 
 from __future__ import annotations
 

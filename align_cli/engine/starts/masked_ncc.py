@@ -1,10 +1,10 @@
-"""How well two images agree at every shift, each time over what then overlaps.
+"""Masked normalised cross-correlation of two images at every shift.
 
-The correlation coefficient over the overlap alone, for all shifts at once by the Fourier transform
-(Padfield 2012). Phase correlation measures against both whole images: where a quarter of them
-overlaps, and what does not is full of texture, its peak drowns. Of few pixels a high coefficient
-may be chance, so that what counts is the coefficient made normal (Fisher 1921) and times the root
-of the number of pixels: in standard deviations, were the images unrelated.
+The correlation coefficient over the overlap alone, for all shifts at once by FFT (Padfield 2012).
+Phase correlation compares whole images: if a quarter of them overlaps, and the rest is textured,
+its peak is lost. A high coefficient of few pixels may be chance, so it is transformed to Fisher's z
+(1921) and multiplied by the square root of the number of pixels: the result is in standard
+deviations of unrelated images.
 """
 
 from __future__ import annotations
@@ -20,28 +20,29 @@ from align_cli.engine.images.pyramid import Level
 
 DETAIL_PX: Final = 2.0
 CONTRAST_PX: Final = 8.0
-"""Standard deviations of the neighbourhoods whose mean is taken off, and whose contrast counts as
-1: else a skyline, which agrees with another at many shifts, counts more than all there is below."""
+"""Standard deviations of the Gaussian mean that is subtracted, and of the local contrast that is
+normalised to 1: else a skyline, which correlates with another at many shifts, outweighs everything
+below it."""
 
 LEAST_CONTRAST: Final = 0.02
-"""Of the mean energy of the details; what has less is mostly noise."""
+"""Least local energy relative to the mean; below it there is mostly noise."""
 
 LEAST_OVERLAP: Final = 0.1
-"""Shifts are looked at that leave this share of the smaller image's pixels."""
+"""Least overlap of a shift, as a share of the smaller image's pixels."""
 
 LEAST_VARIANCE: Final = 1e-3
-"""Over an overlap an image has at least this share of its largest variance; what is flat agrees
-with everything."""
+"""Least variance of an image over an overlap, relative to its largest; flat areas correlate with
+everything."""
 
 LARGEST_ZNCC: Final = 0.999
-"""A larger coefficient counts as this: rounding."""
+"""Upper limit of the coefficient, because of rounding."""
 
 PEAK_WINDOW_PX: Final = 9
-"""Of the shifts within this square the best counts."""
+"""Side of the square within which only the best shift counts."""
 
 
 def contrast_normalised(image: Plane, valid: Mask | None) -> Plane:
-    """An image's details over their local contrast, (height, width); 0 where it is not valid."""
+    """An image's detail over its local contrast, (height, width); 0 where it is not valid."""
     known = np.ones(image.shape, np.float32) if valid is None else valid.astype(np.float32)
     detail = image - _local_mean(image * known, known, DETAIL_PX)
     detail *= known
@@ -63,8 +64,8 @@ def masked_ncc(one: Level, other: Level) -> Plane:
         other: the same level of the target; its size may differ.
 
     Returns:
-        The value at [dy, dx], negative ones from the end, tells of source(x + d) = target(x), as
-        ``phase.correlation`` has it; 0 where too little overlaps.
+        The value at [dy, dx], negative shifts from the end, is that of source(x + d) = target(x),
+        as in ``phase.correlation``; 0 if the overlap is too small.
     """
     source, target = (contrast_normalised(level.image, level.valid) for level in (one, other))
     known = one.valid, other.valid

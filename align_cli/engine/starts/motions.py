@@ -1,4 +1,4 @@
-"""The motions behind pairs of points: MAGSAC (Barath et al. 2019), again without the inliers."""
+"""Motions that explain point matches: MAGSAC (Barath et al. 2019), repeated without the inliers."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ NOISE_PX: Final = 1.0
 """MAGSAC's upper limit of the noise, in pixels of the level."""
 
 FEWEST_POINTS: Final = 8
-"""Points that a motion must explain: any four agree with some homography."""
+"""Least number of inliers: any four agree with some homography."""
 
 MOTIONS: Final = 2
-"""Where something large moves by itself, most points may be on it."""
+"""Motions that are proposed: if something large moves independently, most points may be on it."""
 
 
 def motions(
     model: MotionModel, here: Points, there: Points, size: Size, pixel: float = 1.0
 ) -> Iterator[Matrix]:
-    """Motions of a model that explain points, target -> source, that of the most first.
+    """Motions of a model that explain matches, target -> source, the one with most inliers first.
 
     Args:
         model: the motion model.
         here: (n, 2) points of the target.
-        there: (n, 2) those of the source that show the same.
+        there: (n, 2) their matches in the source.
         size: (width, height) of the target.
         pixel: of the level on which the points of the source were found, in their coordinates.
     """

@@ -1,9 +1,8 @@
-"""Phase correlation: by how much one image is shifted against another, and what else it could be.
+"""Phase correlation: the shift between two images.
 
-A shift multiplies an image's spectrum by a phase; the spectrum of that phase alone is a peak where
-the shift is (Kuglin and Hines 1975). Both images are padded with zeros to the sum of their sizes,
-so that a shift by most of an image is not mistaken for one the other way round, and what takes no
-part is 0 as well.
+A shift multiplies an image's spectrum by a phase; the inverse transform of the phase alone is a
+peak at the shift (Kuglin and Hines 1975). Both images are zero-padded to the sum of their sizes, so
+that a large shift is not mistaken for one in the opposite direction; invalid pixels are 0 as well.
 """
 
 from __future__ import annotations
@@ -17,24 +16,24 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Plane
 
 TINY: Final = float(np.finfo(np.float32).tiny)
-"""What is added where nothing may be known at all, so that nothing is divided by nothing."""
+"""Added to divisors that may be zero."""
 
 TAPER: Final = 0.1
-"""Share of a side over which an image fades out: a cut would be the brightest line of all."""
+"""Share of a side over which an image is tapered: a sharp border would be its strongest edge."""
 
 NEIGHBOURHOOD: Final = 0.125
-"""Standard deviation of the neighbourhood whose mean is taken off, over the shorter side."""
+"""Standard deviation of the Gaussian mean that is subtracted, relative to the shorter side."""
 
 LOW_PASS: Final = 0.2
-"""Standard deviation, in cycles a pixel, of the Gaussian that the whitened spectrum is multiplied
-by: the highest frequencies of a smoothed image hold noise alone."""
+"""Standard deviation, in cycles per pixel, of the Gaussian that multiplies the whitened spectrum:
+the highest frequencies of a smoothed image are only noise."""
 
 PEAK_PX: Final = 3
-"""Two peaks are further apart than this."""
+"""Least distance of two peaks."""
 
 
 def tapered(image: Plane, valid: Mask | None) -> Plane:
-    """The details of an image, fading out towards its border; 0 where it is not valid."""
+    """The detail of an image, tapered towards its border; 0 where it is not valid."""
     height, width = image.shape
     known = np.ones((height, width), np.float32) if valid is None else valid.astype(np.float32)
     sigma = max(NEIGHBOURHOOD * min(image.shape), 1.0)
@@ -50,16 +49,16 @@ def _taper(side: int) -> NDArray[np.float32]:
 
 
 def correlation(source: Plane, target: Plane, *, around: bool = False) -> NDArray[np.float32]:
-    """The phase correlation of two images that fade out.
+    """The phase correlation of two tapered images.
 
     Args:
         source: (height, width) float32.
         target: the same, of any size.
-        around: the rows are those of a full turn, and need no padding.
+        around: the rows are angles of a full turn, and need no padding.
 
     Returns:
-        The value at [dy, dx], negative ones from the end, tells of source(x + d) = target(x).
-        Its standard deviation is 1, or 0 where one of the images shows nothing.
+        The value at [dy, dx], negative shifts from the end, is that of source(x + d) = target(x).
+        Its standard deviation is 1, or 0 if one of the images is zero.
     """
     rows = source.shape[0] if around else source.shape[0] + target.shape[0]
     size = (

@@ -1,9 +1,9 @@
-"""Orientations of edges laid on one another at every shift, angle by angle and scale by scale.
+"""Correlation of edge orientations at every shift, for a grid of angles and scales.
 
-With the orientation planes as one complex number for each pixel, z = c + i s, a rotation by an
-angle turns z by twice as much, and a shift is found for all places at once by the Fourier transform
-(Padfield 2012), over what overlaps alone. Of little overlap a high correlation may be chance: what
-counts is Fisher's z of the correlation (1921) times the root of the pixels that overlap.
+With the orientation planes as one complex number per pixel, z = c + i s, a rotation by an angle
+rotates z by twice as much, and all shifts are evaluated at once by FFT (Padfield 2012), over the
+overlap alone. A high correlation over a small overlap may be chance: the score is Fisher's z of the
+correlation (1921) times the square root of the number of pixels that overlap.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from align_cli.engine.starts.phase import peaks
 from align_cli.engine.starts.views import Views
 
 MOST_PIXELS: Final = 1 << 13
-"""Of the level that is looked at."""
+"""Pixels of the level that is used."""
 
 MOST_CANVAS_PIXELS: Final = 1 << 18
-"""Pixels of the canvas on which the turned source is laid over the target: a strip of 900x9 would
-need 2 million, 300 times."""
+"""Pixels of the canvas on which the rotated source is correlated with the target: a strip of 900x9
+would need 2 million, 300 times."""
 
 SMOOTHING_PX: Final = 1.5
-"""Standard deviation of what is smoothed, so that a pose between two steps is found by either."""
+"""Standard deviation of the smoothing, so that a pose between two steps is found by either."""
 
 STEP: Final = 6.0
 """Degrees between two angles."""
@@ -39,14 +39,14 @@ STEP: Final = 6.0
 SCALES: Final = (1.0, 0.8, 1.25, 0.63, 1.6)
 
 LEAST_OVERLAP: Final = 0.25
-"""Shifts are looked at that leave this share of the smaller image's pixels."""
+"""Least overlap of a shift, as a share of the smaller image's pixels."""
 
 LEAST_ENERGY: Final = 0.01
-"""Over an overlap each image has at least this share of its largest energy. Without, a strip of
-texture on black is laid on the black."""
+"""Least energy of each image over an overlap, relative to its largest. Without it, texture on black
+would match black."""
 
 LARGEST_ZNCC: Final = 0.999
-"""A larger coefficient counts as this: rounding."""
+"""Upper limit of the coefficient, because of rounding."""
 
 PEAKS: Final = 2
 """Shifts that each pose proposes."""
@@ -57,7 +57,7 @@ _Complex = NDArray[np.complex64]
 
 
 class _Spectra(NamedTuple):
-    """Of the known pixels of an image, of its orientations and of their energy."""
+    """Spectra of the valid pixels of an image, of its orientations and of their energy."""
 
     known: _Complex
     planes: _Complex
@@ -96,7 +96,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
 
 
 def _angles(views: Views) -> NDArray[np.float64]:
-    """Radians, all of a turn where the model has rotations."""
+    """Radians, a full turn if the model has rotations."""
     turns = views.model.size >= MODELS["rigid"].size
     return np.asarray(np.radians(np.arange(0.0, 360.0 if turns else STEP, STEP)))
 
@@ -106,7 +106,7 @@ def _scales(views: Views) -> tuple[float, ...]:
 
 
 def _planes(c: Level, s: Level) -> tuple[_Complex, Mask]:
-    """Both planes of an image as one, smoothed, and where they are known."""
+    """Both planes of an image as one, smoothed, and its valid pixels."""
     known = np.ones(c.image.shape, np.bool_) if c.valid is None else c.valid
     smooth = [
         cv2.GaussianBlur(np.where(known, plane.image, np.float32(0.0)), (0, 0), SMOOTHING_PX)
@@ -118,7 +118,7 @@ def _planes(c: Level, s: Level) -> tuple[_Complex, Mask]:
 def _about_centre(
     angle: float, scale: float, shape: tuple[int, ...]
 ) -> tuple[Matrix, tuple[int, int]]:
-    """The similarity, canvas -> source, that keeps the centre, and the canvas's (width, height)."""
+    """The similarity, canvas -> source, about the centre, and the canvas's (width, height)."""
     height, width = shape
     c, s = scale * math.cos(angle), scale * math.sin(angle)
     across = (abs(c) * width + abs(s) * height) / scale**2
@@ -130,7 +130,7 @@ def _about_centre(
 def _rotated(
     planes: _Complex, known: Mask, warp: Matrix, size: tuple[int, int], angle: float
 ) -> tuple[_Complex, Mask]:
-    """An image's orientations on a canvas, under a similarity that turns by an angle."""
+    """An image's orientations on a canvas, under a similarity that rotates by an angle."""
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     both = cv2.warpAffine(
         planes.view(np.float32).reshape(*planes.shape, 2), warp[:2], size, flags=flags
@@ -160,7 +160,7 @@ def _spectrum(plane: Plane | _Complex, shape: tuple[int, int]) -> _Complex:
 def _significance(source: _Spectra, target: _Spectra, least: float) -> NDArray[np.float32]:
     """Fisher's z of the correlation times the root of the pixels that overlap, at every shift.
 
-    The value at [dy, dx], negative ones from the end, tells of source(x + d) = target(x); 0 where
+    The value at [dy, dx], negative shifts from the end, is that of source(x + d) = target(x); 0 if
     fewer pixels overlap than ``least``.
     """
 

@@ -1,9 +1,9 @@
-"""A small picture looked for in a large one: normalised correlation over poses.
+"""Template matching: a small image in a large one, by ZNCC over a grid of poses.
 
-The smaller picture, turned and scaled, is laid on the larger one at every place. On a level where
-it is a few dozen pixels wide it tolerates half a step of angle and of scale; it also fits in many
-places by accident, so that more places are proposed than one. Local contrast counts as 1, as in
-``overlap``.
+The smaller image, rotated and scaled, is correlated with the larger one at every position. On a
+level where it is a few dozen pixels wide it tolerates half a step of angle and of scale; it also
+matches at many positions by chance, so that more than one position is proposed. The local contrast
+is normalised as in ``masked_ncc``.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from align_cli.engine.starts.phase import PEAK_PX, peaks
 from align_cli.engine.starts.views import Views
 
 MOST_COVERED: Final = 0.4
-"""The smaller picture has no larger a share of the pixels of the other."""
+"""Largest area of the smaller image, relative to the other's."""
 
 LEAST_SIDE: Final = 20
-"""Pixels that the smaller picture has across, on the coarsest level that is looked at."""
+"""Shorter side of the smaller image on the coarsest level that is used, in pixels."""
 
 ANGLES: Final = (0.0, -12.0, 12.0)
 """Degrees."""
@@ -35,7 +35,7 @@ ANGLES: Final = (0.0, -12.0, 12.0)
 SCALES: Final = (1.0, 0.8, 1.25, 0.63, 1.6)
 
 PEAKS: Final = 3
-"""Places that each pose proposes."""
+"""Positions that each pose proposes."""
 
 MOST_GUESSES: Final = 10
 
@@ -58,7 +58,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
 
 
 def _level(views: Views) -> int | None:
-    """The coarsest level on which the smaller picture is large enough; None if it is not small."""
+    """The coarsest level on which the smaller image is large enough; None if it is not small."""
     levels = list(zip(views.source, views.target, strict=False))
     pixels = sorted(math.prod(each.size) for each in levels[0])
     if pixels[0] > MOST_COVERED * pixels[1]:
@@ -68,7 +68,7 @@ def _level(views: Views) -> int | None:
 
 
 def _poses(views: Views) -> Iterator[tuple[float, float]]:
-    """Angles and scales that the model has."""
+    """The angles and scales that the model allows."""
     size = views.model.size
     for scale in SCALES if size >= MODELS["similarity"].size else SCALES[:1]:
         for angle in ANGLES if size >= MODELS["rigid"].size else ANGLES[:1]:
@@ -76,7 +76,7 @@ def _poses(views: Views) -> Iterator[tuple[float, float]]:
 
 
 def _places(small: Level, image: Plane, angle: float, scale: float) -> list[tuple[float, Matrix]]:
-    """The best places of a pose: the correlation, and the warp large -> small picture."""
+    """The best positions of a pose: the correlation, and the warp large -> small image."""
     c, s = scale * math.cos(angle), scale * math.sin(angle)
     turn = np.array([[c, -s], [s, c]])
     width, height = small.size

@@ -1,9 +1,10 @@
-"""What the tiles of an answer say that do not follow it: where they are found instead.
+"""Motions that the tiles of an estimate share, other than the estimate.
 
-An answer between two motions lies a few pixels off both, and one that a wrong part has led astray
-lies off the rest. Each tile for itself knows where it belongs, and a motion that more of them share
-(``align_cli.engine.displacements.motions``) than follow the answer is another answer. It is to be
-solved where those tiles lie: over all of the target the solver would end between the motions again.
+An estimate between two motions is a few pixels off both, and one that is biased by a part is off
+the rest. Each tile has its own match, and a motion that more of them share
+(``align_cli.engine.displacements.motions``) than are inliers of the estimate is another candidate.
+It is solved on the part of those tiles: over the whole target the solver would converge between the
+motions again.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from align_cli.engine.geometry.coordinates import Size, plausible, unit
 from align_cli.engine.geometry.models import MotionModel
 
 MOTIONS: Final = 2
-"""Of those that most tiles share, so many are proposed."""
+"""Motions that are proposed, of those with the most tiles."""
 
 GRID: Final = 64
-"""Places along each side of the target that belong to the nearest tile."""
+"""Points along each side of the target that are assigned to the nearest tile."""
 
 
 class SharedMotion(NamedTuple):
@@ -37,7 +38,7 @@ class SharedMotion(NamedTuple):
 
     Attributes:
         warp: (3, 3), target pixel -> source pixel, at full size.
-        part: (height, width) bool, the pixels of the target whose nearest tile follows it.
+        part: (height, width) bool, the pixels of the target whose nearest tile has it.
     """
 
     warp: Matrix
@@ -47,11 +48,11 @@ class SharedMotion(NamedTuple):
 def guesses(
     field: DisplacementField, warp: Matrix, model: MotionModel, size: Size
 ) -> Iterator[SharedMotion]:
-    """Motions that more tiles share than follow an answer, that of the most first.
+    """Motions that more tiles share than are inliers of an estimate, the most frequent first.
 
     Args:
-        field: where the tiles of the answer are found.
-        warp: the answer, (3, 3), target pixel -> source pixel.
+        field: of the tiles of the estimate.
+        warp: the estimate, (3, 3), target pixel -> source pixel.
         model: the motion model.
         size: (width, height) of the target.
     """

@@ -1,9 +1,9 @@
-"""Planes seen from aside: features of tilted views (ASIFT; Morel and Yu 2009).
+"""Oblique views of planes: features of simulated tilts (ASIFT; Morel and Yu 2009).
 
-A camera that looks at a plane from aside shortens it along one direction by the tilt, 1 over the
-cosine of the angle. SIFT forgives a tilt of 2 or so. So each image is shortened along a few
-directions; the features of all its views together are held against the other image as it is, and
-each feature of that image counts once, in the view that looks most like it.
+A camera that views a plane obliquely shortens it along one direction by the tilt, 1 over the cosine
+of the angle. SIFT tolerates a tilt of 2 or so. So each image is shortened along a few directions;
+the features of all its views together are matched with the other image, and each feature of that
+image counts once, with its best match.
 """
 
 from __future__ import annotations
@@ -24,29 +24,28 @@ from align_cli.engine.starts.motions import FEWEST_POINTS, motions
 from align_cli.engine.starts.views import Views
 
 PIXELS: Final = 3 << 13
-"""Of an image as it is looked at. Measured on 72 photographs tilted by 60 to 70 degrees: guesses
+"""Pixels of a reduced image. Measured on 72 photographs tilted by 60 to 70 degrees: candidates
 within 5 px of 71 of them, on two thirds of the pixels of 67."""
 
 MOST_CANVAS_PIXELS: Final = 1 << 19
-"""Pixels of the canvas that holds a turned image, at most: that of a strip would be as high as it
-is wide."""
+"""Pixels of the canvas of a rotated image: it is square, however narrow a strip is."""
 
 TILT: Final = 2.5
-"""What is shortened, by so much: what remains is a tilt of 2 or less from 1.25 to 5. Measured on
-the same: 2 and 3.5 find 69 on two thirds of the pixels, in half as much time again."""
+"""Simulated tilt: a tilt of 2 or less remains for true ones from 1.25 to 5. Measured on the same: 2
+and 3.5 find 69 on two thirds of the pixels, in half as much time again."""
 
 DIRECTION_STEP: Final = 72.0
 """Degrees between two directions, for a tilt of 1: Morel and Yu's."""
 
 SMOOTHING: Final = 0.8
-"""Standard deviation of what is shortened by t is smoothed by, times sqrt(t^2 - 1): theirs, too."""
+"""Standard deviation of the antialiasing for a tilt t, over sqrt(t^2 - 1): theirs, too."""
 
 MOST_FEATURES: Final = 300
-"""Of an image as it is, and of each of its views. Measured on the same: 1000 find no more."""
+"""Features of an image, and of each of its views. Measured on the same: 1000 find no more."""
 
 
 def guesses(views: Views) -> Iterator[Matrix]:
-    """Motions behind the matches of tilted views; warps, target -> source, at full size."""
+    """Motions that explain the matches of tilted views; warps, target -> source, at full size."""
     if views.model.size < MODELS["affine"].size:
         return
     source, target = (reduced_image(each, PIXELS) for each in (views.source, views.target))
@@ -60,7 +59,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
 
 
 def _matches(one: FeatureImage, other: FeatureImage) -> tuple[Points, Points]:
-    """(n, 2) places at full size that look alike in one image and in another's tilted views."""
+    """(n, 2) keypoints at full size that match between one image and another's tilted views."""
     own = features(one, MOST_FEATURES)
     views = [
         features(_view(other, TILT, angle), MOST_FEATURES)
@@ -78,7 +77,7 @@ def _matches(one: FeatureImage, other: FeatureImage) -> tuple[Points, Points]:
 
 
 def _view(feature_image: FeatureImage, tilt: float, degrees: float) -> FeatureImage:
-    """A picture shortened along a direction."""
+    """An image shortened along a direction."""
     height, width = feature_image.image.shape
     angle = math.radians(degrees)
     c, s = math.cos(angle), math.sin(angle)

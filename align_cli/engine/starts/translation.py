@@ -1,4 +1,4 @@
-"""Shifts at which the images agree over what overlaps, and those that phase correlation finds."""
+"""Shifts, by masked normalised cross-correlation and by phase correlation."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from align_cli.engine.starts.phase import correlation, peaks
 from align_cli.engine.starts.views import Views
 
 MOST_PIXELS: Final = 1 << 15
-"""Of the level that is looked at. Measured: overlaps of 25 % are found on 20 kilopixels as well as
-on four times as many, in a quarter of the time."""
+"""Pixels of the level that is used. Measured: overlaps of 25 % are found on 20 kilopixels as well
+as on four times as many, in a quarter of the time."""
 
 PEAKS: Final = 2
-"""That each of the two proposes. Where images differ by more than a shift, phase correlation is the
-sharper one; where little overlaps, it finds one shift less in ten."""
+"""Shifts that each of the two proposes. If images differ by more than a shift, phase correlation is
+more selective; with a small overlap it finds one shift in ten less."""
 
 
 def guesses(views: Views) -> Iterator[Matrix]:

@@ -1,4 +1,4 @@
-"""What a start looks at: both images, reduced to about as many pixels as it needs."""
+"""The input of a start: the pyramids of both images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from align_cli.engine.images.pyramid import Level
 from align_cli.engine.starts.phase import tapered
 
 MOST_EXCESS: Final = 8
-"""A large source and a tiny target have few levels in common, all of them large."""
+"""Largest excess of pixels: a large source and a tiny target have few levels in common, all of them
+large."""
 
 
 Planes = tuple[Level, Level]
@@ -21,9 +22,9 @@ Planes = tuple[Level, Level]
 
 @dataclass(frozen=True)
 class Views:
-    """Both images at every level, level 0 first, and the motion model that is asked for.
+    """Both images at every level, level 0 first, and the motion model.
 
-    ``orientations`` gives the orientation planes (c, s) of source and target on a level; None where
+    ``orientations`` returns the orientation planes (c, s) of source and target on a level; None if
     grey values are compared.
     """
 
@@ -45,9 +46,9 @@ class Views:
         return level if pixels <= MOST_EXCESS * most_pixels else None
 
     def tapered(self, most_pixels: int) -> tuple[int, Plane, Plane] | None:
-        """The level of ``reduced``, and source and target there, fading out towards their borders.
+        """The level of ``reduced``, and source and target there, tapered towards their borders.
 
-        None where there is no such level, or so little takes part that it shows nothing of it.
+        None if there is no such level, or no texture in its valid pixels.
         """
         level = self.reduced(most_pixels)
         if level is None:

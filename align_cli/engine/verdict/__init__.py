@@ -1,7 +1,7 @@
-"""Is the answer right? The displacement field held against it, and put into words.
+"""The verdict: is the estimated transform right, according to its displacement field?
 
-``assessment`` asks, in this order: do the images show the same thing (``displacements.evidence``)?
-Does another motion explain as much? Is the model sufficient (``sufficiency``)? How exactly is the
-transform fixed (``uncertainty``)? Does the target repeat itself? ``messages`` says what speaks
-against an answer, ``summary`` gives its figures, ``limits`` holds it to what the user allows.
+``assessment`` tests, in this order: do the images correspond (``displacements.evidence``)? Does
+another motion explain as much? Is the model sufficient (``sufficiency``)? How accurate is the
+transform (``uncertainty``)? Is the target periodic? ``messages`` words the objections, ``summary``
+gives the statistics, ``limits`` applies the user's limits.
 """

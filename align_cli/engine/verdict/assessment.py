@@ -1,4 +1,4 @@
-"""One answer, assessed: the evidence, what is left, how sure, and the verdict."""
+"""Assessment of an estimate: evidence, residual displacement, uncertainty, and the verdict."""
 
 from __future__ import annotations
 
@@ -39,46 +39,47 @@ from align_cli.engine.verdict.summary import summarise
 from align_cli.engine.verdict.uncertainty import combined_uncertainty
 
 LOG10_NFA_ALIGNED: Final = -2.0
-"""log10 of the false alarms up to which images show the same thing. Of 2,000 unrelated pairs fewer
+"""log10 of the number of false alarms up to which images correspond. Of 2,000 unrelated pairs fewer
 than one in a hundred reach it, of 200 that are aligned one in a hundred do not
 (``benchmarks.evidence``, ``benchmarks.verdict``)."""
 
 LOG10_NFA_DOUBTFUL: Final = -1.0
-"""With less evidence than this an answer is failed, not doubtful."""
+"""With more false alarms than this an estimate is failed, not doubtful."""
 
 MAJORITY: Final = 0.5
-"""Of the tiles that find a match anywhere so many must lie where they fit. Measured on 33 real
-pairs: right answers 0.53 to 1.00, but for the ends of two focus stacks; wrong ones 0.00."""
+"""Least inlier fraction of an aligned estimate. Measured on 33 real pairs: right estimates 0.53 to
+1.00, except for the ends of two focus stacks; wrong ones 0.00."""
 
 LEAST_INLIER_FRACTION: Final = 0.25
-"""Where less of the texture that finds a match lies where it fits, an answer is failed. Measured:
-right answers on 33 real pairs 0.34 and more."""
+"""Inlier fraction below which an estimate is failed. Measured: right estimates on 33 real pairs
+0.34 and more."""
 
 MOST_UNEXPLAINED: Final = 3.0
-"""What no motion model explains may be so many times what is allowed. Measured: right answers on 16
-real pairs 2.5 at most; a mirrored room laid over itself 7 and 9."""
+"""Largest uncertainty by displacements that no motion model explains, relative to the allowed
+displacement. Measured: right estimates on 16 real pairs 2.5 at most; a mirrored room laid over
+itself 7 and 9."""
 
 SMALL_STEP_PX: Final = 0.3
-"""A solver that is stopped while its last step moved no corner by more has an answer."""
+"""An estimate at the iteration limit is assessed if its last step moved no corner by more."""
 
 PERIOD_SHARE: Final = 0.4
-"""Where a target repeats itself, only an initial transform that was given tells which answer was
-meant: the one nearest to it, no corner further than this share of the period. Half of it is half
-way to the next."""
+"""If a target is periodic, only a given initial transform tells which estimate is intended: the
+nearest one, no corner further than this share of the period. Half a period would be halfway to the
+next."""
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What the solver found.
+    """The estimated transform of a solver.
 
     Attributes:
         model: the motion model.
         warp: (3, 3), target pixel -> source pixel, at full size.
-        last: how its last level ended.
+        last: record of its last level.
         overlap: the share of the target that the source covers.
-        noise: the uncertainty that noise leaves; None where the solver could not tell.
-        moved_px: how far the corners went from where it began.
-        start_given: whether somebody gave that.
+        noise: the uncertainty by noise; None if the solver could not tell.
+        moved_px: largest displacement of a corner from the initial transform.
+        start_given: whether the user gave the initial transform.
         parameters: how many were fitted to these images.
     """
 
@@ -94,18 +95,18 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Assessment:
-    """What is to be thought of an answer.
+    """The assessment of an estimate.
 
     Attributes:
         outcome: the verdict with its reasons.
-        displacements: where the images still differ in place; None where no tile can tell, or
-            nothing was solved.
-        uncertainty: how far the answer is likely to be off; None where there is too little to tell.
-        settled: whether most of the textured area follows it beyond doubt: no other can do better.
-        nearly_all: whether all but a few tiles do.
+        displacements: that remain; None if there is not enough texture, or nothing was solved.
+        uncertainty: of the transform; None if there is too little texture.
+        conclusive: whether most of the textured area is conclusively stationary: no other estimate
+            can do better.
+        nearly_all: whether all but a few tiles are stationary.
         log10_false_alarms: the evidence.
-        allowed_px: how uncertain an answer may be.
-        blind: whether the texture tells nothing at all of some direction of the model's parameters.
+        allowed_px: largest allowed uncertainty.
+        undetermined: whether the texture leaves a direction of the model's parameters undetermined.
     """
 
     outcome: Outcome
@@ -119,15 +120,15 @@ class Assessment:
 
     @property
     def model_tested(self) -> bool:
-        """Whether there were tiles enough to see what the model leaves."""
+        """Whether there were enough tiles to test whether the model is sufficient."""
         return self.displacements is not None and math.isfinite(self.displacements.systematic_px)
 
     def with_doubt(self, outcome: Outcome) -> Assessment:
-        """The same with a doubtful outcome: nothing is settled by it."""
+        """The same with a doubtful outcome, and hence not conclusive."""
         return replace(self, outcome=outcome, conclusive=False, nearly_all=False)
 
     def without(self, pattern: FixedPattern) -> Assessment:
-        """The same, with the word of what was left out."""
+        """The same with the record of the fixed pattern that was excluded."""
         estimated_uncertainty = self.displacements
         if estimated_uncertainty is None:
             return self
@@ -137,7 +138,7 @@ class Assessment:
 
 
 def prefer_orientations(by_values: Outcome, by_edges: Outcome) -> bool:
-    """Whether the answer by the orientation of edges counts, and not the one by grey values."""
+    """Whether the estimate by edge orientations is preferred to the one by grey values."""
     return by_edges.aligned or (by_values.verdict is Verdict.FAILED and by_edges.doubtful)
 
 
@@ -150,15 +151,16 @@ def assess(
     accept_residual: float | None = None,
     all_tiles: bool = False,
 ) -> Assessment:
-    """Assess an answer.
+    """Assess an estimate.
 
     Args:
         view: both images.
-        answer: what the solver found, or what somebody gave.
-        repeat: the shortest shift under which the target looks like itself.
-        tests: how many answers were tried.
-        accept_residual: what a richer model may still move, px; None for ``REPORTED_PX``.
-        all_tiles: ask all tiles of the target.
+        estimate: by the solver, or given.
+        period: of the target; None if it is not periodic.
+        tests: how many estimates were tried.
+        accept_residual: largest displacement that a richer model may remove, px; None for
+            ``REPORTED_PX``.
+        all_tiles: test all tiles of the target.
     """
     last = estimate.last
     stopped = last.status is Status.ITERATION_LIMIT
@@ -202,11 +204,11 @@ def assess(
         len(undetermined_directions(evidence.coarse.gradient_moments, estimate.model)) > 0
     )
     objections = _evidence_objections(evidence, residual, estimate.model)
-    if period is not None:  # whose words say how far
+    if period is not None:  # its own objection states the period
         objections = [each for each in objections if each.status is not Status.AMBIGUOUS]
     if not any(each.refutes for each in objections):
         objections += _model_objections(estimate, residual, view, accept_residual)
-        # What the model does not describe is told; whether texture fixes it is another question.
+        # Displacements outside the model are reported; the texture may determine it nevertheless.
         determined_to = (
             uncertainty
             if not objections and not residual.outside_model
@@ -244,7 +246,7 @@ def _outcome(objections: list[Objection], estimate: Estimate, richer: str | None
 def _evidence_objections(
     evidence: Evidence, residual: ResidualDisplacement, model: MotionModel
 ) -> list[Objection]:
-    """Do they show the same thing, and does most of it follow?"""
+    """Do the images correspond, and are most tiles inliers?"""
     objections = []
     log10_nfa = evidence.log10_false_alarms
     if log10_nfa > LOG10_NFA_ALIGNED and evidence.ambiguous:
@@ -252,8 +254,8 @@ def _evidence_objections(
         objections.append(Objection(Status.AMBIGUOUS, message))
     elif log10_nfa > LOG10_NFA_ALIGNED and evidence.stationary >= NEARLY_ALL * evidence.tested:
         message = (
-            f"the overlap has {evidence.tested} textured tiles, too few to tell a true match from a "
-            f"chance match (number of false alarms {10.0 ** min(log10_nfa, 3.0):.2g}, at most "
+            f"the overlap has {evidence.tested} textured tiles, too few to tell a true match from "
+            f"a chance match (number of false alarms {10.0 ** min(log10_nfa, 3.0):.2g}, at most "
             f"{10.0**LOG10_NFA_ALIGNED:g} allowed)"
         )
         refutes = log10_nfa > LOG10_NFA_DOUBTFUL
@@ -270,8 +272,8 @@ def _evidence_objections(
     elif log10_nfa > (needed := _allowed_log10_nfa(evidence)):
         message = (
             f"only {evidence.stationary} of {evidence.tested} textured tiles match best at zero "
-            f"displacement, which is weak evidence (number of false alarms {10.0**log10_nfa:.2g}, at "
-            f"most {10.0**needed:.2g} allowed at this inlier fraction)"
+            "displacement, which is weak evidence (number of false alarms "
+            f"{10.0**log10_nfa:.2g}, at most {10.0**needed:.2g} allowed at this inlier fraction)"
         )
         objections.append(Objection(Status.NO_AGREEMENT, message))
     inlier_fraction = min(evidence.inlier_fraction, residual.inlier_fraction)
@@ -283,17 +285,20 @@ def _evidence_objections(
         )
         if evidence.far_share:
             x, y = evidence.far_motion_px
-            message += f"; {evidence.far_share:.0%} of the texture is displaced by x {x:+.3g}, y {y:+.3g} px"
+            message += (
+                f"; {evidence.far_share:.0%} of the texture is displaced by "
+                f"x {x:+.3g}, y {y:+.3g} px"
+            )
         refutes = inlier_fraction < LEAST_INLIER_FRACTION
         objections.append(Objection(Status.SECOND_MOTION, message, refutes=refutes))
     return objections
 
 
 def _allowed_log10_nfa(evidence: Evidence) -> float:
-    """log10 of the false alarms that are allowed: less where fewer than half of the tiles fit.
+    """log10 of the allowed number of false alarms: lower if few tiles are stationary.
 
-    From ``LOG10_NFA_ALIGNED`` for a majority to ``LOG10_NFA_CONCLUSIVE`` for next to none: a caption or an aperture
-    that unrelated pictures share has a few tiles that do agree.
+    From ``LOG10_NFA_ALIGNED`` for half of them down to ``LOG10_NFA_CONCLUSIVE`` for none: a caption
+    or an aperture that unrelated images share has a few tiles that do match.
     """
     share = evidence.stationary / max(evidence.tested, 1)
     return LOG10_NFA_ALIGNED + (LOG10_NFA_CONCLUSIVE - LOG10_NFA_ALIGNED) * max(
@@ -332,18 +337,18 @@ def _model_objections(
         objections.append(Objection(Status.MODEL_TOO_SIMPLE, message))
     if not objections and residual.second is not None and residual.rival >= RIVAL_RATIO:
         message = (
-            f"{residual.second.share:.0%} of the texture, {residual.second.where}, moves independently "
-            f"({residual.second.length_px:.3g} px)"
+            f"{residual.second.share:.0%} of the texture, {residual.second.where}, moves "
+            f"independently ({residual.second.length_px:.3g} px)"
         )
         objections.append(Objection(Status.SECOND_MOTION, message))
     return objections
 
 
 def _frame_objections(estimate: Estimate, evidence: Evidence, view: PairView) -> list[Objection]:
-    """May a frame that both images have be all that agrees?
+    """Might only a common frame match?
 
-    Different pictures in one frame, with one caption or logo, agree there, at the pixels where it
-    is drawn. Pictures of one thing that lie as they are agree in most of their texture.
+    Different pictures in one frame, with one caption or logo, match there, at the same pixels.
+    Unmoved images of the same scene match in most of their texture.
     """
     most = 2 * evidence.stationary >= evidence.tested
     if most or view.source_size != view.target_size:
@@ -352,8 +357,8 @@ def _frame_objections(estimate: Estimate, evidence: Evidence, view: PairView) ->
         return []
     message = (
         "the matching texture is at the same pixels of both images, as a frame or a caption would "
-        f"be, and only {evidence.stationary} of {evidence.tested} textured tiles match best at zero "
-        "displacement"
+        f"be, and only {evidence.stationary} of {evidence.tested} textured tiles match best at "
+        "zero displacement"
     )
     return [Objection(Status.SECOND_MOTION, message)]
 
@@ -361,7 +366,7 @@ def _frame_objections(estimate: Estimate, evidence: Evidence, view: PairView) ->
 def _determinacy_objections(
     estimate: Estimate, evidence: Evidence, uncertainty: Uncertainty | None, *, undetermined: bool
 ) -> list[Objection]:
-    """Does the texture fix the transform?"""
+    """Does the texture determine the transform?"""
     objections = []
     if undetermined:
         message = (
@@ -385,7 +390,7 @@ def _determinacy_objections(
 def _scatter_objections(
     evidence: Evidence, uncertainty: Uncertainty | None, objections: list[Objection]
 ) -> list[Objection]:
-    """Is what the model does not describe little enough?"""
+    """Are the displacements that no model explains small enough?"""
     most = MOST_UNEXPLAINED * evidence.allowed_px
     if objections or uncertainty is None or uncertainty.mean_px <= most:
         return []
@@ -399,7 +404,7 @@ def _scatter_objections(
 def _ambiguity_objections(
     estimate: Estimate, period: Period | None, view: PairView
 ) -> list[Objection]:
-    """Is another place as good, and is the transform possible?"""
+    """Does another position match as well, and is the transform plausible?"""
     objections = []
     if period is not None and not _intended(estimate, period):
         x, y = period.shift_px
@@ -415,7 +420,7 @@ def _ambiguity_objections(
 
 
 def _intended(estimate: Estimate, period: Period | None) -> bool:
-    """Whether an initial transform tells which of the places was meant where a target repeats."""
+    """Whether a given initial transform tells which estimate of a periodic target is intended."""
     return (
         period is not None
         and estimate.start_given

@@ -1,7 +1,7 @@
-"""Limits that people set: what a transform may be at most, and how well it must fit.
+"""The user's limits: how large a transform may be, and how well the images must match.
 
-A scanner does not turn a page by 40 degrees, and a monitoring job would rather have no answer than
-an unlikely one. What exceeds a limit is failed, however well the images agree.
+A scanner does not rotate a page by 40 degrees, and a monitoring job would rather have no result
+than an unlikely one. An estimate that exceeds a limit is failed, however strong its evidence.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ class Limit:
 
     Attributes:
         option: the field of ``Options`` that holds it, None there for no limit.
-        words: what is measured, for people, with a place for the measured value and the limit.
-        measured: the value, from the transform's parameters and the quality; NaN where it cannot
-            be measured, which exceeds every limit.
-        most: True where the value may be at most the limit, False where at least.
+        message: format string for the measured value and the limit.
+        measured: returns the value, from the transform's parameters and the quality; NaN if it
+            cannot be measured, which exceeds every limit.
+        most: True if the value may be at most the limit, False if at least.
     """
 
     option: str
@@ -77,7 +77,7 @@ LIMITS: Final = (
         most=False,
     ),
 )
-"""Every limit there is."""
+"""All limits."""
 
 
 def exceeded(options: Options, parameters: Parameters, quality: Quality) -> tuple[str, ...]:
@@ -85,7 +85,7 @@ def exceeded(options: Options, parameters: Parameters, quality: Quality) -> tupl
 
     Args:
         options: with the limits.
-        parameters: the transform in the model's own terms, see ``motion.describe``.
+        parameters: of the transform, see ``geometry.models.describe``.
         quality: its quality.
 
     Returns:
@@ -102,7 +102,7 @@ def exceeded(options: Options, parameters: Parameters, quality: Quality) -> tupl
 
 
 def _distinguishable(value: float, limit: float) -> str:
-    """A value in four digits, or as many as tell it from the limit that it exceeds."""
+    """A value in four digits, or as many as distinguish it from the limit that it exceeds."""
     texts = (f"{value:.{digits}g}" for digits in range(4, 18))
     return next((text for text in texts if float(text) != limit), str(value))
 
@@ -110,7 +110,7 @@ def _distinguishable(value: float, limit: float) -> str:
 def within_limits(
     outcome: Outcome, options: Options, parameters: Parameters, quality: Quality
 ) -> Outcome:
-    """The outcome itself, or, where it has an answer that exceeds a limit, that it is failed."""
+    """The outcome itself; failed if the estimate exceeds a limit."""
     if not outcome.vouched:
         return outcome
     reasons = exceeded(options, parameters, quality)

@@ -16,7 +16,7 @@ ADVICE: Final = "give a better initial transform (--init), or another motion mod
 MASKS: Final = "mask what does not move with the scene (--roi, --source-mask, --target-mask)"
 
 SOLVE: Final = "run imalign SRC DST to estimate a transform, or to refine this one (--init)"
-"""Where a transform was given, and nothing was solved for."""
+"""For a given transform, where nothing was solved."""
 
 MORE_TEXTURE: Final = "use larger images, or images with more texture"
 
@@ -36,7 +36,7 @@ _ADVICE: Final = {
         "use a simpler motion model (-m), or allow more iterations (--max-iterations)"
     ),
 }
-"""What to try, by the first of the objections."""
+"""What to try, by the first objection."""
 
 _WITHOUT_SIMPLER: Final = {
     Status.SINGULAR: "use images with more texture",
@@ -69,18 +69,18 @@ _SENTENCES: Final = {
         "the images match no better than unrelated images would; " + _ADVICE[Status.NO_AGREEMENT]
     ),
 }
-"""Where the solver itself found no transform."""
+"""Messages if the solver itself found no transform."""
 
 
 @dataclass(frozen=True)
 class Objection:
-    """What speaks against an answer.
+    """An objection to an estimate.
 
     Attributes:
         status: its kind.
-        words: with what was measured and what is needed.
-        refutes: whether the answer is failed by it, and not only doubtful.
-        advice: what to try; None for what its status advises.
+        words: with the measured and the required value.
+        refutes: whether the estimate is failed by it, and not only doubtful.
+        advice: what to try; None for the advice of its status.
     """
 
     status: Status
@@ -90,7 +90,7 @@ class Objection:
 
 
 def unsolved(last: LevelRecord, *, model: str, overlap: float) -> Outcome:
-    """The outcome where the solver found no answer; ``last`` is how its last level ended."""
+    """The outcome if the solver found no estimate; ``last`` is the record of its last level."""
     simpler = "" if model == MODEL_NAMES[0] else "use a simpler one (-m), "
     sentence = _SENTENCES[last.status].format(
         step=last.last_step_px,
@@ -105,13 +105,13 @@ def unsolved(last: LevelRecord, *, model: str, overlap: float) -> Outcome:
 def outcome(
     objections: list[Objection], *, model: str, richer: str | None = None, solved: bool = True
 ) -> Outcome:
-    """Aligned, doubtful or failed: what speaks against an answer, the gravest first, in words.
+    """Aligned, doubtful or failed, with the objections in order of gravity.
 
     Args:
-        objections: what speaks against it.
+        objections: to the estimate.
         model: its motion model.
-        richer: the model that explains what is left; None for none.
-        solved: whether the answer was solved for, and not given.
+        richer: the model that explains the residual displacement; None for none.
+        solved: whether the estimate was solved for, and not given.
     """
     if not objections:
         return Outcome(Status.CONVERGED, "the images are aligned")
@@ -135,13 +135,13 @@ def outcome(
 def with_best_candidate(
     outcome: Outcome, places: int, terms: Mapping[str, float | tuple[float, float]], share: float
 ) -> Outcome:
-    """The same outcome, with the word of where a search looked, and what came nearest.
+    """The same outcome with the number of candidates that a search evaluated, and the best of them.
 
     Args:
         outcome: of the search, failed.
-        places: how many it looked at.
-        terms: of the nearest of them, as ``motion.describe`` has a similarity's.
-        share: of the tiles that overlap there, how many agree.
+        places: how many candidates it evaluated.
+        terms: parameters of the best of them, as ``describe`` has a similarity's.
+        share: of the tiles of the overlap that correlate.
     """
     x, y = np.round(np.asarray(terms["shift_px"])).tolist()
     init = f"{x + 0.0:.0f},{y + 0.0:.0f},{terms['angle_deg']:.1f},{terms['scale']:.3g}"

@@ -1,8 +1,8 @@
-"""Is the motion model sufficient? What is left of the displacements, and what explains it.
+"""Is the motion model sufficient? The residual displacement, and what explains it.
 
-The tiles that found a match are fitted by the answer's own model, by every richer one and by a
-cubic field. What a motion model would still move is told as such; what none explains, a lens,
-curled paper or a second plane, is a remainder.
+The matched tiles are fitted by the estimate's own model, by every richer one and by a cubic field.
+What a motion model would still remove is reported as such; what none explains, a lens, curled paper
+or a second plane, is a remainder.
 """
 
 from __future__ import annotations
@@ -63,53 +63,55 @@ from align_cli.engine.geometry.models import LARGEST, MODELS, MotionModel
 from align_cli.engine.geometry.polygons import overlap_polygon
 
 REPORTED_PX: Final = 1.0
-"""A remainder that is no larger is taken for none."""
+"""A residual displacement up to this is not reported."""
 
 SMALL_RESIDUAL_PX: Final = 0.5
-"""Where nine of ten tiles lie within so much it is only asked, by one solve each, whether a field
-explains anything beyond chance, and by how much at most. Of 55 right pairs of few tiles and 16 out
-of focus it ends there in 65; of 128 lenses, curled pages, two planes and homographies solved as
-less in none."""
+"""If nine of ten tiles are displaced by less, it is only tested, by one solve each, whether a field
+explains anything significantly, and its upper bound. Of 55 right pairs of few tiles and 16 out of
+focus that suffices in 65; of 128 lenses, curled pages, two planes and homographies solved as a
+simpler model in none."""
 
 CERTAIN_SIGMAS: Final = 5.0
-"""The tiles agree on another transform of the answer's own model where, over the overlap, it lies
-away by so many standard errors of their fit (root mean square). Measured: answers that are right on
-12 real pairs 0.5 to 3.2, on cleaned ones less; four that are off by 2 to 7 px 9.1 to 14.9."""
+"""The tiles agree on another transform of the estimate's own model if, over the overlap, it differs
+by so many standard errors of their fit (root mean square). Measured: estimates that are right on 12
+real pairs 0.5 to 3.2, on cleaned ones less; four that are off by 2 to 7 px 9.1 to 14.9."""
 
 FEWEST_TILES: Final = 8
-"""Fewer tiles fix no homography with any to spare."""
+"""Fewer tiles do not overdetermine a homography."""
 
 GRID: Final = 64
-"""Places along each side of the target at which what is left is looked at. Under a lens the border
-of the overlap is no line: of 16 lenses 16 are told within 15 %, with 32 places 14."""
+"""Points along each side of the target at which the residual displacement is evaluated. With lens
+distortion the border of the overlap is curved: of 16 lenses 16 are reported within 15 %, with 32
+points 14."""
 
 SUBSAMPLING: Final = 8.618
-"""One place in so many, rounded down, is enough for least squares. Not a whole number: of rows of
-64 places every eighth would lie left of the middle by a twentieth of the width."""
+"""Every such point, rounded down, suffices for least squares. Not an integer: in rows of 64 points
+every eighth would be left of the centre by a twentieth of the width."""
 
 ROUNDING_PX: Final = 1e-6
-"""The overlap's own corners lie on the source's border."""
+"""Tolerance for the overlap's own corners, which are on the source's border."""
 
 
 @dataclass(frozen=True, eq=False)
 class ResidualDisplacement:
-    """What is left of the displacements after an answer.
+    """The residual displacement of an estimate.
 
     Attributes:
-        px: the largest that is left, over the overlap, of what is systematic.
-        at_px: (x, y) of that place.
-        explained_by: the simplest motion model that would remove it; the answer's own where its
-            tiles agree on another transform of it; None where no motion model does.
-        second: what moves by itself.
-        following: of the texture that finds a match anywhere, on coarser levels too, the share that
-            lies within what is allowed.
-        rival: how much of the texture that is, in shares of what the main motion has.
-        matches: the tiles that found a match, those of the second motion left out.
-        fit: of the answer's own model to them, and how they scatter about what is systematic; None
-            where they are too few.
-        drift: (p,) by which least squares over the overlap would move the answer, in its own
-            parameters, as far as the tiles are certain of it; None where nothing was looked for.
-        bent: whether the drift is that of a field which the answer's own model does not have.
+        px: its largest systematic value over the overlap.
+        at_px: (x, y) where that is.
+        explained_by: the simplest motion model that would remove it; the estimate's own if its
+            tiles agree on another transform of it; None if no motion model does.
+        second: the independent motion of a part.
+        inlier_fraction: of the texture with a match anywhere, on coarser levels too, the share of
+            inliers.
+        rival: texture of the second motion relative to that of the main motion.
+        matches: the matched tiles, without those of the second motion.
+        fit: of the estimate's own model to them, and their scatter about the systematic part; None
+            if they are too few.
+        drift: (p,) change of the estimate by least squares over the overlap, in its own parameters,
+            shrunk by its uncertainty; None if it was not evaluated.
+        outside_model: whether the drift is that of a field which the estimate's own model does not
+            contain.
     """
 
     px: float
@@ -130,7 +132,7 @@ UNMEASURED: Final = ResidualDisplacement(math.nan, NOWHERE)
 
 
 def matches_of(evidence: Evidence) -> Matches:
-    """The tiles that found a match."""
+    """The matched tiles."""
     return coarser_matches.matches_of(evidence.field, evidence.reach_px)
 
 
@@ -141,10 +143,10 @@ def residual_displacement(
     target_size: Size,
     source_size: Size,
 ) -> ResidualDisplacement:
-    """What is left after an answer of a model.
+    """The residual displacement of an estimate of a model.
 
     Args:
-        model: of the answer.
+        model: of the estimate.
         evidence: for it.
         warp: (3, 3), target pixel -> source pixel, at full size.
         target_size: (width, height) of the target.
@@ -168,12 +170,12 @@ def residual_displacement(
         left = ResidualDisplacement(0.0, NOWHERE, matches=main.matches, fit=fit)
     else:
         analysis = _Analysis(main.matches, main.within, warp, target_size, source_size)
-        left = analysis.left(model, determined)
+        left = analysis.systematic(model, determined)
     return replace(left, second=main.second, rival=main.rival, inlier_fraction=main.inlier_fraction)
 
 
 def overlap_points(warp: Matrix, target_size: Size, source_size: Size) -> Points:
-    """(m, 2) places of the target that the source reaches: a grid, and the overlap's corners."""
+    """(m, 2) points of the target that the source covers: a grid, and the overlap's corners."""
     x, y = (np.linspace(0.0, side - 1.0, GRID) for side in target_size)
     points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
     inside = _inside(map_points(warp, points), source_size)
@@ -181,13 +183,13 @@ def overlap_points(warp: Matrix, target_size: Size, source_size: Size) -> Points
 
 
 def _inside(points: Points, size: Size) -> Mask:
-    """(n,) bool, which points lie in an image of ``size``, to rounding."""
+    """(n,) bool, which points are in an image of ``size``, to rounding."""
     last = np.array(size) - 1.0 + ROUNDING_PX
     return np.asarray(((points >= -ROUNDING_PX) & (points <= last)).all(axis=1))
 
 
 def _nearly_all_small(evidence: Evidence) -> bool:
-    """Whether nearly all tiles, with those that found no match, lie where they fit."""
+    """Whether nearly all tiles, the unmatched included, have small displacements."""
     field = evidence.field
     near = field.matched & (np.hypot(*field.displacement.T) < SMALL_RESIDUAL_PX)
     return bool(np.count_nonzero(near) >= NEARLY_ALL * len(field))
@@ -196,12 +198,12 @@ def _nearly_all_small(evidence: Evidence) -> bool:
 def _small_residual(
     model: MotionModel, matches: Matches, overlap: Callable[[], Points], size: Size
 ) -> ResidualDisplacement | None:
-    """What is left where neither the answer's model nor a cubic field moves much.
+    """The residual displacement if neither the estimate's model nor a cubic field moves much.
 
-    None where one of them explains something beyond chance and may move a place of the overlap by
-    more than is told, or a field of a higher degree explains more than the cubic: then it is worth
-    looking. All with the weights that the tiles have about the answer itself. ``overlap`` makes the
-    places that are looked at, which most answers do not need.
+    None if one of them explains something significantly and may move a point of the overlap by more
+    than is reported, or if a field of a higher degree is significantly better than the cubic: then
+    the full analysis is needed. All with the weights of the tiles about the estimate itself.
+    ``overlap`` returns the points of the overlap, which most estimates do not need.
     """
     baseline = _scatter_about(matches.displacement, matches.covariance)
     bases = model_basis(model), *(polynomial(degree) for degree in DEGREES)
@@ -246,7 +248,7 @@ def _small_residual(
 
 
 def _scatter_about(residual: Points, covariance: Floats) -> Fit:
-    """A fit of nothing: how tiles scatter about a field, and the weights that they have there."""
+    """A fit without parameters: the scatter of tiles about a field, and their weights."""
     scatter = common_scatter(residual, covariance)
     precision = inverses(add_scatter(covariance, scatter))
     fit = Fit(np.zeros(0), np.zeros((0, 0)), residual, precision, np.ones(len(residual)), scatter)
@@ -255,7 +257,7 @@ def _scatter_about(residual: Points, covariance: Floats) -> Fit:
 
 @dataclass(frozen=True, eq=False)
 class _MainMotion:
-    """The tiles of the main motion, and the places that show it; ``ResidualDisplacement`` has the rest."""
+    """The tiles and the points of the main motion; see also ``ResidualDisplacement``."""
 
     matches: Matches
     within: Points
@@ -267,10 +269,10 @@ class _MainMotion:
 def _main_motion(
     evidence: Evidence, within: Points, size: Size, levels: Sequence[LevelEvidence]
 ) -> _MainMotion:
-    """The tiles of the main motion, what moves by itself, and the places without that.
+    """The tiles of the main motion, a second motion, and the points without the latter.
 
-    Tiles that found no match are asked on coarser levels first; then those of the finest level
-    where two motions, or a smooth field, would have them.
+    Unmatched tiles are searched for on coarser levels first; then those of the finest level at the
+    displacements that two motions, or a smooth field, predict.
     """
     field, reach = evidence.field, evidence.reach_px
     matches = add_coarser_matches(field, reach, levels)
@@ -297,14 +299,14 @@ def _main_motion(
 
 
 def _inlier_fraction(matches: Matches, evidence: Evidence) -> float:
-    """The share of the texture with a match that lies within what is allowed."""
+    """The share of the matched texture that is displaced by no more than allowed."""
     near = within_allowed(matches.displacement, matches.covariance, evidence.allowed_px)
     far_share = evidence.far_share * len(evidence.field) * evidence.field.side**2
     return float(matches.area[near].sum() / max(matches.area.sum() + far_share, 1.0))
 
 
 def _nearly_all_smooth(smooth: Fit, matches: Matches, evidence: Evidence) -> bool:
-    """Whether nearly all tiles, with those that found no match, lie about a smooth field."""
+    """Whether nearly all tiles, the unmatched included, are close to a smooth field."""
     near = np.hypot(*smooth.residual.T) < SMALL_RESIDUAL_PX
     found = float(matches.area.sum())
     all_tiles = max(len(evidence.field) * evidence.field.side**2, found)
@@ -312,7 +314,7 @@ def _nearly_all_smooth(smooth: Fit, matches: Matches, evidence: Evidence) -> boo
 
 
 def _far_second_motion(evidence: Evidence, size: Size) -> SecondMotion | None:
-    """What shares a motion beyond the reach of all windows, in a target of a size."""
+    """The common motion beyond the reach of all windows, in a target of a size."""
     lost = evidence.field.position[~evidence.field.matched]
     if not evidence.far_share or not len(lost):
         return None
@@ -326,9 +328,9 @@ def _far_second_motion(evidence: Evidence, size: Size) -> SecondMotion | None:
 
 
 def _determined(model: MotionModel, evidence: Evidence) -> list[MotionModel]:
-    """The answer's model and the richer ones, as far as the texture fixes all their parameters.
+    """The estimate's model and the richer ones, as far as the texture determines them.
 
-    What it does not fix no tiles can agree on.
+    Tiles cannot agree on parameters that the texture does not determine.
     """
     gradient_moments, models = evidence.coarse.gradient_moments, MODELS.values()
     richer = (each for each in models if each.size >= model.size)
@@ -337,11 +339,11 @@ def _determined(model: MotionModel, evidence: Evidence) -> list[MotionModel]:
 
 @dataclass(frozen=True, eq=False)
 class _Analysis:
-    """What is looked at: the tiles of the main motion, and the places of the overlap that show it.
+    """The tiles and the points of the main motion.
 
     Attributes:
         matches: the tiles.
-        within: (m, 2) places, px of the target.
+        within: (m, 2) points, px of the target.
         warp: (3, 3), target pixel -> source pixel.
         target_size, source_size: (width, height).
     """
@@ -352,12 +354,14 @@ class _Analysis:
     target_size: Size
     source_size: Size
 
-    def left(self, model: MotionModel, determined: Sequence[MotionModel]) -> ResidualDisplacement:
-        """What is systematic after an answer of a model.
+    def systematic(
+        self, model: MotionModel, determined: Sequence[MotionModel]
+    ) -> ResidualDisplacement:
+        """The systematic displacement that remains after an estimate of a model.
 
         Args:
-            model: of the answer.
-            fixed: it, and the richer ones that may explain what is left.
+            model: of the estimate.
+            determined: it, and the richer ones that may explain the residual displacement.
         """
         matches, size = self.matches, self.target_size
         explained = None
@@ -404,7 +408,7 @@ class _Analysis:
 
     @cached_property
     def _largest(self) -> tuple[Matrix, Fit]:
-        """The transform of the largest model that the tiles agree on, and its fit to them."""
+        """The transform of the largest model that fits the tiles best, and the fit."""
         return fitted_transform(MODELS[LARGEST], self.matches, self.target_size)
 
     def _fitted(self, model: MotionModel) -> tuple[Matrix, Fit]:
@@ -414,14 +418,14 @@ class _Analysis:
         return fitted_transform(model, self.matches, self.target_size)
 
     def _certain(self, basis: Basis, fit: Fit, moved: Points) -> bool:
-        """Whether the tiles agree on another transform of the answer's own model."""
+        """Whether the tiles agree on another transform of the estimate's own model."""
         variance = basis.variance(fit, self.within, self.target_size)
         squares = np.square(moved).sum(axis=1) / variance
         return math.sqrt(float(squares.mean())) > CERTAIN_SIGMAS
 
 
 def _explains(transform: Matrix, matches: Matches) -> bool:
-    """Whether a transform takes away more than half of what is left of most tiles."""
+    """Whether a transform removes more than half of the displacement of most tiles."""
     moved = map_points(transform, matches.position) - matches.position
     before, after = (
         float(np.median(np.hypot(*each.T)))
@@ -433,10 +437,10 @@ def _explains(transform: Matrix, matches: Matches) -> bool:
 def _needs_smooth_field(
     smooth: SmoothField, flat: tuple[Matrix, Fit], matches: Matches, size: Size
 ) -> bool:
-    """Whether a smooth field explains more than a homography and its fit do, beyond chance.
+    """Whether a smooth field is significantly better than a homography.
 
-    It must predict left-out tiles better, too: errors that neighbouring tiles share are no chance
-    to an F test.
+    It must also predict left-out tiles better: errors that neighbouring tiles share look
+    significant to an F test.
     """
     homography = model_basis(MODELS[LARGEST])
     simple = refit(homography.design(matches.position, size), matches.displacement, smooth.fit)
@@ -457,17 +461,17 @@ def _needs_smooth_field(
 def _drift(
     model: MotionModel, basis: Basis, field: Fit, moved: Points, within: Points, size: Size
 ) -> Vector:
-    """(p,) by which least squares would move the answer's parameters towards a field.
+    """(p,) change of the estimate's parameters towards a field, by least squares.
 
-    As far as it is beyond what the field is uncertain by: where chance alone would make it as long,
-    nothing is left of it (the estimator of James and Stein 1961, not below zero).
+    Shrunk by the field's uncertainty: to zero if chance alone would make it as long (the
+    positive-part estimator of James and Stein 1961).
 
     Args:
-        model: of the answer, p parameters.
+        model: of the estimate, p parameters.
         basis: of the displacements.
         field: of that basis.
-        moved: (m, 2) px, the field at places of the overlap.
-        within: (m, 2) these places.
+        moved: (m, 2) px, the field at points of the overlap.
+        within: (m, 2) these points.
         size: (width, height) of the target.
     """
     rows = model_basis(model).design(within, size).reshape(-1, model.size)

@@ -1,4 +1,4 @@
-"""The figures of a displacement field that people and scripts read."""
+"""The statistics of a displacement field, for reports and files."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from align_cli.engine.verdict.sufficiency import ResidualDisplacement
 
 
 def summarise(evidence: Evidence, left: ResidualDisplacement) -> Displacements:
-    """What the displacement field of an answer says.
+    """The record of the displacements that remain after an estimate.
 
     Args:
-        evidence: for the answer.
-        left: what is systematic of it.
+        evidence: for the estimate.
+        left: its residual displacement.
     """
     return Displacements(
         field=evidence.field,
@@ -37,12 +37,12 @@ def summarise(evidence: Evidence, left: ResidualDisplacement) -> Displacements:
 
 
 def with_field(displacements: Displacements, field: DisplacementField) -> Displacements:
-    """The same, with the displacements of other tiles in place of those that were asked."""
+    """The same with the field of other tiles, such as all of them."""
     return replace(displacements, field=field, **length_statistics(field))
 
 
 def length_statistics(field: DisplacementField) -> dict[str, Any]:
-    """The attributes of ``Displacements`` that the lengths of a field give."""
+    """The attributes of ``Displacements`` that follow from the lengths of a field."""
     matched = field.matched
     length = np.hypot(*field.displacement[matched].T)
     sigma = np.sqrt(np.trace(field.covariance[matched], axis1=1, axis2=2))

@@ -1,14 +1,14 @@
-"""How exactly is the transform fixed? Noise, and what the tiles disagree about beyond it.
+"""The uncertainty of a transform: noise, and the scatter of the tiles in excess of it.
 
-The solver's covariance is that of the noise (``align_cli.engine.solver.covariance``). What the
-model does not describe, parallax, a lens, curled paper, adds to it as far as the tiles scatter
-beyond what each of them is uncertain by: the covariance of the model's fit to them, with the tiles
-as clusters, times the share of their variance that is scatter (a random-effects model; DerSimonian
-and Laird 1986).
+The solver's covariance is that of noise (``align_cli.engine.solver.covariance``). Displacements
+outside the model, by parallax, a lens or curled paper, add to it as far as the tiles scatter in
+excess of their own uncertainty: the covariance of the model's fit to the tiles, with these as
+clusters, times the share of their variance that is excess scatter (a random-effects model;
+DerSimonian and Laird 1986).
 
-A robust solver lies where most agrees. Least squares over the overlap lies elsewhere where the
-model does not hold: how far, the field of what is left tells (``sufficiency.Remaining.drift``), and
-it counts as a deviation of the answer.
+A robust solver follows the majority of the texture. If the model does not hold, least squares over
+the overlap would give another transform: the difference
+(``sufficiency.ResidualDisplacement.drift``) counts as a deviation of the estimate.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ def combined_uncertainty(
     target_size: Size,
     drift: Vector | None = None,
 ) -> Uncertainty | None:
-    """The uncertainty of an answer by noise and by what its tiles disagree about.
+    """The uncertainty of an estimate by noise and by the scatter of its tiles.
 
     Args:
-        noise: by noise alone; None where the solver could not tell.
-        model: of the answer.
-        matches: the tiles of the main motion; None where they are too few.
-        fit: of the model to them, and how they scatter about what is systematic; None where they
-            are too few.
+        noise: by noise alone; None if the solver could not tell.
+        model: of the estimate.
+        matches: the tiles of the main motion; None if they are too few.
+        fit: of the model to them, and their scatter about the systematic part; None if they are too
+            few.
         warp: (3, 3), target pixel -> source pixel, at full size.
         source_size: (width, height) of the source.
         target_size: the same of the target.
-        drift: (p,) by which least squares over the overlap would move the answer; None where
-            nothing was looked for.
+        drift: (p,) change of the estimate by least squares over the overlap; None if it was not
+            evaluated.
 
     Returns:
-        None where neither tells.
+        None if neither is known.
     """
     if fit is None or matches is None:
         return noise
@@ -78,19 +78,19 @@ def with_rival_difference(
     source_size: Size,
     target_size: Size,
 ) -> Uncertainty | None:
-    """The uncertainty of an answer of which it is not known whether another one is the better.
+    """The uncertainty of an estimate of which a second one may be the better.
 
-    How far they lie apart, root mean square over the overlap, counts as a deviation of a shift.
+    Their root mean square difference over the overlap counts as a deviation of a shift.
 
     Args:
-        uncertainty: of the answer by itself.
-        warp: (3, 3), target pixel -> source pixel, of the answer.
+        uncertainty: of the estimate by itself.
+        warp: (3, 3), target pixel -> source pixel, of the estimate.
         other: the same of the other one.
         source_size: (width, height) of the source.
         target_size: the same of the target.
 
     Returns:
-        None where a place of the target has no limit.
+        None if the uncertainty is unbounded somewhere in the target.
     """
     points = overlap_points(warp, target_size, source_size)
     source_to_target = inverse(warp)
@@ -115,7 +115,7 @@ def _scatter_covariance(
     source_to_target: Matrix,
     size: Size,
 ) -> NDArray[np.float64] | None:
-    """(8, 8) covariance of the first eight entries by what tiles disagree about; None for none."""
+    """(8, 8) covariance of the first eight entries by the scatter of tiles; None if unknown."""
     share = 1.0
     if noise is not None:
         own = np.trace(matches.covariance, axis1=1, axis2=2)
@@ -141,5 +141,5 @@ def _entry_covariance(
 
 
 def _change(model: MotionModel, source_to_target: Matrix, size: Size) -> NDArray[np.float64]:
-    """(8, p): how the entries of ``source_to_target`` follow a small warp of the target."""
+    """(8, p) derivative of the entries of ``source_to_target`` by a small warp of the target."""
     return change_of_entries(model.name, inverse(normalisation(size)), source_to_target)

@@ -1,4 +1,4 @@
-/* The public entries: which level the processor has, and a call handed on to it. */
+/* The public entries: detection of the processor's level, and dispatch of the calls to it. */
 
 #include <stdatomic.h>
 #include <stddef.h>
@@ -7,23 +7,23 @@
 #include "table.h"
 
 #ifndef IMALIGN_SOURCE_HASH
-#error "compile by build_backend/compile.py, which says what the sources hash to"
+#error "compile with build_backend/compile.py, which defines the hash of the sources"
 #endif
 
-/* ---- what the processor has ---- */
+/* ---- detection of the processor's features ---- */
 
 #if defined __x86_64__
 
 #include <cpuid.h> /* the instruction itself; __builtin_cpu_supports is wrong in some runtimes */
 
-/* Which registers the system saves when it changes from one thread to another. */
+/* The registers that the system saves on a context switch. */
 static uint64_t saved_registers(void) {
     uint32_t low, high;
     __asm__ volatile("xgetbv" : "=a"(low), "=d"(high) : "c"(0));
     return ((uint64_t)high << 32) | low;
 }
 
-/* The words of leaf 7 that name AVX2 and AVX-512, less what the system does not save. */
+/* The bits of leaf 7 for AVX2 and AVX-512, as far as the system saves their registers. */
 static uint32_t usable(void) {
     const uint32_t avx2 = 1u << 5, avx512 = 1u << 16 | 1u << 17 | 1u << 30 | 1u << 31;
     const uint32_t osxsave = 1u << 27, avx = 1u << 28;
@@ -64,7 +64,7 @@ static uint64_t enter(void) {
 static void leave(uint64_t before) { __asm__ volatile("msr fpcr, %0" : : "r"(before) : "memory"); }
 
 #else
-#error "imalign's core knows x86-64 and 64-bit ARM"
+#error "imalign's core supports x86-64 and 64-bit ARM"
 #endif
 
 /* ---- the levels ---- */
@@ -75,7 +75,7 @@ struct level {
     const struct kernels *kernels;
 };
 
-/* Worst first: every level asks for no more than those after it. */
+/* Slowest first: every level requires no more than those after it. */
 static const struct level LEVELS[] = {
 #if defined __x86_64__
     {"sse2", has_sse2, &imalign_kernels_sse2},
@@ -88,8 +88,8 @@ static const struct level LEVELS[] = {
 
 enum { LEVEL_COUNT = sizeof LEVELS / sizeof *LEVELS };
 
-/* The level in use, counted from 1; 0 before the first call. Two threads that both find 0 both
- * write the same. */
+/* The level in use, counted from 1; 0 before the first call. Two threads that both read 0 write the
+ * same value. */
 static atomic_int chosen;
 
 static int best(void) {
@@ -150,7 +150,7 @@ const char *imalign_kernel_name(int i) {
 
 int64_t imalign_kernel_bytes(int i) { return i >= 0 && i < KERNEL_COUNT ? KERNELS[i].bytes : 0; }
 
-/* ---- words ---- */
+/* ---- messages ---- */
 
 const char *imalign_message(int code) {
     static const char *const messages[] = {
@@ -162,7 +162,7 @@ const char *imalign_message(int code) {
         [IMALIGN_NOT_FINITE] = "a coefficient is not finite",
         [IMALIGN_NO_LEVEL] = "this processor does not support that level",
     };
-    _Static_assert(sizeof messages / sizeof *messages == IMALIGN_CODES, "a sentence for each code");
+    _Static_assert(sizeof messages / sizeof *messages == IMALIGN_CODES, "a message for each code");
     return code >= 0 && code < IMALIGN_CODES ? messages[code] : "unknown error";
 }
 

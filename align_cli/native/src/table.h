@@ -1,4 +1,4 @@
-/* What the levels and the dispatch share: the table of a level's kernels. */
+/* The table of a level's kernels, shared by the levels and the dispatch. */
 #ifndef IMALIGN_TABLE_H
 #define IMALIGN_TABLE_H
 

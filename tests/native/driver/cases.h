@@ -4,45 +4,45 @@
 
 #include "draw.h"
 
-/* A picture of pixels of any kind, with at most so many pixels a side. */
-static inline struct imalign_filtered draw_picture(struct stream *from, struct size sides) {
+/* A image of pixels of any kind, with at most so many pixels a side. */
+static inline struct imalign_filtered draw_filtered(struct stream *from, struct size sides) {
     static const int64_t kinds[] = {1, 1, 2, 4}, channels[] = {1, 1, 2, 3, 4};
-    struct imalign_filtered picture = {.kind = kinds[draw_whole(from, 0, 3)],
+    struct imalign_filtered image = {.kind = kinds[draw_whole(from, 0, 3)],
                                       .channels = channels[draw_whole(from, 0, 4)]};
-    const enum item item = picture.kind == 4 ? FLOAT32 : BYTES;
-    const int64_t of_pixel = picture.channels * picture.kind;
+    const enum item item = image.kind == 4 ? FLOAT32 : BYTES;
+    const int64_t of_pixel = image.channels * image.kind;
     const struct size values = {sides.width * of_pixel / item_size(item), sides.height};
-    picture.pixels = draw_stepped(from, item, values, item_size(item), 0.0, 255.0);
-    picture.channel_step = picture.kind;
-    if (picture.pixels.width == values.width) { /* else it was made hostile */
-        picture.pixels.width = sides.width;
-        picture.pixels.step_x = of_pixel;
+    image.pixels = draw_stepped(from, item, values, item_size(item), 0.0, 255.0);
+    image.channel_step = image.kind;
+    if (image.pixels.width == values.width) { /* else it was made hostile */
+        image.pixels.width = sides.width;
+        image.pixels.step_x = of_pixel;
         if (sides.width > 0 && draw_once_in(from, 4)) { /* backwards */
-            const uint8_t *first = picture.pixels.data;
-            if (first) picture.pixels.data = first + (sides.width - 1) * of_pixel;
-            picture.pixels.step_x = -of_pixel;
+            const uint8_t *first = image.pixels.data;
+            if (first) image.pixels.data = first + (sides.width - 1) * of_pixel;
+            image.pixels.step_x = -of_pixel;
         }
     } else {
-        picture.channels = 1;
+        image.channels = 1;
     }
-    picture.weights = draw_numbers(from, FLOAT32, picture.channels, 0, 0, 0.1, 0.9);
-    picture.reach = draw_whole(from, 0, IMALIGN_MOST_REACH);
-    for (int64_t i = 0; i <= picture.reach; i++)
-        picture.kernel[i] = draw_number(from, 0.0, 0.5);
+    image.weights = draw_numbers(from, FLOAT32, image.channels, 0, 0, 0.1, 0.9);
+    image.reach = draw_whole(from, 0, IMALIGN_MOST_REACH);
+    for (int64_t i = 0; i <= image.reach; i++)
+        image.kernel[i] = draw_number(from, 0.0, 0.5);
     if (from->hostile && draw_once_in(from, 16)) {
-        int64_t *const wrong[] = {&picture.kind, &picture.channels, &picture.reach};
+        int64_t *const wrong[] = {&image.kind, &image.channels, &image.reach};
         const int64_t values_of[] = {-1, 0, INT64_MIN, INT64_MAX};
         *wrong[draw_whole(from, 0, 2)] = values_of[draw_whole(from, 0, 3)];
-        picture.reach = picture.reach == 0 ? 9 : picture.reach;
-        picture.kind = picture.kind == 0 ? 3 : picture.kind;
+        image.reach = image.reach == 0 ? 9 : image.reach;
+        image.kind = image.kind == 0 ? 3 : image.kind;
     }
-    return picture;
+    return image;
 }
 
 static inline void draw_smooth(struct stream *from, struct imalign_smooth *call) {
     struct size window = draw_size(from), sides = draw_size(from);
     if (!from->hostile) sides.width += !sides.width, sides.height += !sides.height;
-    call->picture = draw_picture(from, sides);
+    call->image = draw_filtered(from, sides);
     call->window = draw_output(from, FLOAT32, window, 0, 0, 0);
     call->left = draw_whole(from, -9, 20);
     call->top = draw_whole(from, -9, 20);
@@ -84,7 +84,7 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
         call->image = draw_packed(from, FLOAT32, framed, 0.0, 255.0);
     } else if (framed_kind == 2) {
         struct size sides = {framed.width + 3, framed.height};
-        call->target = draw_picture(from, sides);
+        call->target = draw_filtered(from, sides);
     } else {
         call->image = draw_packed(from, FLOAT32, run, 0.0, 255.0);
         call->gradient_x = draw_packed(from, FLOAT32, run, -20.0, 20.0);
@@ -111,7 +111,7 @@ static inline void draw_rows(struct stream *from, struct imalign_rows *call) {
         if (draw_once_in(from, 2))
             call->source = draw_packed(from, FLOAT32, part, 0.0, 255.0);
         else
-            call->original = draw_picture(from, part);
+            call->original = draw_filtered(from, part);
     }
     draw_warp(from, level, call->warp);
 
