@@ -352,13 +352,13 @@ class PointSweep:
             at_least: lower limit of the estimated scale.
             with_matrix: whether the matrix is requested.
         """
-        asked, sums, size = self._call, self._sums, self._size
-        asked.warp[:] = warp.ravel().tolist()
-        asked.factor[:] = factor.tolist()
-        asked.offset[:] = offset.tolist()
-        asked.varies, asked.with_matrix = varies, with_matrix
-        asked.scale, asked.at_least = 0.0 if scale is None else scale, at_least
-        call("points", asked)
+        arguments, sums, size = self._call, self._sums, self._size
+        arguments.warp[:] = warp.ravel().tolist()
+        arguments.factor[:] = factor.tolist()
+        arguments.offset[:] = offset.tolist()
+        arguments.varies, arguments.with_matrix = varies, with_matrix
+        arguments.scale, arguments.at_least = 0.0 if scale is None else scale, at_least
+        call("points", arguments)
         matrix = np.array(sums.matrix[: size * size]).reshape(size, size) if with_matrix else None
         return PointSums(
             np.array(sums.vector[:size]),

@@ -27,10 +27,10 @@ print(library.source_hash(), *library.levels())
 
 SMOOTH = """
 import numpy as np
-from align_cli.native.filtered_image import Picture, smooth
+from align_cli.native.filtered_image import FilteredImage, smooth
 pixels = np.arange(400, dtype=np.uint16).reshape(20, 20)
 kernel = np.array([0.25, 0.5, 0.25])
-found = smooth(Picture(pixels, np.ones(1, np.float32), kernel), (1, 1), (18, 18))
+found = smooth(FilteredImage(pixels, np.ones(1, np.float32), kernel), (1, 1), (18, 18))
 assert (found == pixels[1:-1, 1:-1]).all()
 """
 

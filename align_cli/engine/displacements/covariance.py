@@ -200,7 +200,7 @@ def _inverse_square_root(matrix: NDArray[np.float64]) -> NDArray[np.float64] | N
     half_trace = (a + c) / 2.0
     largest = half_trace + np.hypot((a - c) / 2.0, b)
     determinant = a * c - b * b
-    # Of what rounding leaves both eigenvalues may be negative, and the determinant is not.
+    # By rounding both eigenvalues may be negative, and the determinant positive.
     if not ((largest > 0.0) & (determinant > LEAST_REDUNDANCY * largest)).all():
         return None
     s = np.sqrt(determinant)

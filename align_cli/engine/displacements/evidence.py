@@ -328,7 +328,7 @@ class LevelEvidence:
     def periodic(self) -> bool:
         """Whether no sampled tile has an unambiguous match, or more agree at an offset."""
         some = self.tiles.evenly_spaced(min(len(self.tiles), SAMPLED_TILES))
-        # One at a time: most often the first or the second tells.
+        # One at a time: most often the first or the second has a match.
         alone = (some.subset(np.array([number])) for number in range(len(some)))
         if not any(self.windows.search(one).distinct.any() for one in alone):
             return True
@@ -399,7 +399,7 @@ def gather_evidence(
     first = _coarsest_within(levels, max(ALLOWED_PX, ALLOWED_SHARE * math.hypot(*view.target_size)))
     allowed = max(allowed_px(at(first).pair.inside, first), accepted_px)
     fine = [level for level in levels if level <= first]
-    # A coarse level of a small or narrow overlap has no room for tiles.
+    # On a coarse level a small or narrow overlap may have no room for tiles.
     enough = (level for level in map(at, reversed(fine)) if len(level.tiles) >= FEWEST_MATCHES)
     coarse = next(enough, None) or max(map(at, reversed(fine)), key=lambda level: len(level.tiles))
 
@@ -462,8 +462,8 @@ def _with_rival_positions(
             continue
         if places.rival:
             return replace(evidence, log10_false_alarms=max(by_tiles, 0.0), ambiguous=True)
-        # Two ways to be convinced are two tests. The answers that were tried are others of these
-        # places: of 260 unrelated crops none has fewer than 0.01 false alarms, three have 0.1.
+        # Two kinds of evidence are two tests. The other estimates that were tried are among these
+        # positions: of 260 unrelated crops none has fewer than 0.01 false alarms, three have 0.1.
         by_places = math.log10(2.0) + places.log10_false_alarms
         return replace(evidence, log10_false_alarms=min(by_tiles, by_places))
     return evidence
@@ -625,7 +625,7 @@ def _far_motion(
         if level.pair.inside.size > MOST_GLOBAL_PIXELS or not len(level.tiles):
             return 0.0, nowhere
         near_lost = unmatched[nearest(level.centres, field.position)]
-        # What the smaller level finds where it stands is blurred, not away.
+        # Tiles that are stationary on the smaller level are blurred, not displaced.
         found = level.search.distinct & level.search.stationary
         tiles = level.tiles.subset(near_lost & ~found)
         found_share = 1.0 - len(tiles) / max(int(np.count_nonzero(near_lost)), 1)

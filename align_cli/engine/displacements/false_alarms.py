@@ -61,7 +61,7 @@ def log10_binomial_tail(k: int, n: int, p: float) -> float:
     if p >= 1.0:
         return 0.0
     log_p, log_q = math.log(max(p, LEAST)), math.log1p(-p)
-    # The tail is summed on the side of the mean where terms fall off, the other is its complement.
+    # The tail is summed where terms fall off; on the other side of the mean its complement.
     if k <= n * p:
         return _log10_complement(_log_upper_tail(n - k + 1, n, log_q, log_p))
     return _log10(_log_upper_tail(k, n, log_p, log_q))
@@ -138,7 +138,7 @@ def measured_chance(
     total = float(tiles.sum()) + 1.0 / prior
     mean = (float(counts.sum()) + 1.0) / total
     dispersion = float((np.square(counts - tiles * mean) / tiles).sum()) / (mean * (1.0 - mean))
-    # The pseudo-observation gives back the degree of freedom that the mean takes.
+    # The pseudo-observation restores the degree of freedom of the mean.
     dispersion = max(dispersion, float(windows)) / _low_chi_square(windows)
     between = min((dispersion - 1.0) / max(float(tiles.mean()) - 1.0, 1.0), 1.0)
     rho = between * (1.0 + 1.0 / windows) + 1.0 / total
@@ -211,7 +211,7 @@ def _log10(log_tail: float) -> float:
 
 def _log10_complement(log_tail: float) -> float:
     """log10(1 - exp(log_tail))."""
-    # Rounding may leave a tail of all but nothing; 1 - tail is never less than that.
+    # Rounding may give a tail of 1; 1 - tail is limited to one rounding error.
     share = min(math.exp(min(log_tail, 0.0)), 1.0 - sys.float_info.epsilon)
     return math.log1p(-share) / math.log(10.0) + 0.0
 
@@ -228,5 +228,5 @@ def _low_chi_square(degrees: int) -> float:
     """Low quantile of chi square (Wilson and Hilferty 1931), for ``SPREAD_DEVIATIONS``."""
     share = 2.0 / (9.0 * degrees)
     cube_root = 1.0 - share - SPREAD_DEVIATIONS * math.sqrt(share)
-    # Of a single window it is 0: the spread may be as large as can be.
+    # For a single window it is 0: its spread is unbounded.
     return float(degrees * max(cube_root**3, LEAST))

@@ -266,8 +266,8 @@ def reweighted(
         common scatter.
     """
     size = rows.shape[2]
-    # In the axes of a tile's covariance every variance is a number for each axis. All first axes
-    # come before all second ones, so that both lie in rows of their own.
+    # In the principal axes of a tile's covariance the variances are two numbers. All first axes
+    # come before all second ones, so that each is contiguous.
     spread, axes = np.linalg.eigh(covariance)
     rotated = axes.transpose(2, 0, 1)
     design = np.einsum("jni,nip->jnp", rotated, rows).reshape(-1, size)
@@ -281,7 +281,7 @@ def reweighted(
     )
     parameters, scatter = np.zeros((len(chosen), size)), np.zeros(len(chosen))
     weight = chosen.astype(np.float64)
-    # Most settle soon; the others go on without them.
+    # Most converge soon; the others continue without them.
     active, weights = np.arange(len(chosen)), weight.copy()
     variance = np.broadcast_to(spread, (len(chosen), *spread.shape))
     for _ in range(rounds):
@@ -334,7 +334,7 @@ def explained_squares(
     powers = bases[-1].powers
     monomials = bases[-1].monomials(position, size)
     weighted = like.weight[:, None, None] * like.precision
-    # Both components are made of the same monomials: three blocks of their products are all.
+    # Both components have the same monomials: three blocks of their products suffice.
     xx_xy_yy = weighted.reshape(-1, 4)[:, [0, 1, 3]]
     weights = (xx_xy_yy[:, :, None] * monomials[:, None]).reshape(len(weighted), -1)
     products = along(monomials.T, weights)
@@ -361,7 +361,7 @@ def leave_one_out(rows: Floats, fit: Fit) -> Points:
     flat = rows.reshape(-1, size)
     inverse = _inverse(along(weighted.reshape(-1, size).T, flat))
     own = np.einsum("nip,njp->nij", times(flat, inverse).reshape(rows.shape), weighted)
-    # A tile that alone fixes a parameter has a singular block: nothing predicts it.
+    # A tile that alone determines a parameter has a singular block: nothing predicts it.
     others = np.eye(2) - own + np.finfo(np.float64).eps * np.eye(2)
     return np.asarray(np.linalg.solve(others, fit.residual[:, :, None])[:, :, 0])
 
@@ -454,7 +454,7 @@ def _scatter(
     """
     if not chosen.shape[1]:
         return np.zeros(len(chosen))
-    # Of each tile the s^2 with which it lies at the median: the larger root of a quadratic.
+    # The s^2 for which a tile is at the median is the larger root of a quadratic.
     linear = spread[0] - squared / MEDIAN_SQUARED
     constant = spread[1] - crossed / MEDIAN_SQUARED
     root = 0.5 * (np.sqrt(np.maximum(linear**2 - 4.0 * constant, 0.0)) - linear)

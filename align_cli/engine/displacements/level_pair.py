@@ -74,7 +74,7 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
         power_density(each, of, known)
         for each, of, known in zip((source, target), (number, level), pair.noise, strict=True)
     )
-    # Of a pixel of the target's level the source has so many of its own.
+    # Source pixels per pixel of the target's level.
     area = max(area_at_centre(there, target.size), float(np.finfo(np.float32).tiny))
     return LevelPair(
         level=level,

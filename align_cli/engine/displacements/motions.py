@@ -223,7 +223,7 @@ def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size:
     basis, fit = _motion(matches[tiles], size)
     for _ in range(GROWTH_ROUNDS):
         left = matches.displacement - basis.evaluate(fit.parameters, matches.position, size)
-        # Of a motion with as many terms as tiles nothing is known elsewhere.
+        # A motion with as many terms as tiles is undetermined elsewhere.
         unsure = 0.5 * np.minimum(basis.variance(fit, matches.position, size), 1e12)
         variance = add_scatter(matches.covariance, fit.scatter_px)
         variance += unsure[:, None, None] * np.eye(2)
@@ -261,7 +261,7 @@ def _cores(length: Floats, around: Vector, free: Mask, fitted: int) -> tuple[Mas
 
 def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
     """The simplest of ``MOTIONS`` that no richer one improves significantly, and its fit."""
-    # One is fitted however few the tiles.
+    # At least one is fitted, however few the tiles.
     used = _PARAMETERS[: max(1, sum(len(matches) >= basis.size for basis in MOTIONS))]
     rows = MOTIONS[-1].design(matches.position, size)
     fits = robust_fits(rows, matches.displacement, matches.covariance, used)
@@ -273,4 +273,4 @@ def _motion(matches: Matches, size: Size) -> tuple[Basis, Fit]:
             for rich in richer
         ):
             return MOTIONS[number], simple
-    raise AssertionError  # the last has none richer
+    raise AssertionError  # the last one has no richer one

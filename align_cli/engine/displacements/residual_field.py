@@ -127,7 +127,7 @@ def explained_by_richer(
         richer = fits[number + 1 :]
         if all(log10_p_value(fits[number], rich) > level for rich in richer):
             return None if simple is model else simple
-    raise AssertionError  # the last has none richer
+    raise AssertionError  # the last one has no richer one
 
 
 def smooth_field(matches: Matches, size: Size) -> tuple[Basis, Fit]:

@@ -111,7 +111,7 @@ def rival_positions(pair: LevelPair, parameters: int) -> RivalPositions | None:
     cut = [plane[box] for plane in template]
     own = _masked_zncc(cut, inside, cut, inside)
     autocorrelation = own.zncc[own.pixels >= LEAST_OVERLAP * own.pixels[own.zero]]
-    # So many pixels are correlated as if they were one (Bartlett 1946).
+    # The number of pixels per independent one (Bartlett 1946).
     lobe = max(float(np.square(autocorrelation).sum()), 1.0)
     found = _masked_zncc(cut, inside, image, anywhere)
     row, column = found.zero[0] + int(rows[0]), found.zero[1] + int(columns[0])

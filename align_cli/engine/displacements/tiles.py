@@ -124,7 +124,7 @@ def _least_information(pair: LevelPair, side: int, margin: int) -> Plane:
         return np.full((0, 0), -np.inf, np.float32)
     xx, xy, yy = (_windows(each, cells) * np.float32(side**2) for each in tensor)
     least = 0.5 * (xx + yy) - np.sqrt((0.5 * (xx - yy)) ** 2 + xy**2)
-    # Twice what noise has of it: of a few pixels it varies by about as much.
+    # Twice the expectation for noise: over a few pixels it varies by about as much.
     least -= np.float32(2.0 * side**2 * pair.slope_noise * len(pair.target))
     least -= np.float32(pair.noise / MOST_SIGMA_PX**2)
     return np.where(_tiles_inside(pair.inside, side, margin), least, np.float32(-np.inf))
@@ -149,7 +149,7 @@ def _tiles_inside(inside: Mask, side: int, margin: int) -> Mask:
     padded = cv2.copyMakeBorder(
         inside.view(np.uint8), margin, margin, margin, margin, cv2.BORDER_CONSTANT, value=0
     )
-    # Of summed rows and columns four corners tell how many pixels a rectangle has.
+    # The integral image at four corners gives the number of pixels of a rectangle.
     summed, reach = np.asarray(cv2.integral(padded)), side + 2 * margin
     above, below = summed[:-reach:STRIDE], summed[reach::STRIDE]
     strips = below - above

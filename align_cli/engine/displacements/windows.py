@@ -92,7 +92,7 @@ class WindowSearch:
         offset = self.offset[self.tested]
         if not len(offset):
             return stationary
-        # A box that holds as many as any begins at the x of one of them and at the y of another.
+        # Some box with the most points starts at the x of one point and the y of another.
         side = 2 * STATIONARY + 1
         difference = offset[:, None] - offset
         across, down = np.moveaxis((difference >= 0) & (difference < side), 2, 0).astype(np.float32)

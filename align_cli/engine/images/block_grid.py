@@ -90,7 +90,7 @@ def _strongest_phase(lines: Plane) -> tuple[int, float]:
         [np.median(columns[(phase - 2) % PERIOD :: PERIOD]) for phase in range(PERIOD)]
     )
     phase = int(np.argmax(of_phase))
-    # A step shows by half in the kinks beside it.
+    # Half of a step appears in the kinks beside it.
     rest = of_phase[(phase + np.arange(2, PERIOD - 1)) % PERIOD].max()
     rest += _NEGLIGIBLE * float(columns.mean())
     return phase, float(of_phase[phase] / rest) if rest > 0.0 else 0.0

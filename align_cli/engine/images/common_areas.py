@@ -64,7 +64,7 @@ def common_areas(source: Mask, target: Mask) -> Mask | None:
     Returns:
         (height, width) bool; None if nothing is common.
     """
-    # A mosaic's dark pixels stay, too, but they are an area's outline without the area.
+    # A mosaic's dark pixels are static, too, but they are outlines without interior.
     return static_areas(source, target, least_interior=1.0, least_area=LEAST_AREA)
 
 
@@ -154,7 +154,7 @@ def _outline_motion(
 
     xx, xy, yy = total(slope_x**2), total(slope_x * slope_y), total(slope_y**2)
     right_x, right_y = total(slope_x * change), total(slope_y * change)
-    # A straight outline says nothing of a motion along itself.
+    # A straight outline does not constrain a motion along itself.
     known_little = RIDGE_SHARE * (xx + yy)
     xx, yy = xx + known_little, yy + known_little
     determinant = np.maximum(xx * yy - xy * xy, np.finfo(np.float64).tiny)

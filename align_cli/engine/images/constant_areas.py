@@ -66,7 +66,7 @@ def constant_areas(plane: Plane, valid: Mask | None = None) -> Mask:
     """
     areas = np.zeros(plane.shape, np.uint8)
     levels = _levels(plane, valid)
-    # The outline must not tremble with the noise, where the area's edge is soft.
+    # So that noise does not roughen the outline where the area's edge is soft.
     smooth = cv2.blur(plane, _SMOOTHING, borderType=cv2.BORDER_REPLICATE) if levels else plane
     for value, tolerance in levels:
         near = np.asarray(cv2.inRange(smooth, value - tolerance, value + tolerance), np.uint8)
@@ -124,7 +124,7 @@ def _level(border: Plane, some: Plane, *, lower: bool) -> _Level | None:
     beyond = some < value - tolerance if lower else some > value + tolerance
     if TOLERANCE * noise > most or beyond.mean() > MOST_BEYOND:
         return None
-    # What is left must be a picture: beside nodata of -9999, all of a picture looks constant.
+    # The rest must have contrast: beside nodata of -9999 any image looks constant.
     rest = some[np.abs(some - value) > tolerance]
     if not rest.size or TOLERANCE * noise > contrast_of(rest):
         return None

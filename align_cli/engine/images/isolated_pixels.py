@@ -78,7 +78,7 @@ def isolated_pixels(plane: Plane, valid: Mask | None = None) -> Mask:
     least = max(
         DEVIATIONS * noise, LEAST_CONTRAST * contrast_of(plane[::SAMPLE_STEP, ::SAMPLE_STEP])
     )
-    # Of two values alone, as on a fax, no pixel exceeds the exceptional one.
+    # With only two values, as in a fax, no pixel exceeds the exceptional one.
     strong = (excess > np.float32(least)) & (excess >= np.float32(exceptional))
     if not strong.any():
         return found
@@ -94,7 +94,7 @@ def isolated_pixels(plane: Plane, valid: Mask | None = None) -> Mask:
     narrow = (right - left < LARGEST_SPOT) & (y[last] - y[first] < LARGEST_SPOT)
     difference = plane[y, x] - median[y, x]
     lowest, highest = np.minimum.reduceat(difference, first), np.maximum.reduceat(difference, first)
-    # Where signs differ it is texture, and the dimmest has no height at all.
+    # Components of both signs are texture; their height is not positive.
     height = np.maximum(lowest, -highest)
     spots = np.flatnonzero(narrow & (height > 0.0))
     begin, end, background = first[spots], last[spots], median[y, x][first[spots]]

@@ -224,7 +224,7 @@ def _of_channels(colours: Image, weights: Weights, valid: Mask | None) -> Luma |
     height, width, _ = colours.shape
     floating = colours.dtype.kind == "f"
     if valid is None and not floating and height * width > LARGE_PIXELS:
-        # The native core reads numbers as this machine writes them.
+        # The native core reads native byte order.
         native = colours.astype(colours.dtype.newbyteorder("="), copy=False)
         large = LargeLuma(native, full_scale(colours), weights)
         return None if large.flat else large
@@ -319,7 +319,7 @@ def _split_alpha(pixels: Image) -> tuple[Image, Image | None]:
 
 def _spread(colours: Image, valid: Mask | None) -> tuple[float, float]:
     """Mean and standard deviation of the valid values of a floating-point image; 1 for none."""
-    # Row by row whatever the layout in memory, so that sums round alike.
+    # In C order whatever the layout in memory, so that sums round alike.
     values = (colours if valid is None else colours[valid]).astype(np.float64, order="C")
     # Scaled by the largest value first: the square of 1e200 is not finite.
     largest = float(np.abs(values).max())
@@ -347,7 +347,7 @@ def _converted(
     def convert(top: int) -> None:
         strip, out = colours[top : top + rows], plane[top : top + rows]
         if floating:
-            # Before anything is added up: what is invalid may be 1e300, or not finite.
+            # Before the sum: invalid values may be 1e300, or not finite.
             known = (
                 strip
                 if valid is None

@@ -74,7 +74,7 @@ def noise_energy(level: int, noise: float) -> float:
         noise: standard deviation at full size, before any smoothing.
     """
     smoothing = _smoothing_of(level)
-    # The central difference looks one pixel of the level to each side.
+    # The central difference reaches one pixel of the level to each side.
     slope = np.convolve(smoothing, [0.5, *np.zeros(2 ** (level + 1) - 1), -0.5])
     return 2.0 * noise**2 * float((smoothing @ smoothing) * (slope @ slope))
 
@@ -89,7 +89,7 @@ def _smoothing_of(level: int) -> Vector:
     """The filter between the image and a level, along one axis at full size."""
     smoothing: Vector = SMOOTHING
     for finer in range(level):
-        # What is smoothed on a level of every second pixel reaches twice as far at full size.
+        # A kernel on a level of every second pixel reaches twice as far at full size.
         spread: Vector = np.zeros((BINOMIAL.size - 1) * 2**finer + 1)
         spread[:: 2**finer] = BINOMIAL
         smoothing = np.asarray(np.convolve(smoothing, spread), np.float64)

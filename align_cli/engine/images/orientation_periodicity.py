@@ -88,7 +88,7 @@ def _products(images: Sequence[Plane], down: int, across: int) -> Plane:
     padded = np.zeros((rows, columns), np.float32)
     for image in images:
         padded[:height, :width] = image
-        # Packed, as OpenCV does for real images: half the work.
+        # Packed real spectra of OpenCV: half the work.
         spectrum = cv2.dft(padded, nonzeroRows=height)
         power += cv2.mulSpectrums(spectrum, spectrum, 0, conjB=True)
     sums = cv2.dft(power, flags=cv2.DFT_INVERSE | cv2.DFT_REAL_OUTPUT | cv2.DFT_SCALE)

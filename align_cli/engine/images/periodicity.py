@@ -81,7 +81,7 @@ def find_period(levels: Sequence[Level], noise: float) -> Period | None:
         level = levels[number]
         correlation = autocorrelation(level.image, noise * noise_gain(number), level.valid)
         if correlation is None:
-            continue  # what the coarse level has lost the next may show
+            continue  # a finer level may still show it
         if number > finest and float(correlation.max()) < LEAST_COARSE_LIKENESS:
             return None
         if number == finest:
@@ -124,7 +124,7 @@ def autocorrelation(image: Plane, noise: float, valid: Mask | None = None) -> Co
     if not signal > noise**2:
         return None
     correlation /= np.float32(signal)
-    # y < 0 is the same turned by 180 degrees; the central peak lies on both sides.
+    # y < 0 is the same rotated by 180 degrees; the central peak is on both sides.
     above = correlation[:0:-1, ::-1]
     _, parts = cv2.connectedComponents(
         (np.concatenate([above, correlation]) > CORE).astype(np.uint8), connectivity=4

@@ -174,11 +174,11 @@ class LazyFullSize(Level):
         return self.luma.filtered(np.convolve(SMOOTHING, kernel))
 
 
-def smooth_part(picture: FilteredImage, part: Part) -> Plane:
+def smooth_part(filtered: FilteredImage, part: Part) -> Plane:
     """Some rows and columns, both ends given, of a filtered image."""
     rows, columns = part
     size = columns.stop - columns.start, rows.stop - rows.start
-    return smooth(picture, (columns.start, rows.start), size)
+    return smooth(filtered, (columns.start, rows.start), size)
 
 
 class SplineLevel(Level):
@@ -234,7 +234,7 @@ def _halved(below: Level, threads: Threads) -> Level:
     return Level(image, None if eroded is None else np.ascontiguousarray(eroded[::2, ::2]))
 
 
-def _made(picture: FilteredImage, size: Size, step: int, threads: Threads) -> Plane:
+def _made(filtered: FilteredImage, size: Size, step: int, threads: Threads) -> Plane:
     """All of a filtered image, or every second pixel of it, (width, height) of them."""
     width, height = size
     image = np.empty((height, width), np.float32)
@@ -242,7 +242,7 @@ def _made(picture: FilteredImage, size: Size, step: int, threads: Threads) -> Pl
 
     def make(top: int) -> None:
         strip = image[top : top + rows]
-        smooth(picture, (0, top), (width, len(strip)), step=step, out=strip)
+        smooth(filtered, (0, top), (width, len(strip)), step=step, out=strip)
 
     threads.map(make, range(0, height, rows))
     return image

@@ -148,7 +148,7 @@ class Attempt:
             return None
         if not unsolved and (uncertainty is None or not self._fits_as_well_as(richer)):
             return None
-        # Where tiles are too few to see what it leaves, how far apart the two are tells that.
+        # With too few tiles to test the model, the difference of the two estimates is used.
         known = not (unsolved or (other.undetermined and own.model_tested))
         if uncertainty is not None and known:
             pair = self.similarity.task.pair
@@ -246,7 +246,7 @@ class Attempt:
         if verdicts[0] != verdicts[1]:
             return verdicts[0] > verdicts[1]
         if self.votes == first.votes:
-            # Of another similarity the score is of other tiles.
+            # Scores of different similarity measures are not comparable.
             same = self.similarity.name == first.similarity.name
             return (
                 same

@@ -91,9 +91,9 @@ class Intensity:
         count = len(source)
         large = [n for n in range(count) if min(*target[n].size, *source[n].size) >= LEAST_SIDE]
         held_ones = [n for n in range(count) if pair.target.pixels(n) <= MOST_PIXELS]
-        # Where the source is tiny, what it can lie on in the target is not worth all its pixels.
+        # A tiny source is not worth evaluating all pixels of the target.
         coarse = max(large, default=min(held_ones, default=count - 1))
-        # Of a long strip no level is both wide enough and small enough.
+        # A long strip may have no level that is both wide enough and small enough.
         small = (n for n in range(count) if math.prod(source[n].size) <= MOST_PIXELS)
         coarse = max(coarse, next(small, coarse))
         return Levels(coarse, min((n for n in held_ones if n < coarse), default=coarse))

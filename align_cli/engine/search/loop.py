@@ -106,14 +106,14 @@ def search(
         task.model,
         next((each for each in orientations if each is not None), None),
     )
-    # Each is made once for all similarities, and no more guesses than are asked for.
+    # Computed lazily, and once for all similarity measures.
     proposed = {
         start: tee(
             (initial_warp,) if start in (IDENTITY, GIVEN) else STARTS[start](views), len(searches)
         )
         for start in starts
     }
-    # What the first similarity finds cheaply is not asked of the others.
+    # The cheap starts of the first measure come before those of the others.
     both = range(len(searches))
     cheap = [(start, n) for n in both for start in starts if start not in COSTLY]
     costly = [(start, n) for start in starts if start in COSTLY for n in both]
@@ -121,7 +121,7 @@ def search(
     for start, n in (*cheap, *costly):
         if best is not None and (
             (start in LAST_RESORTS and best.aligned)
-            or best.has_majority  # nothing else can hold it too
+            or best.has_majority  # no other can have it too
         ):
             break
         for found in searches[n].attempts(start, proposed[start][n]):
@@ -169,7 +169,7 @@ class _Search:
         if start in (IDENTITY, GIVEN):
             yield from self._with_tiles(self.solved(start, self.initial_warp))
             if self.similarity.task.options.levels is not None:
-                return  # as many as were asked for, and no fewer
+                return  # exactly the levels that the user chose
         candidate = self._best(start, guesses)
         if candidate is not None and self._worth_solving(candidate):
             yield from self._with_tiles(self.solved(start, candidate.warp, used=candidate.used))
@@ -238,7 +238,7 @@ class _Search:
         """The motions that more tiles share than are inliers of an attempt."""
         task, motions = self.similarity.task, attempt.assessment.displacements
         size = task.pair.target.size
-        # With fewer iterations than usual, that it did not converge is told, not corrected.
+        # With a user's limit of iterations, non-convergence is reported, not corrected.
         limited = task.options.max_iterations < DEFAULTS.max_iterations
         stopped = limited and not attempt.descent.converged
         if motions is None or stopped or not plausible(attempt.warp, size):
@@ -248,7 +248,7 @@ class _Search:
     def _record_end(self, attempt: Attempt) -> None:
         if attempt.descent.converged:
             self._converged_warps.append(attempt.warp)
-        # An answer for which nothing speaks is no rival to others.
+        # An estimate without evidence is no rival to others.
         if attempt.assessment.log10_false_alarms > LOG10_NFA_ALIGNED:
             return
         self._needed_tiles = max(self._needed_tiles, SOLVE_RATIO * attempt.score.agreeing_tiles)
@@ -273,7 +273,7 @@ class _Search:
         coarse, fine = self.similarity.levels
         used = min(coarse + COARSE_LEVELS, len(self.similarity.task.pair.levels))
         warp = self.similarity.descend(guess, used=used, finest=coarse).warp
-        # Where much moves by itself, the solver may leave a good guess for something in between.
+        # If much moves independently, the solver may converge from a good guess to a compromise.
         refined, unrefined = self.similarity.score(warp), self.similarity.score(guess)
         if unrefined.agreeing_tiles > GUESS_RATIO * refined.agreeing_tiles:
             return Candidate(start, guess, fine + 1, unrefined)

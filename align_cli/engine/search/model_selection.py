@@ -72,9 +72,9 @@ def model_scores(
     largest = _fit(points, source, place, most, light_terms)
     if largest is None:
         return ()
-    # From the light that it found: a first guess is led astray by what covers a part.
+    # From its illumination: a first guess is biased by what covers a part.
     fits = [_fit(points, source, largest.place, model, light_terms) for model in others]
-    # On the same points, or a model would gain by losing some.
+    # On the same points, or a model would gain by excluding some.
     known = largest.known
     scale = max(scale_of(largest.residual[known]), noise, float(np.finfo(np.float32).tiny))
     alone = max(float(np.count_nonzero(known)) / CORRELATED_POINTS, 1.0)

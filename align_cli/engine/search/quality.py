@@ -71,7 +71,7 @@ def sample_pair(
         0,
         rows.first,
         (width, len(y)),
-        nothing,  # so that what is left of the source is all of it
+        nothing,  # so that the residual is the source itself
         None,
         None,
         None,
@@ -156,7 +156,7 @@ def measure(
     return Quality(
         before=_agreement(before, unit),
         after=_agreement(after, unit),
-        # Where masks have a say, all rows were looked at, because nothing else counts it.
+        # With masks all rows were used, because only these count the overlap.
         overlap=float(after[0] if masked else lengths.sum()) / math.prod(target.size),
     )
 

@@ -73,7 +73,7 @@ def score(shown: OverlapPlanes, noise: float = 0.0) -> Score:
     area = float(known[informative].sum())
     if not area > 0.0:
         return NO_SCORE
-    # By area: how many tiles a small overlap touches depends on where it lies.
+    # By area: the number of tiles that a small overlap touches depends on its position.
     votes = np.clip((zncc[informative] - ZNCC_NO_VOTE) / (ZNCC_FULL_VOTE - ZNCC_NO_VOTE), 0.0, 1.0)
     agreeing_tiles = float(known[informative] @ votes)
     return Score(agreeing_tiles, agreeing_tiles / area)

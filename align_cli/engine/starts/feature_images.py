@@ -48,7 +48,7 @@ def reduced_image(levels: Sequence[Level], pixels: int) -> FeatureImage:
         levels: the image's pyramid, level 0 first.
         pixels: width times height.
     """
-    # A level of up to four times as many shows all that is left of it.
+    # A level of up to four times as many pixels has all the detail that is needed.
     counts = [math.prod(level.size) for level in levels]
     few = (number for number, count in enumerate(counts) if count <= 4 * pixels)
     number = next(few, len(levels) - 1)
@@ -60,7 +60,7 @@ def reduced_image(levels: Sequence[Level], pixels: int) -> FeatureImage:
         image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         known = np.asarray(cv2.resize(known, size, interpolation=cv2.INTER_NEAREST), np.uint8)
     across, down = width / size[0], height / size[1]
-    # The edges of the image stay where they are, not the centres of its outermost pixels.
+    # The edges of the image are fixed, not the centres of its outermost pixels.
     to_level = np.array(
         [[across, 0.0, (across - 1.0) / 2.0], [0.0, down, (down - 1.0) / 2.0], [0.0, 0.0, 1.0]]
     )

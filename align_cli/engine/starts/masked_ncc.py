@@ -93,7 +93,7 @@ def masked_ncc(one: Level, other: Level) -> Plane:
     z = np.arctanh(np.clip(covariance / root, -LARGEST_ZNCC, LARGEST_ZNCC)) * np.sqrt(pixels)
     z[pixels < LEAST_OVERLAP * min(of_source.sum(), of_target.sum())] = 0.0
     z = np.asarray(z, np.float32)
-    # The top alone of each hill, which may be wide.
+    # Non-maximum suppression: peaks may be wide.
     return np.where(
         z < cv2.dilate(z, np.ones((PEAK_WINDOW_PX, PEAK_WINDOW_PX), np.uint8)), np.float32(0.0), z
     )

@@ -72,7 +72,7 @@ def guesses(views: Views) -> Iterator[Matrix]:
     (source, of_source), (target, of_target) = (
         _planes(*planes) for planes in views.orientations(level)
     )
-    # A source that is turned needs its diagonal.
+    # A rotated source may need its diagonal.
     side = math.ceil(math.hypot(*of_source.shape))
     reach = math.ceil(side / min(_scales(views)))
     shape = tuple(cv2.getOptimalDFTSize(reach + extent) for extent in of_target.shape)
@@ -137,7 +137,7 @@ def _rotated(
     )
     seen = cv2.warpAffine(known.astype(np.float32), warp[:2], size, flags=flags) > 0.99
     there = np.ascontiguousarray(both).view(np.complex64)[..., 0]
-    # The gradient of the turned picture is turned back, and its double angle by twice as much.
+    # The gradient is rotated by the inverse, and its double angle by twice as much.
     return np.asarray(there * np.complex64(np.exp(-2j * angle)), np.complex64), seen
 
 
@@ -173,7 +173,7 @@ def _significance(source: _Spectra, target: _Spectra, least: float) -> NDArray[n
     of_known = sums(source.known + 1j * source.energy, target.known)
     pixels, of_source = of_known.real, of_known.imag
     of_target = sums(source.known, target.energy).real
-    # What overlaps may have no edges but rounding's: that agrees with everything.
+    # An overlap without edges has only rounding, which correlates with everything.
     energies = [
         np.maximum(each, LEAST_ENERGY * each.max() + np.finfo(np.float32).tiny)
         for each in (of_source, of_target)

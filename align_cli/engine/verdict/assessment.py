@@ -347,7 +347,7 @@ def _model_objections(
 def _frame_objections(estimate: Estimate, evidence: Evidence, view: PairView) -> list[Objection]:
     """Might only a common frame match?
 
-    Different pictures in one frame, with one caption or logo, match there, at the same pixels.
+    Different images in one frame, with one caption or logo, match there, at the same pixels.
     Unmoved images of the same scene match in most of their texture.
     """
     most = 2 * evidence.stationary >= evidence.tested
@@ -374,7 +374,7 @@ def _determinacy_objections(
         )
         objections.append(Objection(Status.UNCERTAIN, message))
     elif uncertainty is None:
-        # Evidence within a pixel of a coarse level needs a covariance that bridges the gap.
+        # Evidence to a pixel of a coarse level is not accurate enough without a covariance.
         if evidence.pixel_px > evidence.allowed_px:
             message = "there is too little texture to estimate the uncertainty of the transform"
             objections.append(Objection(Status.UNCERTAIN, message))

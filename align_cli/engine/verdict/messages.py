@@ -124,7 +124,7 @@ def outcome(
     if first.refutes:
         return Outcome(first.status, f"{reasons[0]}: {advice}", reasons)
     if solved and first.advice is None and first.status is Status.NO_AGREEMENT:
-        advice = ADVICE  # the sentence says already that the images may show different scenes
+        advice = ADVICE  # the sentence already mentions different scenes
     sentence = (
         f"the images may be aligned, but {'; '.join(reasons)}: inspect the result before using it, "
         f"or {advice}"
@@ -157,6 +157,6 @@ def _advice(status: Status, model: str, richer: str | None) -> str:
     advice = _ADVICE[status]
     if status is Status.MODEL_TOO_SIMPLE and richer not in (None, model):
         return f"use -m {richer}, or accept this residual displacement (--accept-residual PX)"
-    if model == MODEL_NAMES[0]:  # there is none simpler than a translation
+    if model == MODEL_NAMES[0]:  # there is no simpler model
         advice = _WITHOUT_SIMPLER.get(status, advice)
     return advice

@@ -291,7 +291,7 @@ def _main_motion(
     pair = pair.assigned_to(matches, size)
     textured = weighted_by_texture(matches, evidence.coarse)
     inlier, area = pair.inlier[1], textured.area
-    # Asked on coarser levels too, no tile may follow it any more.
+    # With the matches of coarser levels it may have no inliers left.
     second = second_motion_record(textured, size, pair) if inlier.any() else None
     rival = float(area[inlier].sum() / max(area[pair.inlier[0] & ~inlier].sum(), 1.0))
     shown = within[~inlier[nearest(within, matches.position)]]
@@ -380,7 +380,7 @@ class _Analysis:
             explanation = explanation if certain and _explains(transform, matches) else ""
             basis, field, supported = smooth.basis, smooth.fit, smooth.supported
             moved, certain = basis.evaluate(field.parameters, self.within, size), True
-        # What lies elsewhere than the answer has it is seen only where the source shows that.
+        # The displaced position must be within the source too.
         shown = supported & _inside(map_points(self.warp, self.within + moved), self.source_size)
         within, moved = self.within[shown], moved[shown]
         own = replace(
