@@ -1,4 +1,4 @@
-"""Other light in the two images, and things in front: ``python -m benchmarks.light``.
+"""Other light in the two images, and things in front: ``python -m benchmarks.illumination``.
 
 Photographs, random homographies whose corners move uniformly within +-10 px. The source's grey
 values change by a gain, a bias, a gamma, a vignetting, or all four; both images get noise of 2

@@ -33,8 +33,8 @@ from numpy.typing import NDArray
 from align_cli import Aligner
 from align_cli.engine.aligner import align
 from align_cli.engine.equations.dense import RowEquations
-from align_cli.engine.equations.illumination import Light
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.illumination import Illumination
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import Size, endpoint_error, inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import luma
@@ -220,13 +220,13 @@ def milliseconds_per_megapixel(runs: int, rng: np.random.Generator) -> float:
     sampled = SupersampledLevel(pyramid(source, 1)[0], source)
     planes = target_planes(pyramid(target, 1)[0])
     assert planes is not None
-    place = Place(truth, Light.uniform())
+    state = State(truth, Illumination.uniform())
     with Threads(2) as threads:
         seconds = interleaved(
             {
                 "": lambda: RowEquations(
                     planes, sampled, MODELS["homography"], LOSSES["tukey"], threads=threads
-                ).sums(place, 0.02, with_matrix=False)
+                ).sums(state, 0.02, with_matrix=False)
             },
             3 * runs,
         )[""]

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from align_cli.engine.geometry.coordinates import Size, corners, map_points, unit
 from benchmarks.analytic import random_waves
-from benchmarks.light import all_four, covered
+from benchmarks.illumination import all_four, covered
 from benchmarks.scenes import Floats, exposed, photograph, random_motion, render, shift
 
 SCENES = (

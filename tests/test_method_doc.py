@@ -16,7 +16,7 @@ import pytest
 
 from align_cli import engine
 from align_cli.engine.equations.dense import assemble_matrix, assemble_vector
-from align_cli.engine.equations.illumination import FIELD, NO_LIGHT, Light, updated
+from align_cli.engine.equations.illumination import NO_TERMS, VARYING, Illumination, updated
 from align_cli.engine.equations.normal_equations import Solver
 from align_cli.engine.equations.normal_equations import columns as kept_columns
 from align_cli.engine.geometry.coordinates import (
@@ -243,7 +243,7 @@ NOT_CHOSEN = {
     "displacements.false_alarms": {"LEAST"},
     "displacements.fit": {"MEDIAN_SQUARED"},
     "displacements.residual_field": {"TWO_SIDED_90"},
-    "equations.illumination": {"NO_LIGHT", "UNIFORM", "FIELD"},
+    "equations.illumination": {"NO_TERMS", "GAIN_BIAS", "VARYING"},
     "images.luma": {"ALPHA_CHANNELS", "MOST_CV2_CHANNELS"},
     "images.noise": {"SECOND_DIFFERENCES"},
     "result.warp": {"TOGETHER"},
@@ -424,7 +424,7 @@ def one_step(warp: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.n
     columns = (gradient_x, gradient_y, dark, dark)
     tables = np.stack([moments(column * r)[:3, :3] for column in columns])
     right = assemble_vector(tables, model, half)
-    chosen = kept_columns(model.size, NO_LIGHT, FIELD)
+    chosen = kept_columns(model.size, NO_TERMS, VARYING)
     p = Solver(matrix[np.ix_(chosen, chosen)]).step(right[chosen])
     small = np.linalg.inv(to_normalised) @ model.to_matrix(p[:3]) @ to_normalised
     return matrix[:3, :3], right[:3], p[:3], compose_inverse(warp, small)
@@ -447,18 +447,18 @@ def test_one_step_of_the_solver():
     np.testing.assert_allclose(warp, turned(0.0, 1.0, 0.0, 0.0), atol=1e-12)
 
 
-def test_the_update_of_the_light():
-    section = "light"
-    light = Light.uniform(number(section, "gain"), number(section, "bias"))
+def test_the_update_of_the_illumination():
+    section = "illumination"
+    illumination = Illumination.uniform(number(section, "gain"), number(section, "bias"))
     step = np.array([number(section, "d"), number(section, "e")])
     mean = number(section, "target_mean")
-    new = updated(light, step, mean)
+    new = updated(illumination, step, mean)
     assert new.gain == pytest.approx(number(section, "new_gain"), abs=1e-12)
     assert new.bias == pytest.approx(number(section, "new_bias"), abs=1e-12)
     # What the step explained is gone, for any target value.
     target = np.array([0.0, 0.4, 1.0])
     explained = target + step[0] * (target - mean) + step[1]
-    source = light.gain * explained + light.bias
+    source = illumination.gain * explained + illumination.bias
     np.testing.assert_allclose((source - new.bias) / new.gain, target, atol=1e-12)
 
 

@@ -104,10 +104,10 @@ def _checked(
     warp = inverse(source_to_target)
     gain, bias, similarity, assessment, measured = math.nan, math.nan, GRADIENT, None, pair
     if options.similarity != GRADIENT:
-        light = pair.light_under(warp)
-        gain, bias = pair.full_scale_light(light)
+        illumination = pair.illumination_under(warp)
+        gain, bias = pair.full_scale_illumination(illumination)
         similarity = INTENSITY
-        assessment, measured = _by_values(pair, warp, light.gain, options)
+        assessment, measured = _by_values(pair, warp, illumination.gain, options)
     if assessment is None or (options.similarity == AUTO and not assessment.outcome.aligned):
         source, target = (
             View(image, levels)

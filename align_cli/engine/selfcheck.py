@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from align_cli.engine.aligner import Aligner
 from align_cli.engine.arrays import Image, Mask, Matrix, Points, Vector
 from align_cli.engine.equations.dense import RowEquations
-from align_cli.engine.equations.illumination import FIELD, Light, first_guess
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.illumination import VARYING, Illumination, first_guess
+from align_cli.engine.equations.state import State
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import (
     Size,
@@ -133,7 +133,7 @@ class Scene:
     level: Level
     target: TargetPlanes
     source: Level
-    light: Light
+    illumination: Illumination
     scale: float
     pixels: Points
     source_values: Vector
@@ -148,7 +148,7 @@ class Scene:
 
 
 def scene(source: Image, target: Image) -> Scene:
-    """The pair at the finest level of at most ``LARGEST_SCENE`` pixels, with plausible light.
+    """The pair on the finest level of at most ``LARGEST_SCENE`` pixels, plausibly illuminated.
 
     The source has the waves of ``PATTERN_WAVES`` on it.
 
@@ -166,13 +166,15 @@ def scene(source: Image, target: Image) -> Scene:
         raise ImageError("no pixel is far enough from borders and invalid ones", role="target")
     rows, columns = np.nonzero(inside)
     still = target_level.image[rows, columns]
-    light = first_guess(source_level.image[rows, columns], still)
+    illumination = first_guess(source_level.image[rows, columns], still)
     spread = float(np.std(still))
-    waved = source_level.image + light.gain * PATTERN_SHARE * spread * _waves(source_level.size)
+    waved = source_level.image + illumination.gain * PATTERN_SHARE * spread * _waves(
+        source_level.size
+    )
     source_level = Level(waved.astype(np.float32), source_level.valid)
     values = source_level.image[rows, columns].astype(np.float64)
     pixels = np.column_stack([columns, rows]).astype(np.float64)
-    return Scene(target_level, planes, source_level, light, 0.2 * spread, pixels, values)
+    return Scene(target_level, planes, source_level, illumination, 0.2 * spread, pixels, values)
 
 
 def _waves(size: Size) -> NDArray[np.float64]:
@@ -229,10 +231,10 @@ def analytic_derivative(pair: Scene, model: MotionModel, loss: Loss) -> Vector:
     """
     with Threads(1) as threads:
         sums = RowEquations(pair.target, pair.source, model, loss, threads=threads).sums(
-            Place(np.eye(3), pair.light), pair.scale, with_matrix=False
+            State(np.eye(3), pair.illumination), pair.scale, with_matrix=False
         )
     motion, gain, bias = pair.unit_steps
-    steps: Vector = np.array([motion] * model.size + [gain] * FIELD + [bias] * FIELD)
+    steps: Vector = np.array([motion] * model.size + [gain] * VARYING + [bias] * VARYING)
     return -sums.vector * steps
 
 
@@ -263,9 +265,9 @@ def target_changes(pair: Scene, model: MotionModel, factor: float) -> list[tuple
         up, down = (bilinear(image, map_points(small, pair.pixels)) for small in smalls)
         changes.append((up, down))
     x, y = map_points(to_normalised, pair.pixels).T
-    for light in ((still - pair.target.mean) * gain, np.full_like(still, bias)):
+    for illumination in ((still - pair.target.mean) * gain, np.full_like(still, bias)):
         for i, j in MONOMIALS:
-            change = light * x**i * y**j
+            change = illumination * x**i * y**j
             changes.append((still + change, still - change))
     return changes
 
@@ -275,7 +277,7 @@ def losses(pair: Scene, loss: Loss, target_values: Vector) -> Vector:
 
     Their sum is the objective.
     """
-    r = (pair.source_values - pair.light.bias) / pair.light.gain - target_values
+    r = (pair.source_values - pair.illumination.bias) / pair.illumination.gain - target_values
     if not loss.robust:
         return 0.5 * r**2
     unit = loss.constant * pair.scale
@@ -319,16 +321,16 @@ def recovery_checks(image: Image) -> list[RecoveryCheck]:
 
 
 def fixed_px(pair: Scene, model: MotionModel) -> float:
-    """To how many pixels of its level, about, the target's texture fixes a model, light and all.
+    """About how many pixels of its level the texture leaves a model and the illumination uncertain.
 
     The Cramer-Rao bound of the parameter, or the mixture of them, that it fixes least.
     """
     changes = target_changes(pair, model, 1.0)
     slopes = np.column_stack([(up - down) / 2.0 for up, down in changes])
     uniform = MONOMIALS.index((0, 0)) + model.size
-    motion, light = slopes[:, : model.size], slopes[:, [uniform, uniform + FIELD]]
-    open_to_light, *_ = np.linalg.lstsq(light, motion, rcond=None)
-    left = motion - light @ open_to_light
+    motion, illumination = slopes[:, : model.size], slopes[:, [uniform, uniform + VARYING]]
+    open_to_light, *_ = np.linalg.lstsq(illumination, motion, rcond=None)
+    left = motion - illumination @ open_to_light
     least = float(np.linalg.eigvalsh(left.T @ left)[0])
     image = pair.level.image
     noise = GREY_LEVEL * float(image.max() - image.min())

@@ -43,7 +43,9 @@ def checks() -> dict[tuple[str, str, bool], DerivativeCheck]:
     }
 
 
-@pytest.mark.parametrize("setting", SETTINGS, ids=lambda s: f"{s[0]}-{s[1]}-{'light' * s[2]}")
+@pytest.mark.parametrize(
+    "setting", SETTINGS, ids=lambda s: f"{s[0]}-{s[1]}-{'illumination' * s[2]}"
+)
 def test_every_derivative_agrees_with_central_finite_differences(
     setting: tuple[str, str, bool], checks: dict[tuple[str, str, bool], DerivativeCheck]
 ) -> None:

@@ -9,8 +9,8 @@ the vector J^T W r is a few entries of M(gx w r) and M(gy w r), and the matrix J
 entries, up to degree 4, of M(w gx gx), M(w gx gy), M(w gy gy). A moment is separable: one matrix
 product of A with the table of powers of x reads A once, the powers of y then meet a few columns.
 
-The columns of the light are appended to J in the same way: the target T and 1, each times the
-monomials m of degree <= 2, whose sums are entries of M(T w r), M(w r), M(w T T) and so on.
+The columns of the illumination are appended to J in the same way: the target T and 1, each times
+the monomials m of degree <= 2, whose sums are entries of M(T w r), M(w r), M(w T T) and so on.
 
 The sums of a run of rows are one sweep of the native core (``align_cli.native.rows``). A level is
 cut into strips of rows, always the same ones; their sums are added in the order of the strips, so
@@ -28,13 +28,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane, Vector
-from align_cli.engine.equations.illumination import FIELD
+from align_cli.engine.equations.illumination import VARYING
 from align_cli.engine.equations.normal_equations import (
     NormalEquations,
     least_scale,
     noise_to_take_off,
 )
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import Size, normalisation
 from align_cli.engine.geometry.models import MONOMIALS, MotionModel
 from align_cli.engine.images.pyramid import REACH, Grid, Level
@@ -164,16 +164,16 @@ def run_of(target: TargetPlanes, rows: slice, row_step: int = 1) -> Run:
 
 
 def _seen(
-    target: TargetPlanes, source: Level, place: Place, rows: slice, margin: float
+    target: TargetPlanes, source: Level, state: State, rows: slice, margin: float
 ) -> SourceView:
     """The source as some rows of the target see it."""
     (left, top), (height, width) = target.origin, target.shape
-    offset = place.light.offset.copy()
+    offset = state.illumination.offset.copy()
     offset[0] -= target.mean
     grid, sampled = source.grid, False
     if grid is None:
         assert target.bands.all_rows
-        there = offset_origin(place.warp, left, top + rows.start)
+        there = offset_origin(state.warp, left, top + rows.start)
         grid = Grid(source.sample(there, (width, len(range(height)[rows]))))
         sampled = True
     return SourceView(
@@ -182,8 +182,8 @@ def _seen(
         source.size,
         grid.finer,
         margin,
-        place.warp,
-        place.light.factor,
+        state.warp,
+        state.illumination.factor,
         offset,
         sampled,
         grid.spline,
@@ -193,7 +193,7 @@ def _seen(
 def residual_rows(
     target: TargetPlanes,
     source: Level,
-    place: Place,
+    state: State,
     rows: slice,
     *,
     source_margin: float,
@@ -204,21 +204,21 @@ def residual_rows(
     Args:
         target: the level of the target.
         source: the same level of the source.
-        place: the warp, target pixel -> source pixel of this level, and the light.
+        state: the warp, target pixel -> source pixel of this level, and the illumination.
         rows: which rows of the planes, both ends given.
         source_margin: pixels next to the source's border that take no part.
         row_step: every n-th of the rows is looked at.
     """
     run = run_of(target, rows, row_step)
     shown = RunPixels.empty(*run.shape)
-    run_sums(run, _seen(target, source, place, rows, source_margin), shown=shown)
+    run_sums(run, _seen(target, source, state, rows, source_margin), shown=shown)
     return shown
 
 
 def residual_planes(
     target: TargetPlanes,
     source: Level,
-    place: Place,
+    state: State,
     runs: Sequence[slice] | None = None,
     *,
     source_margin: float = REACH,
@@ -229,14 +229,14 @@ def residual_planes(
     Args:
         target: the level of the target.
         source: the same level of the source.
-        place: the warp, target pixel -> source pixel of this level, and the light.
+        state: the warp, target pixel -> source pixel of this level, and the illumination.
         runs: rows of the planes, both ends given, to be stacked; None for all.
         source_margin: pixels next to the source's border that take no part.
         threads: where to work; None for here.
     """
 
     def shown(rows: slice) -> RunPixels:
-        return residual_rows(target, source, place, rows, source_margin=source_margin)
+        return residual_rows(target, source, state, rows, source_margin=source_margin)
 
     runs = strips(target) if runs is None else runs
     parts = list(map(shown, runs)) if threads is None else threads.map(shown, runs)
@@ -266,7 +266,7 @@ def cross_matrix(
 
     Args:
         first: gradients along x and y of one image, (h, w) float32, and the image itself if the
-            light's columns are wanted too.
+            illumination's columns are wanted too.
         second: the same of another image.
         weight: (h, w) weights.
         target: whose powers of x and y are used.
@@ -274,16 +274,16 @@ def cross_matrix(
         rows: which rows of the interior the planes cover.
 
     Returns:
-        (p, p) float64, or (p + 12, p + 12) with the light's columns.
+        (p, p) float64, or (p + 12, p + 12) with the illumination's columns.
     """
     (ax, ay, *a), (bx, by, *b) = first, second
-    light = bool(a and b)
+    illumination = bool(a and b)
     height, width = ax.shape
-    products = np.empty((10 if light else 3, height, width), np.float32)
+    products = np.empty((10 if illumination else 3, height, width), np.float32)
     np.multiply(ax, bx, out=products[0])
     _mean_product(ax, by, ay, bx, out=products[1])
     np.multiply(ay, by, out=products[2])
-    if light:
+    if illumination:
         (image,), (other,) = a, b
         _mean_product(ax, other, image, bx, out=products[3])
         _mean_product(ay, other, image, by, out=products[4])
@@ -301,7 +301,7 @@ def cross_matrix(
     tables = np.zeros((10, 5, 5))
     tables[: len(products)] = powers_y @ of_rows
     matrix = assemble_matrix(tables, model, target.pixels_per_unit)
-    return matrix if light else matrix[: model.size, : model.size]
+    return matrix if illumination else matrix[: model.size, : model.size]
 
 
 def _mean_product(a: Plane, b: Plane, c: Plane, d: Plane, *, out: Plane) -> None:
@@ -325,9 +325,9 @@ def assemble_matrix(
     with_image = jx @ x_image + jy @ y_image
     with_one = jx @ x_one + jy @ y_one
     size = model.size
-    matrix = np.empty((size + 2 * FIELD, size + 2 * FIELD))
-    motion_columns, image_columns = slice(size), slice(size, size + FIELD)
-    one_columns = slice(size + FIELD, None)
+    matrix = np.empty((size + 2 * VARYING, size + 2 * VARYING))
+    motion_columns, image_columns = slice(size), slice(size, size + VARYING)
+    one_columns = slice(size + VARYING, None)
     matrix[motion_columns, motion_columns] = motion
     matrix[motion_columns, image_columns] = with_image
     matrix[image_columns, motion_columns] = with_image.T
@@ -352,7 +352,7 @@ class RowEquations:
         every: how many strips there are to each that is looked at.
     """
 
-    light_terms = FIELD
+    illumination_terms = VARYING
 
     def __init__(
         self,
@@ -380,15 +380,15 @@ class RowEquations:
         )
 
     def at(
-        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+        self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations at a place, with all columns of the light."""
+        """The equations at a state, with all columns of the illumination."""
         estimate = scale
         if scale is None or estimate is None:
             weighted = self._target.weighted
-            estimate = 1.0 if weighted else residual_scale(self._target, self._source, place)
+            estimate = 1.0 if weighted else residual_scale(self._target, self._source, state)
             scale = max(estimate, at_least)
-        sums = self.sums(place, scale, with_matrix=with_matrix)
+        sums = self.sums(state, scale, with_matrix=with_matrix)
         share = sums.count / self._most if self._most > 0.0 else 0.0
         return NormalEquations(
             sums.vector,
@@ -401,13 +401,13 @@ class RowEquations:
             sums.slope * self._target.steepness,
         )
 
-    def sums(self, place: Place, scale: float, *, with_matrix: bool) -> Sums:
+    def sums(self, state: State, scale: float, *, with_matrix: bool) -> Sums:
         """One pass over the rows: sample the source, weigh the residuals, sum the moments.
 
         The residual is r = factor(x) source(W x) + offset(x) - target(x), in the target's units.
 
         Args:
-            place: the warp, target pixel -> source pixel of this level, and the light of its
+            state: the warp, target pixel -> source pixel of this level, and the illumination of its
                 planes, ``mean`` left in.
             scale: standard deviation of the residuals that the loss assumes; any for l2.
             with_matrix: whether the Gauss-Newton matrix is wanted too.
@@ -419,7 +419,7 @@ class RowEquations:
         def strip_sums(rows: slice) -> RunSums:
             return run_sums(
                 run_of(target, rows),
-                _seen(target, self._source, place, rows, REACH),
+                _seen(target, self._source, state, rows, REACH),
                 loss=loss.name,
                 unit=loss.constant * scale if loss.robust else 1.0,
                 weigh_noise=noisy,
@@ -448,15 +448,15 @@ def _pixels(valid: Mask | None, size: Size) -> int:
     return size[0] * size[1] if valid is None else int(np.count_nonzero(valid))
 
 
-def residual_scale(target: TargetPlanes, source: Level, place: Place) -> float:
-    """Standard deviation of the residuals at a place, estimated robustly.
+def residual_scale(target: TargetPlanes, source: Level, state: State) -> float:
+    """Standard deviation of the residuals at a state, estimated robustly.
 
     From the pixels with texture of some evenly spaced rows.
     """
     height = target.shape[0]
     row_step = max(1, height // SCALE_ROWS)
     rows = slice(row_step // 2, height)
-    shown = residual_rows(target, source, place, rows, source_margin=REACH, row_step=row_step)
+    shown = residual_rows(target, source, state, rows, source_margin=REACH, row_step=row_step)
     columns = np.s_[:, :: max(1, shown.residual.size // SCALE_PIXELS)]
     residuals = shown.residual[columns][shown.inside[columns] == TEXTURED]
     return max(scale_of(residuals), least_scale(target.spread))

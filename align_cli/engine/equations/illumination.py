@@ -1,10 +1,10 @@
-"""The light: how the source's grey values must be changed to look like the target's.
+"""The illumination: how the source's grey values must be changed to look like the target's.
 
     target ~ factor(x) * source(W x) + offset(x)
 
 Factor and offset are polynomials of degree 0 (gain and bias) or 2 (a lamp that falls off, a
 vignette) in the target's normalised coordinates. They are solved with the motion, as more columns
-of the normal equations (``align_cli.engine.equations.dense``), so a change of light needs no
+of the normal equations (``align_cli.engine.equations.dense``), so a change of illumination needs no
 second loop. What is here is the pair itself, its first guess and its update.
 """
 
@@ -20,24 +20,24 @@ from align_cli.engine.arrays import Vector
 from align_cli.engine.geometry.models import MONOMIALS
 
 LARGEST_GAIN: Final = 100.0
-"""A gain beyond this, or below its inverse, explains a flat image, not a change of light."""
+"""A gain beyond this, or below its inverse, explains a flat image, not a change of illumination."""
 
-NO_LIGHT, UNIFORM, FIELD = 0, 1, len(MONOMIALS)
+NO_TERMS, GAIN_BIAS, VARYING = 0, 1, len(MONOMIALS)
 """Number of terms that factor and offset have: none are solved for, one, all monomials."""
 
 _CORNERS: Final = np.array([(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
 
 
-class Light(NamedTuple):
+class Illumination(NamedTuple):
     """Coefficients, in the order of ``MONOMIALS``, of the factor and the offset, (6,) each."""
 
     factor: Vector
     offset: Vector
 
     @classmethod
-    def uniform(cls, gain: float = 1.0, bias: float = 0.0) -> Light:
-        """The light for which source = gain * target + bias everywhere."""
-        factor, offset = np.zeros(FIELD), np.zeros(FIELD)
+    def uniform(cls, gain: float = 1.0, bias: float = 0.0) -> Illumination:
+        """The illumination for which source = gain * target + bias everywhere."""
+        factor, offset = np.zeros(VARYING), np.zeros(VARYING)
         factor[0], offset[0] = 1.0 / gain, -bias / gain
         return cls(factor, offset)
 
@@ -71,8 +71,8 @@ class Light(NamedTuple):
 
 def first_guess(
     source_values: NDArray[np.floating[Any]], target_values: NDArray[np.floating[Any]]
-) -> Light:
-    """Light that gives both sets of values, (n,) each, the same median and the same spread.
+) -> Illumination:
+    """Illumination that gives both sets of values, (n,) each, the same median and the same spread.
 
     Regression of one on the other would need aligned images: while they are not, it finds a gain
     near zero. Quantiles need no correspondence.
@@ -80,9 +80,9 @@ def first_guess(
     low, middle, high = _quantiles(source_values)
     target_low, target_middle, target_high = _quantiles(target_values)
     if high <= low or target_high <= target_low:
-        return Light.uniform(1.0, float(middle - target_middle))
+        return Illumination.uniform(1.0, float(middle - target_middle))
     gain = float((high - low) / (target_high - target_low))
-    return Light.uniform(gain, float(middle - gain * target_middle))
+    return Illumination.uniform(gain, float(middle - gain * target_middle))
 
 
 def _quantiles(values: NDArray[np.floating[Any]]) -> Vector:
@@ -92,42 +92,42 @@ def _quantiles(values: NDArray[np.floating[Any]]) -> Vector:
     return np.asarray(np.interp(places, np.arange(ordered.size), ordered), np.float64)
 
 
-def updated(light: Light, step: Vector, target_mean: float) -> Light:
-    """The light after a step of the normal equations.
+def updated(illumination: Illumination, step: Vector, target_mean: float) -> Illumination:
+    """The illumination after a step of the normal equations.
 
     The residual r = factor * source + offset - target was explained as
     d(x) * (target - target_mean) + e(x); solve that for the target, with the relit source in the
-    target's place. Products of polynomials lose what is beyond degree 2; at the end, where d and
+    target's state. Products of polynomials lose what is beyond degree 2; at the end, where d and
     e vanish, that is nothing.
 
     Args:
-        light: the light before.
+        illumination: the illumination before.
         step: (2 n,): the n coefficients of d, then those of e; n = 0, 1 or 6.
         target_mean: what was taken off the target.
     """
     terms = len(step) // 2
-    if terms == NO_LIGHT:
-        return light
-    if terms == UNIFORM and not light.varies:
+    if terms == NO_TERMS:
+        return illumination
+    if terms == GAIN_BIAS and not illumination.varies:
         # What the rest of this function comes to, many times in every alignment.
-        gain = light.gain * (1.0 + step[0])
-        offset = (light.offset[0] - step[1] - target_mean) / (1.0 + step[0]) + target_mean
-        return Light.uniform(gain, -offset * gain)
-    d, e = np.zeros(FIELD), np.zeros(FIELD)
+        gain = illumination.gain * (1.0 + step[0])
+        offset = (illumination.offset[0] - step[1] - target_mean) / (1.0 + step[0]) + target_mean
+        return Illumination.uniform(gain, -offset * gain)
+    d, e = np.zeros(VARYING), np.zeros(VARYING)
     d[:terms], e[:terms] = step[:terms], step[terms:]
     # 1 / (1 + d) for any uniform part of d and a small varying one.
     shrink = -d / (1.0 + d[0]) ** 2
     shrink[0] = 1.0 / (1.0 + d[0])
-    offset = light.offset - e
+    offset = illumination.offset - e
     offset[0] -= target_mean
     offset = multiplied(offset, shrink)
     offset[0] += target_mean
-    return Light(multiplied(light.factor, shrink), offset)
+    return Illumination(multiplied(illumination.factor, shrink), offset)
 
 
 def multiplied(first: Vector, second: Vector) -> Vector:
     """Product of two polynomials over ``MONOMIALS``, without what is beyond degree 2."""
-    product = np.zeros(FIELD)
+    product = np.zeros(VARYING)
     for (i, j), a in zip(MONOMIALS, first, strict=True):
         for (k, m), b in zip(MONOMIALS, second, strict=True):
             if (i + k, j + m) in MONOMIALS:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Vector
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import Size
 
 SINGULAR_RATIO: Final = 1e-6
@@ -39,10 +39,10 @@ MOST_NOISE: Final = 0.8
 
 
 class NormalEquations(NamedTuple):
-    """[J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r at a place.
+    """[J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r at a state.
 
     Attributes:
-        vector: (p + 2 n,) the right side, n being the light's terms.
+        vector: (p + 2 n,) the right side, n being the illumination's terms.
         matrix: (p + 2 n, p + 2 n), or None where not asked for.
         weight: sum of the weights.
         squares: sum of w r^2.
@@ -69,29 +69,29 @@ LEAST_SLOPE: Final = 0.7
 
 
 class LevelEquations(Protocol):
-    """One level of both images, from which the equations at any place can be had.
+    """One level of both images, from which the equations at any state can be had.
 
     Attributes:
         size: (width, height) of the target's level.
         mean: what was taken off the target's grey values.
         spread: their standard deviation.
         motion_size: p, the number of the motion model's parameters.
-        light_terms: n, how many terms the columns of factor and offset have: 0, 1 or 6.
+        illumination_terms: n, how many terms the columns of factor and offset have: 0, 1 or 6.
     """
 
     size: Size
     mean: float
     spread: float
     motion_size: int
-    light_terms: int
+    illumination_terms: int
 
     def at(
-        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+        self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations at a place.
+        """The equations at a state.
 
         Args:
-            place: the warp, target pixel -> source pixel of this level, and the light.
+            state: the warp, target pixel -> source pixel of this level, and the illumination.
             scale: standard deviation of the residuals that the loss assumes; None for theirs.
             at_least: the least that theirs counts as.
             with_matrix: whether the Gauss-Newton matrix is wanted too.
@@ -133,16 +133,20 @@ class Solver:
 
 
 @lru_cache
-def columns(motion_size: int, light_terms: int, of_terms: int) -> NDArray[np.intp]:
-    """Which columns are solved for: those of the motion, and some of the light's.
+def columns(motion_size: int, illumination_terms: int, of_terms: int) -> NDArray[np.intp]:
+    """Which columns are solved for: those of the motion, and some of the illumination's.
 
     Args:
         motion_size: p.
-        light_terms: n, how many terms factor and offset are solved for.
+        illumination_terms: n, how many terms factor and offset are solved for.
         of_terms: how many there are.
     """
-    light = np.arange(light_terms)
-    kept = [np.arange(motion_size), motion_size + light, motion_size + of_terms + light]
+    illumination = np.arange(illumination_terms)
+    kept = [
+        np.arange(motion_size),
+        motion_size + illumination,
+        motion_size + of_terms + illumination,
+    ]
     chosen: NDArray[np.intp] = np.concatenate(kept)
     return chosen
 

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Final
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.equations.illumination import Light, first_guess
+from align_cli.engine.equations.illumination import Illumination, first_guess
 from align_cli.engine.equations.sparse import PointSource
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import at_level, like_level
@@ -50,8 +50,8 @@ class Pair:
         """The source's level that shows as much as a level of the target, and the warp to it."""
         return like_level(warp, level, self.target.size, stored_levels(self.levels))
 
-    def light_as_it_is(self) -> Light:
-        """No change of light, in the units of both planes."""
+    def unchanged_illumination(self) -> Illumination:
+        """No change of illumination, in the units of both planes."""
         # Images of floating point had their mean and spread taken out, each its own.
         source, target = self.source, self.target.image
         gain = target.scale / source.scale
@@ -61,10 +61,10 @@ class Pair:
                 "images to similar units",
                 role="source",
             )
-        return Light.uniform(gain, (target.offset - source.offset) / source.scale)
+        return Illumination.uniform(gain, (target.offset - source.offset) / source.scale)
 
-    def first_light(self, warp: Matrix, levels: int) -> Light:
-        """The light to begin with: on the coarsest level that has an interior, or as it is.
+    def initial_illumination(self, warp: Matrix, levels: int) -> Illumination:
+        """The illumination to begin with: on the coarsest level that has an interior, or as it is.
 
         Args:
             warp: (3, 3), target pixel -> source pixel, at full size.
@@ -72,24 +72,24 @@ class Pair:
         """
         return self._first_of(reversed(range(levels)), warp)
 
-    def light_under(self, warp: Matrix) -> Light:
-        """The light under an answer: on the finest level that is seen at points.
+    def illumination_under(self, warp: Matrix) -> Illumination:
+        """The illumination under an answer: on the finest level that is seen at points.
 
         Args:
             warp: (3, 3), target pixel -> source pixel, at full size.
         """
         return self._first_of(range(len(self.levels)), warp)
 
-    def _first_of(self, levels: Iterable[int], warp: Matrix) -> Light:
+    def _first_of(self, levels: Iterable[int], warp: Matrix) -> Illumination:
         for level in levels:
             points = self.target.points(level)
             if points is not None:
                 source = PointSource(self.levels[level])
                 return self.light_at(points, source, at_level(warp, level))
-        return self.light_as_it_is()
+        return self.unchanged_illumination()
 
-    def light_at(self, points: TargetPoints, source: PointSource, warp: Matrix) -> Light:
-        """The light to begin with, as points of a level have it; as it is where none is in both.
+    def light_at(self, points: TargetPoints, source: PointSource, warp: Matrix) -> Illumination:
+        """The initial illumination from points of a level; unchanged where both share none.
 
         Args:
             points: of a level of the target.
@@ -97,10 +97,10 @@ class Pair:
             warp: (3, 3), target pixel -> source pixel, of this level.
         """
         values = source.beside(points, warp, ranked=False)
-        return first_guess(*values) if values[0].size else self.light_as_it_is()
+        return first_guess(*values) if values[0].size else self.unchanged_illumination()
 
-    def full_scale_light(self, light: Light) -> tuple[float, float]:
+    def full_scale_illumination(self, illumination: Illumination) -> tuple[float, float]:
         """Gain and bias at the centre of the target, from the units of the planes."""
         source, target = self.source, self.target.image
-        gain = light.gain * source.scale / target.scale
-        return gain, source.offset + source.scale * light.bias - gain * target.offset
+        gain = illumination.gain * source.scale / target.scale
+        return gain, source.offset + source.scale * illumination.bias - gain * target.offset

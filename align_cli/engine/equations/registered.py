@@ -1,6 +1,6 @@
 """The normal equations of planes that lie on one another already: nothing need be sampled.
 
-Where the source has been warped to where it is believed to lie, the residuals at that place are a
+Where the source has been warped to where it is believed to lie, the residuals at that state are a
 difference of two images, and the equations there are sums over all pixels that read each plane
 once. A step that is solved for is then made by warping the source anew.
 
@@ -31,9 +31,9 @@ from align_cli.engine.equations.dense import (
     run_of,
     strips,
 )
-from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.equations.normal_equations import NormalEquations, least_scale
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.numerics.losses import Loss, scale_of
 from align_cli.engine.numerics.threads import Threads
@@ -53,7 +53,7 @@ SCALE_STEP: Final = 4
 
 
 class RegisteredEquations:
-    """The normal equations of planes that move together, at the place where they lie.
+    """The normal equations of planes that move together, at the state where they lie.
 
     Args:
         rows: the target's planes, all of one size, and valid where both images are known.
@@ -66,7 +66,7 @@ class RegisteredEquations:
     """
 
     mean = 0.0
-    light_terms = 0
+    illumination_terms = 0
 
     def __init__(
         self,
@@ -90,9 +90,9 @@ class RegisteredEquations:
         self.matrix: NDArray[np.float64] | None = None
 
     def at(
-        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+        self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations where the planes lie: ``place`` must be no motion and no light."""
+        """The equations where the planes lie: ``state`` must be no motion and no illumination."""
         estimate = self._scale() if scale is None else scale
         scale = max(estimate, at_least)
         parts = [
@@ -129,7 +129,7 @@ class RegisteredEquations:
     def _both(self, which: int, rows: slice) -> tuple[Run, SourceView]:
         """Rows of a plane of the target, and what the source has there."""
         target = self._rows[which]
-        light = Light.uniform(bias=target.mean)
+        illumination = Illumination.uniform(bias=target.mean)
         seen = SourceView(
             self._inner[which][rows],
             None,
@@ -137,8 +137,8 @@ class RegisteredEquations:
             1,
             0.0,
             np.eye(3),
-            light.factor,
-            light.offset,
+            illumination.factor,
+            illumination.offset,
             sampled=True,
         )
         known = None if self._known is None else self._known[rows]

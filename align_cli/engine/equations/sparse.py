@@ -18,7 +18,7 @@ from align_cli.engine.equations.normal_equations import (
     NormalEquations,
     least_scale,
 )
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.pyramid import REACH, Level
 from align_cli.engine.numerics.losses import Loss
@@ -79,7 +79,7 @@ class PointEquations:
         source: the same level of the source.
         model: the motion model.
         loss: the robust loss.
-        light_terms: how many terms the columns of factor and offset have.
+        illumination_terms: how many terms the columns of factor and offset have.
     """
 
     def __init__(
@@ -88,13 +88,13 @@ class PointEquations:
         source: PointSource,
         model: MotionModel,
         loss: Loss,
-        light_terms: int,
+        illumination_terms: int,
     ) -> None:
         self.size = target.size
         self.mean = target.mean
         self.spread = target.spread
         self.motion_size = model.size
-        self.light_terms = light_terms
+        self.illumination_terms = illumination_terms
         width, height = target.size
         chosen = target.chosen
         self._most = chosen.number * min(1.0, source.pixels / (width * height))
@@ -104,7 +104,7 @@ class PointEquations:
             target.ranked,
             basis=model.of_homography,
             correct_curvature=target.bent,
-            terms=light_terms,
+            terms=illumination_terms,
             weighting=Weighting(
                 loss.name,
                 loss.constant if loss.robust else 1.0,
@@ -114,17 +114,17 @@ class PointEquations:
         )
 
     def at(
-        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+        self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations at a place."""
-        light = place.light
-        offset = light.offset.copy()
+        """The equations at a state."""
+        illumination = state.illumination
+        offset = illumination.offset.copy()
         offset[0] -= self.mean
         sums = self._sweep.at(
-            place.warp,
-            light.factor,
+            state.warp,
+            illumination.factor,
             offset,
-            varies=light.varies,
+            varies=illumination.varies,
             scale=scale,
             at_least=at_least,
             with_matrix=with_matrix,

@@ -1,20 +1,20 @@
-"""Where an alignment stands: the warp and the light."""
+"""Where an alignment stands: the warp and the illumination."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.geometry.coordinates import at_level
 
 
-class Place(NamedTuple):
-    """The warp, (3, 3), target pixel -> source pixel, and the light."""
+class State(NamedTuple):
+    """The warp, (3, 3), target pixel -> source pixel, and the illumination."""
 
     warp: Matrix
-    light: Light
+    illumination: Illumination
 
-    def at_level(self, level: int) -> Place:
+    def at_level(self, level: int) -> State:
         """The same in the pixels of a pyramid level; of a negative one, back from there."""
-        return Place(at_level(self.warp, level), self.light)
+        return State(at_level(self.warp, level), self.illumination)

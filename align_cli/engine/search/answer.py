@@ -27,7 +27,7 @@ from align_cli.engine.verdict.summary import with_field
 def as_alignment(attempt: Attempt) -> Alignment:
     """What users are told of an attempt, held to their limits."""
     task, model = attempt.similarity.task, attempt.model
-    gain, bias = task.pair.full_scale_light(attempt.descent.place.light)
+    gain, bias = task.pair.full_scale_illumination(attempt.descent.state.illumination)
     source_to_target, size = inverse(attempt.warp), task.pair.source.size
     parameters = describe(source_to_target, model, size)
     outcome = within_limits(attempt.outcome, task.options, parameters, attempt.quality)
@@ -85,7 +85,7 @@ def with_all_tiles(
     if found.similarity == GRADIENT:
         view = OrientationView(View(pair.source, pair.levels), of_target)
     else:
-        view = IntensityView(pair, pair.light_under(warp).gain)
+        view = IntensityView(pair, pair.illumination_under(warp).gain)
     evidence = gather_evidence(view, warp, parameters=0, tests=1, all_tiles=True)
     if evidence is None:
         return found

@@ -9,7 +9,7 @@ from typing import Final
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.displacements.evidence import LOG10_NFA_CONCLUSIVE, gather_evidence
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import inverse, plausible
 from align_cli.engine.geometry.models import MODELS, MotionModel, describe, nearest
 from align_cli.engine.records import LevelRecord, Outcome, Quality, Status, Verdict
@@ -80,12 +80,12 @@ class Attempt:
     @property
     def warp(self) -> Matrix:
         """The estimated warp, target -> source."""
-        return self.descent.place.warp
+        return self.descent.state.warp
 
     @property
     def gain(self) -> float:
         """Gain of the source relative to the target."""
-        return self.descent.place.light.gain
+        return self.descent.state.illumination.gain
 
     @property
     def outcome(self) -> Outcome:
@@ -290,7 +290,7 @@ def correct_by_tiles(attempt: Attempt, warp: Matrix, before: Matrix, *, tests: i
     another colour) the solver's residual is biased; each tile's correlation is not.
     """
     similarity, records = attempt.similarity, attempt.descent.records
-    descent = Descent(Place(warp, similarity.illumination(warp)), records)
+    descent = Descent(State(warp, similarity.illumination(warp)), records)
     step = corner_step_px(inverse(attempt.warp) @ warp, similarity.task.pair.target.size)
     last = replace(records[-1], status=Status.CONVERGED, last_step_px=step)
     assessment = assess_descent(similarity, attempt.start, descent, before, last=last, tests=tests)

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.equations.illumination import FIELD
+from align_cli.engine.equations.illumination import VARYING
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.equations.sparse import PointSource
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.models import LARGEST, MODELS
 from align_cli.engine.images.noise import noise_gain
 from align_cli.engine.options import GRADIENT, Options
@@ -66,19 +66,19 @@ def scores_at(pair: Pair, warp: Matrix, options: Options) -> Scores:
         points = pair.target.points(level)
         if points is None:
             continue
-        light = pair.first_light(warp, len(pair.levels))
+        illumination = pair.initial_illumination(warp, len(pair.levels))
         if not options.photometric:
-            light = pair.light_as_it_is()
-        noise = math.hypot(of_target, of_source * light.factor[0])
+            illumination = pair.unchanged_illumination()
+        noise = math.hypot(of_target, of_source * illumination.factor[0])
         varies = options.photometric and min(points.size) >= FIELD_SIDE
         # Where something covers a part, an illumination that may vary may diverge.
-        for terms in (FIELD,) * varies + (int(options.photometric),):
+        for terms in (VARYING,) * varies + (int(options.photometric),):
             scores = model_scores(
                 points,
                 PointSource(pair.levels[level]),
-                Place(warp, light).at_level(level),
+                State(warp, illumination).at_level(level),
                 noise * noise_gain(level),
-                light_terms=terms,
+                illumination_terms=terms,
             )
             if scores:
                 return scores

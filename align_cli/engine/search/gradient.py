@@ -11,9 +11,9 @@ import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.displacements.views import OrientationView
-from align_cli.engine.equations.illumination import NO_LIGHT, Light
+from align_cli.engine.equations.illumination import NO_TERMS, Illumination
 from align_cli.engine.equations.pair import Pair
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.periodicity import Period
 from align_cli.engine.options import GRADIENT
@@ -31,7 +31,7 @@ from align_cli.engine.starts.views import Planes
 LEAST_SIDE: Final = 64
 """Shorter side of the coarsest level on which candidates are scored, in both images."""
 
-NO_ILLUMINATION: Final = Light.uniform(math.nan, math.nan)
+NO_ILLUMINATION: Final = Illumination.uniform(math.nan, math.nan)
 """Orientations have no gain and bias."""
 
 QUALITY_LEVEL: Final = 1
@@ -133,15 +133,15 @@ class Gradient:
                 task.loss,
                 task.options,
                 unit=1.0,
-                light_terms=NO_LIGHT,
+                illumination_terms=NO_TERMS,
                 agree=self.correlates,
             ),
-            Place(start, Light.uniform()),
+            State(start, Illumination.uniform()),
             None if coarsely else task.progress,
         )
-        return descent._replace(place=Place(descent.warp, NO_ILLUMINATION))
+        return descent._replace(state=State(descent.warp, NO_ILLUMINATION))
 
-    def illumination(self, warp: Matrix) -> Light:
+    def illumination(self, warp: Matrix) -> Illumination:
         """NaN: orientations have none."""
         del warp
         return NO_ILLUMINATION

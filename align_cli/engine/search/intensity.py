@@ -11,9 +11,9 @@ import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.displacements.views import IntensityView
-from align_cli.engine.equations.illumination import NO_LIGHT, UNIFORM, Light
+from align_cli.engine.equations.illumination import GAIN_BIAS, NO_TERMS, Illumination
 from align_cli.engine.equations.pair import Pair
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import (
     Size,
     coarser_by,
@@ -144,7 +144,7 @@ class Intensity:
         if not coarsely:
             whole = spans(pair.source.size, target.size, start)
             rows = (target.rows if whole else target.all_rows)(numbers[-1])
-        terms = UNIFORM if options.photometric else NO_LIGHT
+        terms = GAIN_BIAS if options.photometric else NO_TERMS
         count = max(numbers, default=-1) + 1
         descent = coarse_to_fine(
             [
@@ -165,27 +165,30 @@ class Intensity:
                 task.loss,
                 options,
                 unit=target.image.scale,
-                light_terms=terms,
+                illumination_terms=terms,
                 agree=self.correlates,
                 field=not coarsely,
             ),
-            Place(start, pair.first_light(start, count) if terms else pair.light_as_it_is()),
+            State(
+                start,
+                pair.initial_illumination(start, count) if terms else pair.unchanged_illumination(),
+            ),
             None if coarsely else task.progress,
         )
         return (
             descent if coarsely or not self._needs_refinement(descent) else self._refined(descent)
         )
 
-    def illumination(self, warp: Matrix) -> Light:
+    def illumination(self, warp: Matrix) -> Illumination:
         """Gain and bias under a warp, from selected points of the finest level."""
         pair = self.task.pair
         if not self.task.options.photometric:
-            return pair.light_as_it_is()
-        return pair.light_under(warp)
+            return pair.unchanged_illumination()
+        return pair.illumination_under(warp)
 
     def view(self, descent: Descent) -> IntensityView:
         """Both images as the displacement field compares them, under an estimate."""
-        return IntensityView(self.task.pair, descent.place.light.gain)
+        return IntensityView(self.task.pair, descent.state.illumination.gain)
 
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
         """The uncertainty by noise; None if the solver did not converge."""
@@ -200,7 +203,7 @@ class Intensity:
         return quality.measure(pair.source, pair.target.image, before, warp)
 
     def _needs_refinement(self, descent: Descent) -> bool:
-        warp, size = descent.place.warp, self.task.pair.target.size
+        warp, size = descent.state.warp, self.task.pair.target.size
         few = math.prod(size) <= MOST_REFINED_PIXELS
         rescaled = few and plausible(warp, size) and coarser_by(warp, size) != 0
         return self.task.options.refine or rescaled
@@ -213,7 +216,7 @@ class Intensity:
         solved = refine(
             target.image,
             task.pair.source,
-            descent.place,
+            descent.state,
             descent.solved[0].settings,
             tolerance_px=task.options.tolerance_px,
             threads=task.threads,
@@ -224,7 +227,7 @@ class Intensity:
         record = level_record(0, target.size, result, result.iterations, target.image.scale)
         if task.progress is not None:
             task.progress(record)
-        return Descent(result.place, (*descent.records, record), (solved,))
+        return Descent(result.state, (*descent.records, record), (solved,))
 
 
 def _reached(warp: Matrix, source: Size, target: Size) -> tuple[slice, slice] | None:

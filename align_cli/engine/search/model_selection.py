@@ -21,7 +21,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Mask
 from align_cli.engine.equations.sparse import FAR, KNOWN, PointEquations, PointSource
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.models import MODELS, MotionModel, nearest
 from align_cli.engine.numerics.losses import LOSSES, scale_of
 from align_cli.engine.records import ModelScore
@@ -42,7 +42,7 @@ neighbours, and the residuals of the scene itself even more."""
 class _Fit:
     """The solution of a model, (n,) residuals at the points, and their validity in both images."""
 
-    place: Place
+    state: State
     residual: Samples
     known: Mask
 
@@ -50,30 +50,30 @@ class _Fit:
 def model_scores(
     points: TargetPoints,
     source: PointSource,
-    place: Place,
+    state: State,
     noise: float,
     *,
-    light_terms: int,
+    illumination_terms: int,
 ) -> tuple[ModelScore, ...]:
     """The information criterion of each model on one level.
 
     Args:
         points: the level's points in the target.
         source: the same level of the source.
-        place: the solution of the largest model on this level, with its illumination.
+        state: the solution of the largest model on this level, with its illumination.
         noise: standard deviation of the noise of the residuals, in the target's units.
-        light_terms: how many terms of factor and offset are solved for.
+        illumination_terms: how many terms of factor and offset are solved for.
 
     Returns:
         One score for each model, from the fewest parameters to the most; empty if the largest
         cannot be solved.
     """
     *others, most = MODELS.values()
-    largest = _fit(points, source, place, most, light_terms)
+    largest = _fit(points, source, state, most, illumination_terms)
     if largest is None:
         return ()
     # From its illumination: a first guess is biased by what covers a part.
-    fits = [_fit(points, source, largest.place, model, light_terms) for model in others]
+    fits = [_fit(points, source, largest.state, model, illumination_terms) for model in others]
     # On the same points, or a model would gain by excluding some.
     known = largest.known
     scale = max(scale_of(largest.residual[known]), noise, float(np.finfo(np.float32).tiny))
@@ -95,19 +95,20 @@ def simplest(scores: Sequence[ModelScore]) -> str:
 
 
 def _fit(
-    points: TargetPoints, source: PointSource, place: Place, model: MotionModel, terms: int
+    points: TargetPoints, source: PointSource, state: State, model: MotionModel, terms: int
 ) -> _Fit | None:
     """A model fitted at the points, from its member nearest to a warp; None if not solvable."""
-    start = Place(nearest(model, place.warp, points.size), place.light)
+    start = State(nearest(model, state.warp, points.size), state.illumination)
     settings = LevelSettings(model, LOSS, terms, MOST_ITERATIONS, TOLERANCE_PX)
     result = solve_level(PointEquations(points, source, model, LOSS, terms), start, settings)
     if not result.usable:
         return None
-    values = source.sample(result.place.warp, points)
-    light = result.place.light
+    values = source.sample(result.state.warp, points)
+    illumination = result.state.illumination
     factor, offset = (
-        each.astype(np.float32) @ points.monomials for each in (light.factor, light.offset)
+        each.astype(np.float32) @ points.monomials
+        for each in (illumination.factor, illumination.offset)
     )
     known = values < KNOWN
     residual = values * factor + offset - np.float32(points.mean) - points.image
-    return _Fit(result.place, np.where(known, residual, np.float32(FAR)), known)
+    return _Fit(result.state, np.where(known, residual, np.float32(FAR)), known)

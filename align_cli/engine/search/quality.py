@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
-from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.numerics.row_bands import Bands
 from align_cli.engine.records import Agreement, Quality
@@ -66,7 +66,7 @@ def sample_pair(
     picked = y if rows.count > 1 else slice(int(y[0]), int(y[-1]) + 1)
     nothing = target.filtered(_IDENTITY_KERNEL)
     nothing = nothing._replace(weights=np.zeros_like(nothing.weights))
-    light = Light.uniform()
+    illumination = Illumination.uniform()
     run = Run(
         0,
         rows.first,
@@ -88,8 +88,8 @@ def sample_pair(
         1,
         0.0,
         warp,
-        light.factor,
-        light.offset,
+        illumination.factor,
+        illumination.offset,
     )
     shown = RunPixels.empty(*run.shape)
     run_sums(run, seen, shown=shown)

@@ -10,7 +10,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.displacements.views import PairView
-from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.models import MotionModel
@@ -135,7 +135,7 @@ class Similarity(Protocol):
     def descend(self, start: Matrix, *, used: int, finest: int | None = None) -> Descent:
         """Solve the ``used`` finest levels from a warp; with ``finest`` no finer than that."""
 
-    def illumination(self, warp: Matrix) -> Light:
+    def illumination(self, warp: Matrix) -> Illumination:
         """The illumination under a warp; NaN if there is none."""
 
     def view(self, descent: Descent) -> PairView:

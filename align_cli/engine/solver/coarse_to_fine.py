@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple, TypeVar
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.images.pyramid import LazyFullSize
@@ -25,13 +25,13 @@ class LevelSolution(NamedTuple):
     """The solution of one level.
 
     Attributes:
-        place: the warp at full size, and the light; where the next level begins.
+        state: the warp at full size, and the illumination; where the next level begins.
         record: of the level; None where it was not solved, since the images agree in nothing at
-            the place where the level above ended.
-        solved: its planes at that place; empty where its rows were not solved.
+            the state where the level above ended.
+        solved: its planes at that state; empty where its rows were not solved.
     """
 
-    place: Place
+    state: State
     record: LevelRecord | None
     solved: tuple[Solved, ...] = ()
 
@@ -40,19 +40,19 @@ class Descent(NamedTuple):
     """Where a descent ended.
 
     Attributes:
-        place: the warp at full size, and the light.
+        state: the warp at full size, and the illumination.
         records: one for each level, in their order.
         solved: the planes of the last of them, at rest there; empty where its rows were not solved.
     """
 
-    place: Place
+    state: State
     records: tuple[LevelRecord, ...]
     solved: tuple[Solved, ...] = ()
 
     @property
     def warp(self) -> Matrix:
         """(3, 3), target pixel -> source pixel, at full size."""
-        return self.place.warp
+        return self.state.warp
 
     @property
     def converged(self) -> bool:
@@ -92,28 +92,28 @@ def levels_used(
 
 def coarse_to_fine(
     levels: Iterable[L],
-    solve_level: Callable[[L, Place], LevelSolution],
-    start: Place,
+    solve_level: Callable[[L, State], LevelSolution],
+    start: State,
     progress: Progress | None = None,
 ) -> Descent:
     """Solve every level, coarsest first.
 
     Args:
         levels: coarsest first.
-        solve_level: solves one from a place at full size.
+        solve_level: solves one from a state at full size.
         start: where the coarsest begins.
         progress: called with each level's record.
     """
-    place = start
+    state = start
     solved: tuple[Solved, ...] = ()
     records: list[LevelRecord] = []
     for level in levels:
-        solution = solve_level(level, place)
+        solution = solve_level(level, state)
         if solution.record is None:
             records[-1] = replace(records[-1], status=Status.NO_AGREEMENT)
             break
-        place, solved = solution.place, solution.solved
+        state, solved = solution.state, solution.solved
         records.append(solution.record)
         if progress is not None:
             progress(solution.record)
-    return Descent(place, tuple(records), solved)
+    return Descent(state, tuple(records), solved)

@@ -1,14 +1,14 @@
 """How far the answer is likely to be off: the covariance of what the normal equations solve.
 
-At the end the score s = C^T w r is zero, with C = [J, T m, m] the columns of target and light.
-Other noise would have made it zero elsewhere; how far away follows from how much the score varies
-and how fast it changes (the sandwich of Huber 1967):
+At the end the score s = C^T w r is zero, with C = [J, T m, m] the columns of target and
+illumination. Other noise would have made it zero elsewhere; how far away follows from how much the
+score varies and how fast it changes (the sandwich of Huber 1967):
 
     cov(p) = A^-1 B A^-T        A = E[ds/dp],  B = cov(s)
 
 B is measured, not assumed: the image is cut into tiles, the scores of the tiles are nearly
 independent, and the sum of their squares is the variance of their sum (White 1980). Noise that
-smoothing or a camera has correlated, noise that differs from place to place and residuals that are
+smoothing or a camera has correlated, noise that differs from state to state and residuals that are
 no noise at all are in it as they are.
 
 A = C^T Psi C', with Psi the slopes of the robust loss's pull, needs columns C' whose noise is not
@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.equations.dense import cross_matrix, residual_planes
-from align_cli.engine.equations.illumination import FIELD
+from align_cli.engine.equations.illumination import VARYING
 from align_cli.engine.equations.normal_equations import columns, noise_to_take_off
 from align_cli.engine.geometry.coordinates import (
     Size,
@@ -77,7 +77,7 @@ def uncertainty(
         warped_by: (3, 3), target pixel -> source pixel at full size, the warp by which the source
             was warped before that solve; None for none.
     """
-    warp = at_level(solved.result.place.warp, -solved.level)
+    warp = at_level(solved.result.state.warp, -solved.level)
     if warped_by is not None:
         warp = warped_by @ warp
     source_to_target = inverse(warp)
@@ -126,7 +126,7 @@ def covariance(solved: Solved, most_pixels: int, *beside: Solved) -> NDArray[np.
     for other in beside:
         more_scores, more_slope = _scores_and_slope(other, picked)
         scores, slope = scores + more_scores, slope + more_slope
-    chosen = columns(settings.model.size, settings.light_terms, FIELD)
+    chosen = columns(settings.model.size, settings.illumination_terms, VARYING)
     scores = scores[scores.any(axis=1)][:, chosen]
     freedom = len(scores) - len(chosen)
     if freedom < FEWEST_TILES:
@@ -149,7 +149,7 @@ def _scores_and_slope(
     target, settings = solved.target, solved.settings
     rows, own = picked.rows, picked.own[:, None]
     here = target.part(rows)
-    residual, inside = residual_planes(target, solved.source, solved.result.place, picked.runs)
+    residual, inside = residual_planes(target, solved.source, solved.result.state, picked.runs)
     expected: tuple[Plane, ...]
     if solved.expected is None:
         source = here.image + residual

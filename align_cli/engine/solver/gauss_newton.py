@@ -1,19 +1,19 @@
-"""One pyramid level: inverse-compositional Gauss-Newton steps until the corners stand still.
+"""One pyramid level: inverse-compositional Gauss-Newton steps until it has converged.
 
 docs/method.md gives every equation. The warp W takes a target pixel to the source pixel that it
-samples; the light makes the source look like the target. What is left is the residual
+samples; the illumination makes the source look like the target. What is left is the residual
 
     r(x) = factor(x) source(W x) + offset(x) - target(x)
 
-One step looks for the small warp D(dp) of the *target*, and the small change of its light, that
-explain the residual best under the weights of a robust loss, and undoes them:
+One step looks for the small warp D(dp) of the *target*, and the small change of its illumination
+L, that explain the residual best under the weights of a robust loss, and undoes them:
 
     [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      step
     W <- W @ inv(D(dp))                                             compose_inverse
-    light <- light / (1 + d), less e                                illumination.updated
+    L <- L / (1 + d), less e                                        illumination.updated
 
 J, the gradient of the target times dD/dp, belongs to the target alone, and so do the columns of
-the light, the target T and 1 times the monomials m
+the illumination, the target T and 1 times the monomials m
 (``align_cli.engine.equations.normal_equations``). At the end no column explains anything: [J, T m,
 m]^T W r = 0. (That is not the minimum of the residual over the factor, which a factor of zero
 would make vanish.)
@@ -39,7 +39,7 @@ from align_cli.engine.equations.normal_equations import (
     Solver,
     columns,
 )
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import (
     Size,
     corners,
@@ -95,18 +95,18 @@ class LevelSettings:
     that are foretold to be below the noise need not be made. ``or_noise``: whether it is at rest,
     too, if it still moves by less than noise would move it when the iterations are used up: where
     little but noise is left, steps hardly shrink. ``agree``: whether the images agree in anything
-    at a place; asked once, where there is no rest after ``ASKED_AFTER`` iterations.
+    at a state; asked once, where there is no rest after ``ASKED_AFTER`` iterations.
     """
 
     model: MotionModel
     loss: Loss
-    light_terms: int
+    illumination_terms: int
     max_iterations: int
     tolerance_px: float
     ask_field: bool = False
     below_noise: bool = False
     or_noise: bool = False
-    agree: Callable[[Place], bool] | None = None
+    agree: Callable[[State], bool] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,12 +115,13 @@ class LevelResult:
 
     ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
     weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
-    the squared residual that a light varying over the image would take away, to first order; 0
-    where the level did not converge or nobody asked. ``scale`` is the residuals' scale that the
-    weights assumed, and ``ratio`` by how much the last step taken was shorter than the one before.
+    the squared residual that an illumination varying over the image would take away, to first
+    order; 0 where the level did not converge or nobody asked. ``scale`` is the residuals' scale
+    that the weights assumed, and ``ratio`` by how much the last step taken was shorter than the one
+    before.
     """
 
-    place: Place
+    state: State
     status: Status
     iterations: int
     last_step_px: float
@@ -131,7 +132,7 @@ class LevelResult:
 
     @property
     def usable(self) -> bool:
-        """True where the place is a better start for what follows than what it began with."""
+        """True where the state is a better start for what follows than what it began with."""
         return self.status in USABLE
 
 
@@ -236,7 +237,7 @@ class StepLengths(NamedTuple):
 def termination(
     iteration: int,
     lengths: StepLengths,
-    place: Place,
+    state: State,
     settings: LevelSettings,
     noise_px: Callable[[], float],
 ) -> Status | None:
@@ -245,7 +246,7 @@ def termination(
     Args:
         iteration: how many there were.
         lengths: of its steps.
-        place: where they led.
+        state: where they led.
         settings: the limits.
         noise_px: by how much noise would move a corner.
     """
@@ -255,7 +256,7 @@ def termination(
     ):
         return Status.CONVERGED
     asked = settings.agree if iteration == ASKED_AFTER else None
-    if asked is not None and not asked(place):
+    if asked is not None and not asked(state):
         return Status.NO_AGREEMENT
     if iteration < settings.max_iterations:
         return None
@@ -279,7 +280,7 @@ def corner_step_px(small: Matrix, size: Size) -> float:
 
 def solve_level(
     equations: LevelEquations,
-    start: Place,
+    start: State,
     settings: LevelSettings,
     *,
     scale: float | None = None,
@@ -289,14 +290,14 @@ def solve_level(
 
     Args:
         equations: the level of both images.
-        start: the warp, target pixel -> source pixel of this level, and the light.
+        start: the warp, target pixel -> source pixel of this level, and the illumination.
         settings: model and limits.
         scale: standard deviation of the residuals, where it is known already.
         ratio: by how much a step is shorter than the one before, as far as that is known.
     """
     size, model = equations.size, settings.model
-    chosen = columns(model.size, settings.light_terms, equations.light_terms)
-    place, lengths = start, StepLengths(math.inf, ratio, math.inf, ratio)
+    chosen = columns(model.size, settings.illumination_terms, equations.illumination_terms)
+    state, lengths = start, StepLengths(math.inf, ratio, math.inf, ratio)
     matrix: NDArray[np.float64] | None = None
     before: Taken | None = None
     status: Status | None = None
@@ -305,7 +306,7 @@ def solve_level(
     while status is None:
         iteration += 1
         sums = equations.at(
-            place,
+            state,
             scale,
             # Not less than before the last step: what does not fit yet may come to.
             at_least=estimate,
@@ -326,27 +327,29 @@ def solve_level(
         taken = acceleration(solved, before) if small else solved
         before = Taken(solved, taken) if small else None
         motion = small_warp(taken, model, size)
-        new = Place(
-            compose_inverse(place.warp, motion),
-            updated(place.light, taken[model.size :], equations.mean),
+        new = State(
+            compose_inverse(state.warp, motion),
+            updated(state.illumination, taken[model.size :], equations.mean),
         )
-        if not (plausible(motion, size) and plausible(new.warp, size) and new.light.plausible):
+        if not (
+            plausible(motion, size) and plausible(new.warp, size) and new.illumination.plausible
+        ):
             status = Status.DIVERGED
             break
-        place = new
+        state = new
         length = alone = corner_step_px(motion, size)
         if taken is not solved:
             alone = corner_step_px(small_warp(solved, model, size), size)
         lengths = lengths.after(length, alone)
         noise_px = partial(_noise_px, solver, model, size, rmse)
-        status = termination(iteration, lengths, place, settings, noise_px)
+        status = termination(iteration, lengths, state, settings, noise_px)
         scale = sums.scale if lengths.last <= STEADY_SCALE_PX else None
 
     field_share = 0.0
     if settings.ask_field and status is Status.CONVERGED and matrix is not None:
         field_share = _field_share(matrix, sums)
     ratio = lengths.taken_ratio
-    return LevelResult(place, status, iteration, lengths.last, rmse, field_share, sums.scale, ratio)
+    return LevelResult(state, status, iteration, lengths.last, rmse, field_share, sums.scale, ratio)
 
 
 def small_warp(parameters: Vector, model: MotionModel, size: Size) -> Matrix:
@@ -376,14 +379,14 @@ def _noise_px(solver: Solver, model: MotionModel, size: Size, rmse: float) -> fl
     return rmse * math.sqrt(max(float(variance), 0.0)) / float(to_normalised[0, 0])
 
 
-def _field_share(matrix: NDArray[np.float64], at_place: NormalEquations) -> float:
-    """Share of sum w r^2 that all columns together, the light's six terms included, explain."""
+def _field_share(matrix: NDArray[np.float64], sums: NormalEquations) -> float:
+    """Share of sum w r^2 that all columns explain, those of all six monomials included."""
     solver = Solver(matrix)
-    if solver.singular or at_place.squares == 0.0:
+    if solver.singular or sums.squares == 0.0:
         return 0.0
-    return float(solver.step(at_place.vector) @ at_place.vector) / at_place.squares
+    return float(solver.step(sums.vector) @ sums.vector) / sums.squares
 
 
-def _rmse(at_place: NormalEquations) -> float:
-    weight = at_place.weight
-    return float(np.sqrt(at_place.squares / weight)) if weight > 0.0 else np.nan
+def _rmse(sums: NormalEquations) -> float:
+    weight = sums.weight
+    return float(np.sqrt(sums.squares / weight)) if weight > 0.0 else np.nan

@@ -9,7 +9,7 @@ from typing import Final
 from align_cli.engine.equations.dense import RowEquations, strips
 from align_cli.engine.equations.normal_equations import LevelEquations
 from align_cli.engine.equations.sparse import PointEquations, PointSource
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import Size, at_level
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.luma import Luma
@@ -70,11 +70,11 @@ class GreyValues:
         self.some = 1 if rows is None else len(strips(rows)) // SOME_STRIPS
         self.clear = rows is not None and rows.steepness <= STEEPEST
 
-    def agreement(self, place: Place) -> float:
-        """ZNCC of both at a place, at the points with texture; -1 where unknown."""
+    def agreement(self, state: State) -> float:
+        """ZNCC of both at a state, at the points with texture; -1 where unknown."""
         assert self._at_points is not None
         assert self._points is not None
-        warp = at_level(place.warp, self.level)
+        warp = at_level(state.warp, self.level)
         source, target = self._at_points.beside(self._points, warp, ranked=True)
         if source.size < FEWEST_PIXELS:
             return -1.0
@@ -82,12 +82,14 @@ class GreyValues:
         energy = float(source @ source) * float(target @ target)
         return float(source @ target) / math.sqrt(energy) if energy > 0.0 else -1.0
 
-    def at_points(self, place: Place, model: MotionModel, light_terms: int) -> LevelEquations:
+    def at_points(
+        self, state: State, model: MotionModel, illumination_terms: int
+    ) -> LevelEquations:
         """The equations from the target's points, wherever they come to lie."""
-        del place
+        del state
         assert self._at_points is not None
         assert self._points is not None
-        return PointEquations(self._points, self._at_points, model, self._loss, light_terms)
+        return PointEquations(self._points, self._at_points, model, self._loss, illumination_terms)
 
     def with_rows(self, model: MotionModel, every: int) -> LevelEquations:
         """The equations from every so manieth strip of the rows."""

@@ -5,10 +5,11 @@ A level of both images (``BothLevels``) yields the equations of its planes: one 
 (``align_cli.engine.solver.orientations``).
 
 What is solved for grows on the way down. The coarsest level climbs from a translation to the model
-that was asked for; the first level that is large enough tries whether the light varies over the
-image. Every level is solved at chosen points alone; the last goes on from there with all its rows,
-is held to the tolerance, and is sampled on a finer grid. A coarse level may be led astray (lines of
-text look alike), so each level begins again at the start where the images agree better there.
+that was asked for; the first level that is large enough tries whether the illumination varies over
+the image. Every level is solved at chosen points alone; the last goes on from there with all its
+rows, is held to the tolerance, and is sampled on a finer grid. A coarse level may be led astray
+(lines of text look alike), so each level begins again at the start where the images agree better
+there.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from typing import Final, Protocol
 import numpy as np
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.equations.illumination import FIELD, UNIFORM
+from align_cli.engine.equations.illumination import GAIN_BIAS, VARYING
 from align_cli.engine.equations.normal_equations import LevelEquations
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import Size, at_level, coarser_by
 from align_cli.engine.geometry.ladder import ladder
 from align_cli.engine.geometry.models import MotionModel
@@ -36,26 +37,26 @@ COARSE_TOLERANCE_PX: Final = 0.05
 """Tolerance of every level but the last, in that level's pixels: the next level does better."""
 
 FIELD_SIDE: Final = 64
-"""Shorter side of the smallest level on which a light that varies over the image is tried; on
-smaller ones it would explain the motion away."""
+"""Shorter side of the smallest level on which an illumination that varies over the image is tried;
+on smaller ones it would explain the motion away."""
 
 FIELD_TOLERANCE_PX: Final = 0.02
-"""How exact a level must be before that is asked: what a step would still take away, a light that
-varies explains too."""
+"""How exact a level must be before that is asked: what a step would still take away, an
+illumination that varies explains too."""
 
 FIELD_SHARE: Final = 0.25
-"""A varying light is tried if, to first order, it takes away this share of the squared residual.
-Measured: 0.30 to 0.92 where there was a vignette or another lamp, up to 0.10 where there was none;
-and to know it costs next to nothing."""
+"""A varying illumination is tried if, to first order, it takes away this share of the squared
+residual. Measured: 0.30 to 0.92 where there was a vignette or another lamp, up to 0.10 where there
+was none; and to know it costs next to nothing."""
 
 FIELD_RMSE: Final = 0.015
 """Residuals below this share of the target's standard deviation are those of sampling and rounding,
-which a varying light explains too where few pixels have texture."""
+which a varying illumination explains too where few pixels have texture."""
 
 FIELD_GAIN: Final = 0.8
-"""A varying light is kept if it takes the residual below this share of what a uniform light
-leaves. Measured: 0.26 and 0.72 where there was a vignette or another lamp, 0.97 to 1.02 where
-there was none."""
+"""A varying illumination is kept if it takes the residual below this share of what a uniform
+illumination leaves. Measured: 0.26 and 0.72 where there was a vignette or another lamp, 0.97 to
+1.02 where there was none."""
 
 MOST_ON_THE_WAY: Final = 20
 """Iterations of a level that is not the last: where a few pixels do not come to rest, more do."""
@@ -108,11 +109,13 @@ class BothLevels(Protocol):
     some: int
     clear: bool
 
-    def agreement(self, place: Place) -> float:
-        """In [-1, 1], how well both agree at a place, at full size; -1 where unknown."""
+    def agreement(self, state: State) -> float:
+        """In [-1, 1], how well both agree at a state, at full size; -1 where unknown."""
 
-    def at_points(self, place: Place, model: MotionModel, light_terms: int) -> LevelEquations:
-        """The equations from chosen points near a place, at full size."""
+    def at_points(
+        self, state: State, model: MotionModel, illumination_terms: int
+    ) -> LevelEquations:
+        """The equations from chosen points near a state, at full size."""
 
     def with_rows(self, model: MotionModel, every: int) -> LevelEquations:
         """The equations from every so manieth strip of the rows."""
@@ -121,27 +124,27 @@ class BothLevels(Protocol):
         """Its planes at rest."""
 
 
-def _better(level: BothLevels, place: Place, other: Place) -> Place:
-    """A place, or another at which the images agree better on a level, if they hardly do there."""
-    agreement = level.agreement(place)
-    return other if agreement < DOUBTFUL and level.agreement(other) > agreement else place
+def _better(level: BothLevels, state: State, other: State) -> State:
+    """A state, or another at which the images agree better on a level, if they hardly do there."""
+    agreement = level.agreement(state)
+    return other if agreement < DOUBTFUL and level.agreement(other) > agreement else state
 
 
 class LevelSolver:
     """Solves level after level, coarsest first, and carries from one to the next what it learns.
 
-    That is where the coarsest began, whether the light varies, and by how much steps shrink.
+    That is where the coarsest began, whether the illumination varies, and by how much steps shrink.
 
     Args:
         model: the motion model.
         loss: the robust loss.
         options: limits and the preset.
         unit: what a grey value of 1 in the target's planes is in units of full scale.
-        light_terms: how many terms of factor and offset are solved for.
+        illumination_terms: how many terms of factor and offset are solved for.
         agree: whether the images agree in anything under a warp, target -> source, at full size.
             The rows of the last level are only solved where they do: between pictures of different
             things hundreds of passes would not converge.
-        field: whether a light that varies over the image may be tried.
+        field: whether an illumination that varies over the image may be tried.
     """
 
     def __init__(
@@ -151,40 +154,40 @@ class LevelSolver:
         options: Options,
         *,
         unit: float,
-        light_terms: int,
+        illumination_terms: int,
         agree: Callable[[Matrix], bool] = lambda warp: True,
         field: bool = True,
     ) -> None:
         self.model, self.loss, self.options, self.unit = model, loss, options, unit
-        self.light_terms, self.agree = light_terms, agree
-        self._field_to_try = field and light_terms > 0
-        self._start: Place | None = None
+        self.illumination_terms, self.agree = illumination_terms, agree
+        self._field_to_try = field and illumination_terms > 0
+        self._start: State | None = None
         self._pointed: BothLevels | None = None
         self._ratio = 1.0
 
-    def __call__(self, level: BothLevels, place: Place) -> LevelSolution:
-        """Solve a level from a place at full size."""
+    def __call__(self, level: BothLevels, state: State) -> LevelSolution:
+        """Solve a level from a state at full size."""
         rungs = ladder(self.model, level.size, coarsest=self._start is None)
-        self._place, self._iterations = place, 0
+        self._state, self._iterations = state, 0
         self._scale: float | None = None
         if self._start is None:
-            self._start = place
+            self._start = state
         elif level.pointed:
-            self._place = _better(level, place, self._start)
+            self._state = _better(level, state, self._start)
         record: LevelRecord | None = None
         if level.pointed:
             record = self._record(level, self._solve_points(level, rungs))
             rungs = rungs[-1:]
             self._pointed = level
         if not level.pixels:
-            return LevelSolution(self._place, record)
+            return LevelSolution(self._state, record)
         if self._pointed is not None and not self._anything_agrees(self._pointed):
             if record is not None:
                 record = replace(record, status=Status.NO_AGREEMENT)
-            return LevelSolution(self._place, record)
+            return LevelSolution(self._state, record)
         settings, result = self._solve_rows(level, rungs)
         return LevelSolution(
-            self._place, self._record(level, result), level.solved(settings, result)
+            self._state, self._record(level, result), level.solved(settings, result)
         )
 
     def _record(self, level: BothLevels, result: LevelResult) -> LevelRecord:
@@ -195,22 +198,22 @@ class LevelSolver:
         _, result = self._climb(
             level,
             rungs,
-            lambda model, terms: level.at_points(self._place, model, terms),
+            lambda model, terms: level.at_points(self._state, model, terms),
             max(self._tolerance_px(level), COARSE_TOLERANCE_PX),
         )
         return result
 
     def _anything_agrees(self, level: BothLevels) -> bool:
         """Whether the images agree in anything by now: of most pairs one level's points tell."""
-        return level.agreement(self._place) > DOUBTFUL or self.agree(self._place.warp)
+        return level.agreement(self._state) > DOUBTFUL or self.agree(self._state.warp)
 
     def _solve_rows(
         self, level: BothLevels, rungs: Sequence[MotionModel]
     ) -> tuple[LevelSettings, LevelResult]:
         """Solve with the target's rows, and the source sampled on a finer grid, to the end."""
 
-        def anywhere(place: Place) -> bool:
-            return self.agree(place.at_level(-level.level).warp)
+        def anywhere(state: State) -> bool:
+            return self.agree(state.at_level(-level.level).warp)
 
         astray = False
         if not level.pointed and level.some > 1:
@@ -249,16 +252,16 @@ class LevelSolver:
         equations_of: Callable[[MotionModel, int], LevelEquations],
         tolerance_px: float,
         *,
-        agree: Callable[[Place], bool] | None = None,
+        agree: Callable[[State], bool] | None = None,
         to_the_end: bool = False,
         passes: int = 0,
     ) -> tuple[LevelSettings, LevelResult]:
-        """Solve model after model, then try whether the light varies.
+        """Solve model after model, then try whether the illumination varies.
 
         Args:
             level: that is solved.
             rungs: the models.
-            equations_of: makes the equations of a model, and of so many terms of light.
+            equations_of: makes the equations of a model, and of so many terms of illumination.
             tolerance_px: of the level.
             agree: see ``LevelSettings``.
             to_the_end: whether nothing finer follows.
@@ -281,7 +284,7 @@ class LevelSolver:
             settings = LevelSettings(
                 model,
                 self.loss,
-                self.light_terms,
+                self.illumination_terms,
                 iterations,
                 tolerance_px,
                 ask_field=ask_field,
@@ -289,25 +292,25 @@ class LevelSolver:
                 or_noise=by_noise,
                 agree=agree,
             )
-            equations = equations_of(model, FIELD if ask_field else self.light_terms)
-            place, result = self._solve(equations, level, settings, to_the_end)
-            if result.status is Status.DIVERGED and self.light_terms == FIELD:
-                # What covers a part of the image can lead a light that varies out of its range;
-                # of fixed shape it cannot leave it so.
+            equations = equations_of(model, VARYING if ask_field else self.illumination_terms)
+            state, result = self._solve(equations, level, settings, to_the_end)
+            if result.status is Status.DIVERGED and self.illumination_terms == VARYING:
+                # What covers a part of the image can lead an illumination that varies out of its
+                # range; of fixed shape it cannot leave it so.
                 self._iterations += result.iterations
-                settings = replace(settings, light_terms=UNIFORM)
-                equations = equations_of(model, UNIFORM)
-                place, result = self._solve(equations, level, settings, to_the_end)
-            self._adopt(place, result)
+                settings = replace(settings, illumination_terms=GAIN_BIAS)
+                equations = equations_of(model, GAIN_BIAS)
+                state, result = self._solve(equations, level, settings, to_the_end)
+            self._adopt(state, result)
         if ask_field:
             self._field_to_try = False
             telling = result.rmse > FIELD_RMSE * equations.spread
             if telling and result.field_share > FIELD_SHARE:
-                varying = replace(settings, light_terms=FIELD)
-                place, field = self._solve(equations, level, varying, to_the_end)
+                varying = replace(settings, illumination_terms=VARYING)
+                state, field = self._solve(equations, level, varying, to_the_end)
                 self._iterations += field.iterations
                 if field.usable and field.rmse < FIELD_GAIN * result.rmse:
-                    self._place, self.light_terms = place, FIELD
+                    self._state, self.illumination_terms = state, VARYING
                     return varying, field
         return settings, result
 
@@ -317,12 +320,12 @@ class LevelSolver:
         level: BothLevels,
         settings: LevelSettings,
         to_the_end: bool,
-    ) -> tuple[Place, LevelResult]:
-        """Solve from where the descent stands; where that ends nowhere, the place stays."""
+    ) -> tuple[State, LevelResult]:
+        """Solve from where the descent stands; where that ends nowhere, the state stays."""
         if to_the_end:
             # A source on larger pixels is less steep than the target says: steps shrink slowly, and
             # nothing is foretold.
-            as_large = coarser_by(at_level(self._place.warp, level.level), level.size) == 0
+            as_large = coarser_by(at_level(self._state.warp, level.level), level.size) == 0
             ratio = min(self._ratio, ROWS_RATIO) if level.clear and as_large else 1.0
             settings = replace(settings, below_noise=settings.below_noise and as_large)
         else:
@@ -330,15 +333,15 @@ class LevelSolver:
             ratio = 1.0 if settings.ask_field else max(self._ratio, least)
         result = solve_level(
             equations,
-            self._place.at_level(level.level),
+            self._state.at_level(level.level),
             settings,
             scale=self._scale if to_the_end else None,
             ratio=ratio,
         )
-        return (result.place.at_level(-level.level) if result.usable else self._place), result
+        return (result.state.at_level(-level.level) if result.usable else self._state), result
 
-    def _adopt(self, place: Place, result: LevelResult) -> None:
-        self._place = place
+    def _adopt(self, state: State, result: LevelResult) -> None:
+        self._state = state
         self._iterations += result.iterations
         self._scale = result.scale if result.usable else None
         if not result.usable:

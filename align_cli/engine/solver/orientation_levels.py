@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
-from align_cli.engine.equations.illumination import Light
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.illumination import Illumination
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import Size, at_level
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.noise import noise_energy, noise_level
@@ -43,8 +43,8 @@ REPEAT_LEVEL: Final = 1
 ENOUGH_PIXELS: Final = 1 << 16
 """How many, about, tell how well two images agree."""
 
-IDENTITY_STATE: Final = Place(np.eye(3), Light.uniform(1.0, 0.0))
-"""Where the source lies once it has been warped: no motion, no light."""
+IDENTITY_STATE: Final = State(np.eye(3), Illumination.uniform(1.0, 0.0))
+"""Where the source lies once it has been warped: no motion, no illumination."""
 
 
 class FixedView:

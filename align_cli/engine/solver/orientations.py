@@ -17,11 +17,11 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix
-from align_cli.engine.equations.illumination import NO_LIGHT
+from align_cli.engine.equations.illumination import NO_TERMS
 from align_cli.engine.equations.normal_equations import LevelEquations, NormalEquations
 from align_cli.engine.equations.registered import RegisteredEquations
 from align_cli.engine.equations.sparse import PointEquations, PointSource
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import at_level, inverse
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.pyramid import Level
@@ -32,8 +32,8 @@ from align_cli.engine.solver.orientation_levels import IDENTITY_STATE, Compared,
 from align_cli.engine.target.planes import TargetPlanes
 
 LEAST_SHARED: Final = 0.05
-"""See ``RegisteredEquations``. Median EPE after 2.3 steps with all rows, ten photographs in other grey
-values: 0.027 to 0.054 px, with 0.1 and 0.2 the same, with 1 (Gauss-Newton's) 0.035 to 0.067 px
+"""See ``RegisteredEquations``. Median EPE after 2.3 steps with all rows, ten photographs in other
+grey values: 0.027 to 0.054 px, with 0.1 and 0.2 the same, with 1 (Gauss-Newton's) 0.035 to 0.067 px
 after 2.7 to 4.3."""
 
 
@@ -80,14 +80,16 @@ class Orientations:
             )
         return self._last[1]
 
-    def agreement(self, place: Place) -> float:
-        """How well the planes agree at a place."""
-        return self.there(place.warp).agreement
+    def agreement(self, state: State) -> float:
+        """How well the planes agree at a state."""
+        return self.there(state.warp).agreement
 
-    def at_points(self, place: Place, model: MotionModel, light_terms: int) -> LevelEquations:
-        """The equations from the points of both planes, the source warped to a place."""
-        del light_terms
-        return _AtPoints(self, place.warp, model)
+    def at_points(
+        self, state: State, model: MotionModel, illumination_terms: int
+    ) -> LevelEquations:
+        """The equations from the points of both planes, the source warped to a state."""
+        del illumination_terms
+        return _AtPoints(self, state.warp, model)
 
     def with_rows(self, model: MotionModel, every: int) -> LevelEquations:
         """The equations from all rows."""
@@ -98,7 +100,7 @@ class Orientations:
         """Both planes at rest: the source has been warped all the way."""
         assert self._last is not None
         both = self._last[1]
-        at_rest = replace(result, place=IDENTITY_STATE)
+        at_rest = replace(result, state=IDENTITY_STATE)
         return tuple(
             Solved(
                 _seen(plane, both.inside), Level(source.image, None), settings, at_rest, self.level
@@ -111,7 +113,7 @@ class _AtPoints:
     """The sums of the equations of both planes, at their points; none where too little is known."""
 
     mean = 0.0
-    light_terms = 0
+    illumination_terms = 0
     spread = 1.0
 
     def __init__(self, level: Orientations, warp: Matrix, model: MotionModel) -> None:
@@ -121,17 +123,17 @@ class _AtPoints:
         self._planes = []
         if both.enough and len(both.target.points) == len(both.source):
             self._planes = [
-                PointEquations(points, PointSource(source), model, level.loss, NO_LIGHT)
+                PointEquations(points, PointSource(source), model, level.loss, NO_TERMS)
                 for points, source in zip(both.target.points, both.source, strict=True)
             ]
 
     def at(
-        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+        self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations at a place, of the motion alone; the residuals' scale is each plane's."""
+        """The equations at a state, of the motion alone; the residuals' scale is each plane's."""
         if not self._planes:
             return _nothing(self.motion_size)
-        moved = Place(self._back @ place.warp, IDENTITY_STATE.light)
+        moved = State(self._back @ state.warp, IDENTITY_STATE.illumination)
         sums = [
             plane.at(moved, scale, at_least=at_least, with_matrix=with_matrix)
             for plane in self._planes
@@ -151,10 +153,10 @@ class _AtPoints:
 
 
 class _WithRows:
-    """The equations of all rows, the source warped anew for every place."""
+    """The equations of all rows, the source warped anew for every state."""
 
     mean = 0.0
-    light_terms = 0
+    illumination_terms = 0
     spread = 1.0
 
     def __init__(self, level: Orientations, model: MotionModel) -> None:
@@ -162,11 +164,11 @@ class _WithRows:
         self.size, self.motion_size = level.size, model.size
 
     def at(
-        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+        self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations at a place; those of the light are left out."""
+        """The equations at a state; those of the illumination are left out."""
         level = self._level
-        both = level.there(at_level(place.warp, -level.level))
+        both = level.there(at_level(state.warp, -level.level))
         if not both.enough:
             return _nothing(self.motion_size)
         equations = RegisteredEquations(

@@ -3,7 +3,7 @@
 Noise in the *gradient*, not in the residual, keeps a solver that differentiates its target at twice
 the Cramer-Rao bound. Here the steepest-descent images come from the clean picture behind both
 images (``align_cli.engine.solver.dct_denoising``), the residual from the unsmoothed images, whose
-noise is white, and the source is sampled by cubic B-splines, which have no favourite place between
+noise is white, and the source is sampled by cubic B-splines, which have no favourite state between
 pixels. Everything else is the solver of every other level.
 """
 
@@ -18,7 +18,7 @@ import numpy as np
 from align_cli.engine.arrays import Plane
 from align_cli.engine.equations.dense import RowEquations, residual_planes
 from align_cli.engine.equations.normal_equations import least_scale
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.images.inpainting import inpainted
 from align_cli.engine.images.luma import LARGEST_SIDE, Luma
@@ -59,10 +59,10 @@ do not show, and to leave them out would cost more."""
 JUDGED_AT_PX: Final = 1.0
 """Standard deviation of the Gaussian that smooths the residual before it is judged."""
 
-LIGHT_PX: Final = 2.0
-"""Standard deviation of the Gaussian that smooths the picture for the light's column. The finest
-details are those that sampling attenuates; gain and bias would follow them, and the scale those.
-Without noise the mean EPE is 0.0004 px with it, 0.0011 px without."""
+ILLUMINATION_PX: Final = 2.0
+"""Standard deviation of the Gaussian that smooths the picture for the illumination's column. The
+finest details are those that sampling attenuates; gain and bias would follow them, and the scale
+those. Without noise the mean EPE is 0.0004 px with it, 0.0011 px without."""
 
 LENIENCE: Final = 1.5
 """How many times their standard deviation smoothed residuals are granted before the loss weighs
@@ -79,7 +79,7 @@ LARGEST_MOVE_PX: Final = 1.0
 def refine(
     target: Luma,
     source: Luma,
-    start: Place,
+    start: State,
     settings: LevelSettings,
     *,
     tolerance_px: float,
@@ -91,7 +91,7 @@ def refine(
         target: the target at full size.
         source: the source at full size.
         start: the alignment, right to a fraction of a pixel.
-        settings: those of the solve before: model, loss, light and limits.
+        settings: those of the solve before: model, loss, illumination and limits.
         tolerance_px: converged when a step moves no corner by more.
         threads: where to work.
     """
@@ -104,38 +104,38 @@ def refine(
         level,
         central_differences(_smoothed(level.image, PRESMOOTHING)),
         reach=0,
-        column=_smoothed(level.image, LIGHT_PX),
+        column=_smoothed(level.image, ILLUMINATION_PX),
     )
 
     # The nearer the images lie, the better the picture behind both: at noise of 30 grey levels this
     # first solve on the smoothed target's gradient takes 2 % off the error in the end.
-    def solve(planes: TargetPlanes, begin: Place) -> LevelResult:
+    def solve(planes: TargetPlanes, begin: State) -> LevelResult:
         equations = RowEquations(planes, spline, settings.model, settings.loss, threads=threads)
         return solve_level(equations, begin, settings)
 
     first = solve(planes, start)
-    place, iterations = first.place if first.usable else start, first.iterations
+    state, iterations = first.state if first.usable else start, first.iterations
     settings = replace(settings, tolerance_px=tolerance_px)
     refined: Solved | None = None
     picture: Clean | None = None
     for _ in range(MOST_ROUNDS):
-        half, weight = _half_difference(planes, spline, place, settings.loss, threads)
+        half, weight = _half_difference(planes, spline, state, settings.loss, threads)
         pilot = None if picture is None else picture.image
         picture = clean(level.image + half, half, weight > 0.0, threads, pilot=pilot)
         if picture is None:
             return refined
         expected = (*gradient(picture.image), picture.image - np.float32(planes.mean))
-        column = _smoothed(picture.image, LIGHT_PX)
+        column = _smoothed(picture.image, ILLUMINATION_PX)
         steepest = _steepest(picture, expected)
         final = planes_of(level, steepest, reach=0, column=column, weight=weight)
-        result = solve(final, place)
+        result = solve(final, state)
         if not result.usable:
             return refined
         iterations += result.iterations
         result = replace(result, iterations=iterations)
-        moved = corner_step_px(inverse(place.warp) @ result.place.warp, target.size)
-        place = result.place
-        if corner_step_px(inverse(start.warp) @ place.warp, target.size) > LARGEST_MOVE_PX:
+        moved = corner_step_px(inverse(state.warp) @ result.state.warp, target.size)
+        state = result.state
+        if corner_step_px(inverse(start.warp) @ state.warp, target.size) > LARGEST_MOVE_PX:
             return None
         refined = Solved(final, spline, settings, result, level=0, expected=expected)
         if moved <= STILL_CLEAN_PX:
@@ -144,7 +144,7 @@ def refine(
 
 
 def _half_difference(
-    planes: TargetPlanes, source: Level, place: Place, loss: Loss, threads: Threads
+    planes: TargetPlanes, source: Level, state: State, loss: Loss, threads: Threads
 ) -> tuple[Plane, Plane]:
     """Half the difference of both images, and the weight of each pixel: 0 where they share none.
 
@@ -152,9 +152,9 @@ def _half_difference(
     stands out from its noise there, and what only the sampling did to an edge does not.
     """
     difference, inside = residual_planes(
-        planes, source, place, source_margin=MARGIN_PX, threads=threads
+        planes, source, state, source_margin=MARGIN_PX, threads=threads
     )
-    settled = inside & overlap_mask(place.warp, planes.size, source.size, margin=SETTLED_PX)
+    settled = inside & overlap_mask(state.warp, planes.size, source.size, margin=SETTLED_PX)
     if scale_of(difference[inside & ~settled]) > UNSETTLED * scale_of(difference[settled]) > 0.0:
         inside = settled
     difference[~inside] = 0.0

@@ -71,7 +71,7 @@ class TargetPoints:
         return self.chosen.table[first : first + count, : self.chosen.number]
 
     @property
-    def place(self) -> NDArray[np.float32]:
+    def coordinates(self) -> NDArray[np.float32]:
         """(2, n) float32, x and y of each in pixels of the level."""
         return self.row(X, 2)
 

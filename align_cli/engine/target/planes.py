@@ -48,8 +48,8 @@ class TargetRows:
 
     Attributes:
         image: (h, w) float32, less ``TargetPlanes.mean``.
-        column: (h, w) float32, what a change of the light's factor multiplies: ``image``, or that
-            without its noise (noise that the residual holds too would pull the factor).
+        column: (h, w) float32, what a change of the illumination's factor multiplies: ``image``, or
+            that without its noise (noise that the residual holds too would pull the factor).
         gradient_x, gradient_y: (h, w) float32, per *pixel*.
         weight: (h, w) float32 weights of the residuals, found beforehand; None where the loss
             weighs each residual as it is.
@@ -88,7 +88,8 @@ class TargetPlanes:
         size: (width, height) of the whole level.
         origin: (x, y) of the interior's first pixel in the level.
         bands: which rows of the interior the planes hold.
-        mean: mean of the level, taken out so that the light's two columns are nearly orthogonal.
+        mean: mean of the level, taken out so that the illumination's two columns are nearly
+            orthogonal.
         spread: standard deviation of the level.
         texture: squared gradient above which a pixel's residual tells of the motion.
         steepness: how much steeper the picture is than its gradient here, along the gradient.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.pyramid import REACH, Level, pyramid
@@ -17,7 +17,7 @@ from tests.scenes import motion, render, textured
 
 SIZE = (67, 58)
 # A lamp from one side and a vignette: every term of factor and offset differs from zero.
-LIGHT = Light(
+LIGHT = Illumination(
     np.array([0.85, 0.05, -0.04, -0.03, 0.02, -0.06]),
     np.array([0.06, -0.01, 0.02, 0.015, -0.01, 0.02]),
 )

@@ -15,9 +15,9 @@ from align_cli.engine.equations.dense import (
     residual_scale,
     strips,
 )
-from align_cli.engine.equations.illumination import Light
+from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.equations.normal_equations import noise_to_take_off
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import map_points
 from align_cli.engine.geometry.models import MODELS, MotionModel
 from align_cli.engine.images.pyramid import REACH, Level
@@ -52,7 +52,7 @@ def run(
     with Threads(threads) as pool:
         return RowEquations(
             pair.planes if planes is None else planes, pair.source, model, loss, threads=pool
-        ).sums(Place(pair.warp, LIGHT), SCALE, with_matrix=with_matrix)
+        ).sums(State(pair.warp, LIGHT), SCALE, with_matrix=with_matrix)
 
 
 @dataclass(frozen=True)
@@ -264,7 +264,7 @@ def test_the_scale_is_that_of_residuals_with_texture_on_evenly_spaced_rows(
     taken = (book.inside & book.textured)[picked]
     ordered = np.sort(np.abs(book.residual[picked][taken]))
     expected = ordered[len(ordered) // 2] / NORMAL_MEDIAN
-    found = residual_scale(pair.planes, pair.source, Place(pair.warp, LIGHT))
+    found = residual_scale(pair.planes, pair.source, State(pair.warp, LIGHT))
     assert found == pytest.approx(expected, rel=0.01)
 
 
@@ -302,23 +302,23 @@ def test_some_strips_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     weight = np.zeros_like(planes.whole.image)
     for rows in strips(planes)[1::3]:
         weight[rows] = 1.0
-    place = Place(pair.warp, LIGHT)
-    some = equations(pair, planes, "l2", every=3).at(place, SCALE, with_matrix=True)
+    state = State(pair.warp, LIGHT)
+    some = equations(pair, planes, "l2", every=3).at(state, SCALE, with_matrix=True)
     weighted = equations(pair, planes.changed(weight=weight), "l2")
-    expected = weighted.at(place, SCALE, with_matrix=True)
+    expected = weighted.at(state, SCALE, with_matrix=True)
     assert_allclose(some.vector, expected.vector, atol=1e-5 * np.abs(expected.vector).max())
     assert some.weight == pytest.approx(expected.weight)
     assert some.share == pytest.approx(expected.share, abs=0.05)
-    all_of_it = equations(pair, planes, "l2").at(place, SCALE, with_matrix=True)
+    all_of_it = equations(pair, planes, "l2").at(state, SCALE, with_matrix=True)
     assert 0.25 * all_of_it.weight < some.weight < 0.45 * all_of_it.weight
 
 
 def test_a_scale_is_estimated_where_none_is_given() -> None:
     pair = CASES["partial"]
-    place = Place(pair.warp, LIGHT)
-    found = equations(pair, pair.planes, "tukey").at(place, None, with_matrix=False)
-    assert found.scale == residual_scale(pair.planes, pair.source, place)
-    given = equations(pair, pair.planes, "tukey").at(place, found.scale, with_matrix=False)
+    state = State(pair.warp, LIGHT)
+    found = equations(pair, pair.planes, "tukey").at(state, None, with_matrix=False)
+    assert found.scale == residual_scale(pair.planes, pair.source, state)
+    given = equations(pair, pair.planes, "tukey").at(state, found.scale, with_matrix=False)
     assert_array_equal(found.vector, given.vector)
     assert found.matrix is None
 
@@ -402,7 +402,7 @@ def test_the_residuals_of_some_rows_are_those_of_the_whole(pair: Case, rows: sli
     book = naive(pair, MODELS["rigid"])
     assert book.residual.shape[0] == 52
     residual, shown = residual_rows(
-        pair.planes, pair.source, Place(pair.warp, LIGHT), rows, source_margin=REACH
+        pair.planes, pair.source, State(pair.warp, LIGHT), rows, source_margin=REACH
     )
     inside = shown > 0
     assert residual.shape == inside.shape == book.residual[rows].shape
@@ -423,7 +423,7 @@ def test_weights_found_beforehand_stand_for_those_of_any_loss(
     planes = pair.planes.changed(weight=fixed, column=column)
     sums = run(pair, model, loss, planes=planes)
     w = fixed * book.inside
-    # The light's columns are those of the column that was given; the residual is not.
+    # The illumination's columns are those of the column that was given; the residual is not.
     jacobian = book.jacobian.copy()
     jacobian[-12:-6] = column * jacobian[-6:]
     vector = (jacobian * (w * book.residual)).sum(axis=(1, 2))
@@ -493,9 +493,11 @@ def tall_case() -> tuple[Case, TargetPlanes]:
 
 
 @pytest.mark.parametrize("strip", [500, 4000, 1 << 17])
-@pytest.mark.parametrize("light", [LIGHT, Light(np.linspace(0.9, 0.4, 6), np.linspace(0, 0.2, 6))])
+@pytest.mark.parametrize(
+    "illumination", [LIGHT, Illumination(np.linspace(0.9, 0.4, 6), np.linspace(0, 0.2, 6))]
+)
 def test_bands_sum_over_their_own_rows(
-    light: Light, strip: int, monkeypatch: pytest.MonkeyPatch
+    illumination: Illumination, strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(moments, "STRIP_PIXELS", strip)
     pair, bands = tall_case()
@@ -508,7 +510,7 @@ def test_bands_sum_over_their_own_rows(
     def sums(planes: TargetPlanes) -> Sums:
         with Threads(2) as pool:
             return RowEquations(planes, pair.source, model, LOSSES["l2"], threads=pool).sums(
-                Place(pair.warp, light), SCALE, with_matrix=True
+                State(pair.warp, illumination), SCALE, with_matrix=True
             )
 
     expected, found = sums(whole.changed(weight=weight)), sums(bands)
@@ -530,19 +532,19 @@ def test_bands_sum_over_their_own_rows(
 
 def test_the_residuals_of_a_band_are_those_of_its_rows() -> None:
     pair, bands = tall_case()
-    place = Place(pair.warp, LIGHT)
+    state = State(pair.warp, LIGHT)
     rows = bands.bands.cut(10)[7]
     in_level = slice(int(bands.bands.y[rows.start]), int(bands.bands.y[rows.stop - 1]) + 1)
-    found = residual_rows(bands, pair.source, place, rows, source_margin=REACH)
-    expected = residual_rows(pair.planes, pair.source, place, in_level, source_margin=REACH)
+    found = residual_rows(bands, pair.source, state, rows, source_margin=REACH)
+    expected = residual_rows(pair.planes, pair.source, state, in_level, source_margin=REACH)
     assert_allclose(found[0], expected[0], atol=2e-5)
     assert_array_equal(found[1], expected[1])
     # From within a band to within the one after the next.
     band = bands.bands.rows
     across = slice(band // 2, 2 * band + 5)
-    found = residual_rows(bands, pair.source, place, across, source_margin=REACH)
+    found = residual_rows(bands, pair.source, state, across, source_margin=REACH)
     whole = residual_rows(
-        pair.planes, pair.source, place, slice(0, pair.planes.shape[0]), source_margin=REACH
+        pair.planes, pair.source, state, slice(0, pair.planes.shape[0]), source_margin=REACH
     )
     rows_of = bands.bands.y[across].astype(int)
     assert_allclose(found[0], whole[0][rows_of], atol=2e-5)

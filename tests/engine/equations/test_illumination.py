@@ -6,11 +6,11 @@ from numpy.testing import assert_allclose
 
 from align_cli.engine.aligner import align
 from align_cli.engine.equations.illumination import (
-    FIELD,
+    GAIN_BIAS,
     LARGEST_GAIN,
-    NO_LIGHT,
-    UNIFORM,
-    Light,
+    NO_TERMS,
+    VARYING,
+    Illumination,
     first_guess,
     multiplied,
     polynomial,
@@ -24,36 +24,36 @@ VALUES = np.random.default_rng(0).gamma(2.0, 0.1, 4001)
 
 @pytest.mark.parametrize(("gain", "bias"), [(1.0, 0.0), (0.4, 0.3), (2.5, -0.2)])
 def test_the_first_guess_needs_no_correspondence(gain: float, bias: float) -> None:
-    light = first_guess(np.random.default_rng(1).permutation(gain * VALUES + bias), VALUES)
-    assert light.gain == pytest.approx(gain)
-    assert light.bias == pytest.approx(bias)
+    illumination = first_guess(np.random.default_rng(1).permutation(gain * VALUES + bias), VALUES)
+    assert illumination.gain == pytest.approx(gain)
+    assert illumination.bias == pytest.approx(bias)
 
 
 @pytest.mark.parametrize("flat", ["source", "target"])
 def test_a_flat_side_gets_a_bias_only(flat: str) -> None:
     source = np.full(50, 0.7) if flat == "source" else np.linspace(0.6, 0.8, 51)
     target = np.full(50, 0.2) if flat == "target" else np.linspace(0.1, 0.3, 51)
-    light = first_guess(source, target)
-    assert light.gain == 1.0
-    assert light.bias == pytest.approx(0.5)
+    illumination = first_guess(source, target)
+    assert illumination.gain == 1.0
+    assert illumination.bias == pytest.approx(0.5)
 
 
 @pytest.mark.parametrize("step", [(0.03, -0.01), (-0.2, 0.4), (0.0, 0.1), (0.1, 0.0)])
 def test_an_update_explains_the_residual_it_was_solved_from(step: tuple[float, float]) -> None:
-    light, mean = Light.uniform(1.3, -0.2), 0.35
+    illumination, mean = Illumination.uniform(1.3, -0.2), 0.35
     residual = step[0] * (VALUES - mean) + step[1]
     # The source for which (source - bias) / gain - target is that residual:
-    source = light.gain * (VALUES + residual) + light.bias
-    better = updated(light, np.array(step), mean)
+    source = illumination.gain * (VALUES + residual) + illumination.bias
+    better = updated(illumination, np.array(step), mean)
     assert_allclose((source - better.bias) / better.gain, VALUES, atol=1e-12)
 
 
 def test_no_step_changes_no_light() -> None:
-    light = Light.uniform(1.3, -0.2)
-    for terms in (NO_LIGHT, UNIFORM, FIELD):
-        same = updated(light, np.zeros(2 * terms), 0.35)
-        assert_allclose(same.factor, light.factor)
-        assert_allclose(same.offset, light.offset, atol=1e-15)
+    illumination = Illumination.uniform(1.3, -0.2)
+    for terms in (NO_TERMS, GAIN_BIAS, VARYING):
+        same = updated(illumination, np.zeros(2 * terms), 0.35)
+        assert_allclose(same.factor, illumination.factor)
+        assert_allclose(same.offset, illumination.offset, atol=1e-15)
 
 
 POINTS = np.random.default_rng(2).uniform(-1.0, 1.0, (len(VALUES), 2))
@@ -61,16 +61,20 @@ POINTS = np.random.default_rng(2).uniform(-1.0, 1.0, (len(VALUES), 2))
 
 def test_an_update_of_a_varying_light_is_right_to_first_order() -> None:
     numbers = np.random.default_rng(3)
-    light = Light(numbers.normal(0.0, 0.1, 6) + np.eye(6)[0], numbers.normal(0.0, 0.1, 6))
+    illumination = Illumination(
+        numbers.normal(0.0, 0.1, 6) + np.eye(6)[0], numbers.normal(0.0, 0.1, 6)
+    )
     mean, size = 0.35, 1e-5
-    # Uniform changes: the products with the light then stay of degree 2.
+    # Uniform changes: the products with the illumination then stay of degree 2.
     step = np.zeros(12)
     step[[0, 6]] = 0.3, -0.2
     for change in (step, size * numbers.normal(size=12) * np.repeat([0.0, 1.0], 6)):
         d, e = (polynomial(part, POINTS) for part in (change[:6], change[6:]))
         explained = VALUES + d * (VALUES - mean) + e
-        source = (explained - polynomial(light.offset, POINTS)) / polynomial(light.factor, POINTS)
-        new = updated(light, change, mean)
+        source = (explained - polynomial(illumination.offset, POINTS)) / polynomial(
+            illumination.factor, POINTS
+        )
+        new = updated(illumination, change, mean)
         relit = polynomial(new.factor, POINTS) * source + polynomial(new.offset, POINTS)
         assert_allclose(relit, VALUES, atol=1e-9)
 
@@ -80,7 +84,7 @@ def test_a_small_varying_change_beside_a_large_uniform_one_is_right_to_first_ord
     change[[0, 1, 5, 6]] = 0.5, 2e-5, -1e-5, -0.2
     d, e = (polynomial(part, POINTS) for part in (change[:6], change[6:]))
     source = VALUES + d * (VALUES - mean) + e
-    new = updated(Light.uniform(), change, mean)
+    new = updated(Illumination.uniform(), change, mean)
     relit = polynomial(new.factor, POINTS) * source + polynomial(new.offset, POINTS)
     assert_allclose(relit, VALUES, atol=1e-9)
 
@@ -88,11 +92,11 @@ def test_a_small_varying_change_beside_a_large_uniform_one_is_right_to_first_ord
 def test_an_update_makes_a_uniform_light_vary() -> None:
     change = np.zeros(12)
     change[[3, 8]] = 0.01, 0.02
-    new = updated(Light.uniform(), change, 0.0)
+    new = updated(Illumination.uniform(), change, 0.0)
     assert_allclose(new.factor, [1.0, 0.0, 0.0, -0.01, 0.0, 0.0])
     assert_allclose(new.offset, [0.0, 0.0, -0.02, 0.0, 0.0, 0.0])
     assert new.varies
-    assert not Light.uniform(2.0, 3.0).varies
+    assert not Illumination.uniform(2.0, 3.0).varies
 
 
 def test_products_keep_what_is_of_degree_two() -> None:
@@ -103,8 +107,8 @@ def test_products_keep_what_is_of_degree_two() -> None:
 
 def test_a_light_must_be_plausible_everywhere() -> None:
     dark_corner = np.array([1.0, -0.6, -0.6, 0.0, 0.0, 0.0])
-    assert not Light(dark_corner, np.zeros(6)).plausible
-    assert Light(dark_corner * [1.0, 0.8, 0.8, 1, 1, 1], np.zeros(6)).plausible
+    assert not Illumination(dark_corner, np.zeros(6)).plausible
+    assert Illumination(dark_corner * [1.0, 0.8, 0.8, 1, 1, 1], np.zeros(6)).plausible
 
 
 def test_a_vignette_does_not_move_the_alignment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -122,21 +126,21 @@ def test_a_vignette_does_not_move_the_alignment(monkeypatch: pytest.MonkeyPatch)
 
 
 @pytest.mark.parametrize(
-    ("light", "plausible"),
+    ("illumination", "plausible"),
     [
-        (Light.uniform(), True),
-        (Light.uniform(LARGEST_GAIN * 0.99, 5.0), True),
-        (Light.uniform(1.01 / LARGEST_GAIN, -5.0), True),
-        (Light.uniform(LARGEST_GAIN * 1.01), False),
-        (Light.uniform(0.99 / LARGEST_GAIN), False),
-        (Light.uniform(-1.0), False),
-        (Light.uniform(np.nan), False),
-        (Light.uniform(1.0, np.nan), False),
-        (Light.uniform(1.0, np.inf), False),
+        (Illumination.uniform(), True),
+        (Illumination.uniform(LARGEST_GAIN * 0.99, 5.0), True),
+        (Illumination.uniform(1.01 / LARGEST_GAIN, -5.0), True),
+        (Illumination.uniform(LARGEST_GAIN * 1.01), False),
+        (Illumination.uniform(0.99 / LARGEST_GAIN), False),
+        (Illumination.uniform(-1.0), False),
+        (Illumination.uniform(np.nan), False),
+        (Illumination.uniform(1.0, np.nan), False),
+        (Illumination.uniform(1.0, np.inf), False),
     ],
 )
-def test_which_light_is_plausible(light: Light, plausible: bool) -> None:
-    assert light.plausible is plausible
+def test_which_light_is_plausible(illumination: Illumination, plausible: bool) -> None:
+    assert illumination.plausible is plausible
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "float32", "float64"])
@@ -153,7 +157,7 @@ def test_a_whole_alignment_finds_gain_and_bias(gain: float, bias: float, dtype: 
 @pytest.mark.parametrize("dtype", ["uint8", "float32"])
 def test_without_photometric_the_light_stays_as_it_is(dtype: str) -> None:
     # Once red: floating-point planes are normalised each by its own mean and spread, so
-    # that "no gain and bias" still compares the images after a change of light.
+    # that "no gain and bias" still compares the images after a change of illumination.
     images = pair("affine", seed=1, move_px=6.0, dtype=dtype)
     found = align(images.source, images.target, model="affine", photometric=False)
     assert found.gain == pytest.approx(1.0, abs=1e-6)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
-from align_cli.engine.equations.illumination import FIELD, NO_LIGHT, UNIFORM
+from align_cli.engine.equations.illumination import GAIN_BIAS, NO_TERMS, VARYING
 from align_cli.engine.equations.normal_equations import (
     LEAST_SCALE,
     LEAST_SCALE_SHARE,
@@ -21,17 +21,17 @@ def random_system(size: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("motion_size", [2, 3, 8])
-@pytest.mark.parametrize("terms", [NO_LIGHT, UNIFORM, FIELD])
+@pytest.mark.parametrize("terms", [NO_TERMS, GAIN_BIAS, VARYING])
 def test_the_normal_equations_are_solved_for_as_much_light_as_wanted(
     motion_size: int, terms: int
 ) -> None:
-    matrix, vector = random_system(motion_size + 2 * FIELD)
+    matrix, vector = random_system(motion_size + 2 * VARYING)
     motion = list(range(motion_size))
     factor = [motion_size + term for term in range(terms)]
-    offset = [motion_size + FIELD + term for term in range(terms)]
+    offset = [motion_size + VARYING + term for term in range(terms)]
     chosen = motion + factor + offset
     expected = np.linalg.solve(matrix[np.ix_(chosen, chosen)], vector[chosen])
-    kept = columns(motion_size, terms, FIELD)
+    kept = columns(motion_size, terms, VARYING)
     solver = Solver(matrix[np.ix_(kept, kept)])
     assert not solver.singular
     assert_allclose(solver.step(vector[kept]), expected, rtol=1e-7)
@@ -39,7 +39,7 @@ def test_the_normal_equations_are_solved_for_as_much_light_as_wanted(
 
 @pytest.mark.parametrize("what", ["dependent", "zero", "nan", "inf"])
 def test_a_singular_system_has_no_step(what: str) -> None:
-    matrix, _ = random_system(3 + 2 * UNIFORM)
+    matrix, _ = random_system(3 + 2 * GAIN_BIAS)
     if what == "dependent":
         matrix[1], matrix[:, 1] = 2.0 * matrix[0], 2.0 * matrix[:, 0]
         matrix[1, 1] = 4.0 * matrix[0, 0]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from align_cli.engine.equations.illumination import NO_LIGHT
+from align_cli.engine.equations.illumination import NO_TERMS
 from align_cli.engine.equations.registered import RegisteredEquations
 from align_cli.engine.geometry.coordinates import inverse, normalisation
 from align_cli.engine.geometry.models import MODELS
@@ -94,11 +94,11 @@ SMALL = np.array([[1.001, -0.002, 0.31], [0.0015, 0.999, -0.22], [0.0, 0.0, 1.0]
 def moved_by_a_step(least_shared: float) -> float:
     """By how much one step between noisy planes moves the middle along x."""
     rows, source = rows_of(waves(np.eye(3), 0.6, seed=1)), waves(SMALL, 0.6, seed=2)
-    settings = LevelSettings(MODEL, LOSSES["tukey"], NO_LIGHT, 1, 1e-6)
+    settings = LevelSettings(MODEL, LOSSES["tukey"], NO_TERMS, 1, 1e-6)
     result = solve_level(
         equations(rows, source, least_shared=least_shared), IDENTITY_STATE, settings
     )
-    return along_x(result.place.warp)
+    return along_x(result.state.warp)
 
 
 def along_x(warp: NDArray[np.float64]) -> float:

@@ -5,9 +5,9 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.equations.dense import RowEquations
-from align_cli.engine.equations.illumination import FIELD, UNIFORM, Light
+from align_cli.engine.equations.illumination import GAIN_BIAS, VARYING, Illumination
 from align_cli.engine.equations.sparse import KNOWN, PointEquations, PointSource
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import map_points
 from align_cli.engine.geometry.models import MODELS, MotionModel
 from align_cli.engine.images.pyramid import REACH, Level
@@ -69,7 +69,7 @@ def gradients(level: Level) -> tuple[np.ndarray, np.ndarray]:
 @pytest.mark.parametrize("most", [60, 400, 10**6])
 def test_points_are_pixels_of_the_interior_with_their_values(pair: Case, most: int) -> None:
     points = chosen(pair.target, most)
-    x, y = points.place[:2].astype(int)
+    x, y = points.coordinates[:2].astype(int)
     assert x.min() >= BORDER
     assert y.min() >= BORDER
     assert x.max() < SIZE[0] - BORDER
@@ -102,7 +102,7 @@ def test_each_cell_sends_the_pixel_with_the_largest_gradient() -> None:
     gradient_x, gradient_y = gradient_of(points)
     found = gradient_x**2 + gradient_y**2
     assert_allclose(np.sort(found), np.sort(cells.ravel()), rtol=1e-3)
-    x, y = ((points.place[:2] - BORDER) // 3).astype(int)
+    x, y = ((points.coordinates[:2] - BORDER) // 3).astype(int)
     assert_allclose(found, cells[y, x], rtol=1e-3)
 
 
@@ -137,7 +137,7 @@ def test_points_of_planes_lie_where_the_rows_of_the_bands_lie() -> None:
     assert planes is not None
     assert not planes.bands.all_rows
     points = points_of(planes, level, 500)
-    x, y = points.place[:2].astype(int)
+    x, y = points.coordinates[:2].astype(int)
     assert set(y - BORDER) <= set(planes.bands.y.astype(int))
     assert_allclose(points.image + points.mean, level.image[y, x], atol=1e-6)
     assert_allclose(gradient_of(points)[1], gradients(level)[1][y, x], atol=1e-6)
@@ -179,12 +179,14 @@ def weights(loss: Loss, u: np.ndarray) -> np.ndarray:
 @every_loss
 @every_model
 @pytest.mark.parametrize("last", [False, True])
-@pytest.mark.parametrize("light", [LIGHT, Light.uniform(1.2, 0.05)], ids=["varies", "uniform"])
+@pytest.mark.parametrize(
+    "illumination", [LIGHT, Illumination.uniform(1.2, 0.05)], ids=["varies", "uniform"]
+)
 def test_the_equations_are_those_of_an_explicit_sum(
-    light: Light, last: bool, model: MotionModel, loss: Loss, pair: Case
+    illumination: Illumination, last: bool, model: MotionModel, loss: Loss, pair: Case
 ) -> None:
     points = of_last_level(pair.target) if last else chosen(pair.target)
-    pixels = points.place[:2].T.astype(np.float64)
+    pixels = points.coordinates[:2].T.astype(np.float64)
     u, v = map_points(pair.warp, pixels).T
     width, height = SIZE
     known = (u >= REACH) & (u <= width - 1 - REACH) & (v >= REACH) & (v <= height - 1 - REACH)
@@ -194,20 +196,20 @@ def test_the_equations_are_those_of_an_explicit_sum(
     x, y = ((pixels - (np.array(SIZE) - 1.0) / 2.0) / half).T
     monomials = np.array([np.ones_like(x), x, y, x * x, x * y, y * y])
     residual = (
-        (light.factor @ monomials) * bilinear(pair.source.image.astype(np.float64), u, v)
-        + light.offset @ monomials
+        (illumination.factor @ monomials) * bilinear(pair.source.image.astype(np.float64), u, v)
+        + illumination.offset @ monomials
         - (points.image + points.mean)
     )
     # What linear interpolation adds where the picture is hollow is taken off on the last level.
     column, row = pixels.astype(int).T
     image = pair.target.image.astype(np.float64)
-    for place, (right, down) in ((u, (1, 0)), (v, (0, 1))) if last else ():
+    for state, (right, down) in ((u, (1, 0)), (v, (0, 1))) if last else ():
         bend = (
             image[row + down, column + right]
             - 2.0 * image[row, column]
             + image[row - down, column - right]
         )
-        part = place - np.floor(place)
+        part = state - np.floor(state)
         residual -= 0.5 * part * (1.0 - part) * bend
     steepest = half * (
         (model.jacobian_x @ monomials) * gradient_of(points)[0]
@@ -216,8 +218,8 @@ def test_the_equations_are_those_of_an_explicit_sum(
     columns = np.concatenate([steepest, points.image * monomials, monomials])
     scale = 0.03
     w = weights(loss, residual / (loss.constant * scale)) * known
-    found = PointEquations(points, PointSource(pair.source), model, loss, FIELD).at(
-        Place(pair.warp, light), scale, with_matrix=True
+    found = PointEquations(points, PointSource(pair.source), model, loss, VARYING).at(
+        State(pair.warp, illumination), scale, with_matrix=True
     )
     assert found.matrix is not None
     matrix, vector = (columns * w) @ columns.T, columns @ (w * residual)
@@ -242,8 +244,8 @@ def test_the_scale_is_that_of_the_points_with_texture() -> None:
     pair = CASES["partial"]
     points = chosen(pair.target)
     source = PointSource(pair.source)
-    equations = PointEquations(points, source, MODELS["rigid"], LOSSES["tukey"], UNIFORM)
-    found = equations.at(Place(pair.warp, Light.uniform(1.2, 0.05)), None, with_matrix=False)
+    equations = PointEquations(points, source, MODELS["rigid"], LOSSES["tukey"], GAIN_BIAS)
+    found = equations.at(State(pair.warp, Illumination.uniform(1.2, 0.05)), None, with_matrix=False)
     values, target = source.beside(points, pair.warp, ranked=True)
     residual = (values - 0.05) / 1.2 - target
     expected = np.median(np.abs(residual)) / NORMAL_MEDIAN
@@ -261,8 +263,8 @@ def test_what_lies_under_invalid_pixels_changes_no_bit(garbage: float) -> None:
 
     one, other = (
         PointEquations(
-            chosen(target), PointSource(source), MODELS["homography"], LOSSES["tukey"], FIELD
-        ).at(Place(pair.warp, LIGHT), None, with_matrix=True)
+            chosen(target), PointSource(source), MODELS["homography"], LOSSES["tukey"], VARYING
+        ).at(State(pair.warp, LIGHT), None, with_matrix=True)
         for target, source in (
             (pair.target, pair.source),
             (dirty(pair.target), dirty(pair.source)),
@@ -282,7 +284,7 @@ def test_a_sample_is_the_sources_or_unknown_however_near_the_border_it_lies(beyo
         warp = np.array([[1.0, 0.0, shift], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         values = PointSource(level).sample(warp, points)
         known = values < KNOWN
-        x, y = points.place[:2].astype(np.float64)
+        x, y = points.coordinates[:2].astype(np.float64)
         expected = bilinear(level.image.astype(np.float64), x + shift, y)
         assert_allclose(values[known], expected[known], atol=1e-4)
         assert known.mean() > 0.99
@@ -304,8 +306,8 @@ def test_between_pixels_a_point_is_sampled_as_well_as_on_a_finer_grid() -> None:
         level_of(render(scene, size, np.linalg.inv(truth))),
     )
     above, last = (
-        PointEquations(points, PointSource(source), MODELS["rigid"], LOSSES["l2"], UNIFORM)
-        .at(Place(truth, Light.uniform()), 1.0, with_matrix=False)
+        PointEquations(points, PointSource(source), MODELS["rigid"], LOSSES["l2"], GAIN_BIAS)
+        .at(State(truth, Illumination.uniform()), 1.0, with_matrix=False)
         .squares
         for points in (chosen(target), of_last_level(target))
     )
@@ -313,9 +315,11 @@ def test_between_pixels_a_point_is_sampled_as_well_as_on_a_finer_grid() -> None:
     assert last < 0.04 * above
 
 
-@pytest.mark.parametrize("light", [LIGHT, Light.uniform(1.2, 0.05)], ids=["varies", "uniform"])
+@pytest.mark.parametrize(
+    "illumination", [LIGHT, Illumination.uniform(1.2, 0.05)], ids=["varies", "uniform"]
+)
 @every_model
-def test_points_and_rows_agree_on_the_step(model: MotionModel, light: Light) -> None:
+def test_points_and_rows_agree_on_the_step(model: MotionModel, illumination: Illumination) -> None:
     pair = CASES["whole"]
     planes = target_planes(pair.target)
     assert planes is not None
@@ -323,10 +327,10 @@ def test_points_and_rows_agree_on_the_step(model: MotionModel, light: Light) -> 
     whole = np.array([[1.0, 0.0, 2.0], [0.0, 1.0, -1.0], [0.0, 0.0, 1.0]])
     with Threads(1) as threads:
         rows = RowEquations(planes, pair.source, model, LOSSES["tukey"], threads=threads).at(
-            Place(whole, light), 0.03, with_matrix=False
+            State(whole, illumination), 0.03, with_matrix=False
         )
     points = PointEquations(
-        chosen(pair.target, 10**6), PointSource(pair.source), model, LOSSES["tukey"], FIELD
-    ).at(Place(whole, light), 0.03, with_matrix=False)
+        chosen(pair.target, 10**6), PointSource(pair.source), model, LOSSES["tukey"], VARYING
+    ).at(State(whole, illumination), 0.03, with_matrix=False)
     assert_allclose(points.vector, rows.vector, atol=1e-4 * np.abs(rows.vector).max())
     assert points.share == pytest.approx(rows.share, abs=1e-3)

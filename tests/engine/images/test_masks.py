@@ -163,7 +163,7 @@ def test_a_small_region_is_seen_at_many_points() -> None:
     assert points is not None
     assert whole is not None
     assert points.image.size > 0.5 * whole.image.size
-    columns, rows = points.place[:2].astype(int)
+    columns, rows = points.coordinates[:2].astype(int)
     assert mask[rows, columns].all()
 
 

@@ -54,7 +54,7 @@ def attempt_at(
         "similarity": SimpleNamespace(
             name=similarity, task=task, score=lambda _: Score(agreement, 0.5)
         ),
-        "descent": SimpleNamespace(place=SimpleNamespace(warp=warp)),
+        "descent": SimpleNamespace(state=SimpleNamespace(warp=warp)),
         "before": np.eye(3),
         "assessment": SimpleNamespace(
             uncertainty=sure,
@@ -263,8 +263,8 @@ def test_how_far_a_richer_model_would_move_the_answer_is_part_of_its_uncertainty
     assert first.assessment.uncertainty is not None
 
     def richer(scale: float) -> Attempt:
-        place = first.descent.place._replace(warp=first.warp @ np.diag([scale, scale, 1.0]))
-        return replace(first, descent=first.descent._replace(place=place))
+        place = first.descent.state._replace(warp=first.warp @ np.diag([scale, scale, 1.0]))
+        return replace(first, descent=first.descent._replace(state=place))
 
     found = first.accepted_instead_of(richer(1.001))
     assert found is not None

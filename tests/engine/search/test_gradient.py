@@ -49,7 +49,7 @@ def test_coarse_levels_bring_a_guess_to_rest(threads: Threads) -> None:
 def test_orientations_know_no_illumination_but_their_own_agreement(threads: Threads) -> None:
     seen = gradient(*negative("poster"), threads)
     found = seen.descend(inverse(TRUTH), used=len(seen.task.pair.levels))
-    assert math.isnan(found.place.light.gain)
+    assert math.isnan(found.state.illumination.gain)
     assert found.records[-1].level == 0
     quality = seen.quality(np.eye(3), found.warp)
     # Of a negative the grey values would have -1.

@@ -181,8 +181,8 @@ def test_the_illumination_is_told_where_it_is_solved_for(
     source, target = windows("poster")
     seen = intensity(np.clip(0.5 * source, 0, 255).astype(np.uint8), target, threads)
     task = replace(seen.task, options=Options(photometric=photometric))
-    light = Intensity(task).illumination(inverse(TRUTH))
-    assert light.gain == pytest.approx(0.5 if photometric else 1.0, rel=0.05)
+    illumination = Intensity(task).illumination(inverse(TRUTH))
+    assert illumination.gain == pytest.approx(0.5 if photometric else 1.0, rel=0.05)
 
 
 def test_all_rows_are_solved_where_the_source_may_lie_between_some(

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from align_cli.engine.equations.illumination import Light
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.illumination import Illumination
+from align_cli.engine.equations.state import State
 from align_cli.engine.images.luma import luma
 from align_cli.engine.options import Options
 from align_cli.engine.records import LevelRecord, Status
@@ -21,19 +21,19 @@ RECORD = LevelRecord(
 )
 
 
-def place_at(x: float) -> Place:
+def place_at(x: float) -> State:
     warp = np.eye(3)
     warp[0, 2] = x
-    return Place(warp, Light.uniform())
+    return State(warp, Illumination.uniform())
 
 
 def test_each_level_begins_where_the_one_above_ended() -> None:
     begun: list[tuple[str, float]] = []
     told: list[LevelRecord] = []
 
-    def solve_level(level: str, place: Place) -> LevelSolution:
-        begun.append((level, place.warp[0, 2]))
-        return LevelSolution(place_at(place.warp[0, 2] + 1.0), replace(RECORD, rmse=len(begun)))
+    def solve_level(level: str, state: State) -> LevelSolution:
+        begun.append((level, state.warp[0, 2]))
+        return LevelSolution(place_at(state.warp[0, 2] + 1.0), replace(RECORD, rmse=len(begun)))
 
     descent = coarse_to_fine("abc", solve_level, place_at(5.0), told.append)
     assert begun == [("a", 5.0), ("b", 6.0), ("c", 7.0)]
@@ -46,7 +46,7 @@ def test_each_level_begins_where_the_one_above_ended() -> None:
 def test_a_level_without_a_solution_ends_the_descent_and_is_told_of_the_one_above() -> None:
     told: list[LevelRecord] = []
 
-    def solve_level(level: str, place: Place) -> LevelSolution:
+    def solve_level(level: str, state: State) -> LevelSolution:
         return LevelSolution(place_at(1.0), None if level == "b" else RECORD)
 
     descent = coarse_to_fine("abc", solve_level, place_at(0.0), told.append)

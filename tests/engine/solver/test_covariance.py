@@ -12,8 +12,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.aligner import align
 from align_cli.engine.equations.dense import RowEquations, residual_rows
-from align_cli.engine.equations.illumination import UNIFORM, Light
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.illumination import GAIN_BIAS, Illumination
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import (
     at_level,
     corners,
@@ -395,9 +395,9 @@ def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool 
     )
     planes = target_planes(target)
     assert planes is not None
-    settings = LevelSettings(MODELS[model], LOSSES["huber"], UNIFORM, 100, 1e-4)
-    place = Place(at_level(inverse(images.source_to_target), level), Light.uniform())
-    result = solve_level(equations(planes, source, settings), place, settings)
+    settings = LevelSettings(MODELS[model], LOSSES["huber"], GAIN_BIAS, 100, 1e-4)
+    state = State(at_level(inverse(images.source_to_target), level), Illumination.uniform())
+    result = solve_level(equations(planes, source, settings), state, settings)
     assert result.usable
     solved = Solved(planes, source, settings, result, level)
     if known_picture:
@@ -416,7 +416,7 @@ def explicit_covariance(solved: Solved) -> np.ndarray:
     target, model = solved.target, solved.settings.model
     height, width = target.whole.image.shape
     residual, shown = residual_rows(
-        target, solved.source, solved.result.place, slice(0, height), source_margin=REACH
+        target, solved.source, solved.result.state, slice(0, height), source_margin=REACH
     )
     inside = shown > 0
     known = inside
@@ -530,7 +530,7 @@ def test_what_seems_large_is_looked_at_again_with_more_pixels(
     small = covariance(solved, most)
     assert found is not None
     assert small is not None
-    change = module._entries_by_parameter(solved, inverse(solved.result.place.warp))
+    change = module._entries_by_parameter(solved, inverse(solved.result.state.warp))
     assert_allclose(found.covariance, change @ small @ change.T)
 
 
@@ -540,13 +540,13 @@ def test_of_bands_it_is_that_of_fewer_pixels() -> None:
     target, source = (
         pyramid(Luma(image, None, 0.0, 1.0), 1)[0] for image in (images.target, images.source)
     )
-    place = Place(inverse(images.source_to_target), Light.uniform())
-    settings = LevelSettings(MODELS["rigid"], LOSSES["huber"], UNIFORM, 100, 1e-4)
+    state = State(inverse(images.source_to_target), Illumination.uniform())
+    settings = LevelSettings(MODELS["rigid"], LOSSES["huber"], GAIN_BIAS, 100, 1e-4)
     found = []
     for most in (None, 90 * 250):
         planes = target_planes(target, most)
         assert planes is not None
-        result = solve_level(equations(planes, source, settings), place, settings)
+        result = solve_level(equations(planes, source, settings), state, settings)
         each = covariance(Solved(planes, source, settings, result, 0), ALL_PIXELS)
         assert each is not None
         found.append(each.trace() * planes.whole.image.size)

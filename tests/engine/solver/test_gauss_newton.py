@@ -8,14 +8,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.equations.dense import RowEquations, residual_scale
-from align_cli.engine.equations.illumination import NO_LIGHT, UNIFORM, Light
+from align_cli.engine.equations.illumination import GAIN_BIAS, NO_TERMS, Illumination
 from align_cli.engine.equations.normal_equations import (
     LEAST_SCALE_SHARE,
     LevelEquations,
     NormalEquations,
 )
 from align_cli.engine.equations.sparse import PointEquations, PointSource
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import corner_error, inverse, map_points
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import Luma
@@ -60,15 +60,15 @@ def solve(
     kind: str = "rows",
     *,
     warp: np.ndarray | None = None,
-    light: Light | None = None,
+    illumination: Illumination | None = None,
     loss: str = "l2",
     photometric: bool = True,
     max_iterations: int = 50,
     tolerance_px: float = 1e-3,
-    agree: Callable[[Place], bool] | None = None,
+    agree: Callable[[State], bool] | None = None,
     or_noise: bool = False,
 ) -> LevelResult:
-    terms = UNIFORM if photometric else NO_LIGHT
+    terms = GAIN_BIAS if photometric else NO_TERMS
     settings = LevelSettings(
         MODELS[model],
         LOSSES[loss],
@@ -92,7 +92,9 @@ def solve(
             equations = PointEquations(
                 points, PointSource(here), settings.model, settings.loss, terms
             )
-        return solve_level(equations, Place(start, light or Light.uniform()), settings)
+        return solve_level(
+            equations, State(start, illumination or Illumination.uniform()), settings
+        )
 
 
 @pytest.mark.parametrize("loss", LOSSES)
@@ -109,11 +111,11 @@ def test_one_step_from_a_tiny_offset_arrives(model: str, loss: str, kind: str) -
     once = solve(images.source, images.target, model, loss=loss, max_iterations=1, kind=kind)
     assert once.status is Status.ITERATION_LIMIT
     assert once.iterations == 1
-    share = images.error_px(inverse(once.place.warp)) / offset
+    share = images.error_px(inverse(once.state.warp)) / offset
     assert share < (0.05 if loss == "l2" else 0.25)
     assert once.last_step_px == pytest.approx(offset, rel=1.0)
-    assert once.place.light.gain == pytest.approx(1.02, abs=0.006)
-    assert once.place.light.bias == pytest.approx(-0.01, abs=0.004)
+    assert once.state.illumination.gain == pytest.approx(1.02, abs=0.006)
+    assert once.state.illumination.bias == pytest.approx(-0.01, abs=0.004)
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -123,20 +125,29 @@ def test_a_level_converges_on_the_truth(model: str, kind: str) -> None:
     found = solve(images.source, images.target, model, loss="tukey", tolerance_px=1e-4, kind=kind)
     assert found.status is Status.CONVERGED
     strict = solve(images.source, images.target, model, loss="tukey", tolerance_px=1e-7, kind=kind)
-    assert corner_error(found.place.warp, strict.place.warp, SIZE) <= 1e-4
+    assert corner_error(found.state.warp, strict.state.warp, SIZE) <= 1e-4
     assert 2 < found.iterations < 15
-    assert images.error_px(inverse(found.place.warp)) < 0.008
-    assert found.place.light.gain == pytest.approx(0.9, abs=4e-3)
+    assert images.error_px(inverse(found.state.warp)) < 0.008
+    assert found.state.illumination.gain == pytest.approx(0.9, abs=4e-3)
     assert found.rmse < 1e-3
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_without_photometric_the_light_is_kept_and_used(kind: str) -> None:
-    light = Light.uniform(0.8, 0.1)
-    images = pair("rigid", seed=2, size=SIZE, move_px=1.0, gain=light.gain, bias=light.bias)
-    found = solve(images.source, images.target, "rigid", light=light, photometric=False, kind=kind)
-    assert found.place.light == light
-    assert images.error_px(inverse(found.place.warp)) < 0.005
+    illumination = Illumination.uniform(0.8, 0.1)
+    images = pair(
+        "rigid", seed=2, size=SIZE, move_px=1.0, gain=illumination.gain, bias=illumination.bias
+    )
+    found = solve(
+        images.source,
+        images.target,
+        "rigid",
+        illumination=illumination,
+        photometric=False,
+        kind=kind,
+    )
+    assert found.state.illumination == illumination
+    assert images.error_px(inverse(found.state.warp)) < 0.005
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -149,7 +160,7 @@ def test_the_rmse_is_that_of_the_residuals_in_the_targets_units(kind: str) -> No
         2.0 * (target + noise),
         target,
         "translation",
-        light=Light.uniform(2.0, 0.0),
+        illumination=Illumination.uniform(2.0, 0.0),
         photometric=False,
         kind=kind,
     )
@@ -161,7 +172,7 @@ def test_the_rmse_is_weighted() -> None:
     images = pair("rigid", seed=4, size=SIZE, move_px=0.5, occluded=0.2)
     target, source = target_planes(level_of(images.target)), level_of(images.source)
     assert target is not None
-    here = Place(np.eye(3), Light.uniform())
+    here = State(np.eye(3), Illumination.uniform())
     with Threads(1) as threads:
         sums = RowEquations(target, source, MODELS["rigid"], LOSSES["tukey"], threads=threads).sums(
             here, residual_scale(target, source, here), with_matrix=False
@@ -176,7 +187,7 @@ def test_a_robust_level_ignores_what_least_squares_does_not(kind: str) -> None:
     images = pair("rigid", seed=4, size=SIZE, move_px=1.0, occluded=0.15)
     errors = {
         loss: images.error_px(
-            inverse(solve(images.source, images.target, "rigid", loss=loss, kind=kind).place.warp)
+            inverse(solve(images.source, images.target, "rigid", loss=loss, kind=kind).state.warp)
         )
         for loss in LOSSES
     }
@@ -194,7 +205,7 @@ def test_stripes_are_singular_and_never_converged(kind: str) -> None:
         assert found.status is not Status.CONVERGED
     found = solve(stripes(SIZE, shift=0.5), stripes(SIZE), "translation", kind=kind)
     assert found.status is Status.SINGULAR
-    assert_array_equal(found.place.warp, np.eye(3))
+    assert_array_equal(found.state.warp, np.eye(3))
 
 
 @pytest.mark.parametrize("model", MODEL_NAMES)
@@ -220,17 +231,17 @@ def test_the_iteration_limit_is_a_result(kind: str) -> None:
     assert found.iterations == 2
     assert found.last_step_px > 1e-3
     # It got nearer all the same.
-    assert images.error_px(inverse(found.place.warp)) < images.error_px(np.eye(3))
+    assert images.error_px(inverse(found.state.warp)) < images.error_px(np.eye(3))
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_where_there_is_no_rest_it_is_asked_once_whether_anything_agrees(kind: str) -> None:
     images = pair("rigid", seed=2, size=SIZE, move_px=3.0)
-    asked: list[Place] = []
+    asked: list[State] = []
 
     def solved(tolerance_px: float, answer: bool) -> LevelResult:
-        def agree(place: Place) -> bool:
-            asked.append(place)
+        def agree(state: State) -> bool:
+            asked.append(state)
             return answer
 
         asked.clear()
@@ -245,7 +256,7 @@ def test_where_there_is_no_rest_it_is_asked_once_whether_anything_agrees(kind: s
     assert (refused.status, refused.iterations) == (Status.NO_AGREEMENT, ASKED_AFTER)
     assert not refused.usable
     assert len(asked) == 1
-    assert asked[0] is refused.place
+    assert asked[0] is refused.state
     assert solved(never, answer=True).iterations == 50
     assert len(asked) == 1
 
@@ -255,8 +266,8 @@ def test_a_negative_diverges_and_keeps_the_last_sensible_warp(kind: str) -> None
     target = render(textured(), SIZE)
     found = solve(1.0 - target, target, "rigid", kind=kind)
     assert found.status is Status.DIVERGED
-    assert found.place.light.plausible
-    assert plausible(found.place.warp, SIZE)
+    assert found.state.illumination.plausible
+    assert plausible(found.state.warp, SIZE)
 
 
 @pytest.mark.parametrize(
@@ -334,13 +345,13 @@ def test_extrapolation_does_not_feed_on_its_own_steps() -> None:
 class OfLight:
     """Equations whose every step overshoots the gain, nearly twice as far, and moves along."""
 
-    size, mean, spread, motion_size, light_terms = (100, 80), 0.0, 1.0, 2, 1
+    size, mean, spread, motion_size, illumination_terms = (100, 80), 0.0, 1.0, 2, 1
     gain = 1.3
 
     def at(
-        self, place: Place, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
+        self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        missing = math.log(self.gain / place.light.gain)
+        missing = math.log(self.gain / state.illumination.gain)
         return NormalEquations(
             vector=np.array([0.01 * missing, 0.0, 1.99 * missing, 0.0]),
             matrix=np.eye(4),
@@ -354,10 +365,10 @@ class OfLight:
 
 
 def test_a_gain_that_goes_to_and_fro_comes_to_an_end() -> None:
-    settings = LevelSettings(MODELS["translation"], LOSSES["tukey"], UNIFORM, 20, 1e-3)
-    result = solve_level(OfLight(), Place(np.eye(3), Light.uniform(1.0, 0.0)), settings)
+    settings = LevelSettings(MODELS["translation"], LOSSES["tukey"], GAIN_BIAS, 20, 1e-3)
+    result = solve_level(OfLight(), State(np.eye(3), Illumination.uniform(1.0, 0.0)), settings)
     assert result.status is Status.CONVERGED
-    assert result.place.light.gain == pytest.approx(OfLight.gain, rel=1e-3)
+    assert result.state.illumination.gain == pytest.approx(OfLight.gain, rel=1e-3)
 
 
 def test_the_corner_step_is_the_largest_movement_of_a_corner() -> None:
@@ -397,11 +408,11 @@ def test_the_first_scale_is_that_of_the_residuals_under_light() -> None:
     assert planes is not None
     residual = np.random.default_rng(0).normal(0.0, 0.05, target.shape)
     source = Level((1.5 * (level_of(target).image + residual) + 0.3).astype(np.float32), None)
-    found = residual_scale(planes, source, Place(np.eye(3), Light.uniform(1.5, 0.3)))
+    found = residual_scale(planes, source, State(np.eye(3), Illumination.uniform(1.5, 0.3)))
     assert found == pytest.approx(0.05, rel=0.05)
-    # Identical images have no residual: a share of the target's contrast takes its place.
+    # Identical images have no residual: a share of the target's contrast takes its state.
     floor = LEAST_SCALE_SHARE * np.std(planes.whole.image)
-    assert residual_scale(planes, level_of(target), Place(np.eye(3), Light.uniform())) == (
+    assert residual_scale(planes, level_of(target), State(np.eye(3), Illumination.uniform())) == (
         pytest.approx(floor, rel=1e-4)
     )
 
@@ -419,7 +430,7 @@ def test_what_lies_within_a_filters_reach_of_the_sources_border_takes_no_part(ki
     clean_result, dirty_result = (
         solve(image, target, "homography", warp=inverse(moved), kind=kind) for image in images
     )
-    assert (clean_result.place.warp == dirty_result.place.warp).all()
+    assert (clean_result.state.warp == dirty_result.state.warp).all()
 
 
 def test_steps_below_the_noise_are_not_made() -> None:
@@ -429,16 +440,16 @@ def test_steps_below_the_noise_are_not_made() -> None:
     found = {}
     for below_noise in (False, True):
         settings = LevelSettings(
-            MODELS["affine"], LOSSES["tukey"], UNIFORM, 200, 1e-6, below_noise=below_noise
+            MODELS["affine"], LOSSES["tukey"], GAIN_BIAS, 200, 1e-6, below_noise=below_noise
         )
         with Threads(1) as threads:
             equations = RowEquations(target, source, settings.model, settings.loss, threads=threads)
-            start = Place(np.eye(3), Light.uniform())
+            start = State(np.eye(3), Illumination.uniform())
             found[below_noise] = solve_level(equations, start, settings, ratio=0.1)
     assert found[True].status is found[False].status is Status.CONVERGED
     assert found[True].iterations < found[False].iterations
-    error_px = images.error_px(inverse(found[False].place.warp))
-    between = corner_error(found[True].place.warp, found[False].place.warp, SIZE)
+    error_px = images.error_px(inverse(found[False].state.warp))
+    between = corner_error(found[True].state.warp, found[False].state.warp, SIZE)
     assert 0.0 < between < 0.3 * error_px
 
 
@@ -451,7 +462,7 @@ def test_near_the_end_a_step_is_as_long_as_it_should_be(kind: str) -> None:
 
     def found(**options: float) -> np.ndarray:
         source = images.source + noise
-        return solve(source, images.target, "translation", kind, loss="tukey", **options).place.warp
+        return solve(source, images.target, "translation", kind, loss="tukey", **options).state.warp
 
     end = found(tolerance_px=1e-7)
     assert corner_error(np.eye(3), end, SIZE) > 0.05

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from align_cli.engine.equations.illumination import Light
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.illumination import Illumination
+from align_cli.engine.equations.state import State
 from align_cli.engine.images.luma import luma
 from align_cli.engine.images.pyramid import LazyFullSize, pyramid
 from align_cli.engine.numerics.losses import LOSSES
@@ -31,7 +31,7 @@ def test_the_agreement_of_a_level_is_blind_to_the_mean_and_unknown_of_few_points
 
         def agreement(x: float, y: float) -> float:
             warp = np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-            return both.agreement(Place(warp, Light.uniform(2.0, 0.3)))
+            return both.agreement(State(warp, Illumination.uniform(2.0, 0.3)))
 
         assert agreement(0.0, 0.0) == pytest.approx(1.0, abs=1e-4)
         assert agreement(35.0, 28.0) < 0.5

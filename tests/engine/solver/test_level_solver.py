@@ -8,10 +8,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.equations.dense import RowEquations
-from align_cli.engine.equations.illumination import FIELD, NO_LIGHT, UNIFORM, Light
+from align_cli.engine.equations.illumination import GAIN_BIAS, NO_TERMS, VARYING, Illumination
 from align_cli.engine.equations.normal_equations import LevelEquations
 from align_cli.engine.equations.sparse import PointEquations
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import at_level
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import Luma, luma
@@ -32,8 +32,8 @@ from align_cli.engine.target.planes import target_planes
 from tests.scenes import motion, render, textured
 
 SIZE = (120, 100)
-START = Place(motion("affine", SIZE, 3.0, 1), Light.uniform(1.1, 0.05))
-FOUND = Place(motion("affine", SIZE, 3.0, 2), Light.uniform(0.9, -0.05))
+START = State(motion("affine", SIZE, 3.0, 1), Illumination.uniform(1.1, 0.05))
+FOUND = State(motion("affine", SIZE, 3.0, 2), Illumination.uniform(0.9, -0.05))
 
 
 def grey(
@@ -61,7 +61,7 @@ def grey(
 
 
 def solved(
-    levels: Sequence[GreyValues], start: Place, progress: Progress | None = None, **settings: Any
+    levels: Sequence[GreyValues], start: State, progress: Progress | None = None, **settings: Any
 ) -> Descent:
     """The descent of a solver with some settings."""
     return coarse_to_fine(levels, LevelSolver(**settings), start, progress)
@@ -81,7 +81,7 @@ def descend(
     begun: list[tuple[type, np.ndarray, float | None]] = []
 
     def solver(
-        equations: object, start: Place, *_: object, scale: float | None, ratio: float
+        equations: object, start: State, *_: object, scale: float | None, ratio: float
     ) -> object:
         begun.append((type(equations), start.warp, scale))
         level = round(np.log2(SIZE[0] / equations.size[0]))  # type: ignore[attr-defined]
@@ -97,7 +97,7 @@ def descend(
             model=MODELS["translation"],
             loss=LOSSES["l2"],
             options=Options(preset=preset),
-            light_terms=NO_LIGHT,
+            illumination_terms=NO_TERMS,
             agree=agree,
             progress=told.append,
             unit=2.0,
@@ -110,9 +110,9 @@ def test_each_level_starts_where_the_one_above_ended(
     status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     descent, told, begun = descend(monkeypatch, {2: status, 1: status, 0: status})
-    place, records = descent.place, descent.records
-    assert_allclose(place.warp, FOUND.warp, atol=1e-12)
-    assert place.light is FOUND.light
+    state, records = descent.state, descent.records
+    assert_allclose(state.warp, FOUND.warp, atol=1e-12)
+    assert state.illumination is FOUND.illumination
     assert [kind for kind, _, _ in begun] == [PointEquations] * 3 + [RowEquations]
     starts = [warp for _, warp, _ in begun]
     assert_array_equal(starts[0], at_level(START.warp, 2))
@@ -140,9 +140,9 @@ def test_a_level_that_ended_nowhere_leaves_everything_as_it_was(
     status: Status, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     descent, _, begun = descend(monkeypatch, {2: status, 1: status, 0: status})
-    place, records = descent.place, descent.records
-    assert_allclose(place.warp, START.warp, atol=1e-12)
-    assert place.light is START.light
+    state, records = descent.state, descent.records
+    assert_allclose(state.warp, START.warp, atol=1e-12)
+    assert state.illumination is START.illumination
     assert_allclose(begun[2][1], START.warp, atol=1e-12)
     assert {record.status for record in records} == {status}
 
@@ -155,7 +155,7 @@ def test_a_descent_ends_on_the_last_level_that_it_is_given(
     assert [record.level for record in descent.records] == [2, 1]
     assert tuple(told) == descent.records
     assert descent.solved[0].level == 1
-    assert_allclose(descent.place.warp, FOUND.warp, atol=1e-12)
+    assert_allclose(descent.state.warp, FOUND.warp, atol=1e-12)
 
 
 def test_the_last_level_is_sampled_on_a_finer_grid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,17 +182,17 @@ def test_of_a_large_level_some_strips_stand_in_for_the_points(
                     threads,
                     "tukey",
                 ),
-                Place(motion("rigid", SIZE, 2.0, 1), Light.uniform()),
+                State(motion("rigid", SIZE, 2.0, 1), Illumination.uniform()),
                 model=MODELS["rigid"],
                 loss=LOSSES["tukey"],
                 options=Options(),
-                light_terms=UNIFORM,
+                illumination_terms=GAIN_BIAS,
                 unit=1.0,
-            ).place
+            ).state
             for source in (pictures[0], full)
         ]
-    for place in places:
-        assert_allclose(place.warp, np.eye(3), atol=2e-3)
+    for state in places:
+        assert_allclose(state.warp, np.eye(3), atol=2e-3)
 
 
 def test_where_nothing_agrees_the_rows_are_not_solved(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -214,7 +214,7 @@ def test_where_nothing_agrees_the_rows_are_not_solved(monkeypatch: pytest.Monkey
         assert bool(descent.solved) == answer
         assert [record.level for record in told] == [2, 1, 0]
         assert_allclose(asked[-1], FOUND.warp, atol=1e-12)
-        assert_allclose(descent.place.warp, FOUND.warp, atol=1e-12)
+        assert_allclose(descent.state.warp, FOUND.warp, atol=1e-12)
 
 
 def test_where_the_points_agree_well_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -243,7 +243,7 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
             looked_at.append(every)
             super().__init__(*arguments, every=every, **named)  # type: ignore[arg-type]
 
-    def solver(_: object, start: Place, *__: object, **___: object) -> LevelResult:
+    def solver(_: object, start: State, *__: object, **___: object) -> LevelResult:
         return LevelResult(start, status, 20, last_step_px, 0.1, 0.0, 0.1, 1.0)
 
     monkeypatch.setattr("align_cli.engine.equations.dense.STRIP_PIXELS", 5 * SIZE[0])
@@ -258,7 +258,7 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
             model=MODELS["rigid"],
             loss=LOSSES["tukey"],
             options=Options(),
-            light_terms=UNIFORM,
+            illumination_terms=GAIN_BIAS,
             unit=1.0,
         )
     restless = last_step_px > module.RESTLESS_PX or status is Status.NO_AGREEMENT
@@ -269,7 +269,7 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
     assert descent.solved
 
 
-def one_level(start: Place = START, model: str = "translation") -> Descent:
+def one_level(start: State = START, model: str = "translation") -> Descent:
     """A descent of one level."""
     levels = pyramid(luma(render(textured(), SIZE)), 1)
     with Threads(1) as threads:
@@ -279,7 +279,7 @@ def one_level(start: Place = START, model: str = "translation") -> Descent:
             model=MODELS[model],
             loss=LOSSES["l2"],
             options=Options(),
-            light_terms=UNIFORM,
+            illumination_terms=GAIN_BIAS,
             unit=1.0,
         )
 
@@ -300,42 +300,42 @@ def test_a_varying_light_is_kept_only_where_it_was_found_and_explains_more(
     tried: list[int] = []
 
     def solver(equations: object, start: object, settings: object, **_: object) -> LevelResult:
-        terms = settings.light_terms  # type: ignore[attr-defined]
+        terms = settings.illumination_terms  # type: ignore[attr-defined]
         tried.append(terms)
-        if terms == FIELD:
+        if terms == VARYING:
             return LevelResult(FOUND, status, 3, 0.01, rmse, 0.0, 0.1, 0.1)
         return LevelResult(START, Status.CONVERGED, 3, 0.01, 0.1, share, 0.1, 0.1)
 
     monkeypatch.setattr(module, "solve_level", solver)
     descent = one_level()
     # The rows are not asked again.
-    rows = FIELD if kept else 1
-    assert tried == ([1, FIELD, rows] if share > FIELD_SHARE else [1, rows])
-    assert descent.place.light is (FOUND.light if kept else START.light)
+    rows = VARYING if kept else 1
+    assert tried == ([1, VARYING, rows] if share > FIELD_SHARE else [1, rows])
+    assert descent.state.illumination is (FOUND.illumination if kept else START.illumination)
     assert descent.records[0].status is Status.CONVERGED
-    assert descent.solved[0].settings.light_terms == (FIELD if kept else 1)
+    assert descent.solved[0].settings.illumination_terms == (VARYING if kept else 1)
 
 
 def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.MonkeyPatch) -> None:
     tried: list[int] = []
 
     def solver(
-        equations: LevelEquations, start: Place, settings: LevelSettings, **_: object
+        equations: LevelEquations, start: State, settings: LevelSettings, **_: object
     ) -> LevelResult:
-        tried.append(settings.light_terms)
-        assert equations.light_terms >= settings.light_terms
-        if settings.light_terms == FIELD and isinstance(equations, RowEquations):
-            assert start.light is FOUND.light
+        tried.append(settings.illumination_terms)
+        assert equations.illumination_terms >= settings.illumination_terms
+        if settings.illumination_terms == VARYING and isinstance(equations, RowEquations):
+            assert start.illumination is FOUND.illumination
             return LevelResult(start, Status.DIVERGED, 3, 0.01, 0.1, 0.0, 0.1, 0.1)
-        rmse = 0.05 if settings.light_terms == FIELD else 0.1
-        place = FOUND if settings.light_terms == FIELD else start
-        return LevelResult(place, Status.CONVERGED, 3, 0.01, rmse, 0.9, 0.1, 0.1)
+        rmse = 0.05 if settings.illumination_terms == VARYING else 0.1
+        state = FOUND if settings.illumination_terms == VARYING else start
+        return LevelResult(state, Status.CONVERGED, 3, 0.01, rmse, 0.9, 0.1, 0.1)
 
     monkeypatch.setattr(module, "solve_level", solver)
     descent = one_level()
-    assert tried == [1, FIELD, FIELD, 1]
-    assert descent.place.light is FOUND.light
-    assert descent.solved[0].settings.light_terms == 1
+    assert tried == [1, VARYING, VARYING, 1]
+    assert descent.state.illumination is FOUND.illumination
+    assert descent.solved[0].settings.illumination_terms == 1
     assert descent.records[0].status is Status.CONVERGED
     assert descent.records[0].iterations == 12
 
@@ -344,13 +344,13 @@ def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.Monk
 def test_a_level_begins_at_the_start_where_the_images_agree_better_there(
     astray: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun: list[tuple[type, Place]] = []
-    start = Place(motion("rigid", SIZE, 0.5, 1), Light.uniform())
+    begun: list[tuple[type, State]] = []
+    start = State(motion("rigid", SIZE, 0.5, 1), Illumination.uniform())
     far = np.eye(3)
     far[0, 2] = 40.0
-    found = Place(far if astray else np.eye(3), Light.uniform())
+    found = State(far if astray else np.eye(3), Illumination.uniform())
 
-    def solver(equations: LevelEquations, at: Place, *_: object, **__: object) -> LevelResult:
+    def solver(equations: LevelEquations, at: State, *_: object, **__: object) -> LevelResult:
         level = round(np.log2(SIZE[0] / equations.size[0]))
         begun.append((type(equations), at.at_level(-level)))
         return LevelResult(found.at_level(level), Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 1.0)
@@ -364,10 +364,10 @@ def test_a_level_begins_at_the_start_where_the_images_agree_better_there(
             model=MODELS["translation"],
             loss=LOSSES["l2"],
             options=Options(),
-            light_terms=NO_LIGHT,
+            illumination_terms=NO_TERMS,
             unit=1.0,
         )
-    points = [place.warp for kind, place in begun if kind is PointEquations]
+    points = [state.warp for kind, state in begun if kind is PointEquations]
     assert len(points) == 3
     for warp in points[1:]:
         assert_allclose(warp, (start if astray else found).warp, atol=1e-9)
@@ -380,11 +380,11 @@ def test_no_step_is_foretold_where_the_source_is_on_larger_pixels(
     scale: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[type, bool, float]] = []
-    start = Place(np.diag([scale, scale, 1.0]), Light.uniform())
+    start = State(np.diag([scale, scale, 1.0]), Illumination.uniform())
 
     def solver(
         equations: LevelEquations,
-        at: Place,
+        at: State,
         settings: LevelSettings,
         *,
         scale: object,
@@ -417,11 +417,11 @@ def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
     with Threads(1) as threads:
         descent = solved(
             grey(pyramid(image, 1), (0,), [LazyFullSize(image)], image, threads, "tukey"),
-            Place(np.eye(3), Light.uniform()),
+            State(np.eye(3), Illumination.uniform()),
             model=MODELS["similarity"],
             loss=LOSSES["tukey"],
             options=Options(),
-            light_terms=UNIFORM,
+            illumination_terms=GAIN_BIAS,
             unit=1.0,
         )
     some, every = (
@@ -430,7 +430,7 @@ def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
     assert len(some) > 1
     assert some[-1] == "similarity"
     assert every == ["similarity"]
-    assert_allclose(descent.place.warp, np.eye(3), atol=2e-3)
+    assert_allclose(descent.state.warp, np.eye(3), atol=2e-3)
 
 
 def test_where_nothing_agrees_a_full_size_without_points_has_no_record(
@@ -442,11 +442,11 @@ def test_where_nothing_agrees_a_full_size_without_points_has_no_record(
     with Threads(1) as threads:
         descent = solved(
             grey(levels, (2, 1, 0), [LazyFullSize(image), *levels[1:]], image, threads, "tukey"),
-            Place(np.eye(3), Light.uniform()),
+            State(np.eye(3), Illumination.uniform()),
             model=MODELS["rigid"],
             loss=LOSSES["tukey"],
             options=Options(),
-            light_terms=UNIFORM,
+            illumination_terms=GAIN_BIAS,
             unit=1.0,
             agree=lambda warp: False,
         )
@@ -467,7 +467,7 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
         return True
 
     def solver(
-        equations: LevelEquations, at: Place, settings: LevelSettings, **_: object
+        equations: LevelEquations, at: State, settings: LevelSettings, **_: object
     ) -> LevelResult:
         settings_of[type(equations)] = settings
         if settings.agree is not None:
@@ -479,7 +479,7 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
     monkeypatch.setattr(module, "DOUBTFUL", -1.1)
     image = luma(render(textured(), (2 * SIZE[0], 2 * SIZE[1])))
     levels = pyramid(image, 3)
-    start = Place(motion("affine", SIZE, 3.0, 1), Light.uniform())
+    start = State(motion("affine", SIZE, 3.0, 1), Illumination.uniform())
     with Threads(1) as threads:
         solved(
             grey(levels, (2, 1), levels, image, threads),
@@ -487,7 +487,7 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
             model=MODELS["translation"],
             loss=LOSSES["l2"],
             options=Options(),
-            light_terms=NO_LIGHT,
+            illumination_terms=NO_TERMS,
             agree=agree,
             unit=1.0,
         )

@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 
 from align_cli import Aligner, align
-from align_cli.engine.equations.illumination import NO_LIGHT, Light
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.illumination import NO_TERMS, Illumination
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import at_level, inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import luma
@@ -377,12 +377,12 @@ def test_the_source_is_warped_once_for_the_points_and_for_the_rows_at_every_plac
     near = shifted(0.5, 0.0) @ truth
     with Threads(1) as threads:
         both = Orientations(source, target, 1, loss=loss, threads=threads, rows=rows, pointed=True)
-        begin = Place(near, Light.uniform())
+        begin = State(near, Illumination.uniform())
         both.agreement(begin)
         equations = both.with_rows(model, 1) if rows else both.at_points(begin, model, 0)
         for warp in (near, truth):
-            place = Place(at_level(warp, 1), Light.uniform())
-            found = equations.at(place, None, with_matrix=True)
+            state = State(at_level(warp, 1), Illumination.uniform())
+            found = equations.at(state, None, with_matrix=True)
             assert found.matrix is not None
             step = np.linalg.solve(found.matrix, found.vector)
             # It is undone: the source lies half a pixel of full size too far, and then right.
@@ -395,16 +395,16 @@ def test_images_that_share_nothing_have_no_equations(
     views: tuple[View, View, NDArray[np.float64]],
 ) -> None:
     source, target, _ = views
-    far = Place(shifted(5000.0, 0.0), Light.uniform())
-    settings = LevelSettings(MODELS["rigid"], LOSSES["tukey"], NO_LIGHT, 5, 0.1)
+    far = State(shifted(5000.0, 0.0), Illumination.uniform())
+    settings = LevelSettings(MODELS["rigid"], LOSSES["tukey"], NO_TERMS, 5, 0.1)
     with Threads(1) as threads:
         both = Orientations(
             source, target, 0, loss=settings.loss, threads=threads, rows=True, pointed=True
         )
         for equations in (
-            both.at_points(far, settings.model, NO_LIGHT),
+            both.at_points(far, settings.model, NO_TERMS),
             both.with_rows(settings.model, 1),
         ):
             found = solve_level(equations, far, settings)
             assert found.status is Status.TOO_LITTLE_OVERLAP
-            assert found.place is far
+            assert found.state is far

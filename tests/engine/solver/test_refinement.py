@@ -8,8 +8,8 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.aligner import align
-from align_cli.engine.equations.illumination import UNIFORM, Light
-from align_cli.engine.equations.state import Place
+from align_cli.engine.equations.illumination import GAIN_BIAS, Illumination
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import corner_error, inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import Luma
@@ -55,13 +55,13 @@ def refined(
     threads: int = 1,
 ) -> Solved | None:
     """Refine a pair; ``start`` is target pixel -> source pixel, the truth if None."""
-    settings = LevelSettings(MODELS[model], LOSSES[loss], UNIFORM, 100, 3e-3)
+    settings = LevelSettings(MODELS[model], LOSSES[loss], GAIN_BIAS, 100, 3e-3)
     warp = inverse(images.source_to_target) if start is None else start
     with Threads(threads) as pool:
         return refine(
             as_luma(images.target, valid),
             as_luma(images.source, source_valid),
-            Place(warp, Light.uniform()),
+            State(warp, Illumination.uniform()),
             settings,
             tolerance_px=TOLERANCE_PX,
             threads=pool,
@@ -74,7 +74,7 @@ def found(solved: Solved | None) -> Solved:
 
 
 def error_px(images: Pair, solved: Solved | None) -> float:
-    return images.error_px(inverse(found(solved).result.place.warp))
+    return images.error_px(inverse(found(solved).result.state.warp))
 
 
 def rms(values: object) -> float:
@@ -127,7 +127,7 @@ def test_a_start_that_is_off_by_a_fraction_of_a_pixel_ends_at_the_same_place() -
     ends = []
     for x, y in ((0.0, 0.0), (0.3, -0.2), (-0.4, 0.5)):
         solved = refined(images, shift(x, y) @ inverse(images.source_to_target))
-        ends.append(found(solved).result.place.warp)
+        ends.append(found(solved).result.state.warp)
     for end in ends[1:]:
         assert corner_error(end, ends[0], SIZE) < 5e-3
 
@@ -140,7 +140,7 @@ def test_the_borders_take_part_where_what_was_invented_there_does_not_show(
     solved = found(refined(images, model="translation", loss="l2"))
     weight = solved.target.whole.weight
     assert weight is not None
-    warp = solved.result.place.warp
+    warp = solved.result.state.warp
     assert_array_equal(weight > 0.0, overlap_mask(warp, SIZE, SIZE, margin=margin))
 
 
@@ -184,8 +184,8 @@ def test_what_lies_under_holes_changes_no_bit(garbage: float) -> None:
     one, other = (
         found(refined(each, valid=valid, source_valid=source_valid)) for each in (images, dirty)
     )
-    assert_array_equal(one.result.place.warp, other.result.place.warp)
-    assert_array_equal(one.result.place.light.factor, other.result.place.light.factor)
+    assert_array_equal(one.result.state.warp, other.result.state.warp)
+    assert_array_equal(one.result.state.illumination.factor, other.result.state.illumination.factor)
     assert_array_equal(one.target.whole.gradient_x, other.target.whole.gradient_x)
     assert one.target.whole.weight is not None
     assert other.target.whole.weight is not None
@@ -204,9 +204,9 @@ def test_a_hole_is_no_edge() -> None:
 
 def test_gain_and_bias_are_found() -> None:
     images = pair("similarity", seed=7, size=SIZE, gain=1.15, bias=-0.06)
-    light = found(refined(images)).result.place.light
-    assert light.gain == pytest.approx(1.15, abs=2e-3)
-    assert light.bias == pytest.approx(-0.06, abs=2e-3)
+    illumination = found(refined(images)).result.state.illumination
+    assert illumination.gain == pytest.approx(1.15, abs=2e-3)
+    assert illumination.bias == pytest.approx(-0.06, abs=2e-3)
     assert error_px(images, refined(images)) < 5e-3
 
 
@@ -214,8 +214,8 @@ def test_noise_does_not_pull_the_gain() -> None:
     gains = []
     for seed in range(6):
         images = pair("translation", seed=seed, size=SIZE, gain=0.9, noise=0.06)
-        gains.append(found(refined(images, model="translation")).result.place.light.gain)
-    # With the noisy target as the light's column it would be off by about 10 %.
+        gains.append(found(refined(images, model="translation")).result.state.illumination.gain)
+    # With the noisy target as the illumination's column it would be off by about 10 %.
     assert np.mean(gains) == pytest.approx(0.9, rel=0.03)
 
 
@@ -282,7 +282,7 @@ def test_the_number_of_threads_changes_no_bit(loss: str) -> None:
         found(refined(images, model="homography", loss=loss, threads=count)) for count in (1, 2, 4)
     )
     for other in others:
-        assert_array_equal(one.result.place.warp, other.result.place.warp)
+        assert_array_equal(one.result.state.warp, other.result.state.warp)
         assert_array_equal(one.target.whole.gradient_x, other.target.whole.gradient_x)
 
 
