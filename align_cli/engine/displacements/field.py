@@ -193,6 +193,6 @@ def share_at_same_pixel(field: DisplacementField, warp: Matrix) -> float:
     """
     if not field.matched.any():
         return 1.0
-    there = field.position + field.displacement
-    moved = np.hypot(*(map_points(warp, there) - field.position).T)
+    match = field.position + field.displacement
+    moved = np.hypot(*(map_points(warp, match) - field.position).T)
     return float((moved[field.matched] < 1.0).mean())

@@ -68,20 +68,20 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
         level: of the target.
         gain: of the source relative to the target.
     """
-    number, there = pair.like_level(warp, level)
+    number, level_warp = pair.like_level(warp, level)
     source, target = pair.levels[number], pair.target.levels[level]
     of_source, of_target = (
         power_density(each, of, known)
         for each, of, known in zip((source, target), (number, level), pair.noise, strict=True)
     )
     # Source pixels per pixel of the target's level.
-    area = max(area_at_centre(there, target.size), float(np.finfo(np.float32).tiny))
+    area = max(area_at_centre(level_warp, target.size), float(np.finfo(np.float32).tiny))
     return LevelPair(
         level=level,
         source=(np.asarray(source.image, np.float32),),
         target=(np.asarray(target.image, np.float32),),
-        warp=there,
-        inside=valid_overlap(source, target, there, margin=float(REACH)),
+        warp=level_warp,
+        inside=valid_overlap(source, target, level_warp, margin=float(REACH)),
         noise=of_source / max(abs(gain), LEAST_GAIN) ** 2 / area + of_target,
         slope_noise=0.5 * of_target * 4.0**level * noise_energy(level, 1.0),
         source_known=source.valid,

@@ -206,22 +206,26 @@ def _canvas(
     of_source = pair.source_known
     if of_source is None:
         of_source = np.ones(pair.source[0].shape, np.bool_)
-    seen = sample_valid(of_source, warp, size)
+    source_valid = sample_valid(of_source, warp, size)
     place = np.s_[-int(low[1]) : height - int(low[1]), -int(low[0]) : width - int(low[0])]
-    of_target, both = np.zeros(seen.shape, np.bool_), np.zeros(seen.shape, np.bool_)
+    of_target, both = np.zeros(source_valid.shape, np.bool_), np.zeros(source_valid.shape, np.bool_)
     of_target[place] = True if pair.target_known is None else pair.target_known
     both[place] = pair.inside
-    share = np.count_nonzero(both) / max(np.count_nonzero(of_target), np.count_nonzero(seen))
+    share = np.count_nonzero(both) / max(
+        np.count_nonzero(of_target), np.count_nonzero(source_valid)
+    )
     if share > MOST_COVERED:
         return None
-    source = [_highpass(sample(plane, warp, size, replicate=True), seen) for plane in pair.source]
+    source = [
+        _highpass(sample(plane, warp, size, replicate=True), source_valid) for plane in pair.source
+    ]
     target = []
     for plane in pair.target:
-        wide = np.zeros(seen.shape, np.float32)
+        wide = np.zeros(source_valid.shape, np.float32)
         wide[place] = plane
         target.append(_highpass(wide, of_target))
-    if np.count_nonzero(seen) > np.count_nonzero(of_target):
-        return target, source, (both, seen)
+    if np.count_nonzero(source_valid) > np.count_nonzero(of_target):
+        return target, source, (both, source_valid)
     return source, target, (both, of_target)
 
 

@@ -118,16 +118,16 @@ class Intensity:
         """The high-pass detail of both over their overlap, on a level of the target."""
         pair = self.task.pair
         target = pair.target.levels[level]
-        of_source, there = pair.like_level(warp, level)
+        of_source, level_warp = pair.like_level(warp, level)
         source = pair.levels[of_source]
-        part = _reached(there, source.size, target.size)
+        part = _reached(level_warp, source.size, target.size)
         if part is not None:
             rows, columns = part
             valid = None if target.valid is None else target.valid[part]
             target = Level(target.part(part), valid)
-            there = offset_origin(there, columns.start, rows.start)
-        inside = valid_overlap(source, target, there, margin=REACH)
-        warped = sample(source.image, there, target.size)
+            level_warp = offset_origin(level_warp, columns.start, rows.start)
+        inside = valid_overlap(source, target, level_warp, margin=REACH)
+        warped = sample(source.image, level_warp, target.size)
         of_source_and_target = highpass((warped, target.image), inside)
         return OverlapPlanes(of_source_and_target[:1], of_source_and_target[1:], inside)
 
@@ -237,10 +237,10 @@ def _reached(warp: Matrix, source: Size, target: Size) -> tuple[slice, slice] | 
     """
     if not plausible(warp, target):
         return None
-    seen = map_points(inverse(warp), corners(source))
-    if not (plausible(inverse(warp), source) and np.isfinite(seen).all()):
+    covered = map_points(inverse(warp), corners(source))
+    if not (plausible(inverse(warp), source) and np.isfinite(covered).all()):
         return None
-    tiles = seen / TILE
+    tiles = covered / TILE
     low = np.clip(np.floor(tiles.min(axis=0)) - 1, 0, None) * TILE
     high = np.clip((np.ceil(tiles.max(axis=0)) + 1) * TILE, 0, target)
     if not (high > low).all() or np.prod(high - low) > SMALL_PART * math.prod(target):

@@ -48,8 +48,8 @@ def allowing_flip(
             return found
     flip = mirror(source.shape[1])
     begin: str | Matrix = init if isinstance(init, str) else np.asarray(init, np.float64) @ flip
-    there = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
-    flipped = align(np.ascontiguousarray(source[:, ::-1]), there, begin)
+    flipped_mask = None if mask is None else np.ascontiguousarray(mask[:, ::-1])
+    flipped = align(np.ascontiguousarray(source[:, ::-1]), flipped_mask, begin)
     if mirrors or flipped.outcome.aligned:
         return _of_the_source(flipped, flip)
     return found

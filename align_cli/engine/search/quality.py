@@ -81,7 +81,7 @@ def sample_pair(
         0.0,
         bands=(0, rows.rows, rows.period),
     )
-    seen = SourceView(
+    view = SourceView(
         source.filtered(_IDENTITY_KERNEL),
         source.valid,
         source.size,
@@ -92,7 +92,7 @@ def sample_pair(
         illumination.offset,
     )
     shown = RunPixels.empty(*run.shape)
-    run_sums(run, seen, shown=shown)
+    run_sums(run, view, shown=shown)
     some = np.s_[:, ::columns]
     warped, image = shown.residual[some], target.part(np.s_[picked, :])[some]
     unit = difference_unit(source, target)
@@ -176,8 +176,8 @@ def _row_overlaps(source: Luma, target: Luma, warp: Matrix) -> NDArray[np.intp]:
 
 def _reached_rows(lengths: NDArray[np.intp]) -> range:
     """From the first row of the target that the source covers to the last."""
-    seen = np.flatnonzero(lengths)
-    return range(int(seen[0]), int(seen[-1]) + 1) if seen.size else range(0)
+    view = np.flatnonzero(lengths)
+    return range(int(view[0]), int(view[-1]) + 1) if view.size else range(0)
 
 
 def _spread_bands(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands, int]]:
