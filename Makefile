@@ -72,7 +72,7 @@ bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks.bias
 	$(BIN)/python -m benchmarks.peak_locking
 	$(BIN)/python -m benchmarks.uncertainty
-	$(BIN)/python -m benchmarks.light
+	$(BIN)/python -m benchmarks.illumination
 	$(BIN)/python -m benchmarks.unlike
 	$(BIN)/python -m benchmarks.resampling
 	$(BIN)/python -m benchmarks.capture

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from align_cli import engine
+from benchmarks import structure
 
 FOLDER = Path(engine.__path__[0])
 ORDER = re.findall(
@@ -39,3 +40,7 @@ def test_a_room_imports_only_those_before_it(room: str) -> None:
     allowed = {*ORDER[: ORDER.index(room)], room}
     found = {each for path in paths if path.exists() for each in imported(path)}
     assert found <= allowed
+
+
+def test_no_function_is_long_and_none_takes_many_parameters() -> None:
+    assert structure.too_large() == []

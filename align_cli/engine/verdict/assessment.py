@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Final
 
 import numpy as np
 
-from align_cli.engine.arrays import Matrix, quantile
+from align_cli.engine.arrays import Matrix, Vector, quantile
 from align_cli.engine.displacements.evidence import (
     LOG10_NFA_CONCLUSIVE,
     NEARLY_ALL,
@@ -178,28 +177,12 @@ def assess(
         all_tiles=all_tiles,
         accepted_px=accept_residual or 0.0,
     )
-    if evidence is None and estimate.overlap <= 0.0:
-        message = "the source and the target do not overlap"
-        objections = [Objection(Status.TOO_LITTLE_OVERLAP, message, refutes=True)]
-        return Assessment(_outcome(objections, estimate))
     if evidence is None:
-        message = "the overlap has no texture above the noise"
-        objections = [Objection(Status.SINGULAR, message, refutes=True)]
-        return Assessment(_outcome(objections, estimate))
+        return Assessment(_outcome([_without_tiles(estimate)], estimate))
     residual = residual_displacement(
         estimate.model, evidence, estimate.warp, view.target_size, view.source_size
     )
-    estimated_uncertainty = partial(
-        combined_uncertainty,
-        estimate.noise,
-        estimate.model,
-        residual.matches,
-        residual.fit,
-        estimate.warp,
-        source_size=view.source_size,
-        target_size=view.target_size,
-    )
-    uncertainty = estimated_uncertainty(drift=residual.drift)
+    uncertainty = _uncertainty(view, estimate, residual, drift=residual.drift)
     undetermined = (
         len(undetermined_directions(evidence.coarse.gradient_moments, estimate.model)) > 0
     )
@@ -209,11 +192,8 @@ def assess(
     if not any(each.refutes for each in objections):
         objections += _model_objections(estimate, residual, view, accept_residual)
         # Displacements outside the model are reported; the texture may determine it nevertheless.
-        determined_to = (
-            uncertainty
-            if not objections and not residual.outside_model
-            else estimated_uncertainty()
-        )
+        outside = bool(objections) or residual.outside_model
+        determined_to = _uncertainty(view, estimate, residual) if outside else uncertainty
         objections += _determinacy_objections(
             estimate, evidence, determined_to, undetermined=undetermined
         )
@@ -221,11 +201,7 @@ def assess(
         objections += _ambiguity_objections(estimate, period, view)
         objections += _frame_objections(estimate, evidence, view)
     if cycling:
-        message = (
-            f"the solver did not converge within {last.iterations} iterations "
-            f"(last step {last.last_step_px:.3g} px)"
-        )
-        objections.append(Objection(Status.ITERATION_LIMIT, message))
+        objections.append(_not_converged(last))
     return Assessment(
         outcome=_outcome(objections, estimate, residual.explained_by),
         displacements=summarise(evidence, residual),
@@ -236,6 +212,40 @@ def assess(
         allowed_px=evidence.allowed_px,
         undetermined=undetermined,
     )
+
+
+def _uncertainty(
+    view: PairView, estimate: Estimate, residual: ResidualDisplacement, drift: Vector | None = None
+) -> Uncertainty | None:
+    """Noise and scatter of the tiles combined, and the drift of the displacements, if given."""
+    return combined_uncertainty(
+        estimate.noise,
+        estimate.model,
+        residual.matches,
+        residual.fit,
+        estimate.warp,
+        source_size=view.source_size,
+        target_size=view.target_size,
+        drift=drift,
+    )
+
+
+def _without_tiles(estimate: Estimate) -> Objection:
+    """Why no tile can be matched."""
+    if estimate.overlap <= 0.0:
+        message = "the source and the target do not overlap"
+        return Objection(Status.TOO_LITTLE_OVERLAP, message, refutes=True)
+    message = "the overlap has no texture above the noise"
+    return Objection(Status.SINGULAR, message, refutes=True)
+
+
+def _not_converged(last: LevelRecord) -> Objection:
+    """The solver was stopped."""
+    message = (
+        f"the solver did not converge within {last.iterations} iterations "
+        f"(last step {last.last_step_px:.3g} px)"
+    )
+    return Objection(Status.ITERATION_LIMIT, message)
 
 
 def _outcome(objections: list[Objection], estimate: Estimate, richer: str | None = None) -> Outcome:
