@@ -12,7 +12,11 @@ from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from types import TracebackType
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
+
+AWAKE_SECONDS: Final = 0.2
+"""A wait is left so often to look for signals. One that reaches another thread is handled by the
+main thread, which does not wake for it: while it starts a thread, it blocks all signals."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,7 +48,8 @@ class Task(Generic[Result]):
 
     def result(self) -> Result:
         """Wait for the call; return what it returned, or raise what it raised."""
-        self._finished.wait()
+        while not self._finished.wait(AWAKE_SECONDS):
+            pass
         if self._error is not None:
             raise self._error
         return self._value
@@ -118,4 +123,5 @@ class Workers:
             self._tasks.put(None)
         # Who was interrupted does not wait: a call may be reading from a pipe that nobody writes.
         for thread in () if interrupted else self._threads:
-            thread.join()
+            while thread.is_alive():
+                thread.join(AWAKE_SECONDS)

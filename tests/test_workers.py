@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 import threading
 from threading import Thread
 
@@ -104,3 +107,28 @@ def test_where_the_system_gives_no_more_threads_the_calls_are_made_all_the_same(
         assert workers.map(lambda item: item + 1, range(9)) == list(range(1, 10))
     _Fewer.left = 0
     assert begin(lambda: 7).result() == 7
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_kill"), reason="no signals for single threads")
+@pytest.mark.parametrize("wait", ["task.result()", "pass"])
+def test_a_signal_that_another_thread_gets_interrupts_the_wait(wait: str) -> None:
+    program = f"""
+import signal, sys, threading, time
+from align_cli.workers import Workers
+
+def ended(number, frame):
+    raise SystemExit(7)
+
+signal.signal(signal.SIGTERM, ended)
+
+def call():
+    time.sleep(0.3)
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    time.sleep(30)
+
+with Workers(1) as workers:
+    task = workers.start(call)
+    {wait}
+"""
+    ended = subprocess.run([sys.executable, "-c", program], timeout=20, check=False)
+    assert ended.returncode == 7
