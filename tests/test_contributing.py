@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -36,6 +37,19 @@ def _scaling_from_points(start: Points, end: Points) -> Matrix:
     scale = (a * b).sum() / (a * a).sum()
     x, y = end.mean(axis=0) - scale * start.mean(axis=0)
     return np.array([[scale, 0.0, x], [0.0, scale, y], [0.0, 0.0, 1.0]])
+
+
+"""
+
+LOSS = """
+def _weigh_fair(squared: Plane) -> None:
+    np.sqrt(squared, out=squared)
+    np.add(squared, 1.0, out=squared)
+    np.reciprocal(squared, out=squared)
+
+
+def _slope_fair(weight: Plane) -> Plane:
+    return weight * weight
 
 
 """
@@ -134,6 +148,13 @@ class Copy:
             check=False,
         )
 
+    def compile(self) -> None:
+        """The native core, of the sources of the copy."""
+        shutil.copytree(ROOT / "build_backend", self.folder / "build_backend")
+        command = [sys.executable, "-m", "build_backend.compile"]
+        environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+        subprocess.run(command, cwd=self.folder, env=environment, check=True, timeout=300)
+
     def works(self, *arguments: str) -> str:
         done = self.run(*arguments)
         assert done.returncode == 0, done.stdout + done.stderr
@@ -200,6 +221,48 @@ def enums(schema: object) -> list[list[object]]:
         return []
     own = [schema["enum"]] if isinstance(schema.get("enum"), list) else []
     return own + [each for part in schema.values() for each in enums(part)]
+
+
+@section("A loss")
+def test_a_loss(copy: Copy) -> None:
+    asked = ("a.png", "b.png", "--loss", "fair", "-m", "translation", "--json", "o.json")
+    copy.refused(*asked, saying="'fair' is not one of")
+    losses = "align_cli/engine/numerics/losses.py"
+    copy.insert(losses, "LOSSES: Final", LOSS)
+    rho = "lambda u: np.abs(u) - np.log1p(np.abs(u))"
+    entry = f'        Loss("fair", 1.4, {rho}, _weigh_fair, _slope_fair),\n'
+    copy.insert(losses, '        Loss("huber"', entry)
+    copy.insert("align_cli/engine/options.py", '"huber", "tukey"', '"fair", ')
+    copy.insert("align_cli/native/rows.py", '"huber", "tukey"', '"fair", ')
+    copy.insert(
+        "align_cli/native/src/core.h",
+        "    IMALIGN_HUBER",
+        "    IMALIGN_FAIR, /* 1 / (1 + |u|) */\n",
+    )
+    copy.insert(
+        "align_cli/native/src/rows.inc",
+        "    case IMALIGN_HUBER:\n",
+        "    case IMALIGN_FAIR:\n"
+        "        w = only(inside, 1.0f / (1.0f + root(u)));\n"
+        "        *slope = w * w;\n"
+        "        return w;\n",
+    )
+    copy.insert(
+        "align_cli/native/src/rows.inc",
+        "    case IMALIGN_HUBER: weigh_by",
+        "    case IMALIGN_FAIR: weigh_by(call, k, to, IMALIGN_FAIR); break;\n",
+    )
+    copy.insert(
+        "align_cli/files/schema/alignment-2.schema.json",
+        '            "huber",\n',
+        '            "fair",\n',
+    )
+    copy.compile()
+    assert "aligned" in copy.works(*asked)
+    found = json.loads((copy.folder / "o.json").read_text())
+    assert found["options"]["loss"] == "fair"
+    truth = copy.images.source_to_target
+    np.testing.assert_allclose(found["source_to_target"], truth, atol=0.02)
 
 
 @section("A start")
