@@ -17,7 +17,10 @@ OLDEST = $(shell python3.10 -c 'import sys; print(sys.executable)' 2>/dev/null)
 LOWEST_PYTHON ?= $(or $(OLDEST),$(PYTHON))
 TESTS ?= tests
 
-.PHONY: demo test test-lowest mutants sanitize wheel lint format bench sample-data picture clean
+# Processes that share the tests.
+WORKERS ?= 2
+
+.PHONY: demo test test-lowest coverage mutants sanitize wheel lint format bench sample-data picture clean
 
 # Align the pair of sample_data/ that shows a poster from two sides.
 demo: $(RUNTIME)
@@ -28,7 +31,13 @@ demo: $(RUNTIME)
 
 # Format, lint, types and every test.
 test: lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n $(WORKERS)
+
+# Which lines and branches of the engine its own tests reach.
+coverage: $(DEVELOP)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[coverage]'
+	$(BIN)/python -m coverage run -m pytest -q tests/engine
+	$(BIN)/python -m coverage report --skip-covered --sort=cover
 
 # The tests with the lowest versions that pyproject.toml allows; TESTS="tests/files" for some of them.
 test-lowest: $(LOWEST)/.installed
