@@ -34,7 +34,7 @@ from align_cli.engine.options import DEFAULTS
 from align_cli.engine.records import Status
 from align_cli.engine.result.warp import warp_image
 from align_cli.engine.solver.gauss_newton import (
-    Taken,
+    PreviousStep,
     acceleration,
     compose_inverse,
     corner_step_px,
@@ -465,7 +465,7 @@ def test_the_update_of_the_illumination():
 def test_acceleration_sums_the_geometric_series():
     ratio = number("acceleration", "ratio")
     before = np.array([0.01, -0.004, 0.002])
-    step = acceleration(ratio * before, Taken(before, before))
+    step = acceleration(ratio * before, PreviousStep(before, before))
     np.testing.assert_allclose(step, ratio * before * number("acceleration", "factor"), rtol=1e-6)
 
 

@@ -15,7 +15,7 @@ tool = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(tool)
 
 
-@pytest.mark.parametrize("file", ["geometry/ladder.py", "aligner.py"])
+@pytest.mark.parametrize("file", ["geometry/model_schedule.py", "aligner.py"])
 def test_a_file_is_held_to_the_test_file_of_its_name(file: str) -> None:
     test = tool.mirror(f"align_cli/engine/{file}")
     assert (ROOT / test).exists()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from align_cli.engine.options import AUTO, ENOUGH_SIDE, GRADIENT, INIT_NAMES, INTENSITY
+from align_cli.engine.options import AUTO, GRADIENT, INIT_NAMES, INTENSITY, LEAST_LAST_SIDE
 
 if TYPE_CHECKING:
     from align_cli.commands.regions import Roi
@@ -38,7 +38,7 @@ def hint(
         return ""
     failed = outcome.verdict is Verdict.FAILED
     left = []
-    if roi is not None and min(roi[2:]) < ENOUGH_SIDE:
+    if roi is not None and min(roi[2:]) < LEAST_LAST_SIDE:
         left.append(f"a larger --roi: {roi[2]}x{roi[3]} px contain little texture")
     if not photometric and similarity != GRADIENT:
         left.append("omitting --no-photometric, if the illumination may differ")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from align_cli.commands.options import meaning, path_opt
-from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS, ENOUGH_SIDE
+from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS, LEAST_LAST_SIDE
 
 if TYPE_CHECKING:
     import numpy as np
@@ -116,7 +116,7 @@ def read_masks(
         if min(roi[2:]) < SMALLEST_SIDE:
             raise ImageError(
                 f"a region of {roi[2]}x{roi[3]} px is too small to align; each side needs "
-                f"{SMALLEST_SIDE} px, and {ENOUGH_SIDE} px for a reliable result",
+                f"{SMALLEST_SIDE} px, and {LEAST_LAST_SIDE} px for a reliable result",
                 role="roi",
             )
         if of_target is not None:

@@ -72,7 +72,7 @@ def summary(
     """What all checks come to, and what to do about it, one line for each kind."""
     wrong = sum(not check.passed for check in derivatives)
     unfound = sum(check.failed for check in recoveries)
-    left_open = sum(check.left_open for check in recoveries)
+    undetermined = sum(check.undetermined for check in recoveries)
     lines = []
     if wrong:
         lines.append(
@@ -84,9 +84,9 @@ def summary(
             f"{_checks(unfound)} of recovery FAILED: imalign does not recover this small warp of "
             f"{source_path}; do not use these models with it"
         )
-    if left_open:
+    if undetermined:
         lines.append(
-            f"{_checks(left_open)} of recovery left open: {source_path} is periodic, or has too "
+            f"{_checks(undetermined)} of recovery left open: {source_path} is periodic, or has too "
             "little texture to determine these models; it cannot be aligned with them"
         )
     if not lines:
@@ -118,7 +118,7 @@ def recovery_table(checks: Sequence[RecoveryCheck]) -> str:
     lines = [f"{'model':<12} {'outcome':<20} {'error px':>9}"]
     lines += [
         f"{check.model:<12} {check.status.value:<20} {check.error_px:>9.4f}  "
-        f"{'FAILED' if check.failed else 'open' if check.left_open else 'ok'}"
+        f"{'FAILED' if check.failed else 'open' if check.undetermined else 'ok'}"
         for check in checks
     ]
     return "\n".join(lines)

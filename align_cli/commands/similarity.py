@@ -5,13 +5,18 @@ from __future__ import annotations
 import click
 
 from align_cli.commands.options import meaning
-from align_cli.engine.options import DEFAULTS, INSTEAD_OF_IT, MUTUAL_INFORMATION, SIMILARITY_NAMES
+from align_cli.engine.options import (
+    DEFAULTS,
+    MUTUAL_INFORMATION,
+    MUTUAL_INFORMATION_HINT,
+    SIMILARITY_NAMES,
+)
 
 
 def known_similarity(name: str) -> str:
     """A name of ``SIMILARITY_NAMES``; one that is not offered is refused with a reason."""
     if name == MUTUAL_INFORMATION:
-        raise ValueError(f"{INSTEAD_OF_IT}.")
+        raise ValueError(f"{MUTUAL_INFORMATION_HINT}.")
     if name not in SIMILARITY_NAMES:
         raise ValueError(f"{name!r} is not one of {', '.join(map(repr, SIMILARITY_NAMES))}.")
     return name

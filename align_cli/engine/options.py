@@ -32,7 +32,7 @@ SIMILARITY_NAMES: Final = (INTENSITY, GRADIENT, AUTO)
 given which most tiles vote for."""
 
 MUTUAL_INFORMATION: Final = "mutual-information"
-INSTEAD_OF_IT: Final = (
+MUTUAL_INFORMATION_HINT: Final = (
     f"similarity {MUTUAL_INFORMATION!r} is not available: edge orientations aligned more of the "
     "multimodal images that were tested (docs/method.md, 'Multimodal images'); choose "
     f"{GRADIENT!r} or {AUTO!r}"
@@ -66,20 +66,21 @@ class Preset(NamedTuple):
 
     Attributes:
         summary: a few words for help texts.
-        tolerance_px: the last solve is converged when the next step would move no corner by more.
-        enough_pixels: the descent ends on the first level of at least so many pixels that is no
-            more than ``levels_spared`` above full size.
-        levels_spared: see ``enough_pixels``.
-        certain_px: of large images no more pixels are looked at than leave the noise such an error
-            (standard deviation, mean over the image).
+        tolerance_px: convergence threshold of the last solve: displacement of a corner by the next
+            step, in pixels.
+        least_pixels: the descent ends on the coarsest level with at least this many pixels, at most
+            ``levels_skipped`` above full size.
+        levels_skipped: see ``least_pixels``.
+        noise_sigma_px: of large images only as many pixels are used as reduce the error by noise to
+            this standard deviation, in pixels, mean over the image.
         refine: whether full size is solved once more by ``refinement.refine``.
     """
 
     summary: str
     tolerance_px: float
-    enough_pixels: int
-    levels_spared: int
-    certain_px: float
+    least_pixels: int
+    levels_skipped: int
+    noise_sigma_px: float
     refine: bool
 
 
@@ -102,7 +103,7 @@ LIMIT_RANGES: Final = {
 }
 """The limits that a result can be held to, and between what each makes sense, ends included."""
 
-ENOUGH_SIDE: Final = 64
+LEAST_LAST_SIDE: Final = 64
 """No level whose shorter side is below this is the last one, whatever the preset spares: it is too
 short for a homography."""
 
@@ -178,7 +179,7 @@ class Options:
         _check_choice("preset", self.preset, PRESET_NAMES)
         _check_choice("loss", self.loss, LOSS_NAMES)
         if self.similarity == MUTUAL_INFORMATION:
-            raise ValueError(INSTEAD_OF_IT)
+            raise ValueError(MUTUAL_INFORMATION_HINT)
         _check_choice("similarity", self.similarity, SIMILARITY_NAMES)
         if self.model == AUTO and self.similarity == GRADIENT:
             raise ValueError(
@@ -227,9 +228,9 @@ class Options:
         spared = [
             level
             for level in levels
-            if level <= preset.levels_spared
-            and pixels >> (2 * level) >= preset.enough_pixels
-            and min(size) >> level >= ENOUGH_SIDE
+            if level <= preset.levels_skipped
+            and pixels >> (2 * level) >= preset.least_pixels
+            and min(size) >> level >= LEAST_LAST_SIDE
         ]
         return max(spared, default=levels[0])
 

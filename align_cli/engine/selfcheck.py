@@ -17,7 +17,11 @@ from numpy.typing import NDArray
 from align_cli.engine.aligner import Aligner
 from align_cli.engine.arrays import Image, Mask, Matrix, Points, Vector
 from align_cli.engine.equations.dense import RowEquations
-from align_cli.engine.equations.illumination import VARYING, Illumination, first_guess
+from align_cli.engine.equations.illumination import (
+    VARYING,
+    Illumination,
+    illumination_from_quantiles,
+)
 from align_cli.engine.equations.state import State
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import (
@@ -89,7 +93,7 @@ class DerivativeCheck:
 class RecoveryCheck:
     """A known warp of the user's image, and how far from it the solver ended.
 
-    ``fixed_px`` is to how many pixels the texture of the image fixes the model at all, whoever
+    ``bound_px`` is to how many pixels the texture of the image fixes the model at all, whoever
     solves for it: the Cramer-Rao bound at ``GREY_LEVEL`` of noise, infinite where it leaves a
     direction open. ``doubtful`` is whether the answer was called so.
     """
@@ -97,7 +101,7 @@ class RecoveryCheck:
     model: str
     status: Status
     error_px: float
-    fixed_px: float = 0.0
+    bound_px: float = 0.0
     doubtful: bool = False
 
     @property
@@ -111,15 +115,15 @@ class RecoveryCheck:
         return found and self.error_px <= LARGEST_ERROR_PX
 
     @property
-    def left_open(self) -> bool:
+    def undetermined(self) -> bool:
         """True where the image is none on which the warp can be found, and nobody said it was."""
-        unfixed = not self.fixed_px <= LARGEST_ERROR_PX or self.status is Status.AMBIGUOUS
+        unfixed = not self.bound_px <= LARGEST_ERROR_PX or self.status is Status.AMBIGUOUS
         return unfixed and not self.passed and self.status is not Status.CONVERGED
 
     @property
     def failed(self) -> bool:
         """True where the warp could have been found, or was said to be, and was not."""
-        return not (self.passed or self.left_open)
+        return not (self.passed or self.undetermined)
 
 
 @dataclass(frozen=True)
@@ -166,7 +170,7 @@ def scene(source: Image, target: Image) -> Scene:
         raise ImageError("no pixel is far enough from borders and invalid ones", role="target")
     rows, columns = np.nonzero(inside)
     still = target_level.image[rows, columns]
-    illumination = first_guess(source_level.image[rows, columns], still)
+    illumination = illumination_from_quantiles(source_level.image[rows, columns], still)
     spread = float(np.std(still))
     waved = source_level.image + illumination.gain * PATTERN_SHARE * spread * _waves(
         source_level.size
@@ -314,13 +318,13 @@ def recovery_checks(image: Image) -> list[RecoveryCheck]:
         aligner = Aligner(_without(target, seen), model=model.name)
         found = aligner.align(image, init=IDENTITY)
         error = corner_error(found.source_to_target, truth, (width, height))
-        fixed = fixed_px(pair, model) * width / pair.level.size[0]
+        fixed = bound_px(pair, model) * width / pair.level.size[0]
         outcome = found.outcome
         checks.append(RecoveryCheck(model.name, outcome.status, error, fixed, outcome.doubtful))
     return checks
 
 
-def fixed_px(pair: Scene, model: MotionModel) -> float:
+def bound_px(pair: Scene, model: MotionModel) -> float:
     """About how many pixels of its level the texture leaves a model and the illumination uncertain.
 
     The Cramer-Rao bound of the parameter, or the mixture of them, that it fixes least.

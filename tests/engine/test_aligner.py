@@ -20,7 +20,7 @@ from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.search import intensity as intensity_module
 from align_cli.engine.search import quality
 from align_cli.engine.solver.covariance import uncertainty
-from align_cli.engine.solver.gauss_newton import CAUTION, Solved
+from align_cli.engine.solver.gauss_newton import STEP_MARGIN, SolvedPlane
 from align_cli.engine.solver.level_solver import COARSE_TOLERANCE_PX, LEAST_RATIO
 from align_cli.engine.target import row_budget as row_choice
 from tests.photographs import NAMES, cut, photograph
@@ -295,7 +295,7 @@ def test_there_is_a_record_of_every_level_from_coarse_to_fine() -> None:
         assert record.iterations >= 1
         assert record.status is Status.CONVERGED
         # The next step is foretold, and not made.
-        limit = (0.05 if record.level == 0 else COARSE_TOLERANCE_PX) / (CAUTION * LEAST_RATIO)
+        limit = (0.05 if record.level == 0 else COARSE_TOLERANCE_PX) / (STEP_MARGIN * LEAST_RATIO)
         assert 0.0 <= record.last_step_px <= limit
         assert 0.0 < record.rmse < 0.1
     assert records[-1].rmse < 0.01
@@ -450,7 +450,7 @@ def test_coarse_levels_need_not_be_as_exact_as_the_last() -> None:
     found = align(images.source, images.target)
     coarse = [record.last_step_px for record in found.levels[:-1]]
     assert max(coarse) > DEFAULTS.tolerance_px
-    assert max(coarse) <= COARSE_TOLERANCE_PX / (CAUTION * LEAST_RATIO)
+    assert max(coarse) <= COARSE_TOLERANCE_PX / (STEP_MARGIN * LEAST_RATIO)
     strict = align(images.source, images.target, tolerance=1e-6)
     between = corner_error(found.source_to_target, strict.source_to_target, (160, 120))
     assert found.uncertainty is not None
@@ -489,7 +489,7 @@ def test_of_large_images_only_some_rows_are_looked_at(
     images = pair(model, seed=3, size=size, move_px=6.0, noise=0.0003)
     looked_at, of_noise = [], []
 
-    def remembered(solved: Solved, *arguments: Any) -> Any:
+    def remembered(solved: SolvedPlane, *arguments: Any) -> Any:
         looked_at.append(solved.target)
         of_noise.append(uncertainty(solved, *arguments))
         return of_noise[-1]

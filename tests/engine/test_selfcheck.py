@@ -143,7 +143,7 @@ def test_what_passes() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "error_px", "fixed_px", "left_open"),
+    ("status", "error_px", "bound_px", "undetermined"),
     [
         (Status.SINGULAR, 9.0, np.inf, True),
         (Status.SINGULAR, 9.0, np.nan, True),
@@ -154,11 +154,11 @@ def test_what_passes() -> None:
     ],
 )
 def test_what_is_left_open(
-    status: Status, error_px: float, fixed_px: float, left_open: bool
+    status: Status, error_px: float, bound_px: float, undetermined: bool
 ) -> None:
-    check = RecoveryCheck("rigid", status, error_px, fixed_px)
-    assert check.left_open == left_open
-    assert check.failed == (not left_open and not check.passed)
+    check = RecoveryCheck("rigid", status, error_px, bound_px)
+    assert check.undetermined == undetermined
+    assert check.failed == (not undetermined and not check.passed)
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=list(MODELS))
@@ -213,7 +213,7 @@ def test_a_wrong_sign_is_found_between_an_image_and_itself(
 
 @pytest.mark.parametrize("name", ["ramp", "stripes", "lying stripes"])
 def test_a_picture_of_one_direction_leaves_every_recovery_open(name: str) -> None:
-    assert all(check.left_open for check in recovery_checks(ODD_ONES[name]))
+    assert all(check.undetermined for check in recovery_checks(ODD_ONES[name]))
 
 
 def test_a_known_warp_of_a_chessboard_is_recovered() -> None:
@@ -226,4 +226,4 @@ def test_the_texture_fixes_a_shift_as_the_cramer_rao_bound_says() -> None:
     gradients = pair.target.whole.gradient_x, pair.target.whole.gradient_y
     noise = (pair.level.image.max() - pair.level.image.min()) / 255.0
     bound = noise / np.sqrt(min(float((gradient**2).sum()) for gradient in gradients))
-    assert_allclose(selfcheck.fixed_px(pair, MODELS["translation"]), bound, rtol=0.05)
+    assert_allclose(selfcheck.bound_px(pair, MODELS["translation"]), bound, rtol=0.05)

@@ -32,7 +32,7 @@ from align_cli.engine.displacements.rival_positions import rival_positions
 from align_cli.engine.displacements.tiles import Tiles, nearest, textured_tiles
 from align_cli.engine.displacements.views import PairView
 from align_cli.engine.displacements.windows import REACH, Windows, WindowSearch
-from align_cli.engine.geometry.coordinates import coarser_by
+from align_cli.engine.geometry.coordinates import level_difference
 from align_cli.engine.numerics.threads import Threads
 
 MOST_TILES: Final = 150
@@ -492,7 +492,9 @@ def _levels(view: PairView, warp: Matrix) -> Sequence[int]:
     interpolation, whose errors neighbouring tiles share.
     """
     width, height = view.target_size
-    shown = view.levels[min(max(coarser_by(warp, view.target_size), 0), len(view.levels) - 1) :]
+    shown = view.levels[
+        min(max(level_difference(warp, view.target_size), 0), len(view.levels) - 1) :
+    ]
     small = [level for level in shown if width * height <= MOST_PIXELS * 4**level]
     return (small or [shown[-1]])[:LEVELS]
 

@@ -14,7 +14,7 @@ from align_cli.engine.geometry.coordinates import area_at_centre
 from align_cli.engine.images.noise import noise_energy, noise_of_plane, second_difference_sigma
 from align_cli.engine.images.pyramid import REACH, Level
 from align_cli.engine.images.valid_overlap import valid_overlap
-from align_cli.engine.solver.orientation_levels import View, compared
+from align_cli.engine.solver.orientation_levels import View, orientation_pair
 
 ORIENTATION_NOISE: Final = 0.05
 """Power density of the difference between orientation planes of multimodal images."""
@@ -68,7 +68,7 @@ def of_intensity(pair: Pair, warp: Matrix, level: int, gain: float) -> LevelPair
         level: of the target.
         gain: of the source relative to the target.
     """
-    number, level_warp = pair.like_level(warp, level)
+    number, level_warp = pair.matching_level(warp, level)
     source, target = pair.levels[number], pair.target.levels[level]
     of_source, of_target = (
         power_density(each, of, known)
@@ -118,7 +118,7 @@ def of_orientation(source: View, target: View, warp: Matrix, level: int) -> Leve
         warp: (3, 3), target pixel -> source pixel, at full size.
         level: of both pyramids.
     """
-    both = compared(source, target, level, warp, exact=False)
+    both = orientation_pair(source, target, level, warp, exact=False)
     inside = both.inside.copy()
     inside[:REACH] = inside[-REACH:] = False
     inside[:, :REACH] = inside[:, -REACH:] = False

@@ -31,8 +31,8 @@ from align_cli.engine.arrays import Mask, Plane, Vector
 from align_cli.engine.equations.illumination import VARYING
 from align_cli.engine.equations.normal_equations import (
     NormalEquations,
+    attenuation_variance,
     least_scale,
-    noise_to_take_off,
 )
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import Size, normalisation
@@ -42,7 +42,7 @@ from align_cli.engine.numerics.blas import times
 from align_cli.engine.numerics.losses import Loss, scale_of
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.sampling.bilinear import offset_origin
-from align_cli.engine.target.planes import PlanesOnDemand, Rows, TargetPlanes
+from align_cli.engine.target.planes import LazyPlanes, Rows, TargetPlanes
 from align_cli.native.filtered_image import FilteredImage
 from align_cli.native.rows import (
     TEXTURED,
@@ -108,19 +108,19 @@ def strips(planes: TargetPlanes) -> list[slice]:
     return planes.bands.groups(STRIP_PIXELS // max(planes.shape[1], 1))
 
 
-def rows_apart(shape: tuple[int, int], every: int = 1) -> int:
+def matrix_row_step(shape: tuple[int, int], strip_step: int = 1) -> int:
     """How many rows there are to each that the Gauss-Newton matrix is made from.
 
     Args:
         shape: (rows, columns) of the planes.
-        every: how many strips there are to each that is looked at.
+        strip_step: how many strips there are to each that is looked at.
     """
     height, width = shape
-    largest = max(LARGEST_MATRIX_STEP, height // (every * FEWEST_MATRIX_ROWS))
+    largest = max(LARGEST_MATRIX_STEP, height // (strip_step * FEWEST_MATRIX_ROWS))
     return min(max(1, height * width // MATRIX_PIXELS), largest)
 
 
-def run_of(target: TargetPlanes, rows: slice, row_step: int = 1) -> Run:
+def native_run(target: TargetPlanes, rows: slice, row_step: int = 1) -> Run:
     """Rows of the planes as the native core takes them.
 
     Args:
@@ -135,7 +135,7 @@ def run_of(target: TargetPlanes, rows: slice, row_step: int = 1) -> Run:
     to_normalised = normalisation(target.size)
     gradient, column, weight, mean = None, None, None, target.mean
     image: Plane | FilteredImage
-    if isinstance(target, PlanesOnDemand) and target.change is None:
+    if isinstance(target, LazyPlanes) and target.modify_gradient is None:
         image = target.level.pixels
         if not isinstance(image, FilteredImage):
             around = np.s_[top + first - 1 : top + end + 2, left - 1 : left + width + 1]
@@ -163,7 +163,7 @@ def run_of(target: TargetPlanes, rows: slice, row_step: int = 1) -> Run:
     )
 
 
-def _seen(
+def _source_view(
     target: TargetPlanes, source: Level, state: State, rows: slice, margin: float
 ) -> SourceView:
     """The source as some rows of the target see it."""
@@ -209,9 +209,9 @@ def residual_rows(
         source_margin: pixels next to the source's border that take no part.
         row_step: every n-th of the rows is looked at.
     """
-    run = run_of(target, rows, row_step)
+    run = native_run(target, rows, row_step)
     shown = RunPixels.empty(*run.shape)
-    run_sums(run, _seen(target, source, state, rows, source_margin), shown=shown)
+    run_sums(run, _source_view(target, source, state, rows, source_margin), shown=shown)
     return shown
 
 
@@ -349,7 +349,7 @@ class RowEquations:
         model: the motion model.
         loss: the robust loss; not asked where the planes have weights of their own.
         threads: where to work.
-        every: how many strips there are to each that is looked at.
+        strip_step: how many strips there are to each that is looked at.
     """
 
     illumination_terms = VARYING
@@ -362,7 +362,7 @@ class RowEquations:
         loss: Loss,
         *,
         threads: Threads,
-        every: int = 1,
+        strip_step: int = 1,
     ) -> None:
         self.size = target.size
         self.mean = target.mean
@@ -371,8 +371,8 @@ class RowEquations:
         self._target, self._source = target, source
         self._model, self._loss = model, loss
         self._threads = threads
-        self._every = every
-        self._strips = strips(target)[every // 2 :: every]
+        self._strip_step = strip_step
+        self._strips = strips(target)[strip_step // 2 :: strip_step]
         height, seen = target.shape[0], sum(rows.stop - rows.start for rows in self._strips)
         self._most = min(
             _pixels(target.valid, target.shape) * seen / height,
@@ -413,13 +413,13 @@ class RowEquations:
             with_matrix: whether the Gauss-Newton matrix is wanted too.
         """
         target, model, loss = self._target, self._model, self._loss
-        step = rows_apart(target.shape, self._every)
+        step = matrix_row_step(target.shape, self._strip_step)
         noisy = target.noise > 0.0 and not target.weighted
 
         def strip_sums(rows: slice) -> RunSums:
             return run_sums(
-                run_of(target, rows),
-                _seen(target, self._source, state, rows, REACH),
+                native_run(target, rows),
+                _source_view(target, self._source, state, rows, REACH),
                 loss=loss.name,
                 unit=loss.constant * scale if loss.robust else 1.0,
                 weigh_noise=noisy,
@@ -431,7 +431,7 @@ class RowEquations:
         slope = slopes / weight if weight > 0.0 else 1.0
         moments, tables = sums.moments, sums.tables
         if noisy and weight > 0.0:
-            pull = slope * noise_to_take_off(target.noise, squares / weight, target.spread)
+            pull = slope * attenuation_variance(target.noise, squares / weight, target.spread)
             moments[2] += pull * moments[4]
             tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
         return Sums(

@@ -69,7 +69,7 @@ class Illumination(NamedTuple):
         return finite and least > 1.0 / LARGEST_GAIN and largest < LARGEST_GAIN
 
 
-def first_guess(
+def illumination_from_quantiles(
     source_values: NDArray[np.floating[Any]], target_values: NDArray[np.floating[Any]]
 ) -> Illumination:
     """Illumination that gives both sets of values, (n,) each, the same median and the same spread.

@@ -31,10 +31,10 @@ edges: taken for outliers, the edges would lose their vote. Measured without noi
 0.0020 px instead of 0.0039."""
 
 
-LEAST_NOISE: Final = 1e-3
+LEAST_NOISE_SHARE: Final = 1e-3
 """Of less than this share of the picture's variance noise would change the gain by as much."""
 
-MOST_NOISE: Final = 0.8
+MOST_NOISE_SHARE: Final = 0.8
 """No more of a picture's variance is ever taken for noise: something must be left to fit."""
 
 
@@ -160,7 +160,7 @@ def least_scale(spread: float) -> float:
     return max(LEAST_SCALE_SHARE * spread, LEAST_SCALE)
 
 
-def noise_to_take_off(noise: float, mean_square: float, spread: float) -> float:
+def attenuation_variance(noise: float, mean_square: float, spread: float) -> float:
     """Variance by which the noise of the target pulls its own column.
 
     The residual holds the target's noise n with a minus, its column with a plus, so the factor's
@@ -175,6 +175,6 @@ def noise_to_take_off(noise: float, mean_square: float, spread: float) -> float:
         mean_square: of the residuals, weighted.
         spread: standard deviation of the target, noise and all.
     """
-    if noise**2 < LEAST_NOISE * spread**2:
+    if noise**2 < LEAST_NOISE_SHARE * spread**2:
         return 0.0
-    return min(noise**2, 0.5 * mean_square, MOST_NOISE * spread**2)
+    return min(noise**2, 0.5 * mean_square, MOST_NOISE_SHARE * spread**2)

@@ -7,10 +7,10 @@ from functools import cached_property
 from typing import Final
 
 from align_cli.engine.arrays import Matrix
-from align_cli.engine.equations.illumination import Illumination, first_guess
+from align_cli.engine.equations.illumination import Illumination, illumination_from_quantiles
 from align_cli.engine.equations.sparse import PointSource
 from align_cli.engine.errors import ImageError
-from align_cli.engine.geometry.coordinates import at_level, like_level
+from align_cli.engine.geometry.coordinates import at_level, matching_level
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.noise import noise_level
 from align_cli.engine.images.pyramid import Level, level_count, pyramid, stored_levels
@@ -46,9 +46,9 @@ class Pair:
         """Standard deviations of the noise of source and target, in the units of their planes."""
         return noise_level(self.source), self.target.noise
 
-    def like_level(self, warp: Matrix, level: int) -> tuple[int, Matrix]:
+    def matching_level(self, warp: Matrix, level: int) -> tuple[int, Matrix]:
         """The source's level that shows as much as a level of the target, and the warp to it."""
-        return like_level(warp, level, self.target.size, stored_levels(self.levels))
+        return matching_level(warp, level, self.target.size, stored_levels(self.levels))
 
     def unchanged_illumination(self) -> Illumination:
         """No change of illumination, in the units of both planes."""
@@ -70,7 +70,7 @@ class Pair:
             warp: (3, 3), target pixel -> source pixel, at full size.
             levels: how many, of the finest, there are to choose from.
         """
-        return self._first_of(reversed(range(levels)), warp)
+        return self._from_first_level(reversed(range(levels)), warp)
 
     def illumination_under(self, warp: Matrix) -> Illumination:
         """The illumination under an answer: on the finest level that is seen at points.
@@ -78,17 +78,19 @@ class Pair:
         Args:
             warp: (3, 3), target pixel -> source pixel, at full size.
         """
-        return self._first_of(range(len(self.levels)), warp)
+        return self._from_first_level(range(len(self.levels)), warp)
 
-    def _first_of(self, levels: Iterable[int], warp: Matrix) -> Illumination:
+    def _from_first_level(self, levels: Iterable[int], warp: Matrix) -> Illumination:
         for level in levels:
             points = self.target.points(level)
             if points is not None:
                 source = PointSource(self.levels[level])
-                return self.light_at(points, source, at_level(warp, level))
+                return self.illumination_at(points, source, at_level(warp, level))
         return self.unchanged_illumination()
 
-    def light_at(self, points: TargetPoints, source: PointSource, warp: Matrix) -> Illumination:
+    def illumination_at(
+        self, points: TargetPoints, source: PointSource, warp: Matrix
+    ) -> Illumination:
         """The initial illumination from points of a level; unchanged where both share none.
 
         Args:
@@ -96,8 +98,12 @@ class Pair:
             source: that level of the source.
             warp: (3, 3), target pixel -> source pixel, of this level.
         """
-        values = source.beside(points, warp, ranked=False)
-        return first_guess(*values) if values[0].size else self.unchanged_illumination()
+        values = source.common_samples(points, warp, textured=False)
+        return (
+            illumination_from_quantiles(*values)
+            if values[0].size
+            else self.unchanged_illumination()
+        )
 
     def full_scale_illumination(self, illumination: Illumination) -> tuple[float, float]:
         """Gain and bias at the centre of the target, from the units of the planes."""

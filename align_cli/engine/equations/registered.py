@@ -27,8 +27,8 @@ from align_cli.engine.arrays import Plane
 from align_cli.engine.equations.dense import (
     assemble_vector,
     cross_matrix,
-    rows_apart,
-    run_of,
+    matrix_row_step,
+    native_run,
     strips,
 )
 from align_cli.engine.equations.illumination import Illumination
@@ -61,8 +61,8 @@ class RegisteredEquations:
         model: the motion model.
         loss: the robust loss.
         threads: where to work.
-        least_shared: of J_T^T W J_T each motion has so much in the matrix at least; with 1 a step
-            is Gauss-Newton's, or shorter.
+        least_eigenvalue: lower limit of the eigenvalues of the matrix relative to J_T^T W J_T; with
+            1 a step is that of Gauss-Newton, or shorter.
     """
 
     mean = 0.0
@@ -76,7 +76,7 @@ class RegisteredEquations:
         loss: Loss,
         *,
         threads: Threads,
-        least_shared: float,
+        least_eigenvalue: float,
     ) -> None:
         self.size, self.motion_size = rows[0].size, model.size
         self.spread = float(np.mean([plane.spread for plane in rows]))
@@ -86,7 +86,7 @@ class RegisteredEquations:
         self._known = rows[0].valid
         self._model, self._loss = model, loss
         self._threads = threads
-        self._least_shared = least_shared
+        self._least_eigenvalue = least_eigenvalue
         self.matrix: NDArray[np.float64] | None = None
 
     def at(
@@ -106,11 +106,11 @@ class RegisteredEquations:
         vector = assemble_vector(sums.moments[:4], self._model, self._rows[0].pixels_per_unit)
         weight, squares, slopes, _ = sums.totals.tolist()
         if with_matrix and self.matrix is None:
-            step = rows_apart(self._rows[0].shape)
+            step = matrix_row_step(self._rows[0].shape)
             matrices = self._threads.map(
                 lambda part: self._matrices(*part, scale=scale, step=step), parts
             )
-            self.matrix = self._bold(*(np.sum(matrices, axis=0) * step))
+            self.matrix = self._clamped(*(np.sum(matrices, axis=0) * step))
         return NormalEquations(
             vector=vector[: self.motion_size],
             matrix=self.matrix if with_matrix else None,
@@ -124,9 +124,9 @@ class RegisteredEquations:
 
     def _strip_sums(self, which: int, rows: slice, *, scale: float) -> RunSums:
         unit = self._loss.constant * scale if self._loss.robust else 1.0
-        return run_sums(*self._both(which, rows), loss=self._loss.name, unit=unit)
+        return run_sums(*self._run_and_view(which, rows), loss=self._loss.name, unit=unit)
 
-    def _both(self, which: int, rows: slice) -> tuple[Run, SourceView]:
+    def _run_and_view(self, which: int, rows: slice) -> tuple[Run, SourceView]:
         """Rows of a plane of the target, and what the source has there."""
         target = self._rows[which]
         illumination = Illumination.uniform(bias=target.mean)
@@ -142,7 +142,7 @@ class RegisteredEquations:
             sampled=True,
         )
         known = None if self._known is None else self._known[rows]
-        return run_of(target, rows)._replace(valid=known), seen
+        return native_run(target, rows)._replace(valid=known), seen
 
     def _matrices(self, which: int, rows: slice, *, scale: float, step: int) -> NDArray[np.float64]:
         """(2, p, p): J_T^T W J_S and J_T^T W J_T, of some rows."""
@@ -171,7 +171,9 @@ class RegisteredEquations:
             ]
         )
 
-    def _bold(self, shared: NDArray[np.float64], own: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _clamped(
+        self, shared: NDArray[np.float64], own: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
         """(p, p) by which the score changes, each motion with its least share of ``own``."""
         try:
             root = np.linalg.cholesky(own)
@@ -180,7 +182,7 @@ class RegisteredEquations:
         inverse = np.linalg.inv(root)
         shares, motions = np.linalg.eigh(inverse @ shared @ inverse.T)
         basis = root @ motions
-        matrix: NDArray[np.float64] = (basis * np.maximum(shares, self._least_shared)) @ basis.T
+        matrix: NDArray[np.float64] = (basis * np.maximum(shares, self._least_eigenvalue)) @ basis.T
         return matrix
 
     def _scale(self) -> float:
@@ -189,7 +191,7 @@ class RegisteredEquations:
         for which, target in enumerate(self._rows):
             height, width = target.shape
             shown = RunPixels.empty(-(-height // SCALE_STEP), width)
-            run, seen = self._both(which, slice(0, height))
+            run, seen = self._run_and_view(which, slice(0, height))
             run_sums(run._replace(row_step=SCALE_STEP), seen, shown=shown)
             textured = shown.inside[:, ::SCALE_STEP] == TEXTURED
             residuals.append(shown.residual[:, ::SCALE_STEP][textured])

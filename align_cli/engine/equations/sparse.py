@@ -13,8 +13,8 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.equations.normal_equations import (
-    LEAST_NOISE,
-    MOST_NOISE,
+    LEAST_NOISE_SHARE,
+    MOST_NOISE_SHARE,
     NormalEquations,
     least_scale,
 )
@@ -34,8 +34,8 @@ from align_cli.native.points import (
     sample_points,
 )
 
-FAR: Final = 1e20
-KNOWN: Final = 1e9
+OUTSIDE_VALUE: Final = 1e20
+LARGEST_VALID: Final = 1e9
 """What lies outside the source, and below what a sample has seen nothing of that: next to the
 border linear interpolation mixes in 1e-7 of it at least, the last digit of a coordinate."""
 
@@ -53,21 +53,21 @@ class PointSource:
         self.pixels = width * height
         image = level.part(inner)
         if level.valid is not None:
-            image = np.where(level.valid[inner], image, np.float32(FAR))
-        self.inner = Inner(image, REACH, KNOWN)
+            image = np.where(level.valid[inner], image, np.float32(OUTSIDE_VALUE))
+        self.inner = Inner(image, REACH, LARGEST_VALID)
 
     def sample(self, warp: Matrix, points: TargetPoints) -> Samples:
-        """Values at the warped points, (n,) float32; ``KNOWN`` where there is none."""
+        """Values at the warped points, (n,) float32; ``LARGEST_VALID`` where there is none."""
         return sample_points(self.inner, points.chosen, warp)
 
-    def beside(
-        self, points: TargetPoints, warp: Matrix, *, ranked: bool
+    def common_samples(
+        self, points: TargetPoints, warp: Matrix, *, textured: bool
     ) -> tuple[Samples, Samples]:
         """Source and target, (n,) float32, at the points, or the ranked ones, that are in both."""
         values, image = self.sample(warp, points), points.image
-        if ranked:
-            values, image = values[points.ranked], image[points.ranked]
-        known = values < KNOWN
+        if textured:
+            values, image = values[points.textured], image[points.textured]
+        known = values < LARGEST_VALID
         return values[known], image[known] + np.float32(points.mean)
 
 
@@ -101,16 +101,16 @@ class PointEquations:
         self._sweep = PointSweep(
             source.inner,
             chosen,
-            target.ranked,
+            target.textured,
             basis=model.of_homography,
-            correct_curvature=target.bent,
+            correct_curvature=target.correct_curvature,
             terms=illumination_terms,
             weighting=Weighting(
                 loss.name,
                 loss.constant if loss.robust else 1.0,
                 least_scale(target.spread),
             ),
-            noise=Noise(target.noise, target.spread, LEAST_NOISE, MOST_NOISE),
+            noise=Noise(target.noise, target.spread, LEAST_NOISE_SHARE, MOST_NOISE_SHARE),
         )
 
     def at(

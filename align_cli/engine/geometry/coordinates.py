@@ -109,7 +109,7 @@ def area_at_centre(warp: Matrix, size: Size) -> float:
     return abs(float(np.linalg.det(warp)) / weight**3)  # the Jacobian's determinant there
 
 
-def coarser_by(warp: Matrix, size: Size) -> int:
+def level_difference(warp: Matrix, size: Size) -> int:
     """By how many pyramid levels the pixels of the image that a warp leads to are larger.
 
     At the centre of an image of ``size``, rounded; negative where they are smaller.
@@ -118,7 +118,7 @@ def coarser_by(warp: Matrix, size: Size) -> int:
     return round(-0.5 * math.log2(area)) if 0.0 < area < math.inf else 0
 
 
-def like_level(warp: Matrix, level: int, size: Size, levels: range) -> tuple[int, Matrix]:
+def matching_level(warp: Matrix, level: int, size: Size, levels: range) -> tuple[int, Matrix]:
     """The level of the source that shows as much detail as a level of the target.
 
     Args:
@@ -130,7 +130,7 @@ def like_level(warp: Matrix, level: int, size: Size, levels: range) -> tuple[int
     Returns:
         That level, and the warp from the target's level to it.
     """
-    of_source = min(max(level - coarser_by(warp, size), levels[0]), levels[-1])
+    of_source = min(max(level - level_difference(warp, size), levels[0]), levels[-1])
     times = 2.0 ** (level - of_source)
     return of_source, unit(np.diag([times, times, 1.0]) @ at_level(warp, level))
 

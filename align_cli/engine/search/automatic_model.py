@@ -17,7 +17,7 @@ from align_cli.engine.options import GRADIENT, Options
 from align_cli.engine.records import ModelScore, Status, Verdict
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.search.model_selection import model_scores, simplest
-from align_cli.engine.solver.level_solver import FIELD_SIDE
+from align_cli.engine.solver.level_solver import VARYING_SIDE
 
 Scores = tuple[ModelScore, ...]
 
@@ -70,7 +70,7 @@ def scores_at(pair: Pair, warp: Matrix, options: Options) -> Scores:
         if not options.photometric:
             illumination = pair.unchanged_illumination()
         noise = math.hypot(of_target, of_source * illumination.factor[0])
-        varies = options.photometric and min(points.size) >= FIELD_SIDE
+        varies = options.photometric and min(points.size) >= VARYING_SIDE
         # Where something covers a part, an illumination that may vary may diverge.
         for terms in (VARYING,) * varies + (int(options.photometric),):
             scores = model_scores(

@@ -24,7 +24,7 @@ from align_cli.engine.search.similarity import Levels, Task, tiles_correlate
 from align_cli.engine.solver.coarse_to_fine import Descent, coarse_to_fine, levels_used
 from align_cli.engine.solver.covariance import uncertainty
 from align_cli.engine.solver.level_solver import LevelSolver
-from align_cli.engine.solver.orientation_levels import View, compared
+from align_cli.engine.solver.orientation_levels import View, orientation_pair
 from align_cli.engine.solver.orientations import Orientations
 from align_cli.engine.starts.views import Planes
 
@@ -102,7 +102,7 @@ class Gradient:
 
     def _shown(self, warp: Matrix, level: int) -> OverlapPlanes:
         """The orientation planes of both over their overlap, on a level."""
-        both = compared(self.source, self.target, level, warp, exact=False)
+        both = orientation_pair(self.source, self.target, level, warp, exact=False)
         known = both.inside.astype(np.float32)
         source, target = (
             [plane.image * known for plane in planes]
@@ -124,7 +124,7 @@ class Gradient:
                     loss=task.loss,
                     threads=task.threads,
                     rows=level == last,
-                    pointed=level != last or len(numbers) == 1,
+                    uses_points=level != last or len(numbers) == 1,
                 )
                 for level in numbers
             ],
@@ -134,7 +134,7 @@ class Gradient:
                 task.options,
                 unit=1.0,
                 illumination_terms=NO_TERMS,
-                agree=self.correlates,
+                has_agreement=self.correlates,
             ),
             State(start, Illumination.uniform()),
             None if coarsely else task.progress,
@@ -153,12 +153,16 @@ class Gradient:
 
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
         """The uncertainty by noise; None if the solver did not converge."""
-        if not descent.solved or not descent.converged:
+        if not descent.solved_planes or not descent.converged:
             return None
-        first, *beside = descent.solved
+        first, *other_planes = descent.solved_planes
         pair = self.task.pair
         return uncertainty(
-            first, pair.target.size, pair.source.size, beside=beside, warped_by=descent.warp
+            first,
+            pair.target.size,
+            pair.source.size,
+            other_planes=other_planes,
+            warped_by=descent.warp,
         )
 
     def quality(self, before: Matrix, warp: Matrix) -> Quality:
@@ -166,7 +170,7 @@ class Gradient:
         pair = self.task.pair
         level = min(QUALITY_LEVEL, len(self.source.levels) - 1, len(self.target.levels) - 1)
         znccs = [
-            compared(self.source, self.target, level, each, exact=False).agreement
+            orientation_pair(self.source, self.target, level, each, exact=False).correlation
             for each in (before, warp)
         ]
         measured = quality.measure(pair.source, pair.target.image, before, warp)

@@ -16,9 +16,9 @@ from align_cli.engine.equations.pair import Pair
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import (
     Size,
-    coarser_by,
     corners,
     inverse,
+    level_difference,
     map_points,
     plausible,
 )
@@ -39,7 +39,7 @@ from align_cli.engine.solver.covariance import uncertainty
 from align_cli.engine.solver.grey_values import GreyValues
 from align_cli.engine.solver.level_solver import LevelSolver, level_record
 from align_cli.engine.solver.refinement import refine
-from align_cli.engine.target.row_budget import spans
+from align_cli.engine.target.row_budget import source_spans_rows
 
 LEAST_SIDE: Final = 80
 """Shorter side of the coarsest level on which candidates are refined, in both images."""
@@ -106,7 +106,7 @@ class Intensity:
     def score(self, warp: Matrix) -> Score:
         """The score of a warp, on the fine level."""
         pair, level = self.task.pair, self.levels.fine
-        of_source, _ = pair.like_level(warp, level)
+        of_source, _ = pair.matching_level(warp, level)
         noise = noise_gain(of_source) * pair.noise[0] * noise_gain(level) * pair.noise[1]
         return score(self._details(warp, level), CONTRAST_TO_NOISE * noise)
 
@@ -118,7 +118,7 @@ class Intensity:
         """The high-pass detail of both over their overlap, on a level of the target."""
         pair = self.task.pair
         target = pair.target.levels[level]
-        of_source, level_warp = pair.like_level(warp, level)
+        of_source, level_warp = pair.matching_level(warp, level)
         source = pair.levels[of_source]
         part = _reached(level_warp, source.size, target.size)
         if part is not None:
@@ -142,7 +142,7 @@ class Intensity:
         numbers = levels_used(target, pair.source.size, options, used=used, finest=finest)
         rows = None
         if not coarsely:
-            whole = spans(pair.source.size, target.size, start)
+            whole = source_spans_rows(pair.source.size, target.size, start)
             rows = (target.rows if whole else target.all_rows)(numbers[-1])
         terms = GAIN_BIAS if options.photometric else NO_TERMS
         count = max(numbers, default=-1) + 1
@@ -166,8 +166,8 @@ class Intensity:
                 options,
                 unit=target.image.scale,
                 illumination_terms=terms,
-                agree=self.correlates,
-                field=not coarsely,
+                has_agreement=self.correlates,
+                allow_varying=not coarsely,
             ),
             State(
                 start,
@@ -192,10 +192,10 @@ class Intensity:
 
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
         """The uncertainty by noise; None if the solver did not converge."""
-        if not descent.solved or not descent.converged:
+        if not descent.solved_planes or not descent.converged:
             return None
         pair = self.task.pair
-        return uncertainty(descent.solved[0], pair.target.size, pair.source.size)
+        return uncertainty(descent.solved_planes[0], pair.target.size, pair.source.size)
 
     def quality(self, before: Matrix, warp: Matrix) -> Quality:
         """ZNCC, RMSE and MAE at full size, before and after."""
@@ -205,19 +205,19 @@ class Intensity:
     def _needs_refinement(self, descent: Descent) -> bool:
         warp, size = descent.state.warp, self.task.pair.target.size
         few = math.prod(size) <= MOST_REFINED_PIXELS
-        rescaled = few and plausible(warp, size) and coarser_by(warp, size) != 0
+        rescaled = few and plausible(warp, size) and level_difference(warp, size) != 0
         return self.task.options.refine or rescaled
 
     def _refined(self, descent: Descent) -> Descent:
         """A solution that converged, refined at full size; any other unchanged."""
-        if not descent.solved or not descent.converged:
+        if not descent.solved_planes or not descent.converged:
             return descent
         task, target = self.task, self.task.pair.target
         solved = refine(
             target.image,
             task.pair.source,
             descent.state,
-            descent.solved[0].settings,
+            descent.solved_planes[0].settings,
             tolerance_px=task.options.tolerance_px,
             threads=task.threads,
         )

@@ -20,7 +20,12 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Mask
-from align_cli.engine.equations.sparse import FAR, KNOWN, PointEquations, PointSource
+from align_cli.engine.equations.sparse import (
+    LARGEST_VALID,
+    OUTSIDE_VALUE,
+    PointEquations,
+    PointSource,
+)
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.models import MODELS, MotionModel, nearest
 from align_cli.engine.numerics.losses import LOSSES, scale_of
@@ -109,6 +114,6 @@ def _fit(
         each.astype(np.float32) @ points.monomials
         for each in (illumination.factor, illumination.offset)
     )
-    known = values < KNOWN
+    known = values < LARGEST_VALID
     residual = values * factor + offset - np.float32(points.mean) - points.image
-    return _Fit(result.state, np.where(known, residual, np.float32(FAR)), known)
+    return _Fit(result.state, np.where(known, residual, np.float32(OUTSIDE_VALUE)), known)

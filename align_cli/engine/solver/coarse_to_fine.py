@@ -1,4 +1,4 @@
-"""Down the pyramid: each level begins where the one above it ended, whatever solves it."""
+"""Coarse-to-fine descent: each level starts at the solution of the next coarser one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.images.pyramid import LazyFullSize
 from align_cli.engine.options import Options
 from align_cli.engine.records import LevelRecord, Status
-from align_cli.engine.solver.gauss_newton import Solved
+from align_cli.engine.solver.gauss_newton import SolvedPlane
 from align_cli.engine.target.target import Target
 
 L = TypeVar("L")
@@ -25,29 +25,30 @@ class LevelSolution(NamedTuple):
     """The solution of one level.
 
     Attributes:
-        state: the warp at full size, and the illumination; where the next level begins.
-        record: of the level; None where it was not solved, since the images agree in nothing at
-            the state where the level above ended.
-        solved: its planes at that state; empty where its rows were not solved.
+        state: the warp at full size, and the illumination; the next level starts there.
+        record: of the level; None if it was not solved, because the images do not correlate at the
+            solution of the next coarser level.
+        solved_planes: its planes with their solution; empty if its rows were not solved.
     """
 
     state: State
     record: LevelRecord | None
-    solved: tuple[Solved, ...] = ()
+    solved_planes: tuple[SolvedPlane, ...] = ()
 
 
 class Descent(NamedTuple):
-    """Where a descent ended.
+    """The solution of a coarse-to-fine descent.
 
     Attributes:
         state: the warp at full size, and the illumination.
-        records: one for each level, in their order.
-        solved: the planes of the last of them, at rest there; empty where its rows were not solved.
+        records: one for each level, coarsest first.
+        solved_planes: the planes of the finest level with their solution; empty if its rows were
+            not solved.
     """
 
     state: State
     records: tuple[LevelRecord, ...]
-    solved: tuple[Solved, ...] = ()
+    solved_planes: tuple[SolvedPlane, ...] = ()
 
     @property
     def warp(self) -> Matrix:
@@ -56,27 +57,27 @@ class Descent(NamedTuple):
 
     @property
     def converged(self) -> bool:
-        """Whether the last level did."""
+        """Whether the finest level converged."""
         return self.records[-1].status is Status.CONVERGED
 
 
 def levels_used(
     target: Target, source_size: Size, options: Options, *, used: int, finest: int | None
 ) -> list[int]:
-    """The levels of a descent, coarsest first: those that have an interior.
+    """The levels of a descent, coarsest first; all have an interior.
 
     Args:
         target: the target.
         source_size: (width, height) of the source.
-        options: the preset, and how many levels at most.
-        used: how many of the finest there are to choose from.
-        finest: end on this level or above it, or nowhere; None for the preset's.
+        options: the preset, and the largest number of levels.
+        used: number of the finest levels to choose from.
+        finest: the finest level allowed, or coarser; None for the preset's.
 
     Raises:
-        ImageError: if none has an interior, and one is needed.
+        ImageError: if no level has an interior, and ``finest`` is None.
     """
     count = used if options.levels is None else min(used, options.levels)
-    known = [level for level in range(count) if target.known(level)]
+    known = [level for level in range(count) if target.usable(level)]
     if finest is not None:
         known = [level for level in known if not isinstance(target.levels[level], LazyFullSize)]
     else:
@@ -100,20 +101,20 @@ def coarse_to_fine(
 
     Args:
         levels: coarsest first.
-        solve_level: solves one from a state at full size.
-        start: where the coarsest begins.
-        progress: called with each level's record.
+        solve_level: solves a level from a state at full size.
+        start: initial state of the coarsest level.
+        progress: called with the record of each level.
     """
     state = start
-    solved: tuple[Solved, ...] = ()
+    solved_planes: tuple[SolvedPlane, ...] = ()
     records: list[LevelRecord] = []
     for level in levels:
         solution = solve_level(level, state)
         if solution.record is None:
             records[-1] = replace(records[-1], status=Status.NO_AGREEMENT)
             break
-        state, solved = solution.state, solution.solved
+        state, solved_planes = solution.state, solution.solved_planes
         records.append(solution.record)
         if progress is not None:
             progress(solution.record)
-    return Descent(state, tuple(records), solved)
+    return Descent(state, tuple(records), solved_planes)

@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.equations.dense import cross_matrix, residual_planes
 from align_cli.engine.equations.illumination import VARYING
-from align_cli.engine.equations.normal_equations import columns, noise_to_take_off
+from align_cli.engine.equations.normal_equations import attenuation_variance, columns
 from align_cli.engine.geometry.coordinates import (
     Size,
     at_level,
@@ -43,7 +43,7 @@ from align_cli.engine.geometry.propagation import (
 )
 from align_cli.engine.records import Uncertainty
 from align_cli.engine.sampling.gradients import central_differences
-from align_cli.engine.solver.gauss_newton import Solved
+from align_cli.engine.solver.gauss_newton import SolvedPlane
 from align_cli.engine.target.planes import Rows
 from align_cli.engine.target.tile_rows import TILE_PX, TileRows, rows_of_tiles
 
@@ -60,11 +60,11 @@ gradients then no longer averages out over the few."""
 
 
 def uncertainty(
-    solved: Solved,
+    solved: SolvedPlane,
     target_size: Size,
     source_size: Size,
     *,
-    beside: Sequence[Solved] = (),
+    other_planes: Sequence[SolvedPlane] = (),
     warped_by: Matrix | None = None,
 ) -> Uncertainty | None:
     """The uncertainty of the last solve's answer, or None where there is too little to tell.
@@ -73,7 +73,7 @@ def uncertainty(
         solved: the last solve.
         target_size: (width, height) of the target at full size.
         source_size: the same of the source.
-        beside: other planes of the same size that moved together with it.
+        other_planes: other planes of the same size that moved together with it.
         warped_by: (3, 3), target pixel -> source pixel at full size, the warp by which the source
             was warped before that solve; None for none.
     """
@@ -84,7 +84,7 @@ def uncertainty(
     change = _entries_by_parameter(solved, source_to_target)
 
     def found(most_pixels: int) -> Uncertainty | None:
-        small = covariance(solved, most_pixels, *beside)
+        small = covariance(solved, most_pixels, *other_planes)
         if small is None:
             return None
         return uncertainty_of(
@@ -101,7 +101,7 @@ def uncertainty(
     return found(MOST_PIXELS_IF_LARGE)
 
 
-def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[np.float64]:
+def _entries_by_parameter(solved: SolvedPlane, source_to_target: Matrix) -> NDArray[np.float64]:
     """(8, p): how the entries of ``source_to_target`` follow a small warp of the target.
 
     W becomes W D^-1, so its inverse M becomes D M, scaled to a last entry of 1.
@@ -112,7 +112,9 @@ def _entries_by_parameter(solved: Solved, source_to_target: Matrix) -> NDArray[n
     return change_of_entries(model.name, from_normalised, source_to_target)
 
 
-def covariance(solved: Solved, most_pixels: int, *beside: Solved) -> NDArray[np.float64] | None:
+def covariance(
+    solved: SolvedPlane, most_pixels: int, *other_planes: SolvedPlane
+) -> NDArray[np.float64] | None:
     """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
 
     Of larger images about ``most_pixels`` are looked at.
@@ -123,7 +125,7 @@ def covariance(solved: Solved, most_pixels: int, *beside: Solved) -> NDArray[np.
     target, settings = solved.target, solved.settings
     picked = rows_of_tiles(target.bands, target.shape[1], most_pixels)
     scores, slope = _scores_and_slope(solved, picked)
-    for other in beside:
+    for other in other_planes:
         more_scores, more_slope = _scores_and_slope(other, picked)
         scores, slope = scores + more_scores, slope + more_slope
     chosen = columns(settings.model.size, settings.illumination_terms, VARYING)
@@ -143,7 +145,7 @@ def covariance(solved: Solved, most_pixels: int, *beside: Solved) -> NDArray[np.
 
 
 def _scores_and_slope(
-    solved: Solved, picked: TileRows
+    solved: SolvedPlane, picked: TileRows
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The scores of some rows of tiles, (tiles, p + 12), and their share of A."""
     target, settings = solved.target, solved.settings
@@ -171,13 +173,13 @@ def _scores_and_slope(
     of_image = planes[2] * pull
     if target.noise > 0.0 and not target.weighted:
         # What the noise has of it, as in the equations that were solved.
-        taken_off = noise_to_take_off(target.noise, solved.result.rmse**2, target.spread)
+        taken_off = attenuation_variance(target.noise, solved.result.rmse**2, target.spread)
         of_image += np.float32(taken_off) * slope * inside
     by_plane = planes[0] * pull, planes[1] * pull, of_image, pull
     return _scores(by_plane, solved, picked), matrix
 
 
-def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
+def _weights(solved: SolvedPlane, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
     """The weight of each residual, and how much its pull changes with it."""
     fixed = solved.target.part(rows).weight if solved.target.weighted else None
     if fixed is not None:
@@ -190,7 +192,7 @@ def _weights(solved: Solved, residual: Plane, rows: Rows) -> tuple[Plane, Plane]
 
 def _scores(
     by_plane: Sequence[Plane],
-    solved: Solved,
+    solved: SolvedPlane,
     picked: TileRows,
 ) -> NDArray[np.float64]:
     """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre.

@@ -1,14 +1,14 @@
-"""The clean picture behind two noisy ones, and how much of its gradient to believe.
+"""Denoises the mean of two aligned images, and weights its bands by their signal-to-noise ratio.
 
-The mean of the target and the relit warped source shows what both have in common; half their
-difference holds the noise of that mean, and whatever else they disagree on. Both are cut into every
-block of 8x8 pixels, and each block is taken apart by a discrete cosine transform. A coefficient
-that stands out from the noise measured in the same band is kept, the rest is shrunk: first by a
-threshold, then by the Wiener filter whose signal the first pass has estimated (Yu and Sapiro 2011,
-"DCT image denoising"; the second pass is that of Dabov et al. 2007).
+The mean of the target and the warped source, after gain and bias, is the estimate of the common
+image; half their difference has the noise of that mean, and any other discrepancy. Both are
+transformed by the discrete cosine transform of every block of 8x8 pixels. Coefficients are shrunk
+by the noise measured in the same band: first by a threshold, then by the Wiener filter with the
+first pass as the estimate of the signal (Yu and Sapiro 2011, "DCT image denoising"; the second pass
+is that of Dabov et al. 2007).
 
-Nothing is assumed of the noise: what differs most where the frequency is high, as between sharp
-images that were sampled differently, is trusted less there (docs/method.md, section 11).
+No spectrum of the noise is assumed: bands with larger differences, such as the high frequencies of
+sharp images that were sampled differently, have less weight (docs/method.md, section 11).
 """
 
 from __future__ import annotations
@@ -27,70 +27,71 @@ BLOCK: Final = 8
 """Side of the blocks in pixels; 16 was no better on photographs and takes four times as long."""
 
 THRESHOLD: Final = 2.7
-"""Standard deviations of its band below which a coefficient is noise to the first pass."""
+"""Threshold of the first pass, in standard deviations of the noise of a band."""
 
-DISTRUST: Final = 4.0
-"""A band is weighted by the noise of the lowest bands over its own, to this power, and never above
-1. Measured without noise, where only the sampling differs: mean EPE 0.00076 px with 1, 0.00045 with
+WEIGHT_EXPONENT: Final = 4.0
+"""The weight of a band is the noise of the lowest bands over its own, to this power, at most 1.
+Measured without noise, where only the sampling differs: mean EPE 0.00076 px with 1, 0.00045 with
 3, 0.00040 with 4."""
 
 CUTOFF: Final = 0.6
-STEEPNESS: Final = 8.0
-"""Share of the Nyquist frequency from which on bands lose weight whatever the images say, and how
-quickly. No camera and no resampling is faithful there, and what they do to a shift hides in noise:
-of photographs shifted by order-5 splines, at noise of 5 grey levels, the shift is found to 0.0024
-px with it, to 0.0053 px without. It costs 6 % of the accuracy at noise of 10 grey levels."""
+CUTOFF_EXPONENT: Final = 8.0
+"""Cut-off, as a share of the Nyquist frequency, and exponent of a low-pass weight of the bands
+(Butterworth). No camera and no resampling is faithful at higher frequencies, and the error that
+this makes in a shift is hidden by noise: of photographs shifted by order-5 splines, at noise of 5
+grey levels, the shift is found to 0.0024 px with it, to 0.0053 px without. It costs 6 % of the
+accuracy at noise of 10 grey levels."""
 
 LOWEST_BANDS: Final = 3
-"""Bands along each axis that count as the lowest."""
+"""Number of bands along each axis that count as the lowest."""
 
 MOST_BLOCKS: Final = 1 << 12
-"""Blocks that are looked at for the noise of the bands."""
+"""Largest number of blocks from which the noise of the bands is estimated."""
 
 FEWEST_BLOCKS: Final = 16
-"""With fewer whole blocks inside the overlap nothing can be said of the bands."""
+"""Least number of whole blocks inside the overlap for the noise of the bands to be estimated."""
 
 CHUNK_PIXELS: Final = 1 << 18
-"""Larger pictures are cleaned in chunks of rows whose planes stay in the cache."""
+"""Larger images are denoised in chunks of rows whose planes fit into the cache."""
 
 _BORDER: Final = cv2.BORDER_REFLECT_101
 
 
-class Clean(NamedTuple):
-    """The clean picture of a pair.
+class Denoised(NamedTuple):
+    """The denoised mean of a pair.
 
     Attributes:
-        image: (height, width) float32, the best guess.
-        trusted: the same with each band weighted by how well the images agree in it.
+        image: (height, width) float32, the estimate.
+        weighted: the same with each band weighted by its signal-to-noise ratio.
     """
 
     image: Plane
-    trusted: Plane
+    weighted: Plane
 
 
-def clean(
+def denoise(
     mean: Plane,
     half_difference: Plane,
     inside: Mask,
     threads: Threads,
     *,
     pilot: Plane | None = None,
-) -> Clean | None:
-    """Clean the mean of two aligned images, or None where they share too little.
+) -> Denoised | None:
+    """Denoise the mean of two aligned images; None if their overlap is too small.
 
     Args:
         mean: (height, width) float32.
         half_difference: (height, width) float32, half the difference of the two.
-        inside: (height, width) bool, where the difference is known.
-        threads: where to work.
-        pilot: (height, width), an estimate from before, which spares the first pass.
+        inside: (height, width) bool, where the difference is valid.
+        threads: the pool.
+        pilot: (height, width), an earlier estimate, which replaces the first pass.
     """
     noise = band_noise(half_difference, inside)
     if noise is None:
         return None
-    agreed = np.minimum(1.0, noise[:LOWEST_BANDS, :LOWEST_BANDS].mean() / noise) ** DISTRUST
-    weights = agreed * _SAMPLED_WELL
-    image, trusted = np.empty_like(mean), np.empty_like(mean)
+    agreed = np.minimum(1.0, noise[:LOWEST_BANDS, :LOWEST_BANDS].mean() / noise) ** WEIGHT_EXPONENT
+    weights = agreed * _FREQUENCY_WEIGHTS
+    image, weighted_image = np.empty_like(mean), np.empty_like(mean)
     height, width = mean.shape
     rows = max(BLOCK, CHUNK_PIXELS // width)
     reach = 2 * (BLOCK - 1)
@@ -104,14 +105,14 @@ def clean(
             known = pilot[first:end]
         best, weighted = _shrunk(chunk, noise, known, weights, threads)
         image[top : top + rows] = best[kept]
-        trusted[top : top + rows] = weighted[kept]
-    return Clean(image, trusted)
+        weighted_image[top : top + rows] = weighted[kept]
+    return Denoised(image, weighted_image)
 
 
 def band_noise(half_difference: Plane, inside: Mask) -> NDArray[np.float64] | None:
-    """(8, 8) variance of each band of the noise, from disjoint blocks wholly inside.
+    """(8, 8) variance of the noise in each band, from disjoint blocks wholly inside.
 
-    Robust: a band's median takes no notice of what covers less than half of the picture.
+    It is estimated by the median, which is robust to outliers in less than half of the blocks.
     """
     height, width = (side // BLOCK * BLOCK for side in half_difference.shape)
     grid = height // BLOCK, BLOCK, width // BLOCK, BLOCK
@@ -136,14 +137,14 @@ def _basis() -> NDArray[np.float32]:
 _BASIS: Final = _basis()
 
 
-def _sampled_well() -> NDArray[np.float64]:
-    """(8, 8) weight of each band by its frequency alone."""
+def _frequency_weights() -> NDArray[np.float64]:
+    """(8, 8) low-pass weight of each band."""
     k = np.arange(BLOCK)
     frequency = np.hypot(k[:, None], k) / BLOCK
-    return np.asarray(1.0 / (1.0 + (frequency / CUTOFF) ** STEEPNESS), np.float64)
+    return np.asarray(1.0 / (1.0 + (frequency / CUTOFF) ** CUTOFF_EXPONENT), np.float64)
 
 
-_SAMPLED_WELL: Final = _sampled_well()
+_FREQUENCY_WEIGHTS: Final = _frequency_weights()
 
 
 def _shrunk(
@@ -153,14 +154,14 @@ def _shrunk(
     weights: NDArray[np.float64] | None,
     threads: Threads,
 ) -> tuple[Plane, Plane]:
-    """One pass over all blocks: shrink every band, average the blocks.
+    """Shrink every band of all blocks, and average the blocks.
 
     Args:
-        image: (h, w) the noisy picture.
-        noise: (8, 8) variance of each band.
-        pilot: (h, w) a first estimate whose bands say how much is signal; None to use a threshold.
-        weights: (8, 8) for the second result; None where none is wanted.
-        threads: where to work.
+        image: (h, w) the noisy image.
+        noise: (8, 8) variance of the noise in each band.
+        pilot: (h, w) estimate of the signal, for the Wiener filter; None to use a threshold.
+        weights: (8, 8) weights of the bands in the second result; None if it is not needed.
+        threads: the pool.
 
     Returns:
         (h, w) the estimate, and the same with weighted bands.
@@ -208,12 +209,12 @@ def _padded(image: Plane) -> Plane:
 
 
 def _analysed(image: Plane, cosine: NDArray[np.float32], axis: int) -> Plane:
-    """One band along an axis: at each pixel, of the block that begins there."""
+    """Coefficient of one band along an axis, for the block that starts at each pixel."""
     return _correlated(image, cosine, axis, anchor=0)
 
 
 def _synthesised(band: Plane, cosine: NDArray[np.float32], axis: int) -> Plane:
-    """The adjoint: at each pixel, the sum over the blocks that it lies in."""
+    """The adjoint: for each pixel, the sum over the blocks that contain it."""
     return _correlated(band, cosine[::-1], axis, anchor=BLOCK - 1)
 
 

@@ -1,20 +1,21 @@
 """One pyramid level: inverse-compositional Gauss-Newton steps until it has converged.
 
 docs/method.md gives every equation. The warp W takes a target pixel to the source pixel that it
-samples; the illumination makes the source look like the target. What is left is the residual
+samples; the illumination maps the source's grey values to the target's. The residual is
 
     r(x) = factor(x) source(W x) + offset(x) - target(x)
 
-One step looks for the small warp D(dp) of the *target*, and the small change of its illumination
-L, that explain the residual best under the weights of a robust loss, and undoes them:
+One step solves for the small warp D(dp) of the *target*, and the small change of its illumination
+L, that explain the residual best under the weights of a robust loss, and composes their inverse
+with the state (Baker and Matthews 2004):
 
     [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      step
     W <- W @ inv(D(dp))                                             compose_inverse
     L <- L / (1 + d), less e                                        illumination.updated
 
-J, the gradient of the target times dD/dp, belongs to the target alone, and so do the columns of
-the illumination, the target T and 1 times the monomials m
-(``align_cli.engine.equations.normal_equations``). At the end no column explains anything: [J, T m,
+J, the gradient of the target times dD/dp, depends on the target only, and so do the columns of the
+illumination, the target T and 1 times the monomials m
+(``align_cli.engine.equations.normal_equations``). At the solution the score is zero: [J, T m,
 m]^T W r = 0. (That is not the minimum of the residual over the factor, which a factor of zero
 would make vanish.)
 """
@@ -56,46 +57,53 @@ from align_cli.engine.records import Status
 from align_cli.engine.target.planes import TargetPlanes
 
 SMALLEST_OVERLAP: Final = 0.02
-"""Share of the target, or of a smaller source, that must be in both on a level."""
+"""Least overlap on a level, as a share of the target, or of the source if that is smaller."""
 
 SMALL_STEP: Final = 0.02
-"""Only steps below this, in normalised coordinates, are so near the end that they can be
-extrapolated; doing it with larger ones costs capture range (measured)."""
+"""Only steps below this, in normalised coordinates, are extrapolated; to extrapolate larger ones
+costs capture range (measured)."""
 
-LARGEST_SHARE: Final = 5.0
-"""Extrapolation further than this many times the last change is not trusted."""
+LARGEST_EXTRAPOLATION: Final = 5.0
+"""Largest extrapolation, as a multiple of the last change; beyond it the plain step is taken."""
 
-USABLE: Final = (Status.CONVERGED, Status.ITERATION_LIMIT)
+USABLE_STATUSES: Final = (Status.CONVERGED, Status.ITERATION_LIMIT)
 
-CAUTION: Final = 2.0
-"""Steps shrink by about a constant ratio; the next one is expected to be no longer than so many
-times what the last two foretell, and not made where that is below the tolerance."""
+STEP_MARGIN: Final = 2.0
+"""Safety factor of the predicted step. Convergence is linear, so the ratio of the last two steps
+predicts the next; that is not made if the prediction, times this, is within the tolerance."""
 
-NOISE_SHARE: Final = 1.5
-"""A step below so many times what noise, were it white, does to a corner is not worth making: what
-the level's smoothing has correlated does two to three times as much."""
+NOISE_MULTIPLE: Final = 1.5
+"""A step below this many standard deviations of a corner under white noise is not made; noise
+correlated by the level's smoothing moves a corner two to three times as far."""
 
-ASKED_AFTER: Final = 8
-"""Iterations after which it is asked whether the images agree in anything, where that is wanted.
-Of 26 right answers on pictures of 2 and 4 MP all but 2 were at rest by then, with all rows."""
+AGREEMENT_ITERATION: Final = 8
+"""Iteration after which ``LevelSettings.has_agreement`` is tested. Of 26 right estimates on images
+of 2 and 4 MP, all but 2 had converged by then, with all rows."""
 
 STEADY_STEP_PX: Final = 0.3
-"""The Gauss-Newton matrix is computed again while steps are larger than this."""
+"""The Gauss-Newton matrix is recomputed while steps are longer than this."""
 
 STEADY_SCALE_PX: Final = 0.05
-"""The residuals' scale is estimated again while steps are larger than this; a scale that still
-breathed with every step would keep the last digits of the warp from settling."""
+"""The scale of the residuals is re-estimated while steps are longer than this; a scale that changes
+with every step would keep the last digits of the warp from converging."""
 
 
 @dataclass(frozen=True)
 class LevelSettings:
-    """What a level's solve needs to know besides its images.
+    """The settings of a solve of one level.
 
-    ``ask_field``: whether the result's ``field_share`` is wanted. ``below_noise``: whether steps
-    that are foretold to be below the noise need not be made. ``or_noise``: whether it is at rest,
-    too, if it still moves by less than noise would move it when the iterations are used up: where
-    little but noise is left, steps hardly shrink. ``agree``: whether the images agree in anything
-    at a state; asked once, where there is no rest after ``ASKED_AFTER`` iterations.
+    Attributes:
+        model: the motion model.
+        loss: the robust loss.
+        illumination_terms: number of terms of factor and offset that are solved for.
+        max_iterations: iteration limit.
+        tolerance_px: convergence threshold: displacement of a corner by the next step, in pixels.
+        test_varying: whether the result's ``varying_share`` is computed.
+        stop_below_noise: whether a predicted step below the noise counts as converged.
+        accept_within_noise: whether a last step within the noise counts as converged at the
+            iteration limit: if only noise remains, steps hardly shrink.
+        has_agreement: whether the images correlate at all at a state; tested once, if the solve has
+            not converged after ``AGREEMENT_ITERATION`` iterations. None for no test.
     """
 
     model: MotionModel
@@ -103,22 +111,26 @@ class LevelSettings:
     illumination_terms: int
     max_iterations: int
     tolerance_px: float
-    ask_field: bool = False
-    below_noise: bool = False
-    or_noise: bool = False
-    agree: Callable[[State], bool] | None = None
+    test_varying: bool = False
+    stop_below_noise: bool = False
+    accept_within_noise: bool = False
+    has_agreement: Callable[[State], bool] | None = None
 
 
 @dataclass(frozen=True)
 class LevelResult:
-    """Where a level's solve ended.
+    """The result of a solve of one level.
 
-    ``last_step_px`` is the largest movement of a corner in the last iteration; ``rmse`` the
-    weighted root mean square residual, in the target plane's units. ``field_share`` is the share of
-    the squared residual that an illumination varying over the image would take away, to first
-    order; 0 where the level did not converge or nobody asked. ``scale`` is the residuals' scale
-    that the weights assumed, and ``ratio`` by how much the last step taken was shorter than the one
-    before.
+    Attributes:
+        state: the warp, target pixel -> source pixel of this level, and the illumination.
+        status: how the solve ended.
+        iterations: number of iterations.
+        last_step_px: largest displacement of a corner by the last step, in pixels.
+        rmse: weighted root mean square residual, in the target plane's units.
+        varying_share: share of the squared residual that a varying illumination explains, to first
+            order; 0 if the level did not converge or ``test_varying`` is false.
+        scale: scale of the residuals that the weights assume.
+        ratio: length of the last step taken over that of the step before.
     """
 
     state: State
@@ -126,23 +138,28 @@ class LevelResult:
     iterations: int
     last_step_px: float
     rmse: float
-    field_share: float
+    varying_share: float
     scale: float
     ratio: float
 
     @property
     def usable(self) -> bool:
-        """True where the state is a better start for what follows than what it began with."""
-        return self.status in USABLE
+        """Whether the state is a better start for the next solve than the initial one."""
+        return self.status in USABLE_STATUSES
 
 
 @dataclass(frozen=True)
-class Solved:
-    """A level's problem and its solution.
+class SolvedPlane:
+    """One plane of a level (grey values, or a component of the orientations) and its solution.
 
-    ``expected`` holds gradient along x, along y and grey values, (h, w) each on the interior, of
-    the picture without its noise, where that is known. ``level`` is the pyramid level, 0 for full
-    size.
+    Attributes:
+        target: the plane of the target.
+        source: the same level of the source.
+        settings: of the solve.
+        result: of the solve.
+        level: the pyramid level, 0 for full size.
+        expected: gradient along x, along y and grey values, (h, w) float32 each on the interior, of
+            the denoised image; None if there is none.
     """
 
     target: TargetPlanes
@@ -154,44 +171,43 @@ class Solved:
 
 
 def compose_inverse(warp: Matrix, small: Matrix) -> Matrix:
-    """W <- W o D^-1: both are matrices, so the composition is their product."""
+    """W D^-1: the warp composed with the inverse of the small warp, (3, 3), last entry 1."""
     return unit(warp @ inverse_of_small(small))
 
 
-class Taken(NamedTuple):
-    """The iteration before: the Gauss-Newton step as solved, and the step as taken."""
+class PreviousStep(NamedTuple):
+    """The previous iteration: the Gauss-Newton step as solved, and the step as taken."""
 
     solved: Vector
     taken: Vector
 
 
 def step(solver: Solver, vector: Vector, slope: float, motion_size: int) -> tuple[Vector, bool]:
-    """The Gauss-Newton step, and whether it is so small that steps can be extrapolated.
+    """The Gauss-Newton step, (n,), and whether it is small enough to extrapolate steps.
 
-    A small step is divided by ``NormalEquations.slope``, by which the right side changes with the
-    parameters other than the matrix says.
+    A small step is divided by ``NormalEquations.slope``, which corrects the Gauss-Newton matrix
+    towards the true derivative of the right side.
 
     Args:
         solver: the matrix of the columns that are solved for.
-        vector: (n,) their right side.
+        vector: (n,) right side.
         slope: of these equations.
-        motion_size: p, how many of the columns are the motion's; they come first.
+        motion_size: p, number of motion parameters; their columns come first.
     """
     solved = solver.step(vector)
     small = max(map(abs, solved[:motion_size].tolist())) < SMALL_STEP
     return (solved / max(slope, LEAST_SLOPE) if small else solved), small
 
 
-def acceleration(solved: Vector, before: Taken | None) -> Vector:
+def acceleration(solved: Vector, before: PreviousStep | None) -> Vector:
     """Anderson acceleration of depth one (Anderson 1965; the secant method for vectors).
 
-    Near the end reweighting makes Gauss-Newton steps shrink by a constant ratio, 0.7 where there
-    are many outliers. From how the last step changed the solved one, extrapolate to where it
-    would vanish.
+    Near the solution, reweighting makes Gauss-Newton steps shrink by a constant ratio, 0.7 with
+    many outliers. The change of the solved step by the last one is extrapolated to a step of zero.
 
     Args:
         solved: (n,) the Gauss-Newton step.
-        before: the iteration before, or None.
+        before: the previous iteration, or None.
 
     Returns:
         (n,) the step to take.
@@ -204,19 +220,18 @@ def acceleration(solved: Vector, before: Taken | None) -> Vector:
         return solved
     share = float(solved @ change) / size
     further = solved - share * (before.taken + change)
-    near = float(further @ further) <= LARGEST_SHARE**2 * float(solved @ solved)
-    return further if near and abs(share) <= LARGEST_SHARE else solved
+    near = float(further @ further) <= LARGEST_EXTRAPOLATION**2 * float(solved @ solved)
+    return further if near and abs(share) <= LARGEST_EXTRAPOLATION else solved
 
 
 class StepLengths(NamedTuple):
-    """How far the steps of a level move a corner of the target, in pixels.
+    """Lengths of the steps of a level: displacement of a corner of the target, in pixels.
 
     Attributes:
-        last: the last step, as solved or as taken, whichever is the longer; infinite before the
-            first.
-        ratio: by how much it is shorter than the one before, at most 1.
+        last: the last step, the longer of as solved and as taken; infinite before the first.
+        ratio: its length over that of the step before, at most 1.
         taken: the last step as taken.
-        taken_ratio: by how much that is shorter than the one before.
+        taken_ratio: the same ratio for the steps as taken.
     """
 
     last: float
@@ -241,26 +256,26 @@ def termination(
     settings: LevelSettings,
     noise_px: Callable[[], float],
 ) -> Status | None:
-    """How a level ends after an iteration; None where another follows.
+    """The status with which a solve ends after an iteration; None if it continues.
 
     Args:
-        iteration: how many there were.
-        lengths: of its steps.
-        state: where they led.
-        settings: the limits.
-        noise_px: by how much noise would move a corner.
+        iteration: number of iterations so far.
+        lengths: of the steps.
+        state: the current state.
+        settings: of the solve.
+        noise_px: returns the standard deviation of a corner under white noise, in pixels.
     """
-    expected = lengths.last * min(1.0, CAUTION * lengths.ratio)
+    expected = lengths.last * min(1.0, STEP_MARGIN * lengths.ratio)
     if expected <= settings.tolerance_px or (
-        settings.below_noise and expected <= NOISE_SHARE * noise_px()
+        settings.stop_below_noise and expected <= NOISE_MULTIPLE * noise_px()
     ):
         return Status.CONVERGED
-    asked = settings.agree if iteration == ASKED_AFTER else None
-    if asked is not None and not asked(state):
+    has_agreement = settings.has_agreement if iteration == AGREEMENT_ITERATION else None
+    if has_agreement is not None and not has_agreement(state):
         return Status.NO_AGREEMENT
     if iteration < settings.max_iterations:
         return None
-    within_noise = settings.or_noise and lengths.last <= noise_px()
+    within_noise = settings.accept_within_noise and lengths.last <= noise_px()
     return Status.CONVERGED if within_noise else Status.ITERATION_LIMIT
 
 
@@ -268,7 +283,7 @@ def corner_step_px(small: Matrix, size: Size) -> float:
     """Largest distance in pixels by which ``small`` moves a corner of an image of ``size``."""
     (a, b, c), (d, e, f), (g, h, i) = small.tolist()
     right, bottom = size[0] - 1.0, size[1] - 1.0
-    # Four points, many times in every alignment: arrays would take ten times as long.
+    # Called many times in every alignment: arrays would take ten times as long for four points.
     distances = []
     for x, y in ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)):
         w = g * x + h * y + i
@@ -286,20 +301,20 @@ def solve_level(
     scale: float | None = None,
     ratio: float = 1.0,
 ) -> LevelResult:
-    """Gauss-Newton steps on one level.
+    """Solve one level by Gauss-Newton steps.
 
     Args:
-        equations: the level of both images.
+        equations: the normal equations of the level.
         start: the warp, target pixel -> source pixel of this level, and the illumination.
         settings: model and limits.
-        scale: standard deviation of the residuals, where it is known already.
-        ratio: by how much a step is shorter than the one before, as far as that is known.
+        scale: standard deviation of the residuals; None to estimate it.
+        ratio: expected length of the first step over that of the step before.
     """
     size, model = equations.size, settings.model
     chosen = columns(model.size, settings.illumination_terms, equations.illumination_terms)
     state, lengths = start, StepLengths(math.inf, ratio, math.inf, ratio)
     matrix: NDArray[np.float64] | None = None
-    before: Taken | None = None
+    before: PreviousStep | None = None
     status: Status | None = None
     estimate, rmse, iteration = 0.0, np.nan, 0
 
@@ -308,7 +323,7 @@ def solve_level(
         sums = equations.at(
             state,
             scale,
-            # Not less than before the last step: what does not fit yet may come to.
+            # Not below the previous estimate: pixels that are still misaligned may yet fit.
             at_least=estimate,
             with_matrix=matrix is None or lengths.last > STEADY_STEP_PX,
         )
@@ -325,7 +340,7 @@ def solve_level(
             break
         solved, small = step(solver, sums.vector[chosen], sums.slope, model.size)
         taken = acceleration(solved, before) if small else solved
-        before = Taken(solved, taken) if small else None
+        before = PreviousStep(solved, taken) if small else None
         motion = small_warp(taken, model, size)
         new = State(
             compose_inverse(state.warp, motion),
@@ -337,19 +352,21 @@ def solve_level(
             status = Status.DIVERGED
             break
         state = new
-        length = alone = corner_step_px(motion, size)
+        length = solved_length = corner_step_px(motion, size)
         if taken is not solved:
-            alone = corner_step_px(small_warp(solved, model, size), size)
-        lengths = lengths.after(length, alone)
+            solved_length = corner_step_px(small_warp(solved, model, size), size)
+        lengths = lengths.after(length, solved_length)
         noise_px = partial(_noise_px, solver, model, size, rmse)
         status = termination(iteration, lengths, state, settings, noise_px)
         scale = sums.scale if lengths.last <= STEADY_SCALE_PX else None
 
-    field_share = 0.0
-    if settings.ask_field and status is Status.CONVERGED and matrix is not None:
-        field_share = _field_share(matrix, sums)
+    varying_share = 0.0
+    if settings.test_varying and status is Status.CONVERGED and matrix is not None:
+        varying_share = _varying_share(matrix, sums)
     ratio = lengths.taken_ratio
-    return LevelResult(state, status, iteration, lengths.last, rmse, field_share, sums.scale, ratio)
+    return LevelResult(
+        state, status, iteration, lengths.last, rmse, varying_share, sums.scale, ratio
+    )
 
 
 def small_warp(parameters: Vector, model: MotionModel, size: Size) -> Matrix:
@@ -361,13 +378,13 @@ def small_warp(parameters: Vector, model: MotionModel, size: Size) -> Matrix:
 
 @lru_cache
 def _normalisations(size: Size) -> tuple[Matrix, Matrix]:
-    """Pixels -> normalised coordinates, and back; not to be written to."""
-    there = normalisation(size)
-    return there, inverse_of_small(there)
+    """Pixels -> normalised coordinates, and the inverse; cached, so read only."""
+    to_normalised = normalisation(size)
+    return to_normalised, inverse_of_small(to_normalised)
 
 
 def _noise_px(solver: Solver, model: MotionModel, size: Size, rmse: float) -> float:
-    """How far noise moves a corner, if it were white: the standard deviation of the worst one."""
+    """Largest standard deviation of a corner, in pixels, if the residuals were white noise."""
     to_normalised = normalisation(size)
     monomials = np.array(
         [(x**i * y**j) for x, y in map_points(to_normalised, corners(size)) for i, j in MONOMIALS]
@@ -379,8 +396,8 @@ def _noise_px(solver: Solver, model: MotionModel, size: Size, rmse: float) -> fl
     return rmse * math.sqrt(max(float(variance), 0.0)) / float(to_normalised[0, 0])
 
 
-def _field_share(matrix: NDArray[np.float64], sums: NormalEquations) -> float:
-    """Share of sum w r^2 that all columns explain, those of all six monomials included."""
+def _varying_share(matrix: NDArray[np.float64], sums: NormalEquations) -> float:
+    """Share of sum w r^2 explained by all columns, with all six monomials of the illumination."""
     solver = Solver(matrix)
     if solver.singular or sums.squares == 0.0:
         return 0.0

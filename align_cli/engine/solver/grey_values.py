@@ -1,4 +1,4 @@
-"""One level of both images as grey values: one plane, whose source is sampled where it lies."""
+"""One level of both images as grey values: one plane, the source sampled under the warp."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from align_cli.engine.images.pyramid import LazyFullSize, Level
 from align_cli.engine.images.supersampled import SupersampledLevel
 from align_cli.engine.numerics.losses import Loss
 from align_cli.engine.numerics.threads import Threads
-from align_cli.engine.solver.gauss_newton import LevelResult, LevelSettings, Solved
+from align_cli.engine.solver.gauss_newton import LevelResult, LevelSettings, SolvedPlane
 from align_cli.engine.target.pixel_selection import TargetPoints
 from align_cli.engine.target.planes import TargetPlanes
 
 FEWEST_PIXELS: Final = 32
-"""A correlation of fewer pixels says nothing."""
+"""The ZNCC of fewer pixels is not computed."""
 
-STEEPEST: Final = 1.15
-"""A picture that seems steeper than this is noise in good part, and nothing is known of its steps:
-at noise of 30 grey levels one step less cost 30 % of the accuracy."""
+MOST_STEEPNESS: Final = 1.15
+"""``TargetPlanes.steepness`` above which noise dominates the gradient, so that steps cannot be
+predicted: at noise of 30 grey levels one step less cost 30 % of the accuracy."""
 
-SOME_STRIPS: Final = 8
-"""Strips of a large level that stand in for its points."""
+SAMPLED_STRIPS: Final = 8
+"""Number of strips, evenly spaced, that replace the points of a large level."""
 
 
 class GreyValues:
-    """One level of both images, as ``level_solver.BothLevels`` has it.
+    """The ``level_solver.LevelProblem`` of grey values.
 
     Args:
         level: the pyramid level, 0 for full size.
-        size: (width, height) of the target's.
-        points: its chosen points; None where it has none.
-        rows: all its rows, or as many as are wanted; None where only points are.
+        size: (width, height) of the target's level.
+        points: its selected points; None if it has none.
+        rows: its rows, all or a sample; None if it is solved at points only.
         source: the source's level.
-        below: the one below it; of full size, the image.
+        below: the source's next finer level; for level 0 the image.
         loss: the robust loss.
         threads: where to work.
     """
@@ -59,40 +59,40 @@ class GreyValues:
         threads: Threads,
     ) -> None:
         self.level, self.size = level, size
-        # A large source is smoothed where it is looked at, and points look everywhere.
+        # A large source is filtered on demand, and points are spread over all of it.
         everywhere = not isinstance(source, LazyFullSize) or rows is None
         self._points = points if everywhere else None
         self._at_points = None if self._points is None else PointSource(source)
         self._rows, self._source, self._below = rows, source, below
         self._loss, self._threads = loss, threads
-        self.pointed = self._points is not None
-        self.pixels = 0 if rows is None else math.prod(rows.shape)
-        self.some = 1 if rows is None else len(strips(rows)) // SOME_STRIPS
-        self.clear = rows is not None and rows.steepness <= STEEPEST
+        self.uses_points = self._points is not None
+        self.row_pixels = 0 if rows is None else math.prod(rows.shape)
+        self.strip_step = 1 if rows is None else len(strips(rows)) // SAMPLED_STRIPS
+        self.low_noise = rows is not None and rows.steepness <= MOST_STEEPNESS
 
-    def agreement(self, state: State) -> float:
-        """ZNCC of both at a state, at the points with texture; -1 where unknown."""
+    def correlation(self, state: State) -> float:
+        """ZNCC of both images at the textured points; -1 if unknown."""
         assert self._at_points is not None
         assert self._points is not None
         warp = at_level(state.warp, self.level)
-        source, target = self._at_points.beside(self._points, warp, ranked=True)
+        source, target = self._at_points.common_samples(self._points, warp, textured=True)
         if source.size < FEWEST_PIXELS:
             return -1.0
         source, target = source - source.mean(), target - target.mean()
         energy = float(source @ source) * float(target @ target)
         return float(source @ target) / math.sqrt(energy) if energy > 0.0 else -1.0
 
-    def at_points(
+    def point_equations(
         self, state: State, model: MotionModel, illumination_terms: int
     ) -> LevelEquations:
-        """The equations from the target's points, wherever they come to lie."""
+        """The equations of the target's points at any state."""
         del state
         assert self._at_points is not None
         assert self._points is not None
         return PointEquations(self._points, self._at_points, model, self._loss, illumination_terms)
 
-    def with_rows(self, model: MotionModel, every: int) -> LevelEquations:
-        """The equations from every so manieth strip of the rows."""
+    def row_equations(self, model: MotionModel, strip_step: int) -> LevelEquations:
+        """The equations of every n-th strip of rows, n being ``strip_step``."""
         assert self._rows is not None
         return RowEquations(
             self._rows,
@@ -100,13 +100,15 @@ class GreyValues:
             model,
             self._loss,
             threads=self._threads,
-            every=every,
+            strip_step=strip_step,
         )
 
-    def solved(self, settings: LevelSettings, result: LevelResult) -> tuple[Solved, ...]:
-        """The plane at rest."""
+    def solved_planes(
+        self, settings: LevelSettings, result: LevelResult
+    ) -> tuple[SolvedPlane, ...]:
+        """The plane with its solution."""
         assert self._rows is not None
-        return (Solved(self._rows, self._sampled, settings, result, self.level),)
+        return (SolvedPlane(self._rows, self._sampled, settings, result, self.level),)
 
     @cached_property
     def _sampled(self) -> SupersampledLevel:

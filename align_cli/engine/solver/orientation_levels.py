@@ -37,10 +37,10 @@ from align_cli.engine.solver.gauss_newton import SMALLEST_OVERLAP
 from align_cli.engine.target.pixel_selection import TargetPoints, points_of
 from align_cli.engine.target.planes import TargetPlanes, target_planes
 
-REPEAT_LEVEL: Final = 1
+PERIOD_LEVEL: Final = 1
 """Level on which an image's edges are held against themselves."""
 
-ENOUGH_PIXELS: Final = 1 << 16
+CORRELATION_PIXELS: Final = 1 << 16
 """How many, about, tell how well two images agree."""
 
 IDENTITY_STATE: Final = State(np.eye(3), Illumination.uniform(1.0, 0.0))
@@ -94,7 +94,7 @@ class View:
     def __init__(self, luma: Luma, levels: Sequence[Level]) -> None:
         self.luma, self.levels = luma, levels
         self._fixed: dict[tuple[int, bool], FixedView] = {}
-        self._fine: dict[int, Level] = {}
+        self._supersampled: dict[int, Level] = {}
         self._smoothed: dict[int, Image] = {}
 
     @cached_property
@@ -111,15 +111,15 @@ class View:
     @cached_property
     def period(self) -> Period | None:
         """The shift under which its edges look like themselves; None for none."""
-        level = min(REPEAT_LEVEL, len(self.levels) - 1)
+        level = min(PERIOD_LEVEL, len(self.levels) - 1)
         return orientation_period(self.fixed(level, exact=False).planes, level)
 
-    def fine(self, level: int) -> Level:
+    def supersampled(self, level: int) -> Level:
         """A level, sampled more exactly than linearly."""
-        if level not in self._fine:
+        if level not in self._supersampled:
             below = self.levels[level - 1] if level else self.luma
-            self._fine[level] = SupersampledLevel(self.levels[level], below)
-        return self._fine[level]
+            self._supersampled[level] = SupersampledLevel(self.levels[level], below)
+        return self._supersampled[level]
 
     def smoothed(self, level: int) -> Image:
         """The tensors of a level, smoothed, (height, width, 3)."""
@@ -146,7 +146,7 @@ class View:
 
 
 @dataclass(frozen=True)
-class Compared:
+class OrientationPair:
     """The orientation planes of the source, warped onto the target, beside the target's own.
 
     Attributes:
@@ -162,17 +162,17 @@ class Compared:
     share: float
 
     @property
-    def enough(self) -> bool:
+    def sufficient(self) -> bool:
         """Whether both are known in so much that a motion can be solved for."""
         return self.share >= SMALLEST_OVERLAP and len(self.target.rows) == len(self.source)
 
     @cached_property
-    def agreement(self) -> float:
+    def correlation(self) -> float:
         """In [-1, 1]: 1 where all edges run alike, about 0 where they do as chance will have it.
 
         Of large levels some rows tell it.
         """
-        rows = np.s_[:: max(1, self.inside.size // ENOUGH_PIXELS)]
+        rows = np.s_[:: max(1, self.inside.size // CORRELATION_PIXELS)]
         known = self.inside[rows].astype(np.float32)
         products = source = 0.0
         for s, t in zip(self.source, self.target.planes, strict=True):
@@ -183,7 +183,9 @@ class Compared:
         return products / math.sqrt(energy) if energy > 0.0 else 0.0
 
 
-def compared(source: View, target: View, level: int, warp: Matrix, *, exact: bool) -> Compared:
+def orientation_pair(
+    source: View, target: View, level: int, warp: Matrix, *, exact: bool
+) -> OrientationPair:
     """Both images as orientation planes on the target's grid.
 
     Args:
@@ -200,7 +202,7 @@ def compared(source: View, target: View, level: int, warp: Matrix, *, exact: boo
     valid = None if inside.all() else inside
     turn = _jacobian(there, size)
     if exact:
-        image = np.asarray(source.fine(level).sample(there, size), np.float32)
+        image = np.asarray(source.supersampled(level).sample(there, size), np.float32)
         noise = source.noise_energies[level] * 0.5 * float((turn**2).sum())
         planes = orientation_planes(tensors(Level(image, valid), noise))
     else:
@@ -208,7 +210,7 @@ def compared(source: View, target: View, level: int, warp: Matrix, *, exact: boo
         warped = resample(source.smoothed(level), there, size, replicate=True)
         xx, xy, yy = (np.asarray(plane, np.float32) for plane in cv2.split(warped))
         planes = planes_of_smoothed(Tensors((xx, xy, yy), own.noise, valid), turn)
-    return Compared(planes, target.fixed(level, exact=exact), inside, share)
+    return OrientationPair(planes, target.fixed(level, exact=exact), inside, share)
 
 
 def _pixels(level: Level) -> float:

@@ -27,18 +27,23 @@ from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.pyramid import Level
 from align_cli.engine.numerics.losses import Loss
 from align_cli.engine.numerics.threads import Threads
-from align_cli.engine.solver.gauss_newton import LevelResult, LevelSettings, Solved
-from align_cli.engine.solver.orientation_levels import IDENTITY_STATE, Compared, View, compared
+from align_cli.engine.solver.gauss_newton import LevelResult, LevelSettings, SolvedPlane
+from align_cli.engine.solver.orientation_levels import (
+    IDENTITY_STATE,
+    OrientationPair,
+    View,
+    orientation_pair,
+)
 from align_cli.engine.target.planes import TargetPlanes
 
-LEAST_SHARED: Final = 0.05
+LEAST_EIGENVALUE: Final = 0.05
 """See ``RegisteredEquations``. Median EPE after 2.3 steps with all rows, ten photographs in other
 grey values: 0.027 to 0.054 px, with 0.1 and 0.2 the same, with 1 (Gauss-Newton's) 0.035 to 0.067 px
 after 2.7 to 4.3."""
 
 
 class Orientations:
-    """One level of both images, as ``level_solver.BothLevels`` has it.
+    """One level of both images, as ``level_solver.LevelProblem`` has it.
 
     Args:
         source: the image that moves.
@@ -47,11 +52,11 @@ class Orientations:
         loss: the robust loss.
         threads: where to work.
         rows: whether all its rows are wanted, the source's grey values sampled exactly.
-        pointed: whether it is solved at points.
+        uses_points: whether it is solved at points.
     """
 
-    some = 1
-    clear = True
+    strip_step = 1
+    low_noise = True
 
     def __init__(
         self,
@@ -62,54 +67,60 @@ class Orientations:
         loss: Loss,
         threads: Threads,
         rows: bool,
-        pointed: bool,
+        uses_points: bool,
     ) -> None:
         self.source, self.target, self.level = source, target, level
         self.size = target.levels[level].size
-        self.loss, self.threads, self.pointed = loss, threads, pointed
+        self.loss, self.threads, self.uses_points = loss, threads, uses_points
         self.exact = rows
-        self.pixels = math.prod(self.size) if rows else 0
-        self._last: tuple[Matrix, Compared] | None = None
+        self.row_pixels = math.prod(self.size) if rows else 0
+        self._last: tuple[Matrix, OrientationPair] | None = None
 
-    def there(self, warp: Matrix) -> Compared:
+    def pair_at(self, warp: Matrix) -> OrientationPair:
         """Both images under a warp, target -> source, at full size."""
         if self._last is None or not np.array_equal(self._last[0], warp):
             self._last = (
                 warp,
-                compared(self.source, self.target, self.level, warp, exact=self.exact),
+                orientation_pair(self.source, self.target, self.level, warp, exact=self.exact),
             )
         return self._last[1]
 
-    def agreement(self, state: State) -> float:
+    def correlation(self, state: State) -> float:
         """How well the planes agree at a state."""
-        return self.there(state.warp).agreement
+        return self.pair_at(state.warp).correlation
 
-    def at_points(
+    def point_equations(
         self, state: State, model: MotionModel, illumination_terms: int
     ) -> LevelEquations:
         """The equations from the points of both planes, the source warped to a state."""
         del illumination_terms
-        return _AtPoints(self, state.warp, model)
+        return _PointEquations(self, state.warp, model)
 
-    def with_rows(self, model: MotionModel, every: int) -> LevelEquations:
+    def row_equations(self, model: MotionModel, strip_step: int) -> LevelEquations:
         """The equations from all rows."""
-        del every
-        return _WithRows(self, model)
+        del strip_step
+        return _RowEquations(self, model)
 
-    def solved(self, settings: LevelSettings, result: LevelResult) -> tuple[Solved, ...]:
+    def solved_planes(
+        self, settings: LevelSettings, result: LevelResult
+    ) -> tuple[SolvedPlane, ...]:
         """Both planes at rest: the source has been warped all the way."""
         assert self._last is not None
         both = self._last[1]
         at_rest = replace(result, state=IDENTITY_STATE)
         return tuple(
-            Solved(
-                _seen(plane, both.inside), Level(source.image, None), settings, at_rest, self.level
+            SolvedPlane(
+                _restricted_to(plane, both.inside),
+                Level(source.image, None),
+                settings,
+                at_rest,
+                self.level,
             )
             for plane, source in zip(both.target.rows, both.source, strict=True)
         )
 
 
-class _AtPoints:
+class _PointEquations:
     """The sums of the equations of both planes, at their points; none where too little is known."""
 
     mean = 0.0
@@ -117,11 +128,11 @@ class _AtPoints:
     spread = 1.0
 
     def __init__(self, level: Orientations, warp: Matrix, model: MotionModel) -> None:
-        both = level.there(warp)
+        both = level.pair_at(warp)
         self.size, self.motion_size = level.size, model.size
         self._back = inverse(at_level(warp, level.level))
         self._planes = []
-        if both.enough and len(both.target.points) == len(both.source):
+        if both.sufficient and len(both.target.points) == len(both.source):
             self._planes = [
                 PointEquations(points, PointSource(source), model, level.loss, NO_TERMS)
                 for points, source in zip(both.target.points, both.source, strict=True)
@@ -132,7 +143,7 @@ class _AtPoints:
     ) -> NormalEquations:
         """The equations at a state, of the motion alone; the residuals' scale is each plane's."""
         if not self._planes:
-            return _nothing(self.motion_size)
+            return _empty_equations(self.motion_size)
         moved = State(self._back @ state.warp, IDENTITY_STATE.illumination)
         sums = [
             plane.at(moved, scale, at_least=at_least, with_matrix=with_matrix)
@@ -152,7 +163,7 @@ class _AtPoints:
         )
 
 
-class _WithRows:
+class _RowEquations:
     """The equations of all rows, the source warped anew for every state."""
 
     mean = 0.0
@@ -168,21 +179,21 @@ class _WithRows:
     ) -> NormalEquations:
         """The equations at a state; those of the illumination are left out."""
         level = self._level
-        both = level.there(at_level(state.warp, -level.level))
-        if not both.enough:
-            return _nothing(self.motion_size)
+        both = level.pair_at(at_level(state.warp, -level.level))
+        if not both.sufficient:
+            return _empty_equations(self.motion_size)
         equations = RegisteredEquations(
-            [_seen(plane, both.inside) for plane in both.target.rows],
+            [_restricted_to(plane, both.inside) for plane in both.target.rows],
             [plane.image for plane in both.source],
             self._model,
             level.loss,
             threads=level.threads,
-            least_shared=LEAST_SHARED,
+            least_eigenvalue=LEAST_EIGENVALUE,
         )
         return equations.at(IDENTITY_STATE, scale, at_least=at_least, with_matrix=with_matrix)
 
 
-def _nothing(parameters: int) -> NormalEquations:
+def _empty_equations(parameters: int) -> NormalEquations:
     """The equations of images that share nothing."""
     return NormalEquations(
         vector=np.zeros(parameters),
@@ -196,10 +207,10 @@ def _nothing(parameters: int) -> NormalEquations:
     )
 
 
-def _seen(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
+def _restricted_to(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
     """The rows of a plane, of which only those pixels take part that the source reaches too."""
     if inside.all():
         return rows
     (x, y), (height, width) = rows.origin, rows.shape
     known = np.ascontiguousarray(inside[y : y + height, x : x + width])
-    return rows.changed(valid=known if rows.valid is None else known & rows.valid)
+    return rows.replaced(valid=known if rows.valid is None else known & rows.valid)

@@ -1,10 +1,10 @@
-"""The refinement at full size, the images as they are, exact sampling, a clean gradient.
+"""Refinement at full size: unsmoothed images, spline interpolation, a denoised gradient.
 
-Noise in the *gradient*, not in the residual, keeps a solver that differentiates its target at twice
-the Cramer-Rao bound. Here the steepest-descent images come from the clean picture behind both
-images (``align_cli.engine.solver.dct_denoising``), the residual from the unsmoothed images, whose
-noise is white, and the source is sampled by cubic B-splines, which have no favourite state between
-pixels. Everything else is the solver of every other level.
+With a noisy target, noise in its *gradient*, not in the residual, keeps the error at twice the
+Cramer-Rao bound. Here the steepest-descent images are those of the denoised mean of both images
+(``align_cli.engine.solver.dct_denoising``), the residual is that of the unsmoothed images, whose
+noise is white, and the source is sampled by cubic B-splines, which avoids the bias towards integer
+positions (peak locking) of linear interpolation. The solver is that of every other level.
 """
 
 from __future__ import annotations
@@ -29,51 +29,51 @@ from align_cli.engine.sampling.bilinear import overlap_mask
 from align_cli.engine.sampling.bspline import coefficients, gradient
 from align_cli.engine.sampling.gradients import central_differences
 from align_cli.engine.sampling.sinc_upsampling import SHARP, enlarged
-from align_cli.engine.solver.dct_denoising import Clean, clean
+from align_cli.engine.solver.dct_denoising import Denoised, denoise
 from align_cli.engine.solver.gauss_newton import (
     LevelResult,
     LevelSettings,
-    Solved,
+    SolvedPlane,
     corner_step_px,
     solve_level,
 )
-from align_cli.engine.target.planes import TargetPlanes, planes_of, textured
+from align_cli.engine.target.planes import TargetPlanes, planes_with_gradient, textured
 
 MOST_ROUNDS: Final = 3
-"""How often the picture is cleaned again with the images laid more exactly over one another."""
+"""Number of rounds of denoising and solving at most."""
 
-STILL_CLEAN_PX: Final = 0.01
-"""A round that moved no corner by more leaves the clean picture as it was."""
+DENOISED_STEP_PX: Final = 0.01
+"""A round that displaced no corner by more is the last: the denoised image would not change."""
 
 MARGIN_PX: Final = 3.0
-"""Pixels next to the source's border that take no part, because the sinc and the spline reach into
-what they had to invent. Found once a round: no pixel comes or goes while the rest settles."""
+"""Pixels next to the source's border that are not used, because the sinc and the spline depend on
+extrapolated values there. Determined once a round, so that the overlap is constant in a solve."""
 
-SETTLED_PX: Final = 12.0
-UNSETTLED: Final = 1.2
-"""What is invented at the border fades over the whole reach of the sinc. Where that shows, the
-residuals in the pixels nearer than ``SETTLED_PX`` being so many times as large as the others, those
-take no part either. Without noise they pulled the scale by 3e-7; in noise of 10 grey levels they
-do not show, and to leave them out would cost more."""
+BORDER_PX: Final = 12.0
+BORDER_RATIO: Final = 1.2
+"""The error of extrapolation decays over the whole reach of the sinc. If residuals nearer to the
+border than ``BORDER_PX`` are larger than the others by the factor ``BORDER_RATIO``, those pixels
+are not used either. Without noise they biased the scale by 3e-7; with noise of 10 grey levels the
+factor is not reached, and to exclude them would cost more."""
 
-JUDGED_AT_PX: Final = 1.0
-"""Standard deviation of the Gaussian that smooths the residual before it is judged."""
+RESIDUAL_SIGMA_PX: Final = 1.0
+"""Standard deviation of the Gaussian that smooths the residuals before they are weighted."""
 
-ILLUMINATION_PX: Final = 2.0
-"""Standard deviation of the Gaussian that smooths the picture for the illumination's column. The
-finest details are those that sampling attenuates; gain and bias would follow them, and the scale
-those. Without noise the mean EPE is 0.0004 px with it, 0.0011 px without."""
+ILLUMINATION_SIGMA_PX: Final = 2.0
+"""Standard deviation of the Gaussian that smooths the image for the illumination's column. Sampling
+attenuates the finest details, which would bias the gain, and through it the scale. Without noise
+the mean EPE is 0.0004 px with it, 0.0011 px without."""
 
-LENIENCE: Final = 1.5
-"""How many times their standard deviation smoothed residuals are granted before the loss weighs
-them down. With 1 it would cost 1 to 2 % of the accuracy on images with noise alone; on the graffiti
-and exposure pairs the corner error is 0.26 and 0.31 px with 1.5, 0.29 and 0.33 px with 1."""
+SCALE_MULTIPLE: Final = 1.5
+"""Factor on the scale of the smoothed residuals in the loss. With 1 it would cost 1 to 2 % of the
+accuracy on images with noise alone; on the graffiti and exposure pairs the corner error is 0.26 and
+0.31 px with 1.5, 0.29 and 0.33 px with 1."""
 
-MOST_JUDGED: Final = 1 << 15
-"""Residuals that the scale is estimated from."""
+MOST_RESIDUALS: Final = 1 << 15
+"""Largest number of residuals from which the scale is estimated."""
 
 LARGEST_MOVE_PX: Final = 1.0
-"""A refinement that moves a corner further is rejected: the state before it stands."""
+"""A refinement that displaces a corner by more is rejected."""
 
 
 def refine(
@@ -84,31 +84,31 @@ def refine(
     *,
     tolerance_px: float,
     threads: Threads,
-) -> Solved | None:
-    """Refine an alignment; None where it cannot be, or moves too far.
+) -> SolvedPlane | None:
+    """Refine an alignment; None if it fails, or displaces a corner too far.
 
     Args:
         target: the target at full size.
         source: the source at full size.
-        start: the alignment, right to a fraction of a pixel.
-        settings: those of the solve before: model, loss, illumination and limits.
-        tolerance_px: converged when a step moves no corner by more.
-        threads: where to work.
+        start: the state, accurate to a fraction of a pixel.
+        settings: those of the previous solve: model, loss, illumination and limits.
+        tolerance_px: convergence threshold: displacement of a corner by the next step.
+        threads: the pool.
     """
     if 2 * max(source.size) > LARGEST_SIDE:
-        return None  # cv2 could not sample the grid that is twice as fine
+        return None  # cv2 cannot sample the grid of twice the size
     whole_source = inpainted(source.plane, source.valid)
     spline = SplineLevel(coefficients(enlarged(whole_source, SHARP)), eroded_by_reach(source.valid))
     level = Level(inpainted(target.plane, target.valid), target.valid)
-    planes = planes_of(
+    planes = planes_with_gradient(
         level,
         central_differences(_smoothed(level.image, PRESMOOTHING)),
         reach=0,
-        column=_smoothed(level.image, ILLUMINATION_PX),
+        column=_smoothed(level.image, ILLUMINATION_SIGMA_PX),
     )
 
-    # The nearer the images lie, the better the picture behind both: at noise of 30 grey levels this
-    # first solve on the smoothed target's gradient takes 2 % off the error in the end.
+    # The denoised mean is better the more accurate the alignment: at noise of 30 grey levels this
+    # first solve, on the smoothed target's gradient, reduces the final error by 2 %.
     def solve(planes: TargetPlanes, begin: State) -> LevelResult:
         equations = RowEquations(planes, spline, settings.model, settings.loss, threads=threads)
         return solve_level(equations, begin, settings)
@@ -116,18 +116,18 @@ def refine(
     first = solve(planes, start)
     state, iterations = first.state if first.usable else start, first.iterations
     settings = replace(settings, tolerance_px=tolerance_px)
-    refined: Solved | None = None
-    picture: Clean | None = None
+    refined: SolvedPlane | None = None
+    picture: Denoised | None = None
     for _ in range(MOST_ROUNDS):
         half, weight = _half_difference(planes, spline, state, settings.loss, threads)
         pilot = None if picture is None else picture.image
-        picture = clean(level.image + half, half, weight > 0.0, threads, pilot=pilot)
+        picture = denoise(level.image + half, half, weight > 0.0, threads, pilot=pilot)
         if picture is None:
             return refined
         expected = (*gradient(picture.image), picture.image - np.float32(planes.mean))
-        column = _smoothed(picture.image, ILLUMINATION_PX)
-        steepest = _steepest(picture, expected)
-        final = planes_of(level, steepest, reach=0, column=column, weight=weight)
+        column = _smoothed(picture.image, ILLUMINATION_SIGMA_PX)
+        steepest = _scaled_gradient(picture, expected)
+        final = planes_with_gradient(level, steepest, reach=0, column=column, weight=weight)
         result = solve(final, state)
         if not result.usable:
             return refined
@@ -137,8 +137,8 @@ def refine(
         state = result.state
         if corner_step_px(inverse(start.warp) @ state.warp, target.size) > LARGEST_MOVE_PX:
             return None
-        refined = Solved(final, spline, settings, result, level=0, expected=expected)
-        if moved <= STILL_CLEAN_PX:
+        refined = SolvedPlane(final, spline, settings, result, level=0, expected=expected)
+        if moved <= DENOISED_STEP_PX:
             break
     return refined
 
@@ -146,24 +146,28 @@ def refine(
 def _half_difference(
     planes: TargetPlanes, source: Level, state: State, loss: Loss, threads: Threads
 ) -> tuple[Plane, Plane]:
-    """Half the difference of both images, and the weight of each pixel: 0 where they share none.
+    """Half the difference of both images, and the weight of each pixel, 0 outside the overlap.
 
-    The weights come from the difference smoothed a little: another object, a hand, a passing car
-    stands out from its noise there, and what only the sampling did to an edge does not.
+    The weights are those of the smoothed difference, in which other content stands out from the
+    noise, and errors of sampling at edges do not.
     """
     difference, inside = residual_planes(
         planes, source, state, source_margin=MARGIN_PX, threads=threads
     )
-    settled = inside & overlap_mask(state.warp, planes.size, source.size, margin=SETTLED_PX)
-    if scale_of(difference[inside & ~settled]) > UNSETTLED * scale_of(difference[settled]) > 0.0:
-        inside = settled
+    interior = inside & overlap_mask(state.warp, planes.size, source.size, margin=BORDER_PX)
+    if (
+        scale_of(difference[inside & ~interior])
+        > BORDER_RATIO * scale_of(difference[interior])
+        > 0.0
+    ):
+        inside = interior
     difference[~inside] = 0.0
     weight = inside.astype(np.float32)
     if loss.robust:
-        smooth = _smoothed(difference, JUDGED_AT_PX)
-        judged = smooth[inside & textured(planes)]
-        judged = judged[:: max(1, judged.size // MOST_JUDGED)]
-        scale = LENIENCE * max(scale_of(judged), least_scale(planes.spread))
+        smooth = _smoothed(difference, RESIDUAL_SIGMA_PX)
+        residuals = smooth[inside & textured(planes)]
+        residuals = residuals[:: max(1, residuals.size // MOST_RESIDUALS)]
+        scale = SCALE_MULTIPLE * max(scale_of(residuals), least_scale(planes.spread))
         np.multiply(smooth, np.float32(1.0 / (loss.constant * scale)), out=smooth)
         np.multiply(smooth, smooth, out=smooth)
         loss.weigh(smooth)
@@ -172,12 +176,14 @@ def _half_difference(
     return difference, weight
 
 
-def _steepest(picture: Clean, expected: tuple[Plane, Plane, Plane]) -> tuple[Plane, Plane]:
-    """The gradient of the trusted picture, scaled so that steps are of about the right length.
+def _scaled_gradient(
+    picture: Denoised, expected: tuple[Plane, Plane, Plane]
+) -> tuple[Plane, Plane]:
+    """The gradient of the weighted image, scaled so that steps have about the right length.
 
-    Where they end does not depend on the scale, how many there are does.
+    The solution does not depend on this scale, the number of iterations does.
     """
-    x, y = gradient(picture.trusted)
+    x, y = gradient(picture.weighted)
     energy = float(np.vdot(x, x) + np.vdot(y, y))
     shared = float(np.vdot(x, expected[0]) + np.vdot(y, expected[1]))
     scale = np.float32(shared / energy if energy > 0.0 else 1.0)

@@ -14,44 +14,44 @@ from align_cli.engine.images.noise import (
 )
 from align_cli.engine.numerics.blas import inner
 from align_cli.engine.numerics.threads import Threads
-from align_cli.engine.target.planes import TEXTURE_SHARE, PlanesOnDemand, TargetPlanes
+from align_cli.engine.target.planes import TEXTURE_SHARE, LazyPlanes, TargetPlanes
 
-CELL: Final = 3
-CELLS: Final = 3
+CELL_PX: Final = 3
+WINDOW_CELLS: Final = 3
 """The gradient's energy is measured in cells of so many pixels a side, over neighbourhoods of so
 many cells a side. Smaller ones are too uncertain, larger ones mix texture with what is beside
 it."""
 
-TAKEN_OFF: Final = 0.6
+SUBTRACTED_SHARE: Final = 0.6
 """Share of the noise's expected energy that is taken off: the energy of a small neighbourhood is
 uncertain itself, and taking off all would silence weak texture. Over 80 pairs at noise of 30 grey
 levels: mean EPE 0.0288 px, with 1 0.0299, with 0 0.0305."""
 
-LEAST_SHARE: Final = 0.1
+LEAST_FACTOR: Final = 0.1
 """No gradient is believed less than this: one picture alone does not tell fine texture from noise,
 and where all of it is texture the answer must still be found."""
 
-NEGLIGIBLE: Final = 0.03
+NEGLIGIBLE_NOISE: Final = 0.03
 """Noise that has less than this share of the gradient's energy is believed: wherever the energy
 lies, what noise has of it cannot add more than this share to the variance of the answer."""
 
 
-def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
+def shrink_gradient(planes: TargetPlanes, noise: float) -> TargetPlanes:
     """The planes of level 0 with a gradient that fades where there is little but noise.
 
     Args:
         planes: what ``targets.target_planes`` makes of level 0.
         noise: standard deviation of the noise of the image before it was smoothed.
     """
-    expected = TAKEN_OFF * noise_energy(0, noise)
-    if expected < NEGLIGIBLE * planes.energy:
+    expected = SUBTRACTED_SHARE * noise_energy(0, noise)
+    if expected < NEGLIGIBLE_NOISE * planes.energy:
         return planes
-    if isinstance(planes, PlanesOnDemand) and not planes.held:
-        scale, energy = _kept(
-            [_shares(some.gradient_x, some.gradient_y, expected) for some in planes.sample()]
+    if isinstance(planes, LazyPlanes) and not planes.stored:
+        scale, energy = _normalisation(
+            [_factors(some.gradient_x, some.gradient_y, expected) for some in planes.sampled_runs()]
         )
-        return planes.changed(
-            change=lambda x, y: _believe((x, y), _shares(x, y, expected)[1] * scale),
+        return planes.replaced(
+            modify_gradient=lambda x, y: _multiply((x, y), _factors(x, y, expected)[1] * scale),
             texture=TEXTURE_SHARE * energy,
         )
     here = planes.whole
@@ -63,30 +63,30 @@ def believed(planes: TargetPlanes, noise: float) -> TargetPlanes:
         share = float(planes.valid.mean())
     bands = planes.bands.cut(planes.bands.rows)
     with Threads() as threads:
-        found = threads.map(lambda rows: _shares(x[rows], y[rows], expected), bands)
-        scale, energy = _kept(found)
+        found = threads.map(lambda rows: _factors(x[rows], y[rows], expected), bands)
+        scale, energy = _normalisation(found)
 
-        def believe(band: int) -> None:
+        def multiply(band: int) -> None:
             rows = bands[band]
-            _believe((x[rows], y[rows]), found[band][1] * scale)
+            _multiply((x[rows], y[rows]), found[band][1] * scale)
 
-        threads.map(believe, range(len(bands)))
-    return planes.changed(gradient_x=x, gradient_y=y, texture=TEXTURE_SHARE * energy / share)
+        threads.map(multiply, range(len(bands)))
+    return planes.replaced(gradient_x=x, gradient_y=y, texture=TEXTURE_SHARE * energy / share)
 
 
-def _shares(x: Plane, y: Plane, expected: float) -> tuple[Plane, Plane]:
+def _factors(x: Plane, y: Plane, expected: float) -> tuple[Plane, Plane]:
     """Energy of the gradient in cells of a run of rows, and how much of it to believe."""
     energy = x * x
     energy += y * y
     height, width = energy.shape
-    cells = -(-width // CELL), -(-height // CELL)
+    cells = -(-width // CELL_PX), -(-height // CELL_PX)
     small = cv2.resize(energy, cells, interpolation=cv2.INTER_AREA)
-    small = cv2.blur(small, (CELLS, CELLS), borderType=cv2.BORDER_REFLECT_101)
+    small = cv2.blur(small, (WINDOW_CELLS, WINDOW_CELLS), borderType=cv2.BORDER_REFLECT_101)
     share = 1.0 - np.float32(expected) / np.maximum(small, np.finfo(np.float32).tiny)
-    return np.asarray(small, np.float32), np.maximum(share, np.float32(LEAST_SHARE))
+    return np.asarray(small, np.float32), np.maximum(share, np.float32(LEAST_FACTOR))
 
 
-def _kept(found: Sequence[tuple[Plane, Plane]]) -> tuple[np.float32, float]:
+def _normalisation(found: Sequence[tuple[Plane, Plane]]) -> tuple[np.float32, float]:
     """What all shares are scaled by, and the mean energy that is left then.
 
     So scaled that steps keep their length where what seemed to be noise was texture.
@@ -97,7 +97,7 @@ def _kept(found: Sequence[tuple[Plane, Plane]]) -> tuple[np.float32, float]:
     return scale, float(scale) ** 2 * rest / sum(energy.size for energy, _ in found)
 
 
-def _believe(gradient: tuple[Plane, Plane], shares: Plane) -> None:
+def _multiply(gradient: tuple[Plane, Plane], shares: Plane) -> None:
     """Multiply the gradient of a run of rows by the shares of its cells, in place."""
     height, width = gradient[0].shape
     share = cv2.resize(shares, (width, height), interpolation=cv2.INTER_LINEAR)

@@ -32,15 +32,15 @@ from align_cli.native.points import (
 MOST_POINTS: Final = 1 << 11
 """Cells of a level, about, and so its points."""
 
-PIXELS_A_POINT: Final = 64
-LAST_POINTS: Final = 1 << 14
+PIXELS_PER_POINT: Final = 64
+MOST_POINTS_LAST_LEVEL: Final = 1 << 14
 """Of the last level, whose rows must have little left to do, every 64 pixels have a point; but no
 more than so many."""
 
-CANDIDATES: Final = 3
+CANDIDATES_PER_SIDE: Final = 3
 """Pixels along each side of a cell that stand for election; of large cells not every pixel does."""
 
-MOST_RANKED: Final = 1 << 10
+MOST_SCALE_SAMPLES: Final = 1 << 10
 """Residuals whose median gives the scale."""
 
 Samples = NDArray[np.float32]
@@ -54,16 +54,16 @@ class TargetPoints:
     Attributes:
         size: (width, height) of the level.
         chosen: their table, and what the level's grey values are like.
-        ranked: indices of points with texture, evenly spaced.
-        bent: whether what bends in the picture is taken off linear samples; not where the next
-            level does better.
+        textured: indices of points with texture, evenly spaced.
+        correct_curvature: whether linear samples are corrected by the second derivatives of the
+            image; unnecessary if a finer level follows.
         noise: standard deviation of the noise in ``image``; 0 where none is known.
     """
 
     size: Size
     chosen: SelectedPoints
-    ranked: NDArray[np.intp]
-    bent: bool
+    textured: NDArray[np.intp]
+    correct_curvature: bool
     noise: float
 
     def row(self, first: int, count: int) -> NDArray[np.float32]:
@@ -97,14 +97,14 @@ class TargetPoints:
 
 
 def target_points(
-    level: Level, most: int = MOST_POINTS, *, bent: bool = False, noise: float = 0.0
+    level: Level, most: int = MOST_POINTS, *, correct_curvature: bool = False, noise: float = 0.0
 ) -> TargetPoints | None:
     """The pixels of a pyramid level that tell most, or None where no interior is left.
 
     Args:
         level: the level.
         most: how many, about.
-        bent: see ``TargetPoints``.
+        correct_curvature: see ``TargetPoints``.
         noise: standard deviation of the noise of the level.
     """
     if not has_interior(level.size):
@@ -113,7 +113,9 @@ def target_points(
     valid = eroded_by_reach(level.valid)
     if valid is not None:
         valid = valid[BORDER : height - BORDER, BORDER : width - BORDER]
-    return _elected(level, np.arange(BORDER, height - BORDER), valid, most, bent, noise)
+    return _strongest_per_cell(
+        level, np.arange(BORDER, height - BORDER), valid, most, correct_curvature, noise
+    )
 
 
 def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> TargetPoints | None:
@@ -123,17 +125,22 @@ def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> Ta
     """
     if most is None:
         pixels = _pixels(planes.shape, planes.valid)
-        most = min(max(MOST_POINTS, pixels // PIXELS_A_POINT), LAST_POINTS)
+        most = min(max(MOST_POINTS, pixels // PIXELS_PER_POINT), MOST_POINTS_LAST_LEVEL)
     rows = planes.bands.y.astype(np.int64) + BORDER
-    return _elected(level, rows, planes.valid, most, True, planes.noise)
+    return _strongest_per_cell(level, rows, planes.valid, most, True, planes.noise)
 
 
 def _pixels(shape: tuple[int, int], valid: Mask | None) -> int:
     return math.prod(shape) if valid is None else int(np.count_nonzero(valid))
 
 
-def _elected(
-    level: Level, rows: NDArray[np.int64], valid: Mask | None, most: int, bent: bool, noise: float
+def _strongest_per_cell(
+    level: Level,
+    rows: NDArray[np.int64],
+    valid: Mask | None,
+    most: int,
+    correct_curvature: bool,
+    noise: float,
 ) -> TargetPoints | None:
     """One pixel of each cell: that with the largest gradient; None where no cell has one.
 
@@ -142,12 +149,12 @@ def _elected(
         rows: of the level, those of its pixels that take part.
         valid: (rows, width of the interior) bool, which of them do; None for all.
         most: how many points, about.
-        bent: see ``TargetPoints``.
+        correct_curvature: see ``TargetPoints``.
         noise: the same.
     """
     width = level.size[0] - 2 * BORDER
     side = max(1, round(math.sqrt(_pixels((rows.size, width), valid) / most)))
-    cell = min(side, CANDIDATES)
+    cell = min(side, CANDIDATES_PER_SIDE)
     step = max(1, round(side / cell))
     (x_scale, _, x_offset), (_, y_scale, y_offset), _ = normalisation(level.size).tolist()
     chosen = select_points(
@@ -163,5 +170,5 @@ def _elected(
     if not chosen.number:
         return None
     textured = np.flatnonzero(chosen.table[ENERGY] > TEXTURE_SHARE * chosen.energy)
-    ranked = textured[:: max(1, textured.size // MOST_RANKED)]
-    return TargetPoints(level.size, chosen, ranked, bent, noise)
+    ranked = textured[:: max(1, textured.size // MOST_SCALE_SAMPLES)]
+    return TargetPoints(level.size, chosen, ranked, correct_curvature, noise)

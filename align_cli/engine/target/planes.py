@@ -26,7 +26,7 @@ the smoothing."""
 STEEPNESS_PIXELS: Final = 1 << 14
 """Pixels that tell how much a central difference flattens."""
 
-_FAR: Final = 3
+_SIXTH_ORDER_REACH: Final = 3
 """How far the derivative of the sixth order looks."""
 
 TEXTURE_SHARE: Final = 0.1
@@ -137,39 +137,39 @@ class TargetPlanes:
         """Some rows of every plane."""
         raise NotImplementedError
 
-    def changed(self, **values: Any) -> TargetPlanes:
+    def replaced(self, **values: Any) -> TargetPlanes:
         """The same but for some attributes, or some planes of ``TargetRows``, which are held."""
         planes = {each.name: values.pop(each.name) for each in _PLANES if each.name in values}
         kept = {each.name: getattr(self, each.name) for each in fields(TargetPlanes)}
-        held = replace(self.whole, **planes)
-        return HeldPlanes(held=held, **(kept | values | {"valid": held.valid}))
+        stored = replace(self.whole, **planes)
+        return StoredPlanes(stored=stored, **(kept | values | {"valid": stored.valid}))
 
 
 _PLANES: Final = fields(TargetRows)
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class HeldPlanes(TargetPlanes):
+class StoredPlanes(TargetPlanes):
     """Planes that are held in memory."""
 
-    held: TargetRows
+    stored: TargetRows
 
     @property
     def weighted(self) -> bool:
         """Whether the weights of the residuals were found beforehand."""
-        return self.held.weight is not None
+        return self.stored.weight is not None
 
     def part(self, rows: Rows) -> TargetRows:
         """Some rows of every plane."""
-        return self.held.part(rows)
+        return self.stored.part(rows)
 
 
-Change = Callable[[Plane, Plane], None]
+GradientChange = Callable[[Plane, Plane], None]
 """Changes the gradient along x and along y of a run of rows, in place."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class PlanesOnDemand(TargetPlanes):
+class LazyPlanes(TargetPlanes):
     """The planes of a level as it is, made where they are looked at.
 
     The native core makes the gradient as it goes: that takes less time than to fetch it from memory
@@ -177,30 +177,38 @@ class PlanesOnDemand(TargetPlanes):
 
     Attributes:
         level: the level.
-        change: what changes its gradient; None for nothing.
+        modify_gradient: what changes its gradient; None for nothing.
     """
 
     level: Level
-    change: Change | None = None
+    modify_gradient: GradientChange | None = None
 
     @property
-    def held(self) -> bool:
+    def stored(self) -> bool:
         """Whether the level's pixels are there."""
         return not isinstance(self.level, LazyFullSize)
 
-    def sample(self) -> list[TargetRows]:
+    def sampled_runs(self) -> list[TargetRows]:
         """Evenly spaced runs of rows that stand for all of them; of a level that is held, all."""
-        if self.held:
+        if self.stored:
             return [self.whole]
         runs = self.bands.cut(SAMPLED_ROWS)
         step = max(1, len(runs) // SAMPLED_RUNS)
         return [self.part(rows) for rows in runs[step // 2 :: step]]
 
-    def changed(self, **values: Any) -> TargetPlanes:
+    def replaced(self, **values: Any) -> TargetPlanes:
         """The same but for some attributes; held where another plane is given."""
-        if values.keys() <= {"change", "mean", "noise", "spread", "steepness", "texture", "valid"}:
+        if values.keys() <= {
+            "modify_gradient",
+            "mean",
+            "noise",
+            "spread",
+            "steepness",
+            "texture",
+            "valid",
+        }:
             return replace(self, **values)
-        return super().changed(**values)
+        return super().replaced(**values)
 
     def part(self, rows: Rows) -> TargetRows:
         """Some rows of every plane, each run of neighbours made at once."""
@@ -215,7 +223,7 @@ class PlanesOnDemand(TargetPlanes):
         valid = None if self.valid is None else self.valid[rows]
         return TargetRows(image, image, along_x, along_y, valid=valid)
 
-    def around(self, first: int, count: int) -> Plane:
+    def padded_rows(self, first: int, count: int) -> Plane:
         """The image of a run of rows of the interior, and a pixel more on each side, as it is."""
         left, top = self.origin
         width = self.shape[1]
@@ -224,10 +232,10 @@ class PlanesOnDemand(TargetPlanes):
         )
 
     def _run(self, first: int, count: int) -> tuple[Plane, Plane, Plane]:
-        image = self.around(first, count)
+        image = self.padded_rows(first, count)
         x, y = inner_differences(image)
-        if self.change is not None:
-            self.change(x, y)
+        if self.modify_gradient is not None:
+            self.modify_gradient(x, y)
         return np.asarray(image[1:-1, 1:-1] - np.float32(self.mean), np.float32), x, y
 
 
@@ -238,7 +246,7 @@ def has_interior(size: Size) -> bool:
 
 def target_planes(
     level: Level, most_pixels: int | None = None, *, noise: float = 0.0
-) -> PlanesOnDemand | None:
+) -> LazyPlanes | None:
     """What a pyramid level contributes as the target, or None where no interior is left.
 
     Args:
@@ -261,7 +269,7 @@ def target_planes(
     if most_pixels is not None and valid is None:
         bands = Bands.spread(height, width, most_pixels)
     mask = None if valid is None else _stacked(valid, bands, reach)
-    planes = PlanesOnDemand(
+    planes = LazyPlanes(
         **_geometry(level.size, reach, bands),
         mean=0.0,
         spread=0.0,
@@ -271,7 +279,7 @@ def target_planes(
         noise=noise,
         level=level,
     )
-    some = planes.sample()
+    some = planes.sampled_runs()
     image = np.concatenate([here.image for here in some])
     gradient = (
         np.concatenate([here.gradient_x for here in some]),
@@ -283,7 +291,7 @@ def target_planes(
     return replace(planes, mean=mean, spread=spread, texture=texture, steepness=steepness)
 
 
-def planes_of(
+def planes_with_gradient(
     level: Level,
     gradient: tuple[Plane, Plane],
     *,
@@ -308,14 +316,14 @@ def planes_of(
     image, valid = interior(level.image), None if level.valid is None else interior(level.valid)
     along_x, along_y = map(interior, gradient)
     mean, spread = _centred(image, valid)
-    return HeldPlanes(
+    return StoredPlanes(
         **_geometry(level.size, reach, bands),
         mean=mean,
         spread=spread,
         texture=texture_threshold((along_x, along_y), valid),
         steepness=1.0,
         valid=valid,
-        held=TargetRows(
+        stored=TargetRows(
             image=image,
             column=image if column is None else interior(column) - np.float32(mean),
             gradient_x=along_x,
@@ -373,12 +381,12 @@ def _steepness(image: Plane, valid: Mask | None) -> float:
     """
     rows = np.s_[:: max(1, image.size // STEEPNESS_PIXELS), :]
     image = image[rows]
-    if image.shape[1] <= 2 * _FAR:
+    if image.shape[1] <= 2 * _SIXTH_ORDER_REACH:
         return 1.0
-    inside = slice(_FAR, image.shape[1] - _FAR)
+    inside = slice(_SIXTH_ORDER_REACH, image.shape[1] - _SIXTH_ORDER_REACH)
     near, middle, far = (
         image[:, inside.start + n : inside.stop + n] - image[:, inside.start - n : inside.stop - n]
-        for n in range(1, _FAR + 1)
+        for n in range(1, _SIXTH_ORDER_REACH + 1)
     )
     along_x = 0.5 * near
     if valid is not None:

@@ -19,7 +19,7 @@ from align_cli.engine.images.noise import noise_energy, noise_gain
 from align_cli.engine.images.pyramid import Level
 from align_cli.engine.numerics.row_bands import Bands
 from align_cli.engine.sampling.bilinear import row_intervals
-from align_cli.engine.target.gradient_shrinkage import believed
+from align_cli.engine.target.gradient_shrinkage import shrink_gradient
 from align_cli.engine.target.planes import BORDER, TargetPlanes, target_planes
 
 ENOUGH_PIXELS: Final = 1 << 19
@@ -40,7 +40,7 @@ EVEN_SHARE: Final = 0.6
 """Bands with less than this share of the texture, looked at in every fourth column of half
 their size, are no sample of the image."""
 
-ROWS_ASKED: Final = 64
+SPANNED_ROWS: Final = 64
 SPANNED_SHARE: Final = 0.75
 """Of so many rows the source must reach this share, at the start, or all rows are looked at."""
 
@@ -54,15 +54,17 @@ def all_rows(levels: Sequence[Level], level: int, noise: float) -> TargetPlanes 
         noise: standard deviation of the noise of the image.
     """
     planes = target_planes(levels[level], noise=noise * noise_gain(level))
-    return _believed(planes, level, noise)
+    return _with_shrunk_gradient(planes, level, noise)
 
 
-def _believed(planes: TargetPlanes | None, level: int, noise: float) -> TargetPlanes | None:
-    return believed(planes, noise) if planes is not None and level == 0 else planes
+def _with_shrunk_gradient(
+    planes: TargetPlanes | None, level: int, noise: float
+) -> TargetPlanes | None:
+    return shrink_gradient(planes, noise) if planes is not None and level == 0 else planes
 
 
 def enough_rows(
-    levels: Sequence[Level], level: int, noise: float, certain_px: float
+    levels: Sequence[Level], level: int, noise: float, noise_sigma_px: float
 ) -> TargetPlanes | None:
     """The planes of a level, as many of its rows as the noise asks for.
 
@@ -72,27 +74,27 @@ def enough_rows(
         levels: of the target, 0 = full size.
         level: which of them.
         noise: standard deviation of the noise of the image.
-        certain_px: the error that noise may leave, in pixels of full size.
+        noise_sigma_px: the error that noise may leave, in pixels of full size.
     """
     image = levels[level]
     if math.prod(image.size) > ENOUGH_PIXELS and level + 1 < len(levels):
         above = row_energies(levels[level + 1])
         signal = level_energy(image, above)
-        most = needed_pixels(level, signal, noise, certain_px)
+        most = needed_pixels(level, signal, noise, noise_sigma_px)
         planes = target_planes(image, most, noise=noise * noise_gain(level))
-        if planes is not None and (planes.bands.all_rows or even(planes.bands, above)):
-            return _believed(planes, level, noise)
+        if planes is not None and (planes.bands.all_rows or evenly_textured(planes.bands, above)):
+            return _with_shrunk_gradient(planes, level, noise)
     return all_rows(levels, level, noise)
 
 
-def needed_pixels(level: int, energy: float, noise: float, certain_px: float) -> int:
+def needed_pixels(level: int, energy: float, noise: float, noise_sigma_px: float) -> int:
     """Pixels of a level that the noise asks for, ``energy`` being its mean squared gradient."""
     # Smoothing spreads the noise over pixels and takes away none of its lowest frequencies.
     variance = (noise * 0.5**level) ** 2
     # Half of what seems to be texture may be noise; more is not believed.
     tiny = float(np.finfo(np.float64).tiny)
     signal = max(energy - noise_energy(level, noise), 0.5 * energy, tiny)
-    wanted_px = certain_px * 0.5**level
+    wanted_px = noise_sigma_px * 0.5**level
     needed = min(PIXELS_FOR_NOISE * variance / signal / wanted_px**2, MOST_PIXELS)
     return max(ENOUGH_PIXELS, math.ceil(needed))
 
@@ -121,14 +123,14 @@ def level_energy(level: Level, above: Vector) -> float:
     return here / there * float(above.mean()) if there > 0.0 else 0.0
 
 
-def even(bands: Bands, above: Vector) -> bool:
+def evenly_textured(bands: Bands, above: Vector) -> bool:
     """Whether bands of rows of a level have their share of the texture, by the level above it."""
     # The energies of the level above begin with its second row.
     rows = ((bands.y + BORDER) / 2.0 - 1.0).round().astype(np.intp).clip(0, above.size - 1)
     return bool(above[rows].mean() >= EVEN_SHARE * above.mean() > 0.0)
 
 
-def spans(source_size: Size, target_size: Size, warp: Matrix) -> bool:
+def source_spans_rows(source_size: Size, target_size: Size, warp: Matrix) -> bool:
     """Whether the source reaches most of the target's rows: else it may lie between bands.
 
     Args:
@@ -137,6 +139,6 @@ def spans(source_size: Size, target_size: Size, warp: Matrix) -> bool:
         warp: (3, 3), target pixel -> source pixel, at full size.
     """
     width, height = target_size
-    rows = np.linspace(0.0, height - 1.0, ROWS_ASKED)
+    rows = np.linspace(0.0, height - 1.0, SPANNED_ROWS)
     first, end = row_intervals(warp, rows, width, source_size, 0.0)
     return float((end > first).mean()) >= SPANNED_SHARE

@@ -54,13 +54,13 @@ class Target:
         count = level_count(image.size)
         self.levels: Sequence[Level] = pyramid(image, count)
         self.noise = noise_level(image)
-        self._certain_px = PRESETS[options.preset].certain_px
+        self._noise_sigma_px = PRESETS[options.preset].noise_sigma_px
         self._last = options.finest_level(image.size, range(count))
         self._rows: dict[int, TargetPlanes | None] = {}
         self._all_rows: dict[int, TargetPlanes | None] = {}
         self._points: dict[int, TargetPoints | None] = {}
         likely = (*range(self._last, count), *range(self._last))
-        if not any(self.known(level) for level in likely):
+        if not any(self.usable(level) for level in likely):
             raise ImageError(
                 "no pixel is far enough from excluded pixels (masked, transparent, not finite) to "
                 "be used; exclude fewer",
@@ -74,7 +74,7 @@ class Target:
             image = image.copied()
         return cls(image, options)
 
-    def known(self, level: int) -> bool:
+    def usable(self, level: int) -> bool:
         """Whether a level has an interior."""
         image = self.levels[level]
         if image.valid is None:
@@ -96,7 +96,10 @@ class Target:
             most = FINEST_POINTS if finest else MOST_POINTS
             self._points[level] = (
                 target_points(
-                    self.levels[level], most, bent=finest, noise=self.noise * noise_gain(level)
+                    self.levels[level],
+                    most,
+                    correct_curvature=finest,
+                    noise=self.noise * noise_gain(level),
                 )
                 if rows is None
                 else points_of(rows, self.levels[level])
@@ -106,7 +109,7 @@ class Target:
     def rows(self, level: int) -> TargetPlanes | None:
         """The rows of a level that may be the last: as many as the noise asks for."""
         if level not in self._rows:
-            self._rows[level] = enough_rows(self.levels, level, self.noise, self._certain_px)
+            self._rows[level] = enough_rows(self.levels, level, self.noise, self._noise_sigma_px)
         return self._rows[level]
 
     def all_rows(self, level: int) -> TargetPlanes | None:

@@ -16,7 +16,7 @@ from align_cli.engine.equations.dense import (
     strips,
 )
 from align_cli.engine.equations.illumination import Illumination
-from align_cli.engine.equations.normal_equations import noise_to_take_off
+from align_cli.engine.equations.normal_equations import attenuation_variance
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import map_points
 from align_cli.engine.geometry.models import MODELS, MotionModel
@@ -284,14 +284,14 @@ def test_the_slope_is_how_much_weighted_residuals_change_per_weight(loss: Loss) 
     assert (expected < 0.95) == (loss.name != "l2")
 
 
-def equations(pair: Case, planes: TargetPlanes, loss: str, every: int = 1) -> RowEquations:
+def equations(pair: Case, planes: TargetPlanes, loss: str, strip_step: int = 1) -> RowEquations:
     return RowEquations(
         planes,
         pair.source,
         MODELS["affine"],
         LOSSES[loss],
         threads=Threads(1),
-        every=every,
+        strip_step=strip_step,
     )
 
 
@@ -303,8 +303,8 @@ def test_some_strips_stand_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     for rows in strips(planes)[1::3]:
         weight[rows] = 1.0
     state = State(pair.warp, LIGHT)
-    some = equations(pair, planes, "l2", every=3).at(state, SCALE, with_matrix=True)
-    weighted = equations(pair, planes.changed(weight=weight), "l2")
+    some = equations(pair, planes, "l2", strip_step=3).at(state, SCALE, with_matrix=True)
+    weighted = equations(pair, planes.replaced(weight=weight), "l2")
     expected = weighted.at(state, SCALE, with_matrix=True)
     assert_allclose(some.vector, expected.vector, atol=1e-5 * np.abs(expected.vector).max())
     assert some.weight == pytest.approx(expected.weight)
@@ -420,7 +420,7 @@ def test_weights_found_beforehand_stand_for_those_of_any_loss(
     numbers = np.random.default_rng(8)
     fixed = numbers.uniform(0.0, 1.0, book.residual.shape).astype(np.float32)
     column = numbers.normal(size=book.residual.shape).astype(np.float32)
-    planes = pair.planes.changed(weight=fixed, column=column)
+    planes = pair.planes.replaced(weight=fixed, column=column)
     sums = run(pair, model, loss, planes=planes)
     w = fixed * book.inside
     # The illumination's columns are those of the column that was given; the residual is not.
@@ -513,7 +513,7 @@ def test_bands_sum_over_their_own_rows(
                 State(pair.warp, illumination), SCALE, with_matrix=True
             )
 
-    expected, found = sums(whole.changed(weight=weight)), sums(bands)
+    expected, found = sums(whole.replaced(weight=weight)), sums(bands)
     assert found.weight == pytest.approx(expected.weight)
     assert found.count == pytest.approx(expected.weight)
     assert found.squares == pytest.approx(expected.squares, rel=1e-5)
@@ -554,12 +554,12 @@ def test_the_residuals_of_a_band_are_those_of_its_rows() -> None:
 def test_noise_is_taken_off_the_columns_of_the_factor_alone() -> None:
     pair, model, noise = CASES["whole"], MODELS["rigid"], 0.02
     clean, noisy = (
-        run(pair, model, LOSSES["l2"], planes=pair.planes.changed(noise=each))
+        run(pair, model, LOSSES["l2"], planes=pair.planes.replaced(noise=each))
         for each in (0.0, noise)
     )
     assert clean.matrix is not None
     assert noisy.matrix is not None
-    pull = noise_to_take_off(noise, clean.squares / clean.weight, pair.planes.spread)
+    pull = attenuation_variance(noise, clean.squares / clean.weight, pair.planes.spread)
     assert pull > 0.0
     factor, offset = np.s_[model.size : model.size + 6], np.s_[model.size + 6 :]
     # Under least squares: of sum w T m T m the part that is sum w n m n m, and likewise in w r T m.

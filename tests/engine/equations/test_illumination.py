@@ -11,7 +11,7 @@ from align_cli.engine.equations.illumination import (
     NO_TERMS,
     VARYING,
     Illumination,
-    first_guess,
+    illumination_from_quantiles,
     multiplied,
     polynomial,
     updated,
@@ -24,7 +24,9 @@ VALUES = np.random.default_rng(0).gamma(2.0, 0.1, 4001)
 
 @pytest.mark.parametrize(("gain", "bias"), [(1.0, 0.0), (0.4, 0.3), (2.5, -0.2)])
 def test_the_first_guess_needs_no_correspondence(gain: float, bias: float) -> None:
-    illumination = first_guess(np.random.default_rng(1).permutation(gain * VALUES + bias), VALUES)
+    illumination = illumination_from_quantiles(
+        np.random.default_rng(1).permutation(gain * VALUES + bias), VALUES
+    )
     assert illumination.gain == pytest.approx(gain)
     assert illumination.bias == pytest.approx(bias)
 
@@ -33,7 +35,7 @@ def test_the_first_guess_needs_no_correspondence(gain: float, bias: float) -> No
 def test_a_flat_side_gets_a_bias_only(flat: str) -> None:
     source = np.full(50, 0.7) if flat == "source" else np.linspace(0.6, 0.8, 51)
     target = np.full(50, 0.2) if flat == "target" else np.linspace(0.1, 0.3, 51)
-    illumination = first_guess(source, target)
+    illumination = illumination_from_quantiles(source, target)
     assert illumination.gain == 1.0
     assert illumination.bias == pytest.approx(0.5)
 
@@ -120,7 +122,7 @@ def test_a_vignette_does_not_move_the_alignment(monkeypatch: pytest.MonkeyPatch)
     assert found.outcome.aligned
     error = images.error_px(found.source_to_target)
     assert error < 0.06
-    monkeypatch.setattr(level_solver, "FIELD_GAIN", 0.0)
+    monkeypatch.setattr(level_solver, "VARYING_RMSE_RATIO", 0.0)
     uniform = align(vignetted, images.target)
     assert error < 0.2 * images.error_px(uniform.source_to_target)
 

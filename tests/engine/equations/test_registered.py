@@ -44,7 +44,7 @@ def equations(
     rows: list[TargetPlanes],
     source: list[Plane],
     loss: str = "tukey",
-    least_shared: float = 0.05,
+    least_eigenvalue: float = 0.05,
     count: int = 1,
 ) -> RegisteredEquations:
     return RegisteredEquations(
@@ -53,7 +53,7 @@ def equations(
         MODEL,
         LOSSES[loss],
         threads=Threads(count),
-        least_shared=least_shared,
+        least_eigenvalue=least_eigenvalue,
     )
 
 
@@ -91,12 +91,12 @@ def test_the_score_is_the_sum_over_both_planes(loss):
 SMALL = np.array([[1.001, -0.002, 0.31], [0.0015, 0.999, -0.22], [0.0, 0.0, 1.0]])
 
 
-def moved_by_a_step(least_shared: float) -> float:
+def moved_by_a_step(least_eigenvalue: float) -> float:
     """By how much one step between noisy planes moves the middle along x."""
     rows, source = rows_of(waves(np.eye(3), 0.6, seed=1)), waves(SMALL, 0.6, seed=2)
     settings = LevelSettings(MODEL, LOSSES["tukey"], NO_TERMS, 1, 1e-6)
     result = solve_level(
-        equations(rows, source, least_shared=least_shared), IDENTITY_STATE, settings
+        equations(rows, source, least_eigenvalue=least_eigenvalue), IDENTITY_STATE, settings
     )
     return along_x(result.state.warp)
 

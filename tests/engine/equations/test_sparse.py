@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.equations.dense import RowEquations
 from align_cli.engine.equations.illumination import GAIN_BIAS, VARYING, Illumination
-from align_cli.engine.equations.sparse import KNOWN, PointEquations, PointSource
+from align_cli.engine.equations.sparse import LARGEST_VALID, PointEquations, PointSource
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import map_points
 from align_cli.engine.geometry.models import MODELS, MotionModel
@@ -15,8 +15,8 @@ from align_cli.engine.numerics.losses import LOSSES, NORMAL_MEDIAN, Loss
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.target import pixel_selection as module
 from align_cli.engine.target.pixel_selection import (
-    LAST_POINTS,
     MOST_POINTS,
+    MOST_POINTS_LAST_LEVEL,
     TargetPoints,
     points_of,
     target_points,
@@ -107,7 +107,7 @@ def test_each_cell_sends_the_pixel_with_the_largest_gradient() -> None:
 
 
 @pytest.mark.parametrize("size", [(40, 30), (333, 250), (741, 500), (1100, 1000), (4000, 300)])
-@pytest.mark.parametrize("most", [MOST_POINTS, LAST_POINTS])
+@pytest.mark.parametrize("most", [MOST_POINTS, MOST_POINTS_LAST_LEVEL])
 def test_there_are_about_as_many_as_wanted_and_they_can_be_sampled(
     size: tuple[int, int], most: int
 ) -> None:
@@ -119,15 +119,15 @@ def test_there_are_about_as_many_as_wanted_and_they_can_be_sampled(
 
 
 def test_ranked_are_points_with_texture(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MOST_RANKED", 50)
+    monkeypatch.setattr(module, "MOST_SCALE_SAMPLES", 50)
     points = chosen(CASES["whole"].target)
     along_x, along_y = gradients(CASES["whole"].target)
     energy = (along_x**2 + along_y**2)[BORDER:-BORDER, BORDER:-BORDER]
     gradient_x, gradient_y = gradient_of(points)
     found = gradient_x**2 + gradient_y**2
     expected = np.flatnonzero(found > TEXTURE_SHARE * energy.mean())
-    assert 50 <= len(points.ranked) < 100
-    assert_array_equal(points.ranked, expected[:: len(expected) // 50])
+    assert 50 <= len(points.textured) < 100
+    assert_array_equal(points.textured, expected[:: len(expected) // 50])
 
 
 def test_points_of_planes_lie_where_the_rows_of_the_bands_lie() -> None:
@@ -246,7 +246,7 @@ def test_the_scale_is_that_of_the_points_with_texture() -> None:
     source = PointSource(pair.source)
     equations = PointEquations(points, source, MODELS["rigid"], LOSSES["tukey"], GAIN_BIAS)
     found = equations.at(State(pair.warp, Illumination.uniform(1.2, 0.05)), None, with_matrix=False)
-    values, target = source.beside(points, pair.warp, ranked=True)
+    values, target = source.common_samples(points, pair.warp, textured=True)
     residual = (values - 0.05) / 1.2 - target
     expected = np.median(np.abs(residual)) / NORMAL_MEDIAN
     assert found.scale == pytest.approx(expected, rel=0.01)
@@ -283,18 +283,18 @@ def test_a_sample_is_the_sources_or_unknown_however_near_the_border_it_lies(beyo
     for shift in (REACH - BORDER - beyond, BORDER - REACH + beyond):
         warp = np.array([[1.0, 0.0, shift], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
         values = PointSource(level).sample(warp, points)
-        known = values < KNOWN
+        known = values < LARGEST_VALID
         x, y = points.coordinates[:2].astype(np.float64)
         expected = bilinear(level.image.astype(np.float64), x + shift, y)
         assert_allclose(values[known], expected[known], atol=1e-4)
         assert known.mean() > 0.99
-        assert (values[~known] == KNOWN).all()
+        assert (values[~known] == LARGEST_VALID).all()
 
 
 def test_a_source_without_an_interior_is_unknown_everywhere() -> None:
     points = chosen(CASES["whole"].target)
     source = PointSource(Level(np.zeros((4, 30), np.float32), None))
-    assert_array_equal(source.sample(np.eye(3), points), np.float32(KNOWN))
+    assert_array_equal(source.sample(np.eye(3), points), np.float32(LARGEST_VALID))
 
 
 def test_between_pixels_a_point_is_sampled_as_well_as_on_a_finer_grid() -> None:

@@ -6,13 +6,13 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.geometry.coordinates import (
     at_level,
-    coarser_by,
     corner_error,
     corners,
     endpoint_error,
     inverse,
-    like_level,
+    level_difference,
     map_points,
+    matching_level,
     normalisation,
     unit,
 )
@@ -115,17 +115,17 @@ def test_by_how_many_levels_the_source_is_coarser(
     warp = inverse(centred) @ np.diag([scale, scale, 1.0]) @ centred
     warp[2, 0] = perspective
     warp[2] /= warp[2] @ [100.0, 50.0, 1.0] if perspective else 1.0
-    assert coarser_by(unit(warp), size) == levels
-    assert coarser_by(-2.0 * unit(warp), size) == levels
+    assert level_difference(unit(warp), size) == levels
+    assert level_difference(-2.0 * unit(warp), size) == levels
 
 
 def test_like_levels_show_as_much() -> None:
     warp = np.array([[0.5, 0.0, 3.0], [0.0, 0.5, -1.0], [0.0, 0.0, 1.0]])
-    level, there = like_level(warp, 2, (64, 64), range(4))
+    level, there = matching_level(warp, 2, (64, 64), range(4))
     assert level == 1
     # Pixel (5, 7) of level 2 is (20, 28) at full size, then (13, 13), which is (6.5, 6.5) there.
     assert_allclose(map_points(there, np.array([[5.0, 7.0]])), [[6.5, 6.5]])
-    assert like_level(warp, 0, (64, 64), range(4))[0] == 0
-    assert like_level(warp, 1, (64, 64), range(1, 4))[0] == 1
-    assert like_level(np.diag([2.0, 2.0, 1.0]), 3, (64, 64), range(4))[0] == 3
-    assert like_level(np.diag([2.0, 2.0, 1.0]), 2, (64, 64), range(4))[0] == 3
+    assert matching_level(warp, 0, (64, 64), range(4))[0] == 0
+    assert matching_level(warp, 1, (64, 64), range(1, 4))[0] == 1
+    assert matching_level(np.diag([2.0, 2.0, 1.0]), 3, (64, 64), range(4))[0] == 3
+    assert matching_level(np.diag([2.0, 2.0, 1.0]), 2, (64, 64), range(4))[0] == 3

@@ -14,7 +14,7 @@ from align_cli.engine.images.luma import LARGE_PIXELS, luma
 from align_cli.engine.images.masks import Region, check_mask, region_mask
 from align_cli.engine.images.pyramid import Level, pyramid
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.target.gradient_shrinkage import believed
+from align_cli.engine.target.gradient_shrinkage import shrink_gradient
 from align_cli.engine.target.pixel_selection import target_points
 from align_cli.engine.target.planes import target_planes
 from tests.scenes import DTYPES, pair, pixel_grid, textured
@@ -175,6 +175,6 @@ def test_the_edge_of_a_mask_is_no_texture() -> None:
     mask = disc((300, 200))
     full = np.rint(1e4 * image).astype(np.uint16)
     planes = [target_planes(pyramid(luma(full, mask=each), 1)[0]) for each in (None, mask)]
-    whole, masked = (believed(each, 0.05e4 / 65535.0) for each in planes if each is not None)
+    whole, masked = (shrink_gradient(each, 0.05e4 / 65535.0) for each in planes if each is not None)
     assert masked.texture == pytest.approx(whole.texture, rel=0.1)
     assert masked.steepness == pytest.approx(whole.steepness, rel=0.05)

@@ -9,7 +9,11 @@ from align_cli.engine.images.luma import Luma, luma
 from align_cli.engine.images.noise import noise_energy, noise_gain, noise_level
 from align_cli.engine.images.pyramid import LazyFullSize, pyramid
 from align_cli.engine.options import PRESET_NAMES
-from align_cli.engine.target.gradient_shrinkage import NEGLIGIBLE, TAKEN_OFF, believed
+from align_cli.engine.target.gradient_shrinkage import (
+    NEGLIGIBLE_NOISE,
+    SUBTRACTED_SHARE,
+    shrink_gradient,
+)
 from align_cli.engine.target.planes import TargetPlanes, target_planes
 from tests.scenes import render, textured
 
@@ -52,7 +56,7 @@ def test_what_lies_under_invalid_pixels_changes_no_bit() -> None:
 
 def test_without_noise_every_gradient_is_believed() -> None:
     planes = planes_of(render(textured(1), SIZE))
-    same = believed(planes, 0.0)
+    same = shrink_gradient(planes, 0.0)
     assert_allclose(same.whole.gradient_x, planes.whole.gradient_x, rtol=1e-6)
     assert_allclose(same.whole.gradient_y, planes.whole.gradient_y, rtol=1e-6)
 
@@ -60,7 +64,7 @@ def test_without_noise_every_gradient_is_believed() -> None:
 @pytest.mark.parametrize("share", [0.3, 1.0, 2.0])
 def test_steps_keep_their_length_where_all_of_it_was_texture(share: float) -> None:
     planes = planes_of((255 * (0.5 + 0.05 * white(1.0))).round().clip(0, 255).astype(np.uint8))
-    doubted = believed(planes, 0.05 * share)
+    doubted = shrink_gradient(planes, 0.05 * share)
     whole = sum(
         np.vdot(before, after)
         for before, after in (
@@ -102,7 +106,7 @@ def test_an_edge_in_noise_is_believed_and_the_flat_parts_beside_it_are_not() -> 
         as_luma(np.clip(0.25 + image + white(0.05), 0, 1).astype(np.float32), None)
     )
     unit = float(np.std(np.clip(0.25 + image + white(0.05), 0, 1)))  # floats lose their spread
-    doubted = believed(planes, raw_noise / unit)
+    doubted = shrink_gradient(planes, raw_noise / unit)
     edge = np.s_[:, 80 - planes.origin[0] - 1 : 80 - planes.origin[0] + 1]
     flat = np.s_[:, 10:50]
     assert (
@@ -134,7 +138,7 @@ def test_planes_made_on_demand_are_believed_alike() -> None:
     held, made = target_planes(pyramid(image, 1)[0]), target_planes(LazyFullSize(image))
     assert held is not None
     assert made is not None
-    whole, part = believed(held, noise), believed(made, noise).part(slice(101, 161))
+    whole, part = shrink_gradient(held, noise), shrink_gradient(made, noise).part(slice(101, 161))
     expected = whole.whole.gradient_x[101:161]
     assert np.abs(expected - held.whole.gradient_x[101:161]).max() > 0.1 * np.abs(expected).max()
     # Some rows tell the scale of all, and cells begin with the run.
@@ -145,5 +149,7 @@ def test_planes_made_on_demand_are_believed_alike() -> None:
 @pytest.mark.parametrize("share", [0.5, 2.0])
 def test_next_to_no_noise_is_not_worth_taking_off(share: float) -> None:
     planes = planes_of(render(textured(1), SIZE))
-    noise = np.sqrt(share * NEGLIGIBLE * planes.energy / (TAKEN_OFF * noise_energy(0, 1.0)))
-    assert (believed(planes, noise) is planes) == (share < 1.0)
+    noise = np.sqrt(
+        share * NEGLIGIBLE_NOISE * planes.energy / (SUBTRACTED_SHARE * noise_energy(0, 1.0))
+    )
+    assert (shrink_gradient(planes, noise) is planes) == (share < 1.0)

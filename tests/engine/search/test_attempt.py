@@ -156,7 +156,7 @@ def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
 ) -> None:
     first = solved(threads, "poster")
     assert first.aligned
-    assert first.descent.solved
+    assert first.descent.solved_planes
     there = first.warp @ shift(3.0, 4.0)
     last = first.descent.records[-1]
     restless = replace(
@@ -171,7 +171,7 @@ def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
     # The records are the solver's; it did not end there.
     assert found.descent.records[-1].status is Status.ITERATION_LIMIT
     # What was solved was not at rest there, and cannot tell how certain that is.
-    assert found.descent.solved == ()
+    assert found.descent.solved_planes == ()
     # It is assessed where it is: off by 5 px.
     assert not found.aligned
     back = correct_by_tiles(found, first.warp, first.before, tests=1)

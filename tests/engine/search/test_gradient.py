@@ -103,7 +103,7 @@ def test_what_agrees_in_nothing_is_not_solved_to_the_end(threads: Threads) -> No
     seen = gradient(windows("scan")[0], windows("poster")[1], threads)
     found = seen.descend(np.eye(3), used=len(seen.task.pair.levels))
     assert found.records[-1].status is Status.NO_AGREEMENT
-    assert found.solved == ()
+    assert found.solved_planes == ()
 
 
 def test_a_guess_comes_to_rest_on_the_coarse_levels_alone_however_fine_they_are(
@@ -112,4 +112,4 @@ def test_a_guess_comes_to_rest_on_the_coarse_levels_alone_however_fine_they_are(
     seen = gradient(*negative("poster"), threads)
     found = seen.descend(inverse(TRUTH), used=2, finest=0)
     assert [each.level for each in found.records] == [1, 0]
-    assert found.solved == ()
+    assert found.solved_planes == ()

@@ -63,7 +63,7 @@ def test_coarse_levels_bring_a_guess_to_rest(name: str, threads: Threads) -> Non
     found = seen.descend(guess, used=coarse + COARSE_LEVELS, finest=coarse)
     assert corner_error(found.warp, inverse(TRUTH), SIZE) < 1.0
     assert [each.level for each in found.records] == [coarse + 1, coarse]
-    assert found.solved == ()
+    assert found.solved_planes == ()
     assert seen.score(found.warp).agreeing_tiles > seen.score(guess).agreeing_tiles
 
 
@@ -171,7 +171,7 @@ def test_what_agrees_in_nothing_is_not_solved_to_the_end(threads: Threads) -> No
     seen = intensity(windows("scan")[0], windows("poster")[1], threads)
     found = seen.descend(np.eye(3), used=len(seen.task.pair.levels))
     assert found.records[-1].status is Status.NO_AGREEMENT
-    assert found.solved == ()
+    assert found.solved_planes == ()
 
 
 @pytest.mark.parametrize("photometric", [True, False])

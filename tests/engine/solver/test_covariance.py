@@ -32,7 +32,7 @@ from align_cli.engine.records import Uncertainty
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.solver import covariance as module
 from align_cli.engine.solver.covariance import covariance
-from align_cli.engine.solver.gauss_newton import LevelSettings, Solved, solve_level
+from align_cli.engine.solver.gauss_newton import LevelSettings, SolvedPlane, solve_level
 from align_cli.engine.target import tile_rows
 from align_cli.engine.target.planes import TargetPlanes, target_planes
 from align_cli.engine.target.tile_rows import TILE_PX
@@ -386,7 +386,9 @@ def equations(planes: TargetPlanes, source: Level, settings: LevelSettings) -> R
     return RowEquations(planes, source, settings.model, settings.loss, threads=Threads(1))
 
 
-def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool = False) -> Solved:
+def solved_on(
+    level: int, model: str, *, size: Size = SIZE, known_picture: bool = False
+) -> SolvedPlane:
     """One level of a noisy pair, solved from the truth."""
     images = pair(motion(model, size, 2.0, 3), seed=3, size=size, noise=0.02)
     target, source = (
@@ -399,7 +401,7 @@ def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool 
     state = State(at_level(inverse(images.source_to_target), level), Illumination.uniform())
     result = solve_level(equations(planes, source, settings), state, settings)
     assert result.usable
-    solved = Solved(planes, source, settings, result, level)
+    solved = SolvedPlane(planes, source, settings, result, level)
     if known_picture:
         numbers = np.random.default_rng(1)
         weight = numbers.uniform(0.5, 1.0, planes.whole.image.shape).astype(np.float32)
@@ -407,11 +409,11 @@ def solved_on(level: int, model: str, *, size: Size = SIZE, known_picture: bool 
             (0.9 * plane + 0.005).astype(np.float32)
             for plane in (planes.whole.gradient_x, planes.whole.gradient_y, planes.whole.image)
         )
-        solved = replace(solved, target=planes.changed(weight=weight), expected=expected)
+        solved = replace(solved, target=planes.replaced(weight=weight), expected=expected)
     return solved
 
 
-def explicit_covariance(solved: Solved) -> np.ndarray:
+def explicit_covariance(solved: SolvedPlane) -> np.ndarray:
     """The sandwich from one Jacobian image for each column, in float64."""
     target, model = solved.target, solved.settings.model
     height, width = target.whole.image.shape
@@ -547,7 +549,7 @@ def test_of_bands_it_is_that_of_fewer_pixels() -> None:
         planes = target_planes(target, most)
         assert planes is not None
         result = solve_level(equations(planes, source, settings), state, settings)
-        each = covariance(Solved(planes, source, settings, result, 0), ALL_PIXELS)
+        each = covariance(SolvedPlane(planes, source, settings, result, 0), ALL_PIXELS)
         assert each is not None
         found.append(each.trace() * planes.whole.image.size)
     assert found[1] == pytest.approx(found[0], rel=0.4)

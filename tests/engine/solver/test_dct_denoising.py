@@ -6,8 +6,14 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.numerics.threads import Threads
-from align_cli.engine.solver import dct_denoising as denoise
-from align_cli.engine.solver.dct_denoising import BLOCK, FEWEST_BLOCKS, Clean, band_noise, clean
+from align_cli.engine.solver import dct_denoising as module
+from align_cli.engine.solver.dct_denoising import (
+    BLOCK,
+    FEWEST_BLOCKS,
+    Denoised,
+    band_noise,
+    denoise,
+)
 from tests.scenes import Size, render, textured
 
 SIZE = (150, 117)
@@ -45,11 +51,11 @@ def cleaned(
     *,
     threads: int = 1,
     pilot: np.ndarray | None = None,
-) -> Clean:
+) -> Denoised:
     with Threads(threads) as pool:
         height, width = mean.shape
         area = everywhere((width, height)) if inside is None else inside
-        found = clean(mean, half, area, pool, pilot=pilot)
+        found = denoise(mean, half, area, pool, pilot=pilot)
     assert found is not None
     return found
 
@@ -123,7 +129,7 @@ def test_of_too_few_blocks_nothing_is_said(blocks: int, enough: bool) -> None:
     inside = everywhere((BLOCK * 20, 15))
     inside[:, BLOCK * blocks :] = False
     assert (band_noise(half, inside) is not None) == enough
-    assert (clean(half, half, inside, Threads(1)) is not None) == enough
+    assert (denoise(half, half, inside, Threads(1)) is not None) == enough
 
 
 def test_an_image_without_noise_is_left_as_it_is() -> None:
@@ -178,13 +184,13 @@ def test_noise_of_one_band_is_taken_out_of_that_band_alone() -> None:
 def test_a_pilot_spares_the_first_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     mean, half = halves(0.03)
     passes: list[bool] = []
-    shrunk = denoise._shrunk
+    shrunk = module._shrunk
 
     def counted(*arguments: object) -> object:
         passes.append(arguments[2] is not None)
         return shrunk(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(denoise, "_shrunk", counted)
+    monkeypatch.setattr(module, "_shrunk", counted)
     found = cleaned(mean, half)
     assert passes == [False, True]
     passes.clear()
@@ -204,10 +210,10 @@ def test_the_cut_into_chunks_changes_no_bit(
     mean, half = halves(0.03, (90, 70))
     known = truth((90, 70)) if pilot else None
     whole = cleaned(mean, half, pilot=known)
-    monkeypatch.setattr(denoise, "CHUNK_PIXELS", rows * 90)
+    monkeypatch.setattr(module, "CHUNK_PIXELS", rows * 90)
     cut = cleaned(mean, half, pilot=known)
     assert_array_equal(cut.image, whole.image)
-    assert_array_equal(cut.trusted, whole.trusted)
+    assert_array_equal(cut.weighted, whole.weighted)
 
 
 def test_the_number_of_threads_changes_no_bit() -> None:
@@ -215,14 +221,14 @@ def test_the_number_of_threads_changes_no_bit() -> None:
     one, *others = (cleaned(mean, half, threads=count) for count in (1, 2, 3, 4))
     for other in others:
         assert_array_equal(one.image, other.image)
-        assert_array_equal(one.trusted, other.trusted)
+        assert_array_equal(one.weighted, other.weighted)
 
 
-def kept(found: Clean, pattern: np.ndarray) -> float:
+def kept(found: Denoised, pattern: np.ndarray) -> float:
     """How much of a pattern the trusted picture holds, over what the image holds."""
     interior = np.s_[16:-16, 16:-16]
     part = pattern[interior]
-    return float(np.vdot(found.trusted[interior], part) / np.vdot(found.image[interior], part))
+    return float(np.vdot(found.weighted[interior], part) / np.vdot(found.image[interior], part))
 
 
 def test_bands_that_disagree_lose_weight() -> None:
@@ -242,7 +248,7 @@ def even(sigma: float) -> np.ndarray:
     """A difference whose bands are all of exactly the same size."""
     down, across = (side // BLOCK for side in (SIZE[1], SIZE[0]))
     signs = np.random.default_rng(6).choice([-sigma, sigma], (down, across, BLOCK, BLOCK))
-    blocks = denoise._BASIS.T @ signs @ denoise._BASIS
+    blocks = module._BASIS.T @ signs @ module._BASIS
     tiled = blocks.swapaxes(1, 2).reshape(down * BLOCK, across * BLOCK)
     missing = SIZE[1] - down * BLOCK, SIZE[0] - across * BLOCK
     return np.pad(tiled, ((0, missing[0]), (0, missing[1]))).astype(np.float32)

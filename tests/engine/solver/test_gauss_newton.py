@@ -24,11 +24,11 @@ from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.records import Status
 from align_cli.engine.solver.gauss_newton import (
-    ASKED_AFTER,
-    LARGEST_SHARE,
+    AGREEMENT_ITERATION,
+    LARGEST_EXTRAPOLATION,
     LevelResult,
     LevelSettings,
-    Taken,
+    PreviousStep,
     acceleration,
     compose_inverse,
     corner_step_px,
@@ -65,8 +65,8 @@ def solve(
     photometric: bool = True,
     max_iterations: int = 50,
     tolerance_px: float = 1e-3,
-    agree: Callable[[State], bool] | None = None,
-    or_noise: bool = False,
+    has_agreement: Callable[[State], bool] | None = None,
+    accept_within_noise: bool = False,
 ) -> LevelResult:
     terms = GAIN_BIAS if photometric else NO_TERMS
     settings = LevelSettings(
@@ -75,8 +75,8 @@ def solve(
         terms,
         max_iterations,
         tolerance_px,
-        agree=agree,
-        or_noise=or_noise,
+        has_agreement=has_agreement,
+        accept_within_noise=accept_within_noise,
     )
     start = np.eye(3) if warp is None else warp
     below, here = level_of(target), source if isinstance(source, Level) else level_of(source)
@@ -240,20 +240,25 @@ def test_where_there_is_no_rest_it_is_asked_once_whether_anything_agrees(kind: s
     asked: list[State] = []
 
     def solved(tolerance_px: float, answer: bool) -> LevelResult:
-        def agree(state: State) -> bool:
+        def has_agreement(state: State) -> bool:
             asked.append(state)
             return answer
 
         asked.clear()
         return solve(
-            images.source, images.target, "rigid", kind=kind, tolerance_px=tolerance_px, agree=agree
+            images.source,
+            images.target,
+            "rigid",
+            kind=kind,
+            tolerance_px=tolerance_px,
+            has_agreement=has_agreement,
         )
 
     assert solved(0.5, answer=False).status is Status.CONVERGED
     assert not asked
     never = 1e-30
     refused = solved(never, answer=False)
-    assert (refused.status, refused.iterations) == (Status.NO_AGREEMENT, ASKED_AFTER)
+    assert (refused.status, refused.iterations) == (Status.NO_AGREEMENT, AGREEMENT_ITERATION)
     assert not refused.usable
     assert len(asked) == 1
     assert asked[0] is refused.state
@@ -303,7 +308,7 @@ def test_extrapolation_lands_on_the_limit_of_a_geometric_series() -> None:
     first = 0.3 * limit
     second = 0.3 * (limit - first)
     assert_allclose(acceleration(first, None), first)
-    assert_allclose(first + acceleration(second, Taken(first, first)), limit, rtol=1e-12)
+    assert_allclose(first + acceleration(second, PreviousStep(first, first)), limit, rtol=1e-12)
 
 
 def test_extrapolation_knows_the_step_as_taken_from_the_step_as_solved() -> None:
@@ -311,7 +316,9 @@ def test_extrapolation_knows_the_step_as_taken_from_the_step_as_solved() -> None
     solved = 0.3 * limit
     taken = 1.7 * solved
     next_solved = 0.3 * (limit - taken)
-    assert_allclose(taken + acceleration(next_solved, Taken(solved, taken)), limit, rtol=1e-12)
+    assert_allclose(
+        taken + acceleration(next_solved, PreviousStep(solved, taken)), limit, rtol=1e-12
+    )
 
 
 def test_extrapolation_of_two_directions_is_the_secant_of_the_common_change() -> None:
@@ -319,27 +326,27 @@ def test_extrapolation_of_two_directions_is_the_secant_of_the_common_change() ->
     f, before = np.array([0.4, 0.1]), np.array([1.0, -0.2])
     change = f - before
     share = (f @ change) / (change @ change)
-    assert abs(share) < LARGEST_SHARE
+    assert abs(share) < LARGEST_EXTRAPOLATION
     expected = f - share * (before + change)
-    assert_allclose(acceleration(f, Taken(before, before)), expected)
+    assert_allclose(acceleration(f, PreviousStep(before, before)), expected)
 
 
 def test_extrapolation_is_not_trusted_too_far_nor_without_a_change() -> None:
     step = np.array([1.0, 2.0])
-    assert_array_equal(acceleration(step, Taken(step, step)), step)
+    assert_array_equal(acceleration(step, PreviousStep(step, step)), step)
     # Shrinking by 0.9 would need 9 times the last change, by 0.8 only 4 times.
-    assert_array_equal(acceleration(step, Taken(step / 0.9, step / 0.9)), step)
-    assert not np.array_equal(acceleration(step, Taken(step / 0.8, step / 0.8)), step)
+    assert_array_equal(acceleration(step, PreviousStep(step / 0.9, step / 0.9)), step)
+    assert not np.array_equal(acceleration(step, PreviousStep(step / 0.8, step / 0.8)), step)
 
 
 def test_extrapolation_does_not_feed_on_its_own_steps() -> None:
     # What was taken last is long; what is solved now hardly differs from then.
     step, before = np.array([0.01, 0.0]), np.array([0.015, 0.0])
-    far = LARGEST_SHARE * 0.01
+    far = LARGEST_EXTRAPOLATION * 0.01
     # The share of the change that is extrapolated is -2.
     within, beyond = 0.4 * far, 0.6 * far
-    assert acceleration(step, Taken(before, np.array([within, 0.0])))[0] > 2.0 * within
-    assert_array_equal(acceleration(step, Taken(before, np.array([beyond, 0.0]))), step)
+    assert acceleration(step, PreviousStep(before, np.array([within, 0.0])))[0] > 2.0 * within
+    assert_array_equal(acceleration(step, PreviousStep(before, np.array([beyond, 0.0]))), step)
 
 
 class OfLight:
@@ -438,14 +445,19 @@ def test_steps_below_the_noise_are_not_made() -> None:
     target, source = target_planes(level_of(images.target)), level_of(images.source)
     assert target is not None
     found = {}
-    for below_noise in (False, True):
+    for stop_below_noise in (False, True):
         settings = LevelSettings(
-            MODELS["affine"], LOSSES["tukey"], GAIN_BIAS, 200, 1e-6, below_noise=below_noise
+            MODELS["affine"],
+            LOSSES["tukey"],
+            GAIN_BIAS,
+            200,
+            1e-6,
+            stop_below_noise=stop_below_noise,
         )
         with Threads(1) as threads:
             equations = RowEquations(target, source, settings.model, settings.loss, threads=threads)
             start = State(np.eye(3), Illumination.uniform())
-            found[below_noise] = solve_level(equations, start, settings, ratio=0.1)
+            found[stop_below_noise] = solve_level(equations, start, settings, ratio=0.1)
     assert found[True].status is found[False].status is Status.CONVERGED
     assert found[True].iterations < found[False].iterations
     error_px = images.error_px(inverse(found[False].state.warp))
@@ -472,9 +484,11 @@ def test_near_the_end_a_step_is_as_long_as_it_should_be(kind: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize(("or_noise", "iterations"), [(True, 12), (True, 2), (False, 12)])
+@pytest.mark.parametrize(
+    ("accept_within_noise", "iterations"), [(True, 12), (True, 2), (False, 12)]
+)
 def test_what_still_moves_by_less_than_noise_would_move_it_is_at_rest_where_that_counts(
-    or_noise: bool, iterations: int, kind: str
+    accept_within_noise: bool, iterations: int, kind: str
 ) -> None:
     images = pair("rigid", seed=2, size=SIZE, move_px=3.0, noise=0.02)
     found = solve(
@@ -484,8 +498,8 @@ def test_what_still_moves_by_less_than_noise_would_move_it_is_at_rest_where_that
         kind=kind,
         tolerance_px=1e-30,
         max_iterations=iterations,
-        or_noise=or_noise,
+        accept_within_noise=accept_within_noise,
     )
     assert found.iterations == iterations
-    at_rest = or_noise and iterations == 12
+    at_rest = accept_within_noise and iterations == 12
     assert found.status is (Status.CONVERGED if at_rest else Status.ITERATION_LIMIT)

@@ -31,7 +31,7 @@ def test_the_agreement_of_a_level_is_blind_to_the_mean_and_unknown_of_few_points
 
         def agreement(x: float, y: float) -> float:
             warp = np.array([[1.0, 0.0, x], [0.0, 1.0, y], [0.0, 0.0, 1.0]])
-            return both.agreement(State(warp, Illumination.uniform(2.0, 0.3)))
+            return both.correlation(State(warp, Illumination.uniform(2.0, 0.3)))
 
         assert agreement(0.0, 0.0) == pytest.approx(1.0, abs=1e-4)
         assert agreement(35.0, 28.0) < 0.5
@@ -56,5 +56,5 @@ def test_a_large_source_is_not_looked_at_everywhere_where_its_rows_follow() -> N
                 loss=LOSSES["l2"],
                 threads=threads,
             )
-            assert both.pointed is (source is level)
-            assert (both.pixels > 0) is (rows is not None)
+            assert both.uses_points is (source is level)
+            assert (both.row_pixels > 0) is (rows is not None)

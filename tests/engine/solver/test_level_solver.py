@@ -26,7 +26,7 @@ from align_cli.engine.solver import level_solver as module
 from align_cli.engine.solver.coarse_to_fine import Descent, Progress, coarse_to_fine
 from align_cli.engine.solver.gauss_newton import LevelResult, LevelSettings
 from align_cli.engine.solver.grey_values import GreyValues
-from align_cli.engine.solver.level_solver import FIELD_SHARE, LevelSolver
+from align_cli.engine.solver.level_solver import VARYING_SHARE, LevelSolver
 from align_cli.engine.target.pixel_selection import target_points
 from align_cli.engine.target.planes import target_planes
 from tests.scenes import motion, render, textured
@@ -72,7 +72,7 @@ def descend(
     statuses: dict[int, Status],
     levels: tuple[int, ...] = (2, 1, 0),
     preset: str = "balanced",
-    agree: Callable[[np.ndarray], bool] = lambda warp: True,
+    has_agreement: Callable[[np.ndarray], bool] = lambda warp: True,
 ) -> tuple[Descent, list[LevelRecord], list[tuple[type, np.ndarray, float | None]]]:
     """Levels whose solver says that it found ``FOUND``, with a status for each level.
 
@@ -98,7 +98,7 @@ def descend(
             loss=LOSSES["l2"],
             options=Options(preset=preset),
             illumination_terms=NO_TERMS,
-            agree=agree,
+            has_agreement=has_agreement,
             progress=told.append,
             unit=2.0,
         )
@@ -123,7 +123,7 @@ def test_each_level_starts_where_the_one_above_ended(
     assert [record.iterations for record in records] == [3, 3, 6]
     assert [record.rmse for record in records] == [0.2, 0.2, 0.2]  # 0.1 planes of unit 2
     assert tuple(told) == records
-    assert descent.solved[0].level == 0
+    assert descent.solved_planes[0].level == 0
 
 
 def test_the_rows_go_on_with_the_scale_of_the_points(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,7 +154,7 @@ def test_a_descent_ends_on_the_last_level_that_it_is_given(
     descent, told, _ = descend(monkeypatch, everywhere, levels=(2, 1))
     assert [record.level for record in descent.records] == [2, 1]
     assert tuple(told) == descent.records
-    assert descent.solved[0].level == 1
+    assert descent.solved_planes[0].level == 1
     assert_allclose(descent.state.warp, FOUND.warp, atol=1e-12)
 
 
@@ -162,7 +162,7 @@ def test_the_last_level_is_sampled_on_a_finer_grid(monkeypatch: pytest.MonkeyPat
     everywhere = dict.fromkeys(range(3), Status.CONVERGED)
     for preset in PRESET_NAMES:
         descent, _, _ = descend(monkeypatch, everywhere, preset=preset)
-        assert type(descent.solved[0].source) is SupersampledLevel, preset
+        assert type(descent.solved_planes[0].source) is SupersampledLevel, preset
 
 
 def test_of_a_large_level_some_strips_stand_in_for_the_points(
@@ -197,32 +197,32 @@ def test_of_a_large_level_some_strips_stand_in_for_the_points(
 
 def test_where_nothing_agrees_the_rows_are_not_solved(monkeypatch: pytest.MonkeyPatch) -> None:
     everywhere = dict.fromkeys(range(3), Status.CONVERGED)
-    monkeypatch.setattr(module, "DOUBTFUL", 1.0)
+    monkeypatch.setattr(module, "GOOD_CORRELATION", 1.0)
     asked: list[np.ndarray] = []
     for answer in (False, True):
 
-        def agree(warp: np.ndarray, answer: bool = answer) -> bool:
+        def has_agreement(warp: np.ndarray, answer: bool = answer) -> bool:
             asked.append(warp)
             return answer
 
-        descent, told, begun = descend(monkeypatch, everywhere, agree=agree)
+        descent, told, begun = descend(monkeypatch, everywhere, has_agreement=has_agreement)
         kinds = [kind for kind, _, _ in begun]
         assert kinds == [PointEquations] * 3 + [RowEquations] * answer
         assert [record.level for record in descent.records] == [2, 1, 0]
         last = Status.CONVERGED if answer else Status.NO_AGREEMENT
         assert [record.status for record in descent.records] == [*[Status.CONVERGED] * 2, last]
-        assert bool(descent.solved) == answer
+        assert bool(descent.solved_planes) == answer
         assert [record.level for record in told] == [2, 1, 0]
         assert_allclose(asked[-1], FOUND.warp, atol=1e-12)
         assert_allclose(descent.state.warp, FOUND.warp, atol=1e-12)
 
 
 def test_where_the_points_agree_well_nobody_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "DOUBTFUL", -1.1)
+    monkeypatch.setattr(module, "GOOD_CORRELATION", -1.1)
     descent, _, _ = descend(
-        monkeypatch, dict.fromkeys(range(3), Status.CONVERGED), agree=lambda warp: False
+        monkeypatch, dict.fromkeys(range(3), Status.CONVERGED), has_agreement=lambda warp: False
     )
-    assert descent.solved
+    assert descent.solved_planes
 
 
 @pytest.mark.parametrize(
@@ -239,9 +239,9 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
     looked_at: list[int] = []
 
     class Counted(RowEquations):
-        def __init__(self, *arguments: object, every: int, **named: object) -> None:
-            looked_at.append(every)
-            super().__init__(*arguments, every=every, **named)  # type: ignore[arg-type]
+        def __init__(self, *arguments: object, strip_step: int, **named: object) -> None:
+            looked_at.append(strip_step)
+            super().__init__(*arguments, strip_step=strip_step, **named)  # type: ignore[arg-type]
 
     def solver(_: object, start: State, *__: object, **___: object) -> LevelResult:
         return LevelResult(start, status, 20, last_step_px, 0.1, 0.0, 0.1, 1.0)
@@ -261,12 +261,12 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
             illumination_terms=GAIN_BIAS,
             unit=1.0,
         )
-    restless = last_step_px > module.RESTLESS_PX or status is Status.NO_AGREEMENT
+    restless = last_step_px > module.STALLED_STEP_PX or status is Status.NO_AGREEMENT
     assert (1 in looked_at) != restless
     assert looked_at[0] > 1
     assert descent.records[-1].status is status
     assert descent.records[-1].level == 0
-    assert descent.solved
+    assert descent.solved_planes
 
 
 def one_level(start: State = START, model: str = "translation") -> Descent:
@@ -310,10 +310,10 @@ def test_a_varying_light_is_kept_only_where_it_was_found_and_explains_more(
     descent = one_level()
     # The rows are not asked again.
     rows = VARYING if kept else 1
-    assert tried == ([1, VARYING, rows] if share > FIELD_SHARE else [1, rows])
+    assert tried == ([1, VARYING, rows] if share > VARYING_SHARE else [1, rows])
     assert descent.state.illumination is (FOUND.illumination if kept else START.illumination)
     assert descent.records[0].status is Status.CONVERGED
-    assert descent.solved[0].settings.illumination_terms == (VARYING if kept else 1)
+    assert descent.solved_planes[0].settings.illumination_terms == (VARYING if kept else 1)
 
 
 def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,7 +335,7 @@ def test_a_varying_light_that_runs_away_keeps_its_shape(monkeypatch: pytest.Monk
     descent = one_level()
     assert tried == [1, VARYING, VARYING, 1]
     assert descent.state.illumination is FOUND.illumination
-    assert descent.solved[0].settings.illumination_terms == 1
+    assert descent.solved_planes[0].settings.illumination_terms == 1
     assert descent.records[0].status is Status.CONVERGED
     assert descent.records[0].iterations == 12
 
@@ -390,14 +390,14 @@ def test_no_step_is_foretold_where_the_source_is_on_larger_pixels(
         scale: object,
         ratio: float,
     ) -> LevelResult:
-        asked.append((type(equations), settings.below_noise, ratio))
+        asked.append((type(equations), settings.stop_below_noise, ratio))
         return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 0.5)
 
     monkeypatch.setattr(module, "solve_level", solver)
     one_level(start, "similarity")
-    kind, below_noise, ratio = asked[-1]
+    kind, stop_below_noise, ratio = asked[-1]
     assert kind is RowEquations
-    assert below_noise is (scale == 1.0)
+    assert stop_below_noise is (scale == 1.0)
     assert ratio == (module.ROWS_RATIO if scale == 1.0 else 1.0)
 
 
@@ -407,9 +407,9 @@ def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
     asked: list[tuple[int, str]] = []
 
     class Remembered(RowEquations):
-        def __init__(self, *arguments: object, every: int, **named: object) -> None:
-            asked.append((every, arguments[2].name))  # type: ignore[attr-defined]
-            super().__init__(*arguments, every=every, **named)  # type: ignore[arg-type]
+        def __init__(self, *arguments: object, strip_step: int, **named: object) -> None:
+            asked.append((strip_step, arguments[2].name))  # type: ignore[attr-defined]
+            super().__init__(*arguments, strip_step=strip_step, **named)  # type: ignore[arg-type]
 
     monkeypatch.setattr("align_cli.engine.equations.dense.STRIP_PIXELS", 5 * SIZE[0])
     monkeypatch.setattr(grey_values, "RowEquations", Remembered)
@@ -436,7 +436,7 @@ def test_all_rows_are_solved_for_the_model_that_some_strips_climbed_to(
 def test_where_nothing_agrees_a_full_size_without_points_has_no_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(module, "DOUBTFUL", 1.0)
+    monkeypatch.setattr(module, "GOOD_CORRELATION", 1.0)
     image = luma(render(textured(), SIZE))
     levels = pyramid(image, 3)
     with Threads(1) as threads:
@@ -448,11 +448,11 @@ def test_where_nothing_agrees_a_full_size_without_points_has_no_record(
             options=Options(),
             illumination_terms=GAIN_BIAS,
             unit=1.0,
-            agree=lambda warp: False,
+            has_agreement=lambda warp: False,
         )
     assert [each.level for each in descent.records] == [2, 1]
     assert descent.records[-1].status is Status.NO_AGREEMENT
-    assert descent.solved == ()
+    assert descent.solved_planes == ()
 
 
 @pytest.mark.parametrize(("budget", "iterations"), [(1, 12), (15 * 114 * 94, 15), (1 << 29, 100)])
@@ -462,7 +462,7 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
     asked: list[np.ndarray] = []
     settings_of: dict[type, LevelSettings] = {}
 
-    def agree(warp: np.ndarray) -> bool:
+    def has_agreement(warp: np.ndarray) -> bool:
         asked.append(warp)
         return True
 
@@ -470,13 +470,13 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
         equations: LevelEquations, at: State, settings: LevelSettings, **_: object
     ) -> LevelResult:
         settings_of[type(equations)] = settings
-        if settings.agree is not None:
-            assert settings.agree(at)
+        if settings.has_agreement is not None:
+            assert settings.has_agreement(at)
         return LevelResult(at, Status.CONVERGED, 3, 0.01, 0.1, 0.0, 0.7, 0.5)
 
     monkeypatch.setattr(module, "MOST_PIXELS", budget)
     monkeypatch.setattr(module, "solve_level", solver)
-    monkeypatch.setattr(module, "DOUBTFUL", -1.1)
+    monkeypatch.setattr(module, "GOOD_CORRELATION", -1.1)
     image = luma(render(textured(), (2 * SIZE[0], 2 * SIZE[1])))
     levels = pyramid(image, 3)
     start = State(motion("affine", SIZE, 3.0, 1), Illumination.uniform())
@@ -488,11 +488,11 @@ def test_the_last_solve_has_a_budget_of_pixels_and_asks_on_its_way_whether_anyth
             loss=LOSSES["l2"],
             options=Options(),
             illumination_terms=NO_TERMS,
-            agree=agree,
+            has_agreement=has_agreement,
             unit=1.0,
         )
     assert settings_of[RowEquations].max_iterations == iterations
-    assert settings_of[PointEquations].max_iterations == module.MOST_ON_THE_WAY
+    assert settings_of[PointEquations].max_iterations == module.COARSE_ITERATIONS
     # Once, by the rows of level 1, of a warp at full size.
     assert len(asked) == 1
     assert_allclose(asked[0], start.warp, atol=1e-9)

@@ -30,7 +30,7 @@ from align_cli.engine.records import Status
 from align_cli.engine.solver import orientations as module
 from align_cli.engine.solver.covariance import covariance, uncertainty
 from align_cli.engine.solver.gauss_newton import LevelSettings, solve_level
-from align_cli.engine.solver.orientation_levels import View, compared
+from align_cli.engine.solver.orientation_levels import View, orientation_pair
 from align_cli.engine.solver.orientations import Orientations
 from tests.engine.solver.test_covariance import solved_on
 from tests.photographs import cut, photograph, quarter_turns, shifted
@@ -370,16 +370,18 @@ def test_the_source_is_warped_once_for_the_points_and_for_the_rows_at_every_plac
 
     def remembered(*arguments: object, **named: object) -> object:
         warped.append(arguments[3])  # type: ignore[arg-type]
-        return compared(*arguments, **named)  # type: ignore[arg-type]
+        return orientation_pair(*arguments, **named)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "compared", remembered)
+    monkeypatch.setattr(module, "orientation_pair", remembered)
     loss, model = LOSSES["tukey"], MODELS["translation"]
     near = shifted(0.5, 0.0) @ truth
     with Threads(1) as threads:
-        both = Orientations(source, target, 1, loss=loss, threads=threads, rows=rows, pointed=True)
+        both = Orientations(
+            source, target, 1, loss=loss, threads=threads, rows=rows, uses_points=True
+        )
         begin = State(near, Illumination.uniform())
-        both.agreement(begin)
-        equations = both.with_rows(model, 1) if rows else both.at_points(begin, model, 0)
+        both.correlation(begin)
+        equations = both.row_equations(model, 1) if rows else both.point_equations(begin, model, 0)
         for warp in (near, truth):
             state = State(at_level(warp, 1), Illumination.uniform())
             found = equations.at(state, None, with_matrix=True)
@@ -399,11 +401,11 @@ def test_images_that_share_nothing_have_no_equations(
     settings = LevelSettings(MODELS["rigid"], LOSSES["tukey"], NO_TERMS, 5, 0.1)
     with Threads(1) as threads:
         both = Orientations(
-            source, target, 0, loss=settings.loss, threads=threads, rows=True, pointed=True
+            source, target, 0, loss=settings.loss, threads=threads, rows=True, uses_points=True
         )
         for equations in (
-            both.at_points(far, settings.model, NO_TERMS),
-            both.with_rows(settings.model, 1),
+            both.point_equations(far, settings.model, NO_TERMS),
+            both.row_equations(settings.model, 1),
         ):
             found = solve_level(equations, far, settings)
             assert found.status is Status.TOO_LITTLE_OVERLAP

@@ -17,8 +17,8 @@ from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.records import Status
 from align_cli.engine.sampling.bilinear import overlap_mask
-from align_cli.engine.solver.gauss_newton import LevelSettings, Solved
-from align_cli.engine.solver.refinement import MARGIN_PX, SETTLED_PX, refine
+from align_cli.engine.solver.gauss_newton import LevelSettings, SolvedPlane
+from align_cli.engine.solver.refinement import BORDER_PX, MARGIN_PX, refine
 from tests.photographs import photograph
 from tests.scenes import (
     MODEL_NAMES,
@@ -53,7 +53,7 @@ def refined(
     valid: np.ndarray | None = None,
     source_valid: np.ndarray | None = None,
     threads: int = 1,
-) -> Solved | None:
+) -> SolvedPlane | None:
     """Refine a pair; ``start`` is target pixel -> source pixel, the truth if None."""
     settings = LevelSettings(MODELS[model], LOSSES[loss], GAIN_BIAS, 100, 3e-3)
     warp = inverse(images.source_to_target) if start is None else start
@@ -68,12 +68,12 @@ def refined(
         )
 
 
-def found(solved: Solved | None) -> Solved:
+def found(solved: SolvedPlane | None) -> SolvedPlane:
     assert solved is not None
     return solved
 
 
-def error_px(images: Pair, solved: Solved | None) -> float:
+def error_px(images: Pair, solved: SolvedPlane | None) -> float:
     return images.error_px(inverse(found(solved).result.state.warp))
 
 
@@ -132,7 +132,7 @@ def test_a_start_that_is_off_by_a_fraction_of_a_pixel_ends_at_the_same_place() -
         assert corner_error(end, ends[0], SIZE) < 5e-3
 
 
-@pytest.mark.parametrize(("noise", "margin"), [(0.0, SETTLED_PX), (0.1, MARGIN_PX)])
+@pytest.mark.parametrize(("noise", "margin"), [(0.0, BORDER_PX), (0.1, MARGIN_PX)])
 def test_the_borders_take_part_where_what_was_invented_there_does_not_show(
     noise: float, margin: float
 ) -> None:

@@ -9,9 +9,9 @@ from align_cli.engine.images.pyramid import LazyFullSize, Level, pyramid
 from align_cli.engine.sampling.gradients import central_differences
 from align_cli.engine.target.planes import (
     TEXTURE_SHARE,
-    PlanesOnDemand,
+    LazyPlanes,
     TargetPlanes,
-    planes_of,
+    planes_with_gradient,
     target_planes,
     textured,
 )
@@ -23,7 +23,7 @@ SIZE = (47, 33)
 
 def planes(reach: int, valid: np.ndarray | None = None) -> TargetPlanes:
     image = render(scene_of(5, size=SIZE), SIZE)
-    return planes_of(
+    return planes_with_gradient(
         Level(image, valid),
         central_differences(image),
         reach=reach,
@@ -65,7 +65,7 @@ def test_the_powers_are_those_of_normalised_pixels_of_the_whole_level(reach: int
 
 def test_without_a_column_or_weights_there_is_the_image_and_there_are_none() -> None:
     image = render(scene_of(5, size=SIZE), SIZE)
-    found = planes_of(Level(image, None), central_differences(image), reach=2)
+    found = planes_with_gradient(Level(image, None), central_differences(image), reach=2)
     assert_array_equal(found.whole.column, found.whole.image)
     assert found.whole.weight is None
 
@@ -124,7 +124,7 @@ def test_planes_made_on_demand_are_those_that_would_be_held(most: int | None) ->
     image = luma(render(scene_of(5, size=size), size))
     held = target_planes(pyramid(image, 1)[0], most)
     made = target_planes(LazyFullSize(image), most)
-    assert isinstance(made, PlanesOnDemand)
+    assert isinstance(made, LazyPlanes)
     assert held is not None
     assert made.bands == held.bands
     assert made.shape == held.shape == held.whole.image.shape
@@ -152,20 +152,20 @@ def test_planes_made_on_demand_are_those_that_would_be_held(most: int | None) ->
 def test_the_gradient_made_on_demand_may_be_changed() -> None:
     size = (60, 400)
     made = target_planes(LazyFullSize(luma(render(scene_of(5, size=size), size))))
-    assert isinstance(made, PlanesOnDemand)
+    assert isinstance(made, LazyPlanes)
 
     def doubled(x: np.ndarray, y: np.ndarray) -> None:
         x *= 2.0
         y *= 3.0
 
-    changed = made.changed(change=doubled, texture=7.0)
+    changed = made.replaced(modify_gradient=doubled, texture=7.0)
     rows = slice(5, 20)
-    assert isinstance(changed, PlanesOnDemand)
+    assert isinstance(changed, LazyPlanes)
     assert changed.texture == 7.0
     assert_array_equal(changed.part(rows).gradient_x, 2.0 * made.part(rows).gradient_x)
     assert_array_equal(changed.part(rows).gradient_y, 3.0 * made.part(rows).gradient_y)
     assert_array_equal(changed.part(rows).image, made.part(rows).image)
-    assert made.change is None
+    assert made.modify_gradient is None
 
 
 @pytest.mark.parametrize("frequency", [0.2, 0.6, 1.0])
@@ -180,5 +180,5 @@ def test_a_picture_is_steeper_than_its_central_differences(frequency: float) -> 
 
 def test_planes_whose_gradient_was_found_elsewhere_are_as_steep_as_it_says() -> None:
     level = Level(render(scene_of(1), (60, 50)), None)
-    planes = planes_of(level, (level.image, level.image), reach=0)
+    planes = planes_with_gradient(level, (level.image, level.image), reach=0)
     assert planes.steepness == 1.0

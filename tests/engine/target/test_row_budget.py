@@ -12,11 +12,11 @@ from align_cli.engine.target import row_budget as row_choice
 from align_cli.engine.target.planes import target_planes
 from align_cli.engine.target.row_budget import (
     PIXELS_FOR_NOISE,
-    even,
+    evenly_textured,
     level_energy,
     needed_pixels,
     row_energies,
-    spans,
+    source_spans_rows,
 )
 from align_cli.engine.target.target import Target
 from tests.photographs import shifted
@@ -48,31 +48,31 @@ def test_some_rows_tell_how_much_texture_a_level_has(noise: float) -> None:
 def test_bands_are_even_where_they_have_their_share_of_the_texture() -> None:
     rows = np.ones(500)
     bands = Bands(10, 24, 90, 11)
-    assert even(bands, rows)
+    assert evenly_textured(bands, rows)
     # All of it between the first two bands.
     rows[:] = 0.0
     rows[20:45] = 1.0
-    assert not even(bands, rows)
-    assert not even(bands, np.zeros(500))
+    assert not evenly_textured(bands, rows)
+    assert not evenly_textured(bands, np.zeros(500))
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0, 4.0])
 def test_half_of_what_seems_texture_is_believed_at_least(share: float) -> None:
-    noise, certain_px = 2.0, 0.02
+    noise, noise_sigma_px = 2.0, 0.02
     of_noise = noise_energy(0, noise)
     energy = of_noise * (1.0 + share)
     signal = max(share * of_noise, 0.5 * energy)
-    expected = PIXELS_FOR_NOISE * (noise / certain_px) ** 2 / signal
+    expected = PIXELS_FOR_NOISE * (noise / noise_sigma_px) ** 2 / signal
     assert expected < row_choice.MOST_PIXELS
-    found = needed_pixels(0, energy, noise, certain_px)
+    found = needed_pixels(0, energy, noise, noise_sigma_px)
     assert found == pytest.approx(max(expected, row_choice.ENOUGH_PIXELS), abs=1.0)
 
 
 def test_a_source_spans_a_target_of_which_it_reaches_most_rows() -> None:
-    assert spans((400, 300), (400, 300), np.eye(3))
+    assert source_spans_rows((400, 300), (400, 300), np.eye(3))
     # 0.8 and 0.7 of the rows, whichever columns.
-    assert spans((20, 240), (400, 300), np.eye(3))
-    assert not spans((400, 210), (400, 300), np.eye(3))
-    assert spans((400, 300), (400, 300), shifted(-390.0, 60.0))
-    assert not spans((400, 300), (400, 300), shifted(0.0, 90.0))
-    assert not spans((400, 300), (400, 300), shifted(500.0, 0.0))
+    assert source_spans_rows((20, 240), (400, 300), np.eye(3))
+    assert not source_spans_rows((400, 210), (400, 300), np.eye(3))
+    assert source_spans_rows((400, 300), (400, 300), shifted(-390.0, 60.0))
+    assert not source_spans_rows((400, 300), (400, 300), shifted(0.0, 90.0))
+    assert not source_spans_rows((400, 300), (400, 300), shifted(500.0, 0.0))
