@@ -55,26 +55,25 @@ from align_cli.native.rows import (
 )
 
 STRIP_PIXELS: Final = 1 << 16
-"""Pixels in a strip, what a thread takes at a time: 0.2 ms of work, ten times what it costs to hand
-it over."""
+"""Pixels in a strip, the work of a thread at a time: 0.2 ms, ten times the overhead."""
 
 MATRIX_PIXELS: Final = 1 << 15
-"""Pixels that are enough for the Gauss-Newton matrix. It steers the step; where the steps end is
-decided by J^T W r alone, so rows may be left out."""
+"""Number of pixels that suffice for the Gauss-Newton matrix: the solution depends on J^T W r alone,
+so that the matrix may be summed over fewer rows."""
 
 LARGEST_MATRIX_STEP: Final = 3
 FEWEST_MATRIX_ROWS: Final = 330
-"""Of 500 rows, with every third one the matrix is right to 1 %; with every third column it was to
-10 %. Of more rows so many are enough; with half of them one strong horizontal edge more or less
-made it wrong by a third, and every solve took a pass or two longer."""
+"""Largest step between the rows of the matrix, unless at least ``FEWEST_MATRIX_ROWS`` are left.
+With every third of 500 rows the error of the matrix is 1 %, with every third column 10 %. With half
+as many rows a strong horizontal edge made an error of a third, and a solve took one or two more
+passes."""
 
 SCALE_PIXELS: Final = 1 << 12
 SCALE_ROWS: Final = 16
-"""So many pixels, of so many rows, are looked at for the median that estimates the residuals'
-scale."""
+"""Number of pixels, and of rows, about, from which the residuals' scale is estimated."""
 
 _IMAGE_IMAGE, _ONE_ONE = 7, 9
-"""Places of T T and of 1 among the tables of ``RunSums``."""
+"""Indices of T T and of 1 among the tables of ``RunSums``."""
 
 _POWERS: Final = np.array(MONOMIALS).T
 
@@ -83,16 +82,16 @@ _Tables = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Sums:
-    """What one pass over a level yields.
+    """The sums of one pass over a level.
 
     Attributes:
         vector: (p + 12,) the sums [J, T m, m]^T W r, with m the six ``MONOMIALS``.
         matrix: (p + 12, p + 12) the sums [J, T m, m]^T W [J, T m, m], scaled to the full number
-            of pixels, or None where not asked for.
+            of pixels, or None if not requested.
         weight: sum of the weights.
         squares: sum of w r^2.
-        count: pixels of the interior that the warp takes into the source.
-        slope: see ``equations.NormalEquations``.
+        count: number of pixels of the interior that the warp maps into the source.
+        slope: see ``NormalEquations``.
     """
 
     vector: Vector
@@ -109,11 +108,11 @@ def strips(planes: TargetPlanes) -> list[slice]:
 
 
 def matrix_row_step(shape: tuple[int, int], strip_step: int = 1) -> int:
-    """How many rows there are to each that the Gauss-Newton matrix is made from.
+    """n, where the Gauss-Newton matrix is summed over every n-th row.
 
     Args:
         shape: (rows, columns) of the planes.
-        strip_step: how many strips there are to each that is looked at.
+        strip_step: n, to use every n-th strip.
     """
     height, width = shape
     largest = max(LARGEST_MATRIX_STEP, height // (strip_step * FEWEST_MATRIX_ROWS))
@@ -121,12 +120,12 @@ def matrix_row_step(shape: tuple[int, int], strip_step: int = 1) -> int:
 
 
 def native_run(target: TargetPlanes, rows: slice, row_step: int = 1) -> Run:
-    """Rows of the planes as the native core takes them.
+    """Rows of the planes, as the native core takes them.
 
     Args:
         target: the planes.
-        rows: which of them, both ends given.
-        row_step: every n-th of those, the first of them first.
+        rows: the rows, with explicit ends.
+        row_step: n, to take every n-th of them, beginning with the first.
     """
     (left, top), bands = target.origin, target.bands
     height, width = rows.stop - rows.start, target.shape[1]
@@ -166,7 +165,7 @@ def native_run(target: TargetPlanes, rows: slice, row_step: int = 1) -> Run:
 def _source_view(
     target: TargetPlanes, source: Level, state: State, rows: slice, margin: float
 ) -> SourceView:
-    """The source as some rows of the target see it."""
+    """The source for some rows of the target, as the native core takes it."""
     (left, top), (height, width) = target.origin, target.shape
     offset = state.illumination.offset.copy()
     offset[0] -= target.mean
@@ -199,15 +198,15 @@ def residual_rows(
     source_margin: float,
     row_step: int = 1,
 ) -> RunPixels:
-    """The residuals of some rows of the interior, and which of those pixels take part.
+    """The residuals of some rows of the interior, and which pixels are valid.
 
     Args:
         target: the level of the target.
         source: the same level of the source.
         state: the warp, target pixel -> source pixel of this level, and the illumination.
-        rows: which rows of the planes, both ends given.
-        source_margin: pixels next to the source's border that take no part.
-        row_step: every n-th of the rows is looked at.
+        rows: rows of the planes, with explicit ends.
+        source_margin: pixels next to the source's border that are not used.
+        row_step: n, to take every n-th row.
     """
     run = native_run(target, rows, row_step)
     shown = RunPixels.empty(*run.shape)
@@ -224,15 +223,15 @@ def residual_planes(
     source_margin: float = REACH,
     threads: Threads | None = None,
 ) -> tuple[Plane, Mask]:
-    """The residuals, (h, w) float32, and which pixels take part, (h, w) bool, of runs of rows.
+    """The residuals, (h, w) float32, and the valid pixels, (h, w) bool, of runs of rows.
 
     Args:
         target: the level of the target.
         source: the same level of the source.
         state: the warp, target pixel -> source pixel of this level, and the illumination.
-        runs: rows of the planes, both ends given, to be stacked; None for all.
-        source_margin: pixels next to the source's border that take no part.
-        threads: where to work; None for here.
+        runs: rows of the planes, with explicit ends, to be stacked; None for all.
+        source_margin: pixels next to the source's border that are not used.
+        threads: the pool; None for none.
     """
 
     def shown(rows: slice) -> RunPixels:
@@ -262,16 +261,16 @@ def cross_matrix(
     model: MotionModel,
     rows: Rows = slice(None),
 ) -> NDArray[np.float64]:
-    """C1^T W C2, made symmetric, where two images on the target's interior give the columns.
+    """C1^T W C2, symmetrised, with the columns of two images on the target's interior.
 
     Args:
-        first: gradients along x and y of one image, (h, w) float32, and the image itself if the
-            illumination's columns are wanted too.
+        first: gradients along x and y of one image, (h, w) float32, and the image itself to include
+            the illumination's columns.
         second: the same of another image.
         weight: (h, w) weights.
-        target: whose powers of x and y are used.
+        target: its powers of x and y are used.
         model: the motion model.
-        rows: which rows of the interior the planes cover.
+        rows: the rows of the interior that the planes cover.
 
     Returns:
         (p, p) float64, or (p + 12, p + 12) with the illumination's columns.
@@ -341,15 +340,15 @@ def assemble_matrix(
 
 
 class RowEquations:
-    """The normal equations from all rows that a level's planes hold.
+    """The normal equations of all rows of a level's planes.
 
     Args:
         target: the level of the target.
         source: the same level of the source.
         model: the motion model.
-        loss: the robust loss; not asked where the planes have weights of their own.
-        threads: where to work.
-        strip_step: how many strips there are to each that is looked at.
+        loss: the robust loss; unused if the planes have fixed weights.
+        threads: the pool.
+        strip_step: n, to use every n-th strip.
     """
 
     illumination_terms = VARYING
@@ -373,10 +372,10 @@ class RowEquations:
         self._threads = threads
         self._strip_step = strip_step
         self._strips = strips(target)[strip_step // 2 :: strip_step]
-        height, seen = target.shape[0], sum(rows.stop - rows.start for rows in self._strips)
+        height, used = target.shape[0], sum(rows.stop - rows.start for rows in self._strips)
         self._most = min(
-            _pixels(target.valid, target.shape) * seen / height,
-            _pixels(source.valid, source.size) * seen / (target.size[1] - 2 * target.origin[1]),
+            _pixels(target.valid, target.shape) * used / height,
+            _pixels(source.valid, source.size) * used / (target.size[1] - 2 * target.origin[1]),
         )
 
     def at(
@@ -409,8 +408,8 @@ class RowEquations:
         Args:
             state: the warp, target pixel -> source pixel of this level, and the illumination of its
                 planes, ``mean`` left in.
-            scale: standard deviation of the residuals that the loss assumes; any for l2.
-            with_matrix: whether the Gauss-Newton matrix is wanted too.
+            scale: standard deviation of the residuals that the loss assumes; unused for l2.
+            with_matrix: whether to compute the Gauss-Newton matrix too.
         """
         target, model, loss = self._target, self._model, self._loss
         step = matrix_row_step(target.shape, self._strip_step)
@@ -431,9 +430,9 @@ class RowEquations:
         slope = slopes / weight if weight > 0.0 else 1.0
         moments, tables = sums.moments, sums.tables
         if noisy and weight > 0.0:
-            pull = slope * attenuation_variance(target.noise, squares / weight, target.spread)
-            moments[2] += pull * moments[4]
-            tables[_IMAGE_IMAGE] -= pull * tables[_ONE_ONE]
+            noise = slope * attenuation_variance(target.noise, squares / weight, target.spread)
+            moments[2] += noise * moments[4]
+            tables[_IMAGE_IMAGE] -= noise * tables[_ONE_ONE]
         return Sums(
             assemble_vector(moments[:4], model, target.pixels_per_unit),
             assemble_matrix(tables, model, target.pixels_per_unit) * step if with_matrix else None,
@@ -449,9 +448,9 @@ def _pixels(valid: Mask | None, size: Size) -> int:
 
 
 def residual_scale(target: TargetPlanes, source: Level, state: State) -> float:
-    """Standard deviation of the residuals at a state, estimated robustly.
+    """Robust standard deviation of the residuals at a state.
 
-    From the pixels with texture of some evenly spaced rows.
+    It is estimated from the pixels with texture of evenly spaced rows.
     """
     height = target.shape[0]
     row_step = max(1, height // SCALE_ROWS)

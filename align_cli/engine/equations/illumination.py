@@ -1,11 +1,11 @@
-"""The illumination: how the source's grey values must be changed to look like the target's.
+"""The photometric model: the illumination maps the source's grey values to the target's.
 
     target ~ factor(x) * source(W x) + offset(x)
 
 Factor and offset are polynomials of degree 0 (gain and bias) or 2 (a lamp that falls off, a
 vignette) in the target's normalised coordinates. They are solved with the motion, as more columns
-of the normal equations (``align_cli.engine.equations.dense``), so a change of illumination needs no
-second loop. What is here is the pair itself, its first guess and its update.
+of the normal equations (``align_cli.engine.equations.dense``). This module has the model, its
+initial estimate and its update.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ LARGEST_GAIN: Final = 100.0
 """A gain beyond this, or below its inverse, explains a flat image, not a change of illumination."""
 
 NO_TERMS, GAIN_BIAS, VARYING = 0, 1, len(MONOMIALS)
-"""Number of terms that factor and offset have: none are solved for, one, all monomials."""
+"""Number of terms of factor and offset: not solved for, constant, all monomials."""
 
 _CORNERS: Final = np.array([(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0, 1.0)])
 
@@ -53,13 +53,13 @@ class Illumination(NamedTuple):
 
     @property
     def varies(self) -> bool:
-        """True where factor or offset are not the same everywhere."""
-        # So few numbers, so often: numpy's any() takes five times as long.
+        """Whether factor or offset vary over the image."""
+        # Called often, and numpy's any() takes five times as long for so few numbers.
         return any(self.factor.tolist()[1:]) or any(self.offset.tolist()[1:])
 
     @property
     def plausible(self) -> bool:
-        """False where the factor is negative, vanishing, exploding or not finite somewhere."""
+        """False if the factor is out of range, or anything is not finite."""
         if self.varies:
             factors = polynomial(self.factor, _CORNERS)
             least, largest = float(factors.min()), float(factors.max())
@@ -72,10 +72,10 @@ class Illumination(NamedTuple):
 def illumination_from_quantiles(
     source_values: NDArray[np.floating[Any]], target_values: NDArray[np.floating[Any]]
 ) -> Illumination:
-    """Illumination that gives both sets of values, (n,) each, the same median and the same spread.
+    """Illumination under which both sets of values, (n,) each, have the same quantiles.
 
-    Regression of one on the other would need aligned images: while they are not, it finds a gain
-    near zero. Quantiles need no correspondence.
+    Quantiles need no correspondence; regression would, and gives a gain near zero for images that
+    are not aligned.
     """
     low, middle, high = _quantiles(source_values)
     target_low, target_middle, target_high = _quantiles(target_values)
@@ -86,30 +86,29 @@ def illumination_from_quantiles(
 
 
 def _quantiles(values: NDArray[np.floating[Any]]) -> Vector:
-    """Quantiles 0.1, 0.5 and 0.9; numpy's own import numpy.ma, which takes as long as a solve."""
+    """Quantiles 0.1, 0.5 and 0.9; numpy's own imports numpy.ma, which takes as long as a solve."""
     ordered = np.sort(values)
-    places = np.array([0.1, 0.5, 0.9]) * (ordered.size - 1)
-    return np.asarray(np.interp(places, np.arange(ordered.size), ordered), np.float64)
+    ranks = np.array([0.1, 0.5, 0.9]) * (ordered.size - 1)
+    return np.asarray(np.interp(ranks, np.arange(ordered.size), ordered), np.float64)
 
 
 def updated(illumination: Illumination, step: Vector, target_mean: float) -> Illumination:
     """The illumination after a step of the normal equations.
 
-    The residual r = factor * source + offset - target was explained as
-    d(x) * (target - target_mean) + e(x); solve that for the target, with the relit source in the
-    target's state. Products of polynomials lose what is beyond degree 2; at the end, where d and
-    e vanish, that is nothing.
+    The step explains the residual r = factor * source + offset - target as
+    d(x) * (target - target_mean) + e(x); this is solved for the target. Products of polynomials are
+    truncated to degree 2, which is exact at the solution, where d and e vanish.
 
     Args:
         illumination: the illumination before.
         step: (2 n,): the n coefficients of d, then those of e; n = 0, 1 or 6.
-        target_mean: what was taken off the target.
+        target_mean: mean that was subtracted from the target.
     """
     terms = len(step) // 2
     if terms == NO_TERMS:
         return illumination
     if terms == GAIN_BIAS and not illumination.varies:
-        # What the rest of this function comes to, many times in every alignment.
+        # The closed form of the rest of this function, which is called often.
         gain = illumination.gain * (1.0 + step[0])
         offset = (illumination.offset[0] - step[1] - target_mean) / (1.0 + step[0]) + target_mean
         return Illumination.uniform(gain, -offset * gain)
@@ -126,7 +125,7 @@ def updated(illumination: Illumination, step: Vector, target_mean: float) -> Ill
 
 
 def multiplied(first: Vector, second: Vector) -> Vector:
-    """Product of two polynomials over ``MONOMIALS``, without what is beyond degree 2."""
+    """Product of two polynomials over ``MONOMIALS``, truncated to degree 2."""
     product = np.zeros(VARYING)
     for (i, j), a in zip(MONOMIALS, first, strict=True):
         for (k, m), b in zip(MONOMIALS, second, strict=True):

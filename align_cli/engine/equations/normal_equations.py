@@ -1,7 +1,7 @@
-"""The normal equations of one Gauss-Newton step, whoever sums them up, and their solution.
+"""The normal equations of a Gauss-Newton step, and their solution.
 
-Two things sum them up: all rows of a level (``align_cli.engine.equations.dense``), or chosen
-points of it (``align_cli.engine.equations.sparse``). The solver knows neither.
+They are summed over rows of a level (``align_cli.engine.equations.dense``) or over selected points
+(``align_cli.engine.equations.sparse``); the solver depends on neither.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from align_cli.engine.geometry.coordinates import Size
 
 SINGULAR_RATIO: Final = 1e-6
 """Smallest eigenvalue of the Gauss-Newton matrix, scaled to a unit diagonal, over its largest,
-below which some motion leaves the target's picture as it is (stripes along their own direction).
-Sums in single precision are right to about 1e-8 of the largest, more or less by the machine."""
+below which a motion leaves the target unchanged (stripes moved along their own direction). Sums in
+single precision are accurate to about 1e-8 of the largest, depending on the machine."""
 
 LEAST_SCALE: Final = 1e-12
 
 LEAST_SCALE_SHARE: Final = 0.05
 """Floor of the residuals' scale, as a share of the target's standard deviation. Between images
 with little noise most residuals are those of sampling, small in flat places and large at
-edges: taken for outliers, the edges would lose their vote. Measured without noise: mean EPE
+edges, and the edges would be outliers. Measured without noise: mean EPE
 0.0020 px instead of 0.0039."""
 
 
 LEAST_NOISE_SHARE: Final = 1e-3
-"""Of less than this share of the picture's variance noise would change the gain by as much."""
+"""Noise is ignored below this share of the image's variance, by which it would change the gain."""
 
 MOST_NOISE_SHARE: Final = 0.8
-"""No more of a picture's variance is ever taken for noise: something must be left to fit."""
+"""Largest share of the image's variance that is attributed to noise."""
 
 
 class NormalEquations(NamedTuple):
@@ -43,15 +43,15 @@ class NormalEquations(NamedTuple):
 
     Attributes:
         vector: (p + 2 n,) the right side, n being the illumination's terms.
-        matrix: (p + 2 n, p + 2 n), or None where not asked for.
+        matrix: (p + 2 n, p + 2 n), or None if not requested.
         weight: sum of the weights.
         squares: sum of w r^2.
-        share: of the pixels that could be in both images, how many are.
+        share: number of pixels in both images over the largest number possible.
         scale: standard deviation of the residuals that the weights assume.
-        estimate: the same as the residuals have it.
-        slope: by how much the right side really changes with the parameters, over what the matrix
-            says: less where weights fall as residuals grow, more where the picture is steeper than
-            its central differences.
+        estimate: the standard deviation estimated from the residuals.
+        slope: true derivative of the right side by the parameters over the matrix: below 1 because
+            weights decrease with the residuals, above 1 if central differences underestimate the
+            gradient.
     """
 
     vector: Vector
@@ -65,18 +65,18 @@ class NormalEquations(NamedTuple):
 
 
 LEAST_SLOPE: Final = 0.7
-"""Among many outliers the slope says little of the residuals near to nothing, which decide."""
+"""Lower limit of the slope: with many outliers it does not apply to the small residuals."""
 
 
 class LevelEquations(Protocol):
-    """One level of both images, from which the equations at any state can be had.
+    """One level of both images: its normal equations at any state.
 
     Attributes:
         size: (width, height) of the target's level.
-        mean: what was taken off the target's grey values.
+        mean: mean that was subtracted from the target's grey values.
         spread: their standard deviation.
         motion_size: p, the number of the motion model's parameters.
-        illumination_terms: n, how many terms the columns of factor and offset have: 0, 1 or 6.
+        illumination_terms: n, number of terms of factor and offset: 0, 1 or 6.
     """
 
     size: Size
@@ -92,14 +92,14 @@ class LevelEquations(Protocol):
 
         Args:
             state: the warp, target pixel -> source pixel of this level, and the illumination.
-            scale: standard deviation of the residuals that the loss assumes; None for theirs.
-            at_least: the least that theirs counts as.
-            with_matrix: whether the Gauss-Newton matrix is wanted too.
+            scale: standard deviation of the residuals that the loss assumes; None to estimate it.
+            at_least: lower limit of the estimated scale.
+            with_matrix: whether to compute the Gauss-Newton matrix too.
         """
 
 
 class Solver:
-    """The Gauss-Newton matrix, made ready for many right sides.
+    """The Gauss-Newton matrix, inverted for many right sides.
 
     Args:
         matrix: (n, n), [J, T m, m]^T W [J, T m, m] of the columns that are solved for.
@@ -134,12 +134,12 @@ class Solver:
 
 @lru_cache
 def columns(motion_size: int, illumination_terms: int, of_terms: int) -> NDArray[np.intp]:
-    """Which columns are solved for: those of the motion, and some of the illumination's.
+    """Indices of the columns that are solved for: those of the motion, some of the illumination.
 
     Args:
-        motion_size: p.
-        illumination_terms: n, how many terms factor and offset are solved for.
-        of_terms: how many there are.
+        motion_size: p, number of motion parameters.
+        illumination_terms: number of terms of factor and offset that are solved for.
+        of_terms: number of terms in the equations.
     """
     illumination = np.arange(illumination_terms)
     kept = [
@@ -152,7 +152,7 @@ def columns(motion_size: int, illumination_terms: int, of_terms: int) -> NDArray
 
 
 def least_scale(spread: float) -> float:
-    """Floor of the residuals' scale, above 0 for a flat level too.
+    """Lower limit of the residuals' scale, above 0 for a flat level too.
 
     Args:
         spread: standard deviation of the target's level.
@@ -161,19 +161,19 @@ def least_scale(spread: float) -> float:
 
 
 def attenuation_variance(noise: float, mean_square: float, spread: float) -> float:
-    """Variance by which the noise of the target pulls its own column.
+    """Variance of the target's noise that attenuates the gain (errors in variables).
 
-    The residual holds the target's noise n with a minus, its column with a plus, so the factor's
-    score has a share of its own: E[psi(r) n] = -E[psi'(r)] var(n) (Stein 1981). Left in, it makes
-    the factor too large by var(n) over the variance of the picture: at noise of 30 grey levels on
-    an evenly grey picture the gain came out as 0.4 instead of 1. Both images share in the residual,
-    so no more than half of its variance is taken for the target's noise: fine texture that seems to
-    be noise vanishes from it.
+    The target's noise n is in the residual with a minus, and in the column of the factor, so the
+    score of the factor is biased: E[psi(r) n] = -E[psi'(r)] var(n) (Stein 1981). Uncorrected, the
+    factor is too large by var(n) over the variance of the image: at noise of 30 grey levels on an
+    image of little contrast the gain was 0.4 instead of 1. The noise of both images is in the
+    residual, so at most half of its variance is attributed to the target: fine texture that was
+    taken for noise is not in the residual of an aligned pair.
 
     Args:
         noise: standard deviation of the target's noise, as measured.
-        mean_square: of the residuals, weighted.
-        spread: standard deviation of the target, noise and all.
+        mean_square: weighted mean square of the residuals.
+        spread: standard deviation of the target, with its noise.
     """
     if noise**2 < LEAST_NOISE_SHARE * spread**2:
         return 0.0

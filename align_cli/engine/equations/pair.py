@@ -1,4 +1,4 @@
-"""A source beside a target: what depends on both, and on nobody's answer."""
+"""The image pair: quantities that depend on both images, but not on an estimate."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from align_cli.engine.target.pixel_selection import TargetPoints
 from align_cli.engine.target.target import Target
 
 LEAST_GAIN: Final = 1e-30
-"""What single precision holds the square root of, and both ways."""
+"""Least ratio of the contrasts, and inverse of the largest, that single precision can represent."""
 
 
 class Pair:
-    """A source and the target that it is to be laid over.
+    """A source and the target that it is aligned to.
 
     Args:
-        source: what is seen of the source.
+        source: luma of the source.
         target: the target.
-        levels: the source's pyramid, where it is at hand; None to make it.
+        levels: the source's pyramid; None to compute it.
 
     Attributes:
-        source: what is seen of the source.
+        source: luma of the source.
         target: the target.
         levels: the source's pyramid, 0 = full size; never more levels than the target's.
     """
@@ -47,12 +47,12 @@ class Pair:
         return noise_level(self.source), self.target.noise
 
     def matching_level(self, warp: Matrix, level: int) -> tuple[int, Matrix]:
-        """The source's level that shows as much as a level of the target, and the warp to it."""
+        """The source's level of the same resolution as a target's level, and the warp to it."""
         return matching_level(warp, level, self.target.size, stored_levels(self.levels))
 
     def unchanged_illumination(self) -> Illumination:
         """No change of illumination, in the units of both planes."""
-        # Images of floating point had their mean and spread taken out, each its own.
+        # Floating-point images are normalised by their own mean and standard deviation.
         source, target = self.source, self.target.image
         gain = target.scale / source.scale
         if not LEAST_GAIN < gain < 1.0 / LEAST_GAIN:
@@ -64,16 +64,16 @@ class Pair:
         return Illumination.uniform(gain, (target.offset - source.offset) / source.scale)
 
     def initial_illumination(self, warp: Matrix, levels: int) -> Illumination:
-        """The illumination to begin with: on the coarsest level that has an interior, or as it is.
+        """The initial illumination, from the coarsest level with points; unchanged without any.
 
         Args:
             warp: (3, 3), target pixel -> source pixel, at full size.
-            levels: how many, of the finest, there are to choose from.
+            levels: number of the finest levels to choose from.
         """
         return self._from_first_level(reversed(range(levels)), warp)
 
     def illumination_under(self, warp: Matrix) -> Illumination:
-        """The illumination under an answer: on the finest level that is seen at points.
+        """The illumination under an estimate, from the finest level with points.
 
         Args:
             warp: (3, 3), target pixel -> source pixel, at full size.
@@ -91,11 +91,11 @@ class Pair:
     def illumination_at(
         self, points: TargetPoints, source: PointSource, warp: Matrix
     ) -> Illumination:
-        """The initial illumination from points of a level; unchanged where both share none.
+        """The initial illumination from points of a level; unchanged without overlap.
 
         Args:
             points: of a level of the target.
-            source: that level of the source.
+            source: the same level of the source.
             warp: (3, 3), target pixel -> source pixel, of this level.
         """
         values = source.common_samples(points, warp, textured=False)
@@ -106,7 +106,7 @@ class Pair:
         )
 
     def full_scale_illumination(self, illumination: Illumination) -> tuple[float, float]:
-        """Gain and bias at the centre of the target, from the units of the planes."""
+        """Gain and bias at the centre of the target, for grey values in units of full scale."""
         source, target = self.source, self.target.image
         gain = illumination.gain * source.scale / target.scale
         return gain, source.offset + source.scale * illumination.bias - gain * target.offset

@@ -1,18 +1,17 @@
-"""The normal equations of planes that lie on one another already: nothing need be sampled.
+"""The normal equations of registered planes: the source is warped to the target's grid already.
 
-Where the source has been warped to where it is believed to lie, the residuals at that state are a
-difference of two images, and the equations there are sums over all pixels that read each plane
-once. A step that is solved for is then made by warping the source anew.
+The residuals at the current state are then the difference of two images, and the equations are sums
+over all pixels that read each plane once. After a step the source is warped again.
 
-Orientations of edges are noisy, and so are their gradients: in J_T^T W J_T most is noise, often
-nine parts in ten, and Gauss-Newton steps fall short by as much. How the score J_T^T w r really
-changes with a motion of the source is
+Edge orientations are noisy, and so are their gradients: up to nine tenths of J_T^T W J_T are due to
+noise, and Gauss-Newton steps are too short by as much. The true derivative of the score J_T^T w r
+by a motion of the source is
 
     A = J_T^T W J_S
 
-times the slope of the loss's pull; its two noises know nothing of each other. With A steps are
-about Newton's: two or three are enough. Where the images do not lie right A knows nothing, and may
-have any sign; so no motion counts for less than a share of what J_T^T W J_T has of it.
+times the slope of the loss's influence function, because the noises of both images are independent.
+With A steps are about Newton's: two or three are enough. Far from the optimum A may be indefinite,
+so its eigenvalues relative to J_T^T W J_T are clamped from below.
 """
 
 from __future__ import annotations
@@ -49,14 +48,14 @@ from align_cli.native.rows import (
 )
 
 SCALE_STEP: Final = 4
-"""Every so manieth pixel, both ways, tells the residuals' scale."""
+"""The scale of the residuals is estimated from every n-th pixel of every n-th row."""
 
 
 class RegisteredEquations:
-    """The normal equations of planes that move together, at the state where they lie.
+    """The normal equations of planes that move together, at the identity.
 
     Args:
-        rows: the target's planes, all of one size, and valid where both images are known.
+        rows: the target's planes, all of one size, valid where both images are.
         source: the source's, on the target's grid, (height, width) each.
         model: the motion model.
         loss: the robust loss.
@@ -92,7 +91,7 @@ class RegisteredEquations:
     def at(
         self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations where the planes lie: ``state`` must be no motion and no illumination."""
+        """The equations at ``state``, which must be the identity without illumination."""
         estimate = self._scale() if scale is None else scale
         scale = max(estimate, at_least)
         parts = [
@@ -127,7 +126,7 @@ class RegisteredEquations:
         return run_sums(*self._run_and_view(which, rows), loss=self._loss.name, unit=unit)
 
     def _run_and_view(self, which: int, rows: slice) -> tuple[Run, SourceView]:
-        """Rows of a plane of the target, and what the source has there."""
+        """Rows of a plane of the target and of the source, as the native core takes them."""
         target = self._rows[which]
         illumination = Illumination.uniform(bias=target.mean)
         seen = SourceView(
@@ -145,7 +144,7 @@ class RegisteredEquations:
         return native_run(target, rows)._replace(valid=known), seen
 
     def _matrices(self, which: int, rows: slice, *, scale: float, step: int) -> NDArray[np.float64]:
-        """(2, p, p): J_T^T W J_S and J_T^T W J_T, of some rows."""
+        """(2, p, p): J_T^T W J_S and J_T^T W J_T, summed over some rows."""
         target, source = self._rows[which], self._source[which]
         (left, top), width = target.origin, target.shape[1]
         of_planes = np.arange(rows.start, rows.stop)[-rows.start % step :: step]
@@ -174,7 +173,7 @@ class RegisteredEquations:
     def _clamped(
         self, shared: NDArray[np.float64], own: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """(p, p) by which the score changes, each motion with its least share of ``own``."""
+        """(p, p): ``shared`` with its eigenvalues relative to ``own`` clamped from below."""
         try:
             root = np.linalg.cholesky(own)
         except np.linalg.LinAlgError:
@@ -186,7 +185,7 @@ class RegisteredEquations:
         return matrix
 
     def _scale(self) -> float:
-        """Standard deviation of the residuals of some of the pixels with texture."""
+        """Standard deviation of the residuals, from a sample of the pixels with texture."""
         residuals = []
         for which, target in enumerate(self._rows):
             height, width = target.shape

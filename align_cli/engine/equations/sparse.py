@@ -1,8 +1,7 @@
-"""Residuals and normal equations from the chosen points of a level.
+"""Residuals and normal equations of the selected points of a level.
 
-Which points are chosen, and why a few thousand are enough, stands in
-``align_cli.engine.target.pixel_selection``. So few rows of the Jacobian are written down
-whole, and a step is two small matrix products.
+The selection is that of ``align_cli.engine.target.pixel_selection``. So few rows of the Jacobian
+are stored explicitly, and a step is two small matrix products.
 """
 
 from __future__ import annotations
@@ -36,12 +35,13 @@ from align_cli.native.points import (
 
 OUTSIDE_VALUE: Final = 1e20
 LARGEST_VALID: Final = 1e9
-"""What lies outside the source, and below what a sample has seen nothing of that: next to the
-border linear interpolation mixes in 1e-7 of it at least, the last digit of a coordinate."""
+"""Value of invalid pixels of the source, and limit below which a sample does not depend on any: the
+weight of an invalid pixel in linear interpolation is 0 or at least 1e-7, the last digit of a
+coordinate."""
 
 
 class PointSource:
-    """A level of the source, made ready to be sample_points at points.
+    """A level of the source, prepared to be sampled at points.
 
     Args:
         level: the level.
@@ -57,13 +57,13 @@ class PointSource:
         self.inner = Inner(image, REACH, LARGEST_VALID)
 
     def sample(self, warp: Matrix, points: TargetPoints) -> Samples:
-        """Values at the warped points, (n,) float32; ``LARGEST_VALID`` where there is none."""
+        """Values at the warped points, (n,) float32; ``LARGEST_VALID`` if invalid."""
         return sample_points(self.inner, points.chosen, warp)
 
     def common_samples(
         self, points: TargetPoints, warp: Matrix, *, textured: bool
     ) -> tuple[Samples, Samples]:
-        """Source and target, (n,) float32, at the points, or the ranked ones, that are in both."""
+        """Grey values of source and target, (n,) float32, at points, or textured ones, in both."""
         values, image = self.sample(warp, points), points.image
         if textured:
             values, image = values[points.textured], image[points.textured]
@@ -72,14 +72,14 @@ class PointSource:
 
 
 class PointEquations:
-    """The normal equations from the chosen points of a level.
+    """The normal equations of the selected points of a level.
 
     Args:
         target: the target's points.
         source: the same level of the source.
         model: the motion model.
         loss: the robust loss.
-        illumination_terms: how many terms the columns of factor and offset have.
+        illumination_terms: number of terms of factor and offset.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Where an alignment stands: the warp and the illumination."""
+"""The state of the solver: the warp and the illumination."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class State(NamedTuple):
     illumination: Illumination
 
     def at_level(self, level: int) -> State:
-        """The same in the pixels of a pyramid level; of a negative one, back from there."""
+        """The same in pixels of a pyramid level; ``-level`` converts back to full size."""
         return State(at_level(self.warp, level), self.illumination)

@@ -1,10 +1,10 @@
-"""A level seen at a few thousand of its pixels: those that tell most of the motion.
+"""Pixel selection: a few thousand pixels of a level that determine the motion best.
 
-Down the pyramid an answer need only be a good start for the next level, and a few thousand pixels
-give that as well as all of them, if they are the right ones. A level is cut into cells, and each
-cell sends the pixel with the largest gradient among its candidates (Dellaert and Collins 1999
-choose pixels by what they say of the motion; one a cell keeps them spread over the image). The cost
-of a level does not depend on the size of the image.
+A coarse level need only give a good initial state for the next one, for which a few thousand
+selected pixels suffice. A level is divided into cells, and in each the candidate with the largest
+gradient is selected (Dellaert and Collins 1999 select pixels by their information on the motion;
+one for each cell spreads them over the image). The cost of a level does not depend on the size of
+the image.
 """
 
 from __future__ import annotations
@@ -30,18 +30,18 @@ from align_cli.native.points import (
 )
 
 MOST_POINTS: Final = 1 << 11
-"""Cells of a level, about, and so its points."""
+"""Number of cells, about, and so of points of a level."""
 
 PIXELS_PER_POINT: Final = 64
 MOST_POINTS_LAST_LEVEL: Final = 1 << 14
-"""Of the last level, whose rows must have little left to do, every 64 pixels have a point; but no
-more than so many."""
+"""The finest level has a point for every ``PIXELS_PER_POINT`` pixels, at most
+``MOST_POINTS_LAST_LEVEL``, so that its rows need few further iterations."""
 
 CANDIDATES_PER_SIDE: Final = 3
-"""Pixels along each side of a cell that stand for election; of large cells not every pixel does."""
+"""Candidates along each side of a cell; large cells have more pixels than candidates."""
 
 MOST_SCALE_SAMPLES: Final = 1 << 10
-"""Residuals whose median gives the scale."""
+"""Largest number of residuals whose median gives the scale."""
 
 Samples = NDArray[np.float32]
 """(n,) float32, a value for each point."""
@@ -49,15 +49,15 @@ Samples = NDArray[np.float32]
 
 @dataclass(frozen=True, eq=False)
 class TargetPoints:
-    """Chosen pixels of one level of the target, n of them.
+    """n selected pixels of one level of the target.
 
     Attributes:
         size: (width, height) of the level.
-        chosen: their table, and what the level's grey values are like.
-        textured: indices of points with texture, evenly spaced.
+        chosen: their table, and statistics of the level's grey values.
+        textured: indices of a sample of the points with texture, evenly spaced.
         correct_curvature: whether linear samples are corrected by the second derivatives of the
             image; unnecessary if a finer level follows.
-        noise: standard deviation of the noise in ``image``; 0 where none is known.
+        noise: standard deviation of the noise in ``image``; 0 if unknown.
     """
 
     size: Size
@@ -67,7 +67,7 @@ class TargetPoints:
     noise: float
 
     def row(self, first: int, count: int) -> NDArray[np.float32]:
-        """Rows of the table, (count, n) float32."""
+        """``count`` rows of the table, (count, n) float32."""
         return self.chosen.table[first : first + count, : self.chosen.number]
 
     @property
@@ -99,11 +99,11 @@ class TargetPoints:
 def target_points(
     level: Level, most: int = MOST_POINTS, *, correct_curvature: bool = False, noise: float = 0.0
 ) -> TargetPoints | None:
-    """The pixels of a pyramid level that tell most, or None where no interior is left.
+    """The selected pixels of a pyramid level; None if it has no interior.
 
     Args:
         level: the level.
-        most: how many, about.
+        most: number of points, about.
         correct_curvature: see ``TargetPoints``.
         noise: standard deviation of the noise of the level.
     """
@@ -119,9 +119,12 @@ def target_points(
 
 
 def points_of(planes: TargetPlanes, level: Level, most: int | None = None) -> TargetPoints | None:
-    """The pixels that tell most among the planes of a level.
+    """The selected pixels among the rows of a level's planes; None if too few are valid.
 
-    None where so few take part that there is nothing to choose from.
+    Args:
+        planes: the planes.
+        level: their level.
+        most: number of points, about; None for that of the finest level.
     """
     if most is None:
         pixels = _pixels(planes.shape, planes.valid)
@@ -142,15 +145,15 @@ def _strongest_per_cell(
     correct_curvature: bool,
     noise: float,
 ) -> TargetPoints | None:
-    """One pixel of each cell: that with the largest gradient; None where no cell has one.
+    """The candidate with the largest gradient of each cell; None if there is none.
 
     Args:
         level: the level.
-        rows: of the level, those of its pixels that take part.
-        valid: (rows, width of the interior) bool, which of them do; None for all.
-        most: how many points, about.
+        rows: indices of the level's rows that are used.
+        valid: (rows, width of the interior) bool, the valid pixels; None for all.
+        most: number of points, about.
         correct_curvature: see ``TargetPoints``.
-        noise: the same.
+        noise: see ``TargetPoints``.
     """
     width = level.size[0] - 2 * BORDER
     side = max(1, round(math.sqrt(_pixels((rows.size, width), valid) / most)))
@@ -170,5 +173,5 @@ def _strongest_per_cell(
     if not chosen.number:
         return None
     textured = np.flatnonzero(chosen.table[ENERGY] > TEXTURE_SHARE * chosen.energy)
-    ranked = textured[:: max(1, textured.size // MOST_SCALE_SAMPLES)]
-    return TargetPoints(level.size, chosen, ranked, correct_curvature, noise)
+    sampled = textured[:: max(1, textured.size // MOST_SCALE_SAMPLES)]
+    return TargetPoints(level.size, chosen, sampled, correct_curvature, noise)

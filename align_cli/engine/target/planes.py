@@ -1,4 +1,4 @@
-"""What one level of the target contributes to the normal equations."""
+"""The planes of one level of the target that the normal equations are summed from."""
 
 from __future__ import annotations
 
@@ -20,40 +20,40 @@ from align_cli.engine.numerics.row_bands import Bands
 from align_cli.engine.sampling.gradients import inner_differences
 
 BORDER: Final = REACH + 1
-"""Pixels next to each border that take no part: the central difference looks one pixel further than
-the smoothing."""
+"""Pixels next to each border that are not used: the reach of the smoothing and of the central
+difference."""
 
 STEEPNESS_PIXELS: Final = 1 << 14
-"""Pixels that tell how much a central difference flattens."""
+"""Number of pixels from which ``TargetPlanes.steepness`` is measured."""
 
 _SIXTH_ORDER_REACH: Final = 3
-"""How far the derivative of the sixth order looks."""
+"""Reach of the derivative of sixth order, in pixels."""
 
 TEXTURE_SHARE: Final = 0.1
 """A pixel has texture if its squared gradient is above this share of the level's mean. Measured
-on pages of text shifted by a few pixels: every loss finds them; with all pixels most were lost."""
+on pages of text shifted by a few pixels: every loss finds the shift; with all pixels most
+failed."""
 
 
 SAMPLED_RUNS: Final = 8
 SAMPLED_ROWS: Final = 12
-"""Rows, in evenly spaced runs, that tell mean, spread and texture of planes that are not held."""
+"""Evenly spaced runs of rows from which mean, spread and texture of large planes are estimated."""
 
 Rows = slice | NDArray[np.intp]
-"""Some rows of the planes: a slice without a step, or their indices."""
+"""Rows of the planes: a slice without a step, or indices."""
 
 
 @dataclass(frozen=True, eq=False)
 class TargetRows:
-    """Some rows of the planes.
+    """A part of the rows of the planes.
 
     Attributes:
         image: (h, w) float32, less ``TargetPlanes.mean``.
-        column: (h, w) float32, what a change of the illumination's factor multiplies: ``image``, or
-            that without its noise (noise that the residual holds too would pull the factor).
+        column: (h, w) float32, the column of the illumination's factor: ``image``, or its denoised
+            version (noise that is also in the residual would bias the factor).
         gradient_x, gradient_y: (h, w) float32, per *pixel*.
-        weight: (h, w) float32 weights of the residuals, found beforehand; None where the loss
-            weighs each residual as it is.
-        valid: (h, w) bool, or None where every pixel takes part.
+        weight: (h, w) float32 fixed weights of the residuals; None if the loss weighs them.
+        valid: (h, w) bool, the valid pixels; None for all.
     """
 
     image: Plane
@@ -64,7 +64,7 @@ class TargetRows:
     valid: Mask | None = None
 
     def part(self, rows: Rows, columns: slice = slice(None)) -> TargetRows:
-        """Some of these rows, or of their columns."""
+        """A part of these rows and columns."""
         part = rows, columns
         image = self.image[part]
         return TargetRows(
@@ -79,24 +79,24 @@ class TargetRows:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class TargetPlanes:
-    """What one level of the target contributes.
+    """The planes of one level of the target.
 
-    All planes cover the interior of the level, where no filter met the border (the refinement,
-    which smooths nothing, takes the whole level), or bands of its rows, stacked.
+    They cover the interior of the level, where no filter reaches beyond the border (in the
+    refinement, which does not smooth, the whole level), or bands of its rows, stacked.
 
     Attributes:
         size: (width, height) of the whole level.
         origin: (x, y) of the interior's first pixel in the level.
-        bands: which rows of the interior the planes hold.
-        mean: mean of the level, taken out so that the illumination's two columns are nearly
+        bands: the rows of the interior that the planes have.
+        mean: mean of the level, subtracted so that the two columns of the illumination are nearly
             orthogonal.
         spread: standard deviation of the level.
-        texture: squared gradient above which a pixel's residual tells of the motion.
-        steepness: how much steeper the picture is than its gradient here, along the gradient.
-        valid: (h, w) bool, or None where every interior pixel takes part.
-        noise: standard deviation of the noise in ``column``; 0 where it has none, or none is known.
+        texture: squared gradient above which a pixel has texture.
+        steepness: true derivative along the gradient over its central difference.
+        valid: (h, w) bool, the valid pixels of the interior; None for all.
+        noise: standard deviation of the noise in ``column``; 0 if it is denoised or unknown.
         powers_x: (w, 5) float32, powers 0 to 4 of the normalised x.
-        powers_y: (h, 5) float64.
+        powers_y: (h, 5) float64, the same of y.
         pixels_per_unit: length in pixels of a unit of the normalised coordinates.
     """
 
@@ -125,7 +125,7 @@ class TargetPlanes:
 
     @property
     def weighted(self) -> bool:
-        """Whether the weights of the residuals were found beforehand."""
+        """Whether the weights of the residuals are fixed."""
         return False
 
     @property
@@ -134,11 +134,11 @@ class TargetPlanes:
         return self.part(slice(None))
 
     def part(self, rows: Rows) -> TargetRows:
-        """Some rows of every plane."""
+        """A part of the rows of every plane."""
         raise NotImplementedError
 
     def replaced(self, **values: Any) -> TargetPlanes:
-        """The same but for some attributes, or some planes of ``TargetRows``, which are held."""
+        """A copy with other attributes, or other planes of ``TargetRows``, then stored."""
         planes = {each.name: values.pop(each.name) for each in _PLANES if each.name in values}
         kept = {each.name: getattr(self, each.name) for each in fields(TargetPlanes)}
         stored = replace(self.whole, **planes)
@@ -150,17 +150,17 @@ _PLANES: Final = fields(TargetRows)
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class StoredPlanes(TargetPlanes):
-    """Planes that are held in memory."""
+    """Planes that are stored in memory."""
 
     stored: TargetRows
 
     @property
     def weighted(self) -> bool:
-        """Whether the weights of the residuals were found beforehand."""
+        """Whether the weights of the residuals are fixed."""
         return self.stored.weight is not None
 
     def part(self, rows: Rows) -> TargetRows:
-        """Some rows of every plane."""
+        """A part of the rows of every plane."""
         return self.stored.part(rows)
 
 
@@ -170,14 +170,14 @@ GradientChange = Callable[[Plane, Plane], None]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class LazyPlanes(TargetPlanes):
-    """The planes of a level as it is, made where they are looked at.
+    """The planes of a level, computed when they are used.
 
-    The native core makes the gradient as it goes: that takes less time than to fetch it from memory
-    again, let alone to fill it.
+    The native core computes the gradient on the fly, which takes less time than to read it from
+    memory.
 
     Attributes:
         level: the level.
-        modify_gradient: what changes its gradient; None for nothing.
+        modify_gradient: modifies its gradient; None for none.
     """
 
     level: Level
@@ -185,11 +185,11 @@ class LazyPlanes(TargetPlanes):
 
     @property
     def stored(self) -> bool:
-        """Whether the level's pixels are there."""
+        """Whether the pixels of the level are in memory."""
         return not isinstance(self.level, LazyFullSize)
 
     def sampled_runs(self) -> list[TargetRows]:
-        """Evenly spaced runs of rows that stand for all of them; of a level that is held, all."""
+        """Evenly spaced runs of rows, a sample of all; all rows if the level is in memory."""
         if self.stored:
             return [self.whole]
         runs = self.bands.cut(SAMPLED_ROWS)
@@ -197,7 +197,7 @@ class LazyPlanes(TargetPlanes):
         return [self.part(rows) for rows in runs[step // 2 :: step]]
 
     def replaced(self, **values: Any) -> TargetPlanes:
-        """The same but for some attributes; held where another plane is given."""
+        """A copy with other attributes; stored if a plane is among them."""
         if values.keys() <= {
             "modify_gradient",
             "mean",
@@ -211,7 +211,7 @@ class LazyPlanes(TargetPlanes):
         return super().replaced(**values)
 
     def part(self, rows: Rows) -> TargetRows:
-        """Some rows of every plane, each run of neighbours made at once."""
+        """A part of the rows of every plane, computed for each run of consecutive rows."""
         index = np.arange(self.shape[0])[rows]
         y = self.bands.y[index].astype(np.intp)
         edges = [0, *(np.flatnonzero(np.diff(y) != 1) + 1), len(y)]
@@ -224,7 +224,7 @@ class LazyPlanes(TargetPlanes):
         return TargetRows(image, image, along_x, along_y, valid=valid)
 
     def padded_rows(self, first: int, count: int) -> Plane:
-        """The image of a run of rows of the interior, and a pixel more on each side, as it is."""
+        """The level's pixels in a run of rows of the interior, padded by one pixel on each side."""
         left, top = self.origin
         width = self.shape[1]
         return self.level.part(
@@ -240,18 +240,18 @@ class LazyPlanes(TargetPlanes):
 
 
 def has_interior(size: Size) -> bool:
-    """Whether a level of (width, height), all of whose pixels are valid, has enough of it left."""
+    """Whether a level of (width, height) without invalid pixels has an interior."""
     return min(size) > 2 * BORDER + 1
 
 
 def target_planes(
     level: Level, most_pixels: int | None = None, *, noise: float = 0.0
 ) -> LazyPlanes | None:
-    """What a pyramid level contributes as the target, or None where no interior is left.
+    """The planes of a pyramid level of the target; None if it has no interior.
 
     Args:
         level: the level.
-        most_pixels: look at bands of rows of about so many pixels; None for all rows.
+        most_pixels: number of pixels, about, of the bands of rows that are used; None for all rows.
         noise: standard deviation of the noise of the level.
 
     The gradient is the central difference of the smoothed level: the derivative of what linear
@@ -279,11 +279,11 @@ def target_planes(
         noise=noise,
         level=level,
     )
-    some = planes.sampled_runs()
-    image = np.concatenate([here.image for here in some])
+    runs = planes.sampled_runs()
+    image = np.concatenate([run.image for run in runs])
     gradient = (
-        np.concatenate([here.gradient_x for here in some]),
-        np.concatenate([here.gradient_y for here in some]),
+        np.concatenate([run.gradient_x for run in runs]),
+        np.concatenate([run.gradient_y for run in runs]),
     )
     steepness = _steepness(image, mask)
     mean, spread = _centred(image, mask)
@@ -299,13 +299,13 @@ def planes_with_gradient(
     column: Plane | None = None,
     weight: Plane | None = None,
 ) -> TargetPlanes:
-    """The planes of a level with a gradient that was found elsewhere.
+    """The planes of a level with a given gradient.
 
     Args:
-        level: the image, and which of its pixels take part; at least one does.
+        level: the image and its valid pixels, at least one.
         gradient: along x and along y, (height, width) each, per pixel.
-        reach: pixels next to each border that take no part.
-        column: (height, width), see ``TargetRows``; None where that is the image.
+        reach: pixels next to each border that are not used.
+        column: (height, width), see ``TargetRows``; None for the image.
         weight: (height, width), see ``TargetRows``.
     """
     bands = Bands.whole(level.size[1] - 2 * reach)
@@ -343,7 +343,7 @@ def _stacked(plane: NDArray[Any], bands: Bands, reach: int) -> NDArray[Any]:
 
 
 def _geometry(size: Size, reach: int, bands: Bands) -> dict[str, Any]:
-    """Where the planes lie in the level, and the powers of their coordinates."""
+    """Position of the planes in the level, and the powers of their coordinates."""
     to_normalised = normalisation(size)
     x = to_normalised[0, 0] * np.arange(reach, size[0] - reach) + to_normalised[0, 2]
     y = to_normalised[1, 1] * (reach + bands.y) + to_normalised[1, 2]
@@ -365,7 +365,7 @@ def _powers(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _centred(image: Plane, valid: Mask | None) -> tuple[float, float]:
-    """Mean and standard deviation of an image, whose mean is taken off in place."""
+    """Mean and standard deviation of an image, from which the mean is subtracted in place."""
     mask = None if valid is None else valid.view(np.uint8)
     mean = cv2.mean(image, mask)[0]
     image -= np.float32(mean)
@@ -375,9 +375,10 @@ def _centred(image: Plane, valid: Mask | None) -> tuple[float, float]:
 
 
 def _steepness(image: Plane, valid: Mask | None) -> float:
-    """<g, g'> / <g, g> with g' the derivative that is right to the sixth order, of some rows.
+    """<g, g'> / <g, g> of a sample of rows, with g' the derivative of sixth order.
 
-    A central difference makes fine details less steep than they are, and steps too long by as much.
+    Central differences underestimate the gradient of fine details, which makes steps too long by
+    this factor.
     """
     rows = np.s_[:: max(1, image.size // STEEPNESS_PIXELS), :]
     image = image[rows]
@@ -412,11 +413,11 @@ def _interior(level: Level, reach: int) -> tuple[slice, slice]:
 
 
 def textured(target: TargetPlanes) -> Mask:
-    """Where the squared gradient is above ``texture``.
+    """(h, w) bool, where the squared gradient is above ``texture``.
 
-    On paper or in the sky every residual is small, aligned or not; a scale taken there would make
-    outliers of all edges.
+    In flat areas every residual is small, aligned or not; with a scale estimated there all edges
+    would be outliers.
     """
-    here = target.whole
-    x, y = here.gradient_x, here.gradient_y
+    rows = target.whole
+    x, y = rows.gradient_x, rows.gradient_y
     return np.asarray(x * x + y * y > target.texture, np.bool_)

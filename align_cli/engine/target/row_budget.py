@@ -1,8 +1,7 @@
-"""Which rows of a large level are looked at: as many as the noise asks for, spread over it.
+"""Row subsampling: bands of rows of a large level, as many as its noise requires.
 
-A picture of many pixels fixes eight parameters far better than anybody asks; only where it is noisy
-are all its rows worth their time. The level above, which is there anyway, tells whether bands of
-rows would be a fair sample of it.
+A large image determines eight parameters far better than necessary, unless it is noisy. The next
+coarser level, which has been computed anyway, tells whether bands of rows are a fair sample.
 """
 
 from __future__ import annotations
@@ -23,30 +22,32 @@ from align_cli.engine.target.gradient_shrinkage import shrink_gradient
 from align_cli.engine.target.planes import BORDER, TargetPlanes, target_planes
 
 ENOUGH_PIXELS: Final = 1 << 19
-"""Of larger levels about so many pixels are looked at, unless noise asks for more on the last."""
+"""Number of pixels, about, that are used of a larger level, unless noise requires more."""
 
 MOST_PIXELS: Final = 1 << 24
-"""However large and noisy the image."""
+"""Largest number of pixels used, however large and noisy the image."""
 
 PIXELS_FOR_NOISE: Final = 40.0
-"""Pixels, times the mean squared gradient over the variance of the noise, that leave a homography
-an error of 1 px. Measured: 35 to 38 on a mosaic of photographs, noise of 2 to 10 grey levels."""
+"""Number of pixels, times the mean squared gradient over the variance of the noise, at which the
+error of a homography is 1 px. Measured: 35 to 38 on a mosaic of photographs, noise of 2 to 10 grey
+levels."""
 
 ENERGY_ROWS: Final = 16
-"""Rows from which the texture of a level is estimated."""
+"""Number of rows from which the texture of a level is estimated."""
 
 EVEN_STEP: Final = 4
 EVEN_SHARE: Final = 0.6
-"""Bands with less than this share of the texture, looked at in every fourth column of half
-their size, are no sample of the image."""
+"""Bands whose mean squared gradient, in every ``EVEN_STEP``-th column of the next coarser level, is
+below this share of the level's mean are not a fair sample."""
 
 SPANNED_ROWS: Final = 64
 SPANNED_SHARE: Final = 0.75
-"""Of so many rows the source must reach this share, at the start, or all rows are looked at."""
+"""Of ``SPANNED_ROWS`` rows the initial warp must map this share into the source; else all rows are
+used."""
 
 
 def all_rows(levels: Sequence[Level], level: int, noise: float) -> TargetPlanes | None:
-    """The planes of a level, none of its rows left out; None where it has no interior.
+    """The planes of all rows of a level; None if it has no interior.
 
     Args:
         levels: of the target, 0 = full size.
@@ -66,15 +67,15 @@ def _with_shrunk_gradient(
 def enough_rows(
     levels: Sequence[Level], level: int, noise: float, noise_sigma_px: float
 ) -> TargetPlanes | None:
-    """The planes of a level, as many of its rows as the noise asks for.
+    """The planes of a level, with as many of its rows as the noise requires.
 
-    All rows where the texture lies between those.
+    All rows if the bands are not a fair sample of the texture.
 
     Args:
         levels: of the target, 0 = full size.
         level: which of them.
         noise: standard deviation of the noise of the image.
-        noise_sigma_px: the error that noise may leave, in pixels of full size.
+        noise_sigma_px: standard deviation that noise may cause, in pixels of full size.
     """
     image = levels[level]
     if math.prod(image.size) > ENOUGH_PIXELS and level + 1 < len(levels):
@@ -88,10 +89,10 @@ def enough_rows(
 
 
 def needed_pixels(level: int, energy: float, noise: float, noise_sigma_px: float) -> int:
-    """Pixels of a level that the noise asks for, ``energy`` being its mean squared gradient."""
-    # Smoothing spreads the noise over pixels and takes away none of its lowest frequencies.
+    """Number of pixels of a level that its noise requires, at this mean squared gradient."""
+    # Smoothing correlates the noise, and leaves its lowest frequencies unchanged.
     variance = (noise * 0.5**level) ** 2
-    # Half of what seems to be texture may be noise; more is not believed.
+    # At most half of the energy is attributed to noise.
     tiny = float(np.finfo(np.float64).tiny)
     signal = max(energy - noise_energy(level, noise), 0.5 * energy, tiny)
     wanted_px = noise_sigma_px * 0.5**level
@@ -109,29 +110,31 @@ def row_energies(level: Level) -> Vector:
 
 
 def level_energy(level: Level, above: Vector) -> float:
-    """Mean squared gradient of a level, from some of its rows and all those of the level above.
+    """Mean squared gradient of a level, from a sample of its rows.
 
-    The level above tells which rows have more of it than others.
+    ``above``, the ``row_energies`` of the next coarser level, corrects for the choice of rows.
     """
     width, height = level.size
-    here = there = 0.0
+    sampled = sampled_above = 0.0
     for row in range(2, height - 2, max(1, height // ENERGY_ROWS)):
         rows = level.part(np.s_[row - 1 : row + 2, 0:width])
         along_x, along_y = rows[1, 2:] - rows[1, :-2], rows[2] - rows[0]
-        here += 0.25 * float(along_x @ along_x + along_y @ along_y) / width
-        there += float(above[row // 2 - 1])
-    return here / there * float(above.mean()) if there > 0.0 else 0.0
+        sampled += 0.25 * float(along_x @ along_x + along_y @ along_y) / width
+        sampled_above += float(above[row // 2 - 1])
+    if sampled_above <= 0.0:
+        return 0.0
+    return sampled / sampled_above * float(above.mean())
 
 
 def evenly_textured(bands: Bands, above: Vector) -> bool:
-    """Whether bands of rows of a level have their share of the texture, by the level above it."""
+    """Whether bands of rows have their share of the texture of the next coarser level."""
     # The energies of the level above begin with its second row.
     rows = ((bands.y + BORDER) / 2.0 - 1.0).round().astype(np.intp).clip(0, above.size - 1)
     return bool(above[rows].mean() >= EVEN_SHARE * above.mean() > 0.0)
 
 
 def source_spans_rows(source_size: Size, target_size: Size, warp: Matrix) -> bool:
-    """Whether the source reaches most of the target's rows: else it may lie between bands.
+    """Whether the source overlaps most of the target's rows; if not, it may lie between bands.
 
     Args:
         source_size: (width, height) of the source.

@@ -1,4 +1,4 @@
-"""A target: all that depends on it alone, each part made when it is first asked for."""
+"""The target of alignments: everything that depends on it alone, computed when first needed."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ from align_cli.engine.target.planes import TargetPlanes, has_interior
 from align_cli.engine.target.row_budget import all_rows, enough_rows
 
 MOST_COPIED: Final = 1 << 23
-"""Pixels of an image that is copied, so that its owner may change it."""
+"""Largest number of pixels of an image that is copied, so that the caller may change it."""
 
 
 FINEST_POINTS: Final = 1 << 12
-"""Of the level above a full size that has no points: what they leave to do costs a pass over it."""
+"""Number of points of level 1 if level 0 has none: another pass over level 0 costs more."""
 
 
 class Target:
-    """An image that others are laid over.
+    """An image that sources are aligned to.
 
     Args:
-        image: what is seen of it.
-        options: of them the preset counts here.
+        image: its luma.
+        options: only the preset has an effect here.
 
     Attributes:
-        image: what is seen of it.
+        image: its luma.
         size: (width, height) in pixels.
         levels: its pyramid, 0 = full size.
         noise: standard deviation of its noise, in the units of its plane.
 
     Raises:
-        ImageError: if so much is masked that no level has an interior.
+        ImageError: if no level has an interior, because too much is masked.
     """
 
     def __init__(self, image: Luma, options: Options) -> None:
@@ -69,7 +69,7 @@ class Target:
 
     @classmethod
     def kept(cls, image: Luma, options: Options) -> Target:
-        """The same, but of an image that its owner may change meanwhile."""
+        """The same for an image that the caller may change meanwhile."""
         if isinstance(image, LargeLuma) and math.prod(image.size) <= MOST_COPIED:
             image = image.copied()
         return cls(image, options)
@@ -82,16 +82,16 @@ class Target:
         return self.points(level) is not None
 
     def pixels(self, level: int) -> int:
-        """Pixels of a level."""
+        """Number of pixels of a level."""
         return math.prod(self.levels[level].size)
 
     def points(self, level: int) -> TargetPoints | None:
-        """The points of a level; None of a large image's full size, or where there are none."""
+        """The points of a level; None for level 0 of a large image, or if there are none."""
         if isinstance(self.levels[level], LazyFullSize):
             return None
         if level not in self._points:
             rows = self.rows(level) if level == self._last else None
-            # Above a full size that has no points, none may be left to do.
+            # No points of a finer level follow these.
             finest = level == 1 and isinstance(self.levels[0], LazyFullSize)
             most = FINEST_POINTS if finest else MOST_POINTS
             self._points[level] = (
@@ -107,13 +107,13 @@ class Target:
         return self._points[level]
 
     def rows(self, level: int) -> TargetPlanes | None:
-        """The rows of a level that may be the last: as many as the noise asks for."""
+        """The planes of a level that may be the finest, with as many rows as its noise requires."""
         if level not in self._rows:
             self._rows[level] = enough_rows(self.levels, level, self.noise, self._noise_sigma_px)
         return self._rows[level]
 
     def all_rows(self, level: int) -> TargetPlanes | None:
-        """The planes of a level, none of its rows left out."""
+        """The planes of all rows of a level."""
         planes = self._rows.get(level)
         if planes is not None and planes.bands.all_rows:
             return planes
@@ -123,5 +123,5 @@ class Target:
 
     @cached_property
     def period(self) -> Period | None:
-        """How it repeats itself, None where it does not."""
+        """The period of its texture; None if it is not periodic."""
         return find_period(self.levels, self.noise)

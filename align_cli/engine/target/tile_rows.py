@@ -1,4 +1,4 @@
-"""Rows of square tiles of a level, evenly spaced, that tell how much the residuals scatter."""
+"""Evenly spaced rows of square tiles of a level, from which the covariance is estimated."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from numpy.typing import NDArray
 from align_cli.engine.numerics.row_bands import Bands
 
 TILE_PX: Final = 12
-"""Side of the tiles: noise that smoothing has correlated reaches 3 px. A band holds whole rows."""
+"""Side of the tiles: smoothing correlates noise over 3 px. A band holds a whole number of tiles."""
 
 GROUP_PIXELS: Final = 1 << 13
 FEWEST_GROUPS: Final = 4
-"""Rows of tiles are looked at in groups of so many pixels (a row of tiles at least), of large
-images in no fewer groups than this."""
+"""Rows of tiles are sampled in groups of ``GROUP_PIXELS`` (at least one row of tiles), of large
+images in at least ``FEWEST_GROUPS`` groups."""
 
 
 class TileRows(NamedTuple):
-    """Some rows of the planes of a level, in which rows of tiles lie.
+    """A sample of the rows of a level's planes that contains rows of tiles.
 
     Attributes:
-        runs: the rows of the planes, one run of neighbours for each group of rows of tiles, with a
-            row more on each side where there is one, so that an image has a gradient in all others.
+        runs: consecutive rows of the planes for each group of rows of tiles, padded by one row on
+            each side if there is one, so that central differences exist in all others.
         rows: (h,) the same as indices.
-        own: (h,) bool, those of the tiles.
+        own: (h,) bool, the rows of the tiles, without the padding.
         edges: indices into ``rows`` of the first and the last row of each run.
         tiles: (2, n), indices into ``rows`` of the first and the last of each row of tiles.
     """
@@ -42,8 +42,8 @@ def rows_of_tiles(bands: Bands, width: int, most_pixels: int) -> TileRows:
 
     Args:
         bands: the rows that the planes hold.
-        width: of the planes.
-        most_pixels: about how many pixels of large planes are looked at.
+        width: of the planes, in pixels.
+        most_pixels: number of pixels, about, that are sampled from large planes.
     """
     height = bands.count * bands.rows
     of_group = max(GROUP_PIXELS // (TILE_PX * width), 1)
