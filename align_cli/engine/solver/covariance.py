@@ -1,19 +1,18 @@
-"""How far the answer is likely to be off: the covariance of what the normal equations solve.
+"""Covariance of the estimated parameters, from the scores of tiles.
 
-At the end the score s = C^T w r is zero, with C = [J, T m, m] the columns of target and
-illumination. Other noise would have made it zero elsewhere; how far away follows from how much the
-score varies and how fast it changes (the sandwich of Huber 1967):
+At the solution the score s = C^T w r is zero, with C = [J, T m, m] the columns of motion and
+illumination. The covariance of the solution follows from that of the score and its derivative (the
+sandwich estimator of Huber 1967):
 
     cov(p) = A^-1 B A^-T        A = E[ds/dp],  B = cov(s)
 
-B is measured, not assumed: the image is cut into tiles, the scores of the tiles are nearly
-independent, and the sum of their squares is the variance of their sum (White 1980). Noise that
-smoothing or a camera has correlated, noise that differs from state to state and residuals that are
-no noise at all are in it as they are.
+B is measured: the scores of the tiles of the image are nearly independent, so the sum of their
+squares is the variance of their sum (White 1980). It includes correlated noise, noise that varies
+over the image, and residuals that are not noise.
 
-A = C^T Psi C', with Psi the slopes of the robust loss's pull, needs columns C' whose noise is not
-that of C, or a noisy picture would seem the more exact for it. They come from the warped source;
-the refinement takes the clean picture, whose noise has mostly been taken off.
+A = C^T Psi C', with Psi the derivative of the robust loss's influence function, needs columns C'
+whose noise is independent of that of C; else noise would increase A. They are those of the warped
+source; in the refinement those of the denoised image.
 """
 
 from __future__ import annotations
@@ -48,15 +47,15 @@ from align_cli.engine.target.planes import Rows
 from align_cli.engine.target.tile_rows import TILE_PX, TileRows, rows_of_tiles
 
 FEWEST_TILES: Final = 24
-"""With fewer tiles than so many more than there are columns, nothing is said."""
+"""Least number of tiles in excess of the number of columns; with fewer there is no estimate."""
 
 MOST_PIXELS: Final = 1 << 14
-"""Pixels that are looked at on large images, in groups evenly spaced."""
+"""Number of pixels, about, that are used of large images, in evenly spaced groups."""
 
 LARGE_PX: Final = 0.1
 MOST_PIXELS_IF_LARGE: Final = 1 << 18
-"""An uncertainty above the first is looked at again with so many pixels: what the noise has of the
-gradients then no longer averages out over the few."""
+"""An uncertainty above ``LARGE_PX`` is estimated again from ``MOST_PIXELS_IF_LARGE`` pixels: the
+noise of the gradients does not average out over fewer."""
 
 
 def uncertainty(
@@ -67,13 +66,13 @@ def uncertainty(
     other_planes: Sequence[SolvedPlane] = (),
     warped_by: Matrix | None = None,
 ) -> Uncertainty | None:
-    """The uncertainty of the last solve's answer, or None where there is too little to tell.
+    """The uncertainty of the solution of the last solve; None if there is too little texture.
 
     Args:
         solved: the last solve.
         target_size: (width, height) of the target at full size.
         source_size: the same of the source.
-        other_planes: other planes of the same size that moved together with it.
+        other_planes: further planes of the same size with the same motion.
         warped_by: (3, 3), target pixel -> source pixel at full size, the warp by which the source
             was warped before that solve; None for none.
     """
@@ -83,7 +82,7 @@ def uncertainty(
     source_to_target = inverse(warp)
     change = _entries_by_parameter(solved, source_to_target)
 
-    def found(most_pixels: int) -> Uncertainty | None:
+    def estimate(most_pixels: int) -> Uncertainty | None:
         small = covariance(solved, most_pixels, *other_planes)
         if small is None:
             return None
@@ -94,15 +93,15 @@ def uncertainty(
             target_size=target_size,
         )
 
-    first = found(MOST_PIXELS)
-    all_seen = math.prod(solved.target.shape) <= MOST_PIXELS
-    if all_seen or (first is not None and first.mean_px < LARGE_PX):
+    first = estimate(MOST_PIXELS)
+    all_used = math.prod(solved.target.shape) <= MOST_PIXELS
+    if all_used or (first is not None and first.mean_px < LARGE_PX):
         return first
-    return found(MOST_PIXELS_IF_LARGE)
+    return estimate(MOST_PIXELS_IF_LARGE)
 
 
 def _entries_by_parameter(solved: SolvedPlane, source_to_target: Matrix) -> NDArray[np.float64]:
-    """(8, p): how the entries of ``source_to_target`` follow a small warp of the target.
+    """(8, p) derivative of the entries of ``source_to_target`` by the small warp's parameters.
 
     W becomes W D^-1, so its inverse M becomes D M, scaled to a last entry of 1.
     """
@@ -117,10 +116,10 @@ def covariance(
 ) -> NDArray[np.float64] | None:
     """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
 
-    Of larger images about ``most_pixels`` are looked at.
+    Of larger images about ``most_pixels`` pixels are used.
 
-    None where there are too few tiles, or the equations are singular. Planes ``beside`` have
-    their scores added tile by tile: what one does not know the other may, of the same noise.
+    None if there are too few tiles, or the equations are singular. The scores of ``other_planes``
+    are added tile by tile.
     """
     target, settings = solved.target, solved.settings
     picked = rows_of_tiles(target.bands, target.shape[1], most_pixels)
@@ -147,40 +146,40 @@ def covariance(
 def _scores_and_slope(
     solved: SolvedPlane, picked: TileRows
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """The scores of some rows of tiles, (tiles, p + 12), and their share of A."""
+    """The scores of a sample of rows of tiles, (tiles, p + 12), and their part of A."""
     target, settings = solved.target, solved.settings
     rows, own = picked.rows, picked.own[:, None]
-    here = target.part(rows)
+    part = target.part(rows)
     residual, inside = residual_planes(target, solved.source, solved.result.state, picked.runs)
     expected: tuple[Plane, ...]
     if solved.expected is None:
-        source = here.image + residual
+        source = part.image + residual
         expected = (*central_differences(source), source)
         known = _eroded(inside)
-        # Where there is no row beside it, the gradient of the last one is not known.
+        # The first and last row of a run may have no neighbour, hence no central difference.
         known[picked.edges] = False
     else:
         expected = tuple(plane[rows] for plane in solved.expected)
         known = inside & own
     inside &= own
     weight, slope = _weights(solved, residual, rows)
-    planes = here.gradient_x, here.gradient_y, here.column
+    planes = part.gradient_x, part.gradient_y, part.column
     matrix = cross_matrix(planes, expected, slope * known, target, settings.model, rows)
-    # Where the source's gradient is unknown, the rest stands for it.
+    # Scaled for the pixels where the source's gradient is unknown.
     matrix *= float(np.count_nonzero(inside)) / max(float(np.count_nonzero(known)), 1.0)
-    pull = weight * residual
-    pull *= inside
-    of_image = planes[2] * pull
+    weighted = weight * residual
+    weighted *= inside
+    of_image = planes[2] * weighted
     if target.noise > 0.0 and not target.weighted:
-        # What the noise has of it, as in the equations that were solved.
-        taken_off = attenuation_variance(target.noise, solved.result.rmse**2, target.spread)
-        of_image += np.float32(taken_off) * slope * inside
-    by_plane = planes[0] * pull, planes[1] * pull, of_image, pull
+        # The correction for noise of the equations that were solved.
+        attenuation = attenuation_variance(target.noise, solved.result.rmse**2, target.spread)
+        of_image += np.float32(attenuation) * slope * inside
+    by_plane = planes[0] * weighted, planes[1] * weighted, of_image, weighted
     return _scores(by_plane, solved, picked), matrix
 
 
 def _weights(solved: SolvedPlane, residual: Plane, rows: Rows) -> tuple[Plane, Plane]:
-    """The weight of each residual, and how much its pull changes with it."""
+    """The weight of each residual, and the derivative of the influence function there."""
     fixed = solved.target.part(rows).weight if solved.target.weighted else None
     if fixed is not None:
         return fixed, fixed
@@ -195,10 +194,10 @@ def _scores(
     solved: SolvedPlane,
     picked: TileRows,
 ) -> NDArray[np.float64]:
-    """(tiles, p + 12) sums of C^T w r, the monomials taken at each tile's centre.
+    """(tiles, p + 12) sums of C^T w r, with the monomials at each tile's centre.
 
-    ``by_plane`` are the products of w r with both gradients, the image and 1 in the rows of the
-    tiles, 0 in rows of no tile.
+    ``by_plane`` are the products of w r with both gradients, the image and 1, and 0 in rows that
+    belong to no tile.
     """
     model, target = solved.settings.model, solved.target
     shape = by_plane[0].shape
@@ -223,7 +222,7 @@ def _scores(
 def _jacobian(
     model: MotionModel, monomials: NDArray[np.float64], pixels_per_unit: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """(p, n) each: by how many pixels along x and along y a unit of each parameter moves."""
+    """(p, n) each: displacement along x and y, in pixels, by a unit of each parameter."""
     return (
         model.jacobian_x @ monomials * pixels_per_unit,
         model.jacobian_y @ monomials * pixels_per_unit,
@@ -231,7 +230,7 @@ def _jacobian(
 
 
 def _eroded(inside: Mask) -> Mask:
-    # At the frame the central difference mirrors the image: it knows no more than beside a hole.
+    # The central difference at the frame uses mirrored pixels, so the frame is eroded too.
     eroded = cv2.erode(
         inside.view(np.uint8),
         np.ones((3, 3), np.uint8),

@@ -1,4 +1,4 @@
-"""Two unlike images seen side by side: their orientation planes, on the target's grid."""
+"""Edge orientations of two multimodal images, on the target's grid."""
 
 from __future__ import annotations
 
@@ -38,20 +38,20 @@ from align_cli.engine.target.pixel_selection import TargetPoints, points_of
 from align_cli.engine.target.planes import TargetPlanes, target_planes
 
 PERIOD_LEVEL: Final = 1
-"""Level on which an image's edges are held against themselves."""
+"""Level on which the period of an image's edge orientations is found."""
 
 CORRELATION_PIXELS: Final = 1 << 16
-"""How many, about, tell how well two images agree."""
+"""Number of pixels, about, from which the correlation of two images is computed."""
 
 IDENTITY_STATE: Final = State(np.eye(3), Illumination.uniform(1.0, 0.0))
-"""Where the source lies once it has been warped: no motion, no illumination."""
+"""The state of a source that has been warped already: no motion, no illumination."""
 
 
 class FixedView:
-    """The orientation planes of one level of an image that stays, and what is made of them once.
+    """The orientation planes of one level of the target, and what is derived from them.
 
     Args:
-        make: makes the planes (c, s).
+        make: computes the planes (c, s).
     """
 
     def __init__(self, make: Callable[[], tuple[Level, Level]]) -> None:
@@ -70,13 +70,13 @@ class FixedView:
 
     @cached_property
     def rows(self) -> list[TargetPlanes]:
-        """What each plane contributes to the normal equations; empty where no interior is left."""
+        """The planes for the normal equations; empty if the level has no interior."""
         planes = [target_planes(plane) for plane in self.planes]
         return [plane for plane in planes if plane is not None]
 
     @cached_property
     def points(self) -> list[TargetPoints]:
-        """The points of each plane that tell most; empty where there are none."""
+        """The selected points of each plane; empty if there are none."""
         points = [
             points_of(rows, plane) for rows, plane in zip(self.rows, self.planes, strict=False)
         ]
@@ -84,7 +84,7 @@ class FixedView:
 
 
 class View:
-    """An image, all its levels, their structure tensors and orientation planes.
+    """An image, its levels, their structure tensors and orientation planes.
 
     Args:
         luma: the image, not smoothed.
@@ -99,7 +99,7 @@ class View:
 
     @cached_property
     def noise_energies(self) -> list[float]:
-        """What noise adds to the trace of the structure tensor, level by level."""
+        """Expected trace of the structure tensor of the noise, level by level."""
         noise = noise_level(self.luma)
         return [noise_energy(level, noise) for level in range(len(self.levels))]
 
@@ -110,29 +110,29 @@ class View:
 
     @cached_property
     def period(self) -> Period | None:
-        """The shift under which its edges look like themselves; None for none."""
+        """The period of its edge orientations; None if they are not periodic."""
         level = min(PERIOD_LEVEL, len(self.levels) - 1)
         return orientation_period(self.fixed(level, exact=False).planes, level)
 
     def supersampled(self, level: int) -> Level:
-        """A level, sampled more exactly than linearly."""
+        """A level that is sampled on a finer grid."""
         if level not in self._supersampled:
             below = self.levels[level - 1] if level else self.luma
             self._supersampled[level] = SupersampledLevel(self.levels[level], below)
         return self._supersampled[level]
 
     def smoothed(self, level: int) -> Image:
-        """The tensors of a level, smoothed, (height, width, 3)."""
+        """The smoothed structure tensors of a level, (height, width, 3)."""
         if level not in self._smoothed:
             self._smoothed[level] = cv2.merge(smoothed(self.tensors[level]).planes)
         return self._smoothed[level]
 
     def fixed(self, level: int, *, exact: bool) -> FixedView:
-        """Its planes on a level: with the finer levels' edges, or exactly those of the level."""
+        """Its planes on a level, from the tensors of finer levels, or of the level if ``exact``."""
         key = level, exact
 
         def make() -> tuple[Level, Level]:
-            # Full size has no finer levels.
+            # Level 0 has no finer levels.
             own = exact and level > 0
             return orientation_planes(
                 tensors(self.levels[level], self.noise_energies[level])
@@ -147,13 +147,13 @@ class View:
 
 @dataclass(frozen=True)
 class OrientationPair:
-    """The orientation planes of the source, warped onto the target, beside the target's own.
+    """The orientation planes of the warped source and of the target.
 
     Attributes:
         source: (c, s) of the source on the target's grid.
         target: those of the target.
-        inside: (height, width) bool, where both are known.
-        share: of the pixels that could be in both images, how many are.
+        inside: (height, width) bool, where both are valid.
+        share: number of pixels in both images over the largest number possible.
     """
 
     source: tuple[Level, Level]
@@ -163,23 +163,23 @@ class OrientationPair:
 
     @property
     def sufficient(self) -> bool:
-        """Whether both are known in so much that a motion can be solved for."""
+        """Whether the overlap is large enough to solve for a motion."""
         return self.share >= SMALLEST_OVERLAP and len(self.target.rows) == len(self.source)
 
     @cached_property
     def correlation(self) -> float:
-        """In [-1, 1]: 1 where all edges run alike, about 0 where they do as chance will have it.
+        """Correlation of the planes, in [-1, 1]; about 0 for unrelated orientations.
 
-        Of large levels some rows tell it.
+        It is computed from a sample of the rows of large levels.
         """
         rows = np.s_[:: max(1, self.inside.size // CORRELATION_PIXELS)]
-        known = self.inside[rows].astype(np.float32)
+        valid = self.inside[rows].astype(np.float32)
         products = source = 0.0
         for s, t in zip(self.source, self.target.planes, strict=True):
-            inside = s.image[rows] * known
+            inside = s.image[rows] * valid
             products += inner(inside, t.image[rows])
             source += inner(inside, inside)
-        energy = source * inner(known, self.target.energy[rows])
+        energy = source * inner(valid, self.target.energy[rows])
         return products / math.sqrt(energy) if energy > 0.0 else 0.0
 
 
@@ -189,32 +189,33 @@ def orientation_pair(
     """Both images as orientation planes on the target's grid.
 
     Args:
-        source: the image that moves.
-        target: the image that stays.
+        source: the source.
+        target: the target.
         level: of both pyramids.
         warp: (3, 3), target pixel -> source pixel, at full size.
-        exact: warp the source's grey values, sampled on a finer grid, not its tensors.
+        exact: whether the source's grey values are warped, sampled on a finer grid, not its
+            tensors.
     """
-    there, size = at_level(warp, level), target.levels[level].size
+    level_warp, size = at_level(warp, level), target.levels[level].size
     moving = source.levels[level]
-    inside = valid_overlap(moving, target.levels[level], there, margin=float(REACH))
+    inside = valid_overlap(moving, target.levels[level], level_warp, margin=float(REACH))
     share = float(np.count_nonzero(inside)) / min(_pixels(moving), _pixels(target.levels[level]))
     valid = None if inside.all() else inside
-    turn = _jacobian(there, size)
+    jacobian = _jacobian(level_warp, size)
     if exact:
-        image = np.asarray(source.supersampled(level).sample(there, size), np.float32)
-        noise = source.noise_energies[level] * 0.5 * float((turn**2).sum())
+        image = np.asarray(source.supersampled(level).sample(level_warp, size), np.float32)
+        noise = source.noise_energies[level] * 0.5 * float((jacobian**2).sum())
         planes = orientation_planes(tensors(Level(image, valid), noise))
     else:
         own = source.tensors[level]
-        warped = resample(source.smoothed(level), there, size, replicate=True)
+        warped = resample(source.smoothed(level), level_warp, size, replicate=True)
         xx, xy, yy = (np.asarray(plane, np.float32) for plane in cv2.split(warped))
-        planes = planes_of_smoothed(Tensors((xx, xy, yy), own.noise, valid), turn)
+        planes = planes_of_smoothed(Tensors((xx, xy, yy), own.noise, valid), jacobian)
     return OrientationPair(planes, target.fixed(level, exact=exact), inside, share)
 
 
 def _pixels(level: Level) -> float:
-    """Pixels that take part, all but those next to the border."""
+    """Number of valid pixels, without those next to the border."""
     width, height = level.size
     if level.valid is not None:
         return max(float(np.count_nonzero(level.valid)), 1.0)

@@ -1,9 +1,8 @@
-"""One level of two unlike images as orientations of their edges: two planes, (c, s).
+"""One level of two multimodal images as edge orientations: two planes, (c, s).
 
-The source is warped to where it is believed to lie before it is looked at, because a turned picture
-turns its orientations too: for the points once before they are solved, for the rows before every
-step, so that nothing but a difference of planes that lie on one another is ever looked at. The
-small warp that is left is solved for and composed with the one before, as everywhere:
+A rotation of an image rotates its orientations too, so the source is warped by the current estimate
+before its orientations are computed: for the points once before they are solved, for the rows
+before every step. The small warp that remains is solved for and composed with that estimate:
 
     W <- W S,    S from (c, s) of source(W x) against (c, s) of target(x)
 """
@@ -37,22 +36,22 @@ from align_cli.engine.solver.orientation_levels import (
 from align_cli.engine.target.planes import TargetPlanes
 
 LEAST_EIGENVALUE: Final = 0.05
-"""See ``RegisteredEquations``. Median EPE after 2.3 steps with all rows, ten photographs in other
-grey values: 0.027 to 0.054 px, with 0.1 and 0.2 the same, with 1 (Gauss-Newton's) 0.035 to 0.067 px
-after 2.7 to 4.3."""
+"""See ``RegisteredEquations``. Median EPE after 2.3 steps with all rows, ten photographs with
+remapped grey values: 0.027 to 0.054 px, with 0.1 and 0.2 the same, with 1 (Gauss-Newton's) 0.035 to
+0.067 px after 2.7 to 4.3."""
 
 
 class Orientations:
-    """One level of both images, as ``level_solver.LevelProblem`` has it.
+    """The ``level_solver.LevelProblem`` of edge orientations.
 
     Args:
-        source: the image that moves.
-        target: the image that stays.
+        source: the source.
+        target: the target.
         level: of both pyramids, 0 for full size.
         loss: the robust loss.
-        threads: where to work.
-        rows: whether all its rows are wanted, the source's grey values sampled exactly.
-        uses_points: whether it is solved at points.
+        threads: the pool.
+        rows: whether it is solved with all rows, the source's grey values sampled more finely.
+        uses_points: whether it is solved at selected points.
     """
 
     strip_step = 1
@@ -77,7 +76,7 @@ class Orientations:
         self._last: tuple[Matrix, OrientationPair] | None = None
 
     def pair_at(self, warp: Matrix) -> OrientationPair:
-        """Both images under a warp, target -> source, at full size."""
+        """Both images under a warp, target -> source, at full size; the last one is cached."""
         if self._last is None or not np.array_equal(self._last[0], warp):
             self._last = (
                 warp,
@@ -86,34 +85,34 @@ class Orientations:
         return self._last[1]
 
     def correlation(self, state: State) -> float:
-        """How well the planes agree at a state."""
+        """Correlation of the planes at a state."""
         return self.pair_at(state.warp).correlation
 
     def point_equations(
         self, state: State, model: MotionModel, illumination_terms: int
     ) -> LevelEquations:
-        """The equations from the points of both planes, the source warped to a state."""
+        """The equations of the points of both planes, the source warped by a state."""
         del illumination_terms
         return _PointEquations(self, state.warp, model)
 
     def row_equations(self, model: MotionModel, strip_step: int) -> LevelEquations:
-        """The equations from all rows."""
+        """The equations of all rows."""
         del strip_step
         return _RowEquations(self, model)
 
     def solved_planes(
         self, settings: LevelSettings, result: LevelResult
     ) -> tuple[SolvedPlane, ...]:
-        """Both planes at rest: the source has been warped all the way."""
+        """Both planes with their solution, the identity: the source is warped by the estimate."""
         assert self._last is not None
         both = self._last[1]
-        at_rest = replace(result, state=IDENTITY_STATE)
+        registered = replace(result, state=IDENTITY_STATE)
         return tuple(
             SolvedPlane(
                 _restricted_to(plane, both.inside),
                 Level(source.image, None),
                 settings,
-                at_rest,
+                registered,
                 self.level,
             )
             for plane, source in zip(both.target.rows, both.source, strict=True)
@@ -121,7 +120,7 @@ class Orientations:
 
 
 class _PointEquations:
-    """The sums of the equations of both planes, at their points; none where too little is known."""
+    """The summed equations of the points of both planes; zero if the overlap is too small."""
 
     mean = 0.0
     illumination_terms = 0
@@ -141,7 +140,7 @@ class _PointEquations:
     def at(
         self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations at a state, of the motion alone; the residuals' scale is each plane's."""
+        """The equations of the motion at a state; each plane has its own scale of the residuals."""
         if not self._planes:
             return _empty_equations(self.motion_size)
         moved = State(self._back @ state.warp, IDENTITY_STATE.illumination)
@@ -164,7 +163,7 @@ class _PointEquations:
 
 
 class _RowEquations:
-    """The equations of all rows, the source warped anew for every state."""
+    """The equations of all rows, the source warped again for every state."""
 
     mean = 0.0
     illumination_terms = 0
@@ -177,7 +176,7 @@ class _RowEquations:
     def at(
         self, state: State, scale: float | None, *, at_least: float = 0.0, with_matrix: bool
     ) -> NormalEquations:
-        """The equations at a state; those of the illumination are left out."""
+        """The equations of the motion at a state."""
         level = self._level
         both = level.pair_at(at_level(state.warp, -level.level))
         if not both.sufficient:
@@ -194,7 +193,7 @@ class _RowEquations:
 
 
 def _empty_equations(parameters: int) -> NormalEquations:
-    """The equations of images that share nothing."""
+    """The equations of images without overlap: zero."""
     return NormalEquations(
         vector=np.zeros(parameters),
         matrix=None,
@@ -208,7 +207,7 @@ def _empty_equations(parameters: int) -> NormalEquations:
 
 
 def _restricted_to(rows: TargetPlanes, inside: Mask) -> TargetPlanes:
-    """The rows of a plane, of which only those pixels take part that the source reaches too."""
+    """The rows of a plane, valid only where the source is too."""
     if inside.all():
         return rows
     (x, y), (height, width) = rows.origin, rows.shape
