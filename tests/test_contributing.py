@@ -340,6 +340,7 @@ def test_a_command(copy: Copy) -> None:
     copy.insert("align_cli/commands/group.py", '    "show",\n', '    "size",\n')
     height, width = copy.images.source.shape[:2]
     assert copy.works("size", "a.png") == f"{width}x{height}\n"
-    assert "Tell how large an image is." in copy.works("--help")
+    assert "size" in copy.works("--help").replace(",", " ").replace(";", " ").split()
+    assert "Tell how large an image is." in copy.works("size", "--help")
     assert "Example" in copy.works("size", "--help")
     assert copy.run("size", "nothing.png").returncode == 3

@@ -8,7 +8,8 @@ from importlib import import_module
 
 import click
 
-from align_cli.commands.exit_codes import MEANINGS
+from align_cli.commands.exit_codes import ExitCode
+from align_cli.commands.first_help import WHAT_TO_TYPE, first_help
 from align_cli.version import __version__
 
 COMMANDS = (
@@ -18,6 +19,7 @@ COMMANDS = (
     "compose",
     "convert",
     "diff",
+    "doctor",
     "evaluate",
     "invert",
     "points",
@@ -27,19 +29,6 @@ COMMANDS = (
 """Each in a module of its own name, in a function of that name."""
 
 DEFAULT_COMMAND = "align"
-
-HELP = """Align the image SRC to the image DST with sub-pixel accuracy.
-
-"imalign SRC DST" is short for "imalign align SRC DST".
-
-\b
-Example: imalign scan.png original.png
-writes   scan_aligned.png        the source on the target's grid
-         scan_aligned.json       the transform, its quality, diagnostics
-         scan_aligned_error.png  a heat map of the residual
-"""
-
-EXIT_CODES = "Exit codes: " + "; ".join(f"{code:d} {text}" for code, text in MEANINGS.items())
 
 
 class Commands(MutableMapping[str, click.Command]):
@@ -71,33 +60,29 @@ class Commands(MutableMapping[str, click.Command]):
 
 
 class GroupWithDefault(click.Group):
-    """Shows the default command's options as its own, and runs it where no command is named.
+    """Shows what most people need of the default command, and runs it where no command is named.
 
     A group that takes anything that is not one of its commands as arguments of ``align``.
 
     A file named like a command is shadowed by it: write ``./selftest``, or ``align selftest x``.
     """
 
-    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write the options of ``imalign SRC DST`` above the group's own and its commands."""
-        default = self.commands[DEFAULT_COMMAND]
-        records = [
-            param.get_help_record(ctx)
-            for param in default.get_params(ctx)
-            if isinstance(param, click.Option)
-        ]
-        own = {name for option in self.get_params(ctx) for name in option.opts}
-        with formatter.section("Options of imalign SRC DST"):
-            formatter.write_dl(
-                [r for r in records if r is not None and r[0].split(",")[0] not in own]
-            )
-        super().format_options(ctx, formatter)
+    def get_help(self, ctx: click.Context) -> str:
+        """Return what most people need; ``imalign align --help`` has every option."""
+        return first_help(self.commands[DEFAULT_COMMAND], [*self.commands]).rstrip("\n")
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Put the default command's name in front where no command is named."""
+        """Put the default command's name in front where no command is named.
+
+        Where there is no word at all, say what to type.
+        """
+        if not args and not ctx.resilient_parsing:
+            click.echo(WHAT_TO_TYPE, err=True, nl=False)
+            ctx.exit(ExitCode.USAGE)
         own = {name for option in self.get_params(ctx) for name in option.opts}
         if args and args[0] not in self.commands and args[0] not in own:
-            self._refuse_mistyped(ctx, args[0], own)
+            if not ctx.resilient_parsing:  # while a shell completes a word, it may be half a name
+                self._refuse_mistyped(ctx, args[0], own)
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
 
@@ -122,9 +107,7 @@ class GroupWithDefault(click.Group):
 @click.group(
     cls=GroupWithDefault,
     commands=Commands(),
-    help=HELP,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog=EXIT_CODES + ".",
     subcommand_metavar="SRC DST [OPTIONS] | COMMAND [ARGS]...",
 )
 @click.version_option(__version__, prog_name="imalign")

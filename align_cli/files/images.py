@@ -115,7 +115,7 @@ _OTHERS = {
     rb"P[fF]": "a PFM file",
     rb"(?s:....)ftyp": "a HEIC, AVIF or video file",
 }
-_READ_FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
+READ_FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
 _SNIFFED = 16
 
 
@@ -166,7 +166,7 @@ def _decoder(start: bytes) -> _Decode:
         return pillow.decoded
     if any(magic.startswith(start) for magics in _DECODERS for magic in magics):
         raise ContentError(f"is truncated ({len(start)} bytes)", "copy or download it again")
-    advice = f"convert it to {_READ_FORMATS}"
+    advice = f"convert it to {READ_FORMATS}"
     for pattern, name in _OTHERS.items():
         if re.match(pattern, start):
             raise ContentError(f"is {name}, which is not supported", advice)
