@@ -58,12 +58,14 @@ def faults(paths: Mapping[str, str]) -> Iterator[None]:
         paths: which file plays which role ("source", "target", "init"), to name it.
     """
     from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
-    from align_cli.files.errors import UnreadableError, UnwritableError  # noqa: PLC0415
+    from align_cli.files.errors import UnknownNameError, UnreadableError, UnwritableError  # noqa: PLC0415
 
     try:
         yield
     except UnreadableError as error:
         raise InputFault(str(error)) from error
+    except UnknownNameError as error:
+        raise click.UsageError(str(error)) from error
     except UnwritableError as error:
         raise OutputFault(str(error)) from error
     except ImageError as error:

@@ -26,7 +26,7 @@ class Init(click.Path):
     name = "start"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse numbers that are no motion, and an empty text, with a usage error."""
+        """Refuse numbers that are no motion, unknown words and an empty text, as wrong usage."""
         text = str(value)
         if text == "":
             self.fail("the name is empty.", param, ctx)
@@ -41,6 +41,8 @@ class Init(click.Path):
                 param,
                 ctx,
             )
+        elif _meant_as_name(text) and not os.path.exists(text):  # noqa: PTH110
+            self.fail(_no_name(text), param, ctx)
         return text
 
 
@@ -48,6 +50,22 @@ def _meant_as_numbers(text: str) -> bool:
     """Whether any part between commas is a number, or none is anything at all."""
     words = [word.strip() for word in text.split(",")]
     return not any(words) or any(_NUMBER.fullmatch(word) for word in words)
+
+
+def _meant_as_name(text: str) -> bool:
+    """Whether a text is more likely a word than a file: those have a suffix or a folder."""
+    return text not in INIT_NAMES and not any(mark in text for mark in (".", "/", os.sep))
+
+
+def _no_name(text: str) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  (only a mistake needs it)
+
+    near = get_close_matches(text.lower(), INIT_NAMES, n=1)
+    meant = f" Did you mean {near[0]}?" if near else ""
+    return (
+        f"{text!r} is neither a file nor one of {', '.join(INIT_NAMES)}, nor {_MEANING}, such as "
+        f"40,-25.{meant}"
+    )
 
 
 def init_file(text: str) -> str | None:
@@ -68,12 +86,8 @@ def read_init(text: str, source_size: Size) -> str | Matrix:
         return text
     path = init_file(text)
     if path is not None:
-        from align_cli.files.errors import UnreadableError  # noqa: PLC0415  (help stays quick)
-        from align_cli.files.transforms import read_transform  # noqa: PLC0415
+        from align_cli.files.transforms import read_transform  # noqa: PLC0415  (help stays quick)
 
-        if path.isidentifier() and not os.path.exists(path):  # noqa: PTH110
-            names = f"{', '.join(INIT_NAMES[:-1])} or {INIT_NAMES[-1]}"
-            raise UnreadableError(path, "there is no such file or init", f"--init takes {names}")
         return read_transform(path)
     from align_cli.engine.geometry.models import about_centre  # noqa: PLC0415
 

@@ -42,6 +42,10 @@ class UnwritableError(FilesError):
     """An output that cannot be written where, or in the format, that was asked for."""
 
 
+class UnknownNameError(UnwritableError):
+    """An output whose name, by its suffix, means nothing that is written there."""
+
+
 class ContentError(Exception):
     """The bytes of an input are not usable: raised by decoders, which do not know the path."""
 

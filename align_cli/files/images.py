@@ -21,7 +21,15 @@ import numpy.typing as npt
 
 from align_cli.files import encode, pillow, png, png_encode, pnm, tiff
 from align_cli.files.atomic import write_bytes
-from align_cli.files.errors import STDIN, ContentError, PathLike, UnwritableError, reading, writing
+from align_cli.files.errors import (
+    STDIN,
+    ContentError,
+    PathLike,
+    UnknownNameError,
+    UnwritableError,
+    reading,
+    writing,
+)
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 from align_cli.files.metadata.record import NOTHING, Metadata
 from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, shown_pixels
@@ -196,7 +204,7 @@ def ensure_encodable(path: PathLike, pixels: Pixels) -> None:
     is allowed for 8 bit because whoever asks for it knows it.
 
     Raises:
-        UnwritableError: naming a suffix that can.
+        UnwritableError: naming a suffix that can; ``UnknownNameError`` where it is none of these.
     """
     _output_format(path, pixels)
 
@@ -269,7 +277,7 @@ def _output_format(path: PathLike, pixels: Pixels) -> encode.Format:
                 "does not stand for stdout here",
                 "give /dev/stdout, or a file",
             )
-        raise UnwritableError(
+        raise UnknownNameError(
             path, f"{cause} an image format that can be written ({known})", f"use {better}"
         )
     reason = chosen.refusal(pixels)
@@ -289,7 +297,7 @@ def encode_array(path: PathLike, array: npt.NDArray[np.float32]) -> bytes:
     """Return the file of a (H, W) map of signed values, as float32: .tif, .tiff or .npy.
 
     Raises:
-        UnwritableError: for a suffix other than .tif, .tiff and .npy.
+        UnknownNameError: for a suffix other than .tif, .tiff and .npy.
     """
     suffix = os.path.splitext(path)[1].lower()  # noqa: PTH122
     array = np.ascontiguousarray(array, dtype=np.float32)
@@ -299,6 +307,6 @@ def encode_array(path: PathLike, array: npt.NDArray[np.float32]) -> bytes:
         return file.getvalue()
     if suffix in (".tif", ".tiff"):
         return tiff.encode(array)
-    raise UnwritableError(
+    raise UnknownNameError(
         path, f"the suffix {suffix or '(none)'} cannot hold signed values", "use .tif or .npy"
     )

@@ -13,8 +13,8 @@ from align_cli.files.documents import read_text
 from align_cli.files.errors import (
     ContentError,
     PathLike,
+    UnknownNameError,
     UnreadableError,
-    UnwritableError,
     reading,
     writing,
 )
@@ -92,7 +92,8 @@ def transform_text(path: PathLike, stored: StoredTransform, name: str | None = N
         name: a key of ``FORMATS``.
 
     Raises:
-        UnwritableError: if the name of the file means no format, or the format cannot hold it.
+        UnwritableError: if the format cannot hold it; ``UnknownNameError`` if the name of the file
+            means no format.
     """
     chosen = _format(path, name)
     with writing(path):
@@ -111,7 +112,7 @@ def _format(path: PathLike, name: str | None) -> TransformFormat:
     ]
     if not fitting:
         known = " ".join(pattern for each in FORMATS.values() for pattern in each.NAMES)
-        raise UnwritableError(
+        raise UnknownNameError(
             path, f"its name matches no transform format ({known})", "rename it, or give --to"
         )
     return max(fitting, key=lambda pair: pair[0])[1]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.files.documents import dumps
 from align_cli.files.encode import BY_SUFFIX
-from align_cli.files.errors import PathLike, UnwritableError
+from align_cli.files.errors import PathLike, UnknownNameError
 from align_cli.files.images import encode_image
 from align_cli.report import displacement_scale, error_scale, legend
 from align_cli.report.legend import Legend, Strip
@@ -81,12 +81,12 @@ def check_name(path: PathLike) -> None:
     """Refuse, before the work, a name that means no kind of map.
 
     Raises:
-        UnwritableError: saying which do.
+        UnknownNameError: saying which do.
     """
     suffix = _suffix(path)
     shown = np.zeros((1, 1, 3), np.uint8)
     if suffix not in NUMBERS and not (suffix in BY_SUFFIX and BY_SUFFIX[suffix].holds(shown)):
-        raise UnwritableError(
+        raise UnknownNameError(
             path,
             f"the suffix {suffix or '(none)'} is not that of a displacement map",
             "use .png for an image, .csv, .json or .npy for the numbers",
@@ -105,7 +105,7 @@ def encode(
     ``picture`` draws what ``render`` does; it is called where the file is to be one.
 
     Raises:
-        UnwritableError: if the suffix means no kind of map.
+        UnknownNameError: if the suffix means no kind of map.
     """
     check_name(path)
     suffix = _suffix(path)

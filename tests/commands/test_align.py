@@ -528,7 +528,7 @@ class TestUsage:
     @pytest.mark.parametrize(
         ("arguments", "words"),
         [
-            ((), "Usage"),
+            ((), "Type, for example"),
             (("a.png",), "DST"),
             (("a.png", "b.png", "c.png"), "c.png"),
             (("a.png", "b.png", "--model", "elastic"), "translation"),
@@ -667,10 +667,17 @@ class TestOutputs:
         assert "deep.jpg" in result.stderr
         assert not (tmp_path / "deep.jpg").exists()
 
-    def test_unknown_suffix(self, imalign: Imalign, pair: Pair) -> None:
-        result = imalign("a.png", "b.png", "--error-map", "map.xyz")
-        assert result.returncode == 4, result.stderr
-        assert "map.xyz" in result.stderr
+    @pytest.mark.parametrize("option", ["-o", "--error-map", "--valid-mask", "--displacement-map"])
+    @pytest.mark.parametrize("name", ["map.xyz", "map"])
+    def test_unknown_suffix(
+        self, imalign: Imalign, pair: Pair, tmp_path: Path, option: str, name: str
+    ) -> None:
+        before = set(tmp_path.iterdir())
+        result = imalign("a.png", "b.png", option, name)
+        assert result.returncode == 2, result.stderr
+        assert f"Error: {name}: " in result.stderr
+        assert "; use .png" in result.stderr
+        assert set(tmp_path.iterdir()) == before
 
     @pytest.mark.parametrize(
         ("redirection", "code"),

@@ -366,7 +366,7 @@ def test_missing_files(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
     assert imalign("apply", "none.json", "a.png").returncode == ExitCode.INPUT
     assert imalign("apply", aligned, "none.png").returncode == ExitCode.INPUT
     assert imalign("apply", aligned, "a.png", "-o", "none/x.png").returncode == ExitCode.OUTPUT
-    assert imalign("apply", aligned, "a.png", "-o", "x.gif").returncode == ExitCode.OUTPUT
+    assert imalign("apply", aligned, "a.png", "-o", "x.gif").returncode == ExitCode.USAGE
     assert imalign("apply", aligned).returncode == ExitCode.USAGE
     result = imalign("apply", aligned, "a.png", "b.png", "-o", "a.png")
     assert result.returncode == ExitCode.USAGE

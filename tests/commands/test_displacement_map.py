@@ -117,7 +117,7 @@ def test_a_failed_alignment_has_one_too_where_there_is_something_to_show(
 @pytest.mark.parametrize(
     ("name", "code", "words"),
     [
-        ("map.txt", 4, "use .png for an image, .csv, .json or .npy for the numbers"),
+        ("map.txt", 2, "use .png for an image, .csv, .json or .npy for the numbers"),
         ("a.png", 2, "is the same file as the input"),
         ("a_aligned.json", 2, "two outputs have the name"),
         ("none/map.png", 4, "none"),

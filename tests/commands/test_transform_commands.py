@@ -195,7 +195,7 @@ def test_convert_by_name_and_by_option(imalign: Imalign, aligned: Path, tmp_path
     assert imalign("convert", "a.tfm", "t", "--to", "elastix", "--size", "160x120").returncode == 0
     assert imalign("convert", "t", "b.json").returncode == 0
     assert imalign("diff", "b.json", aligned, "--max-error", "1e-9").returncode == 0
-    assert imalign("convert", aligned, "a.dat").returncode == ExitCode.OUTPUT
+    assert imalign("convert", aligned, "a.dat").returncode == ExitCode.USAGE
     assert imalign("convert", aligned, aligned).returncode == ExitCode.USAGE
 
 
