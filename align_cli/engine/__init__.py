@@ -6,17 +6,16 @@ to that):
     errors, arrays, options, records   the exception, types, options, plain records of an alignment
     numerics        robust losses, threads, products of matrices, bands of rows
     geometry        coordinates, motion models, polygons, how a covariance propagates
-    sampling        values and slopes of an image anywhere
-    images          from the user's array to pyramid levels; noise, periodicity, what stays with
-                    the sensor
-    target          what is computed once of the target: planes, chosen pixels, enough rows
-    equations       residuals, illumination, normal equations; both images as one pair
-    solver          Gauss-Newton on a level, coarse to fine, refinement, noise covariance
-    displacements   the field of tiles, its covariance, the measured chance: the one evidence
+    sampling        interpolation of images and of their gradients
+    images          from the user's array to pyramid levels; noise, periodicity, fixed patterns
+    target          quantities of the target alone: planes, selected pixels, row subsampling
+    equations       residuals, illumination, normal equations; the image pair
+    solver          Gauss-Newton on a level, coarse to fine, refinement, covariance
+    displacements   the displacement field of tiles, its covariance, the number of false alarms
     starts          initial transforms: phase correlation, Fourier-Mellin, features, templates
-    result          what the caller is handed: alignment, transform, canvas, warped image
-    verdict         is it right, how sure, in words; limits
-    search          candidates, one score, one order; choice of the model; mirror
-    check, aligner  the front doors
-    selfcheck       checks that a user can run
+    result          the results: alignment, transform, canvas, warped image
+    verdict         tests of an estimate, its verdict in words; limits
+    search          candidates and their scores; selection of the model; mirror images
+    check, aligner  the public functions
+    selfcheck       self-checks on the user's images
 """

@@ -1,8 +1,7 @@
-"""From two images to an ``Alignment``.
+"""Aligns two images: ``align``, and ``Aligner`` for many sources and one target.
 
-An ``Aligner`` holds everything that depends on the target alone (its luma, its pyramid, its
-gradients), so that many sources can be aligned to one target for little more than the cost of
-the source.
+An ``Aligner`` keeps everything that depends on the target alone (its luma, its pyramid, its
+gradients), which saves most of that work for every further source.
 """
 
 from __future__ import annotations
@@ -74,15 +73,15 @@ class Aligner:
         threads: int | None = None,
         **options: Any,
     ) -> None:
-        self._prepare(target, mask, Options(**options), threads, changed=True)
+        self._prepare(target, mask, Options(**options), threads, copied=True)
 
     @classmethod
-    def _of(
+    def _for_one_use(
         cls, target: Image, mask: Mask | None, options: Options, threads: int | None
     ) -> Aligner:
-        """An aligner that is thrown away before anybody changes the target."""
+        """An aligner for a single call, during which the target does not change."""
         aligner = cls.__new__(cls)
-        aligner._prepare(target, mask, options, threads, changed=False)
+        aligner._prepare(target, mask, options, threads, copied=False)
         return aligner
 
     def _prepare(
@@ -92,9 +91,9 @@ class Aligner:
         options: Options,
         threads: int | None,
         *,
-        changed: bool,
+        copied: bool,
     ) -> None:
-        """``changed`` says whether the image may be changed while the aligner is used."""
+        """``copied``: whether to copy the target, because the caller may change it later."""
         keep_freed_memory()
         self.options = options
         self.model = MODELS[LARGEST if options.model == AUTO else options.model]
@@ -102,7 +101,7 @@ class Aligner:
         self.threads = threads
         with at_most(threads):
             image = luma_with_options(target, "target", mask, options)
-            self._target = (Target.kept if changed else Target)(image, options)
+            self._target = (Target.copied if copied else Target)(image, options)
 
     @property
     def target_size(self) -> Size:
@@ -139,10 +138,12 @@ class Aligner:
                 pixel, or ``init`` is not a transform.
         """
         with at_most(self.threads):
-            found = self._aligned(source, mask, init, allow_flip, progress)
+            alignment = self._aligned(source, mask, init, allow_flip, progress)
             if all_tiles:
-                return with_all_tiles(found, source, mask, self._target, self._view, self.options)
-            return found
+                return with_all_tiles(
+                    alignment, source, mask, self._target, self._orientation_view, self.options
+                )
+            return alignment
 
     def _aligned(
         self,
@@ -155,76 +156,76 @@ class Aligner:
         if allow_flip:
             check_image(source, "source")
             return allowing_flip(
-                lambda image, luma_with_options, start: self.align(
-                    image, mask=luma_with_options, init=start, progress=progress
+                lambda image, image_mask, start: self.align(
+                    image, mask=image_mask, init=start, progress=progress
                 ),
                 source,
                 mask,
                 init,
             )
         if self.options.model == AUTO:
-            return self._simplest(source, mask, init, progress)
+            return self._aligned_by_simplest_model(source, mask, init, progress)
         if isinstance(init, str) and init == POSES and self.options.similarity == INTENSITY:
             raise ValueError(
                 f"init {POSES!r} compares edge orientations; choose similarity "
                 f"{GRADIENT!r} or {AUTO!r} with it"
             )
-        starts, begin = chosen_starts(init, self.model, self.target_size)
+        starts, initial_warp = chosen_starts(init, self.model, self.target_size)
         with Threads() as threads:
             pair = Pair(luma_with_options(source, "source", mask, self.options), self._target)
             similarities = self._similarities(pair, threads, progress)
-            attempt = search(similarities, starts, begin)
-            attempt = realigned_without_pattern(attempt, starts, begin)
+            attempt = search(similarities, starts, initial_warp)
+            attempt = realigned_without_pattern(attempt, starts, initial_warp)
         return as_alignment(attempt)
 
     def _similarities(
         self, pair: Pair, threads: Threads, progress: Progress | None
     ) -> list[Similarity]:
-        """What is compared of a pair, the first preferred."""
+        """The similarity measures of a pair, in order of preference."""
         task = Task(pair, self.model, self.loss, self.options, threads, progress)
-        found: list[Similarity] = []
+        similarities: list[Similarity] = []
         if self.options.similarity != GRADIENT:
-            found.append(Intensity(task))
+            similarities.append(Intensity(task))
         if self.options.similarity != INTENSITY:
-            found.append(Gradient(task, self._view))
-        return found
+            similarities.append(Gradient(task, self._orientation_view))
+        return similarities
 
     @cached_property
-    def _view(self) -> View:
-        """The target as it is held against unlike images."""
+    def _orientation_view(self) -> View:
+        """The target's levels and edge orientations, for similarity "gradient"."""
         return View(self._target.image, self._target.levels)
 
-    def _simplest(
+    def _aligned_by_simplest_model(
         self, source: Image, mask: Mask | None, init: str | Matrix, progress: Progress | None
     ) -> Alignment:
-        """Align by the simplest model that explains the images; then it is held to the limits.
+        """Align by the simplest model that explains the images, then apply the limits.
 
-        A limit that had a say in the choice would lead to a model that hides what exceeds it.
+        Limits do not influence the choice: another model might hide what exceeds them.
         """
-        free = self._with(**dict.fromkeys(LIMIT_RANGES))
+        unlimited = self._with(**dict.fromkeys(LIMIT_RANGES))
 
         def align(model: str) -> Alignment:
-            told = progress if model == LARGEST else None
-            return free._with_model(model).align(source, mask=mask, init=init, progress=told)
+            reported = progress if model == LARGEST else None
+            aligner = unlimited._with_model(model)
+            return aligner.align(source, mask=mask, init=init, progress=reported)
 
         def scores(warp: Matrix) -> tuple[ModelScore, ...]:
             pair = Pair(luma_with_options(source, "source", mask, self.options), self._target)
             return scores_at(pair, warp, self.options)
 
-        found = by_simplest_model(align, scores)
-        outcome = within_limits(found.outcome, self.options, found.parameters, found.quality)
-        return replace(
-            found, outcome=outcome, uncertainty=found.uncertainty if outcome.vouched else None
-        )
+        chosen = by_simplest_model(align, scores)
+        outcome = within_limits(chosen.outcome, self.options, chosen.parameters, chosen.quality)
+        uncertainty = chosen.uncertainty if outcome.vouched else None
+        return replace(chosen, outcome=outcome, uncertainty=uncertainty)
 
     def _with_model(self, name: str) -> Aligner:
-        """The same aligner for one model: what it holds of the target serves them all."""
+        """The same aligner for another model, with the same target."""
         other = self._with(model=name)
         other.model = MODELS[name]
         return other
 
     def _with(self, **options: Any) -> Aligner:
-        """The same aligner with other options that leave what it holds of the target as it is."""
+        """The same aligner with other options, which must not affect the target."""
         other = copy(self)
         other.options = replace(self.options, **options)
         return other
@@ -346,5 +347,5 @@ def align(
         ignore_alpha=ignore_alpha,
         **limits,
     )
-    aligner = Aligner._of(target, target_mask, options, threads)
+    aligner = Aligner._for_one_use(target, target_mask, options, threads)
     return aligner.align(source, mask=source_mask, init=init, allow_flip=allow_flip)

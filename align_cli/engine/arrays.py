@@ -1,4 +1,4 @@
-"""Names for the arrays that travel through the engine."""
+"""Type aliases of the engine's arrays."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Plane: TypeAlias = NDArray[np.float32]
 """(height, width) float32."""
 
 Mask: TypeAlias = NDArray[np.bool_]
-"""(height, width) bool, True = takes part."""
+"""(height, width) bool, True = used."""
 
 Matrix: TypeAlias = NDArray[np.float64]
 """(3, 3) float64, a transform of homogeneous pixels."""
@@ -27,13 +27,13 @@ Vector: TypeAlias = NDArray[np.float64]
 
 
 def quantile(values: NDArray[np.float64], share: float) -> NDArray[np.float64]:
-    """The same as ``np.quantile`` along the first axis of (n, ...) finite values, n >= 1.
+    """``np.quantile`` along the first axis of (n, ...) finite values, n >= 1.
 
-    That one, and ``np.median``, import ``numpy.ma`` the first time, which takes 6 ms: a fourth of
-    what it takes to align a small pair.
+    ``np.quantile`` and ``np.median`` import ``numpy.ma`` when first called, which takes 6 ms: a
+    quarter of the time of a small alignment.
     """
-    place = share * (len(values) - 1)
-    below = int(place)
-    two = [below, min(below + 1, len(values) - 1)]
-    low, high = np.partition(values, two, axis=0)[two]
-    return np.asarray(low + (place - below) * (high - low))
+    rank = share * (len(values) - 1)
+    below = int(rank)
+    ranks = [below, min(below + 1, len(values) - 1)]
+    low, high = np.partition(values, ranks, axis=0)[ranks]
+    return np.asarray(low + (rank - below) * (high - low))

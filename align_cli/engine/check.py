@@ -86,10 +86,10 @@ def check(
     described = MODELS[max(model, given.model, key=list(MODELS).index)]
     check_image(source, "source")
     with at_most(threads):
-        of_target = Target(luma_with_options(target, "target", target_mask, options), options)
+        prepared_target = Target(luma_with_options(target, "target", target_mask, options), options)
 
         def checked(image: Image, mask: Mask | None, start: str | Matrix) -> Alignment:
-            pair = Pair(luma_with_options(image, "source", mask, options), of_target)
+            pair = Pair(luma_with_options(image, "source", mask, options), prepared_target)
             return _checked(pair, np.asarray(start, np.float64), described, options)
 
         return allowing_flip(checked, source, source_mask, given.source_to_target)
@@ -98,7 +98,7 @@ def check(
 def _checked(
     pair: Pair, source_to_target: Matrix, described: MotionModel, options: Options
 ) -> Alignment:
-    """A transform that does not mirror; ``described`` is the model that puts it into words."""
+    """Test a transform that does not mirror; its parameters are those of model ``described``."""
     if not plausible(source_to_target, pair.source.size):
         raise ImageError("its horizon crosses the source", role="transform")
     warp = inverse(source_to_target)
@@ -141,29 +141,29 @@ def _checked(
 
 
 def _by_values(pair: Pair, warp: Matrix, gain: float, options: Options) -> tuple[Assessment, Pair]:
-    """The assessment by grey values, with what stays with the sensor or, as in align, without.
+    """The assessment by grey values, and the pair that was assessed.
 
-    With the pair that was assessed.
+    As in ``align``, a pair that is not aligned is tested again without its fixed pattern.
     """
     assessment = _assessed(IntensityView(pair, gain), pair, warp, options)
     with Threads() as threads:
         doubtful = recheck_given_warp(pair, warp, assessment, options, threads)
     if doubtful is not assessment:
         return doubtful, pair
-    without = None if assessment.outcome.aligned else cleaned_pair(pair, options)
-    if without is None:
+    without_pattern = None if assessment.outcome.aligned else cleaned_pair(pair, options)
+    if without_pattern is None:
         return assessment, pair
-    clean, pattern = without
-    second = _assessed(IntensityView(clean, gain), clean, warp, options)
+    cleaned, pattern = without_pattern
+    second = _assessed(IntensityView(cleaned, gain), cleaned, warp, options)
     if second.outcome.aligned and holds_with_edges(IntensityView(pair, gain), warp, pattern):
-        return second.without(pattern), clean
+        return second.without(pattern), cleaned
     return assessment, pair
 
 
 def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Assessment:
-    """What is to be thought of a warp target -> source to which nothing was fitted."""
+    """The assessment of a given warp, target -> source."""
     width, height = pair.target.size
-    answer = Estimate(
+    estimate = Estimate(
         MODELS[options.model],
         warp,
         LevelRecord(0, width, height, 0, 0.0, math.nan, Status.CONVERGED),
@@ -175,7 +175,7 @@ def _assessed(view: PairView, pair: Pair, warp: Matrix, options: Options) -> Ass
     )
     return assess(
         view,
-        answer,
+        estimate,
         period=pair.target.period,
         accept_residual=options.accept_residual,
         all_tiles=True,

@@ -1,12 +1,12 @@
-"""The engine's own exceptions. An alignment that fails is a result; only bad input raises."""
+"""The engine's exceptions. A failed alignment is a result; only invalid input raises."""
 
 from __future__ import annotations
 
 
 class ImageError(ValueError):
-    """An array that cannot be aligned: its shape, its dtype or what it holds.
+    """An array that cannot be aligned, because of its shape, its dtype or its values.
 
-    ``role`` says which input it is: "source", "target", "source mask", "init" or the like.
+    ``role`` is the name of the input: "source", "target", "source mask", "init" or the like.
     """
 
     def __init__(self, cause: str, *, role: str = "image") -> None:

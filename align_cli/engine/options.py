@@ -1,8 +1,8 @@
-"""The names and defaults of an alignment's options, without numpy, so that help texts are quick.
+"""Names and defaults of the options of an alignment, without numpy, so that help is quick.
 
-The registries that give the names their meaning are ``motion.MODELS``, ``robust.LOSSES``,
-``kernels.KERNELS`` (with "linear", which is ``sampling.sample``) and ``canvas.CANVASES``; a test
-keeps them and these names equal. What a preset means is said here and nowhere else.
+The names are those of the registries ``models.MODELS``, ``losses.LOSSES``, ``kernels.KERNELS``
+(with "linear", which is ``bilinear.sample``) and ``canvas.CANVASES``; a test keeps them equal.
+Presets are defined here.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, NamedTuple
 
 AUTO: Final = "auto"
-"""As a model, the simplest that explains the images; as a start, every one in its turn, until one
-convinces."""
+"""As a model, the simplest that explains the images; as an initial transform, every start in turn
+until the evidence is conclusive."""
 
 MODELS_IN_WORDS: Final = {
     "translation": "a translation",
@@ -28,8 +28,8 @@ LOSS_NAMES: Final = ("l2", "huber", "tukey", "lorentzian", "geman-mcclure")
 INTENSITY: Final = "intensity"
 GRADIENT: Final = "gradient"
 SIMILARITY_NAMES: Final = (INTENSITY, GRADIENT, AUTO)
-"""What is compared: grey values, or the orientation of edges; auto: both, and that answer is
-given which most tiles vote for."""
+"""Similarity measures: grey values, or edge orientations; auto: both, and the result with more
+inliers."""
 
 MUTUAL_INFORMATION: Final = "mutual-information"
 MUTUAL_INFORMATION_HINT: Final = (
@@ -37,12 +37,12 @@ MUTUAL_INFORMATION_HINT: Final = (
     "multimodal images that were tested (docs/method.md, 'Multimodal images'); choose "
     f"{GRADIENT!r} or {AUTO!r}"
 )
-"""The usual measure for unlike images, which people look for, and what is said to them."""
+"""The usual measure for multimodal images, and the message for users who ask for it."""
 
 INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
 POSES: Final = "poses"
-"""The start that compares orientations, which grey values alone have none of."""
+"""The start that compares edge orientations, so it is not available for grey values."""
 
 START_NAMES: Final = (
     "identity",
@@ -58,11 +58,11 @@ INIT_NAMES: Final = (AUTO, *START_NAMES)
 LUMA_CHANNEL: Final = "luma"
 ALL_CHANNELS: Final = "all"
 CHANNEL_NAMES: Final = (LUMA_CHANNEL, ALL_CHANNELS)
-"""What is looked at, where it is not one channel by its number: luma, or the mean of all."""
+"""Channels other than a single one by its number: luma, or the mean of all."""
 
 
 class Preset(NamedTuple):
-    """What a preset trades time for.
+    """The settings of a preset, between speed and accuracy.
 
     Attributes:
         summary: a few words for help texts.
@@ -89,7 +89,7 @@ PRESETS: Final = {
     "balanced": Preset("full resolution", 1e-3, 0, 0, 1e-3, refine=False),
     "precise": Preset("refined to the noise limit", 2e-4, 0, 0, 1e-3, refine=True),
 }
-"""Every preset by name, from the quickest to the most patient."""
+"""Every preset by name, from the fastest to the most accurate."""
 
 PRESET_NAMES: Final = tuple(PRESETS)
 
@@ -101,50 +101,49 @@ LIMIT_RANGES: Final = {
     "min_overlap": (0.0, 1.0),
     "min_score": (-1.0, 1.0),
 }
-"""The limits that a result can be held to, and between what each makes sense, ends included."""
+"""The limits of a result, and the valid range of each, ends included."""
 
 LEAST_LAST_SIDE: Final = 64
-"""No level whose shorter side is below this is the last one, whatever the preset spares: it is too
-short for a homography."""
+"""Least shorter side of the finest level that is solved, if there is a finer one: below it a
+homography is not determined well enough."""
 
 BEFORE_REFINEMENT_PX: Final = 1e-3
-"""Tolerance of the descent where a refinement follows: that does better than any more steps."""
+"""Tolerance of the descent if a refinement follows, which is more accurate than further steps."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """How to align.
+    """The options of an alignment.
 
     Attributes:
         model: motion model, one of ``MODEL_NAMES``; or ``AUTO``, the simplest of them that
             explains the images.
         preset: one of ``PRESET_NAMES``.
-        loss: robust loss, one of ``LOSS_NAMES``. Tukey's by default: on photographs of a wall
-            with things in front of it, it came nearest to the truth (docs/method.md).
-        photometric: solve for gain and bias too.
-        similarity: what is compared, one of ``SIMILARITY_NAMES``.
-        levels: number of pyramid levels; None for as many as both images carry.
-        max_iterations: limit for each level.
-        tolerance: a level is converged when no further step moves a corner by more, in pixels;
+        loss: robust loss, one of ``LOSS_NAMES``. Tukey's is the default: it was the most accurate
+            on photographs of a wall with occlusions (docs/method.md).
+        photometric: whether to solve for gain and bias too.
+        similarity: similarity measure, one of ``SIMILARITY_NAMES``.
+        levels: number of pyramid levels; None for as many as both image sizes allow.
+        max_iterations: iteration limit of each solve of a level.
+        tolerance: convergence threshold: displacement of a corner by the next step, in pixels;
             None for the preset's.
-        max_shift: the centre of the source may move by so many pixels; None, here and below, for
+        max_shift: largest shift of the centre of the source, in pixels; None, here and below, for
             no limit. A result that exceeds a limit is failed.
-        max_rotation: it may turn by so many degrees.
-        max_scale: lengths may change by this factor, larger or smaller.
-        max_shear: the largest shear.
-        min_overlap: the share of the target that the source must cover.
-        min_score: the ZNCC that must be reached.
-        accept_residual: what is still systematically left between the images may be so many pixels
-            although a richer motion model explains it; None for 1.
-        keep_fixed_pattern: whether what stays with the sensor takes part all the same: hot pixels,
-            edges of compressed blocks, constant areas at the same pixels of both images.
-        channel: what both images are seen by, one of ``CHANNEL_NAMES`` or the number of a channel
-            from 0.
-        ignore_alpha: whether transparent pixels take part too.
+        max_rotation: largest rotation, in degrees.
+        max_scale: largest change of lengths, a factor, enlarged or reduced.
+        max_shear: largest shear.
+        min_overlap: least share of the target that the source covers.
+        min_score: least ZNCC.
+        accept_residual: residual displacement, in pixels, that is accepted although a richer model
+            would remove it; None for 1.
+        keep_fixed_pattern: whether to use fixed patterns of the sensor too: hot pixels, edges of
+            compressed blocks, constant areas at the same pixels of both images.
+        channel: channel to align by, one of ``CHANNEL_NAMES`` or the number of a channel, from 0.
+        ignore_alpha: whether to use transparent pixels too.
 
     Raises:
         TypeError: if an option is unknown.
-        ValueError: if an option has no sense; the message lists the choices.
+        ValueError: if an option has an invalid value; the message lists the choices.
     """
 
     model: str = "homography"
@@ -167,7 +166,7 @@ class Options:
     ignore_alpha: bool = False
 
     def __new__(cls, **options: Any) -> Options:
-        """Refuse what is no option by its name: whoever called align() knows no ``Options``."""
+        """Name an unknown option in the exception, for callers of ``align``."""
         known = [field.name for field in fields(cls)]
         for name in options:
             if name not in known:
@@ -217,22 +216,22 @@ class Options:
         return max(self.tolerance_px, BEFORE_REFINEMENT_PX) if self.refine else self.tolerance_px
 
     def finest_level(self, size: tuple[int, int], levels: Sequence[int]) -> int:
-        """On which of the levels the descent ends.
+        """The level on which the descent ends.
 
         Args:
             size: (width, height) of the smaller image at full size.
-            levels: those that can be solved, 0 = full size.
+            levels: the available levels, 0 = full size.
         """
         preset = PRESETS[self.preset]
         pixels = size[0] * size[1]
-        spared = [
+        allowed = [
             level
             for level in levels
             if level <= preset.levels_skipped
             and pixels >> (2 * level) >= preset.least_pixels
             and min(size) >> level >= LEAST_LAST_SIDE
         ]
-        return max(spared, default=levels[0])
+        return max(allowed, default=levels[0])
 
 
 def _check_choice(what: str, name: str, names: tuple[str, ...]) -> None:

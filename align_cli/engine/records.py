@@ -1,4 +1,4 @@
-"""Plain records of an alignment: outcome, quality, uncertainty. Nothing here computes."""
+"""Plain data of an alignment: outcome, quality, uncertainty."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Status(str, enum.Enum):
-    """How a solve ended. Only ``CONVERGED`` is a success; no member is an exception."""
+    """The status of an alignment. Only ``CONVERGED`` is a success."""
 
     CONVERGED = "converged"
     ITERATION_LIMIT = "iteration_limit"
@@ -126,9 +126,9 @@ class Uncertainty:
 
 @dataclass(frozen=True)
 class LevelRecord:
-    """What happened on one pyramid level; 0 is full size.
+    """The record of a solve of one pyramid level; 0 is full size.
 
-    ``last_step_px`` is the largest movement of a corner of the target in the last iteration, in
+    ``last_step_px`` is the largest displacement of a corner of the target by the last step, in
     pixels of that level. ``rmse`` is the root mean square residual after gain and bias, under the
     robust weights, in units of the full scale.
     """
@@ -144,13 +144,13 @@ class LevelRecord:
 
 @dataclass(frozen=True)
 class ModelScore:
-    """What a motion model is worth for a pair of images.
+    """The information criterion of a motion model for a pair of images.
 
     Attributes:
         model: its name.
-        parameters: how many it has.
-        score: the information criterion, lower is better; only differences mean something.
-            Infinite where the model does not fit at all.
+        parameters: number of its parameters.
+        score: the information criterion, lower is better; only differences are meaningful.
+            Infinite if the model does not fit.
     """
 
     model: str

@@ -1,8 +1,8 @@
-"""Checks that a user can run on images of their own: derivatives and recovery.
+"""Self-checks on the user's own images: derivatives of the objective, and recovery of known warps.
 
-The solver never builds a Jacobian image, so its derivatives are checked against something that
-does not share a line with the moments: central differences of the objective itself, with the
-target warped by a small D(p) and the loss summed pixel by pixel in float64.
+The solver computes its derivatives from moments, without a Jacobian image. They are checked against
+central differences of the objective, which share no code with the moments: the target is warped by
+a small D(p), and the loss summed pixel by pixel in float64.
 """
 
 from __future__ import annotations
@@ -44,38 +44,36 @@ from align_cli.engine.starts import IDENTITY
 from align_cli.engine.target.planes import TargetPlanes, target_planes
 
 LARGEST_DIFFERENCE: Final = 1e-5
-"""Derivatives agree when they differ by less than this share of their length."""
+"""Largest difference of the derivatives, as a share of their length."""
 
 LARGEST_ERROR_PX: Final = 0.1
-"""A known warp is recovered when its corners are found to within this."""
+"""Largest corner error of a recovered warp, in pixels."""
 
 STEP_PX: Final = 1e-4
-"""How far, about, the finite differences move the corners, in pixels."""
+"""Displacement of the corners, about, in the finite differences, in pixels."""
 
 PATTERN_SHARE: Final = 0.1
 PATTERN_WAVES: Final = ((0.43, 0.17), (-0.11, 0.29), (0.05, -0.03))
-"""Waves, in radians per pixel along x and y, whose sum of this share of the target's contrast is
-added to the source: a residual of nothing, as between an image and itself, has no derivative to
-compare."""
+"""Waves, in radians per pixel along x and y, that are added to the source with ``PATTERN_SHARE`` of
+the target's contrast: without a residual, as between an image and itself, all derivatives are 0."""
 
 LARGEST_SCENE: Final = 200_000
-"""Pixels of the level on which derivatives are compared; finer levels are the same code."""
+"""Largest number of pixels of the level on which derivatives are compared."""
 
 RECOVERY_SHARE: Final = 0.02
-"""The known warps move the corners by up to this share of the longer side."""
+"""Largest displacement of a corner by a known warp, as a share of the longer side."""
 
 GREY_LEVEL: Final = 1.0 / 255.0
-"""Of the range of an image's values: about the least noise that a picture has."""
+"""Assumed noise, as a share of the range of an image's values: about the least of any image."""
 
 
 @dataclass(frozen=True)
 class DerivativeCheck:
-    """Analytic against numeric derivative of the objective for one setting.
+    """Comparison of the analytic and the numeric derivative of the objective for one setting.
 
-    ``difference`` is the largest entry of their difference, per pixel of corner movement, over the
-    largest that an entry would be if no pixel's share had a sign: where a picture is symmetric, or
-    knows one direction only, the shares themselves cancel. ``passed`` compares it with
-    ``LARGEST_DIFFERENCE``.
+    ``difference`` is the largest entry of their difference, per pixel of corner displacement, over
+    the largest sum of the pixels' absolute contributions to an entry; the contributions themselves
+    may cancel, as in symmetric images. ``passed`` compares it with ``LARGEST_DIFFERENCE``.
     """
 
     model: str
@@ -85,17 +83,17 @@ class DerivativeCheck:
 
     @property
     def passed(self) -> bool:
-        """True where both derivatives agree."""
+        """Whether both derivatives agree."""
         return self.difference <= LARGEST_DIFFERENCE
 
 
 @dataclass(frozen=True)
 class RecoveryCheck:
-    """A known warp of the user's image, and how far from it the solver ended.
+    """Recovery of a known warp of the user's image.
 
-    ``bound_px`` is to how many pixels the texture of the image fixes the model at all, whoever
-    solves for it: the Cramer-Rao bound at ``GREY_LEVEL`` of noise, infinite where it leaves a
-    direction open. ``doubtful`` is whether the answer was called so.
+    ``error_px`` is the corner error. ``bound_px`` is the Cramer-Rao bound of the model at noise of
+    ``GREY_LEVEL``, in pixels; infinite if the texture does not determine a direction. ``doubtful``
+    is whether the verdict was doubtful.
     """
 
     model: str
@@ -106,32 +104,31 @@ class RecoveryCheck:
 
     @property
     def passed(self) -> bool:
-        """True where the solver found the known warp.
+        """Whether the known warp was recovered.
 
-        Of an image that repeats itself it rightly says that other places fit as well, or that its
-        tiles may fit by accident.
+        For a periodic image the status may rightly be ambiguous, or the verdict doubtful.
         """
         found = self.doubtful or self.status in (Status.CONVERGED, Status.AMBIGUOUS)
         return found and self.error_px <= LARGEST_ERROR_PX
 
     @property
     def undetermined(self) -> bool:
-        """True where the image is none on which the warp can be found, and nobody said it was."""
+        """Whether the texture does not determine the warp, and the result was not aligned."""
         unfixed = not self.bound_px <= LARGEST_ERROR_PX or self.status is Status.AMBIGUOUS
         return unfixed and not self.passed and self.status is not Status.CONVERGED
 
     @property
     def failed(self) -> bool:
-        """True where the warp could have been found, or was said to be, and was not."""
+        """Whether the warp was not recovered though determined, or a wrong one was aligned."""
         return not (self.passed or self.undetermined)
 
 
 @dataclass(frozen=True)
 class Scene:
-    """One level of a pair at which the objective is differentiated, both images unwarped.
+    """One level of a pair at which the objective is differentiated, under the identity.
 
     ``source_values`` is (n,) float64 and ``pixels`` (n, 2), the x and y of the target pixels that
-    the solver takes; ``scale`` is the residuals' scale that the losses assume.
+    the solver uses; ``scale`` is the residuals' scale that the losses assume.
     """
 
     level: Level
@@ -152,9 +149,9 @@ class Scene:
 
 
 def scene(source: Image, target: Image) -> Scene:
-    """The pair on the finest level of at most ``LARGEST_SCENE`` pixels, plausibly illuminated.
+    """The pair on the finest level of at most ``LARGEST_SCENE`` pixels, with an illumination.
 
-    The source has the waves of ``PATTERN_WAVES`` on it.
+    The waves of ``PATTERN_WAVES`` are added to the source.
 
     Raises:
         ImageError: if an image cannot be aligned.
@@ -169,9 +166,9 @@ def scene(source: Image, target: Image) -> Scene:
     if planes is None or inside is None or not inside.any():
         raise ImageError("no pixel is far enough from borders and invalid ones", role="target")
     rows, columns = np.nonzero(inside)
-    still = target_level.image[rows, columns]
-    illumination = illumination_from_quantiles(source_level.image[rows, columns], still)
-    spread = float(np.std(still))
+    target_values = target_level.image[rows, columns]
+    illumination = illumination_from_quantiles(source_level.image[rows, columns], target_values)
+    spread = float(np.std(target_values))
     waved = source_level.image + illumination.gain * PATTERN_SHARE * spread * _waves(
         source_level.size
     )
@@ -182,7 +179,7 @@ def scene(source: Image, target: Image) -> Scene:
 
 
 def _waves(size: Size) -> NDArray[np.float64]:
-    """(height, width), of a standard deviation of about 1."""
+    """(height, width) sum of the waves, with a standard deviation of about 1."""
     width, height = size
     x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)[:, np.newaxis]
     total = np.zeros((height, width))
@@ -192,7 +189,7 @@ def _waves(size: Size) -> NDArray[np.float64]:
 
 
 def _inside(target: TargetPlanes, source: Level) -> Mask:
-    """(height, width) bool of the target's level: the pixels that the solver takes, unwarped."""
+    """(height, width) bool: the target pixels that the solver uses at the identity."""
     inside = overlap_mask(np.eye(3), target.size, source.size, margin=REACH)
     height, width = inside.shape
     x, y = target.origin
@@ -206,7 +203,7 @@ def _inside(target: TargetPlanes, source: Level) -> Mask:
 
 
 def derivative_checks(source: Image, target: Image) -> list[DerivativeCheck]:
-    """Every model, every loss, with and without gain and bias.
+    """The checks of every model and every loss, with and without gain and bias.
 
     Raises:
         ImageError: if an image cannot be aligned.
@@ -217,8 +214,8 @@ def derivative_checks(source: Image, target: Image) -> list[DerivativeCheck]:
         changes = [target_changes(pair, model, factor) for factor in (1.0, 0.5)]
         for loss in LOSSES.values():
             analytic = analytic_derivative(pair, model, loss)
-            # The target between pixels has a kink at each pixel, so the error of a central
-            # difference begins with the first power of the step; Richardson takes it out.
+            # Interpolation has a kink at each pixel, so the error of a central difference is of
+            # first order in the step; Richardson extrapolation removes it.
             (whole, most), (half, _) = (numeric_derivative(pair, loss, each) for each in changes)
             numeric = 4.0 * half - whole
             for photometric in (True, False):
@@ -231,7 +228,7 @@ def derivative_checks(source: Image, target: Image) -> list[DerivativeCheck]:
 def analytic_derivative(pair: Scene, model: MotionModel, loss: Loss) -> Vector:
     """(p + 12,) derivative of the objective from the moments, times each parameter's step.
 
-    It is -[J, T m, m]^T W r: a small warp takes J p away from the residual.
+    It is -[J, T m, m]^T W r, since a small warp changes the residual by -J p.
     """
     with Threads(1) as threads:
         sums = RowEquations(pair.target, pair.source, model, loss, threads=threads).sums(
@@ -247,7 +244,7 @@ def numeric_derivative(
 ) -> tuple[Vector, Vector]:
     """(p + 12,) central differences of the objective over each parameter's step.
 
-    Second is what they would be, (p + 12,), if no pixel's share had a sign.
+    Second are the sums of the absolute contributions of the pixels, (p + 12,).
     """
     shares = [(losses(pair, loss, up) - losses(pair, loss, down)) / 2.0 for up, down in changes]
     return (
@@ -262,17 +259,17 @@ def target_changes(pair: Scene, model: MotionModel, factor: float) -> list[tuple
     to_normalised = normalisation(pair.target.size)
     from_normalised = np.linalg.inv(to_normalised)
     image = pair.level.image.astype(np.float64)
-    still = bilinear(image, pair.pixels)
+    unchanged = bilinear(image, pair.pixels)
     changes = []
     for step in np.eye(model.size) * motion:
         smalls = (from_normalised @ model.to_matrix(s) @ to_normalised for s in (step, -step))
         up, down = (bilinear(image, map_points(small, pair.pixels)) for small in smalls)
         changes.append((up, down))
     x, y = map_points(to_normalised, pair.pixels).T
-    for illumination in ((still - pair.target.mean) * gain, np.full_like(still, bias)):
+    for illumination in ((unchanged - pair.target.mean) * gain, np.full_like(unchanged, bias)):
         for i, j in MONOMIALS:
             change = illumination * x**i * y**j
-            changes.append((still + change, still - change))
+            changes.append((unchanged + change, unchanged - change))
     return changes
 
 
@@ -300,7 +297,7 @@ def bilinear(image: NDArray[np.float64], points: Points) -> Vector:
 
 
 def recovery_checks(image: Image) -> list[RecoveryCheck]:
-    """Warp the image by a known member of every model, and find it again.
+    """Warp the image by a known member of every model, and recover it.
 
     Raises:
         ImageError: if the image cannot be aligned.
@@ -313,28 +310,28 @@ def recovery_checks(image: Image) -> list[RecoveryCheck]:
         target = warp_image(
             image, inverse(truth), target_size=(width, height), source_size=(width, height)
         )
-        seen = overlap_mask(inverse(truth), (width, height), (width, height))
-        # The solver alone: a search would find the warp without its derivatives.
-        aligner = Aligner(_without(target, seen), model=model.name)
-        found = aligner.align(image, init=IDENTITY)
-        error = corner_error(found.source_to_target, truth, (width, height))
-        fixed = bound_px(pair, model) * width / pair.level.size[0]
-        outcome = found.outcome
-        checks.append(RecoveryCheck(model.name, outcome.status, error, fixed, outcome.doubtful))
+        inside = overlap_mask(inverse(truth), (width, height), (width, height))
+        # Without a search, which could find the warp despite wrong derivatives.
+        aligner = Aligner(_nan_outside(target, inside), model=model.name)
+        alignment = aligner.align(image, init=IDENTITY)
+        error = corner_error(alignment.source_to_target, truth, (width, height))
+        bound = bound_px(pair, model) * width / pair.level.size[0]
+        outcome = alignment.outcome
+        checks.append(RecoveryCheck(model.name, outcome.status, error, bound, outcome.doubtful))
     return checks
 
 
 def bound_px(pair: Scene, model: MotionModel) -> float:
-    """About how many pixels of its level the texture leaves a model and the illumination uncertain.
+    """Cramer-Rao bound of the least determined combination of a model's parameters.
 
-    The Cramer-Rao bound of the parameter, or the mixture of them, that it fixes least.
+    In pixels of the level, about, with gain and bias unknown too.
     """
     changes = target_changes(pair, model, 1.0)
     slopes = np.column_stack([(up - down) / 2.0 for up, down in changes])
     uniform = MONOMIALS.index((0, 0)) + model.size
     motion, illumination = slopes[:, : model.size], slopes[:, [uniform, uniform + VARYING]]
-    open_to_light, *_ = np.linalg.lstsq(illumination, motion, rcond=None)
-    left = motion - illumination @ open_to_light
+    explained, *_ = np.linalg.lstsq(illumination, motion, rcond=None)
+    left = motion - illumination @ explained
     least = float(np.linalg.eigvalsh(left.T @ left)[0])
     image = pair.level.image
     noise = GREY_LEVEL * float(image.max() - image.min())
@@ -342,14 +339,14 @@ def bound_px(pair: Scene, model: MotionModel) -> float:
 
 
 def known_warp(model: MotionModel, size: tuple[int, int]) -> Matrix:
-    """A ``source_to_target`` of the model that moves every corner by a different amount."""
+    """A ``source_to_target`` of the model that displaces every corner differently."""
     points = corners(size)
     share = np.array([[0.7, -0.4], [-0.5, 0.8], [0.9, 0.3], [0.2, -1.0]])
     return model.from_points(points, points + RECOVERY_SHARE * max(size) * (share + 0.3))
 
 
-def _without(image: Image, seen: Mask) -> Image:
-    """The image as float64, NaN where there was nothing to see."""
+def _nan_outside(image: Image, inside: Mask) -> Image:
+    """The image as float64, NaN outside a mask."""
     result = image.astype(np.float64)
-    result[~seen] = np.nan
+    result[~inside] = np.nan
     return result

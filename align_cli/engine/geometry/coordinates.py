@@ -1,4 +1,4 @@
-"""Points, corners and the two changes of coordinates: pixel <-> normalised, level <-> level.
+"""Points, corners and the changes of coordinates: pixel <-> normalised, level <-> level.
 
 A pixel's centre is at integer coordinates, (0, 0) is the centre of the top-left pixel, x runs
 right and y runs down. Matrices map homogeneous column vectors (x, y, 1).
@@ -19,11 +19,11 @@ Size = tuple[int, int]
 
 
 LEAST_DENOMINATOR: Final = 1e-3
-"""A homography's denominator anywhere in the image, over its value at the origin."""
+"""Least denominator of a homography in the image, over that at the origin."""
 
 
 def map_points(matrix: Matrix, points: Points) -> Points:
-    """Map (n, 2) points through a (3, 3) matrix; a point sent to infinity becomes inf or NaN."""
+    """Map (n, 2) points by a (3, 3) matrix; inf or NaN for points mapped to infinity."""
     mapped = points @ matrix[:, :2].T + matrix[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
         return mapped[:, :2] / mapped[:, 2:]
@@ -51,9 +51,9 @@ def inverse(matrix: Matrix) -> Matrix:
 
 
 def inverse_of_small(matrix: Matrix) -> Matrix:
-    """``inverse`` of a transform near the identity; not a number where it sends the origin away.
+    """``inverse`` of a transform near the identity; NaN if the origin is mapped to infinity.
 
-    By cofactors: numpy's takes several times as long for so few numbers.
+    By cofactors, several times faster than numpy's for so few numbers.
     """
     (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
     last = a * e - b * d or math.nan
@@ -69,8 +69,8 @@ def inverse_of_small(matrix: Matrix) -> Matrix:
 def normalisation(size: Size) -> Matrix:
     """Pixels -> normalised coordinates: centred on the image, divided by half its longer side.
 
-    A unit of every motion parameter then moves the pixels of the image by about the same amount,
-    so no parameter needs a scale of its own.
+    A unit of any motion parameter then displaces the pixels of the image by about the same amount,
+    so the parameters need no further scaling.
     """
     width, height = size
     half = max(width, height) / 2.0
@@ -94,38 +94,39 @@ def at_level(matrix: Matrix, level: int) -> Matrix:
 
 
 def plausible(warp: Matrix, size: Size) -> bool:
-    """False where a warp is not finite, mirrors the image or folds it (a horizon crosses it)."""
+    """False if a warp is not finite, mirrors the image, or its horizon crosses the image."""
     (a, b, c), (d, e, f), (g, h, i) = warp.tolist()
     determinant = a * (e * i - f * h) - b * (d * i - f * g) + c * (d * h - e * g)
-    # The denominator g x + h y + i is linear: over the image it is least in a corner.
+    # The denominator g x + h y + i is linear: its minimum is at a corner.
     least = i + min(0.0, g * (size[0] - 1)) + min(0.0, h * (size[1] - 1))
     return math.isfinite(determinant) and determinant > 0.0 and least > LEAST_DENOMINATOR * i
 
 
 def area_at_centre(warp: Matrix, size: Size) -> float:
-    """The area that a warp makes of a pixel at the centre of an image of ``size``."""
+    """Area of the pixel at the centre of an image of ``size`` after a warp, in pixels."""
     x, y = ((side - 1.0) / 2.0 for side in size)
     weight = float(warp[2] @ [x, y, 1.0])
     return abs(float(np.linalg.det(warp)) / weight**3)  # the Jacobian's determinant there
 
 
 def level_difference(warp: Matrix, size: Size) -> int:
-    """By how many pyramid levels the pixels of the image that a warp leads to are larger.
+    """Difference in resolution between the two images of a warp, in pyramid levels, rounded.
 
-    At the centre of an image of ``size``, rounded; negative where they are smaller.
+    Positive if the pixels of the image that ``warp`` maps to are larger, at the centre of an image
+    of ``size``.
     """
     area = area_at_centre(warp, size)
     return round(-0.5 * math.log2(area)) if 0.0 < area < math.inf else 0
 
 
 def matching_level(warp: Matrix, level: int, size: Size, levels: range) -> tuple[int, Matrix]:
-    """The level of the source that shows as much detail as a level of the target.
+    """The level of the source whose resolution is nearest to that of a level of the target.
 
     Args:
         warp: target pixel -> source pixel, at full size.
         level: of the target.
         size: (width, height) of the target.
-        levels: of the source, those that may be taken.
+        levels: available levels of the source.
 
     Returns:
         That level, and the warp from the target's level to it.
@@ -136,14 +137,14 @@ def matching_level(warp: Matrix, level: int, size: Size, levels: range) -> tuple
 
 
 def corner_error(estimate: Matrix, reference: Matrix, size: Size) -> float:
-    """Mean distance in pixels between the four corners of ``size`` mapped by either transform."""
+    """Mean distance, in pixels, of the four corners of ``size`` mapped by two transforms."""
     points = corners(size)
     distance = map_points(estimate, points) - map_points(reference, points)
     return float(np.hypot(*distance.T).mean())
 
 
 def endpoint_error(estimate: Matrix, reference: Matrix, size: Size) -> NDArray[np.float64]:
-    """Distance in pixels between either transform of every pixel of ``size``, (height, width)."""
+    """(height, width) distance, in pixels, of every pixel of ``size`` mapped by two transforms."""
     width, height = size
     x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
     points = np.column_stack([x.ravel(), y.ravel()])

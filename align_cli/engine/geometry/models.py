@@ -33,12 +33,12 @@ class MotionModel:
     """One motion model.
 
     Attributes:
-        name: what the user types.
+        name: name of the option.
         jacobian_x: (parameters, 6) float64; row k holds the coefficients, in the order of
             ``MONOMIALS``, of d(x of D)/dp_k at p = 0 as a polynomial in x and y.
         jacobian_y: the same for the y coordinate.
         to_matrix: p -> D(p), a (3, 3) matrix in normalised coordinates.
-        from_points: least-squares member of the model that takes (n, 2) points to (n, 2) points.
+        from_points: least-squares member of the model that maps (n, 2) points to (n, 2) points.
     """
 
     name: str
@@ -54,16 +54,16 @@ class MotionModel:
 
     @cached_property
     def of_homography(self) -> NDArray[np.float64]:
-        """(parameters, 8): each, near the identity, as a sum of those of a homography."""
+        """(parameters, 8): the parameters by those of a homography, to first order."""
         whole, own = (
             np.hstack([each.jacobian_x, each.jacobian_y]) for each in (MODELS[LARGEST], self)
         )
-        # What is 0 must be 0: it is left out of every sum.
+        # Rounded, because exact zeros are left out of every sum.
         return np.asarray(np.round(own @ np.linalg.pinv(whole), 9), np.float64)
 
     @property
     def projective(self) -> bool:
-        """True where lines may lose their parallels, so that points must be divided by w."""
+        """Whether parallels need not be preserved, so that points must be divided by w."""
         return self.size == 8
 
 
@@ -190,25 +190,25 @@ MODELS: Final[dict[str, MotionModel]] = {
 """Every motion model by name, from the fewest parameters to the most."""
 
 LARGEST: Final = tuple(MODELS)[-1]
-"""The name of the one with the most."""
+"""The name of the model with the most parameters."""
 
 
 def contains(whole: MotionModel, part: MotionModel) -> bool:
-    """Whether every member of the second model is one of the first, too."""
+    """Whether every member of model ``part`` is a member of model ``whole``."""
     rows = np.vstack([whole.of_homography, part.of_homography])
     return _rank(rows.tobytes(), rows.shape[1]) == whole.size
 
 
 @cache
 def _rank(rows: bytes, columns: int) -> int:
-    """The rank of a table of so many columns."""
+    """Rank of a table of ``columns`` columns."""
     return int(np.linalg.matrix_rank(np.frombuffer(rows).reshape(-1, columns)))
 
 
 def nearest(model: MotionModel, matrix: Matrix, size: Size) -> Matrix:
-    """The member of a model that moves the corners of an image of ``size`` most like ``matrix``.
+    """The member of a model nearest to ``matrix``: least squares over the corners of ``size``.
 
-    Least squares over the four corners; ``matrix`` itself where it is a member already.
+    It is ``matrix`` itself if that is a member.
     """
     points = corners(size)
     return model.from_points(points, map_points(matrix, points))
@@ -217,7 +217,7 @@ def nearest(model: MotionModel, matrix: Matrix, size: Size) -> Matrix:
 def about_centre(
     shift_px: tuple[float, float], angle_deg: float, scale: float, source_size: Size
 ) -> Matrix:
-    """The ``source_to_target`` with these terms of ``describe``: a similarity."""
+    """The similarity, as ``source_to_target``, with these terms of ``describe``."""
     x, y = ((side - 1.0) / 2.0 for side in source_size)
     angle = np.radians(angle_deg)
     c, s = scale * np.cos(angle), scale * np.sin(angle)
@@ -228,25 +228,25 @@ def about_centre(
 
 
 def between_centres(angle: float, scale: float, source: Size, target: Size) -> Matrix:
-    """The similarity, target -> source, that lays the target's centre on the source's.
+    """The similarity, target -> source, that maps the target's centre to the source's.
 
     Args:
         angle: radians.
-        scale: pixels of the source for one of the target.
+        scale: pixels of the source per pixel of the target.
         source: (width, height) of the source.
         target: the same of the target.
     """
     c, s = scale * np.cos(angle), scale * np.sin(angle)
     matrix = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
-    centre, there = ((np.array(size) - 1.0) / 2.0 for size in (target, source))
-    matrix[:2, 2] = there - matrix[:2, :2] @ centre
+    target_centre, source_centre = ((np.array(size) - 1.0) / 2.0 for size in (target, source))
+    matrix[:2, 2] = source_centre - matrix[:2, :2] @ target_centre
     return matrix
 
 
 def describe(
     source_to_target: Matrix, model: MotionModel, source_size: Size
 ) -> dict[str, float | tuple[float, float]]:
-    """A transform in terms that people use, those that the model has.
+    """Shift, angle, scale, shear and perspective of a transform, as far as its model has them.
 
     The linear part at the centre of the source is split into A = R(angle) [[sx, k], [0, sy]], for
     a homography by its derivative there. Angles are positive from x towards y, which is clockwise

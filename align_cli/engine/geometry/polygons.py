@@ -1,4 +1,4 @@
-"""Polygons of places: where one image lies within another."""
+"""The polygon in which two images overlap."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from align_cli.engine.geometry.coordinates import Size, corners
 
 
 def overlap_polygon(warp: Matrix, target_size: Size, source_size: Size) -> Points:
-    """Where the centres of target pixels lie within the source: a convex polygon.
+    """The convex polygon of target positions that a warp maps into the source.
 
     Args:
         warp: (3, 3), target pixel -> source pixel.
@@ -18,7 +18,7 @@ def overlap_polygon(warp: Matrix, target_size: Size, source_size: Size) -> Point
         source_size: (width, height).
 
     Returns:
-        (n, 2) corners in target pixels, clockwise on a screen; (0, 2) where nothing overlaps.
+        (n, 2) corners in target pixels, clockwise on a screen; (0, 2) without overlap.
     """
     source_width, source_height = source_size
     x, y, w = warp
@@ -30,14 +30,14 @@ def overlap_polygon(warp: Matrix, target_size: Size, source_size: Size) -> Point
 
 
 def _clipped(polygon: Points, line: NDArray[np.float64]) -> Points:
-    """What of a convex polygon lies where ``line @ (x, y, 1) >= 0`` (Sutherland, Hodgman 1974)."""
+    """A convex polygon clipped to ``line @ (x, y, 1) >= 0`` (Sutherland and Hodgman 1974)."""
     distance = polygon @ line[:2] + line[2]
-    kept: list[Points] = []
+    clipped: list[Points] = []
     for k in range(len(polygon)):
-        here, before = distance[k], distance[k - 1]
-        if here * before < 0.0:
-            share = before / (before - here)
-            kept.append(polygon[k - 1] + share * (polygon[k] - polygon[k - 1]))
-        if here >= 0.0:
-            kept.append(polygon[k])
-    return np.array(kept, np.float64).reshape(-1, 2)
+        end, start = distance[k], distance[k - 1]
+        if end * start < 0.0:
+            share = start / (start - end)
+            clipped.append(polygon[k - 1] + share * (polygon[k] - polygon[k - 1]))
+        if end >= 0.0:
+            clipped.append(polygon[k])
+    return np.array(clipped, np.float64).reshape(-1, 2)

@@ -1,4 +1,4 @@
-"""From the covariance of a transform to how far it may be off anywhere."""
+"""Propagates the covariance of a transform to standard deviations of mapped points."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.records import Uncertainty
 
 GRID: Final = 16
-"""Points along each side of the target at which its mean is taken; it is largest at a corner."""
+"""Points along each side of the target over which the mean is taken; the maximum is at a corner."""
 
 
 def uncertainty_of(
@@ -29,7 +29,7 @@ def uncertainty_of(
     source_size: Size,
     target_size: Size,
 ) -> Uncertainty | None:
-    """The uncertainty that a covariance means, or None where a point of the target has no limit.
+    """The uncertainty of a transform; None if the standard deviation of a point is not finite.
 
     Args:
         entries: (8, 8) covariance of the first eight entries of ``source_to_target``.
@@ -44,13 +44,13 @@ def uncertainty_of(
     if not np.isfinite(sigma).all():
         return None
     at_corners, over_target = sigma[-4:], sigma[:-4]
-    there = points[: len(over_target) - 4]
-    reached = ((there >= -0.5) & (there <= np.array(source_size) - 0.5)).all(axis=1)
+    grid = points[: len(over_target) - 4]
+    inside = ((grid >= -0.5) & (grid <= np.array(source_size) - 0.5)).all(axis=1)
     over_grid = over_target[:-4]
     return Uncertainty(
         covariance=entries,
         corners_px=at_corners,
-        mean_px=float((over_grid[reached] if reached.any() else over_grid).mean()),
+        mean_px=float((over_grid[inside] if inside.any() else over_grid).mean()),
         max_px=float(over_target.max()),
     )
 
@@ -65,7 +65,7 @@ def _grid(size: Size) -> Points:
 def position_sigma(
     entries: NDArray[np.float64], source_to_target: Matrix, points: Points
 ) -> Vector:
-    """Standard deviation in px, (n,), of where source points (n, 2) come to lie in the target.
+    """Standard deviation, (n,), of mapped source points (n, 2), in target pixels.
 
     Args:
         entries: (8, 8) covariance of the first eight entries of ``source_to_target``.
@@ -88,7 +88,7 @@ def position_sigma(
 def change_of_entries(
     model: str, from_normalised: Matrix, source_to_target: Matrix
 ) -> NDArray[np.float64]:
-    """(8, p): how the entries of ``source_to_target`` but the last follow a warp of the target.
+    """(8, p) derivative of the first eight entries of ``source_to_target`` by a warp of the target.
 
     Args:
         model: the name of the motion model, p parameters.

@@ -1,1 +1,1 @@
-"""Robust losses, threads, products of matrices, bands of rows: knows nothing of images."""
+"""Robust losses, threads, matrix products, bands of rows: independent of images."""

@@ -1,8 +1,8 @@
-"""Products of matrices that stay on the thread that asks for them.
+"""Products of matrices that stay on the calling thread.
 
-numpy's OpenBLAS shares out larger products among threads of its own. Where several strips are in
-work at once, they then wait for each other and for cores (4 MP: 39 ms on one thread and on two, 25
-so), and the last digits depend on how many cores there are. Small products it does by itself.
+numpy's OpenBLAS distributes larger products over threads of its own. If several strips are
+processed at once, they then compete for cores (4 MP: 39 ms on one thread and on two, 25 ms with
+blocks), and the last digits depend on the number of cores. Small products use no threads.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 Real = TypeVar("Real", np.float32, np.float64)
 
 LARGEST_PRODUCT: Final = 1 << 18
-"""Multiplications of a matrix product that OpenBLAS does without threads (its interface/gemm.c)."""
+"""Multiplications of a product up to which OpenBLAS uses no threads (its interface/gemm.c)."""
 
 
 def times(plane: NDArray[Real], table: NDArray[Real]) -> NDArray[Real]:
-    """A plane, (h, w), times a table of a few columns, (w, k): (h, k)."""
+    """Product, (h, k), of a plane, (h, w), and a table of a few columns, (w, k)."""
     (height, width), columns = plane.shape, table.shape[1]
     rows = max(1, LARGEST_PRODUCT // (width * columns))
     if height <= rows:
@@ -36,7 +36,7 @@ def times(plane: NDArray[Real], table: NDArray[Real]) -> NDArray[Real]:
 
 
 def along(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Matrices, (..., p, m), times one of many rows, (m, q): (..., p, q), of few p and q."""
+    """Product, (..., p, q), of matrices, (..., p, m), and one of many rows, (m, q); few p and q."""
     step = max(1, LARGEST_PRODUCT // (first.shape[-2] * second.shape[1]))
     product = first[..., :step] @ second[:step]
     for at in range(step, len(second), step):
@@ -45,6 +45,6 @@ def along(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np
 
 
 def inner(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Sum of the products of two planes, (h, w) each."""
+    """Inner product of two planes, (h, w) each."""
     by_row = np.matmul(first[:, None, :], second[:, :, None])
     return float(by_row.sum(dtype=np.float64))

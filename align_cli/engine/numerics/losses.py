@@ -1,9 +1,9 @@
-"""Robust losses: how much a residual counts, and how large residuals usually are.
+"""Robust losses, and the robust scale of residuals.
 
 A loss is a function rho of the residual r over its scale s (a standard deviation). Iteratively
 reweighted least squares needs only the weight w = rho'(r) / r. Constants are those with which the
-estimate keeps 95 % efficiency under normal noise (Holland and Welsch 1977; geman-mcclure's was
-found by the same integral, see tests/engine/test_robust.py), so all five agree on good data.
+estimate has 95 % efficiency under normal noise (Holland and Welsch 1977; geman-mcclure's is from
+the same integral, see tests/engine/numerics/test_losses.py), so all five are comparable.
 
 Least squares is the loss whose weight is 1: there is one solver, not two.
 """
@@ -27,12 +27,11 @@ class Loss(NamedTuple):
     """A robust loss.
 
     Attributes:
-        name: what the user types.
-        constant: residuals around ``constant`` standard deviations begin to lose weight.
+        name: name of the option.
+        constant: tuning constant; the weight decreases from about this many standard deviations on.
         rho: the loss of u = r / (constant * s), with rho(u) ~ u**2 / 2 for small u.
-        weigh: writes the weight of u, given u squared, into its argument, in place.
-        slope: of a weight w the derivative of u w: how much a residual's pull changes when the
-            residual does. 0 where the weight is.
+        weigh: replaces u squared by the weight of u, in place.
+        slope: maps a weight w to the derivative of the influence function u w; 0 where w is 0.
     """
 
     name: str
@@ -43,7 +42,7 @@ class Loss(NamedTuple):
 
     @property
     def robust(self) -> bool:
-        """False only for least squares, whose weights need not be computed at all."""
+        """False only for least squares, whose weights are all 1."""
         return math.isfinite(self.constant)
 
 
@@ -130,16 +129,16 @@ LOSSES: Final[dict[str, Loss]] = {
 
 
 OUTLIER: Final = LOSSES["tukey"].constant
-"""Residuals beyond this many standard deviations belong to something else."""
+"""Standard deviations beyond which a residual is an outlier."""
 
 
 def scale_of(residuals: NDArray[np.float32]) -> float:
     """Standard deviation of the residuals, (n,), from their median absolute value.
 
-    Half of the residuals may be anything (other content, moving things) without moving it far.
+    It is robust to outliers in up to half of the residuals.
     """
     if residuals.size == 0:
         return 0.0
-    # numpy.median takes three times as long for so few: it looks for NaN and sorts a copy.
+    # numpy.median takes three times as long for so few: it tests for NaN and sorts a copy.
     middle = residuals.size // 2
     return float(np.partition(np.abs(residuals), middle)[middle]) / NORMAL_MEDIAN

@@ -1,4 +1,4 @@
-"""Freed memory is kept for the next buffer, and not given back to the system.
+"""Lets the allocator keep freed memory for the next buffer.
 
 glibc maps every large block afresh and unmaps it when it is freed; each page of it then costs a
 fault, a microsecond or two, at its first touch: 3 of the 16 ms of a small alignment. What counts as
@@ -15,10 +15,10 @@ from typing import Final
 import numpy as np
 
 LARGEST_KEPT: Final = (32 << 20) - (1 << 16)
-"""Bytes of a block that glibc will still learn from, its own header included."""
+"""Largest block, in bytes, that raises glibc's threshold, its header included."""
 
 
 @cache
 def keep_freed_memory() -> None:
-    """Make glibc keep what is freed, once in a process."""
+    """Make glibc keep freed memory, once in a process."""
     np.empty(LARGEST_KEPT, np.uint8)

@@ -1,8 +1,7 @@
-"""Which rows of a large image are looked at: bands of equal height, evenly spaced.
+"""Row subsampling of a large image: bands of equal height, evenly spaced.
 
-Four million pixels fix eight parameters no better than a thousandth of a pixel needs; the sums of a
-level may leave most of its rows out. Bands, and not single rows, so that whatever has neighbours
-(gradients, tiles, the cache) still finds them.
+Eight parameters need far fewer than four million pixels for an accuracy of a thousandth of a pixel.
+Bands instead of single rows, because gradients, tiles and the cache need neighbouring rows.
 """
 
 from __future__ import annotations
@@ -14,20 +13,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 BAND_ROWS: Final = 36
-"""Rows of a band: three tiles of the uncertainty, and little enough next to the filters' reach."""
+"""Rows of a band: three tiles of the covariance."""
 
 MOST_ROWS_SHARE: Final = 0.75
-"""Of more rows than this the rest is worth its time."""
+"""Share of the rows above which all rows are used."""
 
 FEWEST_BANDS: Final = 8
-"""So that the ends of the image, which fix rotation and perspective, have a say."""
+"""Least number of bands, so that they include the ends of the image, which determine rotation and
+perspective best."""
 
 
 @dataclass(frozen=True)
 class Bands:
     """Rows ``first + i * period`` to ``+ rows`` of an image, for i below ``count``.
 
-    What is picked from an image is stacked: (count * rows, width).
+    The selected rows are stacked: (count * rows, width).
     """
 
     first: int
@@ -42,7 +42,7 @@ class Bands:
 
     @classmethod
     def spread(cls, height: int, width: int, most_pixels: int) -> Bands:
-        """At most about ``most_pixels`` of an image, or the whole where it has no more."""
+        """Bands of about ``most_pixels`` of an image at most; the whole image if it has no more."""
         count = max(FEWEST_BANDS, most_pixels // (BAND_ROWS * width))
         if height * width <= most_pixels or count * BAND_ROWS > MOST_ROWS_SHARE * height:
             return cls.whole(height)
@@ -52,7 +52,7 @@ class Bands:
 
     @property
     def all_rows(self) -> bool:
-        """Whether no row is left out."""
+        """Whether all rows are selected."""
         return self.count == 1
 
     @property
@@ -62,19 +62,19 @@ class Bands:
         return [slice(top, top + self.rows) for top in tops]
 
     def row(self, stacked: int) -> int:
-        """Where in the image a stacked row lies."""
+        """Row of the image that a stacked row is."""
         band, row = divmod(stacked, self.rows)
         return self.first + band * self.period + row
 
     @property
     def y(self) -> NDArray[np.float64]:
-        """(count * rows,) where in the image each stacked row lies."""
+        """(count * rows,) y coordinate in the image of each stacked row."""
         return np.concatenate([np.arange(s.start, s.stop, dtype=np.float64) for s in self.slices])
 
     def cut(self, most_rows: int, *, multiple: int = 1) -> list[slice]:
-        """Slices of the stacked rows, none longer than ``most_rows``, none over a gap.
+        """Slices of the stacked rows of at most ``most_rows``, each within one band.
 
-        All but the last of each band are equal, and hold a ``multiple`` of rows.
+        All but the last of each band have the same length, a multiple of ``multiple``.
         """
         pieces = -(-self.rows // max(1, most_rows))
         rows = -(-self.rows // (pieces * multiple)) * multiple
@@ -85,10 +85,7 @@ class Bands:
         ]
 
     def groups(self, most_rows: int) -> list[slice]:
-        """Slices of the stacked rows, none longer than ``most_rows`` but for a band's sake.
-
-        Each is a part of a band or some whole ones.
-        """
+        """Slices of the stacked rows of about ``most_rows``: parts of a band, or whole bands."""
         whole = most_rows // self.rows
         if whole <= 1:
             return self.cut(most_rows)

@@ -1,7 +1,7 @@
-"""A few threads that share a list of strips, with results in the order of the list.
+"""A pool of threads that maps a function over strips, with results in the order of the strips.
 
-numpy and cv2 release the interpreter's lock in their loops. Which thread takes which strip does
-not matter to the sums, because every strip's own sum comes back in its place.
+numpy and cv2 release the interpreter's lock in their loops. The results do not depend on the number
+of threads, because the sums of the strips are added in their order.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Result = TypeVar("Result")
 MOST_THREADS: Final = 4
 
 SHORTEST_LIST: Final = 4
-"""Strips below which handing work to another thread costs more than it saves."""
+"""Number of strips below which another thread costs more time than it saves."""
 
 
 def _checked(count: int | None) -> int | None:
@@ -35,7 +35,7 @@ _most: ContextVar[int | None] = ContextVar("_most", default=None)
 
 @contextmanager
 def at_most(count: int | None) -> Iterator[None]:
-    """Every pool that is made inside, by whatever module, has so many threads; None for no limit.
+    """Limit the number of threads of every pool created inside; None for no limit.
 
     Raises:
         ValueError: if it is no whole number of at least 1.
@@ -48,11 +48,11 @@ def at_most(count: int | None) -> Iterator[None]:
 
 
 class Threads:
-    """A pool that is created when first needed and closed by ``with``.
+    """A pool of threads, created when first needed and closed by ``with``.
 
     Args:
-        count: how many threads; None for as many as ``at_most`` says around it, else one for each
-            core, up to ``MOST_THREADS``.
+        count: number of threads; None for the limit of ``at_most``, else one for each core, up to
+            ``MOST_THREADS``.
 
     Raises:
         ValueError: if it is no whole number of at least 1.
@@ -63,7 +63,7 @@ class Threads:
         self._pool: Workers | None = None
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-        """``[work(item) for item in items]``, in that order, on all threads."""
+        """``[work(item) for item in items]``, computed on all threads."""
         shares = min(self.count, len(items))
         if shares <= 1 or len(items) < SHORTEST_LIST:
             return [work(item) for item in items]

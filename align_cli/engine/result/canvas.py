@@ -1,6 +1,6 @@
-"""What the output shows: which part of the target's plane, and where the source covers it.
+"""The canvas: the extent of the output in the target's plane, and its largest covered rectangle.
 
-Both images are rectangles; laid over each other their overlap is a convex polygon.
+Both images are rectangles, and their overlap is a convex polygon.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ _MIRROR: Final = np.diag([-1.0, 1.0, 1.0])
 _ROLE: Final = "canvas"
 
 _MOST_ROWS: Final = 128
-"""Rows of the target among which the ends of the inner rectangle are sought at once."""
+"""Rows of the target that are tested at once as ends of the inner rectangle."""
 
 
 class Canvas(NamedTuple):
-    """A grid of pixels that continues the target's.
+    """A grid of pixels that extends the target's.
 
     Attributes:
         name: one of ``CANVASES``.
-        offset: (x, y), the target's pixel on which the canvas's pixel (0, 0) lies.
+        offset: (x, y), the target's pixel at the canvas's pixel (0, 0).
         size: (width, height).
     """
 
@@ -72,11 +72,11 @@ def place_canvas(
 
     Args:
         name: one of ``CANVASES``.
-        source_to_target: (3, 3), it must not fold the source.
+        source_to_target: (3, 3); its horizon must not cross the source.
         target_to_source: its inverse.
         source_size: (width, height).
         target_size: (width, height).
-        most_pixels: a larger canvas is refused.
+        most_pixels: largest number of pixels.
 
     Raises:
         ImageError: if the canvas would be too large, or would have no pixel.
@@ -106,10 +106,10 @@ def _source(
     source_to_target: Matrix, target_to_source: Matrix, source_size: Size, target_size: Size
 ) -> Rectangle:
     moved = map_points(source_to_target, corners(source_size))
-    # A corner on a pixel stays on it, whatever the last bit of a quotient says.
+    # With a tolerance, so that rounding does not move a corner off its pixel.
     low = np.ceil(moved.min(axis=0) - SLACK_PX)
     high = np.floor(moved.max(axis=0) + SLACK_PX)
-    # A source between the target's pixels still gets one.
+    # A source between pixels of the target has at least one.
     low, high = np.minimum(low, high), np.maximum(low, high)
     return int(low[0]), int(low[1]), int(high[0] - low[0]) + 1, int(high[1] - low[1]) + 1
 
@@ -135,20 +135,20 @@ CANVASES: Final[dict[str, Callable[[Matrix, Matrix, Size, Size], Rectangle | Non
     "union": _union,
     "overlap": _overlap,
 }
-"""The target's grid; all of the source; both; the largest rectangle that both fill."""
+"""The target's grid; the whole source; both; the largest rectangle covered by both."""
 
 
 def onto_target(size: Size) -> Canvas:
-    """The canvas that is the target's own grid."""
+    """The canvas of the target's own grid."""
     return Canvas("target", (0, 0), size)
 
 
 def inner_rectangle(warp: Matrix, target_size: Size, source_size: Size) -> Rectangle | None:
-    """The largest rectangle of target pixels all of which the source reaches; None if none is.
+    """The largest rectangle of target pixels covered by the source; None if there is none.
 
-    The width left between two rows is the narrower of what is left in either, and the area is
-    the product of two concave functions of the two rows: it has one maximum. So a coarse search
-    over all rows, and finer ones around what it finds, lead there.
+    The width of the rectangle between two rows is that of the intersection of their intervals, so
+    the area is the product of two concave functions of the rows and has a single maximum. A coarse
+    search over all rows, refined around its result, finds it.
     """
     width, height = target_size
     first, end = row_intervals(warp, np.arange(height, dtype=np.float64), width, source_size, 0.0)
@@ -156,13 +156,13 @@ def inner_rectangle(warp: Matrix, target_size: Size, source_size: Size) -> Recta
         return None
     inside = np.flatnonzero(end > first)
     step = max(1, -(-len(inside) // _MOST_ROWS))
-    # The last row comes twice where it is one of every ``step``-th, which harms nothing.
+    # The last row may occur twice, which is harmless.
     tops = bottoms = np.append(inside[::step], inside[-1])
     while True:
         top, bottom = _best(first, end, tops, bottoms)
         if step == 1:
             break
-        # Between the neighbours of what was found, in half steps.
+        # Between the neighbours of the result, at half the step.
         reach, step = 2 * step, max(1, step // 2)
         tops, bottoms = (
             np.arange(max(row - reach, inside[0]), min(row + reach, inside[-1]) + 1, step)
@@ -178,7 +178,7 @@ def _best(
     tops: NDArray[np.intp],
     bottoms: NDArray[np.intp],
 ) -> tuple[int, int]:
-    """The pair of rows, of those given, between which the largest rectangle lies."""
+    """The top and bottom row, of those given, of the largest rectangle."""
     left = np.maximum(first[tops][:, None], first[bottoms])
     right = np.minimum(end[tops][:, None], end[bottoms])
     tall = np.maximum(bottoms - tops[:, None] + 1, 0)

@@ -1,4 +1,4 @@
-"""How far one transform is from another: the measures that all figures of this project are in."""
+"""The difference between two transforms: corner error and end-point error."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _STRIP_PIXELS: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Difference:
-    """How far two transforms are apart, in pixels.
+    """The difference between two transforms, in pixels.
 
     Attributes:
         corner_error_px: mean distance, in the target, of the four source corners.
-        epe_mean_px, epe_max_px: end-point error, the distance in the source between what either
-            transform samples, mean and largest over all pixels of the target.
+        epe_mean_px, epe_max_px: end-point error, the distance in the source between the points that
+            they map to a target pixel; mean and maximum over all pixels of the target.
     """
 
     corner_error_px: float
@@ -35,7 +35,7 @@ def difference(
     """Compare two transforms between images of these sizes.
 
     Raises:
-        ImageError: if one folds the source or the target.
+        ImageError: if the horizon of one crosses the source or the target.
     """
     ways = [
         (transform.source_to_target, transform.target_to_source) for transform in (first, second)

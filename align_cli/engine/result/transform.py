@@ -22,7 +22,7 @@ from align_cli.engine.result.warp import warp_image
 from align_cli.engine.sampling.bilinear import overlap_mask
 
 ROUNDING: Final = 1e-12
-"""By so much, relative to its largest entry, may a matrix miss a model and be called its member."""
+"""Tolerance, relative to the largest entry, within which a matrix is a member of a model."""
 
 _MIRROR: Final = np.diag([-1.0, 1.0, 1.0])
 
@@ -315,7 +315,7 @@ class Transform:
 
 
 def smallest_model(matrix: Matrix) -> str:
-    """The name of the motion model with the fewest parameters that has the matrix as a member."""
+    """The name of the motion model with the fewest parameters that contains the matrix."""
     (a, b, _), (c, d, _), last = matrix
     size = ROUNDING * float(np.abs(matrix[:2, :2]).max())
     if last[0] != 0.0 or last[1] != 0.0:
@@ -328,13 +328,13 @@ def smallest_model(matrix: Matrix) -> str:
 
 
 def unfolded(matrix: Matrix, size: Size) -> bool:
-    """Whether no pixel of an image of ``size`` is sent to the horizon or beyond; mirrors pass."""
+    """Whether the horizon does not cross an image of ``size``; mirroring is allowed."""
     mirrored = np.linalg.det(matrix) < 0.0
     return plausible(_MIRROR @ matrix if mirrored else matrix, size)
 
 
 def beyond_horizon(matrix: Matrix, points: Points) -> NDArray[np.bool_]:
-    """Which of (n, 2) points a matrix, last entry 1, sends to infinity or round behind it."""
+    """(n,) bool: the points (n, 2) at or beyond the horizon of a matrix with last entry 1."""
     return np.asarray(points @ matrix[2, :2] + matrix[2, 2] <= 0.0)
 
 
@@ -351,7 +351,7 @@ def _checked(matrix: ArrayLike) -> Matrix:
 
 
 def _singular(matrix: Matrix) -> bool:
-    """Whether the determinant is zero beside its own six products, whatever the units."""
+    """Whether the determinant is zero relative to its six products, in any units."""
     (a, b, c), (d, e, f), (g, h, i) = matrix.tolist()
     products = (a * e * i, b * f * g, c * d * h, -c * e * g, -b * d * i, -a * f * h)
     size = sum(map(abs, products))
@@ -359,7 +359,7 @@ def _singular(matrix: Matrix) -> bool:
 
 
 def _to_unit(points: Points) -> Matrix:
-    """What centres points and scales them to a spread of 1."""
+    """The matrix that centres points and scales their largest coordinate to 1."""
     centre = points.mean(axis=0)
     spread = float(np.abs(points - centre).max()) or 1.0
     return np.array(
@@ -384,9 +384,9 @@ _UNIT_ENTRIES: Final = [np.eye(9)[k].reshape(3, 3) for k in range(8)]
 
 
 def _entries(matrix: Matrix, derivatives: list[Matrix]) -> NDArray[np.float64]:
-    """(8, n): how the entries of a matrix, scaled to a last entry of 1, follow what moves it.
+    """(8, n) derivatives of the first eight entries of a matrix scaled to a last entry of 1.
 
-    ``derivatives`` are those of the matrix as it is.
+    ``derivatives`` are those of the unscaled matrix.
     """
     scaled = unit(matrix)
     rows = [(slope - scaled * slope[2, 2]) / matrix[2, 2] for slope in derivatives]

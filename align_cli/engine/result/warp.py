@@ -38,28 +38,28 @@ def warp_image(
 ) -> Image:
     """Resample an image of any supported dtype and number of channels onto the target's grid.
 
-    Whatever the interpolation, a channel stays between its own least and largest finite value, and
-    nothing wraps around; integers are rounded to the nearest. An identity warp gives the image back
-    exactly. With two or four channels the last one is alpha, and 0 outside the image.
+    The values of a channel are clamped to its own range, so that nothing wraps around; integers are
+    rounded to the nearest. An identity warp returns the image exactly. With two or four channels
+    the last one is alpha, and 0 outside the image.
 
     Args:
         image: (height, width) or (height, width, channels); uint8, uint16, float32, float64.
         warp: (3, 3), target pixel -> source pixel.
         target_size: (width, height) of the result.
         source_size: (width, height) the image must have.
-        fill: value of the pixels that the image does not reach, in the image's own units;
-            integers are clamped to their dtype's range. NaN for floating-point images alone.
-        interpolation: "nearest" (for labels: no value that was not there), "linear", "cubic" (Keys,
+        fill: value of the pixels outside the image, in the image's own units; for integers it is
+            clamped to the dtype's range. NaN only for floating-point images.
+        interpolation: "nearest" (for labels: no new values), "linear", "cubic" (Keys,
             exact on ramps and parabolas) or "lanczos" (three lobes). An image too narrow for a
             kernel is sampled linearly.
 
     Raises:
         ImageError: if the image is not of the source's size, or a side is above 32766 px.
-        ValueError: if there is no such interpolation, or ``fill`` is NaN for integers.
+        ValueError: if the interpolation is unknown, or ``fill`` is NaN for integers.
     """
     _check(image, source_size, fill, interpolation)
     if source_size == target_size and (warp == np.eye(3)).all():
-        return image.copy()  # whatever it holds: 0 * NaN would spread to the neighbours
+        return image.copy()  # exact with NaN too: 0 * NaN would spread to the neighbours
     if max(*source_size, *target_size) > LARGEST_SIDE:
         raise ImageError(f"no side may exceed {LARGEST_SIDE} px")
     planes = np.atleast_3d(image)
@@ -83,8 +83,8 @@ def warp_image(
             continue
         for top in range(0, target_height, rows):
             _warp_rows(planes[together], warp, top, out=warped[together][top : top + rows])
-    # cv2 blends the border with a fill value over one pixel; to replicate it instead and to fill by
-    # the exact overlap afterwards leaves no dark rim.
+    # cv2 blends the border with a fill value over one pixel. Replicating it and filling by the
+    # exact overlap afterwards avoids a dark rim.
     for top in range(0, target_height, rows):
         strip = slice(top, top + rows)
         clear_outside(warped[strip], first[strip], end[strip], fills)
@@ -92,7 +92,7 @@ def warp_image(
 
 
 def _check(image: Image, source_size: Size, fill: float, interpolation: str) -> None:
-    """Raise what ``warp_image`` says of its arguments."""
+    """Raise the exceptions of ``warp_image`` for invalid arguments."""
     if interpolation not in INTERPOLATION_NAMES:
         raise ValueError(
             f"unknown interpolation {interpolation!r}; choose one of "
@@ -131,12 +131,12 @@ def _warp_rows(planes: Image, warp: Matrix, top: int, *, out: Image) -> None:
         return np.ascontiguousarray(planes[part]) if planes.shape[2] == 1 else planes[part]
 
     size = out.shape[1], out.shape[0]
-    there = offset_origin(warp, 0.0, top)
-    sample_parts(part_of, (width, height), there, size, out=out, replicate=True)
+    strip_warp = offset_origin(warp, 0.0, top)
+    sample_parts(part_of, (width, height), strip_warp, size, out=out, replicate=True)
 
 
 def _kernel(interpolation: str, source_size: Size) -> Kernel | None:
-    """The kernel of a name; None where the image is too narrow for it."""
+    """The kernel of a name; None if the image is too narrow for it."""
     from align_cli.engine.sampling.kernels import KERNELS  # noqa: PLC0415  (most are warped linearly)
 
     kernel = KERNELS[interpolation]
@@ -144,15 +144,15 @@ def _kernel(interpolation: str, source_size: Size) -> Kernel | None:
 
 
 def _warp_by_kernel(planes: Image, warp: Matrix, kernel: Kernel, out: Image) -> None:
-    """Warp by another interpolation than the linear one, into ``out``, in strips of rows."""
-    from align_cli.engine.sampling.kernels import bordered, sample_kernel, sample_nearest  # noqa: PLC0415
+    """Warp by an interpolation other than linear, into ``out``, in strips of rows."""
+    from align_cli.engine.sampling.kernels import padded, sample_kernel, sample_nearest  # noqa: PLC0415
 
     height, width = out.shape[:2]
     rows = max(1, _KERNEL_STRIP_PIXELS // width)
     nearest = kernel.reach == 1
     each = [] if nearest else list(np.moveaxis(planes, 2, 0))
     limits = [_finite_range(plane) for plane in each]
-    bordered_channels = [bordered(plane, kernel) for plane in each]
+    padded_channels = [padded(plane, kernel) for plane in each]
 
     def warp_strip(top: int) -> None:
         strip = out[top : top + rows]
@@ -160,7 +160,7 @@ def _warp_by_kernel(planes: Image, warp: Matrix, kernel: Kernel, out: Image) -> 
         if nearest:
             strip[...] = sample_nearest(planes, moved, size)
             return
-        sampled = sample_kernel(bordered_channels, moved, size, kernel)
+        sampled = sample_kernel(padded_channels, moved, size, kernel)
         for channel, (values, (low, high)) in enumerate(zip(sampled, limits, strict=True)):
             if planes.dtype.kind == "u":
                 np.rint(values, out=values)
@@ -185,9 +185,9 @@ def _finite_range(plane: Image) -> tuple[float, float]:
 
 
 def _warped_float64(planes: Image, warp: Matrix, size: Size) -> NDArray[np.float64]:
-    """The same of float64, all rows: cv2 is exact to the sub-pixel in float32 only.
+    """Warp float64 planes: leading and trailing bits as float32, at a scale in its range.
 
-    So the leading and the trailing bits are warped, at a scale that float32 can hold.
+    cv2 samples at exact sub-pixel positions in float32 only.
     """
     channels = []
     for plane in np.moveaxis(planes, 2, 0):

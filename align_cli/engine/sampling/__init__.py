@@ -1,1 +1,1 @@
-"""Values and slopes of an image anywhere: bilinear, B-spline, sinc."""
+"""Interpolation of images and of their gradients: bilinear, B-spline, sinc."""

@@ -1,7 +1,7 @@
-"""Sampling the source through a warp, and where the warp stays inside the source.
+"""Bilinear sampling of the source under a warp, and the overlap with the source.
 
 The overlap of two rectangles under a homography is a convex polygon, so in every row of the
-target it is one interval, known from four inequalities without warping a mask.
+target it is one interval, given by four inequalities without warping a mask.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     pass
 
 SLACK_PX: Final = 5e-4
-"""How far beyond a border a sampled point may lie and still count as inside."""
+"""Distance beyond a border, in pixels, up to which a point still counts as inside."""
 
-ALL_FOUR: Final = 0.999
-"""A mask sampled linearly is above this only where all the neighbours that count are set."""
+ALL_VALID: Final = 0.999
+"""A linearly sampled mask is above this only if all pixels with a weight are set."""
 
 _FLAGS: Final = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
 
 
 def offset_origin(warp: Matrix, x: float, y: float) -> Matrix:
-    """The warp of a window of the target whose (0, 0) is the target's pixel (x, y)."""
+    """The warp from a window of the target, whose origin is the target's pixel (x, y)."""
     moved = warp.copy()
     moved[:, 2] += warp[:, 0] * x + warp[:, 1] * y
     return moved
@@ -49,8 +49,8 @@ def sample(
         warp: (3, 3), window pixel -> image pixel.
         size: (width, height) of the window.
         out: where to write, (height, width) float32 and contiguous.
-        replicate: outside the image its nearest border pixel is found, else 0. cv2 blends the
-            last pixel with what lies outside, so values at the very border need this.
+        replicate: whether the image is extended by its border pixels, else by 0. cv2 interpolates
+            between the border and the extension, so values at the border need this.
 
     Returns:
         (height, width) float32.
@@ -91,7 +91,7 @@ def sample_valid(valid: Mask, warp: Matrix, size: Size) -> Mask:
     """(height, width) bool: the window's pixels whose four neighbours in the image are valid."""
     height, width = valid.shape
     reached = map_points(warp, corners(size))
-    # A strip of rows needs little of a large image.
+    # A strip of rows needs a small part of a large image.
     if plausible(warp, size) and np.isfinite(reached).all():
         left, top = np.clip(np.floor(reached.min(axis=0)) - 1, 0, (width, height)).astype(int)
         right, bottom = np.clip(np.ceil(reached.max(axis=0)) + 2, 0, (width, height)).astype(int)
@@ -99,31 +99,31 @@ def sample_valid(valid: Mask, warp: Matrix, size: Size) -> Mask:
             return np.zeros((size[1], size[0]), np.bool_)
         valid = valid[top:bottom, left:right]
         warp = np.array([[1.0, 0.0, -left], [0.0, 1.0, -top], [0.0, 0.0, 1.0]]) @ warp
-    return sample(valid.astype(np.float32), warp, size) > ALL_FOUR
+    return sample(valid.astype(np.float32), warp, size) > ALL_VALID
 
 
 def row_intervals(
     warp: Matrix, rows: NDArray[np.float64], width: int, source_size: Size, margin: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """For each row, which pixels x of ``first <= x < end`` the warp takes into the source.
+    """For each row, the interval ``first <= x < end`` that the warp maps into the source.
 
     Args:
         warp: (3, 3), window pixel -> source pixel.
         rows: (n,) y coordinates of the rows.
         width: width of the window.
         source_size: (width, height) of the source.
-        margin: pixels next to the source's border that do not count as inside.
+        margin: width of the source's border that does not count as inside, in pixels.
 
     Returns:
-        ``first`` and ``end``, (n,) each; ``first >= end`` where a row has no pixel inside.
+        ``first`` and ``end``, (n,) each; ``first >= end`` if a row has no pixel inside.
     """
-    # An identity warp keeps its border pixels whatever the last bit of a quotient says. Linear
-    # sampling extrapolates nothing over so short a way.
+    # The tolerance keeps the border pixels of an identity warp despite rounding; over so short a
+    # distance nothing is extrapolated.
     margin -= SLACK_PX
     source_width, source_height = source_size
     x, y, w = warp
-    # Each bound, multiplied by the denominator w > 0, is linear: ax + by + c >= 0. So few lines, so
-    # often: one array of all of them takes three times as long.
+    # Each bound, multiplied by the denominator w > 0, is linear: ax + by + c >= 0. Called
+    # often, and one array of so few lines takes three times as long.
     low, high = np.zeros(len(rows)), np.full(len(rows), width - 1.0)
     lines = (
         x - margin * w,
@@ -153,12 +153,12 @@ def clear_outside(
     end: NDArray[np.intp],
     value: NDArray[Any] | float = 0.0,
 ) -> None:
-    """Set to ``value``, in place, what lies outside each row's interval ``first <= x < end``.
+    """Set to ``value``, in place, the pixels outside each row's interval ``first <= x < end``.
 
     The image is (rows, width) or (rows, width, channels); it may have a value for each channel.
     """
     width = image.shape[1]
-    # Most often only the columns near the borders are touched at all.
+    # Only columns near the borders are mostly affected.
     left, right = min(int(first.max(initial=0)), width), max(int(end.min(initial=width)), 0)
     all_channels = (..., None) if image.ndim == 3 else ...
     if left > 0:
@@ -179,7 +179,7 @@ def interval_mask(first: NDArray[np.intp], end: NDArray[np.intp], width: int) ->
 def overlap_mask(
     warp: Matrix, target_size: Size, source_size: Size, *, margin: float = 0.0
 ) -> Mask:
-    """(height, width) bool: the target pixels that the warp takes into the source."""
+    """(height, width) bool: the target pixels that the warp maps into the source."""
     width, height = target_size
     first, end = row_intervals(
         warp, np.arange(height, dtype=np.float64), width, source_size, margin

@@ -1,12 +1,12 @@
-"""Interpolation by cubic B-splines: exact to the sub-pixel, and its own derivative.
+"""Interpolation by cubic B-splines, and their derivatives.
 
-An image is the sum of B-splines of degree 3 whose coefficients a recursive filter finds (Unser,
-Aldroubi and Eden 1993). A B-spline has four neighbours along each axis, and any two neighbours with
-weights of one sign are one linear interpolation at the right place between them (Sigg and
-Hadwiger 2005): four samples by cv2's exact linear interpolation give the value.
+An image is a sum of B-splines of degree 3 whose coefficients are computed by a recursive filter
+(Unser, Aldroubi and Eden 1993). A B-spline has four neighbours along each axis, and any two
+neighbours with weights of one sign are one linear interpolation at the right place between them
+(Sigg and Hadwiger 2005): four samples by cv2's exact linear interpolation give the value.
 
-Linear sampling blurs by an amount that depends on where between the pixels a point falls; it costs
-noise-free images most of their accuracy. cv2's own cubic does not reproduce a ramp.
+Linear interpolation blurs by an amount that depends on the sub-pixel position, which dominates the
+error without noise. cv2's own cubic does not reproduce a ramp.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.sampling.gradients import central_difference
 
 POLE: Final = np.sqrt(3.0) - 2.0
-"""Of the recursive filter that turns samples into coefficients."""
+"""Pole of the recursive filter that computes the coefficients."""
 
 FILTER_REACH: Final = 12
 """Where its impulse response is cut off: POLE**12 is 1.4e-7, the last digit of float32."""
@@ -36,7 +36,7 @@ def _impulse_response() -> NDArray[np.float32]:
 
 _TO_COEFFICIENTS: Final = _impulse_response()
 _MIRROR: Final = cv2.BORDER_REFLECT_101
-_AS_IT_IS: Final = np.ones(1, np.float32)
+_UNCHANGED: Final = np.ones(1, np.float32)
 
 
 def coefficients(image: Plane) -> Plane:
@@ -50,8 +50,8 @@ def gradient(image: Plane) -> tuple[Plane, Plane]:
     The derivative of a spline at its knots is the central difference of the coefficients along
     that axis; along the other axis it keeps the samples.
     """
-    along_x = _filtered(image, _TO_COEFFICIENTS, _AS_IT_IS)
-    along_y = _filtered(image, _AS_IT_IS, _TO_COEFFICIENTS)
+    along_x = _filtered(image, _TO_COEFFICIENTS, _UNCHANGED)
+    along_y = _filtered(image, _UNCHANGED, _TO_COEFFICIENTS)
     return central_difference(along_x, axis=1), central_difference(along_y, axis=0)
 
 
@@ -89,7 +89,7 @@ def sample(spline: Plane, warp: Matrix, size: Size, *, out: Plane | None = None)
 def _two_samples(
     position: NDArray[np.float64],
 ) -> tuple[tuple[Plane, Plane], tuple[Plane, Plane]]:
-    """The weight and the place of the two linear samples that stand for four B-splines."""
+    """Weight and position of the two linear samples that are equivalent to four B-splines."""
     whole = np.floor(position)
     t = (position - whole).astype(np.float32)
     knot = whole.astype(np.float32)

@@ -20,7 +20,7 @@ def central_differences(image: Plane) -> tuple[Plane, Plane]:
 
 
 def inner_differences(image: Plane, out: tuple[Plane, Plane] | None = None) -> tuple[Plane, Plane]:
-    """The same of all pixels but those at the borders, (height - 2, width - 2) each.
+    """``central_differences`` of the pixels not at a border, (height - 2, width - 2) each.
 
     Args:
         image: (height, width) float32.
@@ -31,19 +31,20 @@ def inner_differences(image: Plane, out: tuple[Plane, Plane] | None = None) -> t
         shape = height - 2, width - 2
         out = np.empty(shape, np.float32), np.empty(shape, np.float32)
     middle = image[1:-1]
-    # Halves are exact, so this is central_difference to the last bit, in a fifth of its time.
+    # Halves are exact: the result equals central_difference to the last bit, in a fifth of its
+    # time.
     cv2.addWeighted(middle[:, 2:], 0.5, middle[:, :-2], -0.5, 0.0, dst=out[0])
     cv2.addWeighted(image[2:, 1:-1], 0.5, image[:-2, 1:-1], -0.5, 0.0, dst=out[1])
     return out
 
 
 def differences_at(image: Plane, x: NDArray[np.intp], y: NDArray[np.intp]) -> tuple[Plane, Plane]:
-    """The central differences at some pixels, those of a repeated border at the borders.
+    """The central differences at some pixels, with a replicated border.
 
     Args:
         image: (height, width) float32.
         x: columns.
-        y: rows, of a shape that goes with that of ``x``.
+        y: rows, of a shape that broadcasts with that of ``x``.
     """
     height, width = image.shape
     left, right = np.maximum(x - 1, 0), np.minimum(x + 1, width - 1)

@@ -1,10 +1,10 @@
-"""Interpolation by kernels: nearest, cubic and Lanczos, of images that are looked at, not solved.
+"""Interpolation by kernels: nearest, cubic and Lanczos, for output images.
 
-The solver samples linearly or by splines (``sampling``, ``spline``), because it looks at the same
-pixels many times. A picture is warped once and then kept: here its dtype stays as it is, nothing is
-prepared, and a pixel that is not finite spoils no more than its neighbourhood.
+The solver samples an image many times, linearly or by splines (``bilinear``, ``bspline``). An
+output image is warped once: it keeps its dtype, nothing is prefiltered, and a pixel that is not
+finite affects its neighbourhood only.
 
-cv2's own cubic (a = -0.75) does not reproduce a ramp, and its Lanczos rounds the place to 1/32 px.
+cv2's own cubic (a = -0.75) does not reproduce a ramp, and its Lanczos rounds positions to 1/32 px.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Kernel(NamedTuple):
     """A separable interpolation kernel.
 
     Attributes:
-        reach: neighbours on each side of a place, along each axis.
-        weights: from the place t in [0, 1) between two pixels, any shape, to the weights of the
-            pixels 1 - reach ... reach, (2 * reach, *shape). They add up to 1.
+        reach: number of neighbours on each side of a position, along each axis.
+        weights: maps positions t in [0, 1) between two pixels, any shape, to the weights of the
+            pixels 1 - reach ... reach, (2 * reach, *shape), of sum 1.
     """
 
     reach: int
@@ -56,7 +56,7 @@ def _keys(t: Weights) -> Weights:
 
 
 def _lanczos(t: Weights) -> Weights:
-    """Sinc under the middle lobe of a three times as wide sinc, made to add up to 1."""
+    """Sinc windowed by the main lobe of a sinc three times as wide, normalised to sum 1."""
     offset = t - np.arange(-2.0, 4.0, dtype=t.dtype).reshape(-1, *(1,) * t.ndim)
     weights = np.sinc(offset) * np.sinc(offset / 3.0)
     return np.asarray(weights / weights.sum(axis=0), t.dtype)
@@ -67,11 +67,11 @@ KERNELS: Final = {
     "cubic": Kernel(2, _keys),
     "lanczos": Kernel(3, _lanczos),
 }
-"""By the name that users type; "linear" is ``sampling.sample``."""
+"""By the name of the option; "linear" is ``bilinear.sample``."""
 
 
-def bordered(plane: Image, kernel: Kernel) -> Image:
-    """One channel as ``sample_kernel`` wants it: with room for the taps around every pixel."""
+def padded(plane: Image, kernel: Kernel) -> Image:
+    """One channel, padded by the reach of a kernel, for ``sample_kernel``."""
     before, after = kernel.reach - 1, kernel.reach
     return np.pad(plane, ((before, after), (before, after)), mode="edge")
 
@@ -81,11 +81,11 @@ def sample_kernel(
 ) -> Iterator[NDArray[np.floating[Any]]]:
     """Values of an image at the warped pixels of a window, channel by channel.
 
-    Beyond its border the image goes on as the straight line through the border pixel and its
-    neighbour, so that a ramp is a ramp up to there; places outside are moved to the border.
+    The image is extrapolated linearly, by the border pixel and its neighbour, so that a ramp is
+    reproduced up to the border; positions outside are clamped to the border.
 
     Args:
-        channels: what ``bordered`` made of each channel, of one shape and dtype.
+        channels: each channel after ``padded``, of one shape and dtype.
         warp: (3, 3), window pixel -> image pixel.
         size: (width, height) of the window.
         kernel: one of ``KERNELS``.
@@ -94,13 +94,13 @@ def sample_kernel(
         (height, width) float64 of float64 images, else float32.
     """
     dtype = np.float64 if channels[0].dtype == np.float64 else np.float32
-    x, y = _places(warp, size)
+    x, y = _positions(warp, size)
     height, width = (side - 2 * kernel.reach + 1 for side in channels[0].shape)
     left, weights_x = _taps(x, width, kernel, dtype)
     top, weights_y = _taps(y, height, kernel, dtype)
     stride = channels[0].shape[1]
     first = top * stride + left
-    place, seen = np.empty_like(first), np.empty(first.shape, channels[0].dtype)
+    position, samples = np.empty_like(first), np.empty(first.shape, channels[0].dtype)
     row, part = np.empty(first.shape, dtype), np.empty(first.shape, dtype)
     for channel in channels:
         flat = channel.ravel()
@@ -108,23 +108,25 @@ def sample_kernel(
         for j, weight_y in enumerate(weights_y):
             row.fill(0.0)
             for i, weight_x in enumerate(weights_x):
-                np.add(first, j * stride + i, out=place)
-                flat.take(place, out=seen, mode="clip")  # no other mode writes straight to out
-                row += np.multiply(weight_x, seen, out=part)
+                np.add(first, j * stride + i, out=position)
+                flat.take(
+                    position, out=samples, mode="clip"
+                )  # no other mode writes straight to out
+                row += np.multiply(weight_x, samples, out=part)
             values += np.multiply(weight_y, row, out=part)
         yield values
 
 
 def sample_nearest(planes: Image, warp: Matrix, size: Size) -> Image:
-    """The nearest pixel's value, whatever it is, (height, width, channels) of the image's dtype."""
-    x, y = (np.floor(place + 0.5) for place in _places(warp, size))
+    """The nearest pixel's value, (height, width, channels) of the image's dtype."""
+    x, y = (np.floor(coordinate + 0.5) for coordinate in _positions(warp, size))
     height, width, channels = planes.shape
-    place = np.stack([np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)], axis=-1)
-    seen = cv2.remap(planes, place.astype(np.int16), _NO_FRACTIONS, cv2.INTER_NEAREST)
-    return np.asarray(seen).reshape(*x.shape, channels)
+    position = np.stack([np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)], axis=-1)
+    samples = cv2.remap(planes, position.astype(np.int16), _NO_FRACTIONS, cv2.INTER_NEAREST)
+    return np.asarray(samples).reshape(*x.shape, channels)
 
 
-def _places(warp: Matrix, size: Size) -> tuple[Weights, Weights]:
+def _positions(warp: Matrix, size: Size) -> tuple[Weights, Weights]:
     """Image x and y of every pixel of a window, (height, width) float64 each."""
     width, height = size
     x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)[:, None]
@@ -134,28 +136,28 @@ def _places(warp: Matrix, size: Size) -> tuple[Weights, Weights]:
 
 
 def _taps(
-    place: Weights, side: int, kernel: Kernel, dtype: type[np.floating[Any]]
+    position: Weights, side: int, kernel: Kernel, dtype: type[np.floating[Any]]
 ) -> tuple[NDArray[np.intp], Weights]:
-    """The pixel at or before each place, and the weights of those around it, none outside.
+    """The pixel at or before each position, and the weights of those around it.
 
-    A weight outside the image goes to pixels inside: f[-k] = 2 f[0] - f[k].
+    Weights outside the image are folded into it: f[-k] = 2 f[0] - f[k].
     """
-    place = np.clip(place, 0.0, side - 1.0)
-    before = np.clip(np.floor(place), 0, max(side - 2, 0)).astype(np.intp)
-    weights = kernel.weights((place - before).astype(dtype))
+    position = np.clip(position, 0.0, side - 1.0)
+    before = np.clip(np.floor(position), 0, max(side - 2, 0)).astype(np.intp)
+    weights = kernel.weights((position - before).astype(dtype))
     for tap in range(kernel.reach - 1):
-        k = kernel.reach - 1 - tap  # pixels before the place's own
-        for edge in range(k):  # the place's own pixel is that of index ``edge``
-            here = before == edge
-            _fold(weights, here, tap, border=kernel.reach - 1 - edge)
-            there = before == side - 2 - edge
+        k = kernel.reach - 1 - tap  # pixels before that at the position
+        for edge in range(k):  # the index of the pixel at the position
+            at_start = before == edge
+            _fold(weights, at_start, tap, border=kernel.reach - 1 - edge)
+            at_end = before == side - 2 - edge
             mirrored = 2 * kernel.reach - 1
-            _fold(weights, there, mirrored - tap, border=mirrored - (kernel.reach - 1 - edge))
+            _fold(weights, at_end, mirrored - tap, border=mirrored - (kernel.reach - 1 - edge))
     return before, weights
 
 
 def _fold(weights: Weights, where: NDArray[np.bool_], tap: int, *, border: int) -> None:
-    """Give the weight of a tap beyond the border to the border pixel and the tap's mirror image."""
+    """Move the weight of a tap beyond the border to the border pixel and the tap's mirror image."""
     outside = weights[tap][where]
     weights[border][where] += 2.0 * outside
     weights[2 * border - tap][where] -= outside

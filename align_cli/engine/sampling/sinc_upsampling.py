@@ -1,8 +1,8 @@
-"""A grid twice as fine: an image keeps its samples, a windowed sinc finds those between.
+"""Upsampling by two: an image keeps its samples, a windowed sinc interpolates those between.
 
-Linear sampling pulls towards the pixels, by an error that grows with the cube of the frequency; on
-a grid twice as fine every frequency is half as high. It costs a few products a pixel once, and then
-no more than linear sampling does, which cv2 makes ten times faster than any spline.
+Linear interpolation biases positions towards the pixels, by an error that grows with the cube of
+the frequency; on a grid twice as fine every frequency is halved. It costs a few products per pixel
+once, and then no more than linear interpolation, which in cv2 is ten times faster than any spline.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from align_cli.engine.numerics.threads import Threads
 _MIRROR: Final = cv2.BORDER_REFLECT_101
 
 
-class Halfway(NamedTuple):
-    """Finds values half a pixel further on, from ``reach`` pixels on either side.
+class HalfPixelFilter(NamedTuple):
+    """Interpolates values half a pixel further on, from ``reach`` pixels on either side.
 
     Attributes:
         reach: half the length of the kernel.
@@ -31,8 +31,8 @@ class Halfway(NamedTuple):
     kernel: NDArray[np.float32]
 
     @classmethod
-    def sinc(cls, reach: int, shape: float) -> Halfway:
-        """A kernel with a Kaiser window of this shape."""
+    def sinc(cls, reach: int, shape: float) -> HalfPixelFilter:
+        """A filter with a Kaiser window of this shape parameter."""
         distance = np.arange(-reach, reach) + 0.5
         window = np.i0(shape * np.sqrt(np.maximum(1.0 - (distance / reach) ** 2, 0.0)))
         kernel = np.sinc(distance) * window
@@ -51,27 +51,27 @@ class Halfway(NamedTuple):
         return np.asarray(filtered, np.float32)
 
 
-SHARP: Final = Halfway.sinc(10, 6.0)
-"""It holds every frequency up to 0.8 of the Nyquist frequency."""
+SHARP_SINC: Final = HalfPixelFilter.sinc(10, 6.0)
+"""It preserves frequencies up to 0.8 of the Nyquist frequency."""
 
 _STRIP_PIXELS: Final = 1 << 17
 
 
-def enlarged(image: Plane, halfway: Halfway) -> Plane:
+def upsampled(image: Plane, half_pixel: HalfPixelFilter) -> Plane:
     """The image on a grid twice as fine, (2 height, 2 width) float32."""
     height, width = image.shape
     fine = np.empty((height, 2, width, 2), np.float32)
     rows = max(1, _STRIP_PIXELS // width)
 
     def enlarge(top: int) -> None:
-        first, end = max(top - halfway.reach, 0), min(top + rows + halfway.reach, height)
+        first, end = max(top - half_pixel.reach, 0), min(top + rows + half_pixel.reach, height)
         kept = slice(top - first, min(top + rows, height) - first)
-        part, there = image[first:end], fine[top : top + rows]
-        right = halfway.along_x(part)
-        below, corner = halfway.along_y(part), halfway.along_y(right)
+        part, strip = image[first:end], fine[top : top + rows]
+        right = half_pixel.along_x(part)
+        below, corner = half_pixel.along_y(part), half_pixel.along_y(right)
         # cv2 interleaves several times faster than numpy.
-        cv2.merge((part[kept], right[kept]), there[:, 0])
-        cv2.merge((below[kept], corner[kept]), there[:, 1])
+        cv2.merge((part[kept], right[kept]), strip[:, 0])
+        cv2.merge((below[kept], corner[kept]), strip[:, 1])
 
     with Threads() as threads:
         threads.map(enlarge, range(0, height, rows))
@@ -79,5 +79,5 @@ def enlarged(image: Plane, halfway: Halfway) -> Plane:
 
 
 def on_finer_grid(warp: Matrix) -> Matrix:
-    """A warp to pixels of an image as one to those of the image enlarged."""
+    """The warp to pixels of the upsampled image, from the warp to pixels of the image."""
     return np.diag([2.0, 2.0, 1.0]) @ warp

@@ -1,7 +1,7 @@
-"""Sampling an image of which only the part that is looked at is made.
+"""Tiled sampling: only the part of an image that a window needs is computed.
 
-A large image need not be held converted or enlarged as a whole: a strip of the target looks at a
-small part of the source, which is made when it is asked for and thrown away.
+A large image need not be converted or upsampled as a whole: a strip of the target needs a small
+part of the source, which is computed on demand and discarded.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from align_cli.engine.sampling.bilinear import offset_origin, resample
 Part = tuple[slice, slice]
 """Rows and columns of an image."""
 
-LARGEST_SHARE: Final = 2.0
-"""A window whose part of the image is larger than this many times what it needs is halved: turned
-by 45 degrees, a strip as wide as the image would need half of it."""
+LARGEST_AREA_RATIO: Final = 2.0
+"""A window is halved if the bounding box of its part of the image exceeds the area that it needs by
+this factor: rotated by 45 degrees, a strip as wide as the image would need half of it."""
 
 SMALL_PART: Final = 1 << 16
-"""A part of no more pixels is not worth halving."""
+"""Number of pixels of a part up to which its window is not halved."""
 
 _NARROWEST: Final = 16
 
 
 class Window(NamedTuple):
-    """A part of a window, and the part of an image in which all lies that it looks at."""
+    """A part of a window, and the part of an image that it needs."""
 
     rows: slice
     columns: slice
@@ -41,13 +41,13 @@ class Window(NamedTuple):
 
 
 def windows(image_size: Size, warp: Matrix, size: Size, *, reach: int = 1) -> Iterator[Window]:
-    """A window, cut so that each part looks at little more of an image than it needs.
+    """The parts into which a window is divided, so that each needs a small part of the image.
 
     Args:
         image_size: (width, height) of the whole image.
         warp: (3, 3), window pixel -> image pixel.
         size: (width, height) of the window.
-        reach: pixels around a place that its value is made from.
+        reach: reach of the interpolation, in pixels.
     """
     yield from _cut(image_size, warp, slice(0, size[1]), slice(0, size[0]), reach)
 
@@ -56,12 +56,12 @@ def _cut(
     image_size: Size, warp: Matrix, rows: slice, columns: slice, reach: int
 ) -> Iterator[Window]:
     width, height = columns.stop - columns.start, rows.stop - rows.start
-    there = offset_origin(warp, columns.start, rows.start)
-    (left, top), (right, bottom), covered = _reached(there, image_size, (width, height), reach)
-    # The window itself covers more where the image is reduced.
+    part_warp = offset_origin(warp, columns.start, rows.start)
+    (left, top), (right, bottom), covered = _reached(part_warp, image_size, (width, height), reach)
+    # A window of a reduced image covers a larger area.
     scale = max(1.0, math.sqrt(covered / max((width - 1) * (height - 1), 1)))
     wanted = (scale * width + 2 * reach) * (scale * height + 2 * reach)
-    most = max(LARGEST_SHARE * wanted, SMALL_PART)
+    most = max(LARGEST_AREA_RATIO * wanted, SMALL_PART)
     if (right - left) * (bottom - top) <= most or max(width, height) <= _NARROWEST:
         yield Window(rows, columns, (slice(top, bottom), slice(left, right)))
         return
@@ -83,18 +83,18 @@ def sample_parts(
     finer: int = 1,
     replicate: bool = False,
 ) -> None:
-    """``sampling.sample`` of an image that ``part_of`` makes, part by part.
+    """``bilinear.sample`` of an image that ``part_of`` computes, part by part.
 
     Args:
         part_of: returns a part of the image, on a grid ``finer`` times as fine, of a kind that
-            ``sampling.resample`` takes; an axis of one channel may be there.
+            ``bilinear.resample`` takes, or with an axis of one channel.
         image_size: (width, height) of the whole image.
         warp: (3, 3), window pixel -> image pixel.
         size: (width, height) of the window.
         out: where to write, (height, width, ...) of the same dtype and channels.
-        reach: pixels around a place that its value is made from.
+        reach: reach of the interpolation, in pixels.
         finer: see ``part_of``.
-        replicate: as in ``sampling.sample``.
+        replicate: as in ``bilinear.sample``.
     """
     for window in windows(image_size, warp, size, reach=reach):
         part = part_of(window.part)
@@ -103,21 +103,21 @@ def sample_parts(
         to_part[0] -= columns.start * to_part[2]
         to_part[1] -= rows.start * to_part[2]
         to_part[:2] *= finer
-        there = out[window.rows, window.columns]
-        if part.shape[2:] != (1,) and there.flags.c_contiguous:
-            resample(part, to_part, window.size, out=there, replicate=replicate)
+        destination = out[window.rows, window.columns]
+        if part.shape[2:] != (1,) and destination.flags.c_contiguous:
+            resample(part, to_part, window.size, out=destination, replicate=replicate)
         else:
-            there[...] = resample(part, to_part, window.size, replicate=replicate).reshape(
-                there.shape
+            destination[...] = resample(part, to_part, window.size, replicate=replicate).reshape(
+                destination.shape
             )
 
 
 def _reached(
     warp: Matrix, image_size: Size, size: Size, reach: int
 ) -> tuple[tuple[int, int], tuple[int, int], float]:
-    """What a window reaches of an image: first column and row, end column and row.
+    """The part of an image that a window needs: first column and row, end column and row.
 
-    Third is the area in pixels that it covers, about.
+    Third is the area in pixels that it covers, approximately.
     """
     (a, b, c), (d, e, f), (g, h, i) = warp.tolist()
     xs, ys = [], []

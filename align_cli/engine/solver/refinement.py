@@ -28,7 +28,7 @@ from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.sampling.bilinear import overlap_mask
 from align_cli.engine.sampling.bspline import coefficients, gradient
 from align_cli.engine.sampling.gradients import central_differences
-from align_cli.engine.sampling.sinc_upsampling import SHARP, enlarged
+from align_cli.engine.sampling.sinc_upsampling import SHARP_SINC, upsampled
 from align_cli.engine.solver.dct_denoising import Denoised, denoise
 from align_cli.engine.solver.gauss_newton import (
     LevelResult,
@@ -98,7 +98,9 @@ def refine(
     if 2 * max(source.size) > LARGEST_SIDE:
         return None  # cv2 cannot sample the grid of twice the size
     whole_source = inpainted(source.plane, source.valid)
-    spline = SplineLevel(coefficients(enlarged(whole_source, SHARP)), eroded_by_reach(source.valid))
+    spline = SplineLevel(
+        coefficients(upsampled(whole_source, SHARP_SINC)), eroded_by_reach(source.valid)
+    )
     level = Level(inpainted(target.plane, target.valid), target.valid)
     planes = planes_with_gradient(
         level,

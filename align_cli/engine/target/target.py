@@ -68,7 +68,7 @@ class Target:
             )
 
     @classmethod
-    def kept(cls, image: Luma, options: Options) -> Target:
+    def copied(cls, image: Luma, options: Options) -> Target:
         """The same for an image that the caller may change meanwhile."""
         if isinstance(image, LargeLuma) and math.prod(image.size) <= MOST_COPIED:
             image = image.copied()

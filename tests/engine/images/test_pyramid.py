@@ -22,7 +22,7 @@ from align_cli.engine.images.pyramid import (
     smooth_part,
 )
 from align_cli.engine.sampling.bspline import coefficients
-from align_cli.engine.sampling.sinc_upsampling import SHARP, enlarged
+from align_cli.engine.sampling.sinc_upsampling import SHARP_SINC, upsampled
 from tests.scenes import motion, pixel_grid, render, textured
 
 SIZES = [(96, 80), (97, 81), (101, 64), (95, 99)]
@@ -172,7 +172,7 @@ def test_without_invalid_pixels_there_is_no_mask_on_any_level() -> None:
 def test_a_fine_level_is_addressed_in_pixels_of_the_image(model: str) -> None:
     size, window = (71, 58), (40, 33)
     scene = textured(4, size=size)
-    level = SplineLevel(coefficients(enlarged(render(scene, size), SHARP)), None)
+    level = SplineLevel(coefficients(upsampled(render(scene, size), SHARP_SINC)), None)
     assert level.size == size
     warp = np.array([[1.0, 0.0, 14.0], [0.0, 1.0, 12.0], [0.0, 0.0, 1.0]]) @ motion(model, window)
     found = level.sample(warp, window)

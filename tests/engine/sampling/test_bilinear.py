@@ -9,7 +9,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine.images.pyramid import Level
 from align_cli.engine.images.valid_overlap import valid_overlap
 from align_cli.engine.sampling.bilinear import (
-    ALL_FOUR,
+    ALL_VALID,
     SLACK_PX,
     clear_outside,
     interval_mask,
@@ -239,5 +239,5 @@ def test_common_are_the_pixels_that_both_levels_know() -> None:
 )
 def test_a_mask_is_sampled_where_a_window_reaches_it_as_the_whole(warp: np.ndarray) -> None:
     valid = np.random.default_rng(0).random((64, 83)) < 0.9
-    whole = sample(valid.astype(np.float32), warp, SIZE) > ALL_FOUR
+    whole = sample(valid.astype(np.float32), warp, SIZE) > ALL_VALID
     assert_array_equal(sample_valid(valid, warp, SIZE), whole)

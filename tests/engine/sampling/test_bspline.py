@@ -8,7 +8,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import ndimage
 
 from align_cli.engine.sampling.bspline import coefficients, gradient, sample
-from align_cli.engine.sampling.sinc_upsampling import SHARP, enlarged
+from align_cli.engine.sampling.sinc_upsampling import SHARP_SINC, upsampled
 from tests.scenes import MODEL_NAMES, Matrix, mapped, motion, pixel_grid, render, textured
 
 SIZE = (61, 47)
@@ -163,7 +163,7 @@ def phase_error_px(
 def test_on_the_finer_grid_a_spline_has_no_favourite_place(share: float, angle: float) -> None:
     x, y = pixel_grid((90, 80))
     image = wave(share, angle, x, y).astype(np.float32)
-    fine, plain = coefficients(enlarged(image, SHARP)), coefficients(image)
+    fine, plain = coefficients(upsampled(image, SHARP_SINC)), coefficients(image)
     inner = shift(15.0, 15.0)
     errors = {"fine": 0.0, "plain": 0.0}
     for part in (0.1, 0.25, 0.4, 0.6, 0.85):

@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.sampling import tiled as parts
 from align_cli.engine.sampling.bilinear import sample
-from align_cli.engine.sampling.sinc_upsampling import SHARP, enlarged
+from align_cli.engine.sampling.sinc_upsampling import SHARP_SINC, upsampled
 from align_cli.engine.sampling.tiled import sample_parts
 from tests.scenes import MODEL_NAMES, Matrix, motion, pixel_grid, render, textured
 
@@ -28,7 +28,7 @@ def wave(share: float, angle: float, x: np.ndarray, y: np.ndarray) -> np.ndarray
 def test_a_finer_grid_keeps_the_samples_and_doubles_both_sides(size: tuple[int, int]) -> None:
     image = rough(size)
     before = image.copy()
-    fine = enlarged(image, SHARP)
+    fine = upsampled(image, SHARP_SINC)
     assert fine.shape == (2 * size[1], 2 * size[0])
     assert fine.dtype == np.float32
     assert_array_equal(fine[::2, ::2], image)
@@ -38,7 +38,7 @@ def test_a_finer_grid_keeps_the_samples_and_doubles_both_sides(size: tuple[int, 
 @pytest.mark.parametrize("angle", [0.0, 0.5, np.pi / 2.0, 2.2])
 @pytest.mark.parametrize("share", [0.3, 0.5, 0.7, 0.8])
 def test_a_wave_below_nyquist_is_found_between_the_pixels(share: float, angle: float) -> None:
-    fine = enlarged(wave(share, angle, *pixel_grid((80, 60))).astype(np.float32), SHARP)
+    fine = upsampled(wave(share, angle, *pixel_grid((80, 60))).astype(np.float32), SHARP_SINC)
     x, y = pixel_grid((160, 120))
     expected = wave(share, angle, x / 2.0, y / 2.0)
     interior = np.s_[22:-22, 22:-22]
@@ -47,7 +47,7 @@ def test_a_wave_below_nyquist_is_found_between_the_pixels(share: float, angle: f
 
 def test_a_constant_stays_one() -> None:
     image = np.full((12, 15), 0.7, np.float32)
-    assert_allclose(enlarged(image, SHARP), 0.7, rtol=1e-6)
+    assert_allclose(upsampled(image, SHARP_SINC), 0.7, rtol=1e-6)
 
 
 WINDOW = (40, 24)
@@ -82,15 +82,15 @@ def test_what_is_enlarged_where_it_is_needed_is_what_the_whole_would_be(
     monkeypatch.setattr(parts, "LARGEST_SHARE", largest)
     image = rough()
     monkeypatch.setattr(parts, "SMALL_PART", 0)
-    whole = sample(enlarged(image, SHARP), np.diag([2.0, 2.0, 1.0]) @ warp, WINDOW)
+    whole = sample(upsampled(image, SHARP_SINC), np.diag([2.0, 2.0, 1.0]) @ warp, WINDOW)
     out = np.full((WINDOW[1], WINDOW[0]), np.nan, np.float32)
     sample_parts(
-        lambda part: enlarged(image[part], SHARP),
+        lambda part: upsampled(image[part], SHARP_SINC),
         (image.shape[1], image.shape[0]),
         warp,
         WINDOW,
         out=out,
-        reach=SHARP.reach + 1,
+        reach=SHARP_SINC.reach + 1,
         finer=2,
     )
     inside = cv2.warpPerspective(

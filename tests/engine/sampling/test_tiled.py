@@ -38,7 +38,7 @@ WARPS = [
 def test_parts_hold_what_the_whole_does(
     warp: Matrix, largest: float, window: tuple[int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "LARGEST_SHARE", largest)
+    monkeypatch.setattr(parts, "LARGEST_AREA_RATIO", largest)
     monkeypatch.setattr(parts, "SMALL_PART", 0)
     image = render(textured(2, size=SIZE), SIZE, noise=0.1)
     expected = sample(image, warp, window, replicate=True)
