@@ -1,1 +1,1 @@
-"""The command line: one file a command. It translates between people and the layers below."""
+"""The command line, one module for each command."""

@@ -329,7 +329,7 @@ def align(
         written += write_displacement_map(
             outputs, alignment, target, residual=left, small=small_files
         )
-        # Last, so that a JSON which says "aligned" has its pictures beside it.
+        # Last, so that a JSON of an aligned pair exists only together with its images.
         written += write_json(outputs, document)
     if not quiet:
         where = canvas_in_words(shown) if shown is not None else ""
@@ -363,7 +363,7 @@ def align(
 
 
 def _engine_options(solver: dict[str, Any], init: str) -> Options:
-    """The engine's options, of those of the command.
+    """The engine's options, from those of the command.
 
     Raises:
         click.UsageError: if two of them contradict each other.
@@ -380,6 +380,6 @@ def _engine_options(solver: dict[str, Any], init: str) -> Options:
 
 
 def _table(alignment: Alignment, source: Picture, target: Picture) -> str:
-    """What ``--verbose`` adds: what happened on each level, and what the tiles tell."""
+    """The output of ``--verbose``: the solves of all levels, and the measures of the tiles."""
     levels = level_table(alignment, of_full_scale=have_full_scale(source, target))
     return "\n".join(filter(None, [levels, displacement_figures(alignment)]))

@@ -1,4 +1,4 @@
-"""``imalign apply TRANSFORM IMAGE...``: resample other images as the source was."""
+"""``imalign apply TRANSFORM IMAGE...``: resample further images with an existing transform."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> 
 
     TRANSFORM is a JSON written by imalign, or any other format that imalign convert reads.
     """
-    # As one object, because it is handed on as a whole.
+    # One object, because it is passed on as a whole.
     asked = Asked(transform_path=transform_path, **options)
     names = {"transform": transform_path, "canvas": transform_path}
     with faults(names):
@@ -209,7 +209,7 @@ def _apply_to(
 
 
 def _placed(transform: Transform, picture: Picture, asked: Asked) -> Transform:
-    """The transform between the sizes that it is used with."""
+    """The transform with the image sizes of this use."""
     own = picture.width, picture.height
     if not asked.rescale:
         _check_size(transform, picture)
@@ -223,7 +223,7 @@ def _placed(transform: Transform, picture: Picture, asked: Asked) -> Transform:
 
 
 def _check_size(transform: Transform, picture: Picture) -> None:
-    """Refuse an image that is not of the source's size, and name the way out."""
+    """Raise for an image that is not of the source's size, with advice."""
     own, size = (picture.width, picture.height), transform.source_size
     if size in (None, own):
         return
@@ -239,9 +239,9 @@ def _check_size(transform: Transform, picture: Picture) -> None:
 
 
 def _expanded(paths: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """The images that are meant, those of folders in their natural order; and what was left out.
+    """The images to resample, those of folders in natural order; and the files left out.
 
-    Results of an earlier run are meant only where they are named.
+    Results of an earlier run are included only if they are named.
     """
     from align_cli.files.folders import pictures_in  # noqa: PLC0415
 
@@ -260,7 +260,7 @@ def _expanded(paths: tuple[str, ...]) -> tuple[list[str], list[str]]:
 
 
 def _output_folder(output: str | None, image_paths: tuple[str, ...]) -> str | None:
-    """The folder that ``--output`` means, made if need be; None where it means a file."""
+    """The folder of ``--output``, created if necessary; None if it is a file."""
     if output is None:
         return None
     path = Path(output)

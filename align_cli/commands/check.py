@@ -1,4 +1,4 @@
-"""``imalign check TRANSFORM SRC DST``: does a transform from anywhere lay SRC over DST?"""
+"""``imalign check TRANSFORM SRC DST``: test whether a given transform aligns SRC to DST."""
 
 from __future__ import annotations
 
@@ -172,7 +172,7 @@ def check(
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         left = left_between(source, target, alignment, masks, options)
-        # Whatever the verdict: unlike a warped image, neither can be taken for a result.
+        # With any verdict: unlike a warped image, neither can be mistaken for a result.
         written, _ = write_pictures(
             outputs,
             alignment,
@@ -220,7 +220,7 @@ def check(
 
 
 def _check_sizes(path: str, transform: Transform, source: Picture, target: Picture) -> None:
-    """Refuse images that are not of the sizes that the transform is between."""
+    """Raise for images whose sizes are not those of the transform."""
     for picture, size, other in (
         (source, transform.source_size, transform.target_size),
         (target, transform.target_size, transform.source_size),

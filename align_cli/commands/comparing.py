@@ -1,4 +1,4 @@
-"""What ``imalign evaluate`` and ``imalign diff`` share: two transforms in, their distance out."""
+"""The difference of two transforms, for ``imalign evaluate`` and ``imalign diff``."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def compare(
     max_error: float | None,
     failed_too: bool = False,
 ) -> None:
-    """Print the distance between two transforms as JSON; exit code 1 if it is too large.
+    """Print the difference between two transforms as JSON; exit code 1 if it is too large.
 
-    ``failed_too`` measures the first even if it is of an alignment that failed, which is then never
-    good enough.
+    With ``failed_too`` the first may be that of a failed alignment, for which the exit code is
+    always 1.
     """
     paths = f"{first_path} and {second_path}"
     with faults({"transforms": paths}):
@@ -72,7 +72,7 @@ def compare(
 
 
 def _check_sizes(first_path: str, first: Transform, second_path: str, second: Transform) -> None:
-    """Refuse two transforms between images of different sizes."""
+    """Raise for two transforms between images of different sizes."""
     for role, one, other in (
         ("source", first.source_size, second.source_size),
         ("target", first.target_size, second.target_size),

@@ -1,4 +1,4 @@
-"""``imalign compose A B``: one transform for two, A first."""
+"""``imalign compose A B``: compose two transforms, A first."""
 
 from __future__ import annotations
 

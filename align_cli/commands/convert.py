@@ -1,4 +1,4 @@
-"""``imalign convert TRANSFORM OUT``: the same transform for another program."""
+"""``imalign convert TRANSFORM OUT``: write a transform in the format of another program."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``imalign diff A B``: how far apart two transforms are."""
+"""``imalign diff A B``: measure the difference between two transforms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``imalign evaluate TRANSFORM --truth PATH``: how far an estimate is from the truth."""
+"""``imalign evaluate TRANSFORM --truth PATH``: measure the error against the ground truth."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Exit codes, in one place, and how failures of the layers below become one of them."""
+"""Exit codes, and the mapping of exceptions to them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 
 class ExitCode(enum.IntEnum):
-    """What a shell sees. The texts are printed by ``--help``."""
+    """The exit codes. The texts are printed by ``--help``."""
 
     ALIGNED = 0
     NOT_ALIGNED = 1
@@ -39,13 +39,13 @@ MEANINGS = {
 
 
 class InputFault(click.ClickException):
-    """An input cannot be read or used; one line for people."""
+    """An input cannot be read or used; the message is one line."""
 
     exit_code = ExitCode.INPUT
 
 
 class OutputFault(click.ClickException):
-    """An output cannot be written; one line for people."""
+    """An output cannot be written; the message is one line."""
 
     exit_code = ExitCode.OUTPUT
 
@@ -55,7 +55,7 @@ def faults(paths: Mapping[str, str]) -> Iterator[None]:
     """Turn the exceptions of ``files`` and ``engine`` into faults.
 
     Args:
-        paths: which file plays which role ("source", "target", "init"), to name it.
+        paths: the file of each role ("source", "target", "init"), for the message.
     """
     from align_cli.engine.errors import ImageError  # noqa: PLC0415  (help stays quick)
     from align_cli.files.errors import UnknownNameError, UnreadableError, UnwritableError  # noqa: PLC0415

@@ -26,13 +26,13 @@ COMMANDS = (
     "selftest",
     "show",
 )
-"""Each in a module of its own name, in a function of that name."""
+"""The commands, each a function in a module of the same name."""
 
 DEFAULT_COMMAND = "align"
 
 
 class Commands(MutableMapping[str, click.Command]):
-    """The commands by name; the module of one is loaded when it is asked for."""
+    """The commands by name; a module is loaded when it is needed."""
 
     def __init__(self) -> None:
         self._others: dict[str, click.Command] = {}

@@ -1,4 +1,4 @@
-"""What else to try after an alignment that failed: the options that answer other causes."""
+"""Hints after a failed alignment: options for other causes of the failure."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ def hint(
     photometric: bool,
     roi: Roi | None = None,
 ) -> str:
-    """One line that names what was not tried and may be it; empty where nothing is left to name.
+    """One line with the options that were not tried; empty if there are none.
 
-    The solver cannot tell a mirrored pair, or one of different kinds, from two other pictures.
+    The solver cannot distinguish a mirrored or a multimodal pair from unrelated images.
 
     Args:
         outcome: of the alignment.
         allow_flip: whether the mirror image was allowed.
-        init: the option as it was given; a start that is a transform says whether it mirrors.
-        similarity: what was compared.
+        init: the option as given; a transform determines whether the source is mirrored.
+        similarity: the similarity measure.
         photometric: whether gain and bias were solved for.
-        roi: the rectangle of the target that took part, where not all of it did.
+        roi: the rectangle of the target that was used; None for all of it.
     """
     from align_cli.engine.records import Status, Verdict  # noqa: PLC0415  (help stays quick)
 

@@ -1,4 +1,4 @@
-"""What ``--init`` says: a name, numbers, or a file; the first of these that the text is."""
+"""``--init``: a name, numbers, or a file, in this order."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _MEANING = "dx,dy[,angle[,scale]]"
 
 
 class Init(click.Path):
-    """A text that names a start, or ``dx,dy[,angle[,scale]]``, or a path, as it was given."""
+    """The name of a start, or ``dx,dy[,angle[,scale]]``, or a path, as given."""
 
     name = "start"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse numbers that are no motion, unknown words and an empty text, as wrong usage."""
+        """Raise a usage error for invalid numbers, unknown words or an empty text."""
         text = str(value)
         if text == "":
             self.fail("the name is empty.", param, ctx)
@@ -47,7 +47,7 @@ class Init(click.Path):
 
 
 def _meant_as_numbers(text: str) -> bool:
-    """Whether any part between commas is a number, or none is anything at all."""
+    """Whether a part between commas is a number, or all are empty."""
     words = [word.strip() for word in text.split(",")]
     return not any(words) or any(_NUMBER.fullmatch(word) for word in words)
 
@@ -69,18 +69,18 @@ def _no_name(text: str) -> str:
 
 
 def init_file(text: str) -> str | None:
-    """The path that the text is; None where it is a name or numbers.
+    """The path; None if the text is a name or numbers.
 
-    A file called like a start needs a folder before its name: ``./features``.
+    A file named like a start needs a folder before its name: ``./features``.
     """
     return None if text in INIT_NAMES or _NUMBERS.fullmatch(text) else text
 
 
 def read_init(text: str, source_size: Size) -> str | Matrix:
-    """A name, or the (3, 3) ``source_to_target`` that the text means.
+    """A name, or the (3, 3) ``source_to_target`` of the text.
 
     Raises:
-        UnreadableError: if it is a file that holds no transform.
+        UnreadableError: if it is a file without a transform.
     """
     if text in INIT_NAMES:
         return text

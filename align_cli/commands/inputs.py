@@ -1,4 +1,4 @@
-"""Reading the two pictures of a pair, at once."""
+"""Reads both images of a pair concurrently."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def read_pair(source_path: str, target_path: str, max_megapixels: float) -> tuple[Picture, Picture]:
-    """Decode both pictures, each on a thread of its own.
+    """Decode both images, each on a thread of its own.
 
     Raises:
         UnreadableError: for the source first, if both cannot be read.

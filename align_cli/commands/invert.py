@@ -1,4 +1,4 @@
-"""``imalign invert TRANSFORM``: the way back."""
+"""``imalign invert TRANSFORM``: the inverse transform."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ Decorator = Callable[[Callable[..., None]], Callable[..., None]]
 def meaning(
     of: Callable[[Given], Meant],
 ) -> Callable[[click.Context, click.Parameter, Given | None], Meant | None]:
-    """A callback that puts what is meant in place of what was given, if anything was.
+    """A callback that converts the value of an option, if one was given.
 
     Args:
-        of: says what is meant; the text of its ``ValueError`` becomes a usage error.
+        of: the conversion; the text of its ``ValueError`` becomes a usage error.
     """
 
     def callback(ctx: click.Context, param: click.Parameter, value: Given | None) -> Meant | None:
@@ -35,7 +35,7 @@ def meaning(
 
 
 def refuse_both(one: str, one_given: bool, other: str, other_given: bool) -> None:
-    """Refuse two options that contradict each other.
+    """Raise for two options that contradict each other.
 
     Raises:
         click.UsageError: if both are given.
@@ -45,14 +45,14 @@ def refuse_both(one: str, one_given: bool, other: str, other_given: bool) -> Non
 
 
 class FiniteFloat(click.FloatRange):
-    """A number, within limits, that is neither infinite nor NaN (which no limit keeps out)."""
+    """A number within limits, neither infinite nor NaN, which satisfies any limit."""
 
     name = "number"
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> float:
-        """Turn text into the number, or fail with a usage error."""
+        """Convert a text to the number, or raise a usage error."""
         number = float(super().convert(value, param, ctx))
         if not math.isfinite(number):
             self.fail(f"{value} is not a finite number.", param, ctx)
@@ -60,7 +60,7 @@ class FiniteFloat(click.FloatRange):
 
 
 def limit_opt(name: str, metavar: str, exceeded: str) -> Decorator:
-    """An option that sets a limit to the result: ``exceeded`` says when the alignment fails."""
+    """An option for a limit of the result; ``exceeded`` describes when the alignment fails."""
     least, most = LIMIT_RANGES[name.removeprefix("--").replace("-", "_")]
     return click.option(
         name,
@@ -71,7 +71,7 @@ def limit_opt(name: str, metavar: str, exceeded: str) -> Decorator:
 
 
 def not_infinite(value: float) -> float:
-    """The number, if it is a finite one or NaN."""
+    """Convert a text to a number, finite or NaN."""
     if math.isinf(value):
         raise ValueError(f"{value} is neither a finite number nor nan.")
     return value
@@ -83,7 +83,7 @@ class FileName(click.Path):
     name = "path"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """Refuse an empty name with a usage error; whether the file is there is asked later."""
+        """Raise a usage error for an empty name; whether the file exists is tested later."""
         if value == "":
             self.fail("the name is empty.", param, ctx)
         return str(value)

@@ -1,4 +1,4 @@
-"""Where the results of an alignment go, whether they can go there, and putting them there."""
+"""The outputs of an alignment: their names, checks before the work, and writing."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ if TYPE_CHECKING:
 
 STDOUT: Final = "-"
 LOOK_WHERE: Final = "check where it is redirected to"
-"""Advice where stdout takes nothing and no file can be named instead."""
+"""Advice if stdout cannot be written and no file can be given instead."""
 
 ONE_AT_A_TIME_PIXELS: Final = 50_000_000
-"""Pictures of more pixels are made one after the other."""
+"""Images of more pixels are written one after the other."""
 
 ALIGNED: Final = "_aligned"
 ERROR: Final = "_aligned_error"
 APPLIED: Final = "_applied"
-"""What the names of results end with that nobody named, after the stem of the image."""
+"""Suffixes of the default names of results, after the stem of the image."""
 
 RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
-"""Error maps of these kinds hold the residual itself; all others are pictures of it."""
+"""Suffixes of error maps that contain the residual itself; all others are images of it."""
 
 
 class Outputs(NamedTuple):
-    """Paths of the results; None where one is not wanted, "-" for stdout (JSON only)."""
+    """Paths of the results; None if not requested, "-" for stdout (JSON only)."""
 
     image: str | None
     json: str | None
@@ -54,12 +54,12 @@ class Outputs(NamedTuple):
 
     @property
     def files(self) -> list[str]:
-        """Those that are files, and not stdout."""
+        """The paths that are files, not stdout."""
         wanted = (self.json, *self._pictures)
         return [path for path in wanted if path is not None and path != STDOUT]
 
     def stale(self, written: Sequence[str]) -> list[str]:
-        """Pictures of an earlier run that this one, which failed, leaves where they are."""
+        """Existing images of an earlier run, which a failed run does not replace."""
         left = [path for path in self._pictures if path is not None and path not in written]
         return [path for path in left if Path(path).is_file()]
 
@@ -69,14 +69,14 @@ class Outputs(NamedTuple):
 
     @property
     def residual(self) -> bool:
-        """True where the error map is the residual itself, not a picture of it."""
+        """Whether the error map is the residual itself, not an image of it."""
         return self.error_map is not None and _suffix(self.error_map) in RESIDUAL_SUFFIXES
 
 
 class View(NamedTuple):
-    """How the warped image is made: see ``align_cli.engine.result.warp.warp_image``.
+    """Settings of the warped image: see ``align_cli.engine.result.warp.warp_image``.
 
-    ``metadata`` is whether it gets the source's.
+    ``metadata``: whether the source's metadata is copied.
     """
 
     interpolation: str
@@ -86,7 +86,7 @@ class View(NamedTuple):
 
 
 def alignment_canvas(alignment: Alignment, name: str, max_megapixels: float) -> Canvas:
-    """The canvas of an alignment that is to be shown.
+    """The canvas of the warped image.
 
     Raises:
         ImageError: if it would be too large.
@@ -116,7 +116,7 @@ def named_outputs(
     with_image: bool,
     with_error_map: bool,
 ) -> Outputs:
-    """Name the outputs that were not named: in the current directory, from the source's stem."""
+    """Give the other outputs default names: the source's stem, in the current directory."""
     from align_cli.files.images import default_suffix  # noqa: PLC0415  (help stays quick)
 
     stem = PurePath(source.path).stem
@@ -132,7 +132,7 @@ def named_outputs(
 
 
 def results_among(paths: Sequence[str]) -> list[str]:
-    """Those of some pictures that are named as results of others of them."""
+    """The images that have the name of a result of another one."""
     stems = {PurePath(path).stem for path in paths}
 
     def is_result(stem: str) -> bool:
@@ -143,9 +143,9 @@ def results_among(paths: Sequence[str]) -> list[str]:
 
 
 def kept_palette(image: Picture, path: str | None, interpolation: str) -> Indexed | None:
-    """An image by its palette, where its output keeps that: a PNG of labels, by the nearest.
+    """The palette image, if its output keeps the palette: PNG, interpolation "nearest".
 
-    Other interpolations make colours that are not in it.
+    Other interpolations create colours that are not in the palette.
     """
     kept = interpolation == "nearest" and path is not None and _suffix(path) == ".png"
     return image.indexed if kept else None
@@ -154,7 +154,7 @@ def kept_palette(image: Picture, path: str | None, interpolation: str) -> Indexe
 def warped_picture(
     warp: Callable[..., NDArray[Any]], image: Picture, path: str, view: View
 ) -> Pixels | Indexed:
-    """An image as its output at ``path`` shows it; ``warp`` is that of its transform."""
+    """The warped image for the output ``path``; ``warp`` is that of its transform."""
     how = {"fill": view.fill, "interpolation": view.interpolation, "canvas": view.canvas}
     indexed = kept_palette(image, path, view.interpolation)
     if indexed is None:
@@ -163,12 +163,12 @@ def warped_picture(
 
 
 def check_fill(fill: float, image: Picture, indexed: Indexed | None = None) -> None:
-    """Refuse a value that the pixels of an image cannot take: it would be another one.
+    """Raise for a fill value that the image's dtype cannot represent.
 
-    ``indexed`` is the image by its palette, where that is kept.
+    ``indexed`` is the palette image, if the palette is kept.
 
     Raises:
-        click.UsageError: saying which they can.
+        click.UsageError: with the valid values.
     """
     if indexed is not None:
         last = len(indexed.colours) - 1
@@ -200,11 +200,11 @@ def check_fill(fill: float, image: Picture, indexed: Indexed | None = None) -> N
 
 
 def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> None:
-    """Refuse, before the work, what cannot be written or would destroy something.
+    """Check, before the work, that all outputs can be written without overwriting an input.
 
     Raises:
         click.UsageError: if an output is one of the inputs, or two outputs are one file.
-        UnwritableError: if one cannot be written where, or in the format, that is asked for.
+        UnwritableError: if one cannot be written at its path or in its format.
     """
     from align_cli.files.images import ensure_encodable  # noqa: PLC0415
 
@@ -222,10 +222,10 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
 
 
 def check_files(paths: Sequence[str], inputs: Sequence[str]) -> None:
-    """Refuse files that cannot be written, are one of the inputs, or are one and the same.
+    """Raise for files that cannot be written, are an input, or are the same file.
 
     Raises:
-        click.UsageError: naming two that are one.
+        click.UsageError: naming two that are the same.
         UnwritableError: if one cannot be written.
     """
     from align_cli.files.atomic import ensure_writable, same_file  # noqa: PLC0415
@@ -242,7 +242,7 @@ def check_files(paths: Sequence[str], inputs: Sequence[str]) -> None:
 
 
 def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
-    """Refuse an output that is one of the inputs.
+    """Raise for an output that is one of the inputs.
 
     Raises:
         click.UsageError: naming both.
@@ -257,14 +257,14 @@ def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
 
 
 def have_full_scale(source: Picture, target: Picture) -> bool:
-    """Whether both have a white of their own: floats, and what is read as such, have none."""
+    """Whether both have a full scale, which floating-point images do not."""
     return source.full_scale > 1.0 and target.full_scale > 1.0
 
 
 def prepare(outputs: Outputs, source: Picture, target: Picture) -> Task[Any] | None:
-    """Have a thread draw the legend of the error map, if there will be one, for write_pictures.
+    """Start a thread that draws the legend of the error map, if requested, for write_pictures.
 
-    OpenCV unpacks its fonts first, which takes as long as to align small images.
+    OpenCV unpacks its fonts first, which takes as long as a small alignment.
     """
     if outputs.error_map is None or outputs.residual:
         return None
@@ -275,7 +275,7 @@ def prepare(outputs: Outputs, source: Picture, target: Picture) -> Task[Any] | N
 
 
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
-    """Write the document; returns the files written, none where it went to stdout."""
+    """Write the document; return the files written, none if it is written to stdout."""
     from align_cli.files import documents  # noqa: PLC0415
 
     if outputs.json is None:
@@ -290,20 +290,20 @@ def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
 def to_stdout(
     text: str, *, advice: str = "give a file name instead of -", needed: bool = False
 ) -> None:
-    """Write data to stdout; ``advice`` is for people whose stdout takes none.
+    """Write data to stdout; ``advice`` is given if stdout cannot be written.
 
-    ``needed`` is for what a reader must take to its end. Of all else a reader, such as ``head``,
-    may take as much as it likes: where it goes away, the process ends without a word.
+    With ``needed`` a reader must read all of it. Otherwise a reader, such as ``head``, may stop at
+    any time, and the process then ends silently.
 
     Raises:
-        OutputFault: if it is closed or full, or the reader of what is needed went away.
+        OutputFault: if it is closed or full, or the reader stopped although all is ``needed``.
     """
     if sys.stdout is None:
         raise OutputFault(f"stdout is closed; {advice}")
     try:
         _write_whole(text)
     except OSError as error:
-        # What is still buffered would fail once more, with a traceback, when Python exits.
+        # The remaining buffer would raise again when Python exits.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         if isinstance(error, BrokenPipeError) and not needed:
             raise SystemExit(ExitCode.READER_GONE) from error
@@ -311,7 +311,7 @@ def to_stdout(
 
 
 def _write_whole(text: str) -> None:
-    """Write all of a text to stdout: unbuffered (PYTHONUNBUFFERED), one write may take a part."""
+    """Write all of a text to stdout; unbuffered (PYTHONUNBUFFERED), a write may be partial."""
     stream = sys.stdout
     stream.flush()
     left = memoryview(text.encode(stream.encoding, stream.errors or "strict"))
@@ -331,14 +331,14 @@ def write_pictures(
     view: View,
     small: bool,
 ) -> tuple[list[str], str]:
-    """Write the warped image, the error map and the mask, where wanted.
+    """Write the warped image, the error map and the mask, if requested.
 
-    ``residual`` makes what ``align_cli.engine.aligner.residual`` returns.
+    ``residual`` returns the result of ``align_cli.engine.aligner.residual``.
 
-    Returns the files written, and what of the source's metadata was not, as a line for people.
+    Returns the files written, and a message on metadata of the source that was not.
 
-    They are made and encoded at once, each on a thread of its own (one after the other where they
-    are so large that memory counts), and nothing is written before both are there.
+    They are computed and encoded concurrently, each on a thread of its own (large ones one after
+    the other, to save memory), and nothing is written before all are complete.
     """
     import numpy as np  # noqa: PLC0415
 
@@ -395,7 +395,7 @@ def write_pictures(
 def left_between(
     source: Picture, target: Picture, alignment: Alignment, masks: Masks, options: Options
 ) -> Callable[[], tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-    """What makes the residual of an alignment, wherever a result asks for it."""
+    """A function that computes the residual of an alignment, for any result that needs it."""
     from align_cli.engine.aligner import residual  # noqa: PLC0415  (help stays quick)
 
     return partial(
@@ -417,10 +417,10 @@ def write_displacement_map(
     residual: Callable[[], tuple[NDArray[np.float32], NDArray[np.bool_]]],
     small: bool,
 ) -> list[str]:
-    """Write the displacement map, where it is wanted and there is something to show.
+    """Write the displacement map, if requested and there are displacements.
 
-    ``residual`` is as for ``write_pictures``; a picture shows where the images overlap. Returns the
-    files written.
+    ``residual`` is as for ``write_pictures``; an image needs the overlap. Returns the files
+    written.
     """
     path, displacements = outputs.displacement_map, alignment.displacements
     if path is None or displacements is None:
@@ -437,7 +437,7 @@ def write_displacement_map(
 
 
 def say_what_is_missing(outputs: Outputs, alignment: Alignment) -> None:
-    """Say on stderr that a displacement map was asked for and there is none."""
+    """Warn on stderr if a displacement map was requested and there is none."""
     if outputs.displacement_map is not None and alignment.displacements is None:
         click.echo(
             f"{outputs.displacement_map}: not written, because no tile of the target could be "
@@ -447,7 +447,7 @@ def say_what_is_missing(outputs: Outputs, alignment: Alignment) -> None:
 
 
 def canvas_in_words(canvas: Canvas) -> str:
-    """Where an output lies, after its name; empty where everybody expects it."""
+    """The canvas of an output, after its name; empty for the default."""
     if canvas.name == "target":
         return ""
     width, height = canvas.size
@@ -456,7 +456,7 @@ def canvas_in_words(canvas: Canvas) -> str:
 
 
 def not_carried(path: str | None, lost: Sequence[str]) -> str:
-    """Say what of the source's metadata an output does not hold; empty where it holds all."""
+    """The source's metadata that an output does not contain; empty if it contains all."""
     return f"{path}: metadata not copied: {', '.join(lost)}" if lost else ""
 
 

@@ -1,4 +1,4 @@
-"""``imalign points TRANSFORM CSV``: where points come to lie, and how sure that is."""
+"""``imalign points TRANSFORM CSV``: map points, with their standard deviations."""
 
 from __future__ import annotations
 

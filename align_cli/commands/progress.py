@@ -1,4 +1,4 @@
-"""Progress for people who wait at a terminal."""
+"""The progress bar on a terminal."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from align_cli.engine.records import LevelRecord
 
 DELAY_SECONDS: Final = 0.5
-"""Most alignments are finished before anybody could read a bar."""
+"""Time before the bar is shown; most alignments take less."""
 
 
 @contextmanager
 def level_bar(*, hidden: bool) -> Iterator[Callable[[LevelRecord], None] | None]:
-    """A bar on stderr that grows with every finished pyramid level; None where nobody looks."""
+    """A bar on stderr that advances with every pyramid level; None if stderr is no terminal."""
     if hidden or sys.stderr is None or not sys.stderr.isatty():
         yield None
         return

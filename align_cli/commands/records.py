@@ -1,4 +1,4 @@
-"""What the document says of the options of a run."""
+"""The options of a run, for the document."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ UNITS: Final = {
     "max_shift": "px",
     "max_rotation": "deg",
 }
-"""Options whose names in the JSON say their unit."""
+"""Options whose names in the JSON include their unit."""
 
 
 def options_record(options: Options, init: str) -> dict[str, Any]:
-    """The engine's options as the document holds them; ``init`` is the start as it was given."""
+    """The engine's options, for the document; ``init`` is the initial transform as given."""
     record = asdict(options)
     for name, unit in UNITS.items():
         record[f"{name}_{unit}"] = record.pop(name)

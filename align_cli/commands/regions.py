@@ -1,4 +1,4 @@
-"""Which pixels take part and by which channel they are seen: the options, and reading masks."""
+"""Options for the pixels and the channel that are used, and reading of masks."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ ignore_alpha_opt = click.option(
 
 
 class Masks(NamedTuple):
-    """(height, width) bool of each picture; None where all of it takes part."""
+    """(height, width) bool of each image; None if all pixels are used."""
 
     source: npt.NDArray[np.bool_] | None
     target: npt.NDArray[np.bool_] | None
@@ -92,9 +92,9 @@ def read_masks(
     roi: Roi | None,
     max_megapixels: float,
 ) -> Masks:
-    """Read the masks; that of the target is what its mask and the rectangle have in common.
+    """Read the masks; that of the target is the intersection of its mask and the rectangle.
 
-    Pixels that a picture's file calls no data are left out of both.
+    Pixels without data (nodata) are excluded from both.
 
     Raises:
         UnreadableError: if a mask cannot be read.
@@ -135,7 +135,7 @@ def read_masks(
 def _of_data(
     mask: npt.NDArray[np.bool_] | None, picture: Picture, role: str
 ) -> npt.NDArray[np.bool_] | None:
-    """What of a mask is data; None where there is neither a mask nor what is no data."""
+    """The mask without pixels that have no data; None if there is neither."""
     from align_cli.engine.errors import ImageError  # noqa: PLC0415
     from align_cli.engine.images.masks import check_mask  # noqa: PLC0415
 
@@ -155,14 +155,14 @@ def _of_data(
 
 
 def roi_text(roi: Roi | None) -> str:
-    """The option as it was typed, for messages."""
+    """The option as typed, for messages."""
     return "--roi" if roi is None else "--roi " + ",".join(map(str, roi))
 
 
 def regions_record(
     source_mask: str | None, target_mask: str | None, roi: Roi | None
 ) -> dict[str, Any]:
-    """The options as the document holds them."""
+    """The options, for the document."""
     names = ("x", "y", "width", "height")
     return {
         "source_mask": source_mask,

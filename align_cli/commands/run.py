@@ -1,4 +1,4 @@
-"""Running a command line: what happened becomes an exit code and one line for people."""
+"""Runs a command line; exceptions become an exit code and a message of one line."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def run(arguments: Sequence[str]) -> int:
         _say("interrupted")
         return ExitCode.INTERRUPTED
     except SystemExit as end:
-        # Where nobody reads the help to its end click puts a stand-in in the place of stdout, and
-        # ends with the code of an alignment that failed.
+        # If the reader of the help closes stdout, click replaces stdout and exits with 1, the code
+        # of a failed alignment.
         if sys.stdout is not stdout and end.code == ExitCode.NOT_ALIGNED:
             return ExitCode.READER_GONE
         raise

@@ -69,7 +69,7 @@ def selftest(source_path: str, target_path: str, max_megapixels: float, quiet: b
 def summary(
     source_path: str, derivatives: Sequence[DerivativeCheck], recoveries: Sequence[RecoveryCheck]
 ) -> str:
-    """What all checks come to, and what to do about it, one line for each kind."""
+    """The result of the checks with advice, one line for each kind."""
     wrong = sum(not check.passed for check in derivatives)
     unfound = sum(check.failed for check in recoveries)
     undetermined = sum(check.undetermined for check in recoveries)
@@ -101,7 +101,7 @@ def _checks(count: int) -> str:
 
 
 def derivative_table(checks: Sequence[DerivativeCheck]) -> str:
-    """One line for each model and loss; with and without gain and bias."""
+    """The derivatives: one line for each model and loss, with and without gain and bias."""
     lines = [f"{'model':<12} {'loss':<14} {'gain, bias':>11} {'without':>9}"]
     by_setting = {(check.model, check.loss, check.photometric): check for check in checks}
     for model, loss in dict.fromkeys((check.model, check.loss) for check in checks):
@@ -114,7 +114,7 @@ def derivative_table(checks: Sequence[DerivativeCheck]) -> str:
 
 
 def recovery_table(checks: Sequence[RecoveryCheck]) -> str:
-    """One line for each model."""
+    """The recoveries: one line for each model."""
     lines = [f"{'model':<12} {'outcome':<20} {'error px':>9}"]
     lines += [
         f"{check.model:<12} {check.status.value:<20} {check.error_px:>9.4f}  "

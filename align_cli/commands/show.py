@@ -1,4 +1,4 @@
-"""``imalign show TRANSFORM``: a transform in words."""
+"""``imalign show TRANSFORM``: describe a transform in words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``--similarity``: what is compared."""
+"""``--similarity``: the similarity measure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from align_cli.engine.options import (
 
 
 def known_similarity(name: str) -> str:
-    """A name of ``SIMILARITY_NAMES``; one that is not offered is refused with a reason."""
+    """A name of ``SIMILARITY_NAMES``; mutual information is rejected with the reason."""
     if name == MUTUAL_INFORMATION:
         raise ValueError(f"{MUTUAL_INFORMATION_HINT}.")
     if name not in SIMILARITY_NAMES:

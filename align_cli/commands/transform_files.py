@@ -1,4 +1,4 @@
-"""From a file to a ``Transform`` and back; knows no click, so that Python users may have it too."""
+"""Reads and writes a ``Transform``; without click, so that it is available from Python too."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def read_transform(path: PathLike) -> Transform:
         path: the file; "/dev/stdin" is one.
 
     Raises:
-        UnreadableError: if it cannot be read, holds no transform, one that is singular or folds
-            the source, or the best guess of an alignment that failed, or that is doubtful and
-            was not accepted.
+        UnreadableError: if it cannot be read, has no transform, one that is singular or whose
+            horizon crosses the source, or that of an alignment that failed, or is doubtful and was
+            not accepted.
     """
     transform, verdict = read_guess(path)
     if verdict is None or verdict.usable:
@@ -35,9 +35,9 @@ def read_transform(path: PathLike) -> Transform:
 
 
 class Objection(NamedTuple):
-    """What speaks against the alignment that a file tells of.
+    """The objections to the alignment of a file.
 
-    ``usable`` is a doubtful one that somebody accepted.
+    ``usable``: whether it is doubtful and was accepted.
     """
 
     sentence: str
@@ -46,14 +46,14 @@ class Objection(NamedTuple):
 
     @property
     def words(self) -> str:
-        """All of it in a line, after whose it is."""
+        """All objections in one line, after the name of the file."""
         if not self.doubtful:
             return f"not aligned: {self.sentence}"
         return f"doubtful: {self.sentence}; " + ("it was accepted" if self.usable else ACCEPT)
 
 
 def read_guess(path: PathLike) -> tuple[Transform, Objection | None]:
-    """Read a transform, whatever speaks against it; second is what does, or None.
+    """Read a transform despite objections; second are the objections, or None.
 
     Raises:
         UnreadableError: as ``read_transform``.
@@ -65,9 +65,9 @@ def read_guess(path: PathLike) -> tuple[Transform, Objection | None]:
 
 
 def read_with_model(path: PathLike) -> tuple[Transform, str | None]:
-    """Read a transform, whatever speaks against it; second is the motion model it is said to be of.
+    """Read a transform despite objections; second is the motion model that the file names.
 
-    That is None where the file names none.
+    It is None if the file names none.
 
     Raises:
         UnreadableError: as ``read_transform``.
@@ -117,10 +117,10 @@ def _objection(stored: StoredTransform) -> Objection | None:
 
 
 def transform_text(path: PathLike, transform: Transform, to: str | None = None) -> str:
-    """Return what a file at ``path`` would hold; ``to`` names the format if the path does not.
+    """The content of a file at ``path``; ``to`` is the format if the suffix does not tell it.
 
     Raises:
-        UnwritableError: if the name of the file means no format, or the format cannot hold it.
+        UnwritableError: if the format is unknown, or cannot represent the transform.
     """
     from align_cli.files import transforms  # noqa: PLC0415
     from align_cli.files.transform_formats.stored import StoredTransform  # noqa: PLC0415
@@ -141,7 +141,7 @@ def transform_text(path: PathLike, transform: Transform, to: str | None = None) 
 
 
 def with_size(transform: Transform, size: Size | None) -> Transform:
-    """The transform with this target size where it knows none."""
+    """The transform with this target size, if it has none."""
     from dataclasses import replace  # noqa: PLC0415
 
     known = transform.target_size is not None or size is None

@@ -1,4 +1,4 @@
-"""Writing a transform where, and in the format that, the user asks for."""
+"""Writes a transform to a file or to stdout, in the requested format."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ to_opt = click.option(
 def write_transform(
     path: str, transform: Transform, *, inputs: Sequence[str], to: str | None
 ) -> None:
-    """Write a transform to a file, as a whole or not at all, or to stdout.
+    """Write a transform to a file, atomically, or to stdout.
 
     Raises:
         click.UsageError: if the file is one of the inputs.
-        UnwritableError: if its format cannot be told or cannot hold it, or it cannot be written.
+        UnwritableError: if its format is unknown or cannot represent it, or writing fails.
     """
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
 

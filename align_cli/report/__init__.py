@@ -1,1 +1,1 @@
-"""Pictures and words made from a finished alignment."""
+"""Error map, displacement map, summary and JSON document of an alignment."""

@@ -1,4 +1,4 @@
-"""The displacement map: where the images still differ in place, as a picture or as numbers."""
+"""The displacement map: the displacements that remain after alignment, as an image or a table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ the standard deviations of that, all in pixels of the target; the ZNCC there; 1 
 a match, else 0: its displacement then means nothing."""
 
 NUMBERS: Final = (".csv", ".json", ".npy")
-"""Displacement maps of these kinds hold the table; all others are pictures of it."""
+"""Suffixes of displacement maps that are tables; all others are images."""
 
 LARGE_PX: Final = 800
 MOST_ENLARGED: Final = 8
@@ -44,10 +44,10 @@ STANDARD: Final = (1, 2, 5)
 """Arrows are enlarged by one of these times a power of ten."""
 
 MOST_TIMES: Final = 1000
-"""More than this would show nothing but noise."""
+"""Largest factor by which arrows are enlarged; a larger one would show noise only."""
 
 ENOUGH_PIXELS: Final = 1 << 20
-"""Of so many the percentiles of an image are known well enough."""
+"""Number of pixels from which the percentiles of an image are estimated."""
 
 TITLE: Final = "displacement in px of the target, square-root scale"
 TITLE_OF_ARROWS: Final = "displacement in px; arrows {times} times as long"
@@ -57,14 +57,14 @@ NO_OVERLAP, NO_TEXTURE, NO_MATCH = legend.OUTSIDE, "no texture", "no match"
 SAMPLES_TOP, SAMPLES_LEFT, HEIGHT = 5.9, (0.9, 9.4, 17.9), 7.9
 ARROW: Final = (255, 255, 255)
 RIM: Final = (0, 0, 0)
-"""An arrow is white, with a black rim that holds it apart from the palest cells."""
+"""An arrow is white, with a black rim that distinguishes it from the palest cells."""
 
 CROSS: Final = error_scale.PAPER + 5
-"""The grey of the outlined, crossed tiles that found no match."""
+"""Grey level of the outline and cross of tiles without a match."""
 
 
 def displacement_table(field: DisplacementField) -> NDArray[np.float64]:
-    """What each tile says: (n, 8) float64, columns as ``COLUMNS`` names them."""
+    """The table of tiles, (n, 8) float64, with the columns ``COLUMNS``."""
     variance = np.diagonal(field.covariance, axis1=1, axis2=2)
     return np.column_stack(
         [
@@ -78,7 +78,7 @@ def displacement_table(field: DisplacementField) -> NDArray[np.float64]:
 
 
 def check_name(path: PathLike) -> None:
-    """Refuse, before the work, a name that means no kind of map.
+    """Raise, before the work, for a suffix of no kind of map.
 
     Raises:
         UnknownNameError: saying which do.
@@ -100,12 +100,12 @@ def encode(
     *,
     small: bool = False,
 ) -> bytes:
-    """A displacement map as its file at ``path`` holds it; see ``COLUMNS``.
+    """The content of a displacement map at ``path``; see ``COLUMNS``.
 
-    ``picture`` draws what ``render`` does; it is called where the file is to be one.
+    ``picture`` returns the image of ``render``; it is called if the file is an image.
 
     Raises:
-        UnknownNameError: if the suffix means no kind of map.
+        UnknownNameError: if the suffix is that of no kind of map.
     """
     check_name(path)
     suffix = _suffix(path)
@@ -178,7 +178,7 @@ def render(
 
 
 def _draw(drawing: _Drawing, field: DisplacementField, times: int | None) -> None:
-    """Draw all tiles; arrows so many times as long as their displacements, None for no arrows."""
+    """Draw all tiles; the arrows are enlarged by a factor, None for no arrows."""
     for position in field.position[~field.matched]:
         drawing.cross_out(position)
     length = np.hypot(*field.displacement[field.matched].T)
@@ -209,18 +209,18 @@ class _Drawing(NamedTuple):
     line: int
 
     def cell(self, position: NDArray[np.float64], colour: NDArray[np.uint8]) -> None:
-        """Fill the square around a place."""
+        """Fill the square around a position."""
         (left, top), (right, bottom) = self._corners(position)
         self.shown[top:bottom, left:right] = colour
 
     def cross_out(self, position: NDArray[np.float64]) -> None:
-        """Outline the square around a place, with a cross in it."""
+        """Outline the square around a position, with a cross in it."""
         (left, top), (right, bottom) = self._corners(position)
         grey = error_scale.COLOURS[CROSS]
         crossed_out(self.shown, left, top, right - 1, bottom - 1, grey, self.line)
 
     def arrow(self, begin: NDArray[np.float64], length: NDArray[np.float64]) -> None:
-        """Draw an arrow from a place."""
+        """Draw an arrow from a position."""
         reach = self.zoom * float(np.hypot(*length))
         if reach < 2.0 * self.line:
             return
@@ -233,7 +233,7 @@ class _Drawing(NamedTuple):
             cv2.arrowedLine(self.shown, first, last, colour, line, cv2.LINE_AA, 4, tip)
 
     def _at(self, point: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Where the picture shows a point of the target."""
+        """Position in the picture of a point of the target."""
         return self.zoom * (point + 0.5) - 0.5
 
     def _corners(self, position: NDArray[np.float64]) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -256,7 +256,7 @@ def crossed_out(
     grey: Any,
     line: int = 1,
 ) -> None:
-    """Draw a rectangle and its diagonals; all four sides are within the image's."""
+    """Draw a rectangle and its diagonals, all within the image."""
     value = np.atleast_1d(grey).tolist()
     cv2.rectangle(image, (left, top), (right, bottom), value, line)
     cv2.line(image, (left, top), (right, bottom), value, line)

@@ -1,7 +1,7 @@
 """The colours of a displacement map: one fixed scale, so that any two maps can be compared.
 
-The square root of the length picks the colour, as in an error map: a good alignment leaves a
-twentieth of a pixel, and one that is not right leaves several.
+The colour depends on the square root of the length, as in an error map: displacements are about a
+twentieth of a pixel in a good alignment, and several pixels in a wrong one.
 
     level = round(LAST_LEVEL * sqrt(min(length, LAST_PX) / LAST_PX)),   colour = COLOURS[level]
 """
@@ -17,10 +17,10 @@ from align_cli.report import error_scale
 from align_cli.report.error_scale import LAST_LEVEL
 
 LAST_PX: Final = 10.0
-"""Displacements from here on have the last colour, in pixels of the target."""
+"""Displacement, in pixels of the target, from which on the last colour is used."""
 
 TICKS_PX: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
-"""What the colour bar names."""
+"""Labels of the colour bar, in pixels of the target."""
 
 FIRST: Final = 0.2
 """Where the scale begins on that of the error map, whose first colours are nearly black: a tile
@@ -44,6 +44,6 @@ COLOURS: Final = _colours()
 
 
 def levels(length: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """Pick the level of each length in pixels; the shape stays."""
+    """The level of each length, in pixels, in an array of the same shape."""
     share = np.minimum(length, LAST_PX) / LAST_PX
     return np.asarray(np.rint(LAST_LEVEL * np.sqrt(share)), np.uint8)

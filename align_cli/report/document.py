@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class ImageFacts(NamedTuple):
-    """What the document says of an input."""
+    """An input, for the document."""
 
     path: str
     width: int
@@ -31,7 +31,7 @@ class ImageFacts(NamedTuple):
 
 
 def image_facts(picture: Picture) -> ImageFacts:
-    """What the document says of a picture."""
+    """An image, for the document."""
     return ImageFacts(picture.path, picture.width, picture.height, picture.channels, picture.dtype)
 
 
@@ -43,7 +43,7 @@ def alignment_document(
     options: Mapping[str, Any],
     canvas: Canvas | None = None,
 ) -> dict[str, Any]:
-    """Everything that is known about an alignment, as plain lists, dicts, numbers and strings."""
+    """The whole document of an alignment, as plain lists, dicts, numbers and strings."""
     quality = alignment.quality
     return {
         "schema": ALIGNMENT,
@@ -87,7 +87,7 @@ def alignment_document(
 
 
 def canvas_record(canvas: Canvas | None) -> dict[str, Any] | None:
-    """Which part of the target's plane the warped image shows; None where there is none."""
+    """The canvas of the warped image in the target's plane; None if there is no warped image."""
     if canvas is None:
         return None
     width, height = canvas.size
@@ -107,7 +107,7 @@ def _valid_area(alignment: Alignment) -> dict[str, Any] | None:
 
 
 def parameters_record(parameters: Mapping[str, float | tuple[float, float]]) -> dict[str, Any]:
-    """The transform in people's terms, as the documents hold it."""
+    """The parameters of the transform, for the documents."""
     return {
         name: list(value) if isinstance(value, tuple) else value
         for name, value in parameters.items()
@@ -115,7 +115,7 @@ def parameters_record(parameters: Mapping[str, float | tuple[float, float]]) -> 
 
 
 def uncertainty_record(uncertainty: Uncertainty | None) -> dict[str, Any] | None:
-    """How far the transform is likely to be off, as the documents hold it."""
+    """The uncertainty of the transform, for the documents."""
     if uncertainty is None:
         return None
     return {
@@ -127,7 +127,7 @@ def uncertainty_record(uncertainty: Uncertainty | None) -> dict[str, Any] | None
 
 
 def displacements_record(displacements: Displacements | None) -> dict[str, Any] | None:
-    """Where the images still differ in place, as the document holds it: all but the tiles."""
+    """The displacements that remain, for the document, without the single tiles."""
     if displacements is None:
         return None
     record = {

@@ -1,4 +1,4 @@
-"""The error map: a picture of what still differs after an alignment."""
+"""The error map: an image of the residual after alignment."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def draw_legend(width: int, height: int, *, of_full_scale: bool = True) -> NDArr
 
 
 def span(pixels: NDArray[Any]) -> float:
-    """How far the finite values of an image lie apart, alpha left out; 1 where they do not."""
+    """Range of the finite values of an image without alpha; 1 if they are all equal."""
     colours = pixels[..., :-1] if pixels.ndim == 3 and pixels.shape[2] in (2, 4) else pixels
     if colours.dtype.kind == "f":
         colours = colours[np.isfinite(colours)]

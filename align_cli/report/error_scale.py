@@ -19,10 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 LAST_ERROR: Final = 0.25
-"""Everything from here on has the last colour, in units of full scale."""
+"""Error, in units of full scale, from which on the last colour is used."""
 
 TICKS_PERCENT: Final = (0, 1, 4, 9, 16, 25)
-"""What the colour bar names, in per cent of full scale."""
+"""Labels of the colour bar, in per cent of full scale."""
 
 
 def _bytes(image: Any) -> NDArray[np.uint8]:
@@ -62,7 +62,7 @@ HATCH: Final = (PAPER + 2, PAPER + 5)
 
 
 def levels(residual: NDArray[Any]) -> NDArray[np.uint8]:
-    """Pick the level of each residual.
+    """The level of each residual.
 
     Args:
         residual: (height, width) float32, finite, either sign, in units of full scale.

@@ -1,4 +1,4 @@
-"""The strip below an error map that says what its colours mean."""
+"""The legend: the strip below an error map."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from align_cli.report import error_scale
 
 TITLE: Final = "|warped - target| in % of full scale, square-root scale"
 TITLE_OF_RANGE: Final = "|warped - target| in % of target's range, square root"
-"""Where the images have no full scale."""
+"""Label for images without a full scale."""
 
 OUTSIDE: Final = "no overlap"
 
@@ -44,7 +44,7 @@ class Legend(NamedTuple):
 
     @property
     def width(self) -> int:
-        """The least width that it needs, in pixels; a narrower picture is widened to it."""
+        """Least width of the strip, in pixels; a narrower image is padded to it."""
         return self.px(WIDTH)
 
     @property
@@ -54,11 +54,11 @@ class Legend(NamedTuple):
 
     @property
     def stripe(self) -> int:
-        """Width in pixels of the hatching's stripes, in the strip and in the map alike."""
+        """Width of the hatching's stripes, in pixels, in the strip and in the map."""
         return self.px(1 / 3)
 
     def px(self, length: float) -> int:
-        """Turn a length in units of the text's size into whole pixels."""
+        """A length in units of the text's size, in whole pixels."""
         return round(length * self.text)
 
 
@@ -117,7 +117,7 @@ class Strip:
             _write(self._ink, label, x, px(TICK_BASELINE), text, centred=True)
 
     def swatch(self, left: float, top: float, text: str) -> NDArray[np.uint8]:
-        """Draw a framed sample with its meaning beside it; returns what is inside, to be filled."""
+        """Draw a framed sample with its label; return the inside, to be filled."""
         px = self._legend.px
         rows = slice(px(top), px(top + BAR_HEIGHT))
         frame = self._levels[rows, px(left) : px(left + SWATCH_WIDTH)]
@@ -135,7 +135,7 @@ class Strip:
 
 
 def hatched(inside: NDArray[np.uint8], legend: Legend) -> None:
-    """Fill a swatch with the stripes that mean "outside"."""
+    """Fill a swatch with the hatching of pixels outside the overlap."""
     inside[:] = error_scale.hatching(inside.shape[0], inside.shape[1], legend.stripe)
 
 

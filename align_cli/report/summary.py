@@ -1,4 +1,4 @@
-"""The closing lines of a run, for people."""
+"""The summary of an alignment in words."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def uncertainty_in_words(uncertainty: Uncertainty | None) -> str:
 
 
 def transform_in_words(transform: Transform) -> str:
-    """Say what a transform does, between what, and give its matrix."""
+    """Describe a transform: its parameters, the image sizes and its matrix."""
     sizes = [
         f"{size[0]}x{size[1]}" if size else "unknown size"
         for size in (transform.source_size, transform.target_size)
@@ -115,7 +115,7 @@ def transform_in_words(transform: Transform) -> str:
 
 
 def level_table(alignment: Alignment, *, of_full_scale: bool = True) -> str:
-    """Say what happened on each pyramid level, one line a level, coarsest first."""
+    """Describe the solves, one line for each pyramid level, coarsest first."""
     lines = ["level       size  iterations  last step px      rmse  status"]
     for record in alignment.levels:
         size = f"{record.width}x{record.height}"
@@ -153,7 +153,7 @@ def motion_in_words(parameters: Parameters) -> str:
 
 
 def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> str:
-    """Say the agreement before and after, and the share of the target that is covered."""
+    """The similarity before and after alignment, and the overlap."""
     measure, unit = (_number, " of full scale") if of_full_scale else (_measure, "")
     quality = alignment.quality
     before, after = quality.before, quality.after
@@ -165,7 +165,7 @@ def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> s
 
 
 def displacements_in_words(alignment: Alignment) -> list[str]:
-    """Say, a line each, which model was used, how many tiles lie right, and what does not."""
+    """One line each: the model, the number of inliers, and what remains displaced."""
     told = alignment.displacements
     if told is None:
         return []
@@ -180,7 +180,7 @@ def displacements_in_words(alignment: Alignment) -> list[str]:
 
 
 def displacement_figures(alignment: Alignment) -> str:
-    """The figures of the displacement field, in a line or two; empty where there are none."""
+    """The measures of the displacement field in one or two lines; empty if there are none."""
     told = alignment.displacements
     if told is None:
         return ""
@@ -201,7 +201,7 @@ def displacement_figures(alignment: Alignment) -> str:
 
 
 def _simpler_model(alignment: Alignment) -> str:
-    """Why a model with fewer parameters was used than was asked for; empty where none was."""
+    """The reason for a model with fewer parameters than requested; empty otherwise."""
     _, _, rest = alignment.outcome.sentence.partition("; ")
     return rest if alignment.outcome.aligned else ""
 
@@ -266,7 +266,7 @@ def _shift(shift: float | tuple[float, float] | None) -> str:
 
 
 def _directions(shift: tuple[float, float], digits: int) -> list[str]:
-    """How far along x and along y, without what does not show in so many digits."""
+    """A shift along x and y, without components that are zero in the given digits."""
     return [
         f"{abs(size):.{digits}f} px {positive if size > 0 else negative}"
         for size, (positive, negative) in zip(
@@ -324,7 +324,7 @@ def _number(value: float) -> str:
 
 
 def _measure(value: float) -> str:
-    """A number in the units of images, which may be of any size where they have no full scale."""
+    """A grey value, of any magnitude for images without a full scale."""
     usual = value == 0.0 or PLAIN[0] <= abs(value) < PLAIN[1] or not math.isfinite(value)
     return _number(value) if usual else f"{value:.4g}"
 
@@ -338,7 +338,7 @@ def _point(point: tuple[float, float]) -> str:
 
 
 def _share(share: float) -> str:
-    """Per cent in two digits or so: "18 %", "0.3 %"."""
+    """A share in per cent with about two digits: "18 %", "0.3 %"."""
     percent = 100.0 * share
     return f"{percent:.0f} %" if percent >= 1.0 else f"{percent:.1g} %"
 

@@ -360,13 +360,10 @@ def solve_level(
         status = termination(iteration, lengths, state, settings, noise_px)
         scale = sums.scale if lengths.last <= STEADY_SCALE_PX else None
 
-    varying_share = 0.0
+    share, ratio = 0.0, lengths.taken_ratio
     if settings.test_varying and status is Status.CONVERGED and matrix is not None:
-        varying_share = _varying_share(matrix, sums)
-    ratio = lengths.taken_ratio
-    return LevelResult(
-        state, status, iteration, lengths.last, rmse, varying_share, sums.scale, ratio
-    )
+        share = _varying_share(matrix, sums)
+    return LevelResult(state, status, iteration, lengths.last, rmse, share, sums.scale, ratio)
 
 
 def small_warp(parameters: Vector, model: MotionModel, size: Size) -> Matrix:

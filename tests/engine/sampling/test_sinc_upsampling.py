@@ -79,7 +79,7 @@ def turned(degrees: float) -> Matrix:
 def test_what_is_enlarged_where_it_is_needed_is_what_the_whole_would_be(
     warp: Matrix, largest: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(parts, "LARGEST_SHARE", largest)
+    monkeypatch.setattr(parts, "LARGEST_AREA_RATIO", largest)
     image = rough()
     monkeypatch.setattr(parts, "SMALL_PART", 0)
     whole = sample(upsampled(image, SHARP_SINC), np.diag([2.0, 2.0, 1.0]) @ warp, WINDOW)
