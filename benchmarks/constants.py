@@ -6,18 +6,26 @@ their like); with it its measurement: the first sentence of the docstring that f
 the names that it stands among. Left out are array indices, comparisons with an array's ``ndim`` or
 ``shape``, and what ``EXCEPTED`` names: what a unit, a type or a standard fixes. First the count of
 each folder, then the list.
+
+``--table`` writes the table of ``docs/constants.md`` instead: a row for each of them, and for each
+name that is one of the other five numbers, since those were chosen, too; beside it the benchmarks
+or tests that show what it does, by ``MEASURED_BY``, and what ``benchmarks.sensitivity`` saw.
 """
 
 from __future__ import annotations
 
 import argparse
 import ast
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
+
+from benchmarks.constant_origins import EXCEPTED, MEASURED_BY
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "align_cli"
@@ -25,78 +33,10 @@ PACKAGE = ROOT / "align_cli"
 FREE = frozenset({0, 1, 2, 0.5})
 CLIPPING = frozenset({"clip", "min", "max", "minimum", "maximum", "fmin", "fmax"})
 LAYOUT = frozenset({"ndim", "shape"})
-EXCEPTED: dict[str, tuple[str, ...]] = {
-    "what a file format writes": (
-        "files.metadata",
-        "files.encode.FORMATS",
-        "files.encode.PNG",
-        "files.nodata.TAG",
-        "files.orientation",
-        "files.png._header",
-        "files.png._key_chunk",
-        "files.png._split",
-        "files.png._with_key_as_alpha",
-        "files.png.decoded",
-        "files.pillow._JFIF_DENSITIES",
-        "files.png_chunks",
-        "files.pnm",
-        "files.tiff._DEFLATES",
-        "files.tiff._NO_COMPRESSION",
-        "files.tiff._ORIENTATION_TAG",
-        "files.tiff._WHITE_IS_ZERO",
-        "files.tiff._EXTRA_SAMPLES_TAG",
-        "files.tiff._PACKBITS",
-        "files.tiff._PALETTE",
-        "files.tiff._UNUSABLE_COLOURS",
-        "files.tiff._YCBCR",
-        "files.tiff._plain",
-        "files.transform_formats.numbers",
-        "files.transform_formats.parametric.PARAMETRISATIONS",
-    ),
-    "what a system or a library fixes": (
-        "commands.exit_codes",
-        "engine.images.luma.LARGEST_SIDE",
-        "engine.images.luma.MOST_CV2_CHANNELS",
-        "files.images._DECODERS",
-    ),
-    "the number of channels, entries or parameters": (
-        "commands.inits._motion",
-        "commands.regions.roi_in_px",
-        "engine.images.luma.ALPHA_CHANNELS",
-        "engine.search.mirror.LEFT_AND_RIGHT",
-        "engine.equations.dense._IMAGE_IMAGE",
-        "engine.equations.dense._ONE_ONE",
-        "engine.geometry.models.MotionModel.projective",
-        "engine.result.transform._UNIT_ENTRIES",
-        "engine.result.warp.TOGETHER",
-        "engine.result.warp.warp_image",
-        "files.encode._CHANNEL_NAMES",
-        "files.nodata._ALPHA_CHANNELS",
-        "files.pillow._pixels",
-        "files.tiff._opencv_pixels",
-        "files.tiff._without_multiplied_alpha",
-        "files.tiff.encode",
-    ),
-    "the range of a type": (
-        "engine.selfcheck.GREY_LEVEL",
-        "engine.starts.features.features",
-        "files.tiff._through_palette",
-        "report.error_scale.INK",
-    ),
-    "a unit": (
-        "engine.options.LIMIT_RANGES",
-        "report.legend.draw.percent / 100 >= error_scale.LAST_ERROR",
-    ),
-    "a definition or a formula": (
-        "engine.images.luma.RED_GREEN_BLUE",
-        "engine.images.noise.SECOND_DIFFERENCES",
-        "engine.images.pyramid.BINOMIAL",
-        "engine.numerics.losses.NORMAL_MEDIAN",
-        "engine.sampling.bspline.POLE",
-    ),
-}
-"""Whose numbers nobody chose, by what fixes them: names as the list writes them, after the name of
-their module; a module or a function stands for all within it."""
+PAGE = ROOT / "docs" / "constants.md"
+HEAD = "| constant | value | what it is | measured by | half and double of it change |"
+LONGEST_VALUE = 40
+NOTICED_PX = 0.001
 FIXED = tuple(name for names in EXCEPTED.values() for name in names)
 
 
@@ -110,6 +50,8 @@ class Constant:
         where: the name; or function and argument, or the function and what it compares or clips.
         literals: as they are written.
         measurement: the first sentence of the docstring; empty where there is none.
+        nodes: the literals where they stand in the module.
+        value: of a short one as the module has it, else the literals.
     """
 
     path: Path
@@ -117,6 +59,13 @@ class Constant:
     where: str
     literals: tuple[str, ...]
     measurement: str = ""
+    nodes: tuple[ast.Constant, ...] = field(default=(), compare=False, repr=False)
+    value: str = ""
+
+    @property
+    def name(self) -> str:
+        """With its module's, as ``engine.search.loop.PASS``."""
+        return f"{module_name(self.path)}.{self.where}"
 
 
 def numbers(node: ast.AST) -> Iterator[ast.Constant]:
@@ -142,14 +91,14 @@ def documented(body: Sequence[ast.stmt]) -> Iterator[tuple[ast.Assign | ast.AnnA
     A block are names on consecutive lines; its docstring follows the last.
     """
     block: list[ast.Assign | ast.AnnAssign] = []
-    for statement, inlier_fraction in pairwise([*body, ast.Pass(lineno=0, end_lineno=0)]):
+    for statement, following in pairwise([*body, ast.Pass(lineno=0, end_lineno=0)]):
         if not isinstance(statement, ast.Assign | ast.AnnAssign):
             continue
         block.append(statement)
-        adjoins = inlier_fraction.lineno == (statement.end_lineno or 0) + 1
-        if adjoins and isinstance(inlier_fraction, ast.Assign | ast.AnnAssign):
+        adjoins = following.lineno == (statement.end_lineno or 0) + 1
+        if adjoins and isinstance(following, ast.Assign | ast.AnnAssign):
             continue
-        yield from ((name, text_of(inlier_fraction) if adjoins else "") for name in block)
+        yield from ((name, text_of(following) if adjoins else "") for name in block)
         block = []
 
 
@@ -192,7 +141,11 @@ class Reader(ast.NodeVisitor):
         self._taken.update(literals)
         where, written = scope + ", ".join(names), tuple(map(ast.unparse, literals))
         line = literals[0].lineno
-        self.found.append(Constant(self.path, line, where, written, measurement))
+        value = ast.unparse(nodes[0]) if len(nodes) == 1 else ""
+        short = value if 0 < len(value) <= LONGEST_VALUE else ", ".join(written)
+        self.found.append(
+            Constant(self.path, line, where, written, measurement, tuple(literals), short)
+        )
 
     def _names(self, body: Sequence[ast.stmt]) -> None:
         for statement, measurement in documented(body):
@@ -256,6 +209,103 @@ def shown(path: Path) -> str:
     return str(path.relative_to(ROOT) if path.is_relative_to(ROOT) else path)
 
 
+@dataclass(frozen=True)
+class Row:
+    """Of the table.
+
+    Attributes:
+        name, value, text: of the constant, as in ``Constant``; ``text`` is its measurement.
+        measured_by: benchmarks and tests, as ``MEASURED_BY`` has them.
+    """
+
+    name: str
+    value: str
+    text: str
+    measured_by: tuple[str, ...]
+
+    def cells(self, change: str) -> tuple[str, ...]:
+        """As the page has them."""
+        sources = ", ".join(f"`{source}`" for source in self.measured_by)
+        value, text = (
+            part.replace("|", r"\|").replace("``", "`") for part in (self.value, self.text)
+        )
+        return f"`{self.name.replace('|', '')}`", value, text, sources, change
+
+
+def plain(path: Path) -> Iterator[tuple[str, str, str]]:
+    """Names of a module that are 0, 1, 2 or 1/2 and nothing else: name, value, first sentence."""
+    for statement, text in documented(ast.parse(path.read_text("utf-8")).body):
+        try:
+            value = ast.literal_eval(statement.value) if statement.value else None
+        except ValueError:
+            continue
+        parts = value if isinstance(value, tuple) else (value,)
+        if all(type(part) in {int, float} and abs(part) in FREE for part in parts):
+            for name in [", ".join(names_of(statement))]:
+                if not excepted(f"{module_name(path)}.{name.partition(',')[0]}"):
+                    yield f"{module_name(path)}.{name}", ast.unparse(statement.value), text
+
+
+def measured_by(name: str) -> tuple[str, ...]:
+    """Of the longest key of ``MEASURED_BY`` that a name lies within."""
+    within = [key for key in MEASURED_BY if f"{name}.".startswith(f"{key}.")]
+    return MEASURED_BY[max(within, key=len)] if within else ()
+
+
+def rows(path: Path = PACKAGE) -> list[Row]:
+    """Of the table, in the order of their names."""
+    found = {each.name: (each.value, each.measurement) for each in constants(path)}
+    for module in sorted(path.rglob("*.py")):
+        found |= {name: (value, text) for name, value, text in plain(module)}
+    return [Row(name, *found[name], measured_by(name)) for name in sorted(found)]
+
+
+def page_rows(page: str) -> list[tuple[str, ...]]:
+    """The cells of the page's table."""
+    lines = page.partition(HEAD)[2].splitlines()[2:]
+    return [
+        tuple(cell.strip() for cell in re.split(r"(?<!\\)\|", line)[1:-1])
+        for line in lines
+        if line.startswith("|")
+    ]
+
+
+def changes(record: Path) -> dict[str, str]:
+    """What ``benchmarks.sensitivity`` wrote of each constant, in a few words."""
+    seen: dict[str, list[dict[str, Any]]] = {}
+    for line in record.read_text("utf-8").splitlines():
+        each = json.loads(line)
+        seen.setdefault(each["name"], []).append(each)
+    return {name: in_words(found) for name, found in seen.items()}
+
+
+def in_words(found: Sequence[dict[str, Any]]) -> str:
+    """The gravest that any of the changed copies did."""
+    moved = max(each["moved_px"] for each in found)
+    if any(each["failed"] for each in found):
+        return "all: no answer"
+    if verdicts := max(each["verdicts"] for each in found):
+        return f"{verdicts} verdict{'s' * (verdicts > 1)}"
+    if moved > NOTICED_PX:
+        return f"a corner by {moved:.2g} px"
+    if any(each["iterations"] != 1.0 for each in found):
+        return "iterations"
+    return "digits" if any(each["bits"] for each in found) else "nothing"
+
+
+def write_table(page: Path, record: Path | None) -> None:
+    """Renew the table of the page; without a record what its last column says stays."""
+    text = page.read_text("utf-8")
+    noticed = changes(record) if record else {}
+    before = {(cells[0], cells[1]): cells[4] for cells in page_rows(text)}
+    lines = [HEAD, "| --- | --: | --- | --- | --- |"]
+    for row in rows():
+        name, value, *_ = row.cells("")
+        change = noticed.get(row.name) or before.get((name, value)) or "not asked"
+        lines.append(f"| {' | '.join(row.cells(change))} |")
+    page.write_text(text.partition(HEAD)[0] + "\n".join(lines) + "\n", "utf-8")
+
+
 def print_counts(found: Sequence[Constant]) -> None:
     literals: Counter[str] = Counter()
     unmeasured: Counter[str] = Counter()
@@ -282,7 +332,15 @@ def main() -> None:
     options.add_argument(
         "--of", type=Path, default=PACKAGE, metavar="PATH", help="a folder or module (align_cli)"
     )
-    found = constants(options.parse_args().of.resolve())
+    options.add_argument("--table", action="store_true", help=f"write that of {shown(PAGE)}")
+    options.add_argument(
+        "--seen", type=Path, metavar="FILE", help="its last column: a --record of the sensitivities"
+    )
+    arguments = options.parse_args()
+    if arguments.table:
+        write_table(PAGE, arguments.seen)
+        return
+    found = constants(arguments.of.resolve())
     print_counts(found)
     print_list(found)
 

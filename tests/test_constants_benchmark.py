@@ -1,10 +1,24 @@
 """``benchmarks.constants`` finds each chosen number once, with its measurement."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.constants import EXCEPTED, FIXED, PACKAGE, Constant, constants
+from benchmarks.constant_origins import EXCEPTED, MEASURED_BY
+from benchmarks.constants import (
+    FIXED,
+    HEAD,
+    PACKAGE,
+    PAGE,
+    ROOT,
+    Constant,
+    changes,
+    constants,
+    page_rows,
+    rows,
+    write_table,
+)
 
 MODULE = '''
 FREE = (0, 1, -1, 2, 0.5, True)
@@ -79,3 +93,58 @@ def test_nothing_is_excepted_that_is_not_there() -> None:
         if rest:
             assert rest[0] in path.with_suffix(".py").read_text(), name
     assert len(FIXED) == len(set(FIXED)) == sum(map(len, EXCEPTED.values()))
+
+
+def test_the_page_has_the_constants_of_the_code_and_nothing_else() -> None:
+    """If not: ``python -m benchmarks.constants --table``."""
+    written = page_rows(PAGE.read_text("utf-8"))
+    assert [cells[:4] for cells in written] == [row.cells("")[:4] for row in rows()]
+
+
+def test_each_constant_of_the_page_says_what_measures_it() -> None:
+    assert [cells[0] for cells in page_rows(PAGE.read_text("utf-8")) if not all(cells[3:])] == []
+
+
+def test_what_measures_is_there_and_needed() -> None:
+    names = [row.name for row in rows()]
+    for key, sources in MEASURED_BY.items():
+        assert any(f"{name}.".startswith(f"{key}.") for name in names), key
+        for source in sources:
+            path = source if "/" in source else f"{source.replace('.', '/')}.py"
+            assert (ROOT / path).exists(), source
+
+
+def test_a_new_table_keeps_what_was_seen_of_values_that_are_the_same(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    some = rows()[:2]
+    lines = [f"| {' | '.join(row.cells('digits'))} |" for row in some]
+    other = lines[1].replace(f"| {some[1].value} |", "| 12345 |")
+    page.write_text(f"# Page\n\n{HEAD}\n| --- |\n{lines[0]}\n{other}\n")
+    write_table(page, None)
+    written = page_rows(page.read_text())
+    assert len(written) == len(rows())
+    assert [cells[4] for cells in written[:2]] == ["digits", "not asked"]
+    assert page.read_text().startswith("# Page\n\n| constant |")
+
+
+def test_what_was_seen_in_words(tmp_path: Path) -> None:
+    record = tmp_path / "seen"
+    quiet = {"failed": "", "verdicts": 0, "bits": 0, "moved_px": 0.0, "iterations": 1.0}
+    found = {
+        "a": [{}, {"verdicts": 2, "moved_px": 5.0}],
+        "b": [{"moved_px": 0.0123}, {}],
+        "c": [{"iterations": 0.9}, {}],
+        "d": [{"bits": 3, "moved_px": 0.0004}, {}],
+        "e": [{}, {}],
+        "f": [{"failed": "ValueError"}, {}],
+    }
+    lines = [json.dumps(quiet | {"name": n} | each) for n, both in found.items() for each in both]
+    record.write_text("\n".join(lines))
+    assert changes(record) == {
+        "a": "2 verdicts",
+        "b": "a corner by 0.012 px",
+        "c": "iterations",
+        "d": "digits",
+        "e": "nothing",
+        "f": "all: no answer",
+    }
