@@ -84,10 +84,16 @@ class Preset(NamedTuple):
     refine: bool
 
 
+TOLERANCE_PX: Final = 1e-3
+"""A step that moves no corner further is none: a tenth of what anyone can use."""
+
+CERTAIN_PX: Final = 1e-3
+"""Error that noise may leave in the answer of a large image: as much as the last step does."""
+
 PRESETS: Final = {
-    "fast": Preset("half resolution", 2e-3, 1 << 15, 1, 1e-3, refine=False),
-    "balanced": Preset("full resolution", 1e-3, 0, 0, 1e-3, refine=False),
-    "precise": Preset("refined to the noise limit", 2e-4, 0, 0, 1e-3, refine=True),
+    "fast": Preset("half resolution", 2e-3, 1 << 15, 1, CERTAIN_PX, refine=False),
+    "balanced": Preset("full resolution", TOLERANCE_PX, 0, 0, CERTAIN_PX, refine=False),
+    "precise": Preset("refined to the noise limit", 2e-4, 0, 0, CERTAIN_PX, refine=True),
 }
 """Every preset by name, from the fastest to the most accurate."""
 
@@ -107,7 +113,10 @@ LEAST_LAST_SIDE: Final = 64
 """Least shorter side of the finest level that is solved, if there is a finer one: below it a
 homography is not determined well enough."""
 
-BEFORE_REFINEMENT_PX: Final = 1e-3
+MOST_ITERATIONS: Final = 100
+"""Iterations of a level, unless the user says otherwise: half and double of it change nothing."""
+
+BEFORE_REFINEMENT_PX: Final = TOLERANCE_PX
 """Tolerance of the descent if a refinement follows, which is more accurate than further steps."""
 
 
@@ -152,7 +161,7 @@ class Options:
     photometric: bool = True
     similarity: str = INTENSITY
     levels: int | None = None
-    max_iterations: int = 100
+    max_iterations: int = MOST_ITERATIONS
     tolerance: float | None = None
     max_shift: float | None = None
     max_rotation: float | None = None

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from align_cli.engine.numerics.strips import STRIP_PIXELS
 from align_cli.files.pixels import Indexed
 from align_cli.report import error_scale, legend
-
-# A strip of the float32 residual and its temporaries then fit in the processor's cache, and a
-# picture of any size costs no more memory than itself.
-STRIP_PIXELS: Final = 1 << 16
 
 
 def draw_legend(width: int, height: int, *, of_full_scale: bool = True) -> NDArray[np.uint8]:

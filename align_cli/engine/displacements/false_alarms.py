@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Vector
+from align_cli.engine.displacements.residual_field import TWO_SIDED_90
 
 LEAST: Final = sys.float_info.min
 """The smallest probability, and the smallest parameter of a beta distribution, whose logarithm is
@@ -39,7 +40,7 @@ WINDOW_DEVIATIONS: Final = 3.0
 Of 32 windows of 48 tiles with one rate the largest is 2.3 deviations above it, in 7 of 100 sets 3.
 """
 
-SPREAD_DEVIATIONS: Final = 1.645
+SPREAD_DEVIATIONS: Final = TWO_SIDED_90
 """The spread is taken so large that a smaller one would be measured in 1 of 20 cases.
 
 Of simulated unrelated pairs, 20 windows of 15 to 150 tiles, beta distributions of mean 0.02 to 0.1

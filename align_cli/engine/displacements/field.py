@@ -12,6 +12,7 @@ cross structure tensor of both images, which is unbiased since their noises are 
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -147,7 +148,7 @@ def _correlation_factor(
     """
     alone = float(squares.sum()) / side**2
     means = float(cells.sum()) / (side // CELL) ** 2
-    return float(np.clip(CELL**2 * means / max(alone, 1e-30), 1.0, CELL**2))
+    return float(np.clip(CELL**2 * means / max(alone, sys.float_info.min), 1.0, CELL**2))
 
 
 def _covariance(

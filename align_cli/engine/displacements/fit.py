@@ -30,6 +30,7 @@ from align_cli.engine.geometry.coordinates import Size, map_points, normalisatio
 from align_cli.engine.geometry.models import MONOMIALS, MotionModel
 from align_cli.engine.numerics.blas import along, times
 from align_cli.engine.numerics.losses import LOSSES, OUTLIER
+from align_cli.engine.numerics.negligible import NEGLIGIBLE, ROUNDING
 
 Floats = NDArray[np.float64]
 
@@ -42,10 +43,10 @@ LEAST_SIGMA_PX: Final = 0.01
 ROUNDS: Final = 50
 """Reweighted solves at most; they end when no weight changes by more than ``WEIGHT_TOLERANCE``."""
 
-WEIGHT_TOLERANCE: Final = 1e-3
+WEIGHT_TOLERANCE: Final = NEGLIGIBLE
 """Largest change of a tile's weight, from 0 to 1, of a fit that has converged."""
 
-LEAST_RIDGE: Final = 1e-12
+LEAST_RIDGE: Final = ROUNDING
 """Added to the unit diagonal of scaled normal equations, so that they always have a solution."""
 
 

@@ -14,19 +14,21 @@ from align_cli.engine.geometry.coordinates import area_at_centre
 from align_cli.engine.images.noise import noise_energy, noise_of_plane, second_difference_sigma
 from align_cli.engine.images.pyramid import REACH, Level
 from align_cli.engine.images.valid_overlap import valid_overlap
+from align_cli.engine.numerics.negligible import NEGLIGIBLE
+from align_cli.engine.numerics.samples import SAMPLE_ROWS
 from align_cli.engine.solver.orientation_levels import View, orientation_pair
 
 ORIENTATION_NOISE: Final = 0.05
 """Power density of the difference between orientation planes of multimodal images."""
 
-LEAST_NOISE: Final = 1e-3
+LEAST_NOISE: Final = NEGLIGIBLE
 """Noise of an image without measurable noise, as a share of the range of nine tenths of its values:
 8 bits round by 0.0011 of their full range."""
 
-RANKED_ROWS: Final = 64
+RANKED_ROWS: Final = SAMPLE_ROWS
 """Rows and columns, evenly spaced, from whose values the range is taken."""
 
-LEAST_GAIN: Final = 1e-3
+LEAST_GAIN: Final = NEGLIGIBLE
 """Least contrast of a source relative to the target's."""
 
 

@@ -63,6 +63,9 @@ are too simple all give the same result with 10 and with 50."""
 GROWTH_ROUNDS: Final = 10
 """Alternations at most between a group's motion and its tiles."""
 
+UNKNOWN: Final = 1e12
+"""Variance, in squared pixels, of a motion of which nothing is known: any tile fits it."""
+
 FEWEST_TILES: Final = 3
 """Tiles of a group: two share a motion with any third that happens to be near."""
 
@@ -224,7 +227,7 @@ def _grown(tiles: Mask, false_alarms: float, free: Mask, matches: Matches, size:
     for _ in range(GROWTH_ROUNDS):
         left = matches.displacement - basis.evaluate(fit.parameters, matches.position, size)
         # A motion with as many terms as tiles is undetermined elsewhere.
-        unsure = 0.5 * np.minimum(basis.variance(fit, matches.position, size), 1e12)
+        unsure = 0.5 * np.minimum(basis.variance(fit, matches.position, size), UNKNOWN)
         variance = add_scatter(matches.covariance, fit.scatter_px)
         variance += unsure[:, None, None] * np.eye(2)
         joined = free & (tukey_weight(squared_lengths(left, variance)) > 0.0)

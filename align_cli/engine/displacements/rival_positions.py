@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.displacements.level_pair import LevelPair
 from align_cli.engine.geometry.coordinates import corners, inverse, map_points
+from align_cli.engine.numerics.negligible import NEGLIGIBLE
 from align_cli.engine.sampling.bilinear import offset_origin, sample, sample_valid
 
 DETAIL_SIGMA: Final = 1.5
@@ -37,6 +38,10 @@ MOST_PEAKS: Final = 30
 """Number of the highest peaks that are used, at most a third of all."""
 
 FEWEST_PEAKS: Final = 3
+"""With fewer of them nothing is said of other positions."""
+
+PEAKS_FOR_ONE: Final = 3
+"""At most one of so many peaks: those of the upper third follow the tail's law."""
 
 LEAST_EXCESS: Final = 0.15
 """The mean excess is at least this multiple of the threshold. The normal distribution has 0.15 to
@@ -58,7 +63,10 @@ LOG10_NFA_RIVAL: Final = -1.0
 """log10 of the number of false alarms up to which another position is a rival."""
 
 LARGEST_ZNCC: Final = 0.9995
-LEAST_VARIANCE: Final = 1e-6
+"""Upper limit of the coefficient, because of rounding."""
+
+LEAST_VARIANCE: Final = NEGLIGIBLE**2
+"""Least variance, relative to the largest: a thousandth of the contrast is flat."""
 
 _Floats = NDArray[np.float64]
 
@@ -152,7 +160,7 @@ def _rival(z: float, peaks: _Floats) -> bool:
 
 def _exceedances(peaks: _Floats) -> int:
     """How many of the highest peaks are above the threshold."""
-    return min(MOST_PEAKS, len(peaks) // 3)
+    return min(MOST_PEAKS, len(peaks) // PEAKS_FOR_ONE)
 
 
 def _log10_expected(z: float, peaks: _Floats) -> float | None:

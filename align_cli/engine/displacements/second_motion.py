@@ -32,6 +32,10 @@ from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.displacements.residual_field import CUBIC
 from align_cli.engine.geometry.coordinates import Size
 
+MIDDLE: Final = 1.0 / 3.0
+"""What lies, mostly, no further from the centre than this share of the sides is called the middle;
+what surrounds it has the same mean."""
+
 NEIGHBOURS: Final = 5
 """Neighbouring tiles whose majority predicts a tile's motion."""
 
@@ -207,7 +211,7 @@ def region_in_words(position: Points, size: Size) -> str:
     column, row = (int(each) for each in np.clip(ninth, 0, 2))
     if (column, row) == (1, 1):
         share = (position + 0.5) / np.array(size)
-        inside = (np.abs(share - 0.5) < 1.0 / 3.0).all(axis=1)
+        inside = (np.abs(share - 0.5) < MIDDLE).all(axis=1)
         return "in the middle" if inside.mean() >= 0.5 else "around the middle"
     if column == 1:
         return ("at the top", "", "at the bottom")[row]

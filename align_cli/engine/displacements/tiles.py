@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane, Points
 from align_cli.engine.displacements.level_pair import LevelPair
+from align_cli.engine.numerics.strips import STRIP_PIXELS
 from align_cli.engine.numerics.threads import Threads
 from align_cli.native.tiles import CELL, structure_cells, suppress_neighbours
 
@@ -25,10 +26,11 @@ SIDE: Final = 16
 FEW_TILES: Final = 16
 """With fewer tiles, half their side is tried: sparse texture then gives more."""
 
+FEW_ACROSS: Final = 6
+"""Tiles across the shorter side of an overlap below which they are made smaller."""
+
 STRIDE: Final = CELL
 """Pixels of the grid on which tiles are placed."""
-
-_STRIP_PIXELS: Final = 1 << 16
 
 MOST_SIGMA_PX: Final = 1.0
 """Largest standard deviation of a tile's displacement by noise alone, in pixels of its level: four
@@ -72,7 +74,7 @@ def side_for(inside: Mask) -> int:
     if not rows.size:
         return SIDE
     smaller = min(np.ptp(rows), np.ptp(columns)) + 1
-    return int(np.clip(smaller // 6 // STRIDE * STRIDE, 2 * STRIDE, SIDE))
+    return int(np.clip(smaller // FEW_ACROSS // STRIDE * STRIDE, 2 * STRIDE, SIDE))
 
 
 def textured_tiles(pair: LevelPair, *, most: int, margin: int = 1) -> Tiles:
@@ -134,7 +136,7 @@ def _structure(plane: Plane) -> NDArray[np.float32]:
     """(3, rows, columns): means over cells of gx gx, gx gy and gy gy."""
     height, width = (extent // STRIDE for extent in plane.shape)
     found = np.empty((3, height, width), np.float32)
-    rows = max(1, _STRIP_PIXELS // (STRIDE * plane.shape[1]))
+    rows = max(1, STRIP_PIXELS // (STRIDE * plane.shape[1]))
 
     def fill(top: int) -> None:
         structure_cells(plane, (found[0], found[1], found[2]), slice(top, top + rows))

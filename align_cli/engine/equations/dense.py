@@ -40,6 +40,7 @@ from align_cli.engine.geometry.models import MONOMIALS, MotionModel
 from align_cli.engine.images.pyramid import REACH, Grid, Level
 from align_cli.engine.numerics.blas import times
 from align_cli.engine.numerics.losses import Loss, scale_of
+from align_cli.engine.numerics.strips import STRIP_PIXELS
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.sampling.bilinear import offset_origin
 from align_cli.engine.target.planes import LazyPlanes, Rows, TargetPlanes
@@ -53,9 +54,6 @@ from align_cli.native.rows import (
     run_sums,
     total_sums,
 )
-
-STRIP_PIXELS: Final = 1 << 16
-"""Pixels in a strip, the work of a thread at a time: 0.2 ms, ten times the overhead."""
 
 MATRIX_PIXELS: Final = 1 << 15
 """Number of pixels that suffice for the Gauss-Newton matrix: the solution depends on J^T W r alone,

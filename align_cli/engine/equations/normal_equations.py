@@ -16,13 +16,15 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Vector
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import Size
+from align_cli.engine.numerics.negligible import NEGLIGIBLE, ROUNDING
 
 SINGULAR_RATIO: Final = 1e-6
 """Smallest eigenvalue of the Gauss-Newton matrix, scaled to a unit diagonal, over its largest,
 below which a motion leaves the target unchanged (stripes moved along their own direction). Sums in
 single precision are accurate to about 1e-8 of the largest, depending on the machine."""
 
-LEAST_SCALE: Final = 1e-12
+LEAST_SCALE: Final = ROUNDING
+"""Floor of the residuals' scale of a flat target."""
 
 LEAST_SCALE_SHARE: Final = 0.05
 """Floor of the residuals' scale, as a share of the target's standard deviation. Between images
@@ -31,7 +33,7 @@ edges, and the edges would be outliers. Measured without noise: mean EPE
 0.0020 px instead of 0.0039."""
 
 
-LEAST_NOISE_SHARE: Final = 1e-3
+LEAST_NOISE_SHARE: Final = NEGLIGIBLE
 """Noise is ignored below this share of the image's variance, by which it would change the gain."""
 
 MOST_NOISE_SHARE: Final = 0.8

@@ -35,6 +35,7 @@ from align_cli.engine.equations.normal_equations import NormalEquations, least_s
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.numerics.losses import Loss, scale_of
+from align_cli.engine.numerics.samples import SAMPLE_STEP
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.target.planes import TargetPlanes
 from align_cli.native.rows import (
@@ -47,7 +48,7 @@ from align_cli.native.rows import (
     total_sums,
 )
 
-SCALE_STEP: Final = 4
+SCALE_STEP: Final = SAMPLE_STEP
 """The scale of the residuals is estimated from every n-th pixel of every n-th row."""
 
 

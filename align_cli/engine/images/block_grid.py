@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from align_cli.engine.arrays import Plane, Vector
+from align_cli.engine.numerics.negligible import NEGLIGIBLE
 
 PERIOD: Final = 8
 """Side of a block in pixels: that of JPEG, and of the transforms of most video."""
@@ -31,7 +32,7 @@ RAMP: Final = 1.0 - (np.arange(PERIOD // 2) + 0.5) / (PERIOD // 2)
 """Share of half a step that is removed from the pixels from a block edge outwards. A ramp through
 the edge itself makes the steps on, before and after the edge equal."""
 
-_NEGLIGIBLE: Final = 1e-3
+_NEGLIGIBLE: Final = NEGLIGIBLE
 """Share of the mean that is added to a strength's divisor, which may be zero in synthetic images.
 """
 

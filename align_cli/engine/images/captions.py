@@ -13,7 +13,8 @@ import numpy as np
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.images.common_areas import LEAST_AREA, static_areas
-from align_cli.engine.images.isolated_pixels import SAMPLE_STEP, contrast_of
+from align_cli.engine.images.isolated_pixels import contrast_of
+from align_cli.engine.numerics.samples import SAMPLE_STEP
 
 LEAST_SHARE: Final = 0.002
 """Least share of the image that a caption covers: its value is searched at this quantile of all

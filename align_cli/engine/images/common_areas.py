@@ -48,7 +48,10 @@ MOST_OUTLINE: Final = 1 << 15
 
 _NEIGHBOURS: Final = np.ones((3, 3), np.uint8)
 _MASK_SMOOTHING: Final = 5, 5
+"""Sides of the neighbourhood over which a mask is blurred, so that its slope tells how it moved."""
+
 _AREA_STEP: Final = 3
+"""Every third pixel of every third row tells how many an area has."""
 
 
 def common_areas(source: Mask, target: Mask) -> Mask | None:

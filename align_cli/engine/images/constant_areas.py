@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
-from align_cli.engine.images.isolated_pixels import SAMPLE_STEP, contrast_of
+from align_cli.engine.images.isolated_pixels import contrast_of
+from align_cli.engine.numerics.samples import SAMPLE_STEP
 
 END_OF_BORDER: Final = 0.02
 """Quantile of the border's values at which the search for an area's level starts, from either end:
@@ -44,7 +45,11 @@ FEWEST_PIXELS: Final = 16
 """Least number of valid pixels of the border."""
 
 _ROUNDS: Final = 8
+"""In which level and noise of an area are found in turn, at most."""
+
 _SMOOTHING: Final = 3, 3
+"""Sides of the neighbourhood whose mean is compared with an area's level: single pixels of noise
+would make its outline tremble."""
 
 
 class _Level(NamedTuple):

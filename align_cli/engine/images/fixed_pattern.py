@@ -20,24 +20,25 @@ from align_cli.engine.images.block_grid import PERIOD, BlockGrid, block_grid, wi
 from align_cli.engine.images.captions import brightest_pixels, common_captions, darkest_pixels
 from align_cli.engine.images.common_areas import LEAST_AREA, area_edges, common_areas
 from align_cli.engine.images.constant_areas import constant_areas
-from align_cli.engine.images.isolated_pixels import isolated_pixels
+from align_cli.engine.images.isolated_pixels import LARGEST_SPOT, isolated_pixels
 from align_cli.engine.images.luma import Luma
+from align_cli.engine.numerics.samples import SAMPLE_PIXELS
 
 FEWEST_STRIPS: Final = 3
 """Least number of strips, and their rows, that are examined before the whole image."""
 STRIP_ROWS: Final = 24
 """see ``FEWEST_STRIPS``"""
 
-SAMPLED_PIXELS: Final = 1 << 14
 LEAST_COMMON_SHARE: Final = 0.01
-"""Number of evenly spaced pixels, and the least share of them in areas of both images, before the
-whole image is examined. The least area of ``benchmarks.sensor`` is 0.03 of the image."""
+"""Least share of evenly spaced pixels, ``SAMPLE_PIXELS`` of them, in areas of both images, before
+the whole image is examined. The least area of ``benchmarks.sensor`` is 0.03 of the image."""
 
 SIGNIFICANCE: Final = 1e-3
 """p-value of the number of common spots of two unrelated sets, up to which they are a fixed
 pattern."""
 
-_SPOT_SIDE: Final = 5
+_SPOT_SIDE: Final = LARGEST_SPOT + 2
+"""Of the largest spot with a pixel on each side."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def suspected_kinds(source: Luma, target: Luma, *, pixels: int = 0) -> Kinds:
 
 def _spaced(image: Luma) -> tuple[Plane, Mask | None]:
     """Evenly spaced pixels of an image, and which of them are valid."""
-    step = max(1, math.isqrt(math.prod(image.size) // SAMPLED_PIXELS))
+    step = max(1, math.isqrt(math.prod(image.size) // SAMPLE_PIXELS))
     spaced = slice(None, None, step), slice(None, None, step)
     known = None if image.valid is None else np.ascontiguousarray(image.valid[spaced])
     return np.ascontiguousarray(image.part(spaced)), known

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.numerics.losses import NORMAL_MEDIAN
+from align_cli.engine.numerics.samples import SAMPLE_STEP
 
 LARGEST_SPOT: Final = 3
 """Side in pixels of the largest spot. The median of 5x5 pixels is still that of its background."""
@@ -41,11 +42,8 @@ EXCEPTIONS: Final = 0.04
 for a defect is higher; and if there are more spots than this, as in a raw colour mosaic, they are
 the image itself."""
 
-SAMPLE_STEP: Final = 4
-"""Contrast and noise are measured at every fourth pixel of every fourth row."""
-
-_MEDIAN_SIDE: Final = 5
-_MOST_IN_RING: Final = (LARGEST_SPOT + 2) ** 2 - LARGEST_SPOT**2
+_MEDIAN_SIDE: Final = LARGEST_SPOT + 2
+_MOST_IN_RING: Final = _MEDIAN_SIDE**2 - LARGEST_SPOT**2
 _ABOVE: Final = (0, -1), (-1, -1), (-1, 0), (-1, 1)
 """Rows and columns from the first pixel of a spot to four that are certainly outside it."""
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Image, Mask, Plane, Vector
 from align_cli.engine.errors import ImageError
 from align_cli.engine.images.masks import check_mask
+from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import ALL_CHANNELS, LUMA_CHANNEL, Options
 from align_cli.native.filtered_image import FilteredImage
@@ -37,8 +38,6 @@ MOST_CV2_CHANNELS: Final = 4
 
 LARGE_PIXELS: Final = 1 << 20
 """Integer images of more pixels are converted on demand."""
-
-_STRIP_PIXELS: Final = 1 << 18
 
 
 Part = tuple[slice | NDArray[np.intp], slice]
@@ -126,7 +125,7 @@ class LargeLuma(Luma):
     def flat(self) -> bool:
         """Whether every pixel has the same luma."""
         width, height = self.size
-        rows = max(1, _STRIP_PIXELS // width)
+        rows = max(1, LARGE_STRIP_PIXELS // width)
         value = self.part(np.s_[:1, :1])[0, 0]
         strips = (self.part(np.s_[top : top + rows, :]) for top in range(0, height, rows))
         return all((strip == value).all() for strip in strips)
@@ -342,7 +341,7 @@ def _converted(
     weights_row = np.array([[weight / divisor for weight in weights]])
     floating = colours.dtype.kind == "f"
     plane = np.empty((height, width), np.float32)
-    rows = max(1, _STRIP_PIXELS // width)
+    rows = max(1, LARGE_STRIP_PIXELS // width)
 
     def convert(top: int) -> None:
         strip, out = colours[top : top + rows], plane[top : top + rows]

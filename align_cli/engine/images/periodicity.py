@@ -40,6 +40,11 @@ CORE: Final = 0.75
 """The central peak ends where the autocorrelation has fallen to this. Between the peaks of a
 lattice of three pixels it need not fall much further."""
 
+PEAK_PX: Final = 2
+"""A peak is higher than all shifts that differ from it by no more than so much along x and y."""
+
+_WITHIN: Final = np.ones((2 * PEAK_PX + 1, 2 * PEAK_PX + 1), np.uint8)
+
 LEAST_OVERLAP: Final = 0.25
 """Least overlap of a shift of a masked image, as a share of its valid pixels; the largest shifts of
 one without a mask leave as much."""
@@ -149,7 +154,7 @@ def _products(image: Plane) -> Plane:
 
 def _shortest(correlation: Correlation) -> Period | None:
     """The peak nearest to the centre of those that are high enough."""
-    peaks = correlation >= cv2.dilate(correlation, np.ones((5, 5), np.uint8))
+    peaks = correlation >= cv2.dilate(correlation, _WITHIN)
     highest = float(correlation.max())
     if highest < LEAST_LIKENESS:
         return None

@@ -22,7 +22,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.geometry.coordinates import Size
-from align_cli.engine.images.luma import Luma
+from align_cli.engine.images.luma import LARGE_PIXELS, Luma
 from align_cli.engine.images.pyramid import (
     BEFORE_SPLINE,
     BINOMIAL,
@@ -34,7 +34,7 @@ from align_cli.engine.images.pyramid import (
 from align_cli.engine.sampling.tiled import Part, sample_parts
 from align_cli.native.filtered_image import FilteredImage
 
-MOST_STORED_PIXELS: Final = 1 << 20
+MOST_STORED_PIXELS: Final = LARGE_PIXELS
 """The fine grid of a level of more pixels is computed on demand, and not stored."""
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size, corner_error, endpoint_error
+from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS
 from align_cli.engine.result.transform import Transform, unfolded
 from align_cli.engine.sampling.bilinear import offset_origin
-
-_STRIP_PIXELS: Final = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,7 @@ def difference(
 def _endpoint_errors(first: Matrix, second: Matrix, size: Size) -> tuple[float, float]:
     """Mean and largest end-point error over an image, in strips of rows."""
     width, height = size
-    rows = max(1, _STRIP_PIXELS // width)
+    rows = max(1, LARGE_STRIP_PIXELS // width)
     total = largest = 0.0
     for top in range(0, height, rows):
         window = width, min(rows, height - top)

@@ -16,13 +16,11 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size, inverse, map_points, plausible, unit
 from align_cli.engine.geometry.models import MODELS, describe
 from align_cli.engine.geometry.propagation import position_sigma, uncertainty_of
+from align_cli.engine.numerics.negligible import ROUNDING
 from align_cli.engine.records import Uncertainty
 from align_cli.engine.result.canvas import Canvas, onto_target, place_canvas
 from align_cli.engine.result.warp import warp_image
 from align_cli.engine.sampling.bilinear import overlap_mask
-
-ROUNDING: Final = 1e-12
-"""Tolerance, relative to the largest entry, within which a matrix is a member of a model."""
 
 _MIRROR: Final = np.diag([-1.0, 1.0, 1.0])
 

@@ -11,6 +11,7 @@ from align_cli.engine.arrays import Image, Matrix
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.images.luma import ALPHA_CHANNELS, LARGEST_SIDE, check_kind
+from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS, STRIP_PIXELS
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import INTERPOLATION_NAMES
 from align_cli.engine.sampling.bilinear import clear_outside, offset_origin, row_intervals, sample
@@ -21,10 +22,6 @@ if TYPE_CHECKING:
 
 TOGETHER: Final = (1, 3, 4)
 """Numbers of channels that cv2 samples exactly; with two it rounds to 1/32 px."""
-
-_STRIP_PIXELS: Final = 1 << 19
-_KERNEL_STRIP_PIXELS: Final = 1 << 16
-"""The weights of every pixel of a strip are held at once."""
 
 
 def warp_image(
@@ -71,7 +68,7 @@ def warp_image(
     )
     fills = _fills(fill, channels, image.dtype)
     warped = np.empty((target_height, target_width, channels), image.dtype)
-    rows = max(1, _STRIP_PIXELS // target_width)
+    rows = max(1, LARGE_STRIP_PIXELS // target_width)
     group = channels if channels in TOGETHER else 1
     for channel in range(0, channels, group):
         together = np.s_[..., channel : channel + group]
@@ -148,7 +145,8 @@ def _warp_by_kernel(planes: Image, warp: Matrix, kernel: Kernel, out: Image) -> 
     from align_cli.engine.sampling.kernels import padded, sample_kernel, sample_nearest  # noqa: PLC0415
 
     height, width = out.shape[:2]
-    rows = max(1, _KERNEL_STRIP_PIXELS // width)
+    # The weights of every pixel of a strip are held at once.
+    rows = max(1, STRIP_PIXELS // width)
     nearest = kernel.reach == 1
     each = [] if nearest else list(np.moveaxis(planes, 2, 0))
     limits = [_finite_range(plane) for plane in each]

@@ -11,6 +11,7 @@ error without noise. cv2's own cubic does not reproduce a ramp.
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import cv2
@@ -24,8 +25,8 @@ from align_cli.engine.sampling.gradients import central_difference
 POLE: Final = np.sqrt(3.0) - 2.0
 """Pole of the recursive filter that computes the coefficients."""
 
-FILTER_REACH: Final = 12
-"""Where its impulse response is cut off: POLE**12 is 1.4e-7, the last digit of float32."""
+FILTER_REACH: Final = int(math.log(np.finfo(np.float32).eps) / math.log(-POLE))
+"""Where its impulse response is cut off, 12: POLE**12 is 1.4e-7, the last digit of float32."""
 
 
 def _impulse_response() -> NDArray[np.float32]:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Matrix, Plane
+from align_cli.engine.numerics.strips import STRIP_PIXELS
 from align_cli.engine.numerics.threads import Threads
 
 _MIRROR: Final = cv2.BORDER_REFLECT_101
@@ -54,14 +55,12 @@ class HalfPixelFilter(NamedTuple):
 SHARP_SINC: Final = HalfPixelFilter.sinc(10, 6.0)
 """It preserves frequencies up to 0.8 of the Nyquist frequency."""
 
-_STRIP_PIXELS: Final = 1 << 17
-
 
 def upsampled(image: Plane, half_pixel: HalfPixelFilter) -> Plane:
     """The image on a grid twice as fine, (2 height, 2 width) float32."""
     height, width = image.shape
     fine = np.empty((height, 2, width, 2), np.float32)
-    rows = max(1, _STRIP_PIXELS // width)
+    rows = max(1, STRIP_PIXELS // width)
 
     def enlarge(top: int) -> None:
         first, end = max(top - half_pixel.reach, 0), min(top + rows + half_pixel.reach, height)

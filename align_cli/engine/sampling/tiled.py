@@ -25,6 +25,7 @@ SMALL_PART: Final = 1 << 16
 """Number of pixels of a part up to which its window is not halved."""
 
 _NARROWEST: Final = 16
+"""Pixels along the longer side of a window that is not halved any more."""
 
 
 class Window(NamedTuple):

@@ -29,14 +29,15 @@ from align_cli.engine.equations.sparse import (
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.models import MODELS, MotionModel, nearest
 from align_cli.engine.numerics.losses import LOSSES, scale_of
+from align_cli.engine.options import TOLERANCE_PX
 from align_cli.engine.records import ModelScore
 from align_cli.engine.solver.gauss_newton import LevelSettings, solve_level
 from align_cli.engine.target.pixel_selection import Samples, TargetPoints
 
 LOSS: Final = LOSSES["tukey"]
 
-TOLERANCE_PX: Final = 1e-3
 MOST_ITERATIONS: Final = 30
+"""Of a model's fit at the points: half and double of it change nothing."""
 
 CORRELATED_POINTS: Final = 4.0
 """Number of points with the information of one independent point: smoothing correlates the noise of

@@ -16,21 +16,22 @@ from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.numerics.row_bands import Bands
+from align_cli.engine.numerics.samples import SAMPLE_PIXELS, SAMPLE_ROWS
+from align_cli.engine.numerics.strips import STRIP_PIXELS
 from align_cli.engine.records import Agreement, Quality
 from align_cli.engine.sampling.bilinear import row_intervals
 from align_cli.native.rows import Run, RunPixels, SourceView, run_sums
 
-MOST_MEASURED: Final = 1 << 14
+MOST_MEASURED: Final = SAMPLE_PIXELS
 """Of an overlap of more than twice this many pixels, about twice this many are used."""
 
-FEWEST_ROWS: Final = 64
+FEWEST_ROWS: Final = SAMPLE_ROWS
 """Rows, spread over the overlap, that are used at least if it has as many; of very wide ones not
 all columns."""
 
 BAND_ROWS: Final = 4
 """Neighbouring rows of a band: a row's neighbours are computed with it."""
 
-_STRIP_PIXELS: Final = 1 << 16
 
 _IDENTITY_KERNEL: Final = np.ones(1)
 """The kernel that does not smooth."""
@@ -201,8 +202,8 @@ def _spread_bands(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands
 
 
 def _strips(target: Luma, rows: range) -> list[Bands]:
-    """Some rows of the target, in strips of about ``_STRIP_PIXELS``."""
-    height = max(1, _STRIP_PIXELS // target.size[0])
+    """Some rows of the target, in strips of about ``STRIP_PIXELS``."""
+    height = max(1, STRIP_PIXELS // target.size[0])
     tops = rows[::height]
     heights = [min(height, rows.stop - top) for top in tops]
     return [Bands(top, high, high, 1) for top, high in zip(tops, heights, strict=True)]

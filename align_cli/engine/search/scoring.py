@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.numerics.negligible import NEGLIGIBLE
 
 TILE: Final = 12
 """Approximate side of a tile, in pixels of the level."""
 
-LEAST_CONTRAST: Final = 1e-3
+LEAST_CONTRAST: Final = NEGLIGIBLE
 """Least contrast of a tile relative to the mean; below it there is only rounding."""
 
 FEWEST_TILES, LEAST_KNOWN = 16, 0.5

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.numerics.losses import NORMAL_MEDIAN
+from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS
 from align_cli.engine.numerics.threads import Threads
 
 BLOCK: Final = 8
@@ -50,9 +51,6 @@ MOST_BLOCKS: Final = 1 << 12
 
 FEWEST_BLOCKS: Final = 16
 """Least number of whole blocks inside the overlap for the noise of the bands to be estimated."""
-
-CHUNK_PIXELS: Final = 1 << 18
-"""Larger images are denoised in chunks of rows whose planes fit into the cache."""
 
 _BORDER: Final = cv2.BORDER_REFLECT_101
 
@@ -93,7 +91,7 @@ def denoise(
     weights = agreed * _FREQUENCY_WEIGHTS
     image, weighted_image = np.empty_like(mean), np.empty_like(mean)
     height, width = mean.shape
-    rows = max(BLOCK, CHUNK_PIXELS // width)
+    rows = max(BLOCK, LARGE_STRIP_PIXELS // width)
     reach = 2 * (BLOCK - 1)
     for top in range(0, height, rows):
         first, end = max(top - reach, 0), min(top + rows + reach, height)

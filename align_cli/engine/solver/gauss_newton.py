@@ -53,7 +53,7 @@ from align_cli.engine.geometry.coordinates import (
 from align_cli.engine.geometry.models import MONOMIALS, MotionModel
 from align_cli.engine.images.pyramid import Level
 from align_cli.engine.numerics.losses import Loss
-from align_cli.engine.records import Status
+from align_cli.engine.records import LARGE_STEP_PX, Status
 from align_cli.engine.target.planes import TargetPlanes
 
 SMALLEST_OVERLAP: Final = 0.02
@@ -79,9 +79,6 @@ correlated by the level's smoothing moves a corner two to three times as far."""
 AGREEMENT_ITERATION: Final = 8
 """Iteration after which ``LevelSettings.has_agreement`` is tested. Of 26 right estimates on images
 of 2 and 4 MP, all but 2 had converged by then, with all rows."""
-
-STEADY_STEP_PX: Final = 0.3
-"""The Gauss-Newton matrix is recomputed while steps are longer than this."""
 
 STEADY_SCALE_PX: Final = 0.05
 """The scale of the residuals is re-estimated while steps are longer than this; a scale that changes
@@ -325,7 +322,7 @@ def solve_level(
             scale,
             # Not below the previous estimate: pixels that are still misaligned may yet fit.
             at_least=estimate,
-            with_matrix=matrix is None or lengths.last > STEADY_STEP_PX,
+            with_matrix=matrix is None or lengths.last > LARGE_STEP_PX,
         )
         estimate = sums.estimate
         if sums.share < SMALLEST_OVERLAP:

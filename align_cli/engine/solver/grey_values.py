@@ -16,6 +16,7 @@ from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.pyramid import LazyFullSize, Level
 from align_cli.engine.images.supersampled import SupersampledLevel
 from align_cli.engine.numerics.losses import Loss
+from align_cli.engine.numerics.row_bands import FEWEST_BANDS
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.solver.gauss_newton import LevelResult, LevelSettings, SolvedPlane
 from align_cli.engine.target.pixel_selection import TargetPoints
@@ -28,7 +29,7 @@ MOST_STEEPNESS: Final = 1.15
 """``TargetPlanes.steepness`` above which noise dominates the gradient, so that steps cannot be
 predicted: at noise of 30 grey levels one step less cost 30 % of the accuracy."""
 
-SAMPLED_STRIPS: Final = 8
+SAMPLED_STRIPS: Final = FEWEST_BANDS
 """Number of strips, evenly spaced, that replace the points of a large level."""
 
 

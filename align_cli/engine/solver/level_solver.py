@@ -29,7 +29,7 @@ from align_cli.engine.geometry.model_schedule import model_schedule
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.numerics.losses import Loss
 from align_cli.engine.options import DEFAULTS, Options
-from align_cli.engine.records import LevelRecord, Status
+from align_cli.engine.records import LARGE_STEP_PX, LevelRecord, Status
 from align_cli.engine.solver.coarse_to_fine import LevelSolution
 from align_cli.engine.solver.gauss_newton import (
     LevelResult,
@@ -83,12 +83,6 @@ is then determined by noise, not by the rate of convergence."""
 STRIPS_TOLERANCE_PX: Final = 5e-3
 """Tolerance of the strips that replace the points of a large level: another step with them takes a
 quarter of the time of one with all rows."""
-
-STALLED_STEP_PX: Final = 0.3
-"""If the strips do not converge, and their last step still moves a corner by more pixels of the
-level, all rows do not converge either. Measured on images of 2 to 40 MP: right estimates 0.1 at
-most (noise of 30 grey levels, a fifth covered), clouds in one round field of view 0.5 to 4 in six
-of seven, 0.2 in one."""
 
 GOOD_CORRELATION: Final = 0.8
 """ZNCC of a level above which the solution of the coarser level is not doubted."""
@@ -236,7 +230,7 @@ class LevelSolver:
                 has_agreement=level_has_agreement,
             )
             stalled = (
-                result.status is Status.ITERATION_LIMIT and result.last_step_px > STALLED_STEP_PX
+                result.status is Status.ITERATION_LIMIT and result.last_step_px > LARGE_STEP_PX
             )
             if stalled or result.status is Status.NO_AGREEMENT:
                 return settings, result

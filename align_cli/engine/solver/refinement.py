@@ -22,7 +22,7 @@ from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.images.inpainting import inpainted
 from align_cli.engine.images.luma import LARGEST_SIDE, Luma
-from align_cli.engine.images.pyramid import PRESMOOTHING, Level, SplineLevel, eroded_by_reach
+from align_cli.engine.images.pyramid import PRESMOOTHING, REACH, Level, SplineLevel, eroded_by_reach
 from align_cli.engine.numerics.losses import Loss, scale_of
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.sampling.bilinear import overlap_mask
@@ -49,7 +49,7 @@ MARGIN_PX: Final = 3.0
 """Pixels next to the source's border that are not used, because the sinc and the spline depend on
 extrapolated values there. Determined once a round, so that the overlap is constant in a solve."""
 
-BORDER_PX: Final = 12.0
+BORDER_PX: Final = float(SHARP_SINC.reach + REACH)
 BORDER_RATIO: Final = 1.2
 """The error of extrapolation decays over the whole reach of the sinc. If residuals nearer to the
 border than ``BORDER_PX`` are larger than the others by the factor ``BORDER_RATIO``, those pixels

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from align_cli.engine.arrays import Matrix, Plane
 from align_cli.engine.geometry.coordinates import at_level
 from align_cli.engine.geometry.models import MODELS, between_centres
+from align_cli.engine.numerics.negligible import NEGLIGIBLE
 from align_cli.engine.starts.phase import TINY, correlation, peaks
 from align_cli.engine.starts.views import Views
 
@@ -33,6 +34,7 @@ ROTATIONS: Final = 3
 
 SHIFTS: Final = 2
 MOST_GUESSES: Final = 4
+"""Shifts that each rotation and scale proposes, and guesses of all of them that are tried."""
 
 MOST_PIXELS: Final = 1 << 15
 """Pixels of the level that is used."""
@@ -61,7 +63,8 @@ def rotations_and_scales(source: Plane, target: Plane, count: int) -> list[tuple
 def _log_polar(image: Plane, side: int) -> NDArray[np.float32]:
     """(ANGLES, RADII) logarithm of the spectrum's magnitude, less the mean of each radius."""
     magnitude = np.abs(np.fft.fftshift(np.fft.fft2(image, (side, side))))
-    logarithm = np.log(magnitude + max(1e-3 * float(magnitude.mean()), TINY)).astype(np.float32)
+    least = max(NEGLIGIBLE * float(magnitude.mean()), TINY)
+    logarithm = np.log(magnitude + least).astype(np.float32)
     angle = np.arange(ANGLES)[:, None] * (np.pi / ANGLES)
     radius = 0.5 * side * LEAST_RADIUS ** (1.0 - np.arange(RADII) / RADII)
     x = (side // 2 + radius * np.cos(angle)).astype(np.float32)

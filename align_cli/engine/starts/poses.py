@@ -20,6 +20,7 @@ from align_cli.engine.arrays import Mask, Matrix, Plane
 from align_cli.engine.geometry.coordinates import at_level
 from align_cli.engine.geometry.models import MODELS, between_centres
 from align_cli.engine.images.pyramid import Level
+from align_cli.engine.starts.masked_ncc import LARGEST_ZNCC
 from align_cli.engine.starts.phase import peaks
 from align_cli.engine.starts.views import Views
 
@@ -37,6 +38,7 @@ STEP: Final = 6.0
 """Degrees between two angles."""
 
 SCALES: Final = (1.0, 0.8, 1.25, 0.63, 1.6)
+"""Thirds of an octave, about."""
 
 LEAST_OVERLAP: Final = 0.25
 """Least overlap of a shift, as a share of the smaller image's pixels."""
@@ -45,13 +47,14 @@ LEAST_ENERGY: Final = 0.01
 """Least energy of each image over an overlap, relative to its largest. Without it, texture on black
 would match black."""
 
-LARGEST_ZNCC: Final = 0.999
-"""Upper limit of the coefficient, because of rounding."""
-
 PEAKS: Final = 2
 """Shifts that each pose proposes."""
 
 MOST_GUESSES: Final = 8
+"""Poses that are tried, those that correlate best."""
+
+KNOWN_SHARE: Final = 0.99
+"""A pixel of a rotated image is known where so much of what it is mixed from is."""
 
 _Complex = NDArray[np.complex64]
 
@@ -135,7 +138,7 @@ def _rotated(
     both = cv2.warpAffine(
         planes.view(np.float32).reshape(*planes.shape, 2), warp[:2], size, flags=flags
     )
-    seen = cv2.warpAffine(known.astype(np.float32), warp[:2], size, flags=flags) > 0.99
+    seen = cv2.warpAffine(known.astype(np.float32), warp[:2], size, flags=flags) > KNOWN_SHARE
     there = np.ascontiguousarray(both).view(np.complex64)[..., 0]
     # The gradient is rotated by the inverse, and its double angle by twice as much.
     return np.asarray(there * np.complex64(np.exp(-2j * angle)), np.complex64), seen

@@ -21,6 +21,7 @@ from align_cli.engine.geometry.models import MODELS, between_centres
 from align_cli.engine.images.pyramid import Level
 from align_cli.engine.starts.masked_ncc import contrast_normalised
 from align_cli.engine.starts.phase import PEAK_PX, peaks
+from align_cli.engine.starts.poses import KNOWN_SHARE, SCALES
 from align_cli.engine.starts.views import Views
 
 MOST_COVERED: Final = 0.4
@@ -32,12 +33,17 @@ LEAST_SIDE: Final = 20
 ANGLES: Final = (0.0, -12.0, 12.0)
 """Degrees."""
 
-SCALES: Final = (1.0, 0.8, 1.25, 0.63, 1.6)
-
 PEAKS: Final = 3
 """Positions that each pose proposes."""
 
 MOST_GUESSES: Final = 10
+"""Poses that are tried, those that correlate best."""
+
+SMALLEST: Final = 3
+"""Pixels a side that a rotated and reduced image has at least, to be searched for."""
+
+LEAST_KNOWN: Final = 0.25
+"""Least share of the rotated image's canvas that it covers."""
 
 
 def guesses(views: Views) -> Iterator[Matrix]:
@@ -82,7 +88,7 @@ def _places(small: Level, image: Plane, angle: float, scale: float) -> list[tupl
     width, height = small.size
     across = np.abs(np.linalg.inv(turn)) @ np.array([width - 1.0, height - 1.0])
     sides = np.ceil(across).astype(int) + 1
-    if (sides[::-1] >= image.shape).any() or sides.min() < 3:
+    if (sides[::-1] >= image.shape).any() or sides.min() < SMALLEST:
         return []
     size = int(sides[0]), int(sides[1])
     to_small = between_centres(angle, scale, small.size, size)
@@ -94,8 +100,8 @@ def _places(small: Level, image: Plane, angle: float, scale: float) -> list[tupl
     if scale > 1.0:
         plane = np.asarray(cv2.GaussianBlur(plane, (0, 0), 0.5 * scale), np.float32)
     template = cv2.warpAffine(plane, to_small[:2], size, flags=flags)
-    mask = (cv2.warpAffine(known, to_small[:2], size, flags=flags) > 0.99).astype(np.float32)
-    if mask.sum() < 0.25 * mask.size:
+    mask = (cv2.warpAffine(known, to_small[:2], size, flags=flags) > KNOWN_SHARE).astype(np.float32)
+    if mask.sum() < LEAST_KNOWN * mask.size:
         return []
     zncc = cv2.matchTemplate(image, template, cv2.TM_CCOEFF_NORMED, mask=mask)
     surface = np.where(np.isfinite(zncc), zncc, -1.0).astype(np.float32)

@@ -25,11 +25,12 @@ from align_cli.engine.displacements.tiles import nearest
 from align_cli.engine.displacements.windows import REACH
 from align_cli.engine.geometry.coordinates import Size, plausible, unit
 from align_cli.engine.geometry.models import MotionModel
+from align_cli.engine.numerics.samples import SAMPLE_ROWS
 
 MOTIONS: Final = 2
 """Motions that are proposed, of those with the most tiles."""
 
-GRID: Final = 64
+GRID: Final = SAMPLE_ROWS
 """Points along each side of the target that are assigned to the nearest tile."""
 
 

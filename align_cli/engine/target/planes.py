@@ -17,13 +17,14 @@ from align_cli.engine.geometry.coordinates import Size, normalisation
 from align_cli.engine.images.pyramid import REACH, LazyFullSize, Level, eroded_by_reach
 from align_cli.engine.numerics.blas import inner
 from align_cli.engine.numerics.row_bands import Bands
+from align_cli.engine.numerics.samples import SAMPLE_PIXELS
 from align_cli.engine.sampling.gradients import inner_differences
 
 BORDER: Final = REACH + 1
 """Pixels next to each border that are not used: the reach of the smoothing and of the central
 difference."""
 
-STEEPNESS_PIXELS: Final = 1 << 14
+STEEPNESS_PIXELS: Final = SAMPLE_PIXELS
 """Number of pixels from which ``TargetPlanes.steepness`` is measured."""
 
 _SIXTH_ORDER_REACH: Final = 3

@@ -17,6 +17,7 @@ from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.images.noise import noise_energy, noise_gain
 from align_cli.engine.images.pyramid import Level
 from align_cli.engine.numerics.row_bands import Bands
+from align_cli.engine.numerics.samples import SAMPLE_ROWS, SAMPLE_STEP
 from align_cli.engine.sampling.bilinear import row_intervals
 from align_cli.engine.target.gradient_shrinkage import shrink_gradient
 from align_cli.engine.target.planes import BORDER, TargetPlanes, target_planes
@@ -35,14 +36,12 @@ levels."""
 ENERGY_ROWS: Final = 16
 """Number of rows from which the texture of a level is estimated."""
 
-EVEN_STEP: Final = 4
 EVEN_SHARE: Final = 0.6
 """Bands whose mean squared gradient, in every ``EVEN_STEP``-th column of the next coarser level, is
 below this share of the level's mean are not a fair sample."""
 
-SPANNED_ROWS: Final = 64
 SPANNED_SHARE: Final = 0.75
-"""Of ``SPANNED_ROWS`` rows the initial warp must map this share into the source; else all rows are
+"""Of ``SAMPLE_ROWS`` rows the initial warp must map this share into the source; else all rows are
 used."""
 
 
@@ -102,7 +101,7 @@ def needed_pixels(level: int, energy: float, noise: float, noise_sigma_px: float
 
 def row_energies(level: Level) -> Vector:
     """(h - 2,) squared gradient of each row but the first and the last, in every fourth column."""
-    image = level.image[:, ::EVEN_STEP]
+    image = level.image[:, ::SAMPLE_STEP]
     along_x = image[1:-1, 2:] - image[1:-1, :-2]
     along_y = image[2:] - image[:-2]
     energies = np.einsum("ij,ij->i", along_x, along_x) + np.einsum("ij,ij->i", along_y, along_y)
@@ -142,6 +141,6 @@ def source_spans_rows(source_size: Size, target_size: Size, warp: Matrix) -> boo
         warp: (3, 3), target pixel -> source pixel, at full size.
     """
     width, height = target_size
-    rows = np.linspace(0.0, height - 1.0, SPANNED_ROWS)
+    rows = np.linspace(0.0, height - 1.0, SAMPLE_ROWS)
     first, end = row_intervals(warp, rows, width, source_size, 0.0)
     return float((end > first).mean()) >= SPANNED_SHARE

@@ -25,7 +25,14 @@ from align_cli.engine.geometry.coordinates import plausible
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.images.periodicity import Period
-from align_cli.engine.records import LevelRecord, Outcome, Status, Uncertainty, Verdict
+from align_cli.engine.records import (
+    LARGE_STEP_PX,
+    LevelRecord,
+    Outcome,
+    Status,
+    Uncertainty,
+    Verdict,
+)
 from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.messages import Objection
 from align_cli.engine.verdict.sufficiency import (
@@ -45,6 +52,9 @@ than one in a hundred reach it, of 200 that are aligned one in a hundred do not
 LOG10_NFA_DOUBTFUL: Final = -1.0
 """With more false alarms than this an estimate is failed, not doubtful."""
 
+MOST_TOLD: Final = 3.0
+"""log10 of the largest number of false alarms that a message gives: more says no more."""
+
 MAJORITY: Final = 0.5
 """Least inlier fraction of an aligned estimate. Measured on 33 real pairs: right estimates 0.53 to
 1.00, except for the ends of two focus stacks; wrong ones 0.00."""
@@ -57,9 +67,6 @@ MOST_UNEXPLAINED: Final = 3.0
 """Largest uncertainty by displacements that no motion model explains, relative to the allowed
 displacement. Measured: right estimates on 16 real pairs 2.5 at most; a mirrored room laid over
 itself 7 and 9."""
-
-SMALL_STEP_PX: Final = 0.3
-"""An estimate at the iteration limit is assessed if its last step moved no corner by more."""
 
 PERIOD_SHARE: Final = 0.4
 """If a target is periodic, only a given initial transform tells which estimate is intended: the
@@ -163,7 +170,7 @@ def assess(
     """
     last = estimate.last
     stopped = last.status is Status.ITERATION_LIMIT
-    cycling = stopped and last.last_step_px * 2.0**last.level <= SMALL_STEP_PX
+    cycling = stopped and last.last_step_px * 2.0**last.level <= LARGE_STEP_PX
     if last.status is not Status.CONVERGED and not cycling:
         return Assessment(
             messages.unsolved(last, model=estimate.model.name, overlap=estimate.overlap)
@@ -259,22 +266,22 @@ def _evidence_objections(
     """Do the images correspond, and are most tiles inliers?"""
     objections = []
     log10_nfa = evidence.log10_false_alarms
+    alarms = f"number of false alarms {10.0 ** min(log10_nfa, MOST_TOLD):.2g}"
     if log10_nfa > LOG10_NFA_ALIGNED and evidence.ambiguous:
         message = "the texture is periodic: other positions of the source match equally well"
         objections.append(Objection(Status.AMBIGUOUS, message))
     elif log10_nfa > LOG10_NFA_ALIGNED and evidence.stationary >= NEARLY_ALL * evidence.tested:
         message = (
             f"the overlap has {evidence.tested} textured tiles, too few to tell a true match from "
-            f"a chance match (number of false alarms {10.0 ** min(log10_nfa, 3.0):.2g}, at most "
-            f"{10.0**LOG10_NFA_ALIGNED:g} allowed)"
+            f"a chance match ({alarms}, at most {10.0**LOG10_NFA_ALIGNED:g} allowed)"
         )
         refutes = log10_nfa > LOG10_NFA_DOUBTFUL
         objections.append(Objection(Status.NO_AGREEMENT, message, refutes, messages.MORE_TEXTURE))
     elif log10_nfa > LOG10_NFA_ALIGNED:
         message = (
             f"only {evidence.stationary} of {evidence.tested} textured tiles match best at zero "
-            "displacement, which may be chance (number of false alarms "
-            f"{10.0 ** min(log10_nfa, 3.0):.2g}, at most {10.0**LOG10_NFA_ALIGNED:g} allowed)"
+            f"displacement, which may be chance ({alarms}, at most {10.0**LOG10_NFA_ALIGNED:g} "
+            "allowed)"
         )
         objections.append(
             Objection(Status.NO_AGREEMENT, message, refutes=log10_nfa > LOG10_NFA_DOUBTFUL)

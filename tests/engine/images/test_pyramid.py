@@ -196,7 +196,7 @@ def test_a_large_image_has_the_levels_that_it_would_have_as_a_whole(
 ) -> None:
     plain = pyramid(luma(rough(size)), 3)
     monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
-    monkeypatch.setattr(pyramid_module, "_STRIP_PIXELS", strip)
+    monkeypatch.setattr(pyramid_module, "STRIP_PIXELS", strip)
     large = pyramid(luma(rough(size)), 3)
     assert isinstance(large[0], LazyFullSize)
     for one, other in zip(large, plain, strict=True):

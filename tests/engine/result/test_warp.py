@@ -187,7 +187,7 @@ def test_strips_join_without_a_seam(
     image = picture(dtype, channels)
     warp = motion("homography", SIZE, 5.0, 1)
     whole = warp_image(image, warp, target_size=(70, 50), source_size=SIZE, fill=3.0)
-    monkeypatch.setattr(warping, "_STRIP_PIXELS", 300)
+    monkeypatch.setattr(warping, "LARGE_STRIP_PIXELS", 300)
     strips = warp_image(image, warp, target_size=(70, 50), source_size=SIZE, fill=3.0)
     largest = float(np.abs(whole.astype(np.float64)).max())
     # A coordinate's last bit may round a value the other way.

@@ -63,7 +63,7 @@ def pixels(source: Luma, target: Luma, warp: np.ndarray) -> tuple[np.ndarray, np
 def test_agreement_is_what_numpy_says(
     dtype: str, holes: bool, strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality_module, "_STRIP_PIXELS", strip)
+    monkeypatch.setattr(quality_module, "STRIP_PIXELS", strip)
     source, target = lumas(dtype, holes)
     start, final = shift(9.0, 4.0), motion("affine", SIZE, 4.0, 2)
     result = measure(source, target, start, final)
@@ -126,7 +126,7 @@ def test_of_large_images_evenly_spaced_rows_tell(
     whole = measure(source, target, start, final)
     monkeypatch.setattr(quality_module, "MOST_MEASURED", SIZE[0] * SIZE[1] // 6)
     monkeypatch.setattr(quality_module, "FEWEST_ROWS", 8)
-    monkeypatch.setattr(quality_module, "_STRIP_PIXELS", 9 * SIZE[0])
+    monkeypatch.setattr(quality_module, "STRIP_PIXELS", 9 * SIZE[0])
     if large:
         monkeypatch.setattr(luma_module, "LARGE_PIXELS", 0)
         source, target = map(luma, grey_pair())
@@ -148,7 +148,7 @@ def grey_pair() -> tuple[np.ndarray, np.ndarray]:
 def test_the_residual_image_is_warped_less_target_in_full_scale(
     dtype: str, strip: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quality_module, "_STRIP_PIXELS", strip)
+    monkeypatch.setattr(quality_module, "STRIP_PIXELS", strip)
     source, target = lumas(dtype, holes=True)
     warp = motion("homography", SIZE, 4.0, 2)
     residual, overlap = residual_image(source, target, warp)

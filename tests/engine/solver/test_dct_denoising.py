@@ -210,7 +210,7 @@ def test_the_cut_into_chunks_changes_no_bit(
     mean, half = halves(0.03, (90, 70))
     known = truth((90, 70)) if pilot else None
     whole = cleaned(mean, half, pilot=known)
-    monkeypatch.setattr(module, "CHUNK_PIXELS", rows * 90)
+    monkeypatch.setattr(module, "LARGE_STRIP_PIXELS", rows * 90)
     cut = cleaned(mean, half, pilot=known)
     assert_array_equal(cut.image, whole.image)
     assert_array_equal(cut.weighted, whole.weighted)

@@ -261,7 +261,7 @@ def test_what_finds_no_rest_with_some_strips_is_not_asked_of_all(
             illumination_terms=GAIN_BIAS,
             unit=1.0,
         )
-    restless = last_step_px > module.STALLED_STEP_PX or status is Status.NO_AGREEMENT
+    restless = last_step_px > module.LARGE_STEP_PX or status is Status.NO_AGREEMENT
     assert (1 in looked_at) != restless
     assert looked_at[0] > 1
     assert descent.records[-1].status is status

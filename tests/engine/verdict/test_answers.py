@@ -18,7 +18,7 @@ from align_cli.engine.records import LevelRecord, Status, Verdict
 from align_cli.engine.target.target import Target
 from align_cli.engine.verdict.assessment import (
     PERIOD_SHARE,
-    SMALL_STEP_PX,
+    LARGE_STEP_PX,
     Assessment,
     Estimate,
     assess,
@@ -147,11 +147,11 @@ def assessed(
 @pytest.mark.parametrize(
     ("step_px", "level", "verdict"),
     [
-        (SMALL_STEP_PX, 0, Verdict.DOUBTFUL),
-        (SMALL_STEP_PX + 1e-6, 0, Verdict.FAILED),
+        (LARGE_STEP_PX, 0, Verdict.DOUBTFUL),
+        (LARGE_STEP_PX + 1e-6, 0, Verdict.FAILED),
         # Steps are told in pixels of their level.
-        (0.5 * SMALL_STEP_PX, 1, Verdict.DOUBTFUL),
-        (0.5 * SMALL_STEP_PX + 1e-6, 1, Verdict.FAILED),
+        (0.5 * LARGE_STEP_PX, 1, Verdict.DOUBTFUL),
+        (0.5 * LARGE_STEP_PX + 1e-6, 1, Verdict.FAILED),
     ],
 )
 def test_who_goes_round_in_a_small_circle_is_doubtful(
