@@ -5,7 +5,7 @@ in a default argument, in a comparison, and in a call that clips (``clip``, ``mi
 their like); with it its measurement: the first sentence of the docstring that follows the name or
 the names that it stands among. Left out are array indices, comparisons with an array's ``ndim`` or
 ``shape``, and what ``EXCEPTED`` names: what a unit, a type or a standard fixes. First the count of
-each folder, then the list.
+each folder, then the list, then the goals.
 
 ``--table`` writes the table of ``docs/constants.md`` instead: a row for each of them, and for each
 name that is one of the other five numbers, since those were chosen, too; beside it the benchmarks
@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.constant_origins import EXCEPTED, MEASURED_BY
+from benchmarks.goals import Goal, print_goals
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "align_cli"
@@ -37,6 +38,7 @@ PAGE = ROOT / "docs" / "constants.md"
 HEAD = "| constant | value | what it is | measured by | half and double of it change |"
 LONGEST_VALUE = 40
 NOTICED_PX = 0.001
+MOST_CONSTANTS = 150
 FIXED = tuple(name for names in EXCEPTED.values() for name in names)
 
 
@@ -325,6 +327,16 @@ def print_list(found: Sequence[Constant]) -> None:
         print(f"    {constant.measurement or 'no measurement'}")
 
 
+def goals(found: Sequence[Constant]) -> list[Goal]:
+    """Names with a chosen number, literals, and names without a measurement."""
+    unmeasured = [constant for constant in found if not constant.measurement]
+    return [
+        Goal("chosen constants", len(found), MOST_CONSTANTS),
+        Goal("their literals", sum(len(constant.literals) for constant in found), MOST_CONSTANTS),
+        Goal("without a measurement", len(unmeasured), 0),
+    ]
+
+
 def main() -> None:
     options = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -343,6 +355,7 @@ def main() -> None:
     found = constants(arguments.of.resolve())
     print_counts(found)
     print_list(found)
+    print_goals(goals(found))
 
 
 if __name__ == "__main__":

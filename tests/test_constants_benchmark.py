@@ -15,6 +15,7 @@ from benchmarks.constants import (
     Constant,
     changes,
     constants,
+    goals,
     page_rows,
     rows,
     write_table,
@@ -80,6 +81,17 @@ def test_measurement_is_the_first_sentence_of_the_block_s_docstring(
         "FIRST": "Of both.",
         "SECOND": "Of both.",
     }
+
+
+def test_goals_count_names_literals_and_what_has_no_measurement(
+    found: dict[str, Constant],
+) -> None:
+    names, literals, unmeasured = goals(list(found.values()))
+    assert (names.measured, literals.measured, unmeasured.measured) == (10, 10, 7)
+
+
+def test_no_constant_of_the_package_is_without_a_measurement() -> None:
+    assert [constant.name for constant in constants(PACKAGE) if not constant.measurement] == []
 
 
 def test_nothing_is_excepted_that_is_not_there() -> None:

@@ -120,6 +120,7 @@ def _pnm(pixels: Pixels, _: Metadata) -> bytes:
 
 _8, _8_16, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32", "float64")
 _UNLIMITED = 2**31 - 1
+"""No format is limited further than the 32 bits of its lengths."""
 
 _EVERYTHING = ("exif", "icc", "xmp", "resolution")
 

@@ -125,6 +125,7 @@ _OTHERS = {
 }
 READ_FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
 _SNIFFED = 16
+"""Bytes that tell the format: of the patterns here none is longer than 12."""
 
 
 def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS) -> Picture:

@@ -6,9 +6,9 @@ import math
 
 from align_cli.files.errors import ContentError
 
-# A 512 megapixel RGB picture takes 1.5 GB as 8 bit and 6 GB as float32: about what a large
-# machine can still align. Damaged or hostile headers ask for far more.
 DEFAULT_MAX_MEGAPIXELS = 512.0
+"""A picture of so many, RGB, takes 1.5 GB as 8 bit and 6 GB as float32: about what a large machine
+can still align. Damaged or hostile headers ask for far more."""
 
 
 def check_size(width: int, height: int, max_megapixels: float, share: float = 1.0) -> None:

@@ -28,11 +28,12 @@ from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, swapped
 from align_cli.files.png_chunks import END, Colour, Header, chunk, header_of, sound, start, walk
 from align_cli.files.quiet import no_libpng_on_stderr, silent_opencv
 
-# Fixed inside libpng and OpenCV.
 _MAX_SIDE = 1_000_000
 _MAX_PIXELS = 1 << 30
+"""Fixed inside libpng and OpenCV."""
 
 _SWAPPED_ROWS = 64
+"""Rows whose channels are swapped at a time: of 10,000 pixels in a row they take 2 MB."""
 
 
 class _Chunks(NamedTuple):

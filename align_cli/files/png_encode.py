@@ -19,12 +19,15 @@ from align_cli.files.pixels import Indexed, Pixels, swapped
 from align_cli.files.png_chunks import Colour, Header, chunk, start
 
 _QUICK_LEVEL, _SMALL_LEVEL = 1, 6
+"""Of zlib. On the photographs of ``sample_data`` 9 saves no byte that 6 does not, and 3 saves 2 %
+less."""
 
 _FLAT_SHARE: Final = 0.05
 """Where fewer pixels than this are as the left and the upper one, run lengths save less than 2 % of
 the room and take a sixth more of the time."""
 
 _MOST_SAMPLED_ROWS: Final = 8
+"""Rows, evenly spaced, that tell the share: on the photographs of ``sample_data`` to 0.003."""
 
 
 def encode(

@@ -37,6 +37,7 @@ _PLAIN_PREDICTORS = (1, 2)  # none, horizontal differences
 _ORIENTATION_TAG, _EXTRA_SAMPLES_TAG = 274, 338
 _PREMULTIPLIED = 1
 _MAX_PAGES = 1000
+"""Directories that are read of a file at most: a damaged one may name any number."""
 _ONE_PAGE = "save the page to align as a separate file"
 
 _KEPT = ("uint8", "uint16", "float32", "float64")

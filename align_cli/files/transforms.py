@@ -19,7 +19,12 @@ from align_cli.files.errors import (
     writing,
 )
 from align_cli.files.transform_formats import document, elastix, gcp, itk, numbers, opencv
-from align_cli.files.transform_formats.stored import Matrix, StoredTransform, TransformFormat
+from align_cli.files.transform_formats.stored import (
+    ROUNDING,
+    Matrix,
+    StoredTransform,
+    TransformFormat,
+)
 
 FORMATS: Final[dict[str, TransformFormat]] = {
     "json": document,
@@ -33,7 +38,7 @@ FORMATS: Final[dict[str, TransformFormat]] = {
 
 _ADVICE = "check its entries: row by row, three numbers per line"
 _DISAGREEMENT = 1e-9
-_ROUNDING = 1e-12
+"""Of what the product of a matrix and its inverse adds up: both may be written with ten digits."""
 
 
 def read_transform(path: PathLike) -> Matrix:
@@ -135,7 +140,7 @@ def _check_inverse(forward: Matrix, backward: Matrix) -> None:
     size = np.abs(forward) @ np.abs(backward)
     apart = np.abs(product - product[2, 2] * np.eye(3))
     # Of a motion that is next to none, entries of 1e-18 are nothing but rounding.
-    if (apart > _DISAGREEMENT * size + _ROUNDING).any():
+    if (apart > _DISAGREEMENT * size + ROUNDING).any():
         raise ContentError(
             "source_to_target and target_to_source are not each other's inverse",
             "delete target_to_source after editing the file by hand",
@@ -153,4 +158,4 @@ def _singular(matrix: Matrix) -> bool:
     with np.errstate(all="ignore"):
         products = np.array([a * e * i, b * f * g, c * d * h, -c * e * g, -b * d * i, -a * f * h])
         size = np.abs(products).sum()
-        return bool(not np.isfinite(size) or abs(products.sum()) <= 1e-12 * size)
+        return bool(not np.isfinite(size) or abs(products.sum()) <= ROUNDING * size)

@@ -59,6 +59,16 @@ ARROW: Final = (255, 255, 255)
 RIM: Final = (0, 0, 0)
 """An arrow is white, with a black rim that distinguishes it from the palest cells."""
 
+THICK: Final = 1.0 / 12.0
+"""Width of an arrow's line, over the text's size: a third more than a letter's strokes, since it
+has a rim and lies on colours."""
+
+TIP: Final = 5.0
+"""Length of an arrow's tip, over the width of its line; but at most half the arrow."""
+
+SAMPLED_TILES: Final = 200
+"""About so many tiles, or twice as many, tell how far a tile lies from the next: the median."""
+
 CROSS: Final = error_scale.PAPER + 5
 """Grey level of the outline and cross of tiles without a match."""
 
@@ -172,7 +182,7 @@ def render(
     picture[zoom * height :] = strip
     shown = np.ascontiguousarray(_background(target, overlap, zoom, key))
     side = max(field.side, LEAST_CELL * spacing)
-    _draw(_Drawing(shown, zoom, side, max(1, key.text // 12)), field, times)
+    _draw(_Drawing(shown, zoom, side, max(1, int(key.text * THICK))), field, times)
     picture[: zoom * height, : zoom * width] = shown
     return picture
 
@@ -224,7 +234,7 @@ class _Drawing(NamedTuple):
         reach = self.zoom * float(np.hypot(*length))
         if reach < 2.0 * self.line:
             return
-        tip = min(0.5, 5.0 * self.line / reach)
+        tip = min(0.5, TIP * self.line / reach)
         first, last = (
             np.rint(16.0 * self._at(point)).astype(int).tolist()
             for point in (begin, begin + length)
@@ -303,7 +313,7 @@ def _times(field: DisplacementField, spacing: float) -> int:
     """How many times as long arrows are: nine of ten then reach no further than the next tile."""
     length = np.hypot(*field.displacement[field.matched].T)
     longest = float(np.percentile(length, 90)) if len(length) else 0.0
-    most = min(spacing / max(longest, 1e-9), MOST_TIMES)
+    most = min(spacing / longest, MOST_TIMES) if longest > 0.0 else MOST_TIMES
     times = [digit * 10**power for power in range(4) for digit in STANDARD]
     return max((each for each in times if each <= most), default=1)
 
@@ -312,7 +322,7 @@ def _spacing(field: DisplacementField) -> float:
     """How far a tile lies from the next, in pixels: the median; of one alone its side."""
     if len(field) < 2:
         return field.side
-    some = field.position[:: max(1, len(field) // 200)]
+    some = field.position[:: max(1, len(field) // SAMPLED_TILES)]
     apart = np.hypot(*(some[:, np.newaxis] - field.position).transpose(2, 0, 1))
     apart[apart == 0.0] = np.inf
     return float(np.median(apart.min(axis=1)))

@@ -18,17 +18,22 @@ TITLE_OF_RANGE: Final = "|warped - target| in % of target's range, square root"
 
 OUTSIDE: Final = "no overlap"
 
-# Every length of the strip is a multiple of the text's size. 12 px is the smallest that reads
-# well; a picture is commonly looked at 1000 px wide, where larger text would be out of place.
 SMALLEST_TEXT_PX: Final = 12
 VIEWED_AT_PX: Final = 1000
+"""The smallest text that reads well; a picture is commonly looked at as wide as the second, where
+larger text would be out of place."""
 
 WIDTH, HEIGHT = 26.5, 5.8
 MARGIN, TITLE_BASELINE, BAR_TOP, TICK_BASELINE = 0.9, 1.7, 2.4, 4.9
 BAR_LENGTH, BAR_HEIGHT, TICK_LENGTH = 15.5, 1.1, 0.35
 SWATCH_LEFT, SWATCH_WIDTH, SWATCH_TEXT = 18.2, 2.0, 2.5
+"""The strip's layout, in multiples of the text's size: what stands in it must not touch."""
 
 FRAME = error_scale.PAPER + 8
+"""The grey of a sample's frame, between paper and ink."""
+
+THIN: Final = 1.0 / 16.0
+"""Width of a line, over the text's size: as thick as the strokes of its letters."""
 
 
 class Legend(NamedTuple):
@@ -56,6 +61,11 @@ class Legend(NamedTuple):
     def stripe(self) -> int:
         """Width of the hatching's stripes, in pixels, in the strip and in the map."""
         return self.px(1 / 3)
+
+    @property
+    def line(self) -> int:
+        """Width of a line in pixels."""
+        return max(1, int(self.text * THIN))
 
     def px(self, length: float) -> int:
         """A length in units of the text's size, in whole pixels."""
@@ -112,7 +122,7 @@ class Strip:
         self._levels[px(BAR_TOP) : bottom, left : left + length] = bar
         for level, label in ticks:
             x = left + round(level / error_scale.LAST_LEVEL * (length - 1))
-            mark = np.s_[bottom : bottom + px(TICK_LENGTH), x : x + max(1, text // 16)]
+            mark = np.s_[bottom : bottom + px(TICK_LENGTH), x : x + self._legend.line]
             self._levels[mark] = error_scale.INK
             _write(self._ink, label, x, px(TICK_BASELINE), text, centred=True)
 
@@ -122,7 +132,7 @@ class Strip:
         rows = slice(px(top), px(top + BAR_HEIGHT))
         frame = self._levels[rows, px(left) : px(left + SWATCH_WIDTH)]
         frame[:] = FRAME
-        line = max(1, self._legend.text // 16)
+        line = self._legend.line
         self.write(text, left + SWATCH_TEXT, top + BAR_HEIGHT - 0.2)
         return frame[line:-line, line:-line]
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 NOT_MEASURABLE: Final = "not measurable"
 
-# Changes the scale by 1e-4, the last digit that is given of a scale, over 1000 pixels.
 SMALLEST_PERSPECTIVE: Final = 1e-7
+"""Changes the scale by 1e-4, the last digit that is given of a scale, over 1000 pixels."""
 
-# Rendered images without noise get less; nobody can use it.
 LEAST_SIGMA_PX: Final = 1e-4
+"""Rendered images without noise get less; nobody can use it."""
 
 WORTH_TELLING_PX: Final = 1.0
 """A systematic remainder up to this is within what a reader takes for aligned."""

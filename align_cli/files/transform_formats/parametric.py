@@ -12,9 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from align_cli.files.errors import ContentError
-from align_cli.files.transform_formats.stored import Matrix
-
-_ROUNDING = 1e-12
+from align_cli.files.transform_formats.stored import ROUNDING, Matrix
 
 
 @dataclass(frozen=True)
@@ -110,6 +108,6 @@ def parameters_of(rows: Matrix) -> tuple[Parametrisation, list[float]]:
     linear, shift = rows[:, :2], [float(entry) + 0.0 for entry in rows[:, 2]]
     for way in PARAMETRISATIONS:
         parameters = way.parameters(linear)
-        if np.abs(way.linear([*parameters, 0.0, 0.0]) - linear).max() <= _ROUNDING:
+        if np.abs(way.linear([*parameters, 0.0, 0.0]) - linear).max() <= ROUNDING:
             break
     return way, [*parameters, *shift]

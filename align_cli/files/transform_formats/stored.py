@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,9 @@ from align_cli.files.errors import ContentError
 
 Matrix: TypeAlias = "npt.NDArray[np.float64]"
 Size: TypeAlias = "tuple[int, int]"
+
+ROUNDING: Final = 1e-12
+"""Share of the largest of some numbers in double precision that is rounding."""
 
 
 @dataclass(frozen=True, eq=False)
