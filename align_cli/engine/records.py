@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 LARGE_STEP_PX: Final = 0.3
 """Largest displacement of a corner by a step near convergence. After larger steps the Gauss-Newton
-matrix is computed again, an estimate at the iteration limit is not assessed, and where the strips of
-a large level do not converge, all its rows do not either. Measured on images of 2 to 40 MP: right
+matrix is computed again, an estimate at the iteration limit is not assessed, and if the strips of a
+large level do not converge, all its rows do not either. Measured on images of 2 to 40 MP: right
 estimates 0.1 at most (noise of 30 grey levels, a fifth covered), clouds in one round field of view
 0.5 to 4 in six of seven, 0.2 in one."""
 

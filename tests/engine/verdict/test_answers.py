@@ -14,11 +14,10 @@ from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.luma import luma
 from align_cli.engine.images.periodicity import Period
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.records import LevelRecord, Status, Verdict
+from align_cli.engine.records import LARGE_STEP_PX, LevelRecord, Status, Verdict
 from align_cli.engine.target.target import Target
 from align_cli.engine.verdict.assessment import (
     PERIOD_SHARE,
-    LARGE_STEP_PX,
     Assessment,
     Estimate,
     assess,
