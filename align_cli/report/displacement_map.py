@@ -23,22 +23,22 @@ from align_cli.report.legend import Legend, Strip
 COLUMNS: Final = ("x", "y", "dx", "dy", "sigma_x", "sigma_y", "correlation", "matched")
 """Of the table: the centre of a tile; where it lies in the warped source, less where it stands, and
 the standard deviations of that, all in pixels of the target; the ZNCC there; 1 where the tile found
-a match, else 0: its displacement then means nothing."""
+a match, else 0: its displacement is then invalid."""
 
 NUMBERS: Final = (".csv", ".json", ".npy")
 """Suffixes of displacement maps that are tables; all others are images."""
 
 LARGE_PX: Final = 800
 MOST_ENLARGED: Final = 8
-"""A target whose longer side is shorter than the first is drawn on so many times as many pixels
-that it is not, up to the second: arrows need room."""
+"""A small target is enlarged by the largest whole factor, at most ``MOST_ENLARGED``, with which its
+longer side does not exceed ``LARGE_PX``: arrows need room."""
 
 ROOM: Final = 1.15
-"""Arrows are drawn where tiles lie at least so far apart, in units of the legend's text."""
+"""Least distance of tiles, in units of the legend's text, at which arrows are drawn."""
 
 LEAST_CELL: Final = 0.6
-"""A cell is as large as its tile, but no smaller than this share of how far tiles lie apart: those
-of large images would be dots."""
+"""Least side of a cell, as a share of the distance of tiles; else a cell has the size of its tile,
+a dot in large images."""
 
 STANDARD: Final = (1, 2, 5)
 """Arrows are enlarged by one of these times a power of ten."""
@@ -154,18 +154,17 @@ def render(
 ) -> NDArray[np.uint8]:
     """Draw what each tile says over the target, with a legend below.
 
-    The target is dark and grey; what has no texture shows nothing else, what takes no part is
-    hatched. A tile that found a match is a cell of the colour of its displacement's length, with an
-    arrow, where there is room, from its middle towards where it lies in the warped source; one
-    that found none is crossed out.
+    The target is dark and grey; pixels that are not used are hatched. A tile with a match is a cell
+    in the colour of its displacement's length, with an arrow along its displacement if there is
+    room; one without a match is crossed out.
 
     Args:
         target: (height, width) or (height, width, channels) of any dtype.
-        overlap: (height, width) bool, where both images show something that takes part.
+        overlap: (height, width) bool, the valid pixels of the overlap.
         field: what the tiles say.
 
     Returns:
-        (rows, columns, 3) uint8 RGB. Small targets are enlarged, each pixel to a square of so many.
+        (rows, columns, 3) uint8 RGB. Small targets are enlarged by a whole factor.
 
     Raises:
         ValueError: if target and overlap differ in size.
@@ -276,7 +275,7 @@ def crossed_out(
 def _background(
     target: NDArray[Any], overlap: NDArray[np.bool_], zoom: int, key: Legend
 ) -> NDArray[np.uint8]:
-    """The target in dark grey, what takes no part hatched: (rows, columns, 3)."""
+    """The target in dark grey, pixels that are not used hatched: (rows, columns, 3)."""
     shown = _dark(target)
     if zoom > 1:
         shown = shown.repeat(zoom, axis=0).repeat(zoom, axis=1)
@@ -310,7 +309,7 @@ def _has_alpha(target: NDArray[Any]) -> int:
 
 
 def _times(field: DisplacementField, spacing: float) -> int:
-    """How many times as long arrows are: nine of ten then reach no further than the next tile."""
+    """Factor by which arrows are enlarged: nine of ten reach no further than the next tile."""
     length = np.hypot(*field.displacement[field.matched].T)
     longest = float(np.percentile(length, 90)) if len(length) else 0.0
     most = min(spacing / longest, MOST_TIMES) if longest > 0.0 else MOST_TIMES
@@ -319,7 +318,7 @@ def _times(field: DisplacementField, spacing: float) -> int:
 
 
 def _spacing(field: DisplacementField) -> float:
-    """How far a tile lies from the next, in pixels: the median; of one alone its side."""
+    """Median distance to the next tile, in pixels; of a single tile its side."""
     if len(field) < 2:
         return field.side
     some = field.position[:: max(1, len(field) // SAMPLED_TILES)]

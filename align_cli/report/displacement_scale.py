@@ -24,7 +24,7 @@ TICKS_PX: Final = (0.0, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 FIRST: Final = 0.2
 """Where the scale begins on that of the error map, whose first colours are nearly black: a tile
-that lies right must stand out from the target below it."""
+without displacement must be distinguishable from the target below it."""
 
 SHOWN: Final = (20, 130)
 """The grey values between which the target is shown. They are darker than all that is drawn on

@@ -20,7 +20,7 @@ OUTSIDE: Final = "no overlap"
 
 SMALLEST_TEXT_PX: Final = 12
 VIEWED_AT_PX: Final = 1000
-"""The smallest text that reads well; a picture is commonly looked at as wide as the second, where
+"""The smallest text that reads well; an image is commonly displayed as wide as the second, where
 larger text would be out of place."""
 
 WIDTH, HEIGHT = 26.5, 5.8

@@ -24,7 +24,7 @@ LEAST_SIGMA_PX: Final = 1e-4
 """Rendered images without noise get less; nobody can use it."""
 
 WORTH_TELLING_PX: Final = 1.0
-"""A systematic remainder up to this is within what a reader takes for aligned."""
+"""Residual displacement, in pixels, up to which it is not mentioned."""
 
 PLAIN: Final = (1e-3, 1e6)
 """Measures from the first to below the second are given with four decimals."""
@@ -41,20 +41,19 @@ def closing_line(
     of_full_scale: bool = True,
     checked: bool = False,
 ) -> str:
-    """Say in a few lines what became of an alignment.
+    """The result of an alignment in a few lines.
 
-    Where it is aligned: what the source went through, how well the two images agree, what of them
-    differs in place, and the files; where it is doubtful and accepted all the same, what speaks
-    against it as well. Where it is neither: why, and that there is no image. Its transform is then
-    not put into words, for somebody might believe it.
+    If it is aligned: the motion, the similarity, the displacements that remain, and the files; if
+    it is doubtful and accepted, the objections too. Otherwise the reasons, and that no image was
+    written; the motion is then omitted, because it is not reliable.
 
     Args:
         alignment: the finished alignment.
-        written: paths of the files that were written, as people should see them.
-        pair: paths of the source and the target. What is not simply aligned begins with them, for
-            in the log of many runs nothing else tells which it was.
-        accepted: whether a doubtful result is used all the same.
-        of_full_scale: whether both images have a full scale, which floating-point ones have not.
+        written: paths of the files that were written, as displayed.
+        pair: paths of the source and the target, printed first unless the pair is aligned, to
+            identify it in the log of many runs.
+        accepted: whether a doubtful result is accepted.
+        of_full_scale: whether both images have a full scale, which floating-point images do not.
         checked: whether the transform was only checked, so that there is no image in any case.
 
     Returns:
@@ -85,9 +84,9 @@ def closing_line(
 
 
 def uncertainty_in_words(uncertainty: Uncertainty | None) -> str:
-    """Say how far the source's pixels are likely to lie from where they should: ", +-0.004 px".
+    """The mean standard deviation of a mapped point: ", +-0.004 px".
 
-    Two digits, none of them beyond ``LEAST_SIGMA_PX``.
+    With two digits, and at least ``LEAST_SIGMA_PX``.
     """
     if uncertainty is None:
         return ""
