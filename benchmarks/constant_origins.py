@@ -111,7 +111,7 @@ EXCEPTED: dict[str, tuple[str, ...]] = {
         "engine.sampling.kernels.KERNELS",
         "engine.selfcheck.scene",
         "engine.starts.feature_images.reduced_image",
-        "engine.target.planes._FAR",
+        "engine.target.planes._SIXTH_ORDER_REACH",
         "report.summary.uncertainty_in_words",
     ),
 }
@@ -120,6 +120,7 @@ their module; a module or a function stands for all within it."""
 
 MEASURED_BY: dict[str, tuple[str, ...]] = {
     "commands.apply": ("tests/commands/test_apply.py",),
+    "commands.examination": ("tests/commands/test_doctor.py",),
     "commands.outputs": ("benchmarks.scale",),
     "commands.progress": ("tests/commands/test_align.py",),
     "engine.displacements": ("benchmarks.evidence", "benchmarks.verdict"),
@@ -168,10 +169,10 @@ MEASURED_BY: dict[str, tuple[str, ...]] = {
     "engine.selfcheck": ("tests/engine/test_selfcheck.py",),
     "engine.solver": ("benchmarks.accuracy", "benchmarks.speed"),
     "engine.solver.level_solver": ("benchmarks.capture", "benchmarks.speed"),
-    "engine.solver.level_solver.FIELD_GAIN": ("benchmarks.illumination",),
-    "engine.solver.level_solver.FIELD_RMSE": ("benchmarks.illumination",),
-    "engine.solver.level_solver.FIELD_SHARE": ("benchmarks.illumination",),
-    "engine.solver.level_solver.FIELD_TOLERANCE_PX": ("benchmarks.illumination",),
+    "engine.solver.level_solver.VARYING_RMSE_RATIO": ("benchmarks.illumination",),
+    "engine.solver.level_solver.VARYING_LEAST_RMSE": ("benchmarks.illumination",),
+    "engine.solver.level_solver.VARYING_SHARE": ("benchmarks.illumination",),
+    "engine.solver.level_solver.VARYING_TOLERANCE_PX": ("benchmarks.illumination",),
     "engine.solver.covariance": ("benchmarks.uncertainty",),
     "engine.solver.covariance.MOST_PIXELS_IF_LARGE": (
         "benchmarks.illumination",
