@@ -19,7 +19,7 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 MOST_THREADS: Final = 4
-"""Unless the user says otherwise: what cannot be shared is then as long as the rest."""
+"""However many cores there are: the strips of a level are few."""
 
 SHORTEST_LIST: Final = 4
 """Number of strips below which another thread costs more time than it saves."""
