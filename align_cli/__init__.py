@@ -1,8 +1,19 @@
 """imalign: align one image to another with sub-pixel accuracy.
 
-    >>> from align_cli import align
-    >>> found = align(source, target)          # doctest: +SKIP
-    >>> warped = found.warp(source)            # doctest: +SKIP
+    >>> import numpy as np
+    >>> import align_cli
+    >>> y, x = np.mgrid[:80, :100]
+    >>> target = np.sin(x / 5) + np.cos(y / 7 + x / 20)
+    >>> source = np.sin((x + 1) / 5) + np.cos(y / 7 + (x + 1) / 20)
+    >>> found = align_cli.align(source, target, model="translation")
+    >>> warped = found.warp(source)
+    >>> print(found.summary())  # doctest: +ELLIPSIS
+    aligned (translation): shifted 1.00 px right...
+    >>> found.save("pair.json")
+    >>> (align_cli.load("pair.json").warp(source) == warped).all()
+    np.True_
+    >>> align_cli.__version__.count(".")
+    2
 
 Everything is imported when first used: ``import align_cli`` loads neither numpy nor cv2.
 """
@@ -17,24 +28,30 @@ if TYPE_CHECKING:
     from align_cli.commands.transform_files import read_transform
     from align_cli.engine.aligner import Aligner, align
     from align_cli.engine.check import check
-    from align_cli.engine.errors import ImageError
+    from align_cli.engine.errors import ImageError, NotAlignedError
     from align_cli.engine.records import Outcome, Quality, Status, Uncertainty, Verdict
     from align_cli.engine.result.alignment import Alignment
     from align_cli.engine.result.transform import Transform
+    from align_cli.files.errors import UnreadableError, UnwritableError
+    from align_cli.handover import load
 
 __all__ = [
     "Aligner",
     "Alignment",
     "ImageError",
+    "NotAlignedError",
     "Outcome",
     "Quality",
     "Status",
     "Transform",
     "Uncertainty",
+    "UnreadableError",
+    "UnwritableError",
     "Verdict",
     "__version__",
     "align",
     "check",
+    "load",
     "read_transform",
 ]
 
@@ -43,13 +60,17 @@ _HOMES = {
     "Aligner": "align_cli.engine.aligner",
     "Alignment": "align_cli.engine.result.alignment",
     "ImageError": "align_cli.engine.errors",
+    "NotAlignedError": "align_cli.engine.errors",
     "Outcome": "align_cli.engine.records",
     "Quality": "align_cli.engine.records",
     "Status": "align_cli.engine.records",
     "Transform": "align_cli.engine.result.transform",
     "Uncertainty": "align_cli.engine.records",
+    "UnreadableError": "align_cli.files.errors",
+    "UnwritableError": "align_cli.files.errors",
     "Verdict": "align_cli.engine.records",
     "check": "align_cli.engine.check",
+    "load": "align_cli.handover",
     "read_transform": "align_cli.commands.transform_files",
 }
 

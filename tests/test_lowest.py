@@ -46,7 +46,13 @@ def bounded(requirements: list[str]) -> set[str]:
 
 def test_what_the_package_imports_is_what_it_asks_for() -> None:
     project = tool.tomllib.loads(tool.PROJECT.read_text("utf-8"))["project"]
-    assert imported("align_cli") == bounded(project["dependencies"])
+    extra = project["optional-dependencies"]["plot"]
+    assert imported("align_cli") == bounded([*project["dependencies"], *extra])
+
+
+def test_the_tests_ask_for_what_they_need_of_the_extras() -> None:
+    extras = tool.tomllib.loads(tool.PROJECT.read_text("utf-8"))["project"]["optional-dependencies"]
+    assert set(extras["plot"]) <= set(extras["test"])
 
 
 def test_what_the_tests_import_has_a_bound() -> None:

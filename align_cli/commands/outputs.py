@@ -354,7 +354,9 @@ def write_pictures(
     lost: list[str] = []
 
     def warped(path: str) -> bytes:
-        picture = warped_picture(alignment.warp, source, path, view)
+        # Who writes pictures has accepted a doubtful result.
+        warp = partial(alignment.warp, accept_doubtful=True)
+        picture = warped_picture(warp, source, path, view)
         metadata = source.metadata if view.metadata else NOTHING
         data, left = encode_with_metadata(path, picture, metadata, small=small)
         lost.extend(left)

@@ -17,6 +17,8 @@ ACCEPT: Final = "to use it anyway, align the images again with --accept-doubtful
 def read_transform(path: PathLike) -> Transform:
     """Read a transform of any format in ``align_cli.files.transforms.FORMATS``.
 
+    As the commands do, for which a failed alignment is an unusable file; see ``align_cli.load``.
+
     Args:
         path: the file; "/dev/stdin" is one.
 
@@ -24,6 +26,12 @@ def read_transform(path: PathLike) -> Transform:
         UnreadableError: if it cannot be read, has no transform, one that is singular or whose
             horizon crosses the source, or that of an alignment that failed, or is doubtful and was
             not accepted.
+
+    Example:
+        >>> from align_cli import Transform, read_transform
+        >>> Transform.from_matrix([[1, 0, 5], [0, 1, -3], [0, 0, 1]]).save("shift.json")
+        >>> read_transform("shift.json").model
+        'translation'
     """
     transform, verdict = read_guess(path)
     if verdict is None or verdict.usable:

@@ -7,8 +7,9 @@ gradients), which saves most of that work for every further source.
 from __future__ import annotations
 
 from copy import copy
-from dataclasses import replace
+from dataclasses import fields, replace
 from functools import cached_property
+from textwrap import shorten
 from typing import Any
 
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
@@ -28,7 +29,7 @@ from align_cli.engine.options import (
     POSES,
     Options,
 )
-from align_cli.engine.records import ModelScore
+from align_cli.engine.records import ImageKind, ModelScore
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.search import quality
 from align_cli.engine.search.answer import as_alignment, with_all_tiles
@@ -63,7 +64,27 @@ class Aligner:
             or has no such channel, or the mask has another size or no true pixel.
         TypeError: if an option is unknown.
         ValueError: if an option has an invalid value; the message lists the choices.
+
+    Example:
+        >>> import numpy as np
+        >>> from align_cli import Aligner
+        >>> y, x = np.mgrid[:80, :100]
+        >>> frames = [np.sin((x + i) / 5) + np.cos(y / 7 + (x + i) / 20) for i in range(3)]
+        >>> aligner = Aligner(frames[0], model="translation")
+        >>> aligner
+        <Aligner translation: target 100x80 px>
+        >>> [round(aligner.align(frame).parameters["shift_px"][0], 1) for frame in frames[1:]]
+        [1.0, 2.0]
     """
+
+    def __repr__(self) -> str:
+        """One line: the target's size, and the options that are not the default."""
+        default = {field.name: field.default for field in fields(Options)}
+        given = {name: getattr(self.options, name) for name in default if name != "model"}
+        told = [f"target {self.target_size[0]}x{self.target_size[1]} px"]
+        told += [f"{name}={value!r}" for name, value in given.items() if value != default[name]]
+        line = shorten(", ".join(told), 250, placeholder=" ...")
+        return f"<Aligner {self.options.model}: {line}>"
 
     def __init__(
         self,
@@ -101,6 +122,7 @@ class Aligner:
         self.threads = threads
         with at_most(threads):
             image = luma_with_options(target, "target", mask, options)
+            self._target_kind = ImageKind.of(target)
             self._target = (Target.copied if copied else Target)(image, options)
 
     @property
@@ -176,7 +198,11 @@ class Aligner:
             similarities = self._similarities(pair, threads, progress)
             attempt = search(similarities, starts, initial_warp)
             attempt = realigned_without_pattern(attempt, starts, initial_warp)
-        return as_alignment(attempt)
+        return replace(
+            as_alignment(attempt),
+            source_kind=ImageKind.of(source),
+            target_kind=self._target_kind,
+        )
 
     def _similarities(
         self, pair: Pair, threads: Threads, progress: Progress | None

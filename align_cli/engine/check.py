@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,7 +17,7 @@ from align_cli.engine.geometry.models import MODELS, MotionModel, describe
 from align_cli.engine.images.luma import check_image, luma_with_options
 from align_cli.engine.numerics.threads import Threads, at_most
 from align_cli.engine.options import AUTO, DEFAULTS, GRADIENT, INTENSITY, LUMA_CHANNEL, Options
-from align_cli.engine.records import LevelRecord, Status
+from align_cli.engine.records import ImageKind, LevelRecord, Status
 from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.result.transform import Transform
 from align_cli.engine.search import quality
@@ -69,6 +70,15 @@ def check(
         ImageError: if an image cannot be used, a mask has another size, or the transform is
             invalid.
         ValueError: if an option has an invalid value.
+
+    Example:
+        >>> import numpy as np
+        >>> from align_cli import check
+        >>> y, x = np.mgrid[:80, :100]
+        >>> target = np.random.default_rng(0).random((80, 100))
+        >>> checked = check(np.roll(target, 3, axis=1), target, np.eye(3), model="translation")
+        >>> checked.outcome.verdict.value
+        'failed'
     """
     options = Options(
         model=model,
@@ -90,7 +100,9 @@ def check(
 
         def checked(image: Image, mask: Mask | None, start: str | Matrix) -> Alignment:
             pair = Pair(luma_with_options(image, "source", mask, options), prepared_target)
-            return _checked(pair, np.asarray(start, np.float64), described, options)
+            found = _checked(pair, np.asarray(start, np.float64), described, options)
+            kinds = ImageKind.of(image), ImageKind.of(target)
+            return replace(found, source_kind=kinds[0], target_kind=kinds[1])
 
         return allowing_flip(checked, source, source_mask, given.source_to_target)
 

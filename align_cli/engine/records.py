@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,13 @@ estimates 0.1 at most (noise of 30 grey levels, a fifth covered), clouds in one 
 
 
 class Status(str, enum.Enum):
-    """The status of an alignment. Only ``CONVERGED`` is a success."""
+    """The status of an alignment. Only ``CONVERGED`` is a success.
+
+    Example:
+        >>> from align_cli import Status
+        >>> Status.CONVERGED.value, Status("no_agreement").name
+        ('converged', 'NO_AGREEMENT')
+    """
 
     CONVERGED = "converged"
     ITERATION_LIMIT = "iteration_limit"
@@ -34,7 +40,13 @@ class Status(str, enum.Enum):
 
 
 class Verdict(str, enum.Enum):
-    """The verdict on an alignment: use it, inspect it first, or do not use it."""
+    """The verdict on an alignment: use it, inspect it first, or do not use it.
+
+    Example:
+        >>> from align_cli import Verdict
+        >>> [verdict.value for verdict in Verdict]
+        ['aligned', 'doubtful', 'failed']
+    """
 
     ALIGNED = "aligned"
     DOUBTFUL = "doubtful"
@@ -52,6 +64,14 @@ class Outcome:
             images are aligned.
         doubtful: whether the transform may be right despite the objections. It is not aligned, but
             may be used after inspection.
+
+    Example:
+        >>> import numpy as np
+        >>> from align_cli import align
+        >>> one, other = np.random.default_rng(0).random((2, 80, 100))
+        >>> outcome = align(one, other).outcome
+        >>> outcome.verdict.value, outcome.aligned, len(outcome.reasons) > 0
+        ('failed', False, True)
     """
 
     status: Status
@@ -78,6 +98,19 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class ImageKind:
+    """What an image consists of: its channels (1 for a two-dimensional one), and their dtype."""
+
+    channels: int
+    dtype: str
+
+    @classmethod
+    def of(cls, image: NDArray[Any]) -> ImageKind:
+        """The kind of an image."""
+        return cls(1 if image.ndim == 2 else int(image.shape[2]), image.dtype.name)
+
+
+@dataclass(frozen=True)
 class Agreement:
     """Similarity of the warped source and the target over their overlap.
 
@@ -99,6 +132,18 @@ class Quality:
     ``before`` is under the identity, or under the transform that was given. ``after`` is measured
     over the final overlap, ``before`` over the part of it that it covers too (over its own overlap
     if they are disjoint), so that the two numbers are comparable.
+
+    Example:
+        >>> import numpy as np
+        >>> from align_cli import align
+        >>> y, x = np.mgrid[:80, :100]
+        >>> target = np.sin(x / 5) + np.cos(y / 7 + x / 20)
+        >>> source = np.sin((x + 1) / 5) + np.cos(y / 7 + (x + 1) / 20)
+        >>> quality = align(source, target, model="translation").quality
+        >>> quality.before.zncc < 0.99 < quality.after.zncc
+        True
+        >>> f"{quality.overlap:.0%}"
+        '99%'
     """
 
     before: Agreement
@@ -120,6 +165,18 @@ class Uncertainty:
             top left.
         mean_px: mean over the overlap (over the target, if they do not overlap).
         max_px: maximum over the target.
+
+    Example:
+        >>> import numpy as np
+        >>> from align_cli import align
+        >>> y, x = np.mgrid[:80, :100]
+        >>> target = np.sin(x / 5) + np.cos(y / 7 + x / 20)
+        >>> source = np.sin((x + 1) / 5) + np.cos(y / 7 + (x + 1) / 20)
+        >>> sure = align(source, target, model="translation").uncertainty
+        >>> sure.covariance.shape, sure.mean_px < 0.1
+        ((8, 8), True)
+        >>> bool(sure.max_px >= sure.mean_px)
+        True
     """
 
     covariance: NDArray[np.float64]

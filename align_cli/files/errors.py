@@ -35,11 +35,29 @@ class FilesError(Exception):
 
 
 class UnreadableError(FilesError):
-    """An input that cannot be read, or that holds something this program cannot use."""
+    """An input that cannot be read, or that holds something this program cannot use.
+
+    Example:
+        >>> from align_cli import UnreadableError, load
+        >>> try:
+        ...     load("nowhere.json")
+        ... except UnreadableError as error:
+        ...     print(error)
+        nowhere.json: there is no such file; check the name and the folder
+    """
 
 
 class UnwritableError(FilesError):
-    """An output that cannot be written where, or in the format, that was asked for."""
+    """An output that cannot be written where, or in the format, that was asked for.
+
+    Example:
+        >>> from align_cli import Transform, UnwritableError
+        >>> try:
+        ...     Transform.from_matrix([[1, 0, 5], [0, 1, -3], [0, 0, 1]]).save("nowhere/shift.json")
+        ... except UnwritableError as error:
+        ...     print(error)
+        nowhere/shift.json: its folder does not exist; create the folder first
+    """
 
 
 class UnknownNameError(UnwritableError):

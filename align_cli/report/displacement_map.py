@@ -308,6 +308,11 @@ def _has_alpha(target: NDArray[Any]) -> int:
     return int(target.shape[2] in (2, 4))
 
 
+def enlargement(field: DisplacementField) -> int:
+    """How many times as long as its displacement an arrow is best drawn."""
+    return _times(field, _spacing(field))
+
+
 def _times(field: DisplacementField, spacing: float) -> int:
     """Factor by which arrows are enlarged: nine of ten reach no further than the next tile."""
     length = np.hypot(*field.displacement[field.matched].T)

@@ -21,18 +21,35 @@ if TYPE_CHECKING:
 
 
 class ImageFacts(NamedTuple):
-    """An input, for the document."""
+    """An input, for the document; None is what is not known."""
 
-    path: str
+    path: str | None
     width: int
     height: int
-    channels: int
-    dtype: str
+    channels: int | None
+    dtype: str | None
 
 
 def image_facts(picture: Picture) -> ImageFacts:
     """An image, for the document."""
     return ImageFacts(picture.path, picture.width, picture.height, picture.channels, picture.dtype)
+
+
+def python_document(alignment: Alignment, *, accept_doubtful: bool) -> dict[str, Any]:
+    """The document of an alignment of arrays, which have no names, by Python."""
+    facts = [
+        ImageFacts(None, *size, *((kind.channels, kind.dtype) if kind else (None, None)))
+        for size, kind in (
+            (alignment.source_size, alignment.source_kind),
+            (alignment.target_size, alignment.target_kind),
+        )
+    ]
+    return alignment_document(
+        alignment,
+        source=facts[0],
+        target=facts[1],
+        options={"accept_doubtful": accept_doubtful},
+    )
 
 
 def alignment_document(

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from align_cli.engine.options import INTENSITY, MODELS_IN_WORDS
+from align_cli.engine.result.words import plus_minus
 from align_cli.files.errors import printable
 
 if TYPE_CHECKING:
@@ -19,9 +20,6 @@ NOT_MEASURABLE: Final = "not measurable"
 
 SMALLEST_PERSPECTIVE: Final = 1e-7
 """Changes the scale by 1e-4, the last digit that is given of a scale, over 1000 pixels."""
-
-LEAST_SIGMA_PX: Final = 1e-4
-"""Rendered images without noise get less; nobody can use it."""
 
 WORTH_TELLING_PX: Final = 1.0
 """Residual displacement, in pixels, up to which it is not mentioned."""
@@ -69,29 +67,41 @@ def closing_line(
             does = "accepts this result" if checked else "writes the image anyway"
             ends.append(f"--accept-doubtful {does}")
         return "\n".join([f"{who}{name} ({model}): {outcome.sentence}", *ends])
-    lines = [
-        f"{who}{outcome.verdict.value} ({model}): {'mirrored, ' if alignment.mirrored else ''}"
-        + motion_in_words(alignment.parameters)
-        + uncertainty_in_words(alignment.uncertainty),
-        agreement_in_words(alignment, of_full_scale=of_full_scale),
-        *displacements_in_words(alignment),
-    ]
-    if not outcome.aligned:
-        lines.append(outcome.sentence)
+    lines = _usable(alignment, who, of_full_scale=of_full_scale)
     if files:
         lines.append(f"wrote {files}")
     return "\n".join(lines)
 
 
-def uncertainty_in_words(uncertainty: Uncertainty | None) -> str:
-    """The mean standard deviation of a mapped point: ", +-0.004 px".
+def python_summary(alignment: Alignment, *, accept_doubtful: bool) -> str:
+    """The same for Python, where nothing is written and a keyword accepts a doubtful result."""
+    outcome = alignment.outcome
+    kinds = (alignment.source_kind, alignment.target_kind)
+    if outcome.aligned or (outcome.doubtful and accept_doubtful):
+        floats = any(kind is not None and kind.dtype.startswith("float") for kind in kinds)
+        return "\n".join(_usable(alignment, "", of_full_scale=not floats))
+    name = "doubtful" if outcome.doubtful else "not aligned"
+    line = f"{name} ({alignment.model}): {outcome.sentence}"
+    return f"{line}\naccept_doubtful=True uses this result" if outcome.doubtful else line
 
-    With two digits, and at least ``LEAST_SIGMA_PX``.
-    """
-    if uncertainty is None:
-        return ""
-    sigma = max(uncertainty.mean_px, LEAST_SIGMA_PX)
-    return f", +-{sigma:.2g} px" if sigma < 100.0 else f", +-{sigma:.0f} px"
+
+def _usable(alignment: Alignment, who: str, *, of_full_scale: bool) -> list[str]:
+    """The lines on an alignment that is aligned, or doubtful and accepted."""
+    outcome = alignment.outcome
+    lines = [
+        f"{who}{outcome.verdict.value} ({alignment.model}): "
+        + ("mirrored, " if alignment.mirrored else "")
+        + motion_in_words(alignment.parameters)
+        + uncertainty_in_words(alignment.uncertainty),
+        agreement_in_words(alignment, of_full_scale=of_full_scale),
+        *displacements_in_words(alignment),
+    ]
+    return lines if outcome.aligned else [*lines, outcome.sentence]
+
+
+def uncertainty_in_words(uncertainty: Uncertainty | None) -> str:
+    """The mean standard deviation of a mapped point: ", +-0.004 px"."""
+    return "" if uncertainty is None else f", {plus_minus(uncertainty.mean_px)}"
 
 
 def transform_in_words(transform: Transform) -> str:

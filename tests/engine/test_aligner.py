@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -16,7 +18,6 @@ from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.records import LevelRecord, Status
-from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.search import intensity as intensity_module
 from align_cli.engine.search import quality
 from align_cli.engine.solver.covariance import uncertainty
@@ -47,13 +48,20 @@ LIMIT_PX = {
 }
 
 
-def same(one: Alignment, other: Alignment) -> bool:
-    """Equal in every bit, NaN included."""
-    return (
-        one.source_to_target.tobytes() == other.source_to_target.tobytes()
-        and one.target_to_source.tobytes() == other.target_to_source.tobytes()
-        and repr(one) == repr(other)
-    )
+def same(one: Any, other: Any) -> bool:
+    """Equal in every bit, NaN included, whatever records and containers they are in."""
+    if type(one) is not type(other):
+        return False
+    if isinstance(one, np.ndarray):
+        return one.shape == other.shape and one.tobytes() == other.tobytes()
+    if dataclasses.is_dataclass(one):
+        names = [field.name for field in dataclasses.fields(one)]
+        return all(same(getattr(one, name), getattr(other, name)) for name in names)
+    if isinstance(one, Mapping):
+        return same(list(one.items()), list(other.items()))
+    if isinstance(one, tuple | list):
+        return len(one) == len(other) and all(map(same, one, other))
+    return repr(one) == repr(other)
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -569,3 +577,32 @@ def test_noise_does_not_pull_the_gain(gain: float, preset: str) -> None:
     images = pair("translation", seed=4, size=(200, 160), noise=0.1, gain=gain, bias=0.1)
     found = align(0.4 * images.source, 0.4 * images.target, model="translation", preset=preset)
     assert found.gain == pytest.approx(gain, rel=0.08)
+
+
+def test_an_aligner_shows_itself_in_a_line() -> None:
+    target = pair("rigid", seed=3).target
+    assert repr(Aligner(target)) == "<Aligner homography: target 160x120 px>"
+    aligner = Aligner(target, model="rigid", loss="l2", max_shift=40)
+    assert repr(aligner) == "<Aligner rigid: target 160x120 px, loss='l2', max_shift=40>"
+
+
+def test_no_options_take_more_than_a_line() -> None:
+    limits = dict.fromkeys(("max_shift", "max_rotation", "max_scale", "max_shear"), 12.345678901)
+    others = {"min_overlap": 0.123456789, "min_score": 0.123456789, "accept_residual": 1.23456789}
+    aligner = Aligner(
+        pair("rigid", seed=3).target,
+        preset="precise",
+        loss="geman-mcclure",
+        photometric=False,
+        similarity="auto",
+        levels=2,
+        max_iterations=12345,
+        tolerance=1e-9,
+        keep_fixed_pattern=True,
+        channel="all",
+        ignore_alpha=True,
+        **limits,
+        **others,
+    )
+    assert len(repr(aligner)) < 300
+    assert repr(aligner).endswith(" ...>")

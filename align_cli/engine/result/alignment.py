@@ -1,6 +1,7 @@
 """The result of an alignment: transform, outcome, quality, uncertainty.
 
-Everything here is plain data that other layers read; nothing here computes an alignment.
+Everything here is plain data that other layers read; nothing here computes an alignment. What needs
+words, files or pictures for people is asked of ``align_cli.handover``, the one way up.
 """
 
 from __future__ import annotations
@@ -9,21 +10,41 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from numpy.typing import ArrayLike
+
 from align_cli.engine.arrays import Image, Mask, Matrix, Points
+from align_cli.engine.errors import NotAlignedError
 from align_cli.engine.geometry.polygons import overlap_polygon
 from align_cli.engine.options import INTENSITY
 from align_cli.engine.result.canvas import Canvas, Rectangle, inner_rectangle, onto_target
+from align_cli.engine.result.transform import Transform
 from align_cli.engine.result.warp import warp_image
+from align_cli.engine.result.words import plus_minus, shift, sizes
 from align_cli.engine.sampling.bilinear import overlap_mask
 
 if TYPE_CHECKING:
+    import os
+
+    from matplotlib.axes import Axes
+
     from align_cli.engine.displacements.records import Displacements
-from align_cli.engine.records import LevelRecord, ModelScore, Outcome, Quality, Uncertainty
+from align_cli.engine.records import (
+    ImageKind,
+    LevelRecord,
+    ModelScore,
+    Outcome,
+    Quality,
+    Uncertainty,
+)
 
 
 @dataclass(frozen=True)
 class Alignment:
     """The result of an alignment: ``source_to_target``, its verdict and its quality.
+
+    What uses the transform (``warp``, ``map_points``, and ``save`` in a format that holds no
+    verdict) raises ``NotAlignedError`` unless the images are aligned. ``accept_doubtful=True`` is
+    what ``--accept-doubtful`` is to the command; ``force=True`` uses a failed one too.
 
     Attributes:
         model: name of the motion model, a key of ``align_cli.engine.geometry.models.MODELS``.
@@ -49,6 +70,21 @@ class Alignment:
             ``zncc`` is of edge orientations, and ``gain`` and ``bias`` are NaN.
         displacements: the displacements of tiles of the target that remain after alignment; None
             if no tile could be measured, or the solver found no transform.
+        source_kind, target_kind: channels and dtype of the images; None if unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from align_cli import align
+        >>> y, x = np.mgrid[:80, :100]
+        >>> target = np.sin(x / 5) + np.cos(y / 7 + x / 20)
+        >>> source = np.sin((x + 1) / 5) + np.cos(y / 7 + (x + 1) / 20)
+        >>> found = align(source, target, model="translation")
+        >>> found
+        <Alignment aligned: translation, shift (1.000, 0.000) px, +-0.0001 px, 100x80 -> 100x80 px>
+        >>> found.map_points([[10, 20]]).round(1)
+        array([[11., 20.]])
+        >>> warped = found.warp(source)
+        >>> found.save("pair.json")  # for imalign apply, points, convert, and load
     """
 
     model: str
@@ -68,6 +104,38 @@ class Alignment:
     model_scores: tuple[ModelScore, ...] = ()
     similarity: str = INTENSITY
     displacements: Displacements | None = None
+    source_kind: ImageKind | None = None
+    target_kind: ImageKind | None = None
+
+    def __repr__(self) -> str:
+        """One line; of a transform that failed not its numbers: somebody might believe them."""
+        outcome = self.outcome
+        status = "" if outcome.aligned else f" ({outcome.status.value})"
+        told = [self.model]
+        if self.mirrored:
+            told.append("mirrored")
+        if outcome.vouched:
+            told.append(shift(self.parameters))
+            if self.uncertainty is not None:
+                told.append(plus_minus(self.uncertainty.mean_px))
+        told.append(sizes(self.source_size, self.target_size))
+        return f"<Alignment {outcome.verdict.value}{status}: {', '.join(told)}>"
+
+    @property
+    def transform(self) -> Transform:
+        """The transform alone, to invert, compose or rescale; it knows no verdict any more.
+
+        Raises:
+            ImageError: of a failed alignment, if its best guess is singular or folds the source.
+        """
+        return Transform.from_matrix(
+            self.source_to_target,
+            target_to_source=self.target_to_source,
+            model=self.model,
+            source_size=self.source_size,
+            target_size=self.target_size,
+            covariance=None if self.uncertainty is None else self.uncertainty.covariance,
+        )
 
     @property
     def overlap_polygon(self) -> Points:
@@ -91,6 +159,8 @@ class Alignment:
         fill: float = 0.0,
         interpolation: str = "linear",
         canvas: Canvas | None = None,
+        accept_doubtful: bool = False,
+        force: bool = False,
     ) -> Image:
         """Resample ``image``, which lies on the source's grid, onto the target's grid.
 
@@ -101,13 +171,18 @@ class Alignment:
             fill: value of the pixels outside the source, in the image's own units.
             interpolation: see ``align_cli.engine.result.warp.warp_image``; "nearest" for labels.
             canvas: another extent of the output, see ``align_cli.engine.result.canvas``.
+            accept_doubtful: warp by a doubtful transform too.
+            force: warp by a failed one too.
 
         Returns:
             An array of the canvas's height and width, with the image's dtype and channels.
 
         Raises:
+            NotAlignedError: if the alignment failed, unless forced; if it is doubtful, unless that
+                is accepted.
             ImageError: if the image is not of the source's size.
         """
+        self.require(accept_doubtful=accept_doubtful, force=force)
         canvas = onto_target(self.target_size) if canvas is None else canvas
         return warp_image(
             image,
@@ -117,3 +192,97 @@ class Alignment:
             fill=fill,
             interpolation=interpolation,
         )
+
+    def map_points(
+        self,
+        points: ArrayLike,
+        inverse: bool = False,
+        *,
+        accept_doubtful: bool = False,
+        force: bool = False,
+    ) -> Points:
+        """Target points of source points; with ``inverse`` source points of target points.
+
+        Args:
+            points: (n, 2), x and y in pixels; pixel centres are at integers.
+            inverse: map from the target to the source.
+            accept_doubtful: map by a doubtful transform too.
+            force: map by a failed one too.
+
+        Returns:
+            (n, 2) float64; NaN beyond the horizon.
+
+        Raises:
+            NotAlignedError: as ``warp``.
+        """
+        self.require(accept_doubtful=accept_doubtful, force=force)
+        return self.transform.map_points(points, inverse)
+
+    def require(self, *, accept_doubtful: bool = False, force: bool = False) -> None:
+        """Check that the transform may be used.
+
+        Raises:
+            NotAlignedError: if the alignment failed, unless forced; if it is doubtful, unless that
+                is accepted, or forced.
+        """
+        outcome = self.outcome
+        if not (outcome.aligned or force or (accept_doubtful and outcome.doubtful)):
+            raise NotAlignedError(outcome.sentence, outcome.verdict.value)
+
+    def summary(self, *, accept_doubtful: bool = False) -> str:
+        """What the command says at its end of the same pair, without the files: a few lines.
+
+        Of an aligned pair its motion and "+-", its agreement, and what still differs in place; of
+        another one why it is not aligned. ``accept_doubtful`` has a doubtful one told in full.
+        """
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        return handover.summary(self, accept_doubtful=accept_doubtful)
+
+    def save(
+        self, path: str | os.PathLike[str], *, accept_doubtful: bool = False, force: bool = False
+    ) -> None:
+        """Write the alignment for ``load`` and for ``imalign apply``, ``points``, ``convert``.
+
+        The file is complete or absent. The name of ``path`` decides its format, as for ``imalign
+        convert``. ``*.json`` holds all that the command's JSON holds, but for what only the command
+        knows (names of files, its options), and whatever the verdict: who reads it refuses it
+        accordingly. The other formats hold the transform only.
+
+        Args:
+            path: the file.
+            accept_doubtful: save a doubtful transform so that whoever reads the file may use it.
+            force: write a failed one, in a format that cannot say so.
+
+        Raises:
+            NotAlignedError: as ``warp``, in formats other than JSON.
+            UnwritableError: if the name means no format, the format cannot hold the transform, or
+                the file cannot be written.
+        """
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        handover.save(self, path, accept_doubtful=accept_doubtful, force=force)
+
+    def plot(
+        self, target: Image | None = None, source: Image | None = None, *, axes: Axes | None = None
+    ) -> Axes:
+        """Draw the displacements that remain, and the outline of the source on the target.
+
+        Needs Matplotlib: ``pip install 'align-cli[plot]'``.
+
+        Args:
+            target: the target, to be drawn below; (height, width) or (height, width, channels).
+            source: the source: target and warped source are then drawn in red and cyan, grey where
+                they agree. Of a failed alignment nothing but the target is drawn.
+            axes: where to draw; None for a new figure.
+
+        Returns:
+            The axes; ``axes.figure.savefig(path)`` writes them.
+
+        Raises:
+            ImportError: if Matplotlib is not installed.
+            ImageError: if an image is not of its size, or a source is given without a target.
+        """
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        return handover.plot(self, target, source, axes=axes)

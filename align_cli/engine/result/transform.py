@@ -5,6 +5,7 @@ An ``Alignment`` also holds how it was estimated; a ``Transform`` may come from 
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -20,6 +21,7 @@ from align_cli.engine.numerics.negligible import ROUNDING
 from align_cli.engine.records import Uncertainty
 from align_cli.engine.result.canvas import Canvas, onto_target, place_canvas
 from align_cli.engine.result.warp import warp_image
+from align_cli.engine.result.words import plus_minus, shift, sizes
 from align_cli.engine.sampling.bilinear import overlap_mask
 
 _MIRROR: Final = np.diag([-1.0, 1.0, 1.0])
@@ -37,6 +39,18 @@ class Transform:
         source_size, target_size: (width, height) in pixels; None if unknown.
         covariance: (8, 8) float64 of the first eight entries of ``source_to_target``, row by row;
             None if unknown.
+
+    Example:
+        >>> import numpy as np
+        >>> from align_cli import Transform
+        >>> shift = Transform.from_matrix([[1, 0, 5], [0, 1, -3], [0, 0, 1]])
+        >>> shift.map_points([[10, 20]])
+        array([[15., 17.]])
+        >>> shift.then(shift.inverse())
+        <Transform translation: shift (0.000, 0.000) px, ? -> ? px>
+        >>> shift.save("shift.tfm")  # ITK, by its name; .json, .yml, .txt and others
+        >>> (Transform.load("shift.tfm").source_to_target == shift.source_to_target).all()
+        np.True_
     """
 
     source_to_target: Matrix
@@ -45,6 +59,36 @@ class Transform:
     source_size: Size | None = None
     target_size: Size | None = None
     covariance: NDArray[np.float64] | None = None
+
+    def __repr__(self) -> str:
+        """One line."""
+        told = [shift(self.parameters)]
+        if (sure := self.uncertainty) is not None:
+            told.append(plus_minus(sure.mean_px))
+        told.append(sizes(self.source_size, self.target_size))
+        return f"<Transform {self.model}: {', '.join(told)}>"
+
+    @classmethod
+    def load(
+        cls, path: str | os.PathLike[str], *, accept_doubtful: bool = False, force: bool = False
+    ) -> Transform:
+        """Read a transform from a file; see ``align_cli.load``."""
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        return handover.load(path, accept_doubtful=accept_doubtful, force=force)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the transform; the name decides the format, as for ``imalign convert``.
+
+        The file is complete or absent.
+
+        Raises:
+            UnwritableError: if the name means no format, the format cannot hold the transform, or
+                the file cannot be written.
+        """
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        handover.save_transform(self, path)
 
     @classmethod
     def from_matrix(
@@ -237,11 +281,15 @@ class Transform:
             target_size=self.target_size,
         )
 
-    def map_points(self, points: Points) -> Points:
-        """Target points (n, 2) of source points (n, 2); NaN beyond the horizon."""
+    def map_points(self, points: ArrayLike, inverse: bool = False) -> Points:
+        """Target points (n, 2) of source points (n, 2); NaN beyond the horizon.
+
+        With ``inverse`` source points of target points.
+        """
+        matrix = self.target_to_source if inverse else self.source_to_target
         points = np.asarray(points, np.float64).reshape(-1, 2)
-        mapped = map_points(self.source_to_target, points)
-        mapped[beyond_horizon(self.source_to_target, points)] = np.nan
+        mapped = map_points(matrix, points)
+        mapped[beyond_horizon(matrix, points)] = np.nan
         return mapped
 
     def sigma_px(self, points: Points) -> Vector | None:

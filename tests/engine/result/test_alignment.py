@@ -1,15 +1,18 @@
 from __future__ import annotations
 
 import dataclasses
+import pickle
 
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.aligner import align, residual
-from align_cli.engine.errors import ImageError
+from align_cli.engine.check import check
+from align_cli.engine.errors import ImageError, NotAlignedError
 from align_cli.engine.geometry.models import MODELS, describe
-from align_cli.engine.records import Outcome, Status
+from align_cli.engine.records import ImageKind, Outcome, Status
+from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.result.warp import warp_image
 from tests.scenes import Pair, pair
 
@@ -76,3 +79,105 @@ def test_identical_images_warp_onto_themselves_whole() -> None:
     warped = found.warp(same.source, fill=np.nan)
     assert np.isfinite(warped).all()
     assert_allclose(warped, same.target, atol=1e-5)
+
+
+NOT_ALIGNED = Outcome(Status.NO_AGREEMENT, "Nothing agrees.", ("Nothing agrees.",))
+DOUBTFUL = dataclasses.replace(NOT_ALIGNED, doubtful=True)
+FOUND = align(MADE.source, MADE.target, model="affine")
+POINTS = np.array([[10.0, 20.0], [30.0, 5.0]])
+
+
+def with_outcome(outcome: Outcome) -> Alignment:
+    return dataclasses.replace(FOUND, outcome=outcome)
+
+
+USES = {
+    "warp": lambda found, **how: found.warp(MADE.source, **how),
+    "map_points": lambda found, **how: found.map_points(POINTS, **how),
+}
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_failed_alignment_is_used_only_by_force(use: str) -> None:
+    failed = with_outcome(NOT_ALIGNED)
+    for how in ({}, {"accept_doubtful": True}):
+        with pytest.raises(NotAlignedError, match=r"^the alignment failed: Nothing agrees; force="):
+            USES[use](failed, **how)
+    assert_array_equal(USES[use](failed, force=True), USES[use](FOUND))
+
+
+@pytest.mark.parametrize("use", USES)
+def test_a_doubtful_alignment_is_used_where_that_is_accepted(use: str) -> None:
+    doubtful = with_outcome(DOUBTFUL)
+    with pytest.raises(NotAlignedError, match=r"is doubtful: .*; accept_doubtful=True uses it"):
+        USES[use](doubtful)
+    for how in ({"accept_doubtful": True}, {"force": True}):
+        assert_array_equal(USES[use](doubtful, **how), USES[use](FOUND))
+
+
+def test_the_error_says_the_same_in_another_process() -> None:
+    with pytest.raises(NotAlignedError) as raised:
+        with_outcome(DOUBTFUL).warp(MADE.source)
+    again = pickle.loads(pickle.dumps(raised.value))
+    assert str(again) == str(raised.value)
+    assert (again.sentence, again.verdict, again.where) == ("Nothing agrees.", "doubtful", "")
+
+
+def test_the_transform_of_an_alignment_is_the_same_to_the_last_bit() -> None:
+    transform = FOUND.transform
+    assert transform.source_to_target.tobytes() == FOUND.source_to_target.tobytes()
+    assert transform.target_to_source.tobytes() == FOUND.target_to_source.tobytes()
+    assert (transform.model, transform.source_size, transform.target_size) == (
+        FOUND.model,
+        FOUND.source_size,
+        FOUND.target_size,
+    )
+    assert FOUND.uncertainty is not None
+    assert transform.covariance is not None
+    assert transform.covariance.tobytes() == FOUND.uncertainty.covariance.tobytes()
+    assert_array_equal(transform.warp(MADE.source), FOUND.warp(MADE.source))
+
+
+def test_points_are_mapped_both_ways() -> None:
+    there = FOUND.map_points(POINTS)
+    homogeneous = np.column_stack([POINTS, np.ones(2)]) @ FOUND.source_to_target.T
+    assert_allclose(there, homogeneous[:, :2] / homogeneous[:, 2:], atol=1e-12)
+    assert_allclose(FOUND.map_points(there, inverse=True), POINTS, atol=1e-9)
+    assert_allclose(FOUND.map_points([10, 20]), there[:1])
+
+
+def test_an_alignment_shows_itself_in_a_line() -> None:
+    x, y = FOUND.parameters["shift_px"]
+    sigma = FOUND.uncertainty.mean_px
+    assert repr(FOUND) == (
+        f"<Alignment aligned: affine, shift ({x:.3f}, {y:.3f}) px, +-{sigma:.2g} px, "
+        "101x95 -> 120x90 px>"
+    )
+    assert repr(with_outcome(DOUBTFUL)).startswith("<Alignment doubtful (no_agreement): affine, sh")
+    mirrored = dataclasses.replace(FOUND, mirrored=True, uncertainty=None)
+    assert repr(mirrored) == repr(FOUND).replace("affine", "affine, mirrored").replace(
+        f"+-{sigma:.2g} px, ", ""
+    )
+
+
+def test_a_failed_alignment_does_not_show_a_shift_that_somebody_might_believe() -> None:
+    failed = with_outcome(NOT_ALIGNED)
+    assert repr(failed) == "<Alignment failed (no_agreement): affine, 101x95 -> 120x90 px>"
+
+
+def test_no_alignment_takes_more_than_a_line() -> None:
+    extreme = {"shift_px": (-1.23456789e300, float("nan"))}
+    large = dataclasses.replace(
+        FOUND, parameters=extreme, source_size=(32766, 32766), target_size=(32766, 32766)
+    )
+    assert len(repr(large)) < 150
+    assert "\n" not in repr(large)
+
+
+def test_what_the_images_consist_of_is_kept() -> None:
+    images = pair("rigid", seed=3, dtype="uint16", channels=4, source_channels=0)
+    found = align(images.source, images.target, model="rigid", allow_flip=True)
+    assert found.source_kind == ImageKind(1, "uint16")
+    assert found.target_kind == ImageKind(4, "uint16")
+    checked = check(images.source, images.target, found.transform, model="rigid")
+    assert (checked.source_kind, checked.target_kind) == (found.source_kind, found.target_kind)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
@@ -192,3 +194,23 @@ def test_twice_the_size_is_twice_as_unsure_in_pixels() -> None:
     double = known.rescaled((320, 240), (320, 240))
     points = np.array([[10.0, 20.0], [150.0, 90.0]])
     np.testing.assert_allclose(double.sigma_px(2 * points + 0.5), 2 * known.sigma_px(points))
+
+
+def test_a_transform_shows_itself_in_a_line() -> None:
+    shift = Transform.from_matrix([[1, 0, 5.12345], [0, 1, -3e7], [0, 0, 1]])
+    assert repr(shift) == "<Transform translation: shift (5.123, -3e+07) px, ? -> ? px>"
+    sized = Transform.from_matrix(
+        np.eye(3), source_size=(40, 30), target_size=(20, 10), covariance=1e-4 * np.eye(8)
+    )
+    assert re.fullmatch(
+        r"<Transform translation: shift \(0\.000, 0\.000\) px, \+-[\d.]+ px, 40x30 -> 20x10 px>",
+        repr(sized),
+    )
+
+
+def test_points_are_mapped_back() -> None:
+    tilted = Transform.from_matrix([[1, 0.1, 5], [0, 0.9, -3], [1e-3, 0, 1]])
+    points = np.array([[10.0, 20.0], [30.0, 5.0]])
+    np.testing.assert_allclose(tilted.map_points(tilted.map_points(points), inverse=True), points)
+    # Beyond the horizon of the inverse lies no source pixel.
+    assert np.isnan(tilted.map_points([[2000.0, 0.0]], inverse=True)).all()

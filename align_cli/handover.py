@@ -1,0 +1,98 @@
+"""From what Python is handed to words, files and pictures: the one way up out of the engine.
+
+``Alignment`` and ``Transform`` know arrays only. Their methods that need more (``summary``,
+``save``, ``load``, ``plot``) come here, when they are called, and nowhere else: a test holds the
+engine to it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from align_cli.files.errors import PathLike
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from align_cli.engine.arrays import Image
+    from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.transform import Transform
+
+
+def load(path: PathLike, *, accept_doubtful: bool = False, force: bool = False) -> Transform:
+    """Read a transform: a JSON of ``Alignment.save`` or of imalign, or another program's file.
+
+    The content decides the format, which is any of ``imalign convert``. Matrices and covariance of
+    a JSON are those that were saved to the last bit, so an image is warped exactly as before.
+
+    Args:
+        path: the file; "/dev/stdin" is one.
+        accept_doubtful: read the transform of a doubtful alignment too. That is not needed where
+            it was accepted when it was saved, or by the command's ``--accept-doubtful``.
+        force: read the best guess of a failed one too.
+
+    Raises:
+        NotAlignedError: if the alignment in the file failed, unless forced; if it is doubtful,
+            unless that is accepted.
+        UnreadableError: if the file cannot be read, holds no transform, or one that is singular or
+            folds the source.
+
+    Example:
+        >>> import numpy as np
+        >>> from align_cli import load
+        >>> np.savetxt("shift.txt", [[1, 0, 5], [0, 1, -3], [0, 0, 1]])
+        >>> load("shift.txt").map_points([[10, 20]])
+        array([[15., 17.]])
+    """
+    from align_cli.commands.transform_files import read_guess  # noqa: PLC0415
+    from align_cli.engine.errors import NotAlignedError  # noqa: PLC0415
+
+    transform, objection = read_guess(path)
+    if objection is None or objection.usable or force or (objection.doubtful and accept_doubtful):
+        return transform
+    verdict = "doubtful" if objection.doubtful else "failed"
+    raise NotAlignedError(objection.sentence, verdict, os.fspath(path))
+
+
+def save(
+    found: Alignment, path: PathLike, *, accept_doubtful: bool = False, force: bool = False
+) -> None:
+    """Write an alignment; see ``Alignment.save``."""
+    from align_cli.files.documents import write_json  # noqa: PLC0415
+    from align_cli.report.document import python_document  # noqa: PLC0415
+
+    if PurePath(path).suffix.lower() == ".json":
+        write_json(path, python_document(found, accept_doubtful=accept_doubtful))
+        return
+    found.require(accept_doubtful=accept_doubtful, force=force)
+    save_transform(found.transform, path)
+
+
+def save_transform(transform: Transform, path: PathLike) -> None:
+    """Write a transform; see ``Transform.save``."""
+    from align_cli.commands.transform_files import transform_text  # noqa: PLC0415
+    from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+
+    write_bytes(path, transform_text(path, transform).encode("utf-8"))
+
+
+def summary(found: Alignment, *, accept_doubtful: bool = False) -> str:
+    """What the command says of an alignment; see ``Alignment.summary``."""
+    from align_cli.report.summary import python_summary  # noqa: PLC0415
+
+    return python_summary(found, accept_doubtful=accept_doubtful)
+
+
+def plot(
+    found: Alignment,
+    target: Image | None = None,
+    source: Image | None = None,
+    *,
+    axes: Axes | None = None,
+) -> Axes:
+    """Draw an alignment; see ``Alignment.plot``."""
+    from align_cli.report.plot import plot as draw  # noqa: PLC0415
+
+    return draw(found, target, source, axes=axes)

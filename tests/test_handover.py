@@ -1,0 +1,171 @@
+"""What Python is handed goes to files and back, into words and into pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from numpy.testing import assert_allclose
+
+import align_cli
+from align_cli import Alignment, NotAlignedError, Outcome, Status, Transform, align, load
+from align_cli.commands.transform_outputs import FORMAT_NAMES
+from align_cli.files.images import read_image, write_image
+from align_cli.files.schema import alignment_schema
+from tests.scenes import pair
+
+MADE = pair("affine", seed=1, size=(120, 90), source_size=(101, 95), dtype="uint8")
+FOUND = align(MADE.source, MADE.target, model="affine")
+SENTENCE = "Nothing agrees; try another start."
+FAILED = dataclasses.replace(
+    FOUND, outcome=Outcome(Status.NO_AGREEMENT, SENTENCE, (SENTENCE,)), uncertainty=None
+)
+DOUBTFUL = dataclasses.replace(
+    FOUND, outcome=Outcome(Status.SECOND_MOTION, SENTENCE, (SENTENCE,), doubtful=True)
+)
+# One file name for each format but the last's, which is another's too.
+FILES = ("t.json", "t.yml", "t.xml", "t.tfm", "TransformParameters.0.txt", "t.gcp", "t.txt")
+
+
+def imalign(*words: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "align_cli", *words]
+    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=folder)
+
+
+def saved(found: Alignment, path: Path, **how: bool) -> dict[str, Any]:
+    found.save(path, **how)
+    return json.loads(path.read_text("utf-8"))
+
+
+def test_a_saved_alignment_is_loaded_to_the_last_bit(tmp_path: Path) -> None:
+    FOUND.save(tmp_path / "a.json")
+    for again in (load(tmp_path / "a.json"), Transform.load(tmp_path / "a.json")):
+        for name in ("source_to_target", "target_to_source", "covariance"):
+            assert getattr(again, name).tobytes() == getattr(FOUND.transform, name).tobytes()
+        assert repr(again) == repr(FOUND.transform)
+        assert (again.warp(MADE.source) == FOUND.warp(MADE.source)).all()
+
+
+def test_the_json_is_the_commands_but_for_what_only_that_knows(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", MADE.source)
+    write_image(tmp_path / "b.png", MADE.target)
+    ran = imalign("a.png", "b.png", "-m", "affine", "--canvas", "overlap", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    by_command = json.loads((tmp_path / "a_aligned.json").read_text("utf-8"))
+    by_python = saved(FOUND, tmp_path / "python.json")
+    assert list(by_python) == list(by_command)
+    assert by_python.pop("options") == {"accept_doubtful": False}
+    del by_command["options"]
+    assert by_python["source"] == {**by_command["source"], "path": None}
+    assert by_python["target"] == {**by_command["target"], "path": None}
+    for known in (by_python, by_command):
+        for name in ("source", "target", "canvas"):
+            del known[name]
+    assert by_python == by_command
+
+
+@pytest.mark.parametrize("found", [FOUND, DOUBTFUL, FAILED], ids=["aligned", "doubtful", "failed"])
+def test_the_json_follows_the_schema(tmp_path: Path, found: Alignment) -> None:
+    validator = jsonschema.Draft202012Validator(alignment_schema())
+    validator.validate(saved(found, tmp_path / "a.json"))
+    unknown = dataclasses.replace(found, source_kind=None, target_kind=None)
+    validator.validate(saved(unknown, tmp_path / "b.json", accept_doubtful=True))
+
+
+def test_the_commands_read_what_python_saved(tmp_path: Path) -> None:
+    write_image(tmp_path / "a.png", MADE.source)
+    FOUND.save(tmp_path / "t.json")
+    (tmp_path / "points.csv").write_text("x,y\n10,20\n")
+    ran = imalign("apply", "t.json", "a.png", "-o", "warped.png", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert (read_image(tmp_path / "warped.png").pixels == FOUND.warp(MADE.source)).all()
+    ran = imalign("points", "t.json", "points.csv", folder=tmp_path)
+    x, y = FOUND.map_points([[10, 20]])[0].tolist()
+    assert f"{x!r},{y!r}" in ran.stdout, ran.stderr
+    ran = imalign("convert", "t.json", "t.tfm", folder=tmp_path)
+    assert ran.returncode == 0, ran.stderr
+    assert_allclose(load(tmp_path / "t.tfm").source_to_target, FOUND.source_to_target, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_every_format_is_written_by_its_name_and_read(tmp_path: Path, name: str) -> None:
+    assert len({*FORMAT_NAMES}) == len(FILES) - 1
+    for thing in (FOUND, FOUND.transform):
+        thing.save(tmp_path / name)
+        again = load(tmp_path / name)
+        assert_allclose(again.source_to_target, FOUND.source_to_target, rtol=0, atol=1e-9)
+
+
+def test_a_failed_alignment_is_saved_as_such(tmp_path: Path) -> None:
+    path = tmp_path / "failed.json"
+    assert saved(FAILED, path)["outcome"]["verdict"] == "failed"
+    for how in ({}, {"accept_doubtful": True}):
+        with pytest.raises(
+            NotAlignedError, match=r"failed\.json: the alignment failed: Nothing"
+        ) as e:
+            load(path, **how)
+    assert (e.value.verdict, e.value.where, e.value.sentence) == ("failed", str(path), SENTENCE)
+    assert (load(path, force=True).source_to_target == FOUND.source_to_target).all()
+    assert imalign("show", "failed.json", folder=tmp_path).returncode == 0
+    assert imalign("convert", "failed.json", "t.txt", folder=tmp_path).returncode == 3
+
+
+def test_a_doubtful_one_is_read_where_saving_or_reading_accepts_it(tmp_path: Path) -> None:
+    path = tmp_path / "doubtful.json"
+    assert saved(DOUBTFUL, path)["options"] == {"accept_doubtful": False}
+    with pytest.raises(NotAlignedError, match=r"is doubtful: .*; accept_doubtful=True uses it any"):
+        load(path)
+    assert imalign("convert", "doubtful.json", "t.txt", folder=tmp_path).returncode == 3
+    assert load(path, accept_doubtful=True).model == "affine"
+    assert load(path, force=True).model == "affine"
+    DOUBTFUL.save(path, accept_doubtful=True)
+    assert load(path).model == "affine"
+    assert imalign("convert", "doubtful.json", "t.txt", folder=tmp_path).returncode == 0
+
+
+@pytest.mark.parametrize("name", FILES[1:])
+def test_no_format_that_cannot_say_so_gets_what_is_not_aligned(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    for found, how in ((FAILED, {}), (FAILED, {"accept_doubtful": True}), (DOUBTFUL, {})):
+        with pytest.raises(NotAlignedError):
+            found.save(path, **how)
+        assert not path.exists()
+    DOUBTFUL.save(path, accept_doubtful=True)
+    FAILED.save(path, force=True)
+    assert path.exists()
+
+
+def test_a_name_that_means_no_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(align_cli.UnwritableError, match="matches no transform format"):
+        FOUND.save(tmp_path / "t.png")
+    assert not (tmp_path / "t.png").exists()
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "float32"])
+def test_the_summary_is_what_the_command_says(tmp_path: Path, dtype: str) -> None:
+    images = pair("affine", seed=1, dtype=dtype)
+    for name, image in (("a.tif", images.source), ("b.tif", images.target)):
+        write_image(tmp_path / name, image)
+    ran = imalign("a.tif", "b.tif", "-m", "affine", folder=tmp_path)
+    summary = align(images.source, images.target, model="affine").summary()
+    assert ran.stderr.splitlines()[:-1] == summary.splitlines()
+    assert ran.stderr.splitlines()[-1].startswith("wrote ")
+    assert ("of full scale" in summary) == (dtype == "uint8")
+
+
+def test_the_summary_of_what_is_not_aligned_says_why() -> None:
+    assert FAILED.summary() == f"not aligned (affine): {SENTENCE}"
+    assert FAILED.summary(accept_doubtful=True) == FAILED.summary()
+    assert DOUBTFUL.summary().splitlines() == [
+        f"doubtful (affine): {SENTENCE}",
+        "accept_doubtful=True uses this result",
+    ]
+    accepted = DOUBTFUL.summary(accept_doubtful=True).splitlines()
+    assert accepted[0].startswith("doubtful (affine): shifted ")
+    assert accepted[-1] == SENTENCE
