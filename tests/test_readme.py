@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 
+from align_cli import load
 from align_cli.commands.exit_codes import MEANINGS
 from align_cli.commands.group import cli
 
@@ -95,7 +96,10 @@ def test_the_python_is_short_and_runs(
     exec(block, names)
     by_command = cv2.imread(str(clone / "poster_source_aligned.png"))
     assert (np.asarray(names["warped"])[..., ::-1] == by_command).all()
-    assert capsys.readouterr().out.startswith("[[")
+    said = capsys.readouterr().out
+    assert said.splitlines()[0] in (clone / "said.txt").read_text("utf-8")
+    assert "\n[[" in said
+    assert (load("poster.json").warp(names["source"]) == names["warped"]).all()
 
 
 def test_the_worked_point() -> None:

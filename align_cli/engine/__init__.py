@@ -1,5 +1,7 @@
 """Arrays in, an ``Alignment`` out: no files, no command line, no printing.
 
+What a result hands over to files and people goes through ``align_cli.handover``, the one way up.
+
 The folders from the ground up, each importing only those above it in this list (a test holds them
 to that):
 
