@@ -107,7 +107,9 @@ def _stretched(image: NDArray[Any], where: NDArray[np.bool_]) -> NDArray[np.floa
         grey = grey[..., :colours].mean(axis=2)
     finite = grey[where & np.isfinite(grey)]
     low, high = np.percentile(finite, PERCENTILES) if finite.size else (0.0, 1.0)
-    return np.clip(np.nan_to_num((grey - low) / max(high - low, 1e-300)), 0.0, 1.0)
+    return np.clip(
+        np.nan_to_num((grey - low) / max(high - low, np.finfo(np.float64).tiny)), 0.0, 1.0
+    )
 
 
 def _outline(axes: Axes, transform: Transform, colour: str) -> None:
