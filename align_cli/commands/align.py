@@ -39,7 +39,6 @@ from align_cli.commands.outputs import (
     check_fill,
     check_outputs,
     have_full_scale,
-    kept_palette,
     left_between,
     named_outputs,
     prepare,
@@ -48,6 +47,7 @@ from align_cli.commands.outputs import (
     write_json,
     write_pictures,
 )
+from align_cli.commands.pages import Pages, pages_opt, pages_record
 from align_cli.commands.progress import level_bar
 from align_cli.commands.records import options_record
 from align_cli.commands.regions import (
@@ -62,6 +62,7 @@ from align_cli.commands.regions import (
     target_mask_opt,
 )
 from align_cli.commands.similarity import similarity_opt
+from align_cli.commands.threads import on_threads, threads_opt
 from align_cli.engine.options import (
     AUTO,
     DEFAULTS,
@@ -189,6 +190,7 @@ EPILOG = (
     is_flag=True,
     help="If SRC cannot be aligned, try its mirror image (a film scanned from the wrong side).",
 )
+@pages_opt
 @source_mask_opt
 @target_mask_opt
 @roi_opt
@@ -210,6 +212,7 @@ EPILOG = (
 @metadata_opt
 @small_files_opt
 @max_megapixels_opt
+@threads_opt
 @quiet_opt
 @click.option(
     "-v", "--verbose", is_flag=True, help="Also print statistics of the pyramid levels and tiles."
@@ -227,6 +230,7 @@ def align(
     no_error_map: bool,
     init: str,
     allow_flip: bool,
+    pages: Pages | None,
     source_mask: str | None,
     target_mask: str | None,
     roi: Roi | None,
@@ -238,6 +242,7 @@ def align(
     no_metadata: bool,
     small_files: bool,
     max_megapixels: float,
+    threads: int | None,
     quiet: bool,
     verbose: bool,
     **solver: Any,
@@ -252,9 +257,14 @@ def align(
     options = _engine_options(solver, init)
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
-    seen = {"source mask": source_mask or "", "target mask": target_mask or roi_text(roi)}
-    with faults({**roles, **seen, "roi": f"{target_path}, {roi_text(roi)}", "canvas": source_path}):
-        source, target = read_pair(source_path, target_path, max_megapixels)
+    seen = {
+        "source mask": source_mask or "",
+        "target mask": target_mask or roi_text(roi),
+        "roi": f"{target_path}, {roi_text(roi)}",
+        "canvas": source_path,
+    }
+    with faults({**roles, **seen}), on_threads(threads):
+        source, target = read_pair(source_path, target_path, max_megapixels, pages)
         start = read_init(init, (source.width, source.height))
         masks = read_masks(
             source,
@@ -277,12 +287,12 @@ def align(
         given = filter(None, [start_file, source_mask, target_mask])
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
-        check_fill(fill, source, kept_palette(source, outputs.image, interpolation))
+        check_fill(fill, source, outputs.image, interpolation)
         legend = prepare(outputs, source, target)
 
         from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
 
-        aligner = Aligner(target.pixels, mask=masks.target, **asdict(options))
+        aligner = Aligner(target.pixels, mask=masks.target, threads=threads, **asdict(options))
         with level_bar(hidden=quiet) as advance:
             alignment = aligner.align(
                 source.pixels,
@@ -304,6 +314,7 @@ def align(
             options={
                 **options_record(options, init),
                 **regions_record(source_mask, target_mask, roi),
+                **pages_record(pages),
                 "allow_flip": allow_flip,
                 "accept_doubtful": accept_doubtful,
                 "interpolation": interpolation,

@@ -33,12 +33,12 @@ from align_cli.commands.outputs import (
     canvas_in_words,
     check_files,
     check_fill,
-    kept_palette,
     not_carried,
     results_among,
     to_stdout,
     warped_picture,
 )
+from align_cli.commands.pages import page_opt
 from align_cli.commands.transform_files import read_transform, transform_text
 
 if TYPE_CHECKING:
@@ -69,6 +69,7 @@ the exit code is that of the first failure."""
     "(.png instead of .jpg).  [default: <IMAGE stem>_applied.png in the current folder, or .tif if "
     "the dtype requires it]",
 )
+@page_opt
 @inverse_opt
 @interpolation_opt
 @canvas_opt
@@ -138,6 +139,7 @@ class Asked:
 
     transform_path: str
     output: str | None
+    page: int | None
     inverse: bool
     interpolation: str
     canvas: str
@@ -171,9 +173,9 @@ def _apply_to(
     )
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
 
-    picture = read_image(path, max_megapixels=asked.max_megapixels)
+    picture = read_image(path, max_megapixels=asked.max_megapixels, page=asked.page)
     output = _output_name(picture, asked.output, folder)
-    check_fill(asked.fill, picture, kept_palette(picture, output, asked.interpolation))
+    check_fill(asked.fill, picture, output, asked.interpolation)
     wanted = (output, asked.valid_mask, asked.json_path)
     check_files([each for each in wanted if each not in (None, STDOUT)], inputs)
     for other, source in written.items():

@@ -35,6 +35,7 @@ from align_cli.commands.outputs import (
     write_json,
     write_pictures,
 )
+from align_cli.commands.pages import Pages, pages_opt, pages_record
 from align_cli.commands.records import options_record
 from align_cli.commands.regions import (
     Roi,
@@ -48,6 +49,7 @@ from align_cli.commands.regions import (
     target_mask_opt,
 )
 from align_cli.commands.similarity import similarity_opt
+from align_cli.commands.threads import on_threads, threads_opt
 from align_cli.commands.transform_files import read_with_model
 from align_cli.engine.options import DEFAULTS, MODEL_NAMES, Options
 from align_cli.report.document import alignment_document, image_facts
@@ -87,6 +89,7 @@ the others as for imalign SRC DST."""
     f"{DEFAULTS.model}]",
 )
 @similarity_opt
+@pages_opt
 @source_mask_opt
 @target_mask_opt
 @roi_opt
@@ -97,6 +100,7 @@ the others as for imalign SRC DST."""
 @keep_fixed_pattern_opt
 @small_files_opt
 @max_megapixels_opt
+@threads_opt
 @quiet_opt
 @click.option("-v", "--verbose", is_flag=True, help="Also print the statistics of the tiles.")
 @debug_opt
@@ -109,6 +113,7 @@ def check(
     displacement_map: str | None,
     error_map: str | None,
     model: str | None,
+    pages: Pages | None,
     source_mask: str | None,
     target_mask: str | None,
     roi: Roi | None,
@@ -117,6 +122,7 @@ def check(
     keep_fixed_pattern: bool,
     small_files: bool,
     max_megapixels: float,
+    threads: int | None,
     quiet: bool,
     verbose: bool,
     **seen_by: Any,
@@ -128,10 +134,14 @@ def check(
     """
     refuse_both("--quiet", quiet, "--verbose", verbose)
     roles = {"source": source_path, "target": target_path, "transform": transform_path}
-    seen = {"source mask": source_mask or "", "target mask": target_mask or roi_text(roi)}
-    with faults({**roles, **seen, "roi": f"{target_path}, {roi_text(roi)}"}):
+    seen = {
+        "source mask": source_mask or "",
+        "target mask": target_mask or roi_text(roi),
+        "roi": f"{target_path}, {roi_text(roi)}",
+    }
+    with faults({**roles, **seen}), on_threads(threads):
         transform, named = read_with_model(transform_path)
-        source, target = read_pair(source_path, target_path, max_megapixels)
+        source, target = read_pair(source_path, target_path, max_megapixels, pages)
         _check_sizes(transform_path, transform, source, target)
         masks = read_masks(
             source,
@@ -168,6 +178,7 @@ def check(
             ignore_alpha=options.ignore_alpha,
             accept_residual=accept_residual,
             keep_fixed_pattern=keep_fixed_pattern,
+            threads=threads,
         )
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
@@ -193,6 +204,7 @@ def check(
             options={
                 **options_record(options, transform_path),
                 **regions_record(source_mask, target_mask, roi),
+                **pages_record(pages),
                 "allow_flip": False,
                 "accept_doubtful": accept_doubtful,
                 "interpolation": "linear",

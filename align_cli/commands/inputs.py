@@ -5,13 +5,16 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING
 
+from align_cli.commands.pages import Pages
 from align_cli.workers import Workers
 
 if TYPE_CHECKING:
     from align_cli.files.images import Picture
 
 
-def read_pair(source_path: str, target_path: str, max_megapixels: float) -> tuple[Picture, Picture]:
+def read_pair(
+    source_path: str, target_path: str, max_megapixels: float, pages: Pages | None = None
+) -> tuple[Picture, Picture]:
     """Decode both images, each on a thread of its own.
 
     Raises:
@@ -20,12 +23,13 @@ def read_pair(source_path: str, target_path: str, max_megapixels: float) -> tupl
     # Help stays quick. To decode takes cv2: the threads would wait for it, beside other imports.
     import cv2  # noqa: F401, PLC0415
 
+    from align_cli.engine.numerics.threads import limit  # noqa: PLC0415
     from align_cli.files.images import read_image  # noqa: PLC0415
 
-    with Workers(2) as workers:
+    with Workers(min(2, limit() or 2)) as workers:
         source, target = (
-            workers.start(partial(read_image, path, max_megapixels=max_megapixels))
-            for path in (source_path, target_path)
+            workers.start(partial(read_image, path, max_megapixels=max_megapixels, page=page))
+            for path, page in zip((source_path, target_path), pages or Pages(), strict=True)
         )
         # Meanwhile, because it takes as long as a picture of a megapixel.
         import align_cli.engine.aligner  # noqa: F401, PLC0415

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextvars import copy_context
 from functools import partial
 from itertools import combinations
 from pathlib import Path, PurePath
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
     from align_cli.engine.result.canvas import Canvas
     from align_cli.files.images import Picture
-    from align_cli.files.pixels import Indexed, Pixels
+    from align_cli.files.pixels import Indexed, Integers, Pixels
 
 STDOUT: Final = "-"
 LOOK_WHERE: Final = "check where it is redirected to"
@@ -151,6 +152,12 @@ def kept_palette(image: Picture, path: str | None, interpolation: str) -> Indexe
     return image.indexed if kept else None
 
 
+def kept_integers(image: Picture, path: str | None, interpolation: str) -> Integers | None:
+    """What the integers of an image were, where its output keeps them: a TIFF, by the nearest."""
+    kept = interpolation == "nearest" and path is not None and _suffix(path) in (".tif", ".tiff")
+    return image.integers if kept else None
+
+
 def warped_picture(
     warp: Callable[..., NDArray[Any]], image: Picture, path: str, view: View
 ) -> Pixels | Indexed:
@@ -158,18 +165,20 @@ def warped_picture(
     how = {"fill": view.fill, "interpolation": view.interpolation, "canvas": view.canvas}
     indexed = kept_palette(image, path, view.interpolation)
     if indexed is None:
-        return warp(image.pixels, **how)
+        integers = kept_integers(image, path, view.interpolation)
+        warped = warp(image.pixels, **how)
+        return warped if integers is None else integers.restored(warped)
     return indexed._replace(indices=warp(indexed.indices, **how))
 
 
-def check_fill(fill: float, image: Picture, indexed: Indexed | None = None) -> None:
-    """Raise for a fill value that the image's dtype cannot represent.
-
-    ``indexed`` is the palette image, if the palette is kept.
+def check_fill(fill: float, image: Picture, path: str | None, interpolation: str) -> None:
+    """Raise for a fill value that the output at ``path`` cannot represent.
 
     Raises:
         click.UsageError: with the valid values.
     """
+    indexed = kept_palette(image, path, interpolation)
+    integers = kept_integers(image, path, interpolation)
     if indexed is not None:
         last = len(indexed.colours) - 1
         if not (fill.is_integer() and 0.0 <= fill <= last):
@@ -178,23 +187,23 @@ def check_fill(fill: float, image: Picture, indexed: Indexed | None = None) -> N
                 f"{last}; choose one of them"
             )
         return
-    if image.dtype.startswith("uint"):
-        most = image.full_scale
-        if not (fill.is_integer() and 0.0 <= fill <= most):
+    if integers is not None or image.dtype.startswith("uint"):
+        least, most = (0, int(image.full_scale)) if integers is None else integers.limits()
+        if not (fill.is_integer() and least <= fill <= most):
             other = (
                 ", or convert it to float32, which can represent nan" if math.isnan(fill) else ""
             )
             raise click.UsageError(
-                f"--fill {fill:g}: {image.path} has integer values from 0 to {most:.0f}; "
+                f"--fill {fill:g}: {image.path} has integer values from {least} to {most}; "
                 f"choose one of them{other}"
             )
         return
     from numpy import finfo  # noqa: PLC0415  (help stays quick)
 
-    most = float(finfo(image.dtype).max)
-    if abs(fill) > most:  # not so of NaN
+    largest = float(finfo(image.dtype).max)
+    if abs(fill) > largest:  # not so of NaN
         raise click.UsageError(
-            f"--fill {fill:g}: {image.path} has {image.dtype} values up to {most:.3g}; choose a "
+            f"--fill {fill:g}: {image.path} has {image.dtype} values up to {largest:.3g}; choose a "
             "smaller one, or nan"
         )
 
@@ -342,6 +351,7 @@ def write_pictures(
     """
     import numpy as np  # noqa: PLC0415
 
+    from align_cli.engine.numerics.threads import limit  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import (  # noqa: PLC0415
         encode_array,
@@ -386,8 +396,11 @@ def write_pictures(
     )
     wanted = [(path, make) for path, make in makers if path is not None]
     largest = max(picture.width * picture.height for picture in (source, target))
-    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else max(len(wanted), 1)) as workers:
-        jobs = [(path, workers.start(partial(make, path))) for path, make in wanted]
+    most = limit() or max(len(wanted), 1)
+    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else most) as workers:
+        jobs = [
+            (path, workers.start(partial(copy_context().run, make, path))) for path, make in wanted
+        ]
         encoded = [(path, job.result()) for path, job in jobs]
     for path, data in encoded:
         write_bytes(path, data)

@@ -17,6 +17,8 @@ from align_cli.commands.options import (
     target_arg,
 )
 from align_cli.commands.outputs import LOOK_WHERE, to_stdout
+from align_cli.commands.pages import Pages, pages_opt
+from align_cli.commands.threads import on_threads, threads_opt
 
 if TYPE_CHECKING:
     from align_cli.engine.selfcheck import DerivativeCheck, RecoveryCheck
@@ -30,10 +32,19 @@ EPILOG = (
 @click.command(epilog=EPILOG)
 @source_arg
 @target_arg
+@pages_opt
 @max_megapixels_opt
+@threads_opt
 @quiet_opt
 @debug_opt
-def selftest(source_path: str, target_path: str, max_megapixels: float, quiet: bool) -> None:
+def selftest(
+    source_path: str,
+    target_path: str,
+    pages: Pages | None,
+    max_megapixels: float,
+    threads: int | None,
+    quiet: bool,
+) -> None:
     """Test the solver on your own pair of images.
 
     Prints two tables: the derivatives of the objective compared with central finite differences,
@@ -41,8 +52,8 @@ def selftest(source_path: str, target_path: str, max_megapixels: float, quiet: b
     recovers a known warp of SRC. If the texture of SRC does not determine a model, or is periodic,
     the check is left open: it says nothing about the solver.
     """
-    with faults({"source": source_path, "target": target_path}):
-        source, target = read_pair(source_path, target_path, max_megapixels)
+    with faults({"source": source_path, "target": target_path}), on_threads(threads):
+        source, target = read_pair(source_path, target_path, max_megapixels, pages)
 
         from align_cli.engine import selfcheck  # noqa: PLC0415  (help stays quick)
 

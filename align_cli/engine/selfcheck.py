@@ -36,7 +36,7 @@ from align_cli.engine.geometry.models import MODELS, MONOMIALS, MotionModel
 from align_cli.engine.images.luma import luma
 from align_cli.engine.images.pyramid import REACH, Level, level_count, pyramid
 from align_cli.engine.numerics.losses import LOSSES, Loss
-from align_cli.engine.numerics.threads import Threads
+from align_cli.engine.numerics.threads import Threads, limit
 from align_cli.engine.records import Status
 from align_cli.engine.result.warp import warp_image
 from align_cli.engine.sampling.bilinear import overlap_mask
@@ -312,7 +312,7 @@ def recovery_checks(image: Image) -> list[RecoveryCheck]:
         )
         inside = overlap_mask(inverse(truth), (width, height), (width, height))
         # Without a search, which could find the warp despite wrong derivatives.
-        aligner = Aligner(_nan_outside(target, inside), model=model.name)
+        aligner = Aligner(_nan_outside(target, inside), model=model.name, threads=limit())
         alignment = aligner.align(image, init=IDENTITY)
         error = corner_error(alignment.source_to_target, truth, (width, height))
         bound = bound_px(pair, model) * width / pair.level.size[0]

@@ -119,6 +119,7 @@ def _pnm(pixels: Pixels, _: Metadata) -> bytes:
 
 
 _8, _8_16, _ALL = ("uint8",), ("uint8", "uint16"), ("uint8", "uint16", "float32", "float64")
+_ALL_AND_LABELS = (*_ALL, "int8", "int16", "int32", "uint32", "int64", "uint64")
 _UNLIMITED = 2**31 - 1
 """No format is limited further than the 32 bits of its lengths."""
 
@@ -129,7 +130,15 @@ PNG = Format(
 )
 FORMATS = (
     PNG,
-    Format("TIFF", (".tif", ".tiff"), _ALL, (), _UNLIMITED, tiff.encode, _EVERYTHING),
+    Format(
+        "TIFF",
+        (".tif", ".tiff"),
+        _ALL_AND_LABELS,
+        (),
+        _UNLIMITED,
+        tiff.encode,
+        _EVERYTHING,
+    ),
     # A segment of JPEG has 65533 bytes, in which the longest name of a kind takes 29.
     Format("JPEG", (".jpg", ".jpeg"), _8, (1, 3), 65_500, _by_opencv("JPEG"), _EVERYTHING, 65_504),
     Format("BMP", (".bmp",), _8, (1, 3), 32_767, _by_opencv("BMP"), ("resolution",)),

@@ -19,7 +19,7 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from align_cli.files import encode, pillow, png, png_encode, pnm, tiff
+from align_cli.files import encode, frames, pillow, png, png_encode, pnm, tiff
 from align_cli.files.atomic import write_bytes
 from align_cli.files.errors import (
     STDIN,
@@ -32,7 +32,7 @@ from align_cli.files.errors import (
 )
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 from align_cli.files.metadata.record import NOTHING, Metadata
-from align_cli.files.pixels import Decoded, Indexed, Pixels, full_scale, shown_pixels
+from align_cli.files.pixels import Decoded, Indexed, Integers, Pixels, full_scale, shown_pixels
 from align_cli.files.png_chunks import SIGNATURE
 
 __all__ = [
@@ -62,6 +62,7 @@ class Picture:
         valid: (H, W) bool, False where the file says that its integers are no data (floats are NaN
             there); None where all are.
         indexed: the same picture by its palette, where it is a PNG file with one.
+        integers: what the pixels were in the file, where they are integers that arrive as floats.
     """
 
     path: str
@@ -69,6 +70,7 @@ class Picture:
     metadata: Metadata = NOTHING
     valid: npt.NDArray[np.bool_] | None = None
     indexed: Indexed | None = None
+    integers: Integers | None = None
 
     @property
     def width(self) -> int:
@@ -99,17 +101,23 @@ class Picture:
 _Decode: TypeAlias = Callable[[bytes, float], Decoded]
 
 
+def _gif(data: bytes, max_megapixels: float) -> Decoded:
+    if frames.count(data) > 1:
+        raise frames.animation()
+    return frames.decoded(data, max_megapixels, 0)
+
+
 # How files that begin with any of these bytes are read.
 _DECODERS: dict[tuple[bytes, ...], _Decode] = {
     (SIGNATURE,): png.decoded,
     (b"\xff\xd8\xff", b"BM"): pillow.decoded,
+    (b"GIF8",): _gif,
     (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"): tiff.decoded,
     tuple(b"P%d%c" % (n, gap) for n in (2, 3, 5, 6) for gap in b" \t\r\n#"): pnm.decoded,
 }
 # What people have that is not read, by a pattern of its first bytes, to say more than "not a
 # picture".
 _OTHERS = {
-    rb"GIF8": "a GIF",
     rb"%PDF": "a PDF",
     rb"8BPS": "a Photoshop file",
     rb"v/1\x01": "an OpenEXR file",
@@ -123,13 +131,15 @@ _OTHERS = {
     rb"P[fF]": "a PFM file",
     rb"(?s:....)ftyp": "a HEIC, AVIF or video file",
 }
-READ_FORMATS = "PNG, JPEG, TIFF, BMP, WebP, PPM or PGM"
+READ_FORMATS = "PNG, JPEG, TIFF, BMP, WebP, GIF, PPM or PGM"
 _SNIFFED = 16
 """Bytes that tell the format: of the patterns here none is longer than 12."""
 
 
-def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS) -> Picture:
-    """Read a picture, whatever its suffix says: PNG, JPEG, TIFF, BMP, WebP, PPM or PGM.
+def read_image(
+    path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS, page: int | None = None
+) -> Picture:
+    """Read a picture, whatever its suffix says: PNG, JPEG, TIFF, BMP, WebP, GIF, PPM or PGM.
 
     EXIF orientation has been applied. 8 and 16 bit integers and 32 and 64 bit floats are kept as
     they are; palettes are expanded to RGB or RGBA; what else is widened is said by each format's
@@ -138,19 +148,37 @@ def read_image(path: PathLike, *, max_megapixels: float = DEFAULT_MAX_MEGAPIXELS
     Args:
         path: a file, or a pipe such as /dev/stdin.
         max_megapixels: refuse larger pictures, before they are decoded.
+        page: which page of a TIFF file, or frame of an animated GIF, PNG or WebP, from 0; None for
+            a file that has one only.
 
     Raises:
         UnreadableError: if the file is missing, a folder, not permitted, empty, not a picture of
-            these formats, truncated, damaged, animated, of several pages, without pixels, or
-            too large; the message says which.
+            these formats, truncated, damaged, without pixels, or too large, or has no such page, or
+            several where none is chosen; the message says which.
     """
     with reading(path):
         data, decode = _load(path)
-        found = decode(data, max_megapixels)
+        found = _page(data, decode, max_megapixels, page)
     metadata = found.metadata
     if found.valid is not None:
         metadata = metadata._replace(lost=(*metadata.lost, "GDAL's no-data value"))
-    return Picture(os.fspath(path), found.pixels, metadata, found.valid, found.indexed)
+    return Picture(
+        os.fspath(path), found.pixels, metadata, found.valid, found.indexed, found.integers
+    )
+
+
+def _page(data: bytes, decode: _Decode, max_megapixels: float, page: int | None) -> Decoded:
+    """Return what a file holds, or one page of it; of a still image page 0 is the image."""
+    if page is None:
+        return decode(data, max_megapixels)
+    if decode is tiff.decoded:
+        return tiff.decoded(data, max_megapixels, page)
+    animated = data.startswith((SIGNATURE, b"GIF8", b"RIFF")) and frames.count(data) > 1
+    if animated:
+        return frames.decoded(data, max_megapixels, page)
+    if page > 0:
+        raise frames.no_such_page(page, 1)
+    return decode(data, max_megapixels)
 
 
 def _load(path: PathLike) -> tuple[bytes, _Decode]:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
-from align_cli.files.errors import ContentError, damaged, truncated
+from align_cli.files.errors import damaged, truncated
+from align_cli.files.frames import animation
 from align_cli.files.limits import check_size
 from align_cli.files.metadata.exif import RESOLUTION, orientation, per_inch
 from align_cli.files.metadata.record import Metadata, readable
@@ -57,7 +58,7 @@ def _pixels(file: Any, data: bytes, max_megapixels: float) -> Pixels:
     shape = file.properties(index=0).shape
     check_size(shape[1], shape[0], max_megapixels)
     if data.startswith(b"RIFF") and file.properties(index=...).n_images != 1:
-        raise ContentError("is an animation", "save the frame to align as a single image")
+        raise animation()
     cmyk = data.startswith(_JPEG) and len(shape) == 3 and shape[2] == 4
     try:
         pixels = np.asarray(file.read(index=0, mode="RGB" if cmyk else None, rotate=False))

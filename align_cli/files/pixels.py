@@ -46,6 +46,30 @@ class Indexed(NamedTuple):
         return np.broadcast_to(self.colours[0], (*self.indices.shape, self.colours.shape[1]))
 
 
+class Integers(NamedTuple):
+    """What integers were that arrive as floats, because nothing else can align them.
+
+    Attributes:
+        dtype: its name, such as "int32".
+        no_data: the value that became NaN; None for none.
+    """
+
+    dtype: str
+    no_data: float | None = None
+
+    def limits(self) -> tuple[int, int]:
+        """Return the least and the largest value."""
+        limits = np.iinfo(self.dtype)
+        return int(limits.min), int(limits.max)
+
+    def restored(self, pixels: Pixels) -> Pixels:
+        """Return floats that are such integers, as integers; NaN is no data again."""
+        missing = np.isnan(pixels)
+        if missing.any():
+            pixels = np.where(missing, self.no_data or 0.0, pixels)
+        return pixels.astype(self.dtype)
+
+
 def shown_pixels(picture: Pixels | Indexed) -> Pixels:
     """Return pixels, or an array of the dtype and shape of what a palette shows."""
     return picture.like_rgb() if isinstance(picture, Indexed) else picture
@@ -59,9 +83,11 @@ class Decoded(NamedTuple):
         metadata: what the file says beside the pixels.
         valid: (H, W), False where the file says that its integers are no data; None where all are.
         indexed: the picture by its palette, where the file has one that is kept.
+        integers: what the pixels were, where they are integers that arrive as floats.
     """
 
     pixels: Pixels
     metadata: Metadata = NOTHING
     valid: npt.NDArray[np.bool_] | None = None
     indexed: Indexed | None = None
+    integers: Integers | None = None

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from align_cli.files.errors import ContentError, damaged
+from align_cli.files.frames import animation
 from align_cli.files.limits import check_size
 from align_cli.files.metadata import png as png_metadata
 from align_cli.files.metadata.exif import orientation
@@ -96,7 +97,7 @@ def _split(data: bytes, max_megapixels: float) -> _Chunks:
         elif kind == b"IDAT":
             pixels.append(whole)
         elif kind == b"acTL" and bytes(body[:4]) > b"\0\0\0\1":
-            raise ContentError("is an animation", "save the frame to align as a single image")
+            raise animation()
         elif critical and kind not in (b"PLTE", b"IEND"):
             raise damaged(f"unknown chunk {kind.decode('latin-1')}")
         elif kind in (b"PLTE", b"tRNS"):

@@ -14,13 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from align_cli.files.errors import ContentError, damaged, truncated
+from align_cli.files.frames import no_such_page
 from align_cli.files.limits import check_size
 from align_cli.files.metadata import tiff as metadata_tags
 from align_cli.files.metadata.exif import UPRIGHT
 from align_cli.files.metadata.record import NOTHING, Metadata, readable
 from align_cli.files.nodata import declared, set_apart
 from align_cli.files.orientation import turn_upright
-from align_cli.files.pixels import Decoded, Pixels, swapped
+from align_cli.files.pixels import Decoded, Integers, Pixels, swapped
 from align_cli.files.quiet import no_warnings, silent_opencv
 
 if TYPE_CHECKING:
@@ -38,27 +39,34 @@ _ORIENTATION_TAG, _EXTRA_SAMPLES_TAG = 274, 338
 _PREMULTIPLIED = 1
 _MAX_PAGES = 1000
 """Directories that are read of a file at most: a damaged one may name any number."""
-_ONE_PAGE = "save the page to align as a separate file"
+_ONE_PAGE = "choose one with --page N, from 0, or save it as a separate file"
 
 _KEPT = ("uint8", "uint16", "float32", "float64")
 # What becomes one of these without loss.
-_WIDENED = ("float16", "int8", "int16", "int32", "uint32")
+_WIDENED = ("float16", "int8", "int16", "int32", "uint32", "int64", "uint64")
+_MOST_EXACT = 2**53  # of the integers that float64 holds
 
 
-def decoded(data: bytes, max_megapixels: float) -> Decoded:
+def decoded(data: bytes, max_megapixels: float, number: int | None = None) -> Decoded:
     """Return the upright picture in TIFF ``data``, and which of its pixels are data.
+
+    Args:
+        data: the file.
+        max_megapixels: refuse larger pictures.
+        number: of the page, from 0, reduced pages and masks not counted; None where there is to be
+            one only.
 
     Returns:
         (H, W) or (H, W, C). uint8, uint16, float32 and float64 are kept. One bit per pixel
         becomes uint8, 0 and 255; float16, int8 and int16 become float32 of the same values;
-        int32 and uint32 float64. Planes become channels, and so do several pages when ImageJ or
-        OME metadata say that they are the channels of one picture. Palettes become RGB; greys
-        of which 0 is white are inverted (unsigned integers only). GDAL's no-data value becomes
-        NaN, in uint8 and uint16 it is set apart.
+        int32, uint32, int64 and uint64 float64. Planes become channels, and so do several pages
+        when ImageJ or OME metadata say that they are the channels of one picture. Palettes become
+        RGB; greys of which 0 is white are inverted (unsigned integers only). GDAL's no-data value
+        becomes NaN, in uint8 and uint16 it is set apart.
 
     Raises:
         ContentError: if it is truncated, damaged, too large, holds several pictures, or pixels
-            of a kind that is not read (CMYK, CIELAB, raw sensor data, 64-bit integers, complex
+            of a kind that is not read (CMYK, CIELAB, raw sensor data, integers beyond 2^53, complex
             numbers).
     """
     import tifffile  # noqa: PLC0415 - only who reads a TIFF pays for it
@@ -66,35 +74,65 @@ def decoded(data: bytes, max_megapixels: float) -> Decoded:
     with no_warnings:
         try:
             with tifffile.TiffFile(io.BytesIO(data)) as file:
-                return _decode_file(file, data, max_megapixels)
+                return _decode_file(file, data, max_megapixels, number)
         except (ContentError, MemoryError):
             raise
         except Exception as error:  # a damaged tag may have any type and break anything
             raise damaged("its directory or its pixels cannot be decoded") from error
 
 
-def _decode_file(file: tifffile.TiffFile, data: bytes, max_megapixels: float) -> Decoded:
+def _decode_file(
+    file: tifffile.TiffFile, data: bytes, max_megapixels: float, number: int | None
+) -> Decoded:
     pages = [page for page in _pages(file) if not (page.is_reduced or page.is_mask)]
     if not pages:
         raise damaged("no page")
-    page = pages[0]
+    page = pages[0] if number is None else _numbered(file, pages, number)
     # A picture of many bands takes the room of a larger one of four.
     share = max(1.0, page.samplesperpixel * page.imagedepth / 4)
     check_size(page.imagewidth, page.imagelength, max_megapixels, share)
-    bands = _pages_are_bands(file, page, len(pages))
+    bands = _pages_are_bands(file, page, len(pages)) if number is None else 0
     _check_kind(page)
     for each in pages if bands else [page]:
         _check_extent(each, len(data))
     orientation = _orientation(page)
     if bands:
         pixels = np.moveaxis(file.series[0].asarray().reshape(bands, *page.shape), 0, -1)
+    elif number is not None and number >= len(pages):
+        pixels = _stack(file, page)[number]
     elif _plain(page):
         pixels = _plain_pixels(page)
     else:
         pixels = _opencv_pixels(page, data)
         orientation = UPRIGHT  # OpenCV has applied it
+    stored = pixels.dtype
     found = set_apart(turn_upright(_to_kept_dtype(pixels), orientation), _no_data(page))
-    return found._replace(metadata=readable(lambda: metadata_tags.read(page, data)))
+    integers = Integers(stored.name, _no_data(page)) if _widened_integers(stored) else None
+    return found._replace(
+        metadata=readable(lambda: metadata_tags.read(page, data)), integers=integers
+    )
+
+
+def _numbered(file: tifffile.TiffFile, pages: list[Any], number: int) -> Any:
+    """Return a page; the first for one that only ImageJ's description of a stack tells of."""
+    if number < len(pages):
+        return pages[number]
+    count = max(len(pages), len(_stack(file, pages[0])))
+    if number >= count:
+        raise no_such_page(number, count)
+    return pages[0]
+
+
+def _stack(file: tifffile.TiffFile, page: Any) -> Pixels:
+    """Return (N, H, W) or (N, H, W, C): all pages of the first series, of the size of the first."""
+    series = file.series[0]
+    if int(np.prod(series.shape)) % int(page.size) or not _plain(page):
+        return np.empty((1, *page.shape), page.dtype)
+    return np.asarray(series.asarray()).reshape(-1, *page.shape)
+
+
+def _widened_integers(dtype: np.dtype[Any]) -> bool:
+    return dtype.kind in "iu" and dtype.name not in _KEPT
 
 
 def _no_data(page: Any) -> float | None:
@@ -204,7 +242,7 @@ def _through_palette(indices: Pixels, colormap: npt.NDArray[np.uint16] | None) -
 
 
 def _opencv_pixels(page: Any, data: bytes) -> Pixels:
-    """Return the pixels of the first page by OpenCV's libtiff, upright; refuse what it bends."""
+    """Return the pixels of a page by OpenCV's libtiff, upright; refuse what it bends."""
     import cv2  # noqa: PLC0415
 
     palette = int(page.photometric) == _PALETTE
@@ -213,10 +251,13 @@ def _opencv_pixels(page: Any, data: bytes) -> Pixels:
     pixels = None
     if channels in (1, 3, 4) and (page.planarconfig == 1 or channels == 1):
         with silent_opencv:
-            pixels = cv2.imdecode(
-                np.frombuffer(_without_multiplied_alpha(page, data), np.uint8),
-                cv2.IMREAD_UNCHANGED,
-            )
+            file = np.frombuffer(_without_multiplied_alpha(page, data), np.uint8)
+            if page.index == 0:
+                pixels = cv2.imdecode(file, cv2.IMREAD_UNCHANGED)
+            else:
+                one = (page.index, page.index + 1)
+                _, found = cv2.imdecodemulti(file, cv2.IMREAD_UNCHANGED, range=one)
+                pixels = found[0] if len(found) == 1 else None
     turned = (page.imagewidth, page.imagelength)
     if (
         pixels is None
@@ -252,9 +293,20 @@ def _to_kept_dtype(pixels: Pixels) -> Pixels:
     """Return native byte order and one of the four dtypes; a single band loses its axis."""
     if pixels.ndim == 3 and pixels.shape[2] == 1:
         pixels = pixels[..., 0]
+    if pixels.dtype.kind in "iu" and pixels.dtype.itemsize == 8:
+        _check_exact(pixels)
     kept = pixels.dtype.name in _KEPT
     dtype = pixels.dtype.name if kept else np.result_type(pixels.dtype, np.float32)
     return pixels.astype(dtype, copy=False)
+
+
+def _check_exact(pixels: Pixels) -> None:
+    """Refuse integers that float64 would round."""
+    if int(pixels.max()) > _MOST_EXACT or int(pixels.min()) < -_MOST_EXACT:
+        raise ContentError(
+            f"has {pixels.dtype.name} values beyond 2^53, which are not supported",
+            "convert it to int32 or float64",
+        )
 
 
 def encode(pixels: Pixels, metadata: Metadata = NOTHING) -> bytes:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 from PIL import Image, ImageCms
 
 from align_cli import read_transform
@@ -462,3 +463,43 @@ def test_the_json_of_a_canvas_maps_to_its_pixels(
     assert np.abs(difference).max() <= 1
     assert imalign(*arguments, "--json", "-").stdout == (tmp_path / "x.json").read_text()
     assert imalign(*arguments, "--json", "a.png").returncode == ExitCode.USAGE
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int16", "int32", "uint32", "int64"])
+def test_nearest_keeps_the_integers_of_a_tiff(
+    imalign: Imalign, pair: Pair, tmp_path: Path, dtype: str
+) -> None:
+    labels = (read_image(pair[0]).pixels // 40).astype(dtype) - np.array(3).astype(dtype)
+    if dtype == "int32":
+        labels *= 100_000_000  # float32 could not hold them
+    tifffile.imwrite(tmp_path / "labels.tif", labels, photometric="minisblack")
+    (tmp_path / "t.txt").write_text("1 0 10 0 1 5 0 0 1")
+    nearest = ("--interpolation", "nearest", "--size", "160x120")
+    result = imalign("apply", "t.txt", "labels.tif", *nearest, "--fill", 7)
+    assert result.returncode == 0, result.stderr
+    found = tifffile.imread(tmp_path / "labels_applied.tif")
+    assert found.dtype == dtype
+    np.testing.assert_array_equal(found[5:, 10:], labels[:-5, :-10])
+    assert (found[:5] == 7).all()
+    # Other interpolations make values between them.
+    assert imalign("apply", "t.txt", "labels.tif", "--size", "160x120").returncode == 0
+    assert tifffile.imread(tmp_path / "labels_applied.tif").dtype.kind == "f"
+    beyond = imalign("apply", "t.txt", "labels.tif", *nearest, "--fill", "0.5")
+    assert beyond.returncode == ExitCode.USAGE
+    assert "has integer values from " in beyond.stderr
+
+
+def test_nearest_keeps_the_integers_of_a_source(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    pixels = read_image(pair[0]).pixels.astype(np.int16) - 100
+    tifffile.imwrite(tmp_path / "s.tif", pixels, photometric="minisblack")
+    result = imalign("s.tif", "b.png", "--interpolation", "nearest", "--fill", -32768)
+    assert result.returncode == 0, result.stderr
+    found = tifffile.imread(tmp_path / "s_aligned.tif")
+    assert found.dtype == np.int16
+    assert set(np.unique(found)) <= {*np.unique(pixels), -32768}
+    assert (found == -32768).any()
+    beyond = imalign("s.tif", "b.png", "--interpolation", "nearest", "--fill", 40000)
+    assert beyond.returncode == ExitCode.USAGE
+    assert "s.tif has integer values from -32768 to 32767; choose one of them" in beyond.stderr

@@ -53,6 +53,8 @@ DOCUMENT = {
         "interpolation": "cubic",
         "canvas": "union",
         "fill": 0,
+        "source_page": None,
+        "target_page": None,
     },
     "model": "homography",
     "model_scores": [{"model": "rigid", "parameters": 3, "score": -4.5}],

@@ -48,6 +48,11 @@ def at_most(count: int | None) -> Iterator[None]:
         _most.reset(before)
 
 
+def limit() -> int | None:
+    """How many threads ``at_most`` allows here; None where it does not say."""
+    return _most.get()
+
+
 class Threads:
     """A pool of threads, created when first needed and closed by ``with``.
 

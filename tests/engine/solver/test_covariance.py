@@ -370,6 +370,8 @@ def test_the_document_holds_it(preset: str) -> None:
         "interpolation": "linear",
         "canvas": "target",
         "fill": 0,
+        "source_page": None,
+        "target_page": None,
     }
     document = alignment_document(found, source=facts, target=facts, options=options)
     jsonschema.validate(json.loads(json.dumps(document)), alignment_schema())
