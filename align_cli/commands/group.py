@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, MutableMapping
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 import click
 
 from align_cli.commands.exit_codes import ExitCode
 from align_cli.commands.first_help import WHAT_TO_TYPE, first_help
 from align_cli.version import __version__
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 COMMANDS = (
     "align",
@@ -85,6 +89,18 @@ class GroupWithDefault(click.Group):
                 self._refuse_mistyped(ctx, args[0], own)
             args = [DEFAULT_COMMAND, *args]
         return super().parse_args(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """What a first word may be: a command, an option of the default command, or a file."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  (only a shell asks)
+
+        found = super().shell_complete(ctx, incomplete)
+        if incomplete.startswith("-"):
+            default = self.commands[DEFAULT_COMMAND]
+            known = {item.value for item in found}
+            others = default.shell_complete(click.Context(default, parent=ctx), incomplete)
+            return found + [item for item in others if item.value not in known]
+        return found or [CompletionItem(incomplete, type="file")]
 
     def _refuse_mistyped(self, ctx: click.Context, word: str, own: Collection[str]) -> None:
         """Fail where a word is no file, and nearly a command or one of the group's ``own`` options.

@@ -12,6 +12,8 @@ import click
 from align_cli.engine.options import INIT_NAMES
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from align_cli.engine.arrays import Matrix
     from align_cli.engine.geometry.coordinates import Size
 
@@ -44,6 +46,15 @@ class Init(click.Path):
         elif _meant_as_name(text) and not os.path.exists(text):  # noqa: PTH110
             self.fail(_no_name(text), param, ctx)
         return text
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """The names that begin so; where none does, files."""
+        from click.shell_completion import CompletionItem  # noqa: PLC0415  (only a shell asks)
+
+        names = [CompletionItem(name) for name in INIT_NAMES if name.startswith(incomplete)]
+        return names or super().shell_complete(ctx, param, incomplete)
 
 
 def _meant_as_numbers(text: str) -> bool:
