@@ -279,7 +279,7 @@ def test_a_start(copy: Copy) -> None:
         "--json",
         "o.json",
     )
-    copy.refused(*asked, saying="no such file or init")
+    copy.refused(*asked, saying="is neither a file nor one of")
     copy.add("align_cli/engine/starts/left.py", START)
     copy.insert("align_cli/engine/options.py", '    "tilted",\n', '    "left",\n')
     write_image(copy.folder / "a.png", np.roll(copy.images.target, -40, axis=1))

@@ -48,6 +48,7 @@ from align_cli.commands.outputs import (
     write_pictures,
 )
 from align_cli.commands.pages import Pages, pages_opt, pages_record
+from align_cli.commands.pair_command import PairCommand
 from align_cli.commands.progress import level_bar
 from align_cli.commands.records import options_record
 from align_cli.commands.regions import (
@@ -97,7 +98,7 @@ EPILOG = (
 )
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=PairCommand, epilog=EPILOG)
 @source_arg
 @target_arg
 @path_opt(

@@ -36,6 +36,7 @@ from align_cli.commands.outputs import (
     write_pictures,
 )
 from align_cli.commands.pages import Pages, pages_opt, pages_record
+from align_cli.commands.pair_command import PairCommand
 from align_cli.commands.records import options_record
 from align_cli.commands.regions import (
     Roi,
@@ -69,7 +70,7 @@ Exit codes: 0 aligned (or doubtful, with --accept-doubtful); 1 not aligned, or d
 the others as for imalign SRC DST."""
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=PairCommand, epilog=EPILOG)
 @transform_arg
 @source_arg
 @target_arg

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from align_cli.commands.pages import Pages
+from align_cli.commands.pair_command import refuse_folder
 from align_cli.workers import Workers
 
 if TYPE_CHECKING:
@@ -18,8 +19,10 @@ def read_pair(
     """Decode both images, each on a thread of its own.
 
     Raises:
+        click.UsageError: if the source is a folder.
         UnreadableError: for the source first, if both cannot be read.
     """
+    refuse_folder(source_path, target_path)
     # Help stays quick. To decode takes cv2: the threads would wait for it, beside other imports.
     import cv2  # noqa: F401, PLC0415
 

@@ -18,6 +18,7 @@ from align_cli.commands.options import (
 )
 from align_cli.commands.outputs import LOOK_WHERE, to_stdout
 from align_cli.commands.pages import Pages, pages_opt
+from align_cli.commands.pair_command import PairCommand
 from align_cli.commands.threads import on_threads, threads_opt
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ EPILOG = (
 )
 
 
-@click.command(epilog=EPILOG)
+@click.command(cls=PairCommand, epilog=EPILOG)
 @source_arg
 @target_arg
 @pages_opt
