@@ -1,4 +1,4 @@
-"""The arguments SRC and DST, and what is said where there are fewer of them or more."""
+"""The arguments SRC and DST, and what is said where there are more images than these two."""
 
 from __future__ import annotations
 
@@ -19,28 +19,11 @@ class PairCommand(click.Command):
     allow_extra_args = True
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Refuse what is not one pair, and name what to type."""
-        try:
-            super().parse_args(ctx, args)
-        except click.MissingParameter as error:
-            raise self._too_few(ctx, error) from error
+        """Refuse more than one pair, and name what to type."""
+        super().parse_args(ctx, args)
         if ctx.args and not ctx.resilient_parsing:
             raise self._too_many(ctx)
         return ctx.args
-
-    def _too_few(self, ctx: click.Context, error: click.MissingParameter) -> click.UsageError:
-        names = [param.human_readable_name for param in self._arguments()]
-        name = error.param.human_readable_name if error.param is not None else names[-1]
-        if name not in names:
-            return error
-        what = {
-            "SRC": "the image to align",
-            "DST": "the image to align it to",
-            "TRANSFORM": "a JSON of imalign, or a transform of another program",
-        }[name]
-        return click.UsageError(
-            f"{name} is missing, {what}; type {ctx.command_path} {' '.join(names)}", ctx
-        )
 
     def _too_many(self, ctx: click.Context) -> click.UsageError:
         """The error for several sources: they come first, and the target is the last, as for cp."""

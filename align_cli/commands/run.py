@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import click
 
 from align_cli.commands.exit_codes import ExitCode
-from align_cli.commands.group import cli
+from align_cli.commands.group import DEFAULT_COMMAND, cli
 from align_cli.version import DISTRIBUTION
 
 CV2_ADVICE = (
@@ -26,7 +26,9 @@ def run(arguments: Sequence[str]) -> int:
         code = cli.main(list(arguments), prog_name="imalign", standalone_mode=False)
     except click.ClickException as error:
         _trace(arguments, error)
-        error.show()
+        from align_cli.commands.usage_errors import command_of, with_advice  # noqa: PLC0415
+
+        with_advice(error, command_of(arguments, cli, DEFAULT_COMMAND)).show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
