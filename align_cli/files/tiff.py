@@ -7,6 +7,7 @@ say what the numbers mean (inverted greys, palettes, planes, orientation, severa
 from __future__ import annotations
 
 import io
+import math
 import struct
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +85,7 @@ def decoded(data: bytes, max_megapixels: float, number: int | None = None) -> De
 def _decode_file(
     file: tifffile.TiffFile, data: bytes, max_megapixels: float, number: int | None
 ) -> Decoded:
-    pages = [page for page in _pages(file) if not (page.is_reduced or page.is_mask)]
+    pages = [page for page in _pages(file, number) if _whole(page)]
     if not pages:
         raise damaged("no page")
     page = pages[0] if number is None else _numbered(file, pages, number)
@@ -145,15 +146,26 @@ def _no_data(page: Any) -> float | None:
     return value
 
 
-def _pages(file: tifffile.TiffFile) -> list[Any]:
-    """Return all pages. In a damaged file the last may lead back to an earlier one."""
+def _whole(page: Any) -> bool:
+    return not (page.is_reduced or page.is_mask)
+
+
+def _pages(file: tifffile.TiffFile, number: int | None) -> list[Any]:
+    """Return all pages, or those up to a number; in a damaged file they may go round in a circle.
+
+    Each is read by itself, so nobody waits for those behind the one that is wanted.
+    """
     pages: dict[int, Any] = {}
+    wanted = math.inf if number is None else number
     for page in file.pages:
         if page.offset in pages:
             raise damaged("its page directory is cyclic")
-        if len(pages) == _MAX_PAGES:
+        if number is None and len(pages) == _MAX_PAGES:
             raise ContentError(f"contains more than {_MAX_PAGES} pages", _ONE_PAGE)
         pages[page.offset] = page
+        wanted -= _whole(page)
+        if wanted < 0:
+            break
     return list(pages.values())
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import tifffile
 
 from align_cli.files.errors import UnreadableError
 from align_cli.files.images import write_image
@@ -46,3 +47,10 @@ def test_a_mask_that_is_no_picture(tmp_path: Path) -> None:
     (tmp_path / "m.png").write_text("no picture")
     with pytest.raises(UnreadableError, match="not an image"):
         read_mask(tmp_path / "m.png")
+
+
+def test_a_mask_of_several_pages_is_to_be_saved_by_itself(tmp_path):
+    stack = np.zeros((2, 4, 5), np.uint8)
+    tifffile.imwrite(tmp_path / "m.tif", stack, photometric="minisblack")
+    with pytest.raises(UnreadableError, match="contains 2 pages; save the page to use as a sep"):
+        read_mask(tmp_path / "m.tif")

@@ -433,3 +433,11 @@ def test_integers_that_float64_rounds_are_refused(dtype, value):
     pixels[1, 1] = value
     data = written(pixels, photometric="minisblack")
     assert cause_of(data) == f"has {dtype} values beyond 2^53, which are not supported"
+
+
+def test_one_of_very_many_pages(scene):
+    data = pages(*(scene(2, 3 + number % 5) for number in range(1003)))
+    assert cause_of(data) == "contains more than 1000 pages"
+    for number in (0, 1002):
+        found = tiff.decoded(data, 1.0, number).pixels
+        np.testing.assert_array_equal(found, scene(2, 3 + number % 5))
