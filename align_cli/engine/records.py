@@ -203,6 +203,21 @@ class LevelRecord:
     status: Status
 
 
+@dataclass(frozen=True, eq=False)
+class SearchedTransform:
+    """A candidate of the search for an initial transform.
+
+    Attributes:
+        start: name of the start that proposed it.
+        source_to_target: (3, 3) float64, after its refinement on coarse levels.
+        share: of the tiles of the overlap that correlate under it, in [0, 1].
+    """
+
+    start: str
+    source_to_target: NDArray[np.float64]
+    share: float
+
+
 @dataclass(frozen=True)
 class ModelScore:
     """The information criterion of a motion model for a pair of images.

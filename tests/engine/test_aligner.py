@@ -17,7 +17,7 @@ from align_cli.engine.images.pyramid import level_count
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.records import LevelRecord, Status
+from align_cli.engine.records import LevelRecord, Status, Verdict
 from align_cli.engine.search import intensity as intensity_module
 from align_cli.engine.search import quality
 from align_cli.engine.solver.covariance import uncertainty
@@ -307,6 +307,38 @@ def test_there_is_a_record_of_every_level_from_coarse_to_fine() -> None:
         assert 0.0 <= record.last_step_px <= limit
         assert 0.0 < record.rmse < 0.1
     assert records[-1].rmse < 0.01
+
+
+@pytest.mark.parametrize("preset", ["balanced", "precise"])
+def test_the_path_leads_from_the_start_to_the_result(preset: str) -> None:
+    both = pair("affine", seed=1)
+    found = align(both.source, both.target, model="affine", preset=preset)
+    assert len(found.path) == 1 + len(found.levels)
+    assert_array_equal(found.path[0], np.eye(3))
+    assert_array_equal(found.path[-1], found.source_to_target)
+    size = found.source_size
+    coarsest, finest = (corner_error(found.path[n], found.path[-1], size) for n in (1, -2))
+    assert finest < coarsest
+
+
+def test_the_path_of_a_mirrored_source_is_that_of_the_source() -> None:
+    both = pair("rigid", seed=1)
+    flipped = np.ascontiguousarray(both.source[:, ::-1])
+    found = align(flipped, both.target, model="rigid", allow_flip=True)
+    assert found.mirrored
+    assert_allclose(found.path[-1], found.source_to_target, rtol=1e-12)
+    assert np.linalg.det(found.path[0]) < 0.0
+
+
+def test_a_failed_alignment_tells_where_it_searched() -> None:
+    rng = np.random.default_rng(1)
+    source, target = (rng.integers(0, 256, (96, 120), np.uint8) for _ in range(2))
+    found = align(source, target)
+    assert found.outcome.verdict is Verdict.FAILED
+    assert found.searched
+    assert all(each.start and 0.0 <= each.share <= 1.0 for each in found.searched)
+    both = pair("rigid", seed=1)
+    assert align(both.source, both.target).searched == ()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

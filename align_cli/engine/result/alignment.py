@@ -34,6 +34,7 @@ from align_cli.engine.records import (
     ModelScore,
     Outcome,
     Quality,
+    SearchedTransform,
     Uncertainty,
 )
 
@@ -71,6 +72,9 @@ class Alignment:
         displacements: the displacements of tiles of the target that remain after alignment; None
             if no tile could be measured, or the solver found no transform.
         source_kind, target_kind: channels and dtype of the images; None if unknown.
+        path: (3, 3) each, ``source_to_target`` of the initial transform and after each of
+            ``levels``; empty where nothing was solved.
+        searched: the candidates of the search for an initial transform, if the alignment failed.
 
     Example:
         >>> import numpy as np
@@ -106,6 +110,8 @@ class Alignment:
     displacements: Displacements | None = None
     source_kind: ImageKind | None = None
     target_kind: ImageKind | None = None
+    path: tuple[Matrix, ...] = ()
+    searched: tuple[SearchedTransform, ...] = ()
 
     def __repr__(self) -> str:
         """One line; of a transform that failed not its numbers: somebody might believe them."""

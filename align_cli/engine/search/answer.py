@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import takewhile
 
 import numpy as np
 
-from align_cli.engine.arrays import Image, Mask
+from align_cli.engine.arrays import Image, Mask, Matrix
 from align_cli.engine.displacements.evidence import gather_evidence
 from align_cli.engine.displacements.views import IntensityView, OrientationView, PairView
 from align_cli.engine.equations.pair import Pair
@@ -47,7 +48,15 @@ def as_alignment(attempt: Attempt) -> Alignment:
         target_size=task.pair.target.size,
         similarity=attempt.similarity.name,
         displacements=attempt.assessment.displacements,
+        path=_path(attempt),
+        searched=attempt.searched,
     )
+
+
+def _path(attempt: Attempt) -> tuple[Matrix, ...]:
+    """The descent of an attempt, source -> target, up to the first warp without an inverse."""
+    regular = takewhile(lambda warp: abs(np.linalg.det(warp)) > 0.0, attempt.descent.path)
+    return tuple(inverse(warp) for warp in regular)
 
 
 def with_all_tiles(

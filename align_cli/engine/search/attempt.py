@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final
@@ -12,7 +13,14 @@ from align_cli.engine.displacements.evidence import LOG10_NFA_CONCLUSIVE, gather
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import inverse, plausible
 from align_cli.engine.geometry.models import MODELS, MotionModel, describe, nearest
-from align_cli.engine.records import LevelRecord, Outcome, Quality, Status, Verdict
+from align_cli.engine.records import (
+    LevelRecord,
+    Outcome,
+    Quality,
+    SearchedTransform,
+    Status,
+    Verdict,
+)
 from align_cli.engine.search.quality import overlap
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.search.similarity import Similarity
@@ -64,6 +72,7 @@ class Attempt:
         descent: the solution from coarse to fine.
         before: the warp that the estimate must improve on, target -> source.
         assessment: of the result.
+        searched: the candidates of the search that ended with it, if it failed.
     """
 
     similarity: Similarity
@@ -71,6 +80,7 @@ class Attempt:
     descent: Descent
     before: Matrix
     assessment: Assessment
+    searched: tuple[SearchedTransform, ...] = ()
 
     @property
     def model(self) -> MotionModel:
@@ -178,21 +188,25 @@ class Attempt:
         outcome = messages.outcome([Objection(Status.UNCERTAIN, reason)], model=richer.model.name)
         return replace(self, assessment=replace(self.assessment, outcome=outcome))
 
-    def with_search_report(self, places: int, warp: Matrix, score: Score) -> Attempt:
-        """The same; if it failed, with the number of candidates and the best of them.
+    def with_search_report(
+        self, places: int, warp: Matrix, score: Score, searched: Iterable[SearchedTransform]
+    ) -> Attempt:
+        """The same; if it failed, with the candidates, their number and the best of them.
 
         Args:
             places: how many candidates were scored.
             warp: the one with the highest score, target -> source.
             score: its score.
+            searched: all of them.
         """
-        pair = self.similarity.task.pair
-        failed = self.outcome.verdict is Verdict.FAILED
-        if not failed or score.share < LEAST_SHARE or not plausible(warp, pair.target.size):
+        if self.outcome.verdict is not Verdict.FAILED:
             return self
+        pair, told = self.similarity.task.pair, replace(self, searched=tuple(searched))
+        if score.share < LEAST_SHARE or not plausible(warp, pair.target.size):
+            return told
         terms = describe(inverse(warp), MODELS["similarity"], pair.source.size)
         outcome = messages.with_best_candidate(self.outcome, places, terms, score.share)
-        return replace(self, assessment=replace(self.assessment, outcome=outcome))
+        return replace(told, assessment=replace(self.assessment, outcome=outcome))
 
     def _fits_as_well_as(self, richer: Attempt) -> bool:
         """Whether its median displacement is about as small as that of a richer model."""
@@ -290,7 +304,9 @@ def correct_by_tiles(attempt: Attempt, warp: Matrix, before: Matrix, *, tests: i
     another colour) the solver's residual is biased; each tile's correlation is not.
     """
     similarity, records = attempt.similarity, attempt.descent.records
-    descent = Descent(State(warp, similarity.illumination(warp)), records)
+    # The correction belongs to the last level.
+    path = (*attempt.descent.path[:-1], warp)
+    descent = Descent(State(warp, similarity.illumination(warp)), records, path=path)
     step = corner_step_px(inverse(attempt.warp) @ warp, similarity.task.pair.target.size)
     last = replace(records[-1], status=Status.CONVERGED, last_step_px=step)
     assessment = assess_descent(similarity, attempt.start, descent, before, last=last, tests=tests)

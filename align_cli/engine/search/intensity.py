@@ -227,7 +227,8 @@ class Intensity:
         record = level_record(0, target.size, result, result.iterations, target.image.scale)
         if task.progress is not None:
             task.progress(record)
-        return Descent(result.state, (*descent.records, record), (solved,))
+        path = (*descent.path, result.state.warp)
+        return Descent(result.state, (*descent.records, record), (solved,), path)
 
 
 def _reached(warp: Matrix, source: Size, target: Size) -> tuple[slice, slice] | None:

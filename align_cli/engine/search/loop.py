@@ -13,11 +13,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import tee
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.displacements.windows import REACH, STATIONARY
 from align_cli.engine.geometry.coordinates import inverse, plausible
 from align_cli.engine.options import DEFAULTS
-from align_cli.engine.records import Status
+from align_cli.engine.records import SearchedTransform, Status
 from align_cli.engine.search.attempt import (
     LEAST_SHARE,
     Attempt,
@@ -135,7 +137,8 @@ def search(
         best = with_fewer_parameters(best)
     best_candidate = searches[0].best_candidate
     evaluated = sum(one.evaluated for one in searches)
-    return best.with_search_report(evaluated, best_candidate.warp, best_candidate.score)
+    searched = (each for one in searches for each in one.searched())
+    return best.with_search_report(evaluated, best_candidate.warp, best_candidate.score, searched)
 
 
 def _simplify_at_once(attempt: Attempt) -> bool:
@@ -158,11 +161,18 @@ class _Search:
     def __init__(self, similarity: Similarity, initial_warp: Matrix) -> None:
         self.similarity, self.initial_warp = similarity, initial_warp
         self.evaluated = 0
+        self._candidates: list[Candidate] = []
         self.best_candidate = Candidate(IDENTITY, initial_warp, 0, NO_SCORE)
         self._attempt_count = self._pixel_count = 0
         self._needed_tiles = 0.0
         self._converged_warps: list[Matrix] = []
         self._start_warps: list[tuple[int, Matrix]] = []
+
+    def searched(self) -> Iterator[SearchedTransform]:
+        """The candidates that were scored, but for those without an inverse."""
+        for start, warp, _, score in self._candidates:
+            if abs(np.linalg.det(warp)) > 0.0:
+                yield SearchedTransform(start, inverse(warp), score.share)
 
     def attempts(self, start: str, guesses: Iterable[Matrix]) -> Iterator[Attempt]:
         """The attempts from a start and the warps that it proposed."""
@@ -276,8 +286,11 @@ class _Search:
         # If much moves independently, the solver may converge from a good guess to a compromise.
         refined, unrefined = self.similarity.score(warp), self.similarity.score(guess)
         if unrefined.agreeing_tiles > GUESS_RATIO * refined.agreeing_tiles:
-            return Candidate(start, guess, fine + 1, unrefined)
-        return Candidate(start, warp, used, refined)
+            candidate = Candidate(start, guess, fine + 1, unrefined)
+        else:
+            candidate = Candidate(start, warp, used, refined)
+        self._candidates.append(candidate)
+        return candidate
 
     def _worth_solving(self, candidate: Candidate) -> bool:
         """Whether its score is high enough, and no attempt has started or converged there.

@@ -68,6 +68,11 @@ def _of_the_source(found: Alignment, flip: Matrix) -> Alignment:
         target_to_source=unit(flip @ found.target_to_source),
         uncertainty=None if sure is None else _uncertainty(sure, found.source_to_target, flip),
         mirrored=True,
+        path=tuple(unit(each @ flip) for each in found.path),
+        searched=tuple(
+            replace(each, source_to_target=unit(each.source_to_target @ flip))
+            for each in found.searched
+        ),
     )
 
 

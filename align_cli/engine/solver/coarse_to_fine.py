@@ -44,11 +44,13 @@ class Descent(NamedTuple):
         records: one for each level, coarsest first.
         solved_planes: the planes of the finest level with their solution; empty if its rows were
             not solved.
+        path: (3, 3) warps at full size: the initial one, then that of each of the records.
     """
 
     state: State
     records: tuple[LevelRecord, ...]
     solved_planes: tuple[SolvedPlane, ...] = ()
+    path: tuple[Matrix, ...] = ()
 
     @property
     def warp(self) -> Matrix:
@@ -108,6 +110,7 @@ def coarse_to_fine(
     state = start
     solved_planes: tuple[SolvedPlane, ...] = ()
     records: list[LevelRecord] = []
+    path = [start.warp]
     for level in levels:
         solution = solve_level(level, state)
         if solution.record is None:
@@ -115,6 +118,7 @@ def coarse_to_fine(
             break
         state, solved_planes = solution.state, solution.solved_planes
         records.append(solution.record)
+        path.append(state.warp)
         if progress is not None:
             progress(solution.record)
-    return Descent(state, tuple(records), solved_planes)
+    return Descent(state, tuple(records), solved_planes, tuple(path))

@@ -13,7 +13,7 @@ import pytest
 from align_cli.engine.displacements.evidence import LOG10_NFA_CONCLUSIVE
 from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.numerics.threads import Threads
-from align_cli.engine.records import Status, Verdict
+from align_cli.engine.records import SearchedTransform, Status, Verdict
 from align_cli.engine.search.attempt import (
     CLEAR_MARGIN,
     SAME_PX,
@@ -215,15 +215,17 @@ def test_what_failed_is_told_where_a_search_looked(threads: Threads) -> None:
     failed, aligned = solved(threads, "scan", "poster"), solved(threads, "poster")
     assert failed.outcome.verdict is Verdict.FAILED
     nearest = inverse(shift(-60.0, 38.0)), Score(3.0, 0.32)
-    told = failed.with_search_report(17, *nearest)
+    searched = (SearchedTransform("phase", shift(-60.0, 38.0), 0.32),)
+    told = failed.with_search_report(17, *nearest, searched)
     assert "17 candidate transforms" in told.outcome.sentence
     # As --init takes it, source to target.
     assert "--init=-60,38,0.0,1, at which 32% of the tiles" in told.outcome.sentence
     # What fewer tiles agree in is no advice.
-    assert failed.with_search_report(17, nearest[0], Score(3.0, 0.19)) is failed
-    assert aligned.with_search_report(17, *nearest) is aligned
+    unlikely = failed.with_search_report(17, nearest[0], Score(3.0, 0.19), searched)
+    assert (unlikely.outcome, unlikely.searched) == (failed.outcome, searched)
+    assert aligned.with_search_report(17, *nearest, searched) is aligned
     folded = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.01, 0.0, 1.0]])
-    assert failed.with_search_report(17, folded, nearest[1]) is failed
+    assert failed.with_search_report(17, folded, nearest[1], ()).outcome == failed.outcome
 
 
 # Sunbursts 0.9 at most, a blurred photograph that needs the richer one 4.

@@ -138,7 +138,8 @@ class Found:
             else self
         )
 
-    def with_search_report(self, places: int, warp: Matrix, score: Score) -> Found:
+    def with_search_report(self, places: int, warp: Matrix, score: Score, searched: Any) -> Found:
+        del searched
         self.similarity.evaluated = (places, place(warp), score.agreeing_tiles)
         return self
 
