@@ -62,6 +62,13 @@ from align_cli.commands.regions import (
     source_mask_opt,
     target_mask_opt,
 )
+from align_cli.commands.reports import (
+    check_report,
+    prepare_report,
+    report_lossless_opt,
+    report_opt,
+    write_report,
+)
 from align_cli.commands.similarity import similarity_opt
 from align_cli.commands.threads import on_threads, threads_opt
 from align_cli.engine.options import (
@@ -118,6 +125,8 @@ EPILOG = (
     "residual, NaN outside the overlap (.tif, .npy).  [default: <SRC stem>_aligned_error.png]",
 )
 @displacement_map_opt
+@report_opt
+@report_lossless_opt
 @click.option("--no-image", is_flag=True, help="Do not write the warped image.")
 @click.option("--no-error-map", is_flag=True, help="Do not write the error map.")
 @click.option(
@@ -219,7 +228,7 @@ EPILOG = (
     "-v", "--verbose", is_flag=True, help="Also print statistics of the pyramid levels and tiles."
 )
 @debug_opt
-def align(
+def align(  # noqa: PLR0915  (a line for each step)
     *,
     source_path: str,
     target_path: str,
@@ -227,6 +236,8 @@ def align(
     json_path: str | None,
     error_map: str | None,
     displacement_map: str | None,
+    report: str | None,
+    report_lossless: bool,
     no_image: bool,
     no_error_map: bool,
     init: str,
@@ -255,6 +266,7 @@ def align(
     refuse_both("--output", output is not None, "--no-image", no_image)
     refuse_both("--error-map", error_map is not None, "--no-error-map", no_error_map)
     refuse_both("--quiet", quiet, "--verbose", verbose)
+    check_report(report, lossless=report_lossless)
     options = _engine_options(solver, init)
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
@@ -282,6 +294,7 @@ def align(
             error_map=error_map,
             valid_mask=valid_mask,
             displacement_map=displacement_map,
+            report=report,
             with_image=not no_image,
             with_error_map=not no_error_map,
         )
@@ -290,6 +303,7 @@ def align(
         check_outputs(outputs, inputs, source)
         check_fill(fill, source, outputs.image, interpolation)
         legend = prepare(outputs, source, target)
+        prepare_report(report)
 
         from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
 
@@ -341,6 +355,23 @@ def align(
         written += write_displacement_map(
             outputs, alignment, target, residual=left, small=small_files
         )
+        untried = hint(
+            outcome,
+            allow_flip=allow_flip,
+            init=init,
+            similarity=options.similarity,
+            photometric=options.photometric,
+            roi=roi,
+        )
+        written += write_report(
+            report,
+            alignment,
+            source,
+            target,
+            residual=left,
+            hint=untried,
+            lossless=report_lossless,
+        )
         # Last, so that a JSON of an aligned pair exists only together with its images.
         written += write_json(outputs, document)
     if not quiet:
@@ -352,14 +383,6 @@ def align(
             pair=(source_path, target_path),
             accepted=accept_doubtful,
             of_full_scale=have_full_scale(source, target),
-        )
-        untried = hint(
-            outcome,
-            allow_flip=allow_flip,
-            init=init,
-            similarity=options.similarity,
-            photometric=options.photometric,
-            roi=roi,
         )
         table = _table(alignment, source, target) if verbose else ""
         first, *others = said.splitlines()

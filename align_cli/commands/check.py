@@ -49,6 +49,13 @@ from align_cli.commands.regions import (
     source_mask_opt,
     target_mask_opt,
 )
+from align_cli.commands.reports import (
+    check_report,
+    prepare_report,
+    report_lossless_opt,
+    report_opt,
+    write_report,
+)
 from align_cli.commands.similarity import similarity_opt
 from align_cli.commands.threads import on_threads, threads_opt
 from align_cli.commands.transform_files import read_with_model
@@ -76,6 +83,8 @@ the others as for imalign SRC DST."""
 @target_arg
 @path_opt("--json", "json_path", help="Result, as imalign SRC DST writes it; - is stdout.")
 @displacement_map_opt
+@report_opt
+@report_lossless_opt
 @path_opt(
     "--error-map",
     help="Residual in grey values: a heat map of its magnitude (.png), or the signed float32 "
@@ -112,6 +121,8 @@ def check(
     target_path: str,
     json_path: str | None,
     displacement_map: str | None,
+    report: str | None,
+    report_lossless: bool,
     error_map: str | None,
     model: str | None,
     pages: Pages | None,
@@ -134,6 +145,7 @@ def check(
     and no image is written: textured tiles of DST are matched, one by one, in the warped SRC.
     """
     refuse_both("--quiet", quiet, "--verbose", verbose)
+    check_report(report, lossless=report_lossless)
     roles = {"source": source_path, "target": target_path, "transform": transform_path}
     seen = {
         "source mask": source_mask or "",
@@ -153,11 +165,16 @@ def check(
             max_megapixels=max_megapixels,
         )
         outputs = Outputs(
-            image=None, json=json_path, error_map=error_map, displacement_map=displacement_map
+            image=None,
+            json=json_path,
+            error_map=error_map,
+            displacement_map=displacement_map,
+            report=report,
         )
         given = filter(None, [transform_path, source_mask, target_mask])
         check_outputs(outputs, [source_path, target_path, *given], source)
         legend = prepare(outputs, source, target)
+        prepare_report(report)
         options = Options(
             model=model or named or DEFAULTS.model,
             accept_residual=accept_residual,
@@ -197,6 +214,15 @@ def check(
         )
         written += write_displacement_map(
             outputs, alignment, target, residual=left, small=small_files
+        )
+        written += write_report(
+            report,
+            alignment,
+            source,
+            target,
+            residual=left,
+            checked=(transform_path,),
+            lossless=report_lossless,
         )
         document = alignment_document(
             alignment,

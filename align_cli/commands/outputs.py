@@ -52,11 +52,12 @@ class Outputs(NamedTuple):
     error_map: str | None
     valid_mask: str | None = None
     displacement_map: str | None = None
+    report: str | None = None
 
     @property
     def files(self) -> list[str]:
         """The paths that are files, not stdout."""
-        wanted = (self.json, *self._pictures)
+        wanted = (self.json, *self._pictures, self.report)
         return [path for path in wanted if path is not None and path != STDOUT]
 
     def stale(self, written: Sequence[str]) -> list[str]:
@@ -114,6 +115,7 @@ def named_outputs(
     error_map: str | None,
     valid_mask: str | None,
     displacement_map: str | None,
+    report: str | None,
     with_image: bool,
     with_error_map: bool,
 ) -> Outputs:
@@ -129,6 +131,7 @@ def named_outputs(
         error_map=error_map if with_error_map else None,
         valid_mask=valid_mask,
         displacement_map=displacement_map,
+        report=report,
     )
 
 

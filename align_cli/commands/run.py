@@ -23,7 +23,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns its exit code. A traceback is shown only with ``--debug``."""
     stdout = sys.stdout
     try:
-        code = cli.main(list(arguments), prog_name="imalign", standalone_mode=False)
+        code = cli.main(
+            list(arguments), prog_name="imalign", standalone_mode=False, obj=tuple(arguments)
+        )
     except click.ClickException as error:
         _trace(arguments, error)
         from align_cli.commands.usage_errors import command_of, with_advice  # noqa: PLC0415

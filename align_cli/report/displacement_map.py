@@ -174,7 +174,7 @@ def render(
     height, width = overlap.shape
     zoom = int(np.clip(LARGE_PX // max(height, width), 1, MOST_ENLARGED))
     key = Legend.of(zoom * width, zoom * height)
-    spacing = _spacing(field)
+    spacing = spacing_px(field)
     times = _times(field, spacing) if zoom * spacing >= ROOM * key.text else None
     strip = displacement_scale.COLOURS[_legend(key, max(zoom * width, key.width), times)]
     picture = np.full((zoom * height + len(strip), strip.shape[1], 3), 255, np.uint8)
@@ -310,7 +310,7 @@ def _has_alpha(target: NDArray[Any]) -> int:
 
 def enlargement(field: DisplacementField) -> int:
     """How many times as long as its displacement an arrow is best drawn."""
-    return _times(field, _spacing(field))
+    return _times(field, spacing_px(field))
 
 
 def _times(field: DisplacementField, spacing: float) -> int:
@@ -322,7 +322,7 @@ def _times(field: DisplacementField, spacing: float) -> int:
     return max((each for each in times if each <= most), default=1)
 
 
-def _spacing(field: DisplacementField) -> float:
+def spacing_px(field: DisplacementField) -> float:
     """Median distance to the next tile, in pixels; of a single tile its side."""
     if len(field) < 2:
         return field.side

@@ -135,7 +135,7 @@ def level_table(alignment: Alignment, *, of_full_scale: bool = True) -> str:
         )
     if alignment.similarity == INTENSITY:
         unit = " of full scale" if of_full_scale else ""
-        measure = _number if of_full_scale else _measure
+        measure = number if of_full_scale else _measure
         sign = "-" if alignment.bias < 0.0 else "+"
         bias = f"{sign if math.isfinite(alignment.bias) else ''}{measure(abs(alignment.bias))}"
         lines.append(f"gain {measure(alignment.gain)}, bias {bias}{unit}")
@@ -163,13 +163,13 @@ def motion_in_words(parameters: Parameters) -> str:
 
 def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> str:
     """The similarity before and after alignment, and the overlap."""
-    measure, unit = (_number, " of full scale") if of_full_scale else (_measure, "")
+    measure, unit = (number, " of full scale") if of_full_scale else (_measure, "")
     quality = alignment.quality
     before, after = quality.before, quality.after
     return (
-        f"ZNCC {_number(before.zncc)} -> {_number(after.zncc)}, "
+        f"ZNCC {number(before.zncc)} -> {number(after.zncc)}, "
         f"RMSE {measure(before.rmse)} -> {measure(after.rmse)}{unit}, "
-        f"overlap {_percent(quality.overlap)}"
+        f"overlap {percent(quality.overlap)}"
     )
 
 
@@ -204,7 +204,7 @@ def displacement_figures(alignment: Alignment) -> str:
             f"displacements of the {matched} of {asked} tiles that match: median "
             f"{_figure(told.median_px)} px, 95th percentile {_figure(told.p95_px)} px, largest "
             f"{_figure(told.largest_px)} px at {_point(told.largest_at_px)}; within 0.5, 1, 2 px "
-            f"{', '.join(map(_percent, shares))}"
+            f"{', '.join(map(percent, shares))}"
         )
     return "\n".join(lines)
 
@@ -328,14 +328,15 @@ def _ratio(scale: float) -> str:
     return f"x{scale:.4f}" if math.isfinite(scale) else NOT_MEASURABLE
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number in four decimals."""
     return f"{value:.4f}" if math.isfinite(value) else NOT_MEASURABLE
 
 
 def _measure(value: float) -> str:
     """A grey value, of any magnitude for images without a full scale."""
     usual = value == 0.0 or PLAIN[0] <= abs(value) < PLAIN[1] or not math.isfinite(value)
-    return _number(value) if usual else f"{value:.4g}"
+    return number(value) if usual else f"{value:.4g}"
 
 
 def _figure(value: float) -> str:
@@ -352,5 +353,6 @@ def _share(share: float) -> str:
     return f"{percent:.0f} %" if percent >= 1.0 else f"{percent:.1g} %"
 
 
-def _percent(share: float) -> str:
+def percent(share: float) -> str:
+    """A share in per cent: "89.2 %"."""
     return f"{100 * share:.1f} %" if math.isfinite(share) else NOT_MEASURABLE

@@ -1,0 +1,183 @@
+"""``--report``: what the command line adds to a page, and writing it."""
+
+from __future__ import annotations
+
+import platform
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from align_cli.commands.options import path_opt
+from align_cli.version import __version__
+from align_cli.workers import Task, begin
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from align_cli.engine.result.alignment import Alignment
+    from align_cli.files.images import Picture
+    from align_cli.report.page.alignment import Residual
+    from align_cli.report.page.view import Input, Provenance
+
+SUFFIXES: Final = (".html", ".htm")
+CHUNK: Final = 1 << 20
+
+report_opt = path_opt(
+    "--report",
+    help="A page to look at, one .html file that needs nothing else: both images under a divider, "
+    "blinking, their difference; the verdict and the numbers in words. Also written if the "
+    "alignment fails.",
+)
+report_lossless_opt = click.option(
+    "--report-lossless",
+    is_flag=True,
+    help="Put every pixel into the report, without loss; the file may be ten times as large.",
+)
+
+
+def check_report(path: str | None, *, lossless: bool) -> None:
+    """Refuse a name that is not that of a page, and an option without its page.
+
+    Raises:
+        click.UsageError: saying what to type.
+    """
+    if path is None:
+        if lossless:
+            raise click.UsageError("--report-lossless needs --report PATH.html")
+        return
+    if Path(path).suffix.lower() not in SUFFIXES:
+        raise click.UsageError(f"--report {path}: the report is a page; give it a name in .html")
+
+
+def prepare_report(path: str | None) -> None:
+    """Have a thread read the templates, if there will be a report, while others are at work."""
+    if path is not None:
+        begin(_templates)
+
+
+def _templates() -> object:
+    from align_cli.report.page.render import environment  # noqa: PLC0415  (help stays quick)
+
+    return environment()
+
+
+def write_report(
+    path: str | None,
+    found: Alignment,
+    source: Picture,
+    target: Picture,
+    *,
+    residual: Residual,
+    hint: str = "",
+    checked: Sequence[str] = (),
+    lossless: bool = False,
+) -> list[str]:
+    """Write the page, where it is wanted; returns the files written.
+
+    Args:
+        path: where to; None for nowhere.
+        found: the alignment.
+        source: its source.
+        target: its target.
+        residual: as for ``align_cli.commands.outputs.write_pictures``.
+        hint: which options were not tried.
+        checked: the file of the transform, if it was given and not estimated.
+        lossless: whether every pixel is put in, without loss.
+    """
+    if path is None:
+        return []
+    from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
+    from align_cli.report.page.alignment import Told, alignment_page  # noqa: PLC0415
+    from align_cli.report.page.render import render  # noqa: PLC0415
+
+    digests = begin(lambda: _inputs(source, target, checked))
+    told = Told(
+        found,
+        source,
+        target,
+        residual=residual,
+        hint=hint,
+        checked=bool(checked),
+        lossless=lossless,
+        provenance=_provenance(digests),
+    )
+    write_bytes(path, render(alignment_page(told)).encode("utf-8"))
+    return [path]
+
+
+def _provenance(inputs: Task[tuple[Input, ...]]) -> Provenance:
+    import cv2  # noqa: PLC0415  (help stays quick)
+    import numpy as np  # noqa: PLC0415
+
+    from align_cli.native.library import level  # noqa: PLC0415
+    from align_cli.report.page.view import Provenance, Row  # noqa: PLC0415
+
+    versions = {
+        "imalign": __version__,
+        "Python": platform.python_version(),
+        "NumPy": np.__version__,
+        "OpenCV": cv2.__version__,
+        "native core": level(),
+    }
+    return Provenance(
+        title="How to get this again",
+        command=command_line(click.get_current_context().obj or ()),
+        inputs=inputs.result(),
+        versions=tuple(Row(name, version) for name, version in versions.items()),
+    )
+
+
+def _inputs(source: Picture, target: Picture, others: Sequence[str]) -> tuple[Input, ...]:
+    from align_cli.files.errors import printable  # noqa: PLC0415
+    from align_cli.report.page.view import Input  # noqa: PLC0415
+
+    pictures = [
+        Input(
+            role,
+            printable(image.path),
+            f"{image.width} x {image.height}, {_channels(image.channels)}, {image.dtype}",
+            digest(image.path),
+        )
+        for role, image in (("source", source), ("target", target))
+    ]
+    return *pictures, *(Input("transform", printable(each), "", digest(each)) for each in others)
+
+
+def _channels(count: int) -> str:
+    return "1 channel" if count == 1 else f"{count} channels"
+
+
+def digest(path: str) -> str:
+    """The SHA-256 of a file, in hexadecimal digits; of a pipe, which can be read once, none."""
+    import hashlib  # noqa: PLC0415  (help stays quick)
+
+    if not Path(path).is_file():
+        return "not a file"
+    found = hashlib.sha256()
+    try:
+        with Path(path).open("rb") as file:
+            while part := file.read(CHUNK):
+                found.update(part)
+    except OSError:
+        return "could not be read again"
+    return found.hexdigest()
+
+
+def command_line(arguments: Sequence[str]) -> str:
+    """A command line that a shell reads as these arguments; one line, whatever they hold."""
+    return " ".join(map(quoted, ("imalign", *arguments))) if arguments else ""
+
+
+def quoted(argument: str) -> str:
+    """An argument as a shell reads it; what does not print is written as bash and zsh have it."""
+    if argument.isprintable():
+        return shlex.quote(argument)
+    return "$'" + "".join(map(_escaped, argument)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return f"\\{character}"
+    return character if character.isprintable() else ascii(character)[1:-1]

@@ -1,0 +1,148 @@
+"""What the numbers of an alignment mean, in words that need no glossary."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Final
+
+from align_cli.engine.options import INTENSITY, MODELS_IN_WORDS
+from align_cli.report.page.view import Row
+from align_cli.report.summary import motion_in_words, number, percent
+
+if TYPE_CHECKING:
+    from align_cli.engine.records import Outcome, Uncertainty
+    from align_cli.engine.result.alignment import Alignment
+
+HEADINGS: Final = {
+    "aligned": "The images are aligned",
+    "doubtful": "The images may be aligned: look before you use the result",
+    "failed": "The images could not be aligned",
+}
+"""By verdict."""
+
+CHECKED: Final = {
+    "aligned": "The transform aligns the images",
+    "doubtful": "The transform may align the images: look before you use it",
+    "failed": "The transform does not align the images",
+}
+"""The same where a transform was given."""
+
+
+def motion(found: Alignment) -> str:
+    """What becomes of the source, as a sentence."""
+    mirrored = "mirrored, " if found.mirrored else ""
+    name = MODELS_IN_WORDS.get(found.model, found.model)
+    return f"To lie on the target, the source is {mirrored}{_done(found)} ({name})."
+
+
+def _done(found: Alignment) -> str:
+    words = motion_in_words(found.parameters)
+    return "left as it is" if words == "no motion" else words
+
+
+def certainty(sure: Uncertainty | None) -> str:
+    """What "+-" means, as a sentence."""
+    if sure is None:
+        return "How exact it is cannot be told."
+    mean, worst = (f"{max(px, 1e-4):.2g}" for px in (sure.mean_px, sure.max_px))
+    return (
+        f"A point is expected to lie within +-{mean} px of its true place in two of three cases "
+        f"(one standard deviation; +-{worst} px where it is least certain)."
+    )
+
+
+def advice(outcome: Outcome, hint: str) -> tuple[str, ...]:
+    """What to try, of an outcome's sentence and of the options that were not used."""
+    if outcome.aligned:
+        return ()
+    causes = "; ".join(outcome.reasons) if outcome.doubtful else "".join(outcome.reasons[:1])
+    _, _, after = outcome.sentence.partition(f"{_cause(causes)}: ")
+    return tuple(map(_sentence, filter(None, (after, hint.removeprefix("or try ")))))
+
+
+def reasons(outcome: Outcome) -> tuple[str, ...]:
+    """What speaks against it."""
+    return tuple(_sentence(_cause(each)) for each in outcome.reasons)
+
+
+def _cause(reason: str) -> str:
+    """A reason without advice: where nothing was solved, the reason is the whole message."""
+    return reason.partition(": ")[0]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...]:
+    """The numbers that tell how well the images agree.
+
+    Args:
+        found: the alignment.
+        of_full_scale: whether both images have a white of their own.
+        used: whether there is a transform to be described.
+    """
+    before, after = found.quality.before, found.quality.after
+    of = " of full scale" if of_full_scale else ""
+    listed = [
+        Row(
+            "ZNCC",
+            f"{number(before.zncc)} -> {number(after.zncc)}",
+            "Similarity before and after, whatever the exposure: 1 is the same picture, 0 is "
+            "unrelated, below 0 is a negative.",
+        ),
+        Row(
+            "RMSE",
+            f"{number(before.rmse)} -> {number(after.rmse)}{of}",
+            "Typical difference of a pixel before and after, large ones counting most.",
+        ),
+        Row(
+            "MAE", f"{number(before.mae)} -> {number(after.mae)}{of}", "Mean difference of a pixel."
+        ),
+    ]
+    if not used:
+        return tuple(listed)
+    return (
+        Row("uncertainty (+-)", _sigma(found.uncertainty), certainty(found.uncertainty)),
+        *listed,
+        Row(
+            "overlap", percent(found.quality.overlap), "Share of the target that the source covers."
+        ),
+        *_tiles(found),
+        *_illumination(found, of),
+        Row("start", found.start, "The initial transform from which the result was found."),
+    )
+
+
+def _sigma(sure: Uncertainty | None) -> str:
+    return "not measurable" if sure is None else f"{max(sure.mean_px, 1e-4):.2g} px"
+
+
+def _tiles(found: Alignment) -> list[Row]:
+    told = found.displacements
+    if told is None:
+        return []
+    matched, tested = int(told.field.matched.sum()), len(told.field)
+    if not matched or not math.isfinite(told.within_1_px):
+        return [Row("tiles", f"none of {tested}", "No part of the target was found in the source.")]
+    near = round(told.within_1_px * matched)
+    return [
+        Row(
+            "tiles",
+            f"{near} of {matched} within 1 px, median {told.median_px:.2f} px",
+            f"{tested} small squares of the target were looked for in the source, each by itself; "
+            f"{matched} were found, so far from where they should be.",
+        )
+    ]
+
+
+def _illumination(found: Alignment, of: str) -> list[Row]:
+    if found.similarity != INTENSITY or not math.isfinite(found.gain):
+        return []
+    return [
+        Row(
+            "illumination",
+            f"gain {found.gain:.3f}, bias {found.bias:+.4f}{of}",
+            "At its centre the source is so many times as bright as the target, plus the bias.",
+        )
+    ]
