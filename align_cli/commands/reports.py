@@ -52,15 +52,18 @@ def check_report(path: str | None, *, lossless: bool) -> None:
 
 
 def prepare_report(path: str | None) -> None:
-    """Have a thread read the templates, if there will be a report, while others are at work."""
+    """Have a thread load what makes a report, if there will be one, while others are at work."""
     if path is not None:
-        begin(_templates)
+        begin(_load)
 
 
-def _templates() -> object:
-    from align_cli.report.page.render import environment  # noqa: PLC0415  (help stays quick)
+def _load() -> None:
+    import PIL.WebPImagePlugin  # noqa: F401, PLC0415  (help stays quick)
 
-    return environment()
+    import align_cli.report.page.alignment  # noqa: F401, PLC0415
+    from align_cli.report.page.render import environment  # noqa: PLC0415
+
+    environment()
 
 
 def write_report(

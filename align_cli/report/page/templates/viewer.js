@@ -26,13 +26,18 @@
     const scale = (stage) => fit(stage) * state.zoom;
     const mostZoom = () => Math.max(...stages.map((stage) => LARGEST / fit(stage)), 1);
 
+    // All of it, or a pixel of the image as one of the screen where that is smaller.
+    const leastZoom = () => Math.min(1, ...stages.map((stage) => 1 / fit(stage) / devicePixelRatio));
+
     // Where the scene's first pixel lies; a scene smaller than its stage is centred.
     function offset(stage, axis) {
       const [side, length] = axis === "x"
         ? [stage.element.clientWidth, stage.width * scale(stage)]
         : [stage.element.clientHeight, stage.height * scale(stage)];
-      if (length <= side + 0.5) return (side - length) / 2;
-      return between(side / 2 - state[axis] * length, side - length, 0);
+      const first = length <= side + 0.5
+        ? (side - length) / 2
+        : between(side / 2 - state[axis] * length, side - length, 0);
+      return Math.round(first * devicePixelRatio) / devicePixelRatio; // so that 1:1 blurs nothing
     }
 
     function draw() {
@@ -68,7 +73,7 @@
       state.mode = mode;
       root.dataset.mode = mode;
       const chosen = modes.find((radio) => radio.value === mode);
-      if (chosen) one("span[data-hint]").textContent = chosen.dataset.hint;
+      if (chosen) one("p[data-hint]").textContent = chosen.dataset.hint;
       clearInterval(timer);
       if (mode === "blink") {
         blinkTo("target");
@@ -103,7 +108,7 @@
     function zoomTo(zoom, stage = stages[0], x = stage.element.clientWidth / 2, y = stage.element.clientHeight / 2) {
       const before = scale(stage);
       const point = { x: (x - offset(stage, "x")) / before, y: (y - offset(stage, "y")) / before };
-      state.zoom = between(zoom, 1, mostZoom());
+      state.zoom = between(zoom, leastZoom(), mostZoom());
       const after = scale(stage);
       centre((point.x - (x - stage.element.clientWidth / 2) / after) / stage.width,
         (point.y - (y - stage.element.clientHeight / 2) / after) / stage.height);
@@ -152,7 +157,7 @@
         down.set(event.pointerId, place(event));
         stage.element.setPointerCapture(event.pointerId);
         dividing = state.mode === "divider" && down.size === 1
-          && (state.zoom === 1 || event.target.closest("[data-line]") !== null);
+          && (state.zoom <= 1 || event.target.closest("[data-line]") !== null);
         if (dividing) divide(stage, place(event).x);
       });
       stage.element.addEventListener("pointermove", (event) => {
