@@ -65,6 +65,10 @@
         const width = stage.element.clientWidth;
         const height = between((width * stage.height) / stage.width, 120, 0.8 * innerHeight);
         stage.element.style.height = `${Math.round(height)}px`;
+        // Lines of text are not of whole pixels, but single pixels must be.
+        stage.element.style.marginTop = "0";
+        const top = stage.element.getBoundingClientRect().top + scrollY;
+        stage.element.style.marginTop = `${Math.ceil(top) - top}px`;
       }
       draw();
     }
