@@ -20,7 +20,7 @@ NAMES = {
     "skimage": "scikit-image",
     "SimpleITK": "simpleitk",
 }
-OPTIONAL = {"itk", "matplotlib", "ziglang"}
+OPTIONAL = {"axe_playwright_python", "itk", "matplotlib", "playwright", "ziglang"}
 """What a test skips without."""
 
 

@@ -294,10 +294,9 @@ def align(  # noqa: PLR0915  (a line for each step)
             error_map=error_map,
             valid_mask=valid_mask,
             displacement_map=displacement_map,
-            report=report,
             with_image=not no_image,
             with_error_map=not no_error_map,
-        )
+        )._replace(report=report)
         given = filter(None, [start_file, source_mask, target_mask])
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)

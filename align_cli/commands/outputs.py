@@ -115,7 +115,6 @@ def named_outputs(
     error_map: str | None,
     valid_mask: str | None,
     displacement_map: str | None,
-    report: str | None,
     with_image: bool,
     with_error_map: bool,
 ) -> Outputs:
@@ -131,7 +130,6 @@ def named_outputs(
         error_map=error_map if with_error_map else None,
         valid_mask=valid_mask,
         displacement_map=displacement_map,
-        report=report,
     )
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
 
 from align_cli.report.page.view import Page
 
@@ -31,9 +30,9 @@ def environment() -> Environment:
     return made
 
 
-def asset(name: str) -> Markup:
-    """A style sheet or script of this package, as it is: nothing else is put in unescaped."""
-    return Markup((TEMPLATES / name).read_text(encoding="utf-8"))
+def asset(name: str) -> str:
+    """A style sheet or script of this package: the only text that a template calls safe."""
+    return (TEMPLATES / name).read_text(encoding="utf-8")
 
 
 def render(page: Page) -> str:

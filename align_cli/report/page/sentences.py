@@ -88,7 +88,7 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
         Row(
             "ZNCC",
             f"{number(before.zncc)} -> {number(after.zncc)}",
-            "Similarity before and after, whatever the exposure: 1 is the same picture, 0 is "
+            "Similarity before and after, whatever the exposure: 1 is the same, 0 is "
             "unrelated, below 0 is a negative.",
         ),
         Row(

@@ -140,7 +140,7 @@ class Viewer(Section):
     """Pictures to compare: panes side by side, which zoom and move together."""
 
     template = "parts/viewer.html"
-    anchor = "pictures"
+    anchor = "images"
 
     panes: tuple[Pane, ...]
     modes: tuple[Mode, ...] = ()

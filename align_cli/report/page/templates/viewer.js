@@ -213,7 +213,7 @@
     }
     if (range) range.addEventListener("input", draw);
     for (const image of all("img")) {
-      const broken = () => { image.closest("figure").append(" (this picture cannot be shown)"); };
+      const broken = () => { image.closest("figure").append(" (this image cannot be shown)"); };
       if (image.complete && !image.naturalWidth) broken();
       else image.addEventListener("error", broken);
     }

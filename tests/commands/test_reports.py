@@ -1,0 +1,111 @@
+"""``--report``: what its file is called, holds, and says of how to get it again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from align_cli.commands.reports import command_line, quoted
+from tests.commands.conftest import SAMPLES, Imalign
+
+POSTER = (SAMPLES / "poster_source.png", SAMPLES / "poster_target.png")
+
+
+def test_a_report_is_named_written_and_the_same_every_time(
+    imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    done = imalign(*pair, "-m", "rigid", "--report", "r.html")
+    assert done.returncode == 0, done.stderr
+    assert "r.html" in done.stderr
+    first = (tmp_path / "r.html").read_bytes()
+    imalign(*pair, "-m", "rigid", "--report", "r.html")
+    assert (tmp_path / "r.html").read_bytes() == first
+    text = first.decode("utf-8")
+    assert "<title>aligned: " in text
+    for path in pair:
+        assert hashlib.sha256(path.read_bytes()).hexdigest() in text
+    command = re.search(r"<code>(.*?)</code>", text)
+    assert command is not None
+    assert shlex.split(command[1]) == [
+        "imalign",
+        *map(str, pair),
+        *["-m", "rigid", "--report", "r.html"],
+    ]
+
+
+@pytest.mark.parametrize("name", ["r.png", "r", "-"])
+def test_a_report_is_called_html(name: str, imalign: Imalign, pair: tuple[Path, Path]) -> None:
+    done = imalign(*pair, "--report", name)
+    assert done.returncode == 2
+    assert f"--report {name}: the report is a page; give it a name in .html" in done.stderr
+
+
+def test_lossless_pixels_need_a_page(imalign: Imalign, pair: tuple[Path, Path]) -> None:
+    done = imalign(*pair, "--report-lossless")
+    assert done.returncode == 2
+    assert "--report-lossless needs --report PATH.html" in done.stderr
+
+
+def test_a_report_replaces_no_input_and_needs_its_folder(
+    imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    page = tmp_path / "a.html"
+    pair[0].rename(page)
+    before = page.read_bytes()
+    done = imalign(page, pair[1], "--report", "a.html")
+    assert done.returncode == 2
+    assert "same file as the input" in done.stderr
+    assert page.read_bytes() == before
+    done = imalign(page, pair[1], "--report", "no/such.html")
+    assert done.returncode == 4
+    assert "no/such.html: its folder does not exist" in done.stderr
+    assert not (tmp_path / "a_aligned.json").exists()
+
+
+def test_a_failure_has_a_report_and_no_image(imalign: Imalign, tmp_path: Path) -> None:
+    done = imalign(SAMPLES / "fundus_source.png", POSTER[1], "--report", "r.html")
+    assert done.returncode == 1
+    assert "no image was written; wrote r.html, fundus_source_aligned.json" in done.stderr
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert "<title>failed: " in text
+    assert "Where the search looked" in text
+    assert "--allow-flip, if one image may be mirrored" in text
+    assert '<figure class="layer" data-layer="warped"' not in text
+
+
+def test_a_check_tells_the_transform_it_was_given(
+    imalign: Imalign, pair: tuple[Path, Path], tmp_path: Path
+) -> None:
+    imalign(*pair, "-m", "rigid")
+    done = imalign("check", "a_aligned.json", *pair, "--report", "r.html")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert "The transform aligns the images" in text
+    digest = hashlib.sha256((tmp_path / "a_aligned.json").read_bytes()).hexdigest()
+    assert digest in text
+
+
+def test_large_images_are_reduced_and_the_page_says_so(imalign: Imalign, tmp_path: Path) -> None:
+    import cv2  # noqa: PLC0415
+
+    for path, name in zip(POSTER, ("a.png", "b.png"), strict=True):
+        image = cv2.imread(str(path))
+        cv2.imwrite(str(tmp_path / name), cv2.resize(image, (1920, 1440)))
+    imalign("a.png", "b.png", "--report", "small.html")
+    text = (tmp_path / "small.html").read_text("utf-8")
+    assert "reduced 2 times: each pixel is the mean of 2 x 2" in text
+    assert len(text) < 3_000_000
+    imalign("a.png", "b.png", "--report", "whole.html", "--report-lossless")
+    assert "target: PNG (exact), every pixel" in (tmp_path / "whole.html").read_text("utf-8")
+
+
+def test_a_command_is_one_line_that_a_shell_reads_back() -> None:
+    arguments = ("a b.png", "it's.png", "-m", "rigid")
+    assert shlex.split(command_line(arguments)) == ["imalign", *arguments]
+    assert quoted("two\nlines.png") == "$'two\\nlines.png'"
+    assert quoted("a\u202e'b\\") == "$'a\\u202e\\'b\\\\'"
+    assert command_line(()) == ""
