@@ -131,7 +131,7 @@ def _tiles(found: Alignment) -> list[Row]:
             "tiles",
             f"{near} of {matched} within 1 px, median {told.median_px:.2f} px",
             f"{tested} small squares of the target were looked for in the source, each by itself; "
-            f"{matched} were found, so far from where they should be.",
+            f"{matched} were found, at these distances from where they should be.",
         )
     ]
 
