@@ -91,6 +91,7 @@ bench: $(DEVELOP)
 	$(BIN)/python -m benchmarks.sufficiency
 	$(BIN)/python -m benchmarks.model_choice
 	$(BIN)/python -m benchmarks.speed
+	$(BIN)/python -m benchmarks.report
 	$(BIN)/python -m benchmarks.refusals
 	$(BIN)/python -m benchmarks.constants
 	$(BIN)/python -m benchmarks.scale --plot benchmarks/scale.svg

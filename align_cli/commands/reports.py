@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 SUFFIXES: Final = (".html", ".htm")
 CHUNK: Final = 1 << 20
+"""Bytes of a file that are read at once for its digest."""
 
 report_opt = path_opt(
     "--report",

@@ -66,6 +66,10 @@ def test_it_holds_the_core_its_sources_and_nothing_of_the_build(wheel: Path) -> 
     names = ZipFile(wheel).namelist()
     assert f"align_cli/native/{library_path().name}" in names
     assert "align_cli/native/src/core.h" in names
+    assert {
+        f"align_cli/report/page/templates/{name}"
+        for name in ("page.html", "page.css", "viewer.js", "parts/viewer.html")
+    } <= set(names)
     assert {name.partition("/")[0] for name in names} == {
         "align_cli",
         f"{NAME}-{__version__}.dist-info",

@@ -33,9 +33,9 @@ MOST_SIDE: Final = 16_383
 
 LOSSY_BYTES: Final = 300_000
 EXACT_BYTES: Final = 200_000
-"""A picture that needs more is reduced once more by two. Two lossy and two exact ones then stay
-below 1.4 MB in base64. Photographs of a megapixel need 80 to 280 kB; residuals of noise of two grey
-levels 440 kB."""
+"""A lossy or an exact picture that needs more is reduced once more by two. Two lossy and two exact
+ones then stay below 1.4 MB in base64. Photographs of a megapixel need 80 to 280 kB; residuals of
+noise of two grey levels 440 kB."""
 
 SMALL_PIXELS: Final = 200_000
 """Of a picture that only gives an idea."""

@@ -19,6 +19,8 @@ GREYS_PER_LEVEL: Final = 4
 """A difference of one grey level of 255 is shown as so many: one would not be seen."""
 
 MIDDLE: Final = 128
+"""The grey of what is equal."""
+
 MOST_LEVELS: Final = 31
 """Larger differences are black or white."""
 

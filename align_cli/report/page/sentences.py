@@ -6,8 +6,9 @@ import math
 from typing import TYPE_CHECKING, Final
 
 from align_cli.engine.options import INTENSITY, MODELS_IN_WORDS
+from align_cli.engine.result.words import plus_minus
 from align_cli.report.page.view import Row
-from align_cli.report.summary import motion_in_words, number, percent
+from align_cli.report.summary import NOT_MEASURABLE, motion_in_words, number, percent
 
 if TYPE_CHECKING:
     from align_cli.engine.records import Outcome, Uncertainty
@@ -44,10 +45,10 @@ def certainty(sure: Uncertainty | None) -> str:
     """What "+-" means, as a sentence."""
     if sure is None:
         return "How exact it is cannot be told."
-    mean, worst = (f"{max(px, 1e-4):.2g}" for px in (sure.mean_px, sure.max_px))
+    mean, worst = map(plus_minus, (sure.mean_px, sure.max_px))
     return (
-        f"A point is expected to lie within +-{mean} px of its true place in two of three cases "
-        f"(one standard deviation; +-{worst} px where it is least certain)."
+        f"A point is expected to lie within {mean} of its true place in two of three cases "
+        f"(one standard deviation; {worst} where it is least certain)."
     )
 
 
@@ -103,7 +104,7 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
     if not used:
         return tuple(listed)
     return (
-        Row("uncertainty (+-)", _sigma(found.uncertainty), certainty(found.uncertainty)),
+        Row("uncertainty", _sigma(found.uncertainty), certainty(found.uncertainty)),
         *listed,
         Row(
             "overlap", percent(found.quality.overlap), "Share of the target that the source covers."
@@ -115,7 +116,7 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
 
 
 def _sigma(sure: Uncertainty | None) -> str:
-    return "not measurable" if sure is None else f"{max(sure.mean_px, 1e-4):.2g} px"
+    return NOT_MEASURABLE if sure is None else plus_minus(sure.mean_px)
 
 
 def _tiles(found: Alignment) -> list[Row]:

@@ -37,6 +37,8 @@ MOST_OUTLINES: Final = 40
 """Of the places where a search looked, the best are drawn."""
 
 CHART: Final = (340.0, 170.0)
+"""Width and height of the chart's area, in its own units: text then reads on a telephone."""
+
 LEAST_PX: Final = 1e-3
 """The end of the chart's scale: what is nearer to the result is at the result."""
 
@@ -70,7 +72,7 @@ def searched_outlines(found: Alignment) -> tuple[Outline, ...]:
             found.source_size,
             found.target_size,
             f"{each.start}: {each.share:.0%} of the tiles correlate",
-            0.4 + 0.6 * each.share / max(places[-1].share, 1e-9),
+            0.4 + 0.6 * each.share / (places[-1].share or 1.0),
         )
         for each in places
     ]
@@ -84,7 +86,8 @@ def arrows(field: DisplacementField) -> tuple[tuple[Arrow, ...], int]:
     length = np.nan_to_num(np.hypot(*field.displacement.T))
     colours = displacement_scale.COLOURS[displacement_scale.levels(length)]
     drawn = times * field.displacement
-    drawn *= np.minimum(1.0, LONGEST * spacing / np.maximum(times * length, 1e-9))[:, np.newaxis]
+    reach, most = times * length, LONGEST * spacing
+    drawn *= np.divide(most, reach, out=np.ones_like(reach), where=reach > most)[:, np.newaxis]
     found = [
         Arrow(
             _point(position + 0.5),
