@@ -1,8 +1,8 @@
 """From what Python is handed to words, files and pictures: the one way up out of the engine.
 
 ``Alignment`` and ``Transform`` know arrays only. Their methods that need more (``summary``,
-``save``, ``load``, ``plot``) come here, when they are called, and nowhere else: a test holds the
-engine to it.
+``save``, ``load``, ``plot``, ``report``) come here, when they are called, and nowhere else: a test
+holds the engine to it.
 """
 
 from __future__ import annotations
@@ -96,3 +96,51 @@ def plot(
     from align_cli.report.plot import plot as draw  # noqa: PLC0415
 
     return draw(found, target, source, axes=axes)
+
+
+def report(
+    found: Alignment, path: PathLike, source: Image, target: Image, *, lossless: bool = False
+) -> None:
+    """Write a page to look at; see ``Alignment.report``."""
+    from functools import partial  # noqa: PLC0415
+
+    from align_cli.engine.aligner import residual  # noqa: PLC0415
+    from align_cli.engine.errors import ImageError  # noqa: PLC0415
+    from align_cli.engine.images.luma import check_kind  # noqa: PLC0415
+    from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+    from align_cli.files.images import Picture  # noqa: PLC0415
+    from align_cli.report.page.alignment import Told, alignment_page  # noqa: PLC0415
+    from align_cli.report.page.provenance import array, provenance  # noqa: PLC0415
+    from align_cli.report.page.render import render  # noqa: PLC0415
+
+    for role, image, size in (
+        ("source", source, found.source_size),
+        ("target", target, found.target_size),
+    ):
+        check_kind(image, role)
+        height, width = image.shape[:2]
+        if (width, height) != size:
+            raise ImageError(
+                f"the alignment is of one of {size[0]}x{size[1]} px, this one has "
+                f"{width}x{height} px",
+                role=role,
+            )
+    told = Told(
+        found,
+        Picture("source", source),
+        Picture("target", target),
+        residual=partial(residual, source, target, found),
+        hint="",
+        checked=not found.levels,
+        lossless=lossless,
+        provenance=provenance((array("source", source), array("target", target))),
+    )
+    write_bytes(path, render(alignment_page(told)).encode("utf-8"))
+
+
+def html(found: Alignment) -> str:
+    """What a notebook shows of an alignment."""
+    from align_cli.report.page.alignment import alignment_snippet  # noqa: PLC0415
+    from align_cli.report.page.render import render_snippet  # noqa: PLC0415
+
+    return render_snippet(alignment_snippet(found))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from numpy.testing import assert_allclose
 import align_cli
 from align_cli import Alignment, NotAlignedError, Outcome, Status, Transform, align, load
 from align_cli.commands.transform_outputs import FORMAT_NAMES
+from align_cli.engine.errors import ImageError
 from align_cli.files.images import read_image, write_image
 from align_cli.files.schema import alignment_schema
 from tests.scenes import pair
@@ -169,3 +171,38 @@ def test_the_summary_of_what_is_not_aligned_says_why() -> None:
     accepted = DOUBTFUL.summary(accept_doubtful=True).splitlines()
     assert accepted[0].startswith("doubtful (affine): shifted ")
     assert accepted[-1] == SENTENCE
+
+
+def test_a_report_is_that_of_the_command(tmp_path: Path) -> None:
+    both = pair("affine", seed=1)
+    found = align(both.source, both.target, model="affine")
+    found.report(tmp_path / "r.html", both.source, both.target)
+    text = (tmp_path / "r.html").read_text("utf-8")
+    assert "<title>aligned: source on target</title>" in text
+    assert hashlib.sha256(both.source.tobytes()).hexdigest() in text
+    assert '<figure class="layer" data-layer="warped">' in text
+    with pytest.raises(ImageError, match="the alignment is of one of 160x120 px"):
+        found.report(tmp_path / "r.html", both.source[1:], both.target)
+
+
+@pytest.mark.parametrize("verdict", ["aligned", "doubtful", "failed"])
+def test_a_notebook_shows_verdict_and_numbers(verdict: str) -> None:
+    both = pair("affine", seed=1)
+    found = align(both.source, both.target, model="affine")
+    reasons = ("one is <dark>",)
+    said = {
+        "aligned": found.outcome,
+        "doubtful": Outcome(
+            Status.UNCERTAIN,
+            "the images may be aligned, but one is <dark>: inspect the result",
+            reasons,
+            doubtful=True,
+        ),
+        "failed": Outcome(Status.NO_AGREEMENT, "one is <dark>: use another", reasons),
+    }
+    html = dataclasses.replace(found, outcome=said[verdict])._repr_html_()
+    assert f"({verdict})" in html
+    assert "ZNCC" in html
+    assert ("+-" in html) == (verdict != "failed")
+    assert ("One is &lt;dark&gt;." in html) == (verdict != "aligned")
+    assert "<script" not in html

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,8 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from align_cli.commands.options import path_opt
-from align_cli.version import __version__
-from align_cli.workers import Task, begin
+from align_cli.workers import begin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,11 +17,8 @@ if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
     from align_cli.files.images import Picture
     from align_cli.report.page.alignment import Residual
-    from align_cli.report.page.view import Input, Provenance
 
 SUFFIXES: Final = (".html", ".htm")
-CHUNK: Final = 1 << 20
-"""Bytes of a file that are read at once for its digest."""
 
 report_opt = path_opt(
     "--report",
@@ -94,9 +89,21 @@ def write_report(
         return []
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
     from align_cli.report.page.alignment import Told, alignment_page  # noqa: PLC0415
+    from align_cli.report.page.provenance import (  # noqa: PLC0415
+        image_file,
+        other_file,
+        provenance,
+    )
     from align_cli.report.page.render import render  # noqa: PLC0415
 
-    digests = begin(lambda: _inputs(source, target, checked))
+    inputs = begin(
+        lambda: (
+            image_file("source", source),
+            image_file("target", target),
+            *(other_file("transform", each) for each in checked),
+        )
+    )
+    command = command_line(click.get_current_context().obj or ())
     told = Told(
         found,
         source,
@@ -105,68 +112,10 @@ def write_report(
         hint=hint,
         checked=bool(checked),
         lossless=lossless,
-        provenance=_provenance(digests),
+        provenance=provenance(inputs.result(), command),
     )
     write_bytes(path, render(alignment_page(told)).encode("utf-8"))
     return [path]
-
-
-def _provenance(inputs: Task[tuple[Input, ...]]) -> Provenance:
-    import cv2  # noqa: PLC0415  (help stays quick)
-    import numpy as np  # noqa: PLC0415
-
-    from align_cli.native.library import level  # noqa: PLC0415
-    from align_cli.report.page.view import Provenance, Row  # noqa: PLC0415
-
-    versions = {
-        "imalign": __version__,
-        "Python": platform.python_version(),
-        "NumPy": np.__version__,
-        "OpenCV": cv2.__version__,
-        "native core": level(),
-    }
-    return Provenance(
-        title="How to get this again",
-        command=command_line(click.get_current_context().obj or ()),
-        inputs=inputs.result(),
-        versions=tuple(Row(name, version) for name, version in versions.items()),
-    )
-
-
-def _inputs(source: Picture, target: Picture, others: Sequence[str]) -> tuple[Input, ...]:
-    from align_cli.files.errors import printable  # noqa: PLC0415
-    from align_cli.report.page.view import Input  # noqa: PLC0415
-
-    pictures = [
-        Input(
-            role,
-            printable(image.path),
-            f"{image.width} x {image.height}, {_channels(image.channels)}, {image.dtype}",
-            digest(image.path),
-        )
-        for role, image in (("source", source), ("target", target))
-    ]
-    return *pictures, *(Input("transform", printable(each), "", digest(each)) for each in others)
-
-
-def _channels(count: int) -> str:
-    return "1 channel" if count == 1 else f"{count} channels"
-
-
-def digest(path: str) -> str:
-    """The SHA-256 of a file, in hexadecimal digits; of a pipe, which can be read once, none."""
-    import hashlib  # noqa: PLC0415  (help stays quick)
-
-    if not Path(path).is_file():
-        return "not a file"
-    found = hashlib.sha256()
-    try:
-        with Path(path).open("rb") as file:
-            while part := file.read(CHUNK):
-                found.update(part)
-    except OSError:
-        return "could not be read again"
-    return found.hexdigest()
 
 
 def command_line(arguments: Sequence[str]) -> str:

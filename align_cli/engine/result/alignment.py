@@ -292,3 +292,32 @@ class Alignment:
         from align_cli import handover  # noqa: PLC0415  (the one way up)
 
         return handover.plot(self, target, source, axes=axes)
+
+    def report(
+        self,
+        path: str | os.PathLike[str],
+        source: Image,
+        target: Image,
+        *,
+        lossless: bool = False,
+    ) -> None:
+        """Write a page to look at, as the command's ``--report`` does: one file of HTML.
+
+        Args:
+            path: the file.
+            source: the source of the alignment, as it was given to ``align``.
+            target: its target.
+            lossless: whether every pixel is put in, without loss.
+
+        Raises:
+            ImageError: if an image is not of its size.
+            UnwritableError: if the file cannot be written.
+        """
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        handover.report(self, path, source, target, lossless=lossless)
+
+    def _repr_html_(self) -> str:
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        return handover.html(self)

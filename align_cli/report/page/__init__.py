@@ -7,6 +7,7 @@
     shapes      outlines, arrows, the path of the corners
     legends     the colour scales of what is painted
     sentences   numbers in words
+    provenance  inputs with their digests, versions
     alignment   the view of an alignment
     render      from a view to HTML: templates/, where nothing is computed
 

@@ -108,6 +108,25 @@ def alignment_page(told: Told) -> view.Page:
     )
 
 
+def alignment_snippet(found: Alignment) -> view.Page:
+    """The view of an alignment without its images, as a notebook shows it."""
+    kinds = found.source_kind, found.target_kind
+    of_full_scale = all(each is not None and each.dtype.startswith("uint") for each in kinds)
+    vouched, kind = found.outcome.vouched, found.outcome.verdict.value
+    words = view.Verdict(
+        title="Verdict",
+        kind=kind,
+        lines=(sentences.motion(found), sentences.certainty(found.uncertainty)) if vouched else (),
+        reasons=sentences.reasons(found.outcome),
+        advice=sentences.advice(found.outcome, ""),
+    )
+    numbers = view.Numbers(
+        "In numbers", sentences.rows(found, of_full_scale=of_full_scale, used=vouched)
+    )
+    heading = sentences.HEADINGS[kind]
+    return view.Page(heading, heading, (), kind, (words, numbers), f"imalign {__version__}")
+
+
 def _verdict(told: Told) -> view.Verdict:
     found = told.found
     lines = (sentences.motion(found), sentences.certainty(found.uncertainty))
@@ -237,7 +256,7 @@ def _searched(found: Alignment, drawn: int) -> str:
 
 def _warped(told: Told, stretch: Stretch) -> Shown:
     """The source on the target's grid, with nothing outside."""
-    made = shown(told.found.warp(told.source.pixels), stretch)
+    made = shown(told.found.warp(told.source.pixels, force=True), stretch)
     inside = np.asarray(told.found.valid_mask() * np.uint8(255), np.uint8)
     if made.opaque is not None:
         inside = np.minimum(inside, made.opaque)

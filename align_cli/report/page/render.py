@@ -38,3 +38,8 @@ def asset(name: str) -> str:
 def render(page: Page) -> str:
     """The page as HTML."""
     return environment().get_template("page.html").render(page=page)
+
+
+def render_snippet(page: Page) -> str:
+    """What of a page a notebook shows, as HTML: its verdict and numbers."""
+    return environment().get_template("snippet.html").render(page=page)

@@ -72,7 +72,7 @@ def _cause(reason: str) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[0].upper()}{text[1:]}."
+    return f"{text[0].upper()}{text[1:].rstrip('.')}."
 
 
 def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...]:
