@@ -50,10 +50,13 @@ def read(page: Any, data: bytes) -> Metadata:
             lost += ["maker notes"] if notes else []
         except Exception:  # Pillow stumbles over much
             lost.append("EXIF")
-    icc, xmp = (
-        value if isinstance(value := tags.valueof(tag), bytes) else b"" for tag in (_ICC, _XMP)
-    )
+    icc, xmp = (_bytes_of(tags.get(tag), data) for tag in (_ICC, _XMP))
     return Metadata(exif=exif, icc=icc, xmp=xmp, resolution=_resolution(tags), lost=tuple(lost))
+
+
+def _bytes_of(tag: Any, data: bytes) -> bytes:
+    """Return what a tag holds, whichever type its writer has given it."""
+    return b"" if tag is None else data[tag.valueoffset : tag.valueoffset + tag.valuebytecount]
 
 
 def _of_storage(description: str) -> list[str] | None:
@@ -72,9 +75,12 @@ def _of_storage(description: str) -> list[str] | None:
 
 def _resolution(tags: Any) -> tuple[float, float] | None:
     *densities, unit = RESOLUTION
-    ratios = (tags.valueof(tag, (0, 1)) for tag in densities)
-    across, down = (above / below if below else 0.0 for above, below in ratios)
-    return per_inch(across, down, int(tags.valueof(unit, 2)))
+    try:
+        ratios = (tags.valueof(tag, (0, 1)) for tag in densities)
+        across, down = (above / below if below else 0.0 for above, below in ratios)
+        return per_inch(across, down, int(tags.valueof(unit, 2)))
+    except (TypeError, ValueError):  # of another type than the standard has it
+        return None
 
 
 def _opened(

@@ -11,7 +11,7 @@ import tifffile
 from PIL import Image, TiffImagePlugin
 
 from align_cli.files.images import read_image
-from align_cli.files.metadata.exif import EXIF, GPS
+from align_cli.files.metadata.exif import EXIF, GPS, RESOLUTION
 from tests.files.metadata.examples import (
     MAKER_NOTE,
     PROFILE,
@@ -231,3 +231,26 @@ def test_gps_directories_are_read_from_tiff() -> None:
     data, _ = saved(".tif", RGB, full())
     found = pillow_exif(read_metadata(data).exif)
     assert found.get_ifd(GPS)[1] == "N"
+
+
+@pytest.mark.parametrize("tag", RESOLUTION)
+@pytest.mark.parametrize("kind", [1, 2, 3, 7, 11])
+def test_a_resolution_of_another_type_costs_nothing_else(tag: int, kind: int) -> None:
+    extra = [(0x8773, 7, len(PROFILE), PROFILE, True)]
+    file = io.BytesIO()
+    tifffile.imwrite(
+        file, RGB, resolution=(300, 300), description="a meadow", extratags=extra, metadata=None
+    )
+    right = struct.pack("<HHI", tag, 3 if tag == RESOLUTION[2] else 5, 1)
+    wrong = struct.pack("<HHI", tag, kind, 1)
+    found = read_metadata(file.getvalue().replace(right, wrong))
+    assert found.icc == PROFILE
+    assert pillow_exif(found.exif)[0x010E] == "a meadow"
+
+
+def test_xmp_and_a_profile_of_another_type_are_read() -> None:
+    extra = [(0x02BC, "s", 0, XMP.decode(), True), (0x8773, 1, len(PROFILE), PROFILE, True)]
+    file = io.BytesIO()
+    tifffile.imwrite(file, RGB, extratags=extra, metadata=None)
+    found = read_metadata(file.getvalue())
+    assert (found.xmp.rstrip(b"\0"), found.icc) == (XMP, PROFILE)
