@@ -23,7 +23,7 @@ def read(chunks: Iterable[tuple[bytes, bytes]]) -> Metadata:
     """Return what the chunks of a PNG file say, of which kind and body are given."""
     found = Metadata()
     for kind, body in chunks:
-        if kind == b"eXIf":
+        if kind == b"eXIf" and not found.exif:
             found = found._replace(exif=body)
         elif kind == b"iCCP":
             found = found._replace(icc=_inflated(body.partition(b"\0")[2][1:]))

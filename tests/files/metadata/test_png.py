@@ -57,3 +57,7 @@ def test_why_chunks_are_written_by_hand() -> None:
 def test_broken_chunks_count_as_none() -> None:
     broken = [(b"iCCP", b"name\0\0junk"), (b"iTXt", b"XML:com.adobe.xmp\0\1\0\0\0junk")]
     assert png.read([*broken, (b"pHYs", b"\0"), (b"iCCP", b"")]) == NOTHING
+
+
+def test_the_first_of_two_exif_chunks_counts() -> None:
+    assert png.read([(b"eXIf", b"first"), (b"eXIf", b"second")]).exif == b"first"
