@@ -12,6 +12,7 @@ from align_cli.files.metadata.exif import has_maker_notes
 from align_cli.files.metadata.record import Metadata, profile_fits
 from align_cli.files.pixels import Pixels, swapped
 
+_NAMES = {"exif": b"Exif\0\0", "xmp": b"http://ns.adobe.com/xap/1.0/\0"}
 _CHANNEL_NAMES = {1: "grey", 2: "grey and alpha", 3: "RGB", 4: "RGB and alpha"}
 
 
@@ -26,7 +27,7 @@ class Format(NamedTuple):
         max_side: the most pixels in a row or column.
         encode: returns the file's bytes for what :func:`plain` returns, with metadata.
         carries: the attributes of ``Metadata`` that it holds.
-        longest: the most bytes of EXIF or XMP.
+        longest: the most bytes of EXIF or XMP, with the name that JPEG has before it.
     """
 
     name: str
@@ -66,7 +67,8 @@ class Format(NamedTuple):
             reason = None if value and kind in self.carries else name
             if reason is None and kind == "icc" and not profile_fits(value, _channels(pixels)):
                 reason = f"{name} (it is for other channels)"
-            if reason is None and kind in ("exif", "xmp") and len(value) > self.longest:
+            named = len(value) + len(_NAMES.get(kind, b""))
+            if reason is None and kind in _NAMES and named > self.longest:
                 reason = f"{name} (too long for {self.name})"
             if reason is not None:
                 kept = kept.without(kind)
@@ -139,8 +141,8 @@ FORMATS = (
         tiff.encode,
         _EVERYTHING,
     ),
-    # A segment of JPEG has 65533 bytes, in which the longest name of a kind takes 29.
-    Format("JPEG", (".jpg", ".jpeg"), _8, (1, 3), 65_500, _by_opencv("JPEG"), _EVERYTHING, 65_504),
+    # A segment of JPEG has 65533 bytes.
+    Format("JPEG", (".jpg", ".jpeg"), _8, (1, 3), 65_500, _by_opencv("JPEG"), _EVERYTHING, 65_533),
     Format("BMP", (".bmp",), _8, (1, 3), 32_767, _by_opencv("BMP"), ("resolution",)),
     Format("WebP", (".webp",), _8, (3, 4), 16_383, _by_opencv("WebP"), ("exif", "icc", "xmp")),
     Format("PGM", (".pgm",), _8_16, (1,), _UNLIMITED, _pnm),

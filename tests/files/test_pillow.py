@@ -167,6 +167,16 @@ def test_exif_that_is_too_long_for_jpeg() -> None:
     assert Image.open(io.BytesIO(data)).info["icc_profile"] == PROFILE
 
 
+@pytest.mark.parametrize(("kind", "room"), [("exif", 65_527), ("xmp", 65_504)])
+def test_what_just_fits_into_a_segment_of_jpeg(kind, room) -> None:
+    block = exif_block() if kind == "exif" else b""
+    for length, told in (room, ()), (room + 1, (Metadata(**{kind: b"x"}).kinds[kind],)):
+        metadata = Metadata(**{kind: block.ljust(length, b"\0")})
+        data, lost = saved_with(".jpg", RGB, metadata)
+        assert lost == tuple(f"{name} (too long for JPEG)" for name in told)
+        assert len(getattr(read_metadata(data), kind)) == (0 if told else room)
+
+
 def test_a_long_profile_is_split_over_segments() -> None:
     long = PROFILE + bytes(200_000)
     data, _ = saved_with(".jpg", RGB, full(icc=long))
