@@ -236,7 +236,7 @@ struct imalign_points {
     double known;
     int64_t loss;
     double constant, scale, at_least, least_scale;
-    double noise, spread, least_noise, most_noise; /* see equations.noise_to_take_off */
+    double noise, spread, least_noise, most_noise; /* see attenuation_variance */
     int64_t with_matrix;
     float *values;  /* optional: the samples, padded to 16, `known` where they are not valid */
     float *scratch; /* IMALIGN_POINTS_SCRATCH(count) values, overwritten */
