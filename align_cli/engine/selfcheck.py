@@ -266,9 +266,9 @@ def target_changes(pair: Scene, model: MotionModel, factor: float) -> list[tuple
         up, down = (bilinear(image, map_points(small, pair.pixels)) for small in smalls)
         changes.append((up, down))
     x, y = map_points(to_normalised, pair.pixels).T
-    for illumination in ((unchanged - pair.target.mean) * gain, np.full_like(unchanged, bias)):
+    for uniform in ((unchanged - pair.target.mean) * gain, np.full_like(unchanged, bias)):
         for i, j in MONOMIALS:
-            change = illumination * x**i * y**j
+            change = uniform * x**i * y**j
             changes.append((unchanged + change, unchanged - change))
     return changes
 

@@ -457,15 +457,15 @@ def _with_rival_positions(
     """
     by_tiles = evidence.log10_false_alarms
     for level in levels:
-        places = rival_positions(level.pair, parameters)
-        if places is None:
+        positions = rival_positions(level.pair, parameters)
+        if positions is None:
             continue
-        if places.rival:
+        if positions.rival:
             return replace(evidence, log10_false_alarms=max(by_tiles, 0.0), ambiguous=True)
         # Two kinds of evidence are two tests. The other estimates that were tried are among these
         # positions: of 260 unrelated crops none has fewer than 0.01 false alarms, three have 0.1.
-        by_places = math.log10(2.0) + places.log10_false_alarms
-        return replace(evidence, log10_false_alarms=min(by_tiles, by_places))
+        by_positions = math.log10(2.0) + positions.log10_false_alarms
+        return replace(evidence, log10_false_alarms=min(by_tiles, by_positions))
     return evidence
 
 

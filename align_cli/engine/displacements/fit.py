@@ -126,9 +126,9 @@ class Basis:
 
     def coefficients(self, powers: Sequence[tuple[int, int]]) -> Floats:
         """(p, 2 m) coefficients of the x component, then the y component, for these monomials."""
-        places = [powers.index(each) for each in self.powers]
+        indices = [powers.index(each) for each in self.powers]
         found = np.zeros((self.size, 2, len(powers)))
-        found[:, 0, places], found[:, 1, places] = self.along_x, self.along_y
+        found[:, 0, indices], found[:, 1, indices] = self.along_x, self.along_y
         return found.reshape(self.size, -1)
 
     def evaluate(self, parameters: Vector, points: Points, size: Size) -> Points:

@@ -170,8 +170,8 @@ def _source_view(
     grid, sampled = source.grid, False
     if grid is None:
         assert target.bands.all_rows
-        there = offset_origin(state.warp, left, top + rows.start)
-        grid = Grid(source.sample(there, (width, len(range(height)[rows]))))
+        warp = offset_origin(state.warp, left, top + rows.start)
+        grid = Grid(source.sample(warp, (width, len(range(height)[rows]))))
         sampled = True
     return SourceView(
         grid.pixels,

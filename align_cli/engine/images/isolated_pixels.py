@@ -116,8 +116,8 @@ def _small_components(
     labels: NDArray[np.int32], strong: Mask, count: int
 ) -> tuple[_Indices, _Indices, _Indices]:
     """Labels, rows and columns of the pixels of components of few pixels, sorted by label."""
-    places = cv2.findNonZero(strong.view(np.uint8)).reshape(-1, 2)
-    x, y = places[:, 0].astype(np.intp), places[:, 1].astype(np.intp)
+    pixels = cv2.findNonZero(strong.view(np.uint8)).reshape(-1, 2)
+    x, y = pixels[:, 0].astype(np.intp), pixels[:, 1].astype(np.intp)
     ids = labels[y, x].astype(np.intp)
     small = (np.bincount(ids, minlength=count) <= LARGEST_SPOT**2)[ids]
     ids, y, x = ids[small], y[small], x[small]

@@ -246,9 +246,11 @@ def _channels(pixels: Image, channel: str | int, role: str) -> tuple[Image, Imag
     count = pixels.shape[2]
     if not isinstance(channel, str):
         if channel >= count:
-            there = f"it has channels 0 to {count - 1}" if count > 1 else "it has only channel 0"
+            available = (
+                f"it has channels 0 to {count - 1}" if count > 1 else "it has only channel 0"
+            )
             raise ImageError(
-                f"there is no channel {channel}: {there}; choose one of them, "
+                f"there is no channel {channel}: {available}; choose one of them, "
                 f"{LUMA_CHANNEL} or {ALL_CHANNELS}",
                 role=role,
             )
@@ -274,11 +276,11 @@ def _valid(colours: Image, alpha: Image | None, mask: Mask | None, role: str) ->
     if valid.all():
         return None
     if not valid.any():
-        raise ImageError(_why_none(colours, alpha, mask), role=role)
+        raise ImageError(_why_none(colours, mask), role=role)
     return valid
 
 
-def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
+def _why_none(colours: Image, mask: Mask | None) -> str:
     """Why no pixel is valid, and what to try."""
     where = "" if mask is None else " within the mask"
     inside = colours if mask is None else colours[mask]
@@ -294,8 +296,8 @@ def _why_none(colours: Image, alpha: Image | None, mask: Mask | None) -> str:
     more = "use transparent pixels too (--ignore-alpha), or " + (
         "use another image" if mask is None else "enlarge the mask"
     )
-    luma_with_options = "opaque" if colours.dtype.kind == "u" else "both finite and opaque"
-    return f"no pixel is {luma_with_options}{where}; {more}"
+    required = "opaque" if colours.dtype.kind == "u" else "both finite and opaque"
+    return f"no pixel is {required}{where}; {more}"
 
 
 def _flat(mask: Mask | None, role: str) -> ImageError:

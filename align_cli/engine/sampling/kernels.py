@@ -131,8 +131,8 @@ def _positions(warp: Matrix, size: Size) -> tuple[Weights, Weights]:
     width, height = size
     x, y = np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64)[:, None]
     denominator = warp[2, 0] * x + (warp[2, 1] * y + warp[2, 2])
-    places = [(row[0] * x + (row[1] * y + row[2])) / denominator for row in warp[:2]]
-    return places[0], places[1]
+    positions = [(row[0] * x + (row[1] * y + row[2])) / denominator for row in warp[:2]]
+    return positions[0], positions[1]
 
 
 def _taps(

@@ -189,12 +189,12 @@ class Attempt:
         return replace(self, assessment=replace(self.assessment, outcome=outcome))
 
     def with_search_report(
-        self, places: int, warp: Matrix, score: Score, searched: Iterable[SearchedTransform]
+        self, count: int, warp: Matrix, score: Score, searched: Iterable[SearchedTransform]
     ) -> Attempt:
         """The same; if it failed, with the candidates, their number and the best of them.
 
         Args:
-            places: how many candidates were scored.
+            count: how many candidates were scored.
             warp: the one with the highest score, target -> source.
             score: its score.
             searched: all of them.
@@ -205,7 +205,7 @@ class Attempt:
         if score.share < LEAST_SHARE or not plausible(warp, pair.target.size):
             return told
         terms = describe(inverse(warp), MODELS["similarity"], pair.source.size)
-        outcome = messages.with_best_candidate(self.outcome, places, terms, score.share)
+        outcome = messages.with_best_candidate(self.outcome, count, terms, score.share)
         return replace(told, assessment=replace(self.assessment, outcome=outcome))
 
     def _fits_as_well_as(self, richer: Attempt) -> bool:

@@ -34,8 +34,8 @@ def by_simplest_model(
     largest = align(LARGEST)
     if largest.similarity == GRADIENT and largest.outcome.vouched:
         return largest
-    restless = largest.outcome.status is Status.ITERATION_LIMIT
-    if restless or largest.outcome.verdict is Verdict.FAILED:
+    unconverged = largest.outcome.status is Status.ITERATION_LIMIT
+    if unconverged or largest.outcome.verdict is Verdict.FAILED:
         # Too little texture for so many parameters may be enough for fewer.
         for name in tuple(MODELS)[-2::-1]:
             found = align(name)

@@ -68,8 +68,8 @@ class Gradient:
         task = self.task.restricted_to(part)
         if task is None:
             return None
-        seen = task.pair.target
-        return Gradient(task, View(seen.image, seen.levels), self.source)
+        target = task.pair.target
+        return Gradient(task, View(target.image, target.levels), self.source)
 
     @cached_property
     def levels(self) -> Levels:

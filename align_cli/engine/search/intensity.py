@@ -90,13 +90,13 @@ class Intensity:
         target, source = pair.target.levels, pair.levels
         count = len(source)
         large = [n for n in range(count) if min(*target[n].size, *source[n].size) >= LEAST_SIDE]
-        held_ones = [n for n in range(count) if pair.target.pixels(n) <= MOST_PIXELS]
+        small_enough = [n for n in range(count) if pair.target.pixels(n) <= MOST_PIXELS]
         # A tiny source is not worth evaluating all pixels of the target.
-        coarse = max(large, default=min(held_ones, default=count - 1))
+        coarse = max(large, default=min(small_enough, default=count - 1))
         # A long strip may have no level that is both wide enough and small enough.
         small = (n for n in range(count) if math.prod(source[n].size) <= MOST_PIXELS)
         coarse = max(coarse, next(small, coarse))
-        return Levels(coarse, min((n for n in held_ones if n < coarse), default=coarse))
+        return Levels(coarse, min((n for n in small_enough if n < coarse), default=coarse))
 
     @property
     def period(self) -> Period | None:

@@ -239,21 +239,21 @@ class _Search:
             )
             yield attempt
             self._record_end(attempt)
-            motions = next(self._tile_motions(attempt), None)
-            if motions is None:
+            motion = next(self._tile_motions(attempt), None)
+            if motion is None:
                 return
-            warp = motions.warp
+            warp = motion.warp
 
     def _tile_motions(self, attempt: Attempt) -> Iterator[tiles.SharedMotion]:
         """The motions that more tiles share than are inliers of an attempt."""
-        task, motions = self.similarity.task, attempt.assessment.displacements
+        task, displacements = self.similarity.task, attempt.assessment.displacements
         size = task.pair.target.size
         # With a user's limit of iterations, non-convergence is reported, not corrected.
         limited = task.options.max_iterations < DEFAULTS.max_iterations
         stopped = limited and not attempt.descent.converged
-        if motions is None or stopped or not plausible(attempt.warp, size):
+        if displacements is None or stopped or not plausible(attempt.warp, size):
             return iter(())
-        return tiles.guesses(motions.field, attempt.warp, task.model, size)
+        return tiles.guesses(displacements.field, attempt.warp, task.model, size)
 
     def _record_end(self, attempt: Attempt) -> None:
         if attempt.descent.converged:

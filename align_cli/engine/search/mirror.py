@@ -61,12 +61,14 @@ def _mirrors(matrix: Matrix) -> bool:
 
 def _of_the_source(found: Alignment, flip: Matrix) -> Alignment:
     """The alignment of a source, from that of its mirror image."""
-    sure = found.uncertainty
+    uncertainty = found.uncertainty
     return replace(
         found,
         source_to_target=unit(found.source_to_target @ flip),
         target_to_source=unit(flip @ found.target_to_source),
-        uncertainty=None if sure is None else _uncertainty(sure, found.source_to_target, flip),
+        uncertainty=None
+        if uncertainty is None
+        else _mirrored(uncertainty, found.source_to_target, flip),
         mirrored=True,
         path=tuple(unit(each @ flip) for each in found.path),
         searched=tuple(
@@ -76,14 +78,14 @@ def _of_the_source(found: Alignment, flip: Matrix) -> Alignment:
     )
 
 
-def _uncertainty(sure: Uncertainty, source_to_target: Matrix, flip: Matrix) -> Uncertainty:
+def _mirrored(uncertainty: Uncertainty, source_to_target: Matrix, flip: Matrix) -> Uncertainty:
     # The entries of M F are linear in those of M, row by row; then they are divided by the last.
     linear = np.kron(np.eye(3), flip.T)
     entries = linear @ source_to_target.ravel()
     jacobian = (linear - np.outer(entries / entries[8], linear[8])) / entries[8]
     jacobian = jacobian[:8, :8]
     return replace(
-        sure,
-        covariance=jacobian @ sure.covariance @ jacobian.T,
-        corners_px=sure.corners_px[list(LEFT_AND_RIGHT)],
+        uncertainty,
+        covariance=jacobian @ uncertainty.covariance @ jacobian.T,
+        corners_px=uncertainty.corners_px[list(LEFT_AND_RIGHT)],
     )

@@ -177,8 +177,8 @@ def _row_overlaps(source: Luma, target: Luma, warp: Matrix) -> NDArray[np.intp]:
 
 def _reached_rows(lengths: NDArray[np.intp]) -> range:
     """From the first row of the target that the source covers to the last."""
-    view = np.flatnonzero(lengths)
-    return range(int(view[0]), int(view[-1]) + 1) if view.size else range(0)
+    covered = np.flatnonzero(lengths)
+    return range(int(covered[0]), int(covered[-1]) + 1) if covered.size else range(0)
 
 
 def _spread_bands(lengths: NDArray[np.intp], reached: range) -> list[tuple[Bands, int]]:

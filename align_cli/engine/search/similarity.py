@@ -87,8 +87,8 @@ def tiles_correlate(pair: Pair, shown: Callable[[int], OverlapPlanes]) -> bool:
         pair: source and target.
         shown: returns both images over their overlap on a level of the target.
     """
-    held = [n for n in range(len(pair.levels)) if pair.target.pixels(n) <= MOST_PIXELS]
-    statistics = (t_statistic(tile_zncc(shown(n))) for n in held[:LEVELS])
+    small = [n for n in range(len(pair.levels)) if pair.target.pixels(n) <= MOST_PIXELS]
+    statistics = (t_statistic(tile_zncc(shown(n))) for n in small[:LEVELS])
     known = [each for each in statistics if each is not None]
     return not known or max(known) >= LEAST_T
 

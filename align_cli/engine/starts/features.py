@@ -33,26 +33,28 @@ RATIO: Final = 0.8
 class Features:
     """Keypoints at full size, (n, 2), and descriptors, (n, 128), of an image."""
 
-    places: Points
+    points: Points
     descriptors: NDArray[np.float32]
 
 
 def guesses(views: Views) -> Iterator[Matrix]:
     """Motions that explain the matches; warps, target -> source, at full size."""
     source, target = (reduced_image(each, PIXELS) for each in (views.source, views.target))
-    here, there = ratio_test_matches(*(features(each, MOST_FEATURES) for each in (target, source)))
+    of_target, of_source = ratio_test_matches(
+        *(features(each, MOST_FEATURES) for each in (target, source))
+    )
     pixel = float(source.to_full[0, 0])
-    yield from motions(views.model, here, there, views.target[0].size, pixel)
+    yield from motions(views.model, of_target, of_source, views.target[0].size, pixel)
 
 
-def ratio_test_matches(here: Features, there: Features) -> tuple[Points, Points]:
+def ratio_test_matches(one: Features, other: Features) -> tuple[Points, Points]:
     """(n, 2) keypoints of two images whose match passes the ratio test."""
     nothing = np.empty((0, 2))
-    if min(len(here.places), len(there.places)) < FEWEST_POINTS:
+    if min(len(one.points), len(other.points)) < FEWEST_POINTS:
         return nothing, nothing
-    nearest, distance, second = nearest_two(here.descriptors, there.descriptors)
+    nearest, distance, second = nearest_two(one.descriptors, other.descriptors)
     good = distance < RATIO**2 * second
-    return here.places[good], there.places[nearest[good]]
+    return one.points[good], other.points[nearest[good]]
 
 
 def nearest_two(
@@ -80,8 +82,8 @@ def features(feature_image: FeatureImage, most: int) -> Features:
     handful of points or none.
     """
     sift = cv2.SIFT.create(most, contrastThreshold=0.0)
-    points, descriptors = sift.detectAndCompute(feature_image.image, feature_image.known)
-    if not points:
+    keypoints, descriptors = sift.detectAndCompute(feature_image.image, feature_image.known)
+    if not keypoints:
         return Features(np.empty((0, 2)), np.empty((0, 128), np.float32))
-    places = np.array([point.pt for point in points], np.float64)
-    return Features(map_points(feature_image.to_full, places), np.asarray(descriptors, np.float32))
+    points = np.array([keypoint.pt for keypoint in keypoints], np.float64)
+    return Features(map_points(feature_image.to_full, points), np.asarray(descriptors, np.float32))

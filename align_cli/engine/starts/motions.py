@@ -24,36 +24,36 @@ MOTIONS: Final = 2
 
 
 def motions(
-    model: MotionModel, here: Points, there: Points, size: Size, pixel: float = 1.0
+    model: MotionModel, of_target: Points, of_source: Points, size: Size, pixel: float = 1.0
 ) -> Iterator[Matrix]:
     """Motions of a model that explain matches, target -> source, the one with most inliers first.
 
     Args:
         model: the motion model.
-        here: (n, 2) points of the target.
-        there: (n, 2) their matches in the source.
+        of_target: (n, 2) points of the target.
+        of_source: (n, 2) their matches in the source.
         size: (width, height) of the target.
         pixel: of the level on which the points of the source were found, in their coordinates.
     """
     for _ in range(MOTIONS):
-        if len(here) < FEWEST_POINTS:
+        if len(of_target) < FEWEST_POINTS:
             return
-        found, inliers = _homography(here, there, NOISE_PX * pixel)
+        found, inliers = _homography(of_target, of_source, NOISE_PX * pixel)
         if found is None or inliers.sum() < FEWEST_POINTS:
             return
         warp = found
         if not model.projective:
-            warp = model.from_points(here[inliers], there[inliers])
+            warp = model.from_points(of_target[inliers], of_source[inliers])
         warp = unit(warp)
         if plausible(warp, size):
             yield warp
-        here, there = here[~inliers], there[~inliers]
+        of_target, of_source = of_target[~inliers], of_source[~inliers]
 
 
 def _homography(
-    here: Points, there: Points, noise: float
+    of_target: Points, of_source: Points, noise: float
 ) -> tuple[Matrix | None, NDArray[np.bool_]]:
-    found, inliers = cv2.findHomography(here, there, cv2.USAC_MAGSAC, noise, maxIters=5000)
+    found, inliers = cv2.findHomography(of_target, of_source, cv2.USAC_MAGSAC, noise, maxIters=5000)
     if found is None or not np.isfinite(found).all() or found[2, 2] == 0.0:
-        return None, np.zeros(len(here), np.bool_)
+        return None, np.zeros(len(of_target), np.bool_)
     return np.asarray(found, np.float64), inliers.ravel().astype(np.bool_)

@@ -54,7 +54,7 @@ MOST_GUESSES: Final = 8
 """Poses that are tried, those that correlate best."""
 
 KNOWN_SHARE: Final = 0.99
-"""A pixel of a rotated image is known where so much of what it is mixed from is."""
+"""A pixel of a rotated image is valid if at least this share of its interpolation weights is."""
 
 _Complex = NDArray[np.complex64]
 
@@ -81,14 +81,16 @@ def guesses(views: Views) -> Iterator[Matrix]:
     shape = tuple(cv2.getOptimalDFTSize(reach + extent) for extent in of_target.shape)
     if math.prod(shape) > MOST_CANVAS_PIXELS:
         return
-    there = _spectra(target, of_target, (shape[0], shape[1]))
+    target_spectra = _spectra(target, of_target, (shape[0], shape[1]))
     found: list[tuple[float, Matrix]] = []
     for scale in _scales(views):
         for angle in _angles(views):
             warp, canvas = _about_centre(angle, scale, of_source.shape)
             moved, known = _rotated(source, of_source, warp, canvas, angle)
             least = LEAST_OVERLAP * min(np.count_nonzero(known), np.count_nonzero(of_target))
-            surface = _significance(_spectra(moved, known, (shape[0], shape[1])), there, least)
+            surface = _significance(
+                _spectra(moved, known, (shape[0], shape[1])), target_spectra, least
+            )
             for height, x, y in peaks(surface, PEAKS):
                 shift = np.eye(3)
                 shift[:2, 2] = x, y
@@ -138,10 +140,10 @@ def _rotated(
     both = cv2.warpAffine(
         planes.view(np.float32).reshape(*planes.shape, 2), warp[:2], size, flags=flags
     )
-    seen = cv2.warpAffine(known.astype(np.float32), warp[:2], size, flags=flags) > KNOWN_SHARE
-    there = np.ascontiguousarray(both).view(np.complex64)[..., 0]
+    valid = cv2.warpAffine(known.astype(np.float32), warp[:2], size, flags=flags) > KNOWN_SHARE
+    moved = np.ascontiguousarray(both).view(np.complex64)[..., 0]
     # The gradient is rotated by the inverse, and its double angle by twice as much.
-    return np.asarray(there * np.complex64(np.exp(-2j * angle)), np.complex64), seen
+    return np.asarray(moved * np.complex64(np.exp(-2j * angle)), np.complex64), valid
 
 
 def _spectra(planes: _Complex, known: Mask, shape: tuple[int, int]) -> _Spectra:

@@ -40,7 +40,7 @@ MOST_GUESSES: Final = 10
 """Poses that are tried, those that correlate best."""
 
 SMALLEST: Final = 3
-"""Pixels a side that a rotated and reduced image has at least, to be searched for."""
+"""Least side, in pixels, of a rotated and reduced image that is searched for."""
 
 LEAST_KNOWN: Final = 0.25
 """Least share of the rotated image's canvas that it covers."""

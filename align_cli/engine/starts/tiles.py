@@ -72,7 +72,7 @@ def guesses(
         moved = warp @ fitted_transform(model, matches[group.tiles], size)[0]
         if np.isfinite(moved).all() and plausible(unit(moved), size):
             x, y = (np.linspace(0.0, side - 1.0, GRID) for side in size)
-            places = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-            of_group = group.tiles[nearest(places, matches.position)].reshape(GRID, GRID)
+            points = np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
+            of_group = group.tiles[nearest(points, matches.position)].reshape(GRID, GRID)
             part = cv2.resize(of_group.view(np.uint8), size, interpolation=cv2.INTER_NEAREST)
             yield SharedMotion(unit(moved), np.asarray(part, np.bool_))

@@ -51,11 +51,12 @@ def guesses(views: Views) -> Iterator[Matrix]:
     source, target = (reduced_image(each, PIXELS) for each in (views.source, views.target))
     if any(np.square(each.image.shape).sum() > MOST_CANVAS_PIXELS for each in (source, target)):
         return
-    here, there = _matches(target, source)
-    back, forth = _matches(source, target)
-    here, there = np.concatenate([here, forth]), np.concatenate([there, back])
+    of_target, of_source = _matches(target, source)
+    more_of_source, more_of_target = _matches(source, target)
+    of_target = np.concatenate([of_target, more_of_target])
+    of_source = np.concatenate([of_source, more_of_source])
     pixel = float(source.to_full[0, 0])
-    yield from motions(views.model, here, there, views.target[0].size, pixel)
+    yield from motions(views.model, of_target, of_source, views.target[0].size, pixel)
 
 
 def _matches(one: FeatureImage, other: FeatureImage) -> tuple[Points, Points]:
@@ -65,15 +66,15 @@ def _matches(one: FeatureImage, other: FeatureImage) -> tuple[Points, Points]:
         features(_view(other, TILT, angle), MOST_FEATURES)
         for angle in np.arange(0.0, 180.0, DIRECTION_STEP / TILT).tolist()
     ]
-    places = np.concatenate([each.places for each in views])
-    if min(len(own.places), len(places)) < FEWEST_POINTS:
+    points = np.concatenate([each.points for each in views])
+    if min(len(own.points), len(points)) < FEWEST_POINTS:
         return np.empty((0, 2)), np.empty((0, 2))
     descriptors = np.concatenate([each.descriptors for each in views])
     nearest, distance, second = nearest_two(descriptors, own.descriptors)
     good = np.flatnonzero(distance < RATIO**2 * second)
     best_first = good[np.argsort(distance[good], kind="stable")]
     of_own, first = np.unique(nearest[best_first], return_index=True)
-    return own.places[of_own], places[best_first[first]]
+    return own.points[of_own], points[best_first[first]]
 
 
 def _view(feature_image: FeatureImage, tilt: float, degrees: float) -> FeatureImage:

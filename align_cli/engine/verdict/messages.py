@@ -133,19 +133,19 @@ def outcome(
 
 
 def with_best_candidate(
-    outcome: Outcome, places: int, terms: Mapping[str, float | tuple[float, float]], share: float
+    outcome: Outcome, count: int, terms: Mapping[str, float | tuple[float, float]], share: float
 ) -> Outcome:
     """The same outcome with the number of candidates that a search evaluated, and the best of them.
 
     Args:
         outcome: of the search, failed.
-        places: how many candidates it evaluated.
+        count: how many candidates it evaluated.
         terms: parameters of the best of them, as ``describe`` has a similarity's.
         share: of the tiles of the overlap that correlate.
     """
     x, y = np.round(np.asarray(terms["shift_px"])).tolist()
     init = f"{x + 0.0:.0f},{y + 0.0:.0f},{terms['angle_deg']:.1f},{terms['scale']:.3g}"
-    many = "1 candidate transform was" if places == 1 else f"{places} candidate transforms were"
+    many = "1 candidate transform was" if count == 1 else f"{count} candidate transforms were"
     sentence = (
         f"{outcome.sentence}; {many} evaluated, the best is --init={init}, at which {share:.0%} of "
         "the tiles correlate"

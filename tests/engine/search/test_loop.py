@@ -138,9 +138,9 @@ class Found:
             else self
         )
 
-    def with_search_report(self, places: int, warp: Matrix, score: Score, searched: Any) -> Found:
+    def with_search_report(self, count: int, warp: Matrix, score: Score, searched: Any) -> Found:
         del searched
-        self.similarity.evaluated = (places, place(warp), score.agreeing_tiles)
+        self.similarity.evaluated = (count, place(warp), score.agreeing_tiles)
         return self
 
 
@@ -466,7 +466,7 @@ def test_what_came_nearest_is_told(asked: Asked) -> None:
     assert line.evaluated == (6, 60.0, 3.0)
     edges = Line({120.0: 3.5}, {0.0: "nothing"})
     assert run(line, edges) == ("identity", 0.0)
-    # All places are counted; the scores of another similarity are of other tiles.
+    # All candidates are counted; the scores of another similarity are of other tiles.
     assert line.evaluated == (12, 60.0, 3.0)
 
 

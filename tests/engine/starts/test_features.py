@@ -43,7 +43,7 @@ def test_a_match_counts_if_the_second_best_is_by_so_much_worse(times: float, cou
 
 def test_too_few_features_in_either_match_nothing() -> None:
     here, there = along_axes(FEWEST_POINTS, 2.0)
-    few = Features(there.places[: FEWEST_POINTS - 1], there.descriptors[: FEWEST_POINTS - 1])
+    few = Features(there.points[: FEWEST_POINTS - 1], there.descriptors[: FEWEST_POINTS - 1])
     assert len(ratio_test_matches(here, there)[0]) == FEWEST_POINTS
     assert len(ratio_test_matches(here, few)[0]) == 0
     assert len(ratio_test_matches(few, there)[0]) == 0
