@@ -324,7 +324,7 @@ def align(
             invariant to sign and contrast; "auto", both, and the result with more inliers.
         levels: number of pyramid levels; None for as many as both image sizes allow.
         max_iterations: iteration limit of each solve of a level.
-        tolerance: convergence threshold: the largest displacement of a corner by the last step,
+        tolerance: convergence threshold: the largest displacement of a corner by the next step,
             in pixels; None for the preset's.
         source_mask: (height, width) bool, the pixels of the source to use; None for all. The
             values of other pixels have no effect.

@@ -85,10 +85,11 @@ class Preset(NamedTuple):
 
 
 TOLERANCE_PX: Final = 1e-3
-"""A step that moves no corner further is none: a tenth of what anyone can use."""
+"""A solve has converged if the next step would displace no corner by more: a tenth of what anyone
+can use."""
 
 CERTAIN_PX: Final = 1e-3
-"""Error that noise may leave in the answer of a large image: as much as the last step does."""
+"""Standard deviation that noise may leave in the result of a large image: as the tolerance."""
 
 PRESETS: Final = {
     "fast": Preset("half resolution", 2e-3, 1 << 15, 1, CERTAIN_PX, refine=False),
@@ -114,7 +115,7 @@ LEAST_LAST_SIDE: Final = 64
 homography is not determined well enough."""
 
 MOST_ITERATIONS: Final = 100
-"""Iterations of a level, unless the user says otherwise: half and double of it change nothing."""
+"""Default iteration limit of a level: half and double of it change nothing."""
 
 BEFORE_REFINEMENT_PX: Final = TOLERANCE_PX
 """Tolerance of the descent if a refinement follows, which is more accurate than further steps."""

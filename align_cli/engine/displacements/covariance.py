@@ -76,7 +76,7 @@ class ClusterCovariance:
 
         With true weights the variance is a sum of squares of n normal numbers of covariance
         G = diag(|a_g|^2) - B B^T, a_g the combination's influence, B its rows Q_g^T a_g;
-        Satterthwaite: (tr G)^2 / tr(G^2). Its trace is what the bread says, as CR2 is unbiased.
+        Satterthwaite: (tr G)^2 / tr(G^2). Its trace follows from the bread, as CR2 is unbiased.
 
         Args:
             directions: (m, p), the coefficients of each combination of the parameters.

@@ -181,9 +181,7 @@ def _covariance(
 
 
 def share_at_same_pixel(field: DisplacementField, warp: Matrix) -> float:
-    """The share of the matched tiles whose match is at the same raw pixel of the source.
-
-    To a pixel.
+    """The share of the matched tiles whose match is within a pixel of their own raw position.
 
     Args:
         field: of the tiles of a target under a warp.

@@ -1,7 +1,7 @@
 """What remains of a displacement field: a richer motion model, or a smooth field, and its maximum.
 
 A motion model is nested in the next richer one, so an F test decides whether the richer one
-describes the displacements significantly better. A smooth remainder (a lens, curled paper) is a
+describes the displacements significantly better. A smooth residual (a lens, curled paper) is a
 cubic field, which no motion model contains.
 
 The largest displacement is in the corners of the overlap, where texture may be missing. Both kinds
@@ -52,7 +52,7 @@ DEGREES: Final = (CUBIC, 5)
 % or 0.3 px, of 16 lenses and 16 curled pages, are 16 and 13; by the cubic field alone 16 and 3."""
 
 REPORTED_ACCURACY: Final = (0.15, 0.3)
-"""Required accuracy of a reported remainder, in nine of ten cases: a share of its length, or
+"""Required accuracy of a reported displacement, in nine of ten cases: a share of its length, or
 pixels, whichever is larger."""
 
 TWO_SIDED_90: Final = 1.645
@@ -106,9 +106,7 @@ def fitted_transform(
 def explained_by_richer(
     model: MotionModel, matches: Matches, size: Size, largest: Fit
 ) -> MotionModel | None:
-    """The simplest richer model, up to homography, that explains the displacements better.
-
-    Significantly so, by an F test.
+    """The simplest richer model that explains the displacements significantly better (F test).
 
     Args:
         model: that of the estimate.

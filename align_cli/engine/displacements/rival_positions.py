@@ -38,7 +38,7 @@ MOST_PEAKS: Final = 30
 """Number of the highest peaks that are used, at most a third of all."""
 
 FEWEST_PEAKS: Final = 3
-"""With fewer of them nothing is said of other positions."""
+"""With fewer of them other positions are not compared."""
 
 PEAKS_FOR_ONE: Final = 3
 """At most one of so many peaks: those of the upper third follow the tail's law."""
@@ -125,8 +125,8 @@ def rival_positions(pair: LevelPair, parameters: int) -> RivalPositions | None:
     row, column = found.zero[0] + int(rows[0]), found.zero[1] + int(columns[0])
     around = np.s_[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
     count = found.pixels[row, column]
-    here = _adjusted_zncc(float(found.zncc[around].max()), count / lobe, parameters)
-    if here <= 0.0:
+    zncc = _adjusted_zncc(float(found.zncc[around].max()), count / lobe, parameters)
+    if zncc <= 0.0:
         return None
     z = np.arctanh(np.clip(found.zncc, -LARGEST_ZNCC, LARGEST_ZNCC))
     z *= np.sqrt(found.pixels / count)
@@ -135,7 +135,7 @@ def rival_positions(pair: LevelPair, parameters: int) -> RivalPositions | None:
     elsewhere = (found.pixels >= LEAST_OVERLAP * count) & (
         np.hypot(y - row, x - column) > radius + 1.0
     )
-    peaks, fit = _peaks(z, elsewhere, radius), math.atanh(here)
+    peaks, fit = _peaks(z, elsewhere, radius), math.atanh(zncc)
     expected = _log10_expected(fit, peaks)
     if expected is None:
         return None

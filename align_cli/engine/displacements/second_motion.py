@@ -33,8 +33,8 @@ from align_cli.engine.displacements.residual_field import CUBIC
 from align_cli.engine.geometry.coordinates import Size
 
 MIDDLE: Final = 1.0 / 3.0
-"""What lies, mostly, no further from the centre than this share of the sides is called the middle;
-what surrounds it has the same mean."""
+"""Tiles are in the middle if most are no further from the centre than this share of the sides;
+tiles all around it have the same mean position."""
 
 NEIGHBOURS: Final = 5
 """Neighbouring tiles whose majority predicts a tile's motion."""
@@ -87,13 +87,13 @@ def two_motions(matches: Matches, size: Size) -> MotionPair | None:
         matches: the matched tiles.
         size: (width, height) of the target.
     """
-    remainder, pair = _best_pair(matches, size)
-    if remainder is ResidualKind.SMOOTH:
+    kind, pair = _best_pair(matches, size)
+    if kind is ResidualKind.SMOOTH:
         smooth = _smooth(matches, size)
-        remainder, pair = _best_pair(replace(matches, displacement=smooth.residual), size)
+        kind, pair = _best_pair(replace(matches, displacement=smooth.residual), size)
         if pair is not None:
             pair = replace(pair, smooth=smooth.parameters)
-    return None if remainder is ResidualKind.SMOOTH else pair
+    return None if kind is ResidualKind.SMOOTH else pair
 
 
 def _best_pair(matches: Matches, size: Size) -> tuple[ResidualKind | None, MotionPair | None]:
@@ -110,8 +110,8 @@ def _best_pair(matches: Matches, size: Size) -> tuple[ResidualKind | None, Motio
     ]
     if not pairs:
         return None, None
-    remainder, best = predicts_better(matches, size, pairs)
-    return remainder, pairs[best]
+    kind, best = predicts_better(matches, size, pairs)
+    return kind, pairs[best]
 
 
 def _discontinuous(matches: Matches, size: Size, pair: MotionPair) -> bool:

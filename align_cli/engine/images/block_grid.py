@@ -32,10 +32,6 @@ RAMP: Final = 1.0 - (np.arange(PERIOD // 2) + 0.5) / (PERIOD // 2)
 """Share of half a step that is removed from the pixels from a block edge outwards. A ramp through
 the edge itself makes the steps on, before and after the edge equal."""
 
-_NEGLIGIBLE: Final = NEGLIGIBLE
-"""Share of the mean that is added to a strength's divisor, which may be zero in synthetic images.
-"""
-
 
 @dataclass(frozen=True)
 class BlockGrid:
@@ -93,7 +89,8 @@ def _strongest_phase(lines: Plane) -> tuple[int, float]:
     phase = int(np.argmax(of_phase))
     # Half of a step appears in the kinks beside it.
     rest = of_phase[(phase + np.arange(2, PERIOD - 1)) % PERIOD].max()
-    rest += _NEGLIGIBLE * float(columns.mean())
+    # Synthetic images may have no steps at all in the other phases.
+    rest += NEGLIGIBLE * float(columns.mean())
     return phase, float(of_phase[phase] / rest) if rest > 0.0 else 0.0
 
 

@@ -48,10 +48,10 @@ MOST_OUTLINE: Final = 1 << 15
 
 _NEIGHBOURS: Final = np.ones((3, 3), np.uint8)
 _MASK_SMOOTHING: Final = 5, 5
-"""Sides of the neighbourhood over which a mask is blurred, so that its slope tells how it moved."""
+"""Sides of the neighbourhood over which a mask is blurred: its slope then measures its motion."""
 
 _AREA_STEP: Final = 3
-"""Every third pixel of every third row tells how many an area has."""
+"""The pixels of an area are counted in every third column of every third row."""
 
 
 def common_areas(source: Mask, target: Mask) -> Mask | None:
@@ -158,8 +158,8 @@ def _outline_motion(
     xx, xy, yy = total(slope_x**2), total(slope_x * slope_y), total(slope_y**2)
     right_x, right_y = total(slope_x * change), total(slope_y * change)
     # A straight outline does not constrain a motion along itself.
-    known_little = RIDGE_SHARE * (xx + yy)
-    xx, yy = xx + known_little, yy + known_little
+    ridge = RIDGE_SHARE * (xx + yy)
+    xx, yy = xx + ridge, yy + ridge
     determinant = np.maximum(xx * yy - xy * xy, np.finfo(np.float64).tiny)
     motion_x = (yy * right_x - xy * right_y) / determinant
     motion_y = (xx * right_y - xy * right_x) / determinant

@@ -55,9 +55,9 @@ def noise_of_plane(plane: Plane) -> float:
 
 @lru_cache
 def second_difference_sigma(level: int) -> float:
-    """Standard deviation of the second differences on a level, for noise of density 1 there.
+    """Standard deviation of a level's second differences, for white noise of full size.
 
-    Of white noise of full size.
+    The noise has density 1: its mean over a pixel of the level has a standard deviation of 1.
     """
     line = _smoothing_of(level)
     second = np.zeros(2 ** (level + 1) + 1)

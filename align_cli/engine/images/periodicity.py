@@ -1,8 +1,8 @@
-"""The period of a target, whose matches only the initial transform can tell apart.
+"""The period of a target, whose matches only the initial transform can distinguish.
 
 The autocorrelation of the detail, all shifts at once by FFT (Wiener and Khinchin), each normalised
 by its overlap. A periodic image has a second peak as high as the first, and nothing in the images
-tells which of them is intended.
+shows which of them is intended.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEAST_LIKENESS: Final = 0.95
 PEAK_SLACK: Final = 0.04
 """Least autocorrelation of a periodic image, and how much less than the highest peak that of its
 shortest period may be, which need not be a whole number of pixels. Measured at full size: lattices
-with noise of 1 to 8 grey levels reach 0.958 and more, a page that says the same on every line, but
+with noise of 1 to 8 grey levels reach 0.958 and more, a page with the same text on every line, but
 for a number, 0.925, bricks 0.74, photographs 0.73."""
 
 LEAST_COARSE_LIKENESS: Final = 0.85

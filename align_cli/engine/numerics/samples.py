@@ -1,4 +1,4 @@
-"""How much of an image tells what it is like."""
+"""Sizes of the samples from which statistics of an image are estimated."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ from align_cli.engine.verdict.summary import with_field
 
 
 def as_alignment(attempt: Attempt) -> Alignment:
-    """What users are told of an attempt, held to their limits."""
+    """The ``Alignment`` of an attempt, with the user's limits applied."""
     task, model = attempt.similarity.task, attempt.model
     gain, bias = task.pair.full_scale_illumination(attempt.descent.state.illumination)
     source_to_target, size = inverse(attempt.warp), task.pair.source.size

@@ -1,1 +1,1 @@
-"""What is computed once of the target: pyramid, planes, chosen pixels, rows enough."""
+"""What is computed once of the target: pyramid, planes, selected pixels, row subsampling."""

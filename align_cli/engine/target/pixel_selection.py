@@ -1,7 +1,7 @@
 """Pixel selection: a few thousand pixels of a level that determine the motion best.
 
-A coarse level need only give a good initial state for the next one, for which a few thousand
-selected pixels suffice. A level is divided into cells, and in each the candidate with the largest
+A coarse level need only give the next one a good start, for which a few thousand selected
+pixels suffice. A level is divided into cells, and in each the candidate with the largest
 gradient is selected (Dellaert and Collins 1999 select pixels by their information on the motion;
 one for each cell spreads them over the image). The cost of a level does not depend on the size of
 the image.

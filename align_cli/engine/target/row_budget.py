@@ -1,7 +1,7 @@
 """Row subsampling: bands of rows of a large level, as many as its noise requires.
 
 A large image determines eight parameters far better than necessary, unless it is noisy. The next
-coarser level, which has been computed anyway, tells whether bands of rows are a fair sample.
+coarser level, which has been computed anyway, shows whether bands of rows are a fair sample.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ ENERGY_ROWS: Final = 16
 """Number of rows from which the texture of a level is estimated."""
 
 EVEN_SHARE: Final = 0.6
-"""Bands whose mean squared gradient, in every ``EVEN_STEP``-th column of the next coarser level, is
-below this share of the level's mean are not a fair sample."""
+"""Bands whose mean squared gradient, in every ``SAMPLE_STEP``-th column of the next coarser level,
+is below this share of the level's mean are not a fair sample."""
 
 SPANNED_SHARE: Final = 0.75
 """Of ``SAMPLE_ROWS`` rows the initial warp must map this share into the source; else all rows are

@@ -53,7 +53,7 @@ LOG10_NFA_DOUBTFUL: Final = -1.0
 """With more false alarms than this an estimate is failed, not doubtful."""
 
 MOST_TOLD: Final = 3.0
-"""log10 of the largest number of false alarms that a message gives: more says no more."""
+"""log10 of the largest number of false alarms that a message gives: more is no more informative."""
 
 MAJORITY: Final = 0.5
 """Least inlier fraction of an aligned estimate. Measured on 33 real pairs: right estimates 0.53 to
@@ -69,7 +69,7 @@ displacement. Measured: right estimates on 16 real pairs 2.5 at most; a mirrored
 itself 7 and 9."""
 
 PERIOD_SHARE: Final = 0.4
-"""If a target is periodic, only a given initial transform tells which estimate is intended: the
+"""If a target is periodic, only a given initial transform selects the intended estimate: the
 nearest one, no corner further than this share of the period. Half a period would be halfway to the
 next."""
 
@@ -83,7 +83,7 @@ class Estimate:
         warp: (3, 3), target pixel -> source pixel, at full size.
         last: record of its last level.
         overlap: the share of the target that the source covers.
-        noise: the uncertainty by noise; None if the solver could not tell.
+        noise: the uncertainty by noise; None if the solver could not estimate it.
         moved_px: largest displacement of a corner from the initial transform.
         start_given: whether the user gave the initial transform.
         parameters: how many were fitted to these images.
@@ -135,12 +135,10 @@ class Assessment:
 
     def without(self, pattern: FixedPattern) -> Assessment:
         """The same with the record of the fixed pattern that was excluded."""
-        estimated_uncertainty = self.displacements
-        if estimated_uncertainty is None:
+        displacements = self.displacements
+        if displacements is None:
             return self
-        return replace(
-            self, displacements=replace(estimated_uncertainty, fixed_pattern=record_of(pattern))
-        )
+        return replace(self, displacements=replace(displacements, fixed_pattern=record_of(pattern)))
 
 
 def prefer_orientations(by_values: Outcome, by_edges: Outcome) -> bool:
@@ -437,7 +435,7 @@ def _ambiguity_objections(
 
 
 def _intended(estimate: Estimate, period: Period | None) -> bool:
-    """Whether a given initial transform tells which estimate of a periodic target is intended."""
+    """Whether a given initial transform selects this estimate of a periodic target."""
     return (
         period is not None
         and estimate.start_given

@@ -1,8 +1,8 @@
 """Is the motion model sufficient? The residual displacement, and what explains it.
 
 The matched tiles are fitted by the estimate's own model, by every richer one and by a cubic field.
-What a motion model would still remove is reported as such; what none explains, a lens, curled paper
-or a second plane, is a remainder.
+What a motion model would still remove is reported with its name, what none explains (a lens, curled
+paper) without one, and a second plane as a second motion.
 """
 
 from __future__ import annotations

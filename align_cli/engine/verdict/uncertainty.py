@@ -40,7 +40,7 @@ def combined_uncertainty(
     """The uncertainty of an estimate by noise and by the scatter of its tiles.
 
     Args:
-        noise: by noise alone; None if the solver could not tell.
+        noise: by noise alone; None if the solver could not estimate it.
         model: of the estimate.
         matches: the tiles of the main motion; None if they are too few.
         fit: of the model to them, and their scatter about the systematic part; None if they are too
