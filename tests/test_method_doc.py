@@ -18,6 +18,7 @@ from align_cli.engine.equations.normal_equations import Solver
 from align_cli.engine.equations.normal_equations import columns as kept_columns
 from align_cli.engine.geometry.coordinates import (
     at_level,
+    corner_step_px,
     corners,
     inverse,
     map_points,
@@ -34,7 +35,6 @@ from align_cli.engine.solver.gauss_newton import (
     PreviousStep,
     acceleration,
     compose_inverse,
-    corner_step_px,
 )
 from align_cli.engine.target.planes import target_planes
 

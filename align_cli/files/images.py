@@ -133,7 +133,7 @@ _OTHERS = {
 }
 READ_FORMATS = "PNG, JPEG, TIFF, BMP, WebP, GIF, PPM or PGM"
 _SNIFFED = 16
-"""Bytes that tell the format: of the patterns here none is longer than 12."""
+"""Bytes from which the format is recognised: of the patterns here none is longer than 12."""
 
 
 def read_image(
@@ -142,8 +142,8 @@ def read_image(
     """Read a picture, whatever its suffix says: PNG, JPEG, TIFF, BMP, WebP, GIF, PPM or PGM.
 
     EXIF orientation has been applied. 8 and 16 bit integers and 32 and 64 bit floats are kept as
-    they are; palettes are expanded to RGB or RGBA; what else is widened is said by each format's
-    ``decoded``. May be called from several threads at once.
+    they are; palettes are expanded to RGB or RGBA; each format's ``decoded`` documents what else
+    is widened. May be called from several threads at once.
 
     Args:
         path: a file, or a pipe such as /dev/stdin.
@@ -229,8 +229,8 @@ def lossless_suffix(path: PathLike, pixels: Pixels) -> str:
 def ensure_encodable(path: PathLike, pixels: Pixels) -> None:
     """Check, before long work, that a file with this suffix can hold pixels of this kind.
 
-    Only the dtype and the shape of ``pixels`` count. Each format is lossless but for JPEG, which
-    is allowed for 8 bit because whoever asks for it knows it.
+    Only the dtype and the shape of ``pixels`` count. Every format is lossless but JPEG, which is
+    allowed for 8 bit because the user chose it.
 
     Raises:
         UnwritableError: naming a suffix that can; ``UnknownNameError`` where it is none of these.

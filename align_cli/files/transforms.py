@@ -63,10 +63,10 @@ def read_transform(path: PathLike) -> Matrix:
 
 
 def read_stored(path: PathLike) -> StoredTransform:
-    """Return what a file of any format in ``FORMATS`` says of a transform.
+    """Return the transform that a file of any format in ``FORMATS`` contains.
 
-    Matrices are scaled to a last entry of 1, and ``source_to_target`` is there unless ``pairs``
-    are; ``target_to_source`` is there where the file says it.
+    Matrices are scaled to a last entry of 1. It has ``source_to_target`` unless it has ``pairs``,
+    and ``target_to_source`` if the file does.
 
     Raises:
         UnreadableError: as ``read_transform``, or if the two directions contradict each other.

@@ -143,6 +143,20 @@ def corner_error(estimate: Matrix, reference: Matrix, size: Size) -> float:
     return float(np.hypot(*distance.T).mean())
 
 
+def corner_step_px(small: Matrix, size: Size) -> float:
+    """Largest distance in pixels by which ``small`` moves a corner of an image of ``size``."""
+    (a, b, c), (d, e, f), (g, h, i) = small.tolist()
+    right, bottom = size[0] - 1.0, size[1] - 1.0
+    # Called many times in every alignment: arrays would take ten times as long for four points.
+    distances = []
+    for x, y in ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)):
+        w = g * x + h * y + i
+        if w == 0.0:
+            return math.inf
+        distances.append(math.hypot((a * x + b * y + c) / w - x, (d * x + e * y + f) / w - y))
+    return max(distances)
+
+
 def endpoint_error(estimate: Matrix, reference: Matrix, size: Size) -> NDArray[np.float64]:
     """(height, width) distance, in pixels, of every pixel of ``size`` mapped by two transforms."""
     width, height = size

@@ -11,7 +11,7 @@ from typing import Final
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.displacements.evidence import LOG10_NFA_CONCLUSIVE, gather_evidence
 from align_cli.engine.equations.state import State
-from align_cli.engine.geometry.coordinates import inverse, plausible
+from align_cli.engine.geometry.coordinates import corner_step_px, inverse, plausible
 from align_cli.engine.geometry.models import MODELS, MotionModel, describe, nearest
 from align_cli.engine.records import (
     LevelRecord,
@@ -25,7 +25,6 @@ from align_cli.engine.search.quality import overlap
 from align_cli.engine.search.scoring import Score
 from align_cli.engine.search.similarity import Similarity
 from align_cli.engine.solver.coarse_to_fine import Descent
-from align_cli.engine.solver.gauss_newton import corner_step_px
 from align_cli.engine.starts.given import GIVEN
 from align_cli.engine.verdict import messages
 from align_cli.engine.verdict.assessment import (

@@ -17,7 +17,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Matrix
 from align_cli.engine.displacements.windows import REACH, STATIONARY
-from align_cli.engine.geometry.coordinates import inverse, plausible
+from align_cli.engine.geometry.coordinates import corner_step_px, inverse, plausible
 from align_cli.engine.options import DEFAULTS
 from align_cli.engine.records import SearchedTransform, Status
 from align_cli.engine.search.attempt import (
@@ -29,7 +29,6 @@ from align_cli.engine.search.attempt import (
 )
 from align_cli.engine.search.scoring import NO_SCORE, Score
 from align_cli.engine.search.similarity import COARSE_LEVELS, Similarity
-from align_cli.engine.solver.gauss_newton import corner_step_px
 from align_cli.engine.starts import COSTLY, GIVEN, IDENTITY, LAST_RESORTS, STARTS, Views, tiles
 from align_cli.engine.verdict.assessment import LOG10_NFA_ALIGNED
 

@@ -43,6 +43,7 @@ from align_cli.engine.equations.normal_equations import (
 from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import (
     Size,
+    corner_step_px,
     corners,
     inverse_of_small,
     map_points,
@@ -274,20 +275,6 @@ def termination(
         return None
     within_noise = settings.accept_within_noise and lengths.last <= noise_px()
     return Status.CONVERGED if within_noise else Status.ITERATION_LIMIT
-
-
-def corner_step_px(small: Matrix, size: Size) -> float:
-    """Largest distance in pixels by which ``small`` moves a corner of an image of ``size``."""
-    (a, b, c), (d, e, f), (g, h, i) = small.tolist()
-    right, bottom = size[0] - 1.0, size[1] - 1.0
-    # Called many times in every alignment: arrays would take ten times as long for four points.
-    distances = []
-    for x, y in ((0.0, 0.0), (right, 0.0), (right, bottom), (0.0, bottom)):
-        w = g * x + h * y + i
-        if w == 0.0:
-            return math.inf
-        distances.append(math.hypot((a * x + b * y + c) / w - x, (d * x + e * y + f) / w - y))
-    return max(distances)
 
 
 def solve_level(

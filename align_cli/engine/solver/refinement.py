@@ -19,7 +19,7 @@ from align_cli.engine.arrays import Plane
 from align_cli.engine.equations.dense import RowEquations, residual_planes
 from align_cli.engine.equations.normal_equations import least_scale
 from align_cli.engine.equations.state import State
-from align_cli.engine.geometry.coordinates import inverse
+from align_cli.engine.geometry.coordinates import corner_step_px, inverse
 from align_cli.engine.images.inpainting import inpainted
 from align_cli.engine.images.luma import LARGEST_SIDE, Luma
 from align_cli.engine.images.pyramid import PRESMOOTHING, REACH, Level, SplineLevel, eroded_by_reach
@@ -34,7 +34,6 @@ from align_cli.engine.solver.gauss_newton import (
     LevelResult,
     LevelSettings,
     SolvedPlane,
-    corner_step_px,
     solve_level,
 )
 from align_cli.engine.target.planes import TargetPlanes, planes_with_gradient, textured

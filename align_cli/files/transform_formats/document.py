@@ -20,7 +20,7 @@ _FAMILIES = {name.rpartition("/")[0] + "/": name for name in _WRITTEN}
 
 
 def parse(text: str) -> StoredTransform:
-    """Return what a text says."""
+    """Return the transform that a text contains."""
     document = parse_json(text)
     _check_schema(document)
     failure, doubt = _objections(document.get("outcome"), document.get("options"))

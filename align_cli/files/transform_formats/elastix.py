@@ -15,7 +15,7 @@ _FIRST = "NoInitialTransform"
 
 
 def parse(text: str) -> StoredTransform:
-    """Return what a text says."""
+    """Return the transform that a text contains."""
     entries = {key: value.replace('"', "").split() for key, value in _ENTRY.findall(text)}
     name = " ".join(entries["Transform"])
     way = _BY_NAME.get(name)

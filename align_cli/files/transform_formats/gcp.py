@@ -28,7 +28,7 @@ def recognises(text: str) -> bool:
 
 
 def parse(text: str) -> StoredTransform:
-    """Return what a text says."""
+    """Return the transform that a text contains."""
     rows = []
     for number, point in enumerate(_COMMENT.sub("", text).split(_OPTION)[1:], start=1):
         try:

@@ -18,7 +18,7 @@ _COMPOSITE, _IDENTITY = "CompositeTransform", "IdentityTransform"
 
 
 def parse(text: str) -> StoredTransform:
-    """Return what a text says."""
+    """Return the transform that a text contains."""
     target_to_source = np.eye(3)
     found = 0
     for block in text.split("Transform:")[1:]:

@@ -16,7 +16,7 @@ _COMMENT = re.compile(r"#.*")
 
 
 def parse(text: str) -> StoredTransform:
-    """Return what a text says."""
+    """Return the transform that a text contains."""
     return StoredTransform(source_to_target=_entries(text))
 
 

@@ -21,7 +21,7 @@ def recognises(text: str) -> bool:
 
 
 def parse(text: str) -> StoredTransform:
-    """Return what a text says."""
+    """Return the transform that a text contains."""
     matrices, sizes = _content(text)
     if _FORWARD in matrices or _BACKWARD in matrices:
         forward, backward = matrices.get(_FORWARD), matrices.get(_BACKWARD)

@@ -1,4 +1,4 @@
-"""What a file says of a transform, and what a format is."""
+"""The transform that a file contains, and what a format is."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ ROUNDING: Final = 1e-12
 
 @dataclass(frozen=True, eq=False)
 class StoredTransform:
-    """What a file says of a transform; what it does not say is None.
+    """The transform that a file contains; what is not in the file is None.
 
     Attributes:
         source_to_target: (3, 3) float64, maps homogeneous source pixels to target pixels.
@@ -30,9 +30,8 @@ class StoredTransform:
         model: name of the motion model.
         source_size, target_size: (width, height) in pixels.
         covariance: (8, 8) float64 of the first eight entries of ``source_to_target``.
-        failure: why the alignment that the file tells of cannot be used; None where it can.
-        doubt: why it is doubtful; None where it is not. Somebody accepted it where there is no
-            ``failure``.
+        failure: why the alignment that the file describes cannot be used; None if it can.
+        doubt: why it is doubtful; None if it is not. It was accepted if there is no ``failure``.
         facts: more that only JSON holds: parameters, uncertainty.
     """
 
@@ -59,7 +58,7 @@ class TransformFormat(Protocol):
         """Tell whether a text is of this format."""
 
     def parse(self, text: str, /) -> StoredTransform:
-        """Return what a text says, or raise ``ContentError``."""
+        """Return the transform that a text contains, or raise ``ContentError``."""
 
     def written(self, stored: StoredTransform, suffix: str, /) -> str:
         """Return the text for a transform of which both matrices are known.

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from align_cli.engine.geometry.coordinates import (
     at_level,
     corner_error,
+    corner_step_px,
     corners,
     endpoint_error,
     inverse,
@@ -129,3 +130,9 @@ def test_like_levels_show_as_much() -> None:
     assert matching_level(warp, 1, (64, 64), range(1, 4))[0] == 1
     assert matching_level(np.diag([2.0, 2.0, 1.0]), 3, (64, 64), range(4))[0] == 3
     assert matching_level(np.diag([2.0, 2.0, 1.0]), 2, (64, 64), range(4))[0] == 3
+
+
+def test_the_corner_step_is_the_largest_movement_of_a_corner() -> None:
+    assert corner_step_px(shift(3.0, -4.0), (120, 100)) == 5.0
+    assert corner_step_px(np.diag([2.0, 1.0, 1.0]), (11, 7)) == 10.0
+    assert corner_step_px(np.eye(3), (120, 100)) == 0.0

@@ -31,7 +31,6 @@ from align_cli.engine.solver.gauss_newton import (
     PreviousStep,
     acceleration,
     compose_inverse,
-    corner_step_px,
     plausible,
     solve_level,
 )
@@ -376,12 +375,6 @@ def test_a_gain_that_goes_to_and_fro_comes_to_an_end() -> None:
     result = solve_level(OfLight(), State(np.eye(3), Illumination.uniform(1.0, 0.0)), settings)
     assert result.status is Status.CONVERGED
     assert result.state.illumination.gain == pytest.approx(OfLight.gain, rel=1e-3)
-
-
-def test_the_corner_step_is_the_largest_movement_of_a_corner() -> None:
-    assert corner_step_px(shift(3.0, -4.0), SIZE) == 5.0
-    assert corner_step_px(np.diag([2.0, 1.0, 1.0]), (11, 7)) == 10.0
-    assert corner_step_px(np.eye(3), SIZE) == 0.0
 
 
 def projective(g: float, h: float) -> np.ndarray:
