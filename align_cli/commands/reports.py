@@ -133,4 +133,6 @@ def quoted(argument: str) -> str:
 def _escaped(character: str) -> str:
     if character in "\\'":
         return f"\\{character}"
+    if "\udc80" <= character <= "\udcff":  # a byte of a name that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
     return character if character.isprintable() else ascii(character)[1:-1]

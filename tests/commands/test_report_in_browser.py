@@ -173,6 +173,59 @@ def test_a_tap_moves_the_divider(opened: Open) -> None:
     assert abs(int(report.page.locator("[data-divider]").input_value()) - 800) <= 5
 
 
+def test_two_fingers_zoom_and_one_moves(opened: Open) -> None:
+    report = opened("aligned", NARROW, has_touch=True)
+    report.press("t")
+    stage = report.page.locator("[data-stage]")
+    stage.scroll_into_view_if_needed()
+    box = stage.bounding_box()
+    middle = {"x": box["x"] + box["width"] / 2, "y": box["y"] + box["height"] / 2}
+    session = report.context.new_cdp_session(report.page)
+
+    def touch(kind: str, *shifts: float) -> None:
+        points = [
+            {"x": middle["x"] + shift, "y": middle["y"], "id": n} for n, shift in enumerate(shifts)
+        ]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    before = int(report.zoom.split()[0])
+    touch("touchStart", -20.0, 20.0)
+    for apart in (30.0, 40.0, 60.0):
+        touch("touchMove", -apart, apart)
+    touch("touchEnd")
+    assert int(report.zoom.split()[0]) == pytest.approx(3 * before, rel=0.05)
+    shown = report.stage()
+    touch("touchStart", 0.0)
+    touch("touchMove", 40.0)
+    touch("touchMove", 80.0)
+    touch("touchEnd")
+    assert (report.stage() != shown).any()
+
+
+def test_zoomed_the_divider_is_drawn_by_its_grip_and_elsewhere_the_image(opened: Open) -> None:
+    report = opened("aligned")
+    report.press("+", "+", "+")
+    stage = report.page.locator("[data-stage]")
+    box = stage.bounding_box()
+    mouse, middle = report.page.mouse, box["y"] + box["height"] / 2
+    slider = report.page.locator("[data-divider]")
+    style = "document.querySelector('.scene').style.transform"
+    place = report.page.evaluate(style)
+
+    def drag(start: float, end: float) -> None:
+        mouse.move(box["x"] + start * box["width"], middle)
+        mouse.down()
+        mouse.move(box["x"] + end * box["width"], middle, steps=3)
+        mouse.up()
+
+    drag(0.5, 0.4)
+    assert abs(int(slider.input_value()) - 400) <= 3
+    assert report.page.evaluate(style) == place
+    drag(0.7, 0.6)
+    assert abs(int(slider.input_value()) - 400) <= 3
+    assert report.page.evaluate(style) != place
+
+
 def test_keys_choose_what_is_shown(opened: Open) -> None:
     report = opened("aligned")
     shown = {}

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import html
+import os
 import re
 import shlex
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -108,4 +113,18 @@ def test_a_command_is_one_line_that_a_shell_reads_back() -> None:
     assert shlex.split(command_line(arguments)) == ["imalign", *arguments]
     assert quoted("two\nlines.png") == "$'two\\nlines.png'"
     assert quoted("a\u202e'b\\") == "$'a\\u202e\\'b\\\\'"
+    assert quoted("caf\udce9.png") == "$'caf\\xe9.png'"
     assert command_line(()) == ""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_a_name_that_is_no_text_has_a_report(imalign: Imalign, tmp_path: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    shutil.copy(POSTER[0], tmp_path / name)
+    done = imalign(name, POSTER[1], "--report", "r.html", "--json", "r.json", "-o", "o.png")
+    assert done.returncode == 0, done.stderr
+    command = re.search(r"<code>(.*?)</code>", (tmp_path / "r.html").read_text("utf-8"))
+    assert command is not None
+    script = f'set -- {html.unescape(command[1])}; printf %s "$2"'
+    said = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
+    assert said.stdout == b"caf\xe9.png"

@@ -192,7 +192,7 @@ def _layers(told: Told) -> tuple[tuple[view.Layer, ...], tuple[str, ...]]:
         lambda: picture(_warped(told, of_source), lossless=lossless),
         errors,
         lambda: picture(
-            shown(told.source.pixels, of_source), lossless=False, most_pixels=SMALL_PIXELS
+            shown(told.source.pixels, of_source), lossless=lossless, most_pixels=SMALL_PIXELS
         ),
     )
     with Workers(2) as workers:
