@@ -18,6 +18,7 @@ from align_cli.commands.options import (
     canvas_opt,
     debug_opt,
     displacement_map_opt,
+    error_legend_opt,
     fill_opt,
     interpolation_opt,
     keep_fixed_pattern_opt,
@@ -26,6 +27,7 @@ from align_cli.commands.options import (
     metadata_opt,
     path_opt,
     quiet_opt,
+    raw_error_opt,
     refuse_both,
     small_files_opt,
     source_arg,
@@ -41,7 +43,6 @@ from align_cli.commands.outputs import (
     have_full_scale,
     left_between,
     named_outputs,
-    prepare,
     say_what_is_missing,
     write_displacement_map,
     write_json,
@@ -121,9 +122,12 @@ EPILOG = (
 )
 @path_opt(
     "--error-map",
-    help="Residual after alignment: a heat map of its magnitude (.png), or the signed float32 "
-    "residual, NaN outside the overlap (.tif, .npy).  [default: <SRC stem>_aligned_error.png]",
+    help="Residual after alignment and illumination: a heat map of its magnitude, of the output's "
+    "size (.png), or the signed float32 residual, NaN outside the overlap (.tif, .npy).  "
+    "[default: <SRC stem>_aligned_error.png]",
 )
+@error_legend_opt
+@raw_error_opt
 @displacement_map_opt
 @report_opt
 @report_lossless_opt
@@ -238,6 +242,8 @@ def align(  # noqa: PLR0915  (a line for each step)
     displacement_map: str | None,
     report: str | None,
     report_lossless: bool,
+    error_legend: str | None,
+    raw_error: bool,
     no_image: bool,
     no_error_map: bool,
     init: str,
@@ -296,12 +302,11 @@ def align(  # noqa: PLR0915  (a line for each step)
             displacement_map=displacement_map,
             with_image=not no_image,
             with_error_map=not no_error_map,
-        )._replace(report=report)
+        )._replace(report=report, error_legend=error_legend, raw_error=raw_error)
         given = filter(None, [start_file, source_mask, target_mask])
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
         check_fill(fill, source, outputs.image, interpolation)
-        legend = prepare(outputs, source, target)
         prepare_report(report)
 
         from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
@@ -337,7 +342,7 @@ def align(  # noqa: PLR0915  (a line for each step)
             },
         )
         del aligner  # and the pyramid it holds, which is larger than the pictures
-        left = left_between(source, target, alignment, masks, options)
+        left = left_between(source, target, alignment, masks, options, raw=raw_error)
         written: list[str] = []
         lost = ""
         if accepted:
@@ -347,7 +352,6 @@ def align(  # noqa: PLR0915  (a line for each step)
                 source,
                 target,
                 residual=left,
-                legend=legend,
                 view=view,
                 small=small_files,
             )

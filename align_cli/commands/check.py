@@ -13,10 +13,12 @@ from align_cli.commands.options import (
     accept_residual_opt,
     debug_opt,
     displacement_map_opt,
+    error_legend_opt,
     keep_fixed_pattern_opt,
     max_megapixels_opt,
     path_opt,
     quiet_opt,
+    raw_error_opt,
     refuse_both,
     small_files_opt,
     source_arg,
@@ -29,7 +31,6 @@ from align_cli.commands.outputs import (
     check_outputs,
     have_full_scale,
     left_between,
-    prepare,
     say_what_is_missing,
     write_displacement_map,
     write_json,
@@ -87,9 +88,11 @@ the others as for imalign SRC DST."""
 @report_lossless_opt
 @path_opt(
     "--error-map",
-    help="Residual in grey values: a heat map of its magnitude (.png), or the signed float32 "
-    "residual (.tif, .npy).",
+    help="Residual in grey values, after gain and bias: a heat map of its magnitude (.png), or the "
+    "signed float32 residual (.tif, .npy).",
 )
+@error_legend_opt
+@raw_error_opt
 @click.option(
     "-m",
     "--model",
@@ -123,6 +126,8 @@ def check(
     displacement_map: str | None,
     report: str | None,
     report_lossless: bool,
+    error_legend: str | None,
+    raw_error: bool,
     error_map: str | None,
     model: str | None,
     pages: Pages | None,
@@ -170,10 +175,11 @@ def check(
             error_map=error_map,
             displacement_map=displacement_map,
             report=report,
+            error_legend=error_legend,
+            raw_error=raw_error,
         )
         given = filter(None, [transform_path, source_mask, target_mask])
         check_outputs(outputs, [source_path, target_path, *given], source)
-        legend = prepare(outputs, source, target)
         prepare_report(report)
         options = Options(
             model=model or named or DEFAULTS.model,
@@ -200,7 +206,7 @@ def check(
         )
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
-        left = left_between(source, target, alignment, masks, options)
+        left = left_between(source, target, alignment, masks, options, raw=raw_error)
         # With any verdict: unlike a warped image, neither can be mistaken for a result.
         written, _ = write_pictures(
             outputs,
@@ -208,7 +214,6 @@ def check(
             source,
             target,
             residual=left,
-            legend=legend,
             view=View("linear", None, 0.0),
             small=small_files,
         )

@@ -172,6 +172,15 @@ metadata_opt = click.option(
 quiet_opt = click.option(
     "-q", "--quiet", is_flag=True, help="Print only failures and doubtful results, with the reason."
 )
+error_legend_opt = path_opt(
+    "--error-legend",
+    help="The legend of the error map, as an image of its own.",
+)
+raw_error_opt = click.option(
+    "--raw-error",
+    is_flag=True,
+    help="Error map before the correction of the illumination: warped SRC less DST as they are.",
+)
 displacement_map_opt = path_opt(
     "--displacement-map",
     help="Displacements that remain after alignment: an image with a cell and an arrow for each "

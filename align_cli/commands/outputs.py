@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import click
 
+from align_cli.commands.error_maps import encode_error_map, holds_values
 from align_cli.commands.exit_codes import ExitCode, OutputFault
-from align_cli.workers import Task, Workers, begin
+from align_cli.workers import Workers
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,12 +41,12 @@ ERROR: Final = "_aligned_error"
 APPLIED: Final = "_applied"
 """Suffixes of the default names of results, after the stem of the image."""
 
-RESIDUAL_SUFFIXES: Final = (".tif", ".tiff", ".npy")
-"""Suffixes of error maps that contain the residual itself; all others are images of it."""
-
 
 class Outputs(NamedTuple):
-    """Paths of the results; None if not requested, "-" for stdout (JSON only)."""
+    """Paths of the results; None if not requested, "-" for stdout (JSON only).
+
+    ``raw_error``: whether the error map is before the illumination.
+    """
 
     image: str | None
     json: str | None
@@ -53,6 +54,8 @@ class Outputs(NamedTuple):
     valid_mask: str | None = None
     displacement_map: str | None = None
     report: str | None = None
+    error_legend: str | None = None
+    raw_error: bool = False
 
     @property
     def files(self) -> list[str]:
@@ -67,12 +70,18 @@ class Outputs(NamedTuple):
 
     @property
     def _pictures(self) -> tuple[str | None, ...]:
-        return self.image, self.error_map, self.valid_mask, self.displacement_map
+        return (
+            self.image,
+            self.error_map,
+            self.error_legend,
+            self.valid_mask,
+            self.displacement_map,
+        )
 
     @property
     def residual(self) -> bool:
         """Whether the error map is the residual itself, not an image of it."""
-        return self.error_map is not None and _suffix(self.error_map) in RESIDUAL_SUFFIXES
+        return self.error_map is not None and holds_values(self.error_map)
 
 
 class View(NamedTuple):
@@ -218,6 +227,7 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
     """
     from align_cli.files.images import ensure_encodable  # noqa: PLC0415
 
+    _check_error_options(outputs)
     check_files(outputs.files, inputs)
     if outputs.image is not None:
         ensure_encodable(outputs.image, source.pixels)
@@ -225,10 +235,25 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         ensure_encodable(outputs.valid_mask, _picture_like()[..., 0])
     if outputs.error_map is not None and not outputs.residual:
         ensure_encodable(outputs.error_map, _picture_like())
+    if outputs.error_legend is not None:
+        ensure_encodable(outputs.error_legend, _picture_like())
     if outputs.displacement_map is not None:
         from align_cli.report.displacement_map import check_name  # noqa: PLC0415
 
         check_name(outputs.displacement_map)
+
+
+def _check_error_options(outputs: Outputs) -> None:
+    """Raise for options of an error map that is not written, or has no colours to explain."""
+    legend, error_map = outputs.error_legend, outputs.error_map
+    if error_map is None and (legend is not None or outputs.raw_error):
+        option = "--raw-error" if legend is None else f"--error-legend {legend}"
+        raise click.UsageError(f"{option}: no error map is written; add --error-map PATH")
+    if legend is not None and outputs.residual:
+        raise click.UsageError(
+            f"--error-legend {legend}: {error_map} holds values, which need no legend; omit it, or "
+            "let --error-map name a picture (.png)"
+        )
 
 
 def check_files(paths: Sequence[str], inputs: Sequence[str]) -> None:
@@ -269,19 +294,6 @@ def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
 def have_full_scale(source: Picture, target: Picture) -> bool:
     """Whether both have a full scale, which floating-point images do not."""
     return source.full_scale > 1.0 and target.full_scale > 1.0
-
-
-def prepare(outputs: Outputs, source: Picture, target: Picture) -> Task[Any] | None:
-    """Start a thread that draws the legend of the error map, if requested, for write_pictures.
-
-    OpenCV unpacks its fonts first, which takes as long as a small alignment.
-    """
-    if outputs.error_map is None or outputs.residual:
-        return None
-    from align_cli.report.error_map import draw_legend  # noqa: PLC0415
-
-    of_full_scale = have_full_scale(source, target)
-    return begin(partial(draw_legend, target.width, target.height, of_full_scale=of_full_scale))
 
 
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
@@ -337,11 +349,10 @@ def write_pictures(
     target: Picture,
     *,
     residual: Callable[[], tuple[NDArray[np.float32], NDArray[np.bool_]]],
-    legend: Task[Any] | None,
     view: View,
     small: bool,
 ) -> tuple[list[str], str]:
-    """Write the warped image, the error map and the mask, if requested.
+    """Write the warped image, the error map with its legend, and the mask, if requested.
 
     ``residual`` returns the result of ``align_cli.engine.aligner.residual``.
 
@@ -353,15 +364,17 @@ def write_pictures(
     import numpy as np  # noqa: PLC0415
 
     from align_cli.engine.numerics.threads import limit  # noqa: PLC0415
+    from align_cli.engine.result.canvas import onto_target  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import (  # noqa: PLC0415
-        encode_array,
         encode_image,
         encode_with_metadata,
     )
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
-    from align_cli.report.error_map import render, span  # noqa: PLC0415
+    from align_cli.report.error_map import draw_legend  # noqa: PLC0415
 
+    canvas = onto_target(alignment.target_size) if view.canvas is None else view.canvas
+    of_full_scale = have_full_scale(source, target)
     lost: list[str] = []
 
     def warped(path: str) -> bytes:
@@ -377,22 +390,19 @@ def write_pictures(
         return encode_image(path, alignment.valid_mask(view.canvas) * np.uint8(255), small=small)
 
     def error_map(path: str) -> bytes:
-        differences, overlap = residual()
-        if outputs.residual:
-            differences[~overlap] = float("nan")
-            return encode_array(path, differences)
-        if not have_full_scale(source, target):
-            limits = np.finfo(np.float32)
-            unit = span(target.pixels) / target.full_scale
-            with np.errstate(over="ignore"):  # sources that dwarf the target end at the last colour
-                differences /= np.float32(np.clip(unit, limits.tiny, limits.max))
-        picture = render(differences, overlap, legend.result() if legend is not None else None)
-        del differences, overlap  # encoding takes as much memory again
+        return encode_error_map(
+            path, residual, canvas, target, of_full_scale=of_full_scale, small=small
+        )
+
+    def error_legend(path: str) -> bytes:
+        raw = outputs.raw_error or not alignment.corrects_illumination
+        picture = draw_legend(*canvas.size, of_full_scale=of_full_scale, raw=raw)
         return encode_image(path, picture, small=small)
 
     makers = (
         (outputs.image, warped),
         (outputs.error_map, error_map),
+        (outputs.error_legend, error_legend),
         (outputs.valid_mask, valid_mask),
     )
     wanted = [(path, make) for path, make in makers if path is not None]
@@ -409,9 +419,18 @@ def write_pictures(
 
 
 def left_between(
-    source: Picture, target: Picture, alignment: Alignment, masks: Masks, options: Options
+    source: Picture,
+    target: Picture,
+    alignment: Alignment,
+    masks: Masks,
+    options: Options,
+    *,
+    raw: bool = False,
 ) -> Callable[[], tuple[NDArray[np.float32], NDArray[np.bool_]]]:
-    """A function that computes the residual of an alignment, for any result that needs it."""
+    """A function that computes the residual of an alignment, for any result that needs it.
+
+    ``raw``: whether it is before the illumination.
+    """
     from align_cli.engine.aligner import residual  # noqa: PLC0415  (help stays quick)
 
     return partial(
@@ -422,6 +441,7 @@ def left_between(
         source_mask=masks.source,
         target_mask=masks.target,
         options=options,
+        raw=raw,
     )
 
 

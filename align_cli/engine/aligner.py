@@ -265,8 +265,12 @@ def residual(
     source_mask: Mask | None = None,
     target_mask: Mask | None = None,
     options: Options = DEFAULTS,
+    raw: bool = False,
 ) -> tuple[Plane, Mask]:
-    """Residual ``warped - target`` of the lumas, or of the aligned channel, on the overlap.
+    """Residual ``corrected - target`` of the lumas, or of the aligned channel, on the overlap.
+
+    ``corrected`` is the warped source after the alignment's illumination, also where that varies
+    over the image.
 
     Args:
         source: the source of the alignment.
@@ -275,6 +279,8 @@ def residual(
         source_mask: (height, width) bool, the pixels of the source to use; None for all.
         target_mask: the same for the target.
         options: those of the alignment; only ``channel`` and ``ignore_alpha`` have an effect.
+        raw: whether the residual is ``warped - target``, before the illumination; it always is if
+            edge orientations were compared.
 
     Returns:
         (height, width) float32 in units of full scale, 0 outside the overlap, and
@@ -284,6 +290,7 @@ def residual(
         luma_with_options(source, "source", source_mask, options),
         luma_with_options(target, "target", target_mask, options),
         alignment.target_to_source,
+        None if raw else alignment.illumination,
     )
 
 

@@ -22,6 +22,7 @@ from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.result.transform import Transform
 from align_cli.engine.search import quality
 from align_cli.engine.search.cleaned_pair import cleaned_pair
+from align_cli.engine.search.full_scale import of_values
 from align_cli.engine.search.mirror import allowing_flip
 from align_cli.engine.search.sensor import holds_with_edges, recheck_given_warp
 from align_cli.engine.solver.orientation_levels import View
@@ -114,12 +115,11 @@ def _checked(
     if not plausible(source_to_target, pair.source.size):
         raise ImageError("its horizon crosses the source", role="transform")
     warp = inverse(source_to_target)
-    gain, bias, similarity, assessment, measured = math.nan, math.nan, GRADIENT, None, pair
-    if options.similarity != GRADIENT:
-        illumination = pair.illumination_under(warp)
-        gain, bias = pair.full_scale_illumination(illumination)
+    similarity, assessment, measured = GRADIENT, None, pair
+    estimated = None if options.similarity == GRADIENT else pair.illumination_under(warp)
+    if estimated is not None:
         similarity = INTENSITY
-        assessment, measured = _by_values(pair, warp, illumination.gain, options)
+        assessment, measured = _by_values(pair, warp, estimated.gain, options)
     if assessment is None or (options.similarity == AUTO and not assessment.outcome.aligned):
         source, target = (
             View(image, levels)
@@ -130,19 +130,24 @@ def _checked(
         )
         by_edges = _assessed(OrientationView(source, target), pair, warp, options)
         if assessment is None or prefer_orientations(assessment.outcome, by_edges.outcome):
-            gain, bias, similarity, assessment = math.nan, math.nan, GRADIENT, by_edges
-            measured = pair
-    outcome = assessment.outcome
+            estimated, similarity, assessment, measured = None, GRADIENT, by_edges, pair
+    outcome, gain, bias, illumination = assessment.outcome, math.nan, math.nan, None
+    if estimated is not None:
+        gain, bias = pair.full_scale_illumination(estimated)
+        illumination = of_values(estimated, pair.source, pair.target.image)
     return Alignment(
         model=options.model,
         source_to_target=source_to_target,
         target_to_source=warp,
         parameters=describe(source_to_target, described, pair.source.size),
         outcome=outcome,
-        quality=quality.measure(measured.source, measured.target.image, np.eye(3), warp),
+        quality=quality.measure(
+            measured.source, measured.target.image, np.eye(3), warp, illumination
+        ),
         uncertainty=assessment.uncertainty if outcome.vouched else None,
         gain=gain,
         bias=bias,
+        illumination=illumination,
         levels=(),
         start=GIVEN,
         source_size=pair.source.size,

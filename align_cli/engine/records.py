@@ -114,15 +114,23 @@ class ImageKind:
 class Agreement:
     """Similarity of the warped source and the target over their overlap.
 
-    ``zncc`` is the zero-mean normalised cross-correlation of the luma, in [-1, 1], invariant to
-    gain and bias. ``rmse`` and ``mae`` are the root mean square and the mean absolute value of
-    ``warped - target``, without gain and bias, in units of the full scale (1.0 = white for integer
-    images; floating-point images as they are). NaN without overlap, or if an image is flat.
+    NaN without overlap; ``zncc`` also if an image is flat.
+
+    Attributes:
+        zncc: zero-mean normalised cross-correlation of the luma, in [-1, 1], invariant to gain and
+            bias.
+        rmse, mae: root mean square and mean absolute value of ``corrected - target``, where
+            ``corrected`` is the warped source after the illumination of the result
+            (``Alignment.illumination``), in units of full scale (1.0 = white for integer images;
+            floating-point images as they are). Without an illumination equal to the raw ones.
+        rmse_raw, mae_raw: the same of ``warped - target``, before it.
     """
 
     zncc: float
     rmse: float
     mae: float
+    rmse_raw: float
+    mae_raw: float
 
 
 @dataclass(frozen=True)
@@ -144,11 +152,34 @@ class Quality:
         True
         >>> f"{quality.overlap:.0%}"
         '99%'
+        >>> quality.after.rmse <= quality.after.rmse_raw < 0.01  # nearly the same exposure
+        True
     """
 
     before: Agreement
     after: Agreement
     overlap: float
+
+
+@dataclass(frozen=True, eq=False)
+class IlluminationRecord:
+    """The change of illumination between grey values: target ~ factor * warped source + offset.
+
+    Both are polynomials in u and v, the target's pixel coordinates relative to its centre, divided
+    by half its longer side: u = (x - (width - 1) / 2) / (max(width, height) / 2), and v likewise.
+
+    Attributes:
+        factor: (6,) float64, coefficients of 1, u, v, u u, u v, v v.
+        offset: the same, in units of full scale.
+    """
+
+    factor: NDArray[np.float64]
+    offset: NDArray[np.float64]
+
+    @property
+    def changes(self) -> bool:
+        """Whether any grey value becomes another one."""
+        return bool(self.factor[0] != 1.0 or self.factor[1:].any() or self.offset.any())
 
 
 @dataclass(frozen=True, eq=False)

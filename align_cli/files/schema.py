@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-ALIGNMENT = "imalign/alignment/2"
+ALIGNMENT = "imalign/alignment/3"
 """The value of ``"schema"`` in an alignment: kind and version of the document."""
 
-EARLIER_ALIGNMENTS = ("imalign/alignment/1",)
+EARLIER_ALIGNMENTS = ("imalign/alignment/2", "imalign/alignment/1")
 """Versions that are not written any more, and still read."""
 
 TRANSFORM = "imalign/transform/1"

@@ -14,7 +14,7 @@ from align_cli.version import __version__
 
 if TYPE_CHECKING:
     from align_cli.engine.displacements.records import Displacements
-    from align_cli.engine.records import Agreement, Uncertainty
+    from align_cli.engine.records import Agreement, IlluminationRecord, Uncertainty
     from align_cli.engine.result.alignment import Alignment
     from align_cli.engine.result.canvas import Canvas
     from align_cli.files.images import Picture
@@ -94,6 +94,7 @@ def alignment_document(
         "uncertainty": uncertainty_record(alignment.uncertainty),
         "gain": alignment.gain,
         "bias": alignment.bias,
+        "illumination": illumination_record(alignment.illumination),
         "start": alignment.start,
         "similarity": alignment.similarity,
         "mirrored": alignment.mirrored,
@@ -143,6 +144,15 @@ def uncertainty_record(uncertainty: Uncertainty | None) -> dict[str, Any] | None
     }
 
 
+def illumination_record(illumination: IlluminationRecord | None) -> dict[str, Any] | None:
+    """The illumination between grey values, for the documents."""
+    if illumination is None:
+        return None
+    # Adding zero makes -0.0 a plain 0.0.
+    factor, offset = ((each + 0.0).tolist() for each in (illumination.factor, illumination.offset))
+    return {"factor": factor, "offset": offset}
+
+
 def displacements_record(displacements: Displacements | None) -> dict[str, Any] | None:
     """The displacements that remain, for the document, without the single tiles."""
     if displacements is None:
@@ -158,4 +168,10 @@ def displacements_record(displacements: Displacements | None) -> dict[str, Any] 
 
 
 def _agreement(agreement: Agreement) -> dict[str, float]:
-    return {"zncc": agreement.zncc, "rmse": agreement.rmse, "mae": agreement.mae}
+    return {
+        "zncc": agreement.zncc,
+        "rmse": agreement.rmse,
+        "mae": agreement.mae,
+        "rmse_raw": agreement.rmse_raw,
+        "mae_raw": agreement.mae_raw,
+    }

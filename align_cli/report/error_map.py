@@ -12,15 +12,18 @@ from align_cli.files.pixels import Indexed
 from align_cli.report import error_scale, legend
 
 
-def draw_legend(width: int, height: int, *, of_full_scale: bool = True) -> NDArray[np.uint8]:
-    """Draw what stands below a map of ``width`` x ``height`` pixels, for ``render``.
+def draw_legend(width: int, height: int, *, of_full_scale: bool = True, raw: bool) -> Indexed:
+    """The legend of a map of ``width`` x ``height`` pixels, a picture of its own.
 
-    It depends on nothing else, so it can be drawn before there is a residual. Where there is no
-    full scale, errors are called shares of the target's ``span``.
+    Args:
+        width: of the map, in pixels; a large map has a large legend.
+        height: of the map.
+        of_full_scale: False if errors are shares of the target's ``span``.
+        raw: whether the residual is before the illumination.
     """
     key = legend.Legend.of(width, height)
-    title = legend.TITLE if of_full_scale else legend.TITLE_OF_RANGE
-    return legend.draw(key, max(width, key.width), title)
+    title = legend.TITLES[of_full_scale, raw]
+    return Indexed(legend.draw(key, key.width, title), error_scale.COLOURS)
 
 
 def span(pixels: NDArray[Any]) -> float:
@@ -32,25 +35,18 @@ def span(pixels: NDArray[Any]) -> float:
     return high - low if high > low else 1.0
 
 
-def render(
-    residual: NDArray[Any],
-    overlap: NDArray[np.bool_],
-    strip: NDArray[np.uint8] | None = None,
-) -> Indexed:
-    """Paint |residual| on the fixed scale of ``error_scale``, with a legend below.
+def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> Indexed:
+    """Paint |residual| on the fixed scale of ``error_scale``.
 
     Args:
-        residual: (height, width) float32, ``warped - target`` in units of full scale
-            (1.0 = white), or of another unit that the legend says.
+        residual: (height, width) float32, in units of full scale (1.0 = white), or of another unit
+            that the legend says.
         overlap: (height, width) bool, True where both images show something. Elsewhere, and
             where the residual is not finite, the map is hatched in grey.
-        strip: the legend, if it has been drawn.
 
     Returns:
-        (height + strip, max(width, least)), colours of ``error_scale.COLOURS``. What lies within
-        ``[:height, :width]`` is the map itself, pixel for pixel on the target's grid; below it is
-        the strip with the legend. A map that is narrower than its legend stands at the left, with
-        white beside it.
+        (height, width), colours of ``error_scale.COLOURS``: it can be laid over the image that the
+        residual is of, pixel for pixel.
 
     Raises:
         ValueError: if the two are not planes of one shape.
@@ -62,11 +58,7 @@ def render(
         )
     height, width = residual.shape
     key = legend.Legend.of(width, height)
-    strip = draw_legend(width, height) if strip is None else strip
-    picture = np.empty((height + len(strip), strip.shape[1]), np.uint8)
-    picture[:height, width:] = error_scale.PAPER
-    picture[height:] = strip
-
+    picture = np.empty((height, width), np.uint8)
     period = 2 * key.stripe
     rows = period * max(1, STRIP_PIXELS // (period * width))
     # Strips begin at whole periods, so that one piece of hatching suits all of them.
@@ -77,5 +69,5 @@ def render(
         levels = error_scale.levels(part)
         if not inside.all():
             np.copyto(levels, hatching[: len(levels)], where=~inside)
-        picture[top : top + len(levels), :width] = levels
+        picture[top : top + len(levels)] = levels
     return Indexed(picture, error_scale.COLOURS)

@@ -1,4 +1,4 @@
-"""The legend: the strip below an error map."""
+"""The legend: the scale of an error map as a picture, and the strip below a displacement map."""
 
 from __future__ import annotations
 
@@ -12,9 +12,13 @@ from numpy.typing import NDArray
 
 from align_cli.report import error_scale
 
-TITLE: Final = "|warped - target| in % of full scale, square-root scale"
-TITLE_OF_RANGE: Final = "|warped - target| in % of target's range, square root"
-"""Label for images without a full scale."""
+TITLES: Final = {
+    (True, True): "|warped - target| in % of full scale, square-root scale",
+    (False, True): "|warped - target| in % of target's range, square root",
+    (True, False): "|residual| after illumination, % of full scale, sqrt",
+    (False, False): "|residual| after illumination, % of target's range, sqrt",
+}
+"""What is painted: of images with a full scale or without, before the illumination or after it."""
 
 OUTSIDE: Final = "no overlap"
 
@@ -72,7 +76,7 @@ class Legend(NamedTuple):
         return round(length * self.text)
 
 
-def draw(legend: Legend, width: int, title: str = TITLE) -> NDArray[np.uint8]:
+def draw(legend: Legend, width: int, title: str) -> NDArray[np.uint8]:
     """Draw the strip: (legend.height, width) of ``COLOURS``, ``width >= legend.width``.
 
     OpenCV unpacks its fonts on the first text of every thread, which takes some 20 ms.

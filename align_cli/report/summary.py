@@ -162,13 +162,17 @@ def motion_in_words(parameters: Parameters) -> str:
 
 
 def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> str:
-    """The similarity before and after alignment, and the overlap."""
+    """The similarity before and after alignment, and the overlap.
+
+    RMSE is after the illumination; if none is solved for, that is said.
+    """
+    raw = "" if alignment.illumination is not None else " (no illumination is solved for)"
     measure, unit = (number, " of full scale") if of_full_scale else (_measure, "")
     quality = alignment.quality
     before, after = quality.before, quality.after
     return (
         f"ZNCC {number(before.zncc)} -> {number(after.zncc)}, "
-        f"RMSE {measure(before.rmse)} -> {measure(after.rmse)}{unit}, "
+        f"RMSE {measure(before.rmse)} -> {measure(after.rmse)}{unit}{raw}, "
         f"overlap {percent(quality.overlap)}"
     )
 

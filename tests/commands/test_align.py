@@ -170,7 +170,6 @@ def test_the_error_map_of_images_without_a_full_scale_is_in_shares_of_their_rang
         write_image(path.with_suffix(".tif"), shown.astype(np.float32))
     assert imalign("a.tif", "b.tif", "--init", "identity").returncode == 0
     shares = read_image(tmp_path / "a_aligned_error.png").pixels
-    assert (shares[120:] != usual[120:]).any()  # the legend says of what
     high_low = (high - low) / 255.0
     brightness = [picture[20:100, 20:140].sum() for picture in (usual, shares)]
     # Where errors are shares of a smaller range, they are brighter by a little, not saturated.
@@ -185,7 +184,8 @@ def test_quiet_says_nothing(imalign: Imalign, pair: Pair) -> None:
 def test_outputs_go_where_they_are_asked_for(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     result = imalign(
-        "a.png", "b.png", "-o", "out/w.tif", "--json", "out/t.json", "--error-map", "out/e.npy"
+        *("a.png", "b.png", "-o", "out/w.tif", "--json", "out/t.json"),
+        *("--error-map", "out/e.npy", "--raw-error"),
     )
     assert result.returncode == 0, result.stderr
     assert listing(tmp_path / "out") == {"w.tif", "t.json", "e.npy"}
@@ -198,16 +198,6 @@ def test_outputs_go_where_they_are_asked_for(imalign: Imalign, pair: Pair, tmp_p
     # The written image is rounded to whole grey levels, the residual is not.
     difference = residual * 255.0 - (warped - target)
     assert np.abs(difference[overlap]).max() <= 0.51
-
-
-def test_error_map_picture_is_the_target_with_a_legend(
-    imalign: Imalign, pair: Pair, tmp_path: Path
-) -> None:
-    imalign("a.png", "b.png")
-    picture = read_image(tmp_path / "a_aligned_error.png")
-    assert picture.channels == 3
-    assert picture.height > 120
-    assert picture.width >= 160
 
 
 def test_both_pictures_may_go_to_one_device(imalign: Imalign, pair: Pair) -> None:

@@ -1,4 +1,4 @@
-"""Documents of version 1, as they were written before version 2, are still read everywhere."""
+"""Documents of earlier versions, as they were written then, are still read everywhere."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ import pytest
 from align_cli.files.schema import EARLIER_ALIGNMENTS, alignment_schema
 from tests.commands.conftest import ROOT, Imalign
 
-STORED = sorted((ROOT / "tests" / "data").glob("alignment-1-*.json"))
+STORED = sorted((ROOT / "tests" / "data").glob("alignment-[12]-*.json"))
+VERSIONS = (1, 2)
 GOOD = ("aligned", "doubtful")
 """The doubtful one was accepted."""
 
 
-@pytest.fixture(params=GOOD)
+@pytest.fixture(params=[(version, verdict) for version in VERSIONS for verdict in GOOD])
 def document(request: pytest.FixtureRequest, pair: tuple[Path, Path], tmp_path: Path) -> dict:
     """``old.json`` beside a pair of its size; returns what it holds."""
-    shutil.copy(
-        ROOT / "tests" / "data" / f"alignment-1-{request.param}.json", tmp_path / "old.json"
-    )
+    version, verdict = request.param
+    stored = ROOT / "tests" / "data" / f"alignment-{version}-{verdict}.json"
+    shutil.copy(stored, tmp_path / "old.json")
     content = json.loads((tmp_path / "old.json").read_text())
     assert isinstance(content, dict)
     return content
@@ -36,13 +37,16 @@ def matrix(path: Path, key: str = "source_to_target") -> np.ndarray:
 @pytest.mark.parametrize("path", STORED, ids=lambda path: path.stem)
 def test_they_are_what_they_say(path: Path) -> None:
     content = json.loads(path.read_text())
+    assert content["schema"] == f"imalign/alignment/{path.stem.split('-')[1]}"
     assert content["schema"] in EARLIER_ALIGNMENTS
     jsonschema.validate(content, alignment_schema(content["schema"]))
 
 
-def test_each_verdict_is_there() -> None:
-    told = {json.loads(path.read_text())["outcome"]["verdict"] for path in STORED}
-    assert told == {"aligned", "doubtful", "failed"}
+def test_each_verdict_of_each_version_is_there() -> None:
+    contents = [json.loads(path.read_text()) for path in STORED]
+    told = {(content["schema"], content["outcome"]["verdict"]) for content in contents}
+    verdicts = ("aligned", "doubtful", "failed")
+    assert told == {(schema, each) for schema in EARLIER_ALIGNMENTS for each in verdicts}
 
 
 def test_show(imalign: Imalign, document: dict) -> None:
@@ -100,8 +104,10 @@ def test_check(imalign: Imalign, document: dict) -> None:
         assert result.returncode == 0, result.stderr
 
 
-def test_a_failed_one_is_refused_as_ever(imalign: Imalign, tmp_path: Path) -> None:
-    shutil.copy(ROOT / "tests" / "data" / "alignment-1-failed.json", tmp_path / "old.json")
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_failed_one_is_refused_as_ever(imalign: Imalign, tmp_path: Path, version: int) -> None:
+    failed = ROOT / "tests" / "data" / f"alignment-{version}-failed.json"
+    shutil.copy(failed, tmp_path / "old.json")
     result = imalign("invert", "old.json")
     assert result.returncode == 3
     assert "from a failed alignment" in result.stderr

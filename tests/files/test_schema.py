@@ -8,7 +8,7 @@ from align_cli.engine.records import Status
 from align_cli.engine.starts.given import GIVEN
 from align_cli.files.schema import ALIGNMENT, EARLIER_ALIGNMENTS, alignment_schema
 
-AGREEMENT = {"zncc": 0.5, "rmse": 0.1, "mae": 0.05}
+AGREEMENT = {"zncc": 0.5, "rmse": 0.1, "mae": 0.05, "rmse_raw": 0.2, "mae_raw": 0.15}
 PICTURE = {"path": "a.png", "width": 4, "height": 3, "channels": 3, "dtype": "uint8"}
 UNIT = [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]
 LEVEL = {
@@ -110,6 +110,7 @@ DOCUMENT = {
     },
     "gain": 1.01,
     "bias": -0.02,
+    "illumination": {"factor": [0.99, 0.0, 0.1, -0.2, 0.0, 0.3], "offset": [0.02, *[0.0] * 5]},
     "start": "fourier",
     "similarity": "gradient",
     "mirrored": False,
@@ -158,6 +159,9 @@ def test_a_full_document_is_valid(validator):
         "options.accept_residual_px",
         "gain",
         "bias",
+        "illumination",
+        "illumination.factor.0",
+        "illumination.offset.5",
         "levels.0.last_step_px",
         "levels.0.rmse",
         "uncertainty",
@@ -204,7 +208,7 @@ def test_every_other_ending_is_not_aligned(validator, status, verdict):
     ("path", "value"),
     [
         ("schema", "imalign/alignment/1"),
-        ("schema", "imalign/alignment/3"),
+        ("schema", "imalign/alignment/2"),
         ("displacements.within_1_px", 1.5),
         ("displacements.tiles", -1),
         ("displacements.explained_by", "auto"),
@@ -245,6 +249,11 @@ def test_every_other_ending_is_not_aligned(validator, status, verdict):
         ("quality.overlap", 1.5),
         ("quality.after.zncc", 1.5),
         ("quality.after.rmse", -0.1),
+        ("quality.before.rmse_raw", -0.1),
+        ("quality.after", {name: 0.1 for name in AGREEMENT if name != "mae_raw"}),
+        ("illumination", {"factor": [1.0, *[0.0] * 5]}),
+        ("illumination.factor", [1.0]),
+        ("illumination.offset", [0.0] * 7),
         ("levels.0.status", "fine"),
         ("levels.0.iterations", -1),
         ("levels.0.width", 0),

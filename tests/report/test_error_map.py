@@ -94,27 +94,33 @@ def test_pixels_that_are_not_finite_are_marked_as_outside(value: float) -> None:
 @pytest.mark.parametrize(
     ("width", "height"), [(1, 1), (60, 40), (480, 360), (360, 480), (100, 4000), (3000, 2000)]
 )
-def test_the_map_stands_at_the_top_left_with_the_legend_below(width: int, height: int) -> None:
+def test_the_map_has_the_size_of_the_residual(width: int, height: int) -> None:
     residual = np.full((height, width), 0.04, np.float32)
     picture = render(residual, everywhere(residual.shape)).rgb()
-    legend = Legend.of(width, height)
     assert picture.dtype == np.uint8
-    assert picture.shape == (height + legend.height, max(width, legend.width), 3)
-    assert (picture[:height, :width] == error_scale.COLOURS[96]).all()
-    assert (picture[:height, width:] == 255).all()
+    assert picture.shape == (height, width, 3)
+    assert (picture == error_scale.COLOURS[96]).all()
 
-    strip = picture[height:].astype(int)
-    assert 0.05 < (strip.min(axis=-1) < 128).mean() * picture.shape[1] / legend.width < 0.5
+
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("of_full_scale", [True, False])
+@pytest.mark.parametrize(("width", "height"), [(1, 1), (480, 360), (100, 4000), (3000, 2000)])
+def test_the_legend_is_a_picture_of_its_own(
+    width: int, height: int, of_full_scale: bool, raw: bool
+) -> None:
+    strip = draw_legend(width, height, of_full_scale=of_full_scale, raw=raw).rgb().astype(int)
+    legend = Legend.of(width, height)
+    assert strip.shape == (legend.height, legend.width, 3)
+    assert 0.05 < (strip.min(axis=-1) < 128).mean() < 0.5
     # Nothing is cut off: a margin of white paper all around.
     for edge in (strip[:2], strip[-2:], strip[:, :2], strip[:, -2:]):
         assert (edge == 255).all()
 
 
-def test_a_legend_that_was_drawn_before_is_the_one_that_would_be() -> None:
-    residual = np.full((50, 60), 0.04, np.float32)
-    strip = draw_legend(60, 50)
-    now, before = (render(residual, everywhere(residual.shape), each) for each in (None, strip))
-    assert (now.indices == before.indices).all()
+def test_the_legend_says_of_what() -> None:
+    kinds = [(scale, raw) for scale in (True, False) for raw in (True, False)]
+    drawn = [draw_legend(60, 50, of_full_scale=scale, raw=raw).indices for scale, raw in kinds]
+    assert len({strip.tobytes() for strip in drawn}) == 4
 
 
 def test_text_grows_with_the_picture_and_never_widens_a_large_one() -> None:
@@ -124,8 +130,7 @@ def test_text_grows_with_the_picture_and_never_widens_a_large_one() -> None:
 
 
 def test_the_colour_bar_shows_the_whole_scale_with_its_ticks_in_place() -> None:
-    residual = np.zeros((500, 700), np.float32)
-    strip = render(residual, everywhere(residual.shape)).rgb()[500:]
+    strip = draw_legend(700, 500, raw=True).rgb()
     scale = error_scale.COLOURS[: error_scale.LAST_LEVEL + 1]
     table = {tuple(colour): level for level, colour in enumerate(scale.tolist())}
     levels = np.array([[table.get(tuple(p), -1) for p in row] for row in strip.tolist()])

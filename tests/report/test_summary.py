@@ -11,7 +11,14 @@ import pytest
 
 from align_cli.engine.displacements.field import DisplacementField
 from align_cli.engine.displacements.records import Displacements, FixedPattern, SecondMotion
-from align_cli.engine.records import Agreement, Outcome, Quality, Status, Uncertainty
+from align_cli.engine.records import (
+    Agreement,
+    IlluminationRecord,
+    Outcome,
+    Quality,
+    Status,
+    Uncertainty,
+)
 from align_cli.engine.result.alignment import Alignment
 from align_cli.files.documents import dumps
 from align_cli.files.schema import alignment_schema
@@ -23,9 +30,10 @@ from align_cli.report.summary import (
     motion_in_words,
 )
 
-START = Agreement(zncc=0.8123, rmse=0.081, mae=0.05)
-END = Agreement(zncc=0.99312, rmse=0.0123, mae=0.008)
+START = Agreement(zncc=0.8123, rmse=0.081, mae=0.05, rmse_raw=0.181, mae_raw=0.15)
+END = Agreement(zncc=0.99312, rmse=0.0123, mae=0.008, rmse_raw=0.0456, mae_raw=0.04)
 FOUND = Outcome(Status.CONVERGED, "Converged.")
+UNCHANGED = IlluminationRecord(np.eye(1, 6)[0], np.zeros(6))
 LOST = Outcome(Status.DIVERGED, "The estimate ran away; try --model rigid.")
 
 
@@ -36,6 +44,7 @@ def finished(
     after: Agreement = END,
     parameters: Mapping[str, float | tuple[float, float]] | None = None,
     uncertainty: Uncertainty | None = None,
+    illuminated: bool = True,
 ) -> Alignment:
     return Alignment(
         model="similarity",
@@ -55,6 +64,14 @@ def finished(
         levels=(),
         source_size=(400, 300),
         target_size=(400, 300),
+        illumination=UNCHANGED if illuminated else None,
+    )
+
+
+def test_without_an_illumination_that_is_said() -> None:
+    assert closing_line(finished(illuminated=False), written=[]).splitlines()[1] == (
+        "ZNCC 0.8123 -> 0.9931, RMSE 0.0810 -> 0.0123 of full scale (no illumination is solved "
+        "for), overlap 93.4 %"
     )
 
 
@@ -91,7 +108,7 @@ def test_floating_point_images_have_no_full_scale() -> None:
     [(4e-30, "4e-30"), (0.01234, "0.0123"), (177.43, "177.4300"), (5.25e28, "5.25e+28")],
 )
 def test_a_difference_of_any_size_shows_its_digits(rmse: float, words: str) -> None:
-    end = Agreement(zncc=0.99, rmse=rmse, mae=rmse)
+    end = Agreement(zncc=0.99, rmse=rmse, mae=rmse, rmse_raw=0.5, mae_raw=0.5)
     said = closing_line(finished(after=end), written=[], of_full_scale=False)
     assert f"RMSE 0.0810 -> {words}, overlap" in said
 
@@ -127,7 +144,7 @@ def test_no_other_status_passes_for_aligned(status: Status) -> None:
 
 
 def test_what_cannot_be_measured_is_said_so() -> None:
-    nothing = Agreement(math.nan, math.nan, math.nan)
+    nothing = Agreement(*[math.nan] * 5)
     words = closing_line(finished(before=nothing), written=[])
     assert "ZNCC not measurable -> 0.9931, RMSE not measurable -> 0.0123" in words
     assert "nan" not in closing_line(finished(before=nothing, after=nothing), written=[])

@@ -16,7 +16,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Vector
+from align_cli.engine.arrays import Plane, Vector
+from align_cli.engine.geometry.coordinates import Size, normalisation
 from align_cli.engine.geometry.models import MONOMIALS
 
 LARGEST_GAIN: Final = 100.0
@@ -29,7 +30,14 @@ _CORNERS: Final = np.array([(x, y) for x in (-1.0, 0.0, 1.0) for y in (-1.0, 0.0
 
 
 class Illumination(NamedTuple):
-    """Coefficients, in the order of ``MONOMIALS``, of the factor and the offset, (6,) each."""
+    """The illumination, target ~ factor(u, v) * source + offset(u, v).
+
+    u and v are the target's pixel coordinates, relative to its centre and divided by half its
+    longer side (``align_cli.engine.geometry.coordinates.normalisation``).
+
+    Attributes:
+        factor, offset: (6,) float64 each, coefficients of 1, u, v, u u, u v, v v (``MONOMIALS``).
+    """
 
     factor: Vector
     offset: Vector
@@ -40,6 +48,34 @@ class Illumination(NamedTuple):
         factor, offset = np.zeros(VARYING), np.zeros(VARYING)
         factor[0], offset[0] = 1.0 / gain, -bias / gain
         return cls(factor, offset)
+
+    def on_rows(self, size: Size, y: NDArray[np.float64], columns: int = 1) -> tuple[Plane, Plane]:
+        """Factor and offset at pixels of the target.
+
+        Args:
+            size: (width, height) of the target.
+            y: (h,), rows of the target, in pixels.
+            columns: of each row every so many-th pixel is meant.
+
+        Returns:
+            float32, (h, w) each, or (1, 1) if neither varies.
+        """
+        if not self.varies:
+            return self.factor[:1, None].astype(np.float32), self.offset[:1, None].astype(
+                np.float32
+            )
+        to_normalised = normalisation(size)
+        u = to_normalised[0, 0] * np.arange(0, size[0], columns) + to_normalised[0, 2]
+        v = (to_normalised[1, 1] * y + to_normalised[1, 2])[:, None]
+        u_32 = u.astype(np.float32)
+
+        def plane(c: Vector) -> Plane:
+            # A row is a polynomial in u, whose coefficients are polynomials in v.
+            constant = (c[0] + v * (c[2] + v * c[5])).astype(np.float32)
+            linear = (c[1] + v * c[4]).astype(np.float32)
+            return np.asarray(constant + u_32 * (linear + u_32 * np.float32(c[3])))
+
+        return plane(self.factor), plane(self.offset)
 
     @property
     def gain(self) -> float:

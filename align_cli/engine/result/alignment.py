@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from align_cli.engine.displacements.records import Displacements
 from align_cli.engine.records import (
+    IlluminationRecord,
     ImageKind,
     LevelRecord,
     ModelScore,
@@ -58,7 +59,12 @@ class Alignment:
         quality: similarity before and after, and overlap.
         uncertainty: covariance and standard deviations of an aligned or doubtful transform; None
             if the alignment failed, or if there is too little texture to estimate them.
-        gain, bias: illumination, ``source ~ gain * target + bias``; bias in units of full scale.
+        gain, bias: illumination at the centre of the target, ``source ~ gain * target + bias``;
+            bias in units of full scale.
+        illumination: the illumination over the whole target, between grey values in units of full
+            scale: ``target ~ factor(u, v) * warped + offset(u, v)``, see
+            ``align_cli.engine.records.IlluminationRecord``. Factor 1 and offset 0 with
+            ``photometric=False``; None if edge orientations were compared.
         levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
             the preset "precise" full size once more.
         start: the initial transform: a name of ``align_cli.engine.starts.STARTS``, or "given".
@@ -68,7 +74,8 @@ class Alignment:
         model_scores: the information criterion of each motion model, from the fewest parameters to
             the most, with model "auto"; empty otherwise.
         similarity: the measure of the result, "intensity" or "gradient". With the latter each
-            ``zncc`` is of edge orientations, and ``gain`` and ``bias`` are NaN.
+            ``zncc`` is of edge orientations, ``gain`` and ``bias`` are NaN, and ``rmse`` and
+            ``mae`` are before any illumination, because none is solved for.
         displacements: the displacements of tiles of the target that remain after alignment; None
             if no tile could be measured, or the solver found no transform.
         source_kind, target_kind: channels and dtype of the images; None if unknown.
@@ -108,6 +115,7 @@ class Alignment:
     model_scores: tuple[ModelScore, ...] = ()
     similarity: str = INTENSITY
     displacements: Displacements | None = None
+    illumination: IlluminationRecord | None = None
     source_kind: ImageKind | None = None
     target_kind: ImageKind | None = None
     path: tuple[Matrix, ...] = ()
@@ -126,6 +134,11 @@ class Alignment:
                 told.append(plus_minus(self.uncertainty.mean_px))
         told.append(sizes(self.source_size, self.target_size))
         return f"<Alignment {outcome.verdict.value}{status}: {', '.join(told)}>"
+
+    @property
+    def corrects_illumination(self) -> bool:
+        """Whether ``rmse``, ``mae`` and the residual are after a change of illumination."""
+        return self.illumination is not None and self.illumination.changes
 
     @property
     def transform(self) -> Transform:

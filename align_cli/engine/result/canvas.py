@@ -6,7 +6,7 @@ Both images are rectangles, and their overlap is a convex polygon.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,22 @@ class Canvas(NamedTuple):
     name: str
     offset: tuple[int, int]
     size: Size
+
+    def placed(self, plane: NDArray[Any], fill: float) -> NDArray[Any]:
+        """A plane on the target's grid, (height, width), cut out or extended to the canvas.
+
+        ``fill`` is the value of the pixels that the target does not have.
+        """
+        height, width = plane.shape
+        if self.offset == (0, 0) and self.size == (width, height):
+            return plane
+        (x, y), (canvas_width, canvas_height) = self.offset, self.size
+        placed = np.full((canvas_height, canvas_width), fill, plane.dtype)
+        left, right = max(0, x), min(width, x + canvas_width)
+        top, bottom = max(0, y), min(height, y + canvas_height)
+        if left < right and top < bottom:
+            placed[top - y : bottom - y, left - x : right - x] = plane[top:bottom, left:right]
+        return placed
 
     def warp(self, target_to_source: Matrix) -> Matrix:
         """The warp canvas pixel -> source pixel.

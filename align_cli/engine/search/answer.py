@@ -42,6 +42,7 @@ def as_alignment(attempt: Attempt) -> Alignment:
         uncertainty=attempt.assessment.uncertainty if outcome.vouched else None,
         gain=gain,
         bias=bias,
+        illumination=attempt.similarity.full_scale(attempt.descent.state.illumination),
         levels=attempt.descent.records,
         start=attempt.start,
         source_size=size,

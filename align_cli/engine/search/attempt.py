@@ -229,7 +229,7 @@ class Attempt:
     @cached_property
     def quality(self) -> Quality:
         """ZNCC, RMSE and MAE at full size, before and after."""
-        return self.similarity.quality(self.before, self.warp)
+        return self.similarity.quality(self.before, self.descent.state)
 
     @cached_property
     def score(self) -> Score:

@@ -165,9 +165,13 @@ class Gradient:
             warped_by=descent.warp,
         )
 
-    def quality(self, before: Matrix, warp: Matrix) -> Quality:
+    def full_scale(self, illumination: Illumination) -> None:
+        """None: no illumination is solved for."""
+        del illumination
+
+    def quality(self, before: Matrix, solution: State) -> Quality:
         """``quality.measure``, but that ``zncc`` is that of the orientation planes."""
-        pair = self.task.pair
+        pair, warp = self.task.pair, solution.warp
         level = min(QUALITY_LEVEL, len(self.source.levels) - 1, len(self.target.levels) - 1)
         znccs = [
             orientation_pair(self.source, self.target, level, each, exact=False).correlation

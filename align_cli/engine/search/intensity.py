@@ -29,9 +29,10 @@ from align_cli.engine.images.periodicity import Period
 from align_cli.engine.images.pyramid import REACH, Level
 from align_cli.engine.images.valid_overlap import valid_overlap
 from align_cli.engine.options import INTENSITY
-from align_cli.engine.records import Quality, Uncertainty
+from align_cli.engine.records import IlluminationRecord, Quality, Uncertainty
 from align_cli.engine.sampling.bilinear import offset_origin, sample
 from align_cli.engine.search import quality
+from align_cli.engine.search.full_scale import no_change, of_values
 from align_cli.engine.search.scoring import TILE, OverlapPlanes, Score, score
 from align_cli.engine.search.similarity import MOST_PIXELS, Levels, Task, tiles_correlate
 from align_cli.engine.solver.coarse_to_fine import Descent, coarse_to_fine, levels_used
@@ -197,10 +198,17 @@ class Intensity:
         pair = self.task.pair
         return uncertainty(descent.solved_planes[0], pair.target.size, pair.source.size)
 
-    def quality(self, before: Matrix, warp: Matrix) -> Quality:
+    def full_scale(self, illumination: Illumination) -> IlluminationRecord:
+        """The illumination of a solution, between grey values."""
+        if not self.task.options.photometric:
+            return no_change()
+        return of_values(illumination, self.task.pair.source, self.task.pair.target.image)
+
+    def quality(self, before: Matrix, solution: State) -> Quality:
         """ZNCC, RMSE and MAE at full size, before and after."""
-        pair = self.task.pair
-        return quality.measure(pair.source, pair.target.image, before, warp)
+        source, target = self.task.pair.source, self.task.pair.target.image
+        illumination = self.full_scale(solution.illumination)
+        return quality.measure(source, target, before, solution.warp, illumination)
 
     def _needs_refinement(self, descent: Descent) -> bool:
         warp, size = descent.state.warp, self.task.pair.target.size

@@ -18,8 +18,9 @@ from align_cli.engine.images.luma import Luma
 from align_cli.engine.numerics.row_bands import Bands
 from align_cli.engine.numerics.samples import SAMPLE_PIXELS, SAMPLE_ROWS
 from align_cli.engine.numerics.strips import STRIP_PIXELS
-from align_cli.engine.records import Agreement, Quality
+from align_cli.engine.records import Agreement, IlluminationRecord, Quality
 from align_cli.engine.sampling.bilinear import row_intervals
+from align_cli.engine.search.full_scale import of_planes
 from align_cli.native.rows import Run, RunPixels, SourceView, run_sums
 
 MOST_MEASURED: Final = SAMPLE_PIXELS
@@ -41,13 +42,15 @@ class SampledPair(NamedTuple):
     """Rows of both images on the target's grid.
 
     ``source`` and ``target`` are (h, w) float32, grey values of the planes; ``difference`` is (h,
-    w) float32, source less target in full-scale units divided by ``difference_unit``; ``inside`` is
-    (h, w) bool, where both are valid.
+    w) float32, source less target in full-scale units divided by ``difference_unit``; ``corrected``
+    is the same after the illumination, ``difference`` itself without one; ``inside`` is (h, w)
+    bool, where both are valid.
     """
 
     source: Plane
     target: Plane
     difference: Plane
+    corrected: Plane
     inside: Mask
 
 
@@ -57,17 +60,23 @@ def difference_unit(source: Luma, target: Luma) -> float:
 
 
 def sample_pair(
-    source: Luma, target: Luma, warp: Matrix, rows: Bands, *, columns: int = 1
+    source: Luma,
+    target: Luma,
+    warp: Matrix,
+    rows: Bands,
+    *,
+    columns: int = 1,
+    illumination: IlluminationRecord | None = None,
 ) -> SampledPair:
     """Sample the source through a full-size warp on some rows of the target's grid.
 
-    Every ``columns``-th column is kept.
+    Every ``columns``-th column is kept. ``illumination`` is that between grey values.
     """
     width, y = target.size[0], rows.y.astype(np.intp)
     picked = y if rows.count > 1 else slice(int(y[0]), int(y[-1]) + 1)
     nothing = target.filtered(_IDENTITY_KERNEL)
     nothing = nothing._replace(weights=np.zeros_like(nothing.weights))
-    illumination = Illumination.uniform()
+    unchanged = Illumination.uniform()
     run = Run(
         0,
         rows.first,
@@ -89,8 +98,8 @@ def sample_pair(
         1,
         0.0,
         warp,
-        illumination.factor,
-        illumination.offset,
+        unchanged.factor,
+        unchanged.offset,
     )
     shown = RunPixels.empty(*run.shape)
     run_sums(run, view, shown=shown)
@@ -101,22 +110,34 @@ def sample_pair(
     difference -= image * np.float32(target.scale / unit)
     # Two large offsets meet in float64, where their difference keeps its digits.
     difference += np.float32((source.offset - target.offset) / unit)
-    return SampledPair(warped, image, difference, shown.inside[some] > 0)
+    corrected = difference
+    if illumination is not None and illumination.changes:
+        between = of_planes(illumination, source, target)
+        factor, offset = between.on_rows(target.size, rows.y, columns)
+        with np.errstate(over="ignore"):  # as in residual_image
+            corrected = factor * warped
+            corrected += offset
+            corrected -= image
+            corrected *= np.float32(target.scale / unit)
+    return SampledPair(warped, image, difference, corrected, shown.inside[some] > 0)
 
 
-def residual_image(source: Luma, target: Luma, warp: Matrix) -> tuple[Plane, Mask]:
+def residual_image(
+    source: Luma, target: Luma, warp: Matrix, illumination: IlluminationRecord | None = None
+) -> tuple[Plane, Mask]:
     """``warped - target`` and the overlap, both (height, width) of the target.
 
-    The residual is float32, in units of full scale, 0 outside the overlap.
+    The residual is float32, in units of full scale, 0 outside the overlap; with an illumination
+    (between grey values) after it.
     """
     width, height = target.size
     residual = np.zeros((height, width), np.float32)
     overlap = np.zeros((height, width), np.bool_)
     unit = difference_unit(source, target)
     for rows in _strips(target, range(height)):
-        both = sample_pair(source, target, warp, rows)
+        both = sample_pair(source, target, warp, rows, illumination=illumination)
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
-            np.multiply(both.difference, unit, out=residual[rows.slices[0]], where=both.inside)
+            np.multiply(both.corrected, unit, out=residual[rows.slices[0]], where=both.inside)
         overlap[rows.slices[0]] = both.inside
     return residual, overlap
 
@@ -126,8 +147,12 @@ def measure(
     target: Luma,
     start: Matrix,
     final: Matrix,
+    illumination: IlluminationRecord | None = None,
 ) -> Quality:
     """ZNCC, RMSE and MAE under the warps ``start`` and ``final``, on the pixels that both cover.
+
+    RMSE and MAE are after ``illumination``, that between grey values under ``final``, and before
+    it; without one these are the same numbers.
 
     Of an overlap of more than twice ``MOST_MEASURED`` pixels some rows are used; the overlap is
     always counted as a whole.
@@ -141,10 +166,10 @@ def measure(
         return [(rows, 1) for rows in _strips(target, reached)]
 
     def compared(warp: Matrix, rows: Bands, columns: int) -> SampledPair:
-        return sample_pair(source, target, warp, rows, columns=columns)
+        return sample_pair(source, target, warp, rows, columns=columns, illumination=illumination)
 
     lengths = _row_overlaps(source, target, final)
-    after, before = np.zeros((2, 8))
+    after, before = np.zeros((2, 10))
     for some in strips(lengths):
         at_end, at_start = (compared(warp, *some) for warp in (final, start))
         after += _agreement_sums(at_end, at_end.inside)
@@ -210,23 +235,34 @@ def _strips(target: Luma, rows: range) -> list[Bands]:
 
 
 def _agreement_sums(both: SampledPair, where: Mask) -> NDArray[np.float64]:
-    """Sums over the pixels ``where``: 1, s, t, s s, t t, s t, d d, |d|."""
+    """Sums over the pixels ``where``: 1, s, t, s s, t t, s t, then r r and |r|, d d and |d|.
+
+    d is the difference, r the same after the illumination.
+    """
     source, target = (plane[where].astype(np.float64) for plane in (both.source, both.target))
-    difference = both.difference[where]
-    products = (target, source), (source, source), (target, target), (difference, difference)
-    st, ss, tt, dd = (np.einsum("i,i->", a, b, dtype=np.float64) for a, b in products)
-    absolute = np.abs(difference).sum(dtype=np.float64)
-    return np.array([where.sum(), source.sum(), target.sum(), ss, tt, st, dd, absolute])
+    products = (target, source), (source, source), (target, target)
+    st, ss, tt = (np.einsum("i,i->", a, b, dtype=np.float64) for a, b in products)
+    raw = _sizes(both.difference[where])
+    after = raw if both.corrected is both.difference else _sizes(both.corrected[where])
+    return np.array([where.sum(), source.sum(), target.sum(), ss, tt, st, *after, *raw])
+
+
+def _sizes(differences: NDArray[np.float32]) -> tuple[float, float]:
+    """Sums of the squares and of the magnitudes."""
+    squares = np.einsum("i,i->", differences, differences, dtype=np.float64)
+    return float(squares), float(np.abs(differences).sum(dtype=np.float64))
 
 
 def _agreement(sums: NDArray[np.float64], unit: float) -> Agreement:
-    count, s, t, ss, tt, st, dd, absolute = sums
+    count, s, t, ss, tt, st, *sizes = sums
     if count == 0.0:
-        return Agreement(np.nan, np.nan, np.nan)
+        return Agreement(*[np.nan] * 5)
     variance = (ss - s * s / count) * (tt - t * t / count)
     zncc = (st - s * t / count) / np.sqrt(variance) if variance > 0.0 else np.nan
     return Agreement(
         zncc=float(np.clip(zncc, -1.0, 1.0)),
-        rmse=float(np.sqrt(dd / count)) * unit,
-        mae=float(absolute / count) * unit,
+        rmse=float(np.sqrt(sizes[0] / count)) * unit,
+        mae=float(sizes[1] / count) * unit,
+        rmse_raw=float(np.sqrt(sizes[2] / count)) * unit,
+        mae_raw=float(sizes[3] / count) * unit,
     )

@@ -12,6 +12,7 @@ from align_cli.engine.arrays import Mask, Matrix
 from align_cli.engine.displacements.views import PairView
 from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.equations.pair import Pair
+from align_cli.engine.equations.state import State
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.models import MotionModel
 from align_cli.engine.images.luma import Luma
@@ -19,7 +20,7 @@ from align_cli.engine.images.periodicity import Period
 from align_cli.engine.numerics.losses import Loss
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.options import Options
-from align_cli.engine.records import Quality, Uncertainty
+from align_cli.engine.records import IlluminationRecord, Quality, Uncertainty
 from align_cli.engine.search.scoring import OverlapPlanes, Score, t_statistic, tile_zncc
 from align_cli.engine.solver.coarse_to_fine import Descent, Progress
 from align_cli.engine.starts.views import Planes
@@ -144,7 +145,10 @@ class Similarity(Protocol):
     def uncertainty(self, descent: Descent) -> Uncertainty | None:
         """The uncertainty by noise; None if the solver did not converge."""
 
-    def quality(self, before: Matrix, warp: Matrix) -> Quality:
+    def full_scale(self, illumination: Illumination) -> IlluminationRecord | None:
+        """The illumination of a solution, between grey values; None if there is none."""
+
+    def quality(self, before: Matrix, solution: State) -> Quality:
         """ZNCC, RMSE and MAE at full size, before and after."""
 
     def with_model(self, model: MotionModel) -> Similarity:

@@ -31,6 +31,23 @@ def test_the_first_guess_needs_no_correspondence(gain: float, bias: float) -> No
     assert illumination.bias == pytest.approx(bias)
 
 
+@pytest.mark.parametrize("columns", [1, 3])
+def test_on_rows_of_the_target_it_is_its_polynomials(columns: int) -> None:
+    rng = np.random.default_rng(0)
+    illumination = Illumination(rng.normal(size=6), rng.normal(size=6))
+    width, height = 50, 30
+    y = np.array([0.0, 7.0, height - 1.0])
+    x = np.arange(0, width, columns)
+    points = np.array([[(a - 24.5) / 25.0, (b - 14.5) / 25.0] for b in y for a in x])
+    for found, c in zip(
+        illumination.on_rows((width, height), y, columns), illumination, strict=True
+    ):
+        assert found.dtype == np.float32
+        assert_allclose(found, polynomial(c, points).reshape(3, -1), atol=1e-6)
+    even = Illumination.uniform(2.0, 0.5).on_rows((width, height), y, columns)
+    assert [each.tolist() for each in even] == [[[0.5]], [[-0.25]]]
+
+
 @pytest.mark.parametrize("flat", ["source", "target"])
 def test_a_flat_side_gets_a_bias_only(flat: str) -> None:
     source = np.full(50, 0.7) if flat == "source" else np.linspace(0.6, 0.8, 51)

@@ -66,10 +66,116 @@ def test_anything_on_the_sources_grid_can_be_warped_and_nothing_else() -> None:
 
 def test_the_residual_is_that_of_the_warped_source() -> None:
     found = align(MADE.source, MADE.target, model="affine")
-    difference, overlap = residual(MADE.source, MADE.target, found)
+    difference, overlap = residual(MADE.source, MADE.target, found, raw=True)
     expected = found.warp(MADE.source) - MADE.target
     assert_allclose(difference[overlap], expected[overlap], atol=1e-5)
     assert overlap.mean() == pytest.approx(found.quality.overlap)
+
+
+NOISE = 0.01
+"""Standard deviation of the noise of either image."""
+
+
+def lit(change: str, *, noise: float = NOISE) -> tuple[np.ndarray, np.ndarray]:
+    """``MADE`` with noise, its source under another illumination."""
+    rng = np.random.default_rng(0)
+    height, width = MADE.source.shape
+    y, x = np.mgrid[:height, :width]
+    corner = ((2.0 * x / (width - 1) - 1.0) ** 2 + (2.0 * y / (height - 1) - 1.0) ** 2) / 2.0
+    factor, offset = {
+        "gain": (1.3, 0.0),
+        "gain and bias": (0.7, 0.1),
+        "vignette": (1.0 - 0.4 * corner, 0.0),
+        "both": (1.3 * (1.0 - 0.3 * corner), 0.05),
+    }[change]
+    source = factor * MADE.source + offset + rng.normal(0.0, noise, MADE.source.shape)
+    return source, MADE.target + rng.normal(0.0, noise, MADE.target.shape)
+
+
+@pytest.mark.parametrize("unit", [1.0, 700.0])
+@pytest.mark.parametrize("change", ["gain", "gain and bias", "vignette", "both"])
+def test_what_the_illumination_explains_is_not_in_the_error(change: str, unit: float) -> None:
+    source, target = (unit * image for image in lit(change))
+    found = align(source, target, model="affine")
+    assert found.outcome.aligned
+    after, before = found.quality.after, found.quality.before
+    # Noise of the target and, divided by the gain, of the source, and what sampling smooths away.
+    assert after.rmse < 1.9 * NOISE * unit
+    assert after.rmse_raw > 4.0 * NOISE * unit
+    assert after.mae < after.rmse
+    assert after.mae_raw < after.rmse_raw
+    assert before.rmse > 2.0 * after.rmse
+    for raw, rmse, mae in (
+        (False, after.rmse, after.mae),
+        (True, after.rmse_raw, after.mae_raw),
+    ):
+        difference, overlap = residual(source, target, found, raw=raw)
+        assert np.sqrt(np.square(difference[overlap]).mean()) == pytest.approx(rmse, rel=1e-4)
+        assert np.abs(difference[overlap]).mean() == pytest.approx(mae, rel=1e-4)
+
+
+@pytest.mark.parametrize("change", ["gain and bias", "both"])
+def test_the_illumination_lays_grey_values_on_the_targets(change: str) -> None:
+    source, target = lit(change)
+    found = align(source, target, model="affine")
+    assert found.illumination is not None
+    width, height = found.target_size
+    y, x = np.mgrid[:height, :width]
+    u, v = (x - (width - 1) / 2) / (width / 2), (y - (height - 1) / 2) / (width / 2)
+    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v])
+    factor, offset = (
+        np.tensordot(c, terms, 1) for c in (found.illumination.factor, found.illumination.offset)
+    )
+    difference, overlap = residual(source, target, found)
+    expected = factor * found.warp(source) + offset - target
+    assert_allclose(difference[overlap], expected[overlap], atol=1e-4)
+    assert found.gain == pytest.approx(1.0 / found.illumination.factor[0])
+    assert found.bias == pytest.approx(-found.illumination.offset[0] * found.gain)
+    assert bool(found.illumination.factor[1:].any()) is (change == "both")
+
+
+@pytest.mark.parametrize("unit", [1.0, 700.0])
+def test_without_a_photometric_model_the_error_is_the_raw_one(unit: float) -> None:
+    source, target = (unit * image for image in lit("gain"))
+    found = align(source, target, model="affine", photometric=False)
+    assert found.illumination is not None
+    assert not found.illumination.changes
+    for each in (found.quality.before, found.quality.after):
+        assert (each.rmse, each.mae) == (each.rmse_raw, each.mae_raw)
+    one, other = (residual(source, target, found, raw=raw)[0] for raw in (False, True))
+    assert (one == other).all()
+
+
+def test_where_edges_are_compared_the_error_is_the_raw_one() -> None:
+    source, target = lit("gain")
+    found = align(1.0 - source, target, model="affine", similarity="gradient")
+    assert found.outcome.aligned
+    assert found.illumination is None
+    for each in (found.quality.before, found.quality.after):
+        assert (each.rmse, each.mae) == (each.rmse_raw, each.mae_raw)
+    one, other = (residual(1.0 - source, target, found, raw=raw)[0] for raw in (False, True))
+    assert (one == other).all()
+    assert "no illumination is solved for" in found.summary()
+
+
+def test_the_illumination_of_a_mirrored_source_is_on_the_targets_grid() -> None:
+    source, target = lit("both")
+    mirrored = np.ascontiguousarray(source[:, ::-1])
+    found = align(mirrored, target, model="affine", allow_flip=True)
+    assert found.mirrored
+    difference, overlap = residual(mirrored, target, found)
+    assert np.sqrt(np.square(difference[overlap]).mean()) < 1.9 * NOISE
+
+
+def test_a_check_corrects_gain_and_bias() -> None:
+    source, target = lit("gain and bias")
+    found = align(source, target, model="affine")
+    checked = check(source, target, found.source_to_target)
+    assert checked.illumination is not None
+    assert checked.illumination.changes
+    assert checked.gain == pytest.approx(1.0 / checked.illumination.factor[0])
+    assert checked.quality.after.rmse < 1.2 * found.quality.after.rmse
+    assert checked.quality.after.rmse_raw == pytest.approx(found.quality.after.rmse_raw)
 
 
 def test_identical_images_warp_onto_themselves_whole() -> None:

@@ -147,6 +147,21 @@ def test_a_canvas_beyond_the_horizon_is_refused() -> None:
         Canvas("source", (120, 0), (10, 10)).warp(warp)
 
 
+@pytest.mark.parametrize("offset", [(0, 0), (3, 2), (-3, -2), (5, -4), (-70, 0), (0, 70)])
+@pytest.mark.parametrize("size", [(40, 30), (7, 9), (90, 80)])
+def test_a_plane_of_the_target_stands_where_the_canvas_has_its_pixels(
+    offset: tuple[int, int], size: tuple[int, int]
+) -> None:
+    plane = np.arange(1.0, 1201.0, dtype=np.float32).reshape(30, 40)
+    found = Canvas("union", offset, size).placed(plane, -1.0)
+    y, x = np.mgrid[: size[1], : size[0]]
+    x, y = x + offset[0], y + offset[1]
+    inside = (x >= 0) & (x < 40) & (y >= 0) & (y < 30)
+    expected = np.where(inside, plane[y.clip(0, 29), x.clip(0, 39)], -1.0)
+    assert found.dtype == np.float32
+    assert (found == expected).all()
+
+
 def test_it_needs_nothing_that_takes_long_to_load() -> None:
     """numpy.unique loads numpy.ma, which takes a fortieth of a short run."""
     code = (

@@ -51,9 +51,12 @@ def test_orientations_know_no_illumination_but_their_own_agreement(threads: Thre
     found = seen.descend(inverse(TRUTH), used=len(seen.task.pair.levels))
     assert math.isnan(found.state.illumination.gain)
     assert found.records[-1].level == 0
-    quality = seen.quality(np.eye(3), found.warp)
+    quality = seen.quality(np.eye(3), found.state)
     # Of a negative the grey values would have -1.
     assert quality.after.zncc > 0.5 > quality.before.zncc
+    assert seen.full_scale(found.state.illumination) is None
+    for each in (quality.before, quality.after):
+        assert (each.rmse, each.mae) == (each.rmse_raw, each.mae_raw)
     assert seen.uncertainty(found) is not None
 
 

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.engine.images import luma as luma_module
 from align_cli.engine.images.luma import Luma, luma
-from align_cli.engine.records import Agreement
+from align_cli.engine.records import Agreement, IlluminationRecord
 from align_cli.engine.sampling.bilinear import overlap_mask, sample
 from align_cli.engine.search import quality as quality_module
 from align_cli.engine.search.quality import measure, residual_image
@@ -29,7 +29,7 @@ def agreement(s: np.ndarray, t: np.ndarray) -> tuple[float, float, float]:
 
 
 def found(value: Agreement) -> tuple[float, float, float]:
-    return value.zncc, value.rmse, value.mae
+    return value.zncc, value.rmse_raw, value.mae_raw
 
 
 def lumas(dtype: str, holes: bool = False) -> tuple[Luma, Luma]:
@@ -114,6 +114,52 @@ def test_correlation_is_blind_to_light_and_error_is_not() -> None:
     result = measure(luma(source), luma(target), np.eye(3), np.eye(3))
     assert result.after.zncc == pytest.approx(1.0, abs=1e-6)
     assert result.after.mae == pytest.approx(float(np.abs(source - target).mean()), rel=1e-4)
+    assert (result.after.rmse, result.after.mae) == found(result.after)[1:]
+
+
+def dimmed(image: np.ndarray, coefficients: IlluminationRecord) -> np.ndarray:
+    """The image from which this illumination restores it."""
+    height, width = image.shape
+    y, x = np.mgrid[:height, :width]
+    half = max(width, height) / 2.0
+    u, v = (x - (width - 1) / 2.0) / half, (y - (height - 1) / 2.0) / half
+    terms = np.stack([np.ones_like(u), u, v, u * u, u * v, v * v])
+    factor, offset = (np.tensordot(c, terms, 1) for c in (coefficients.factor, coefficients.offset))
+    return (image - offset) / factor
+
+
+# Every coefficient its own, so that none can be taken for another.
+VARYING = IlluminationRecord(
+    np.array([1.25, 0.11, -0.07, 0.23, 0.05, -0.13]),
+    np.array([0.04, -0.012, 0.017, 0.023, -0.019, 0.029]),
+)
+GAIN_BIAS = IlluminationRecord(np.array([1.25, *[0.0] * 5]), np.array([0.04, *[0.0] * 5]))
+
+
+@pytest.mark.parametrize("unit", [1.0, 3000.0])
+@pytest.mark.parametrize("illumination", [VARYING, GAIN_BIAS], ids=["varying", "gain and bias"])
+def test_after_the_illumination_nothing_is_left_of_it(
+    illumination: IlluminationRecord, unit: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = render(textured(), SIZE).astype(np.float64)
+    source = dimmed(target, illumination)
+    scaled = IlluminationRecord(illumination.factor, unit * illumination.offset)
+    pair = luma(unit * source), luma(unit * target)
+    # Only some rows, and of these every second column.
+    monkeypatch.setattr(quality_module, "MOST_MEASURED", SIZE[0] * SIZE[1] // 8)
+    monkeypatch.setattr(quality_module, "FEWEST_ROWS", 40)
+    result = measure(*pair, shift(2.0, 1.0), np.eye(3), scaled)
+    assert result.after.rmse < 1e-6 * unit
+    assert result.after.mae < 1e-6 * unit
+    assert result.after.rmse_raw == pytest.approx(
+        unit * np.sqrt(((source - target) ** 2).mean()), rel=0.1
+    )
+    assert result.before.rmse > 0.01 * unit
+    residual, overlap = residual_image(*pair, np.eye(3), scaled)
+    assert overlap.all()
+    assert np.abs(residual).max() < 3e-6 * unit
+    raw, _ = residual_image(*pair, np.eye(3))
+    assert_allclose(raw, unit * (source - target), atol=3e-6 * unit)
 
 
 # Images with holes are held converted, however large.

@@ -14,7 +14,7 @@ SIZE = (120, 80)
 
 
 def quality(zncc: float = 0.9, overlap: float = 0.7) -> Quality:
-    agreement = Agreement(zncc, 0.1, 0.1)
+    agreement = Agreement(zncc, 0.1, 0.1, 0.2, 0.2)
     return Quality(agreement, agreement, overlap)
 
 
