@@ -252,7 +252,7 @@ def _check_error_options(outputs: Outputs) -> None:
     if legend is not None and outputs.residual:
         raise click.UsageError(
             f"--error-legend {legend}: {error_map} holds values, which need no legend; omit it, or "
-            "let --error-map name a picture (.png)"
+            "let --error-map name an image (.png)"
         )
 
 

@@ -147,7 +147,7 @@ def test_check_writes_the_same(imalign: Imalign, tmp_path: Path) -> None:
     [
         (("--error-legend", "l.png", "--no-error-map"), "add --error-map PATH"),
         (("--raw-error", "--no-error-map"), "add --error-map PATH"),
-        (("--error-legend", "l.png", "--error-map", "e.npy"), "name a picture"),
+        (("--error-legend", "l.png", "--error-map", "e.npy"), "name an image"),
         (("--error-legend", "a.png"), "same file as the input a.png"),
         (("--error-legend", "x.png", "-o", "x.png"), "two outputs"),
     ],
