@@ -114,13 +114,8 @@ class Case:
         inside &= np.arange(self.height)[:, None] % self.row_step == 0
         r = np.where(inside, r, 0.0)
         u = r / UNIT
-        w = {
-            "l2": np.ones_like(u),
-            "huber": 1.0 / np.maximum(np.abs(u), 1.0),
-            "tukey": np.maximum(1.0 - u * u, 0.0) ** 2,
-            "lorentzian": 1.0 / (1.0 + u * u),
-            "geman-mcclure": 1.0 / (1.0 + u * u) ** 2,
-        }[loss]
+        w = np.square(u)
+        ENGINE_LOSSES[loss].weigh(w)
         slope = ENGINE_LOSSES[loss].slope(w)
         if run.weight is not None:
             w = slope = run.weight.astype(np.float64)

@@ -116,8 +116,10 @@ def search(
     }
     # The cheap starts of the first measure come before those of the others.
     both = range(len(searches))
-    cheap = [(start, n) for n in both for start in starts if start not in COSTLY]
-    costly = [(start, n) for start in starts if start in COSTLY for n in both]
+    late = (*COSTLY, *LAST_RESORTS)
+    cheap = [(start, n) for n in both for start in starts if start not in late]
+    turns = (COSTLY, LAST_RESORTS)
+    costly = [(start, n) for some in turns for start in starts if start in some for n in both]
     best: Attempt | None = None
     for start, n in (*cheap, *costly):
         if best is not None and (

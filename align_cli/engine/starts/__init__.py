@@ -29,8 +29,8 @@ STARTS: Final[dict[str, Guesses]] = {
 }
 """All starts by name, which is also that of their file."""
 
-COSTLY: Final = (POSES, "tilted")
-"""Starts that are tried after all others, with any similarity measure."""
+COSTLY: Final = (POSES,)
+"""Starts that are tried after the cheap ones, with any similarity measure."""
 
 LAST_RESORTS: Final = ("tilted",)
-"""Starts so costly that they are tried only if no estimate of the others is aligned."""
+"""Starts so costly that they are tried last, and only if no estimate of the others is aligned."""

@@ -74,15 +74,8 @@ class Naive:
         return energy > TEXTURE_SHARE * energy[self.valid].mean()
 
     def weights(self, loss: Loss) -> np.ndarray:
-        u = self.residual / (loss.constant * SCALE)
-        with np.errstate(divide="ignore"):
-            weight = {
-                "l2": lambda: np.ones_like(u),
-                "huber": lambda: np.minimum(1.0, 1.0 / np.abs(u)),
-                "tukey": lambda: np.where(np.abs(u) < 1.0, (1.0 - u**2) ** 2, 0.0),
-                "lorentzian": lambda: 1.0 / (1.0 + u**2),
-                "geman-mcclure": lambda: 1.0 / (1.0 + u**2) ** 2,
-            }[loss.name]()
+        weight = np.square(self.residual / (loss.constant * SCALE))
+        loss.weigh(weight)
         return weight * self.inside
 
 

@@ -163,16 +163,9 @@ def bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def weights(loss: Loss, u: np.ndarray) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return np.asarray(
-            {
-                "l2": lambda: np.ones_like(u),
-                "huber": lambda: np.minimum(1.0, 1.0 / np.abs(u)),
-                "tukey": lambda: np.where(np.abs(u) < 1.0, (1.0 - u**2) ** 2, 0.0),
-                "lorentzian": lambda: 1.0 / (1.0 + u**2),
-                "geman-mcclure": lambda: 1.0 / (1.0 + u**2) ** 2,
-            }[loss.name]()
-        )
+    weight = np.square(u)
+    loss.weigh(weight)
+    return weight
 
 
 @every_case

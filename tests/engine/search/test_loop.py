@@ -186,7 +186,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     monkeypatch.setattr(
         loop, "STARTS", {name: start(name, places) for name, places in starts.items()}
     )
-    monkeypatch.setattr(loop, "COSTLY", ("three", "last"))
+    monkeypatch.setattr(loop, "COSTLY", ("three",))
     monkeypatch.setattr(loop, "LAST_RESORTS", ("last",))
     return names
 
@@ -271,6 +271,12 @@ def test_costly_starts_are_asked_where_nothing_else_is_aligned(asked: Asked) -> 
     assert run(Line({0.0: 60.0, 160.0: 80.0}, {0.0: "aligned"})) == ("identity", 0.0)
     assert asked == ["one", "two", "three"]
     assert run(Line({0.0: 60.0, 160.0: 80.0}, {0.0: "doubtful"})) == ("last", 160.0)
+
+
+def test_last_resorts_are_asked_last_wherever_they_are_named(asked: Asked) -> None:
+    line = Line({0.0: 60.0}, {0.0: "aligned"})
+    run(line, starts=("identity", "last", "one", "three", "two"))
+    assert asked == ["one", "two", "three"]
 
 
 def test_one_place_is_solved_once(asked: Asked) -> None:
