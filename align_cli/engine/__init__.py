@@ -17,7 +17,8 @@ to that):
     starts          initial transforms: phase correlation, Fourier-Mellin, features, templates
     result          the results: alignment, transform, canvas, warped image
     verdict         tests of an estimate, its verdict in words; limits
-    search          candidates and their scores; selection of the model; mirror images
+    search          candidates and their scores; selection of the model; mirror images;
+                    ZNCC, RMSE and MAE of the result
     check, aligner  the public functions
     selfcheck       self-checks on the user's images
 """

@@ -9,7 +9,7 @@ One step solves for the small warp D(dp) of the *target*, and the small change o
 L, that explain the residual best under the weights of a robust loss, and composes their inverse
 with the state (Baker and Matthews 2004):
 
-    [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      step
+    [J, T m, m]^T W [J, T m, m] (dp, d, e) = [J, T m, m]^T W r      gauss_newton_step
     W <- W @ inv(D(dp))                                             compose_inverse
     L <- L / (1 + d), less e                                        illumination.updated
 
@@ -180,7 +180,9 @@ class PreviousStep(NamedTuple):
     taken: Vector
 
 
-def step(solver: Solver, vector: Vector, slope: float, motion_size: int) -> tuple[Vector, bool]:
+def gauss_newton_step(
+    solver: Solver, vector: Vector, slope: float, motion_size: int
+) -> tuple[Vector, bool]:
     """The Gauss-Newton step, (n,), and whether it is small enough to extrapolate steps.
 
     A small step is divided by ``NormalEquations.slope``, which corrects the Gauss-Newton matrix
@@ -256,6 +258,11 @@ def termination(
 ) -> Status | None:
     """The status with which a solve ends after an iteration; None if it continues.
 
+    Steps shrink by a nearly constant ratio, so the next one is predicted from the last two. The
+    solve has converged if ``last * min(1, STEP_MARGIN * ratio) <= tolerance_px``, or, where
+    ``stop_below_noise``, if that is at most ``NOISE_MULTIPLE * noise_px()`` (docs/method.md,
+    section 9).
+
     Args:
         iteration: number of iterations so far.
         lengths: of the steps.
@@ -322,7 +329,7 @@ def solve_level(
         if solver.singular:
             status = Status.SINGULAR
             break
-        solved, small = step(solver, sums.vector[chosen], sums.slope, model.size)
+        solved, small = gauss_newton_step(solver, sums.vector[chosen], sums.slope, model.size)
         taken = acceleration(solved, before) if small else solved
         before = PreviousStep(solved, taken) if small else None
         motion = small_warp(taken, model, size)
