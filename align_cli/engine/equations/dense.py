@@ -446,9 +446,10 @@ def _pixels(valid: Mask | None, size: Size) -> int:
 
 
 def residual_scale(target: TargetPlanes, source: Level, state: State) -> float:
-    """Robust standard deviation of the residuals at a state.
+    """Robust standard deviation of the residuals at a state: median |r| / 0.6745.
 
-    It is estimated from the pixels with texture of evenly spaced rows.
+    That is 1.4826 median |r| (Holland and Welsch 1977), over the pixels with texture of evenly
+    spaced rows, in the target plane's units; at least ``least_scale``.
     """
     height = target.shape[0]
     row_step = max(1, height // SCALE_ROWS)

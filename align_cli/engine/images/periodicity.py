@@ -73,6 +73,14 @@ class Period:
 def find_period(levels: Sequence[Level], noise: float) -> Period | None:
     """The period of an image; None if it is not periodic, or hidden by noise.
 
+    With the detail h of the image, the n(d) pixels that overlap at a shift d, and the noise's
+    standard deviation s, the autocorrelation is
+
+        c(d) = sum(h(x) h(x + d)) / n(d) / (sum(h^2) / n(0) - s^2)
+
+    The period is the shortest d, outside the central peak, at which c has a peak of at least
+    max c - ``PEAK_SLACK``; there is none if max c is less than ``LEAST_LIKENESS``.
+
     Args:
         levels: of the image, 0 = full size.
         noise: standard deviation of its noise at full size.

@@ -3,7 +3,7 @@
 A loss is a function rho of the residual r over its scale s (a standard deviation). Iteratively
 reweighted least squares needs only the weight w = rho'(r) / r. Constants are those with which the
 estimate has 95 % efficiency under normal noise (Holland and Welsch 1977; geman-mcclure's is from
-the same integral, see tests/engine/numerics/test_losses.py), so all five are comparable.
+the same integral, see tests/engine/numerics/test_losses.py), so all losses are comparable.
 
 Least squares is the loss whose weight is 1: there is one solver, not two.
 """
@@ -133,9 +133,10 @@ OUTLIER: Final = LOSSES["tukey"].constant
 
 
 def scale_of(residuals: NDArray[np.float32]) -> float:
-    """Standard deviation of the residuals, (n,), from their median absolute value.
+    """Standard deviation of the residuals, (n,): median |r| / 0.6745, that is 1.4826 median |r|.
 
-    It is robust to outliers in up to half of the residuals.
+    As Holland and Welsch (1977) scale residuals; it is robust to outliers in up to half of
+    the residuals. 0.0 if there are none.
     """
     if residuals.size == 0:
         return 0.0

@@ -160,7 +160,15 @@ def onto_target(size: Size) -> Canvas:
 
 
 def inner_rectangle(warp: Matrix, target_size: Size, source_size: Size) -> Rectangle | None:
-    """The largest rectangle of target pixels covered by the source; None if there is none.
+    """The largest axis-aligned rectangle of target pixels covered by the source.
+
+    Args:
+        warp: (3, 3), target pixel -> source pixel.
+        target_size: (width, height) of the target.
+        source_size: the same of the source.
+
+    Returns:
+        (left, top, width, height) in target pixels; None if there is none.
 
     The width of the rectangle between two rows is that of the intersection of their intervals, so
     the area is the product of two concave functions of the rows and has a single maximum. A coarse

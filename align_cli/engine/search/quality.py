@@ -151,6 +151,13 @@ def measure(
 ) -> Quality:
     """ZNCC, RMSE and MAE under the warps ``start`` and ``final``, on the pixels that both cover.
 
+    Over the n pixels of the overlap, with s the warped source and t the target,
+
+        ZNCC = sum((s - mean s) (t - mean t)) / sqrt(sum((s - mean s)^2) sum((t - mean t)^2))
+        RMSE = sqrt(sum((s - t)^2) / n),   MAE = sum(|s - t|) / n
+
+    ZNCC is from -1 to 1, NaN where an image is constant; RMSE and MAE are in units of full scale.
+
     RMSE and MAE are after ``illumination``, that between grey values under ``final``, and before
     it; without one these are the same numbers.
 

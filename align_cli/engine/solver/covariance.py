@@ -116,10 +116,15 @@ def covariance(
 ) -> NDArray[np.float64] | None:
     """(p, p) covariance of the small warp's parameters, in normalised coordinates of the level.
 
-    Of larger images about ``most_pixels`` pixels are used.
+    It is A^-1 B A^-T, of the scores of tiles (docs/method.md, section 12).
 
-    None if there are too few tiles, or the equations are singular. The scores of ``other_planes``
-    are added tile by tile.
+    Args:
+        solved: the last solve; p is the number of parameters of its motion model.
+        most_pixels: of larger images about so many pixels are used, in evenly spaced rows of tiles.
+        other_planes: further planes with the same motion, whose scores are added tile by tile.
+
+    Returns:
+        None if there are too few tiles, or the equations are singular.
     """
     target, settings = solved.target, solved.settings
     picked = rows_of_tiles(target.bands, target.shape[1], most_pixels)

@@ -57,7 +57,9 @@ def correlation(source: Plane, target: Plane, *, around: bool = False) -> NDArra
         around: the rows are angles of a full turn, and need no padding.
 
     Returns:
-        The value at [dy, dx], negative shifts from the end, is that of source(x + d) = target(x).
+        (h, w) float32. h and w are the sum of both heights and of both widths, each rounded up to a
+        size that the FFT is quick for; with ``around``, h is the source's height. The value at
+        [dy, dx], negative shifts from the end, is that of source(x + d) = target(x).
         Its standard deviation is 1, or 0 if one of the images is zero.
     """
     rows = source.shape[0] if around else source.shape[0] + target.shape[0]
