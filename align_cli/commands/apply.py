@@ -164,6 +164,7 @@ def _apply_to(
     written: dict[str, str],
 ) -> None:
     """Resample one image; ``written`` gets the output's name and the image it came from."""
+    from align_cli.engine.result.canvas import covers  # noqa: PLC0415  (help stays quick)
     from align_cli.files.atomic import same_file, write_bytes  # noqa: PLC0415
     from align_cli.files.images import (  # noqa: PLC0415
         encode_image,
@@ -208,6 +209,11 @@ def _apply_to(
         if lost:
             click.echo(not_carried(output, lost), err=True)
         click.echo(f"wrote {', '.join(encoded)}{canvas_in_words(canvas)}", err=True)
+        if not covers(canvas, placed.target_to_source, (picture.width, picture.height)):
+            click.echo(
+                f"{output}: no pixel of the source lies on the target's grid; see --canvas source",
+                err=True,
+            )
 
 
 def _placed(transform: Transform, picture: Picture, asked: Asked) -> Transform:

@@ -48,10 +48,12 @@ def compare(
         source_size = first.source_size or second.source_size or size
         target_size = first.target_size or second.target_size or size
         if source_size is None or target_size is None:
-            raise click.UsageError(
-                f"neither {first_path} nor {second_path} contains the size of the images; "
-                "give --size WxH"
+            neither = (
+                f"{first_path} does not contain"
+                if first_path == second_path
+                else f"neither {first_path} nor {second_path} contains"
             )
+            raise click.UsageError(f"{neither} the size of the images; give --size WxH")
         apart = difference(first, second, source_size=source_size, target_size=target_size)
         record = {
             "corner_error_px": apart.corner_error_px,

@@ -89,7 +89,7 @@ def _stdin() -> bytes:
         raise ContentError("stdin is closed", advice)
     data = sys.stdin.buffer.read()
     if not data.strip():
-        raise ContentError("is empty, or was already read", advice)
+        raise ContentError("stdin is empty, or was already read", advice)
     return data
 
 

@@ -6,6 +6,7 @@ import errno
 import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
 from typing import Final, TypeAlias
 
 PathLike: TypeAlias = "str | os.PathLike[str]"
@@ -130,6 +131,8 @@ def unreadable(path: PathLike, error: OSError) -> UnreadableError:
 
 def unwritable(path: PathLike, error: OSError) -> UnwritableError:
     """Translate what the operating system said about writing ``path``."""
+    if error.errno == errno.ENOENT and Path(os.path.realpath(path)).parent.is_dir():
+        return UnwritableError(path, "cannot be created in this folder", "choose another folder")
     cause, advice = _WRITE_CAUSES.get(
         error.errno,
         (f"cannot be written ({error.strerror or error})", "choose another folder"),

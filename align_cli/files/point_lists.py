@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,8 @@ from align_cli.files.errors import ContentError, PathLike, reading
 
 _DELIMITERS = ",;\t"
 COORDINATES = ("x", "y")
+MOST_SHOWN: Final = 60
+"""Characters of a header that a message quotes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,9 +119,13 @@ def _columns(header: list[str], names: Sequence[str]) -> tuple[int, int]:
     lower = [name.lower() for name in header]
     missing = [name for name in names if name.lower() not in lower]
     if missing:
+        known = ", ".join(header)
+        if len(known) > MOST_SHOWN:
+            known = f"{known[: MOST_SHOWN - 3]}..."
+        by_blanks = len(header) == 1 and len(header[0].split()) > 1
         raise ContentError(
-            f"has no column {' and no column '.join(missing)} (it has {', '.join(header)})",
-            "name both columns with --columns",
+            f"has no column {' and no column '.join(missing)} (it has {known})",
+            "separate the columns by commas" if by_blanks else "name both columns with --columns",
         )
     x, y = (lower.index(name.lower()) for name in names)
     return x, y

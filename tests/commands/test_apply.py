@@ -309,6 +309,19 @@ def test_nine_numbers_and_a_size(imalign: Imalign, pair: Pair, tmp_path: Path) -
         assert imalign("apply", "shift.txt", "a.png", "--size", size).returncode == ExitCode.USAGE
 
 
+def test_an_output_without_a_pixel_of_the_source_is_told(
+    imalign: Imalign, pair: Pair, tmp_path: Path
+) -> None:
+    words = "no pixel of the source lies on the target's grid; see --canvas source"
+    (tmp_path / "far.txt").write_text("1 0 1000\n0 1 0\n0 0 1\n")
+    assert f"x.png: {words}" in imalign("apply", "far.txt", "a.png", "-o", "x.png").stderr
+    moved = imalign("apply", "far.txt", "a.png", "-o", "x.png", "--canvas", "source")
+    assert words not in moved.stderr
+    width = pixels(tmp_path / "a.png").shape[1]
+    (tmp_path / "last.txt").write_text(f"1 0 {width - 1}\n0 1 0\n0 0 1\n")
+    assert words not in imalign("apply", "last.txt", "a.png", "-o", "x.png").stderr
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

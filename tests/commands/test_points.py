@@ -123,7 +123,7 @@ def test_what_is_wrong_with_stdin_is_said(imalign: Imalign, aligned: Path) -> No
     assert result.stderr.startswith("Error: -: line 2: one is not a finite number")
     result = imalign("points", aligned, "-", stdin="")
     assert result.returncode == ExitCode.INPUT
-    assert "-: is empty" in result.stderr
+    assert "-: stdin is empty" in result.stderr
     result = imalign("points", "-", "-", stdin=LANDMARKS)
     assert result.returncode == ExitCode.USAGE
     assert "cannot both be stdin" in result.stderr

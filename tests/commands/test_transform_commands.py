@@ -183,6 +183,16 @@ def test_a_stdout_that_takes_a_part_is_a_fault_though_it_is_not_buffered(
     assert (tmp_path / "out.csv").stat().st_size == limit
 
 
+def test_a_file_that_is_compared_with_itself_is_named_once(
+    imalign: Imalign, tmp_path: Path
+) -> None:
+    (tmp_path / "t.txt").write_text("1 0 5\n0 1 0\n0 0 1\n")
+    (tmp_path / "u.txt").write_text("1 0 5\n0 1 0\n0 0 1\n")
+    same, other = imalign("diff", "t.txt", "t.txt"), imalign("diff", "t.txt", "u.txt")
+    assert "t.txt does not contain the size of the images; give --size" in same.stderr
+    assert "neither t.txt nor u.txt contains the size" in other.stderr
+
+
 def test_convert_by_name_and_by_option(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
     assert imalign("convert", aligned, "a.tfm").returncode == 0
     assert "Euler2DTransform" in (tmp_path / "a.tfm").read_text()

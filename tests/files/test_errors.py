@@ -42,3 +42,10 @@ def test_survives_the_way_between_processes():
 )
 def test_every_system_error_has_words(number, words):
     assert words in str(unwritable("a.png", OSError(number, "Input/output error")))
+
+
+def test_a_folder_that_is_there_is_not_said_to_be_missing(tmp_path: Path) -> None:
+    # As of /proc, which creates no file.
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory")
+    assert "cannot be created in this folder" in str(unwritable(tmp_path / "a.png", missing))
+    assert "its folder does not exist" in str(unwritable(tmp_path / "b" / "a.png", missing))

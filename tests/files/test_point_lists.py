@@ -59,6 +59,8 @@ def test_a_header_without_points(tmp_path: Path) -> None:
         ("", "is empty"),
         ("a,b\n1,2\n", r"has no column x and no column y \(it has a, b\); .*--columns"),
         ("x,z\n1,2\n", "has no column y"),
+        ("x y\n1 2\n", r"\(it has x y\); separate the columns by commas"),
+        (",".join(["column"] * 50) + "\n", r"\(it has (column, ){7}c\.\.\.\); name both"),
         ("x,y\n1,2\n3,nan\n", "line 3: nan is not a finite number"),
         ("x,y\n1,2\n3,\n", "line 3: an empty cell is not a finite number"),
         ("x,y\n1,inf\n", "line 2: inf is not"),

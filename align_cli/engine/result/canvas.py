@@ -159,6 +159,14 @@ def onto_target(size: Size) -> Canvas:
     return Canvas("target", (0, 0), size)
 
 
+def covers(canvas: Canvas, target_to_source: Matrix, source_size: Size) -> bool:
+    """Whether any pixel of a canvas lies in the source."""
+    rows = np.arange(canvas.size[1], dtype=np.float64)
+    warp = canvas.warp(target_to_source)
+    first, end = row_intervals(warp, rows, canvas.size[0], source_size, 0.0)
+    return bool((end > first).any())
+
+
 def inner_rectangle(warp: Matrix, target_size: Size, source_size: Size) -> Rectangle | None:
     """The largest axis-aligned rectangle of target pixels covered by the source.
 

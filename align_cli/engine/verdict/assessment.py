@@ -246,11 +246,7 @@ def _without_tiles(estimate: Estimate) -> Objection:
 
 def _not_converged(last: LevelRecord) -> Objection:
     """The solver was stopped."""
-    message = (
-        f"the solver did not converge within {last.iterations} iterations "
-        f"(last step {last.last_step_px:.3g} px)"
-    )
-    return Objection(Status.ITERATION_LIMIT, message)
+    return Objection(Status.ITERATION_LIMIT, messages.not_converged(last))
 
 
 def _outcome(objections: list[Objection], estimate: Estimate, richer: str | None = None) -> Outcome:

@@ -117,7 +117,7 @@ def within_limits(
     if not reasons:
         return outcome
     sentence = (
-        f"the transform exceeds a limit: {'; '.join(reasons)}: "
+        f"the transform is outside the limits: {'; '.join(reasons)}: "
         "relax the limit if this result is expected, or give a better initial transform (--init)"
     )
     return Outcome(Status.LIMIT_EXCEEDED, sentence, reasons)

@@ -20,10 +20,12 @@ SOLVE: Final = "run imalign SRC DST to estimate a transform, or to refine this o
 
 MORE_TEXTURE: Final = "use larger images, or images with more texture"
 
+_TOO_FAR: Final = (
+    "the images may show different scenes, or the initial transform may be too far off"
+)
+
 _ADVICE: Final = {
-    Status.NO_AGREEMENT: (
-        "they may show different scenes, or the initial transform may be too far off: " + ADVICE
-    ),
+    Status.NO_AGREEMENT: f"{_TOO_FAR}: {ADVICE}",
     Status.SINGULAR: "use a simpler motion model (-m), or images with more texture",
     Status.AMBIGUOUS: "give an initial transform close to the intended one (--init)",
     Status.SECOND_MOTION: MASKS,
@@ -48,28 +50,26 @@ _WITHOUT_SIMPLER: Final = {
 
 _SENTENCES: Final = {
     Status.ITERATION_LIMIT: (
-        "the solver did not converge within {iterations} iterations (last step {step:.3g} px); "
-        "the images may show different scenes, or the initial transform may be too far off: "
-        + ADVICE
-        + ", or allow more iterations (--max-iterations)"
+        "{not_converged}; " + _TOO_FAR,
+        ADVICE + ", or allow more iterations (--max-iterations)",
     ),
     Status.SINGULAR: (
         "the overlap ({overlap:.0%} of the target) has too little texture to determine every "
-        "parameter of the {model} model: {simpler}give a better initial transform (--init), or use "
-        "images with more texture"
+        "parameter of the {model} model",
+        "{simpler}give a better initial transform (--init), or use images with more texture",
     ),
-    Status.DIVERGED: (
-        "the solver diverged; the images may show different scenes, or the initial transform may "
-        "be too far off: " + ADVICE
-    ),
+    Status.DIVERGED: ("the solver diverged; " + _TOO_FAR, ADVICE),
     Status.TOO_LITTLE_OVERLAP: (
-        "the overlap is too small ({overlap:.0%} of the target): " + ADVICE
+        "the overlap is too small ({overlap:.0%} of the target)",
+        ADVICE,
     ),
     Status.NO_AGREEMENT: (
-        "the images match no better than unrelated images would; " + _ADVICE[Status.NO_AGREEMENT]
+        "the images match no better than unrelated images would; "
+        "they may show different scenes, or the initial transform may be too far off",
+        ADVICE,
     ),
 }
-"""Messages if the solver itself found no transform."""
+"""Reason and advice if the solver itself found no transform."""
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,22 @@ class Objection:
 def unsolved(last: LevelRecord, *, model: str, overlap: float) -> Outcome:
     """The outcome if the solver found no estimate; ``last`` is the record of its last level."""
     simpler = "" if model == MODEL_NAMES[0] else "use a simpler one (-m), "
-    sentence = _SENTENCES[last.status].format(
-        step=last.last_step_px,
-        iterations=last.iterations,
-        model=model,
-        simpler=simpler,
-        overlap=overlap,
+    reason, advice = (
+        text.format(
+            not_converged=not_converged(last), model=model, simpler=simpler, overlap=overlap
+        )
+        for text in _SENTENCES[last.status]
     )
-    return Outcome(last.status, sentence, (sentence,))
+    return Outcome(last.status, f"{reason}: {advice}", (reason,))
+
+
+def not_converged(last: LevelRecord) -> str:
+    """That a solve ended at its limit; a level may have had several solves."""
+    count = "1 iteration" if last.iterations == 1 else f"{last.iterations} iterations"
+    return (
+        "the solver did not converge within the iteration limit of a solve "
+        f"({count} in all on the last level, last step {last.last_step_px:.3g} px)"
+    )
 
 
 def outcome(

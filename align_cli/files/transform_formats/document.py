@@ -45,7 +45,12 @@ def _objections(outcome: Any, options: Any) -> tuple[str | None, str | None]:
     """Why an alignment cannot be used, and why it is doubtful; None each where it is not so."""
     if not isinstance(outcome, dict) or outcome.get("aligned") is True:
         return None, None
-    sentence = str(outcome.get("sentence", outcome.get("status", "it failed")))
+    reasons = outcome.get("reasons")
+    if isinstance(reasons, list) and reasons:
+        # Not the sentence: it ends in its own advice, and whoever quotes this gives another.
+        sentence = "; ".join(map(str, reasons))
+    else:
+        sentence = str(outcome.get("sentence", outcome.get("status", "it failed")))
     if outcome.get("verdict") != "doubtful":
         return sentence, None
     accepted = isinstance(options, dict) and options.get("accept_doubtful") is True

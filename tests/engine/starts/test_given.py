@@ -96,3 +96,21 @@ def test_a_start_with_a_horizon_in_the_target_is_refused_or_leads_nowhere(
     image = render(textured(), SIZE)
     with contextlib.suppress(ImageError):
         assert not align(image, image, model=name, init=bad).outcome.aligned
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (
+            np.array([[-1.0, 0.0, 89.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]),
+            r"mirrors .*--allow-flip",
+        ),
+        (
+            np.linalg.inv(np.array([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [-0.02, 0.0, 1.0]])),
+            r"horizon .* crosses the target; check the matrix",
+        ),
+    ],
+)
+def test_a_mirror_image_and_a_horizon_are_told_apart(bad: np.ndarray, words: str) -> None:
+    with pytest.raises(ImageError, match=words):
+        starting_warp(bad, MODELS["homography"], SIZE)

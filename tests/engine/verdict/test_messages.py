@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -56,7 +57,7 @@ def test_every_objection_has_advice(status: Status, model: str, refutes: bool) -
     assert "this is 3 px" in found.sentence
     advice = found.sentence.split("or " if not refutes else ": ", 1)[1]
     assert len(advice) > 20
-    assert advice.split()[0] in ("give", "use", "allow", "mask", "they")
+    assert advice.split()[0] in ("give", "use", "allow", "mask", "the")
     assert "{" not in found.sentence
     if model != SIMPLEST:
         assert OPTIONS.get(status, "") in found.sentence
@@ -82,11 +83,13 @@ def test_what_was_not_solved_has_failed_with_its_cause(status: Status, model: st
     found = messages.unsolved(ended(status), model=model, overlap=0.0731)
     assert found.status is status
     assert found.verdict is Verdict.FAILED
-    assert found.reasons == (found.sentence,)
+    (reason,) = found.reasons
+    assert found.sentence.startswith(f"{reason}: ")
+    assert "(--init)" not in reason
     assert "{" not in found.sentence
     assert "--init" in found.sentence or "initial transform" in found.sentence
     shows = {
-        Status.ITERATION_LIMIT: "within 100 iterations (last step 0.568 px)",
+        Status.ITERATION_LIMIT: "(100 iterations in all on the last level, last step 0.568 px)",
         Status.SINGULAR: f"every parameter of the {model} model",
         Status.DIVERGED: "diverged",
         Status.TOO_LITTLE_OVERLAP: "(7% of the target)",
@@ -94,6 +97,12 @@ def test_what_was_not_solved_has_failed_with_its_cause(status: Status, model: st
     }
     assert shows[status] in found.sentence
     assert ("simpler" in found.sentence) == (status is Status.SINGULAR and model != SIMPLEST)
+
+
+@pytest.mark.parametrize(("iterations", "words"), [(1, "(1 iteration in"), (2, "(2 iterations in")])
+def test_the_iterations_of_all_solves_are_not_called_the_limit(iterations: int, words: str) -> None:
+    last = replace(ended(Status.ITERATION_LIMIT), iterations=iterations)
+    assert words in messages.not_converged(last)
 
 
 def test_nothing_against_it_is_aligned() -> None:

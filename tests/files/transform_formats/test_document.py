@@ -22,6 +22,14 @@ FAILED = {
     "source_to_target": [[1, 0, 5], [0, 1, 0], [0, 0, 1]],
     "outcome": {"status": "diverged", "aligned": False, "sentence": "the steps led away."},
 }
+WITH_REASONS = {
+    **FAILED,
+    "outcome": {
+        "verdict": "failed",
+        "sentence": "the steps led away: use --init",
+        "reasons": ["the steps led away", "it is far"],
+    },
+}
 FOLDED = {
     "schema": "imalign/transform/1",
     "source": {"width": 200, "height": 100},
@@ -34,6 +42,7 @@ FOLDED = {
     [
         (json.dumps(CONTRADICTION), "not each other's inverse"),
         (json.dumps(FAILED), r"from a failed alignment \(the steps led away\)"),
+        (json.dumps(WITH_REASONS), r"from a failed alignment \(the steps led away; it is far\); a"),
         (json.dumps(FOLDED), "horizon crosses the source"),
         (json.dumps({**FAILED, **FOLDED, "schema": FAILED["schema"]}), "failed alignment"),
         (json.dumps({**FOLDED, "source_to_target": [[1, 0, 1]] * 3}), "singular"),
