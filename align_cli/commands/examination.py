@@ -13,6 +13,7 @@ from align_cli.version import DISTRIBUTION
 
 PURPOSES: Final = {
     "test": "run the tests",
+    "browser": "open reports in a browser, in the tests",
     "coverage": "measure what the tests reach",
     "mutants": "change the code and see whether a test notices",
     "zig": "prove the native core by a second compiler",
@@ -58,6 +59,7 @@ def examine() -> list[Finding]:
         ("Pillow", lambda: _version("PIL", "pillow")),
         ("tifffile", lambda: _version("tifffile")),
         ("tqdm", lambda: _version("tqdm")),
+        ("Jinja2", lambda: _version("jinja2")),
         ("native core", _core),
         ("threads", _threads),
         ("reads", _reads),

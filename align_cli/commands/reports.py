@@ -29,7 +29,7 @@ report_opt = path_opt(
 report_lossless_opt = click.option(
     "--report-lossless",
     is_flag=True,
-    help="Put every pixel into the report, without loss; the file may be ten times as large.",
+    help="Put every pixel into the report, without loss; the file may be thirty times as large.",
 )
 
 
