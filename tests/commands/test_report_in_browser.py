@@ -354,6 +354,7 @@ def test_a_name_is_text_whatever_it_looks_like(name: str, tmp_path: Path, opened
     told = report.page.locator("header bdi").first.text_content()
     plain = name.replace("\n", "\\n").replace("\u202e", "\\u202e").replace("\u2066", "\\u2066")
     assert told == f"./{plain}"
+    assert report.page.locator(".inputs bdi").first.text_content() == told
     # The command is one line, and a shell makes the same name of it.
     command = report.page.locator("pre code").text_content()
     assert "\n" not in command

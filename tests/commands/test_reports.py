@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import html
 import os
@@ -12,9 +13,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
+from numpy.testing import assert_array_equal
 
 from align_cli.commands.reports import command_line, quoted
+from align_cli.files.images import read_image
+from align_cli.report import error_scale
 from tests.commands.conftest import SAMPLES, Imalign
 
 POSTER = (SAMPLES / "poster_source.png", SAMPLES / "poster_target.png")
@@ -94,9 +100,37 @@ def test_a_check_tells_the_transform_it_was_given(
     assert digest in text
 
 
-def test_large_images_are_reduced_and_the_page_says_so(imalign: Imalign, tmp_path: Path) -> None:
-    import cv2  # noqa: PLC0415
+def embedded(path: Path, layer: str) -> np.ndarray:
+    """A layer of a report as its file holds it, RGB or RGBA."""
+    found = re.search(
+        rf'data-layer="{layer}"><img src="data:image/\w+;base64,([^"]*)"', path.read_text("utf-8")
+    )
+    assert found is not None
+    image = cv2.imdecode(np.frombuffer(base64.b64decode(found[1]), np.uint8), -1)
+    return image[..., [2, 1, 0, 3][: image.shape[2]]]
 
+
+def test_what_the_report_shows_is_what_the_command_writes(imalign: Imalign, tmp_path: Path) -> None:
+    written = ("-o", "o.png", "--error-map", "e.npy", "--valid-mask", "v.png")
+    imalign(*POSTER, *written, "--report", "r.html", "--report-lossless")
+    page = tmp_path / "r.html"
+    inside = read_image(tmp_path / "v.png").pixels == 255
+    warped = embedded(page, "warped")
+    assert_array_equal(warped[..., 3] == 255, inside)
+    assert_array_equal(warped[inside][:, :3], read_image(tmp_path / "o.png").pixels[inside])
+    assert_array_equal(embedded(page, "target"), read_image(POSTER[1]).pixels)
+    assert_array_equal(embedded(page, "before"), read_image(POSTER[0]).pixels)
+    residual = np.load(tmp_path / "e.npy")
+    error, difference = embedded(page, "error"), embedded(page, "difference")
+    known = np.isfinite(residual)
+    assert_array_equal(error[..., 3] == 255, known)
+    colours = error_scale.COLOURS[error_scale.levels(np.where(known, residual, 0.0))]
+    assert_array_equal(error[known][:, :3], colours[known])
+    steps = np.clip(np.rint(255.0 * residual[known]), -31, 31)
+    assert_array_equal(difference[known][:, 0], 128 + 4 * steps)
+
+
+def test_large_images_are_reduced_and_the_page_says_so(imalign: Imalign, tmp_path: Path) -> None:
     for path, name in zip(POSTER, ("a.png", "b.png"), strict=True):
         image = cv2.imread(str(path))
         cv2.imwrite(str(tmp_path / name), cv2.resize(image, (1920, 1440)))
