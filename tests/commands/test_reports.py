@@ -112,21 +112,26 @@ def embedded(path: Path, layer: str) -> np.ndarray:
 
 def test_what_the_report_shows_is_what_the_command_writes(imalign: Imalign, tmp_path: Path) -> None:
     written = ("-o", "o.png", "--error-map", "e.npy", "--valid-mask", "v.png")
-    imalign(*POSTER, *written, "--report", "r.html", "--report-lossless")
+    pair = [SAMPLES / f"exposure_{role}.png" for role in ("source", "target")]
+    imalign(*pair, *written, "--report", "r.html", "--report-lossless")
+    imalign(*pair, "--no-image", "--error-map", "raw.npy", "--raw-error")
     page = tmp_path / "r.html"
     inside = read_image(tmp_path / "v.png").pixels == 255
     warped = embedded(page, "warped")
     assert_array_equal(warped[..., 3] == 255, inside)
     assert_array_equal(warped[inside][:, :3], read_image(tmp_path / "o.png").pixels[inside])
-    assert_array_equal(embedded(page, "target"), read_image(POSTER[1]).pixels)
-    assert_array_equal(embedded(page, "before"), read_image(POSTER[0]).pixels)
+    assert_array_equal(embedded(page, "target"), read_image(pair[1]).pixels)
+    assert_array_equal(embedded(page, "before"), read_image(pair[0]).pixels)
     residual = np.load(tmp_path / "e.npy")
     error, difference = embedded(page, "error"), embedded(page, "difference")
     known = np.isfinite(residual)
     assert_array_equal(error[..., 3] == 255, known)
     colours = error_scale.COLOURS[error_scale.levels(np.where(known, residual, 0.0))]
     assert_array_equal(error[known][:, :3], colours[known])
-    steps = np.clip(np.rint(255.0 * residual[known]), -31, 31)
+    # What differs in illumination is in the difference, and not in the error.
+    raw = np.load(tmp_path / "raw.npy")
+    assert np.abs(raw[known]).mean() > 3 * np.abs(residual[known]).mean()
+    steps = np.clip(np.rint(255.0 * raw[known]), -31, 31)
     assert_array_equal(difference[known][:, 0], 128 + 4 * steps)
 
 

@@ -24,13 +24,18 @@ if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
     from align_cli.files.images import Picture
 
-Residual = Callable[[], "tuple[NDArray[np.float32], NDArray[np.bool_]]"]
+Residual = Callable[..., "tuple[NDArray[np.float32], NDArray[np.bool_]]"]
 
 MODES: Final = (
     view.Mode("divider", "Divider", "s", "Target on the left, warped source on the right"),
     view.Mode("blink", "Blink", "b", "One after the other: what jumps does not fit"),
-    view.Mode("difference", "Difference", "d", "Warped source less target"),
-    view.Mode("error", "Error map", "e", "How far the values are apart"),
+    view.Mode(
+        "difference",
+        "Difference",
+        "d",
+        "Warped source less target, as they are",
+    ),
+    view.Mode("error", "Error map", "e", "How far they are apart after the change of illumination"),
     view.Mode("checkerboard", "Checkerboard", "c", "Edges must continue from square to square"),
     view.Mode("redcyan", "Red/cyan", "r", "Grey where both agree; red or cyan where one is darker"),
     view.Mode("target", "Target", "t", "The target alone"),
@@ -48,7 +53,7 @@ class Told:
     Attributes:
         found: the alignment.
         source, target: its images.
-        residual: makes what ``align_cli.engine.aligner.residual`` returns.
+        residual: makes what ``align_cli.engine.aligner.residual`` returns; its ``raw`` is given.
         hint: which options were not tried, in words; empty for none.
         checked: whether the transform was given.
         lossless: whether the pictures are exact and whole.
@@ -180,11 +185,15 @@ def _layers(told: Told) -> tuple[tuple[view.Layer, ...], tuple[str, ...]]:
     of_source, of_target = (stretch_of(each.pixels) for each in (told.source, told.target))
 
     def errors() -> tuple[Embedded, Embedded]:
-        values, overlap = told.residual()
-        values = residuals.comparable(values, told.target.pixels, of_full_scale=told.of_full_scale)
+        raw, overlap = told.residual(raw=True)
+        left = raw if told.found.illumination is None else told.residual(raw=False)[0]
+        raw, left = (
+            residuals.comparable(each, told.target.pixels, of_full_scale=told.of_full_scale)
+            for each in (raw, left)
+        )
         return (
-            residuals.difference_picture(values, overlap, whole=lossless),
-            residuals.error_picture(values, overlap, whole=lossless),
+            residuals.difference_picture(raw, overlap, whole=lossless),
+            residuals.error_picture(left, overlap, whole=lossless),
         )
 
     calls: tuple[Callable[[], Any], ...] = (

@@ -30,7 +30,8 @@ def error_legend(*, of_full_scale: bool) -> Scale:
     last = 100 * error_scale.LAST_ERROR
     return Scale(
         "error",
-        f"error: |warped - target| in % of {of}, square-root scale",
+        f"error: |corrected - target| in % of {of}, square-root scale; corrected is the warped "
+        "source after the change of illumination",
         _stops(error_scale.COLOURS),
         tuple(Tick(lv / LAST_LEVEL, f"{pc}+" if pc >= last else f"{pc}") for lv, pc in ticks),
     )

@@ -95,10 +95,13 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
         Row(
             "RMSE",
             f"{number(before.rmse)} -> {number(after.rmse)}{of}",
-            "Typical difference of a pixel before and after, large ones counting most.",
+            "Typical difference of a pixel before and after, large ones counting most"
+            + _raw(after.rmse, after.rmse_raw, of),
         ),
         Row(
-            "MAE", f"{number(before.mae)} -> {number(after.mae)}{of}", "Mean difference of a pixel."
+            "MAE",
+            f"{number(before.mae)} -> {number(after.mae)}{of}",
+            f"Mean difference of a pixel{_raw(after.mae, after.mae_raw, of)}",
         ),
     ]
     if not used:
@@ -113,6 +116,13 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
         *_illumination(found, of),
         Row("start", found.start, "The initial transform from which the result was found."),
     )
+
+
+def _raw(after: float, raw: float, of: str) -> str:
+    """The end of a sentence about a difference: what it is before the illumination."""
+    if raw == after or not math.isfinite(raw):
+        return "."
+    return f", after the change of illumination; {number(raw)}{of} before it."
 
 
 def _sigma(sure: Uncertainty | None) -> str:
