@@ -88,7 +88,7 @@ the others as for imalign SRC DST."""
 @report_lossless_opt
 @path_opt(
     "--error-map",
-    help="Residual in grey values, after gain and bias: a heat map of its magnitude (.png), or the "
+    help="Residual in grey values, after illumination: a heat map of its magnitude (.png), or the "
     "signed float32 residual (.tif, .npy).",
 )
 @error_legend_opt

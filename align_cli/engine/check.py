@@ -25,6 +25,7 @@ from align_cli.engine.search.cleaned_pair import cleaned_pair
 from align_cli.engine.search.full_scale import of_values
 from align_cli.engine.search.mirror import allowing_flip
 from align_cli.engine.search.sensor import holds_with_edges, recheck_given_warp
+from align_cli.engine.solver.given_warp import illumination_under
 from align_cli.engine.solver.orientation_levels import View
 from align_cli.engine.starts import GIVEN
 from align_cli.engine.target.target import Target
@@ -65,7 +66,8 @@ def check(
         threads: as in ``align``.
 
     Returns:
-        An alignment without a solve: ``levels`` is empty, ``start`` is "given".
+        An alignment without a solve: ``levels`` is empty, ``start`` is "given". Its illumination is
+        solved for under the given transform.
 
     Raises:
         ImageError: if an image cannot be used, a mask has another size, or the transform is
@@ -133,8 +135,9 @@ def _checked(
             estimated, similarity, assessment, measured = None, GRADIENT, by_edges, pair
     outcome, gain, bias, illumination = assessment.outcome, math.nan, math.nan, None
     if estimated is not None:
-        gain, bias = pair.full_scale_illumination(estimated)
-        illumination = of_values(estimated, pair.source, pair.target.image)
+        solved = illumination_under(pair, warp)
+        gain, bias = pair.full_scale_illumination(solved)
+        illumination = of_values(solved, pair.source, pair.target.image)
     return Alignment(
         model=options.model,
         source_to_target=source_to_target,

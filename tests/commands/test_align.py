@@ -160,7 +160,9 @@ def test_there_is_no_full_scale_unless_both_have_one(
 def test_the_error_map_of_images_without_a_full_scale_is_in_shares_of_their_range(
     imalign: Imalign, pair: Pair, tmp_path: Path
 ) -> None:
-    assert imalign("a.png", "b.png", "--init", "identity").returncode == 0
+    options = ("--init", "identity", "--error-legend", "legend.png")
+    assert imalign("a.png", "b.png", *options).returncode == 0
+    of_full_scale = read_image(tmp_path / "legend.png").pixels
     usual = read_image(tmp_path / "a_aligned_error.png").pixels
     for path in pair:
         pixels = read_image(path).pixels
@@ -168,7 +170,8 @@ def test_the_error_map_of_images_without_a_full_scale_is_in_shares_of_their_rang
         # Then the target's values reach from 3000 to 3000 + 1000 * 255.
         shown = 3000.0 + 1000.0 * 255.0 * (pixels - low) / (high - low)
         write_image(path.with_suffix(".tif"), shown.astype(np.float32))
-    assert imalign("a.tif", "b.tif", "--init", "identity").returncode == 0
+    assert imalign("a.tif", "b.tif", *options).returncode == 0
+    assert (read_image(tmp_path / "legend.png").pixels != of_full_scale).any()
     shares = read_image(tmp_path / "a_aligned_error.png").pixels
     high_low = (high - low) / 255.0
     brightness = [picture[20:100, 20:140].sum() for picture in (usual, shares)]

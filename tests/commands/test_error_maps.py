@@ -128,8 +128,9 @@ def test_the_legend_is_a_picture_of_its_own(
     assert (read_image(tmp_path / "legend.png").pixels == raw).all()
 
 
-def test_check_writes_the_same(imalign: Imalign, tmp_path: Path) -> None:
-    lit_pair(tmp_path, "gain")
+@pytest.mark.parametrize("change", ["gain", "vignette"])
+def test_check_writes_the_same(imalign: Imalign, tmp_path: Path, change: str) -> None:
+    lit_pair(tmp_path, change)
     assert imalign("a.png", "b.png", "-m", "rigid", "--no-image", "-q").returncode == 0
     asked = ("check", "a_aligned.json", "a.png", "b.png", "--error-map", "e.png")
     result = imalign(*asked, "--error-legend", "l.png")
@@ -137,6 +138,8 @@ def test_check_writes_the_same(imalign: Imalign, tmp_path: Path) -> None:
     assert "wrote e.png, l.png" in result.stderr
     shown = levels(tmp_path / "e.png")
     assert shown.shape == (120, 160)
+    of_align = levels(tmp_path / "a_aligned_error.png")
+    assert shown[shown >= 0].mean() < 1.05 * of_align[of_align >= 0].mean()
     assert imalign(*asked, "--raw-error").returncode == 0
     raw = levels(tmp_path / "e.png")
     assert raw[raw >= 0].mean() > 2.0 * shown[shown >= 0].mean()
