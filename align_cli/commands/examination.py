@@ -13,6 +13,7 @@ from align_cli.version import DISTRIBUTION
 
 PURPOSES: Final = {
     "test": "run the tests",
+    "plot": "draw an alignment in Python",
     "browser": "open reports in a browser, in the tests",
     "coverage": "measure what the tests reach",
     "mutants": "change the code and see whether a test notices",
