@@ -108,6 +108,9 @@ WHILE_IMPORTED = """
 import os, signal, sys
 from align_cli import __main__ as module
 
+# A shell that runs the tests in the background ignores Ctrl-C on their behalf.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
 def preload(arguments):
     os.kill(os.getpid(), int(sys.argv[1]))
 

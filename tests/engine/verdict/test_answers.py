@@ -159,7 +159,7 @@ def test_who_goes_round_in_a_small_circle_is_doubtful(
     outcome = assessed(status=Status.ITERATION_LIMIT, step_px=step_px, level=level).outcome
     assert outcome.verdict is verdict
     assert outcome.status is Status.ITERATION_LIMIT
-    assert f"(last step {step_px:.3g} px)" in outcome.sentence
+    assert f"last step {step_px:.3g} px)" in outcome.sentence
     assert "more iterations (--max-iterations)" in outcome.sentence
 
 
