@@ -72,6 +72,13 @@ from align_cli.commands.reports import (
 )
 from align_cli.commands.similarity import similarity_opt
 from align_cli.commands.threads import on_threads, threads_opt
+from align_cli.commands.views import (
+    blink_opt,
+    check_views,
+    overlay_opt,
+    overlay_style_opt,
+    write_views,
+)
 from align_cli.engine.options import (
     AUTO,
     DEFAULTS,
@@ -131,6 +138,9 @@ EPILOG = (
 @displacement_map_opt
 @report_opt
 @report_lossless_opt
+@overlay_opt
+@overlay_style_opt
+@blink_opt
 @click.option("--no-image", is_flag=True, help="Do not write the warped image.")
 @click.option("--no-error-map", is_flag=True, help="Do not write the error map.")
 @click.option(
@@ -242,6 +252,9 @@ def align(  # noqa: PLR0915  (a line for each step)
     displacement_map: str | None,
     report: str | None,
     report_lossless: bool,
+    overlay: str | None,
+    overlay_style: str | None,
+    blink: str | None,
     error_legend: str | None,
     raw_error: bool,
     no_image: bool,
@@ -273,6 +286,7 @@ def align(  # noqa: PLR0915  (a line for each step)
     refuse_both("--error-map", error_map is not None, "--no-error-map", no_error_map)
     refuse_both("--quiet", quiet, "--verbose", verbose)
     check_report(report, lossless=report_lossless)
+    check_views(overlay, overlay_style, blink)
     options = _engine_options(solver, init)
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
@@ -302,7 +316,13 @@ def align(  # noqa: PLR0915  (a line for each step)
             displacement_map=displacement_map,
             with_image=not no_image,
             with_error_map=not no_error_map,
-        )._replace(report=report, error_legend=error_legend, raw_error=raw_error)
+        )._replace(
+            report=report,
+            error_legend=error_legend,
+            raw_error=raw_error,
+            overlay=overlay,
+            blink=blink,
+        )
         given = filter(None, [start_file, source_mask, target_mask])
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
@@ -358,6 +378,10 @@ def align(  # noqa: PLR0915  (a line for each step)
         written += write_displacement_map(
             outputs, alignment, target, residual=left, small=small_files
         )
+        views, said_of_views = write_views(
+            outputs, overlay_style, alignment, source, target, small=small_files, quiet=quiet
+        )
+        written += views
         untried = hint(
             outcome,
             allow_flip=allow_flip,
@@ -394,6 +418,8 @@ def align(  # noqa: PLR0915  (a line for each step)
         said = closing_line(alignment, written=(), pair=(source_path, target_path))
         click.echo(said.splitlines()[0], err=True)
     say_what_is_missing(outputs, alignment)
+    for line in said_of_views:
+        click.echo(line, err=True)
     if not accepted:
         for path in outputs.stale(written):
             click.echo(f"{path} is from an earlier run", err=True)

@@ -60,6 +60,13 @@ from align_cli.commands.reports import (
 from align_cli.commands.similarity import similarity_opt
 from align_cli.commands.threads import on_threads, threads_opt
 from align_cli.commands.transform_files import read_with_model
+from align_cli.commands.views import (
+    blink_opt,
+    check_views,
+    overlay_opt,
+    overlay_style_opt,
+    write_views,
+)
 from align_cli.engine.options import DEFAULTS, MODEL_NAMES, Options
 from align_cli.report.document import alignment_document, image_facts
 from align_cli.report.summary import closing_line, displacement_figures
@@ -86,6 +93,9 @@ the others as for imalign SRC DST."""
 @displacement_map_opt
 @report_opt
 @report_lossless_opt
+@overlay_opt
+@overlay_style_opt
+@blink_opt
 @path_opt(
     "--error-map",
     help="Residual in grey values, after illumination: a heat map of its magnitude (.png), or the "
@@ -126,6 +136,9 @@ def check(
     displacement_map: str | None,
     report: str | None,
     report_lossless: bool,
+    overlay: str | None,
+    overlay_style: str | None,
+    blink: str | None,
     error_legend: str | None,
     raw_error: bool,
     error_map: str | None,
@@ -151,6 +164,7 @@ def check(
     """
     refuse_both("--quiet", quiet, "--verbose", verbose)
     check_report(report, lossless=report_lossless)
+    check_views(overlay, overlay_style, blink)
     roles = {"source": source_path, "target": target_path, "transform": transform_path}
     seen = {
         "source mask": source_mask or "",
@@ -177,6 +191,8 @@ def check(
             report=report,
             error_legend=error_legend,
             raw_error=raw_error,
+            overlay=overlay,
+            blink=blink,
         )
         given = filter(None, [transform_path, source_mask, target_mask])
         check_outputs(outputs, [source_path, target_path, *given], source)
@@ -220,6 +236,17 @@ def check(
         written += write_displacement_map(
             outputs, alignment, target, residual=left, small=small_files
         )
+        views, said_of_views = write_views(
+            outputs,
+            overlay_style,
+            alignment,
+            source,
+            target,
+            checked=True,
+            small=small_files,
+            quiet=quiet,
+        )
+        written += views
         written += write_report(
             report,
             alignment,
@@ -259,6 +286,8 @@ def check(
     elif not outcome.aligned:
         click.echo(said.splitlines()[0], err=True)
     say_what_is_missing(outputs, alignment)
+    for line in said_of_views:
+        click.echo(line, err=True)
     if not accepted:
         raise SystemExit(ExitCode.NOT_ALIGNED)
 

@@ -56,6 +56,8 @@ class Outputs(NamedTuple):
     report: str | None = None
     error_legend: str | None = None
     raw_error: bool = False
+    overlay: str | None = None
+    blink: str | None = None
 
     @property
     def files(self) -> list[str]:
@@ -76,6 +78,8 @@ class Outputs(NamedTuple):
             self.error_legend,
             self.valid_mask,
             self.displacement_map,
+            self.overlay,
+            self.blink,
         )
 
     @property
@@ -237,6 +241,8 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         ensure_encodable(outputs.error_map, _picture_like())
     if outputs.error_legend is not None:
         ensure_encodable(outputs.error_legend, _picture_like())
+    if outputs.overlay is not None:
+        ensure_encodable(outputs.overlay, _picture_like())
     if outputs.displacement_map is not None:
         from align_cli.report.displacement_map import check_name  # noqa: PLC0415
 

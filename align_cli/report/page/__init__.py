@@ -2,6 +2,7 @@
 
     view        what a page is made of: plain records, and no pictures, numbers or files behind them
     stretch     which value of an image is black, and which white
+    laid        the source on the target's grid, and when there is no such picture
     pictures    pictures as data URIs, reduced where they are large
     residuals   the difference and the error, from the images' own pixels
     shapes      outlines, arrows, the path of the corners

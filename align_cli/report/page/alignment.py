@@ -10,13 +10,11 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.errors import ImageError
-from align_cli.engine.records import Verdict as Judged
-from align_cli.engine.result.canvas import onto_target
 from align_cli.files.errors import printable
 from align_cli.report.page import legends, residuals, sentences, shapes, view
+from align_cli.report.page.laid import warped_source, why_not_laid
 from align_cli.report.page.pictures import SMALL_PIXELS, Embedded, picture
-from align_cli.report.page.stretch import Shown, Stretch, shown, stretch_of
+from align_cli.report.page.stretch import Stretch, shown, stretch_of
 from align_cli.version import __version__
 from align_cli.workers import Workers
 
@@ -77,14 +75,7 @@ class Told:
     @cached_property
     def overlaid(self) -> bool:
         """Whether the source can be shown on the target: not where nothing was found."""
-        found = self.found
-        if found.outcome.verdict is Judged.FAILED and not self.checked:
-            return False
-        try:
-            onto_target(found.target_size).warp(found.target_to_source)
-        except ImageError:
-            return False
-        return True
+        return not why_not_laid(self.found, checked=self.checked)
 
 
 def alignment_page(told: Told) -> view.Page:
@@ -198,7 +189,9 @@ def _layers(told: Told) -> tuple[tuple[view.Layer, ...], tuple[str, ...]]:
 
     calls: tuple[Callable[[], Any], ...] = (
         lambda: picture(shown(told.target.pixels, of_target), lossless=lossless),
-        lambda: picture(_warped(told, of_source), lossless=lossless),
+        lambda: picture(
+            warped_source(told.found, told.source.pixels, of_source), lossless=lossless
+        ),
         errors,
         lambda: picture(
             shown(told.source.pixels, of_source), lossless=lossless, most_pixels=SMALL_PIXELS
@@ -261,15 +254,6 @@ def _searched(found: Alignment, drawn: int) -> str:
     some = f", the best {drawn} drawn" if drawn < many else ""
     most = f"at the best {best:.0%} of the tiles correlate"
     return f"Where the search looked ({many} places{some}; {most})"
-
-
-def _warped(told: Told, stretch: Stretch) -> Shown:
-    """The source on the target's grid, with nothing outside."""
-    made = shown(told.found.warp(told.source.pixels, force=True), stretch)
-    inside = np.asarray(told.found.valid_mask() * np.uint8(255), np.uint8)
-    if made.opaque is not None:
-        inside = np.minimum(inside, made.opaque)
-    return made if inside.all() and made.opaque is None else Shown(made.colours, inside)
 
 
 def _layer(key: str, label: str, description: str, each: Embedded) -> view.Layer:
