@@ -68,7 +68,9 @@ def test_no_page_names_an_option_that_is_not_there(page: str) -> None:
 def test_the_choices_of_an_option_are_in_its_row() -> None:
     for parameter in cli.commands["align"].params:
         if isinstance(parameter.type, click.Choice):
-            row = next(r for r in OPTIONS.splitlines() if f"`--{parameter.name}`" in r)
+            row = next(
+                r for r in OPTIONS.splitlines() if f"`--{parameter.name.replace('_', '-')}`" in r
+            )
             assert all(f"`{choice}`" in row for choice in parameter.type.choices), row
 
 

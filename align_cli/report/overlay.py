@@ -1,6 +1,7 @@
 """Target and warped source in one still picture, by styles that have names.
 
-They are those of the page: ``templates/page.css`` has the same squares and colours.
+They are those of the page, which the browser composes: ``page/templates`` has the same squares,
+weights of colours and amber, and a test compares them.
 """
 
 from __future__ import annotations
@@ -23,9 +24,8 @@ NOTHING: Final = (185, 216)
 """Two greys, in small squares: what is transparent, or outside the source."""
 
 NOTHING_SQUARES: Final = 100
-"""Of these along the longer side; but none is smaller than ``NOTHING_PX``."""
-
 NOTHING_PX: Final = 8
+"""So many of these squares along the longer side, but none smaller than so many pixels."""
 
 BORDER: Final = (255, 176, 0)
 """Amber, which few photographs hold, with a black rim."""
