@@ -83,6 +83,7 @@ def write_views(
     if not wanted:
         return [], []
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
+    from align_cli.files.errors import printable  # noqa: PLC0415
     from align_cli.files.images import encode_image  # noqa: PLC0415
     from align_cli.report import blink, overlay  # noqa: PLC0415
     from align_cli.report.page.laid import warped_source, why_not_laid  # noqa: PLC0415
@@ -92,7 +93,7 @@ def write_views(
     why = why_not_laid(found, checked=checked)
     if why:
         look = "--report PATH.html shows both images side by side"
-        return [], [f"{path}: not written, because {why}; {look}" for path in wanted]
+        return [], [f"{printable(path)}: not written, because {why}; {look}" for path in wanted]
     border = outline(found.source_to_target, found.source_size, found.target_size, "")
     pair = overlay.Pair(
         shown(target.pixels, stretch_of(target.pixels)),
@@ -120,13 +121,15 @@ def _notes(
     outputs: Outputs, style: str | None, source: Picture, target: Picture, *, bordered: bool
 ) -> list[str]:
     """How the files that were written differ from what may be expected of them."""
-    from align_cli.report.blink import reduced_size  # noqa: PLC0415  (help stays quick)
+    from align_cli.files.errors import printable  # noqa: PLC0415  (help stays quick)
+    from align_cli.report.blink import reduced_size  # noqa: PLC0415
 
     notes = []
     whole, reduced = (target.width, target.height), reduced_size(target.width, target.height)
     if outputs.blink is not None and reduced != whole:
         before, after = (f"{width}x{height} px" for width, height in (whole, reduced))
-        notes.append(f"{outputs.blink}: reduced from {before} to {after}")
+        notes.append(f"{printable(outputs.blink)}: reduced from {before} to {after}")
     if outputs.overlay is not None and style == "outline" and not bordered:
-        notes.append(f"{outputs.overlay}: without the border of {source.path}: it is too far away")
+        names = map(printable, (outputs.overlay, source.path))
+        notes.append(f"{': without the border of '.join(names)}: it is too far away")
     return notes

@@ -198,6 +198,42 @@ def test_a_failure_has_neither_and_says_so(imalign: Imalign, tmp_path: Path) -> 
     assert not (tmp_path / "x.gif").exists()
 
 
+def test_a_doubtful_result_is_shown_though_not_accepted(imalign: Imalign, tmp_path: Path) -> None:
+    x, y = np.meshgrid(np.arange(200.0), np.arange(150.0))
+    for name, shift in (("grid.png", 3.3), ("b.png", 0.0)):
+        waves = np.sin((x + shift) / 3.5) + np.sin((y + shift) / 3.5)
+        noise = np.random.default_rng(int(shift)).normal(0.0, 2.0, waves.shape)
+        write_image(tmp_path / name, np.rint(128.0 + 45.0 * waves + noise).astype(np.uint8))
+    wanted = ("--overlay", "x.png", "--blink", "x.gif")
+    done = imalign("-m", "translation", "grid.png", "b.png", *wanted)
+    assert done.returncode == 1
+    assert "wrote x.png, x.gif, grid_aligned.json" in done.stderr
+    assert not (tmp_path / "grid_aligned.png").exists()
+    assert opened(tmp_path / "x.png").shape == (150, 200, 3)
+    assert len(frames(tmp_path / "x.gif")) == 2
+
+
+def test_a_horizon_leaves_nothing_to_show(imalign: Imalign, pair: tuple[Path, Path]) -> None:
+    (pair[0].parent / "tilted.txt").write_text("1 0 0 0 1 0 0.02 0 1")
+    done = imalign("check", "tilted.txt", *pair, "--overlay", "x.png", "--report", "r.html")
+    assert done.returncode == 1
+    assert "wrote r.html\n" in done.stderr
+    assert "x.png: not written, because the transform has its horizon in the target" in done.stderr
+
+
+def test_a_border_that_is_far_away_is_missed(imalign: Imalign, pair: tuple[Path, Path]) -> None:
+    (pair[0].parent / "large.txt").write_text("50 0 0 0 50 0 0 0 1")
+    style = ("--overlay", "x.png", "--overlay-style", "outline")
+    done = imalign("check", "large.txt", *pair, *style)
+    assert f"x.png: without the border of {pair[0]}: it is too far away" in done.stderr
+
+
+def test_messages_are_one_line_whatever_the_name(imalign: Imalign) -> None:
+    unlike = (SAMPLES / "fundus_source.png", SAMPLES / "poster_target.png")
+    done = imalign(*unlike, "--overlay", "new\nline.png", "--no-image", "--no-error-map")
+    assert "new\\nline.png: not written" in done.stderr
+
+
 def test_a_wrong_transform_is_shown_by_check(
     imalign: Imalign, shifted: tuple[Path, Path, np.ndarray, np.ndarray], tmp_path: Path
 ) -> None:
