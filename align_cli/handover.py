@@ -1,8 +1,8 @@
 """From what Python is handed to words, files and pictures: the one way up out of the engine.
 
 ``Alignment`` and ``Transform`` know arrays only. Their methods that need more (``summary``,
-``save``, ``load``, ``plot``, ``report``) come here, when they are called, and nowhere else: a test
-holds the engine to it.
+``save``, ``load``, ``plot``, ``report``, ``changed``) come here, when they are called, and nowhere
+else: a test holds the engine to it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,9 @@ from align_cli.files.errors import PathLike
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from align_cli.engine.arrays import Image
+    from align_cli.engine.arrays import Image, Mask
     from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.changed import Changed
     from align_cli.engine.result.transform import Transform
 
 
@@ -98,20 +99,39 @@ def plot(
     return draw(found, target, source, axes=axes)
 
 
-def report(
-    found: Alignment, path: PathLike, source: Image, target: Image, *, lossless: bool = False
-) -> None:
-    """Write a page to look at; see ``Alignment.report``."""
-    from functools import partial  # noqa: PLC0415
+def changed(
+    found: Alignment,
+    images: tuple[Image, Image],
+    masks: tuple[Mask | None, Mask | None],
+    *,
+    above_levels: float,
+    channel: str | int,
+) -> Changed | None:
+    """Where source and target differ; see ``Alignment.changed``."""
+    from dataclasses import replace  # noqa: PLC0415
 
-    from align_cli.engine.aligner import residual  # noqa: PLC0415
+    from align_cli.engine.aligner import changed as find  # noqa: PLC0415
+    from align_cli.engine.options import DEFAULTS  # noqa: PLC0415
+
+    check_sizes(found, *images)
+    return find(
+        *images,
+        found,
+        above_levels=above_levels,
+        source_mask=masks[0],
+        target_mask=masks[1],
+        options=replace(DEFAULTS, channel=channel),
+    )
+
+
+def check_sizes(found: Alignment, source: Image, target: Image) -> None:
+    """Check that images are of the sizes of those that were aligned.
+
+    Raises:
+        ImageError: if one is not, or is no image.
+    """
     from align_cli.engine.errors import ImageError  # noqa: PLC0415
     from align_cli.engine.images.luma import check_kind  # noqa: PLC0415
-    from align_cli.files.atomic import write_bytes  # noqa: PLC0415
-    from align_cli.files.images import Picture  # noqa: PLC0415
-    from align_cli.report.page.alignment import Told, alignment_page  # noqa: PLC0415
-    from align_cli.report.page.provenance import array, provenance  # noqa: PLC0415
-    from align_cli.report.page.render import render  # noqa: PLC0415
 
     for role, image, size in (
         ("source", source, found.source_size),
@@ -125,6 +145,25 @@ def report(
                 f"{width}x{height} px",
                 role=role,
             )
+
+
+def report(
+    found: Alignment, path: PathLike, source: Image, target: Image, *, lossless: bool = False
+) -> None:
+    """Write a page to look at; see ``Alignment.report``."""
+    from dataclasses import replace  # noqa: PLC0415
+    from functools import partial  # noqa: PLC0415
+
+    from align_cli.engine.aligner import residual  # noqa: PLC0415
+    from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+    from align_cli.files.images import Picture  # noqa: PLC0415
+    from align_cli.report.page.alignment import Told, alignment_page  # noqa: PLC0415
+    from align_cli.report.page.provenance import array, provenance  # noqa: PLC0415
+    from align_cli.report.page.render import render  # noqa: PLC0415
+
+    check_sizes(found, source, target)
+    if found.changes is None:
+        found = replace(found, changes=found.changed(source, target))
     told = Told(
         found,
         Picture("source", source),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from align_cli.commands.changes import Asked, changed_above_opt, max_changed_opt
 from align_cli.commands.exit_codes import MEANINGS, ExitCode, faults
 from align_cli.commands.hints import hint
 from align_cli.commands.inits import Init, init_file, read_init
@@ -226,6 +227,8 @@ EPILOG = (
 @limit_opt("--max-shear", "RATIO", "the shear exceeds RATIO")
 @limit_opt("--min-overlap", "SHARE", "SRC covers less than SHARE of DST, 0 to 1")
 @limit_opt("--min-score", "ZNCC", "the ZNCC of the aligned images is below this, -1 to 1")
+@max_changed_opt
+@changed_above_opt
 @accept_doubtful_opt
 @accept_residual_opt
 @keep_fixed_pattern_opt
@@ -265,6 +268,8 @@ def align(  # noqa: PLR0915  (a line for each step)
     source_mask: str | None,
     target_mask: str | None,
     roi: Roi | None,
+    max_changed: float | None,
+    changed_above: float | None,
     accept_doubtful: bool,
     interpolation: str,
     canvas: str,
@@ -288,6 +293,7 @@ def align(  # noqa: PLR0915  (a line for each step)
     check_report(report, lossless=report_lossless)
     check_views(overlay, overlay_style, blink)
     options = _engine_options(solver, init)
+    asked = Asked(changed_above, max_changed, options.similarity)
     start_file = init_file(init)
     roles = {"source": source_path, "target": target_path, "init": start_file or "--init"}
     seen = {
@@ -341,6 +347,7 @@ def align(  # noqa: PLR0915  (a line for each step)
                 progress=advance,
                 all_tiles=displacement_map is not None,
             )
+        alignment = asked.looked_for(alignment, source, target, masks, options)
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         shown = alignment_canvas(alignment, canvas, max_megapixels) if accepted else None
@@ -354,6 +361,7 @@ def align(  # noqa: PLR0915  (a line for each step)
                 **options_record(options, init),
                 **regions_record(source_mask, target_mask, roi),
                 **pages_record(pages),
+                **asked.record,
                 "allow_flip": allow_flip,
                 "accept_doubtful": accept_doubtful,
                 "interpolation": interpolation,
@@ -413,7 +421,9 @@ def align(  # noqa: PLR0915  (a line for each step)
         )
         table = _table(alignment, source, target) if verbose else ""
         first, *others = said.splitlines()
-        click.echo("\n".join(filter(None, [table, lost, first, untried, *others])), err=True)
+        changed = asked.line(alignment) if accepted else ""
+        lines = [table, lost, first, untried, *others, changed]
+        click.echo("\n".join(filter(None, lines)), err=True)
     elif not outcome.aligned:
         said = closing_line(alignment, written=(), pair=(source_path, target_path))
         click.echo(said.splitlines()[0], err=True)
@@ -423,6 +433,10 @@ def align(  # noqa: PLR0915  (a line for each step)
     if not accepted:
         for path in outputs.stale(written):
             click.echo(f"{path} is from an earlier run", err=True)
+        raise SystemExit(ExitCode.NOT_ALIGNED)
+    objection = asked.objection(alignment, (source_path, target_path))
+    if objection:
+        click.echo(objection, err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from align_cli.commands.changes import Asked, changed_above_opt, max_changed_opt
 from align_cli.commands.exit_codes import ExitCode, InputFault, faults
 from align_cli.commands.inputs import read_pair
 from align_cli.commands.options import (
@@ -118,6 +119,8 @@ the others as for imalign SRC DST."""
 @roi_opt
 @ignore_alpha_opt
 @channel_opt
+@max_changed_opt
+@changed_above_opt
 @accept_doubtful_opt
 @accept_residual_opt
 @keep_fixed_pattern_opt
@@ -147,6 +150,8 @@ def check(
     source_mask: str | None,
     target_mask: str | None,
     roi: Roi | None,
+    max_changed: float | None,
+    changed_above: float | None,
     accept_doubtful: bool,
     accept_residual: float | None,
     keep_fixed_pattern: bool,
@@ -165,6 +170,7 @@ def check(
     refuse_both("--quiet", quiet, "--verbose", verbose)
     check_report(report, lossless=report_lossless)
     check_views(overlay, overlay_style, blink)
+    asked = Asked(changed_above, max_changed, seen_by["similarity"])
     roles = {"source": source_path, "target": target_path, "transform": transform_path}
     seen = {
         "source mask": source_mask or "",
@@ -220,6 +226,7 @@ def check(
             keep_fixed_pattern=keep_fixed_pattern,
             threads=threads,
         )
+        alignment = asked.looked_for(alignment, source, target, masks, options)
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         left = left_between(source, target, alignment, masks, options, raw=raw_error)
@@ -264,6 +271,7 @@ def check(
                 **options_record(options, transform_path),
                 **regions_record(source_mask, target_mask, roi),
                 **pages_record(pages),
+                **asked.record,
                 "allow_flip": False,
                 "accept_doubtful": accept_doubtful,
                 "interpolation": "linear",
@@ -282,13 +290,18 @@ def check(
     )
     if not quiet:
         figures = displacement_figures(alignment) if verbose else ""
-        click.echo("\n".join(filter(None, [figures, said])), err=True)
+        changed = asked.line(alignment) if accepted else ""
+        click.echo("\n".join(filter(None, [figures, said, changed])), err=True)
     elif not outcome.aligned:
         click.echo(said.splitlines()[0], err=True)
     say_what_is_missing(outputs, alignment)
     for line in said_of_views:
         click.echo(line, err=True)
     if not accepted:
+        raise SystemExit(ExitCode.NOT_ALIGNED)
+    objection = asked.objection(alignment, (source_path, target_path))
+    if objection:
+        click.echo(objection, err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
 
 

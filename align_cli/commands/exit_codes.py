@@ -26,7 +26,7 @@ class ExitCode(enum.IntEnum):
 
 MEANINGS = {
     ExitCode.ALIGNED: "aligned (or doubtful, with --accept-doubtful)",
-    ExitCode.NOT_ALIGNED: "the images were not aligned, or the result is doubtful",
+    ExitCode.NOT_ALIGNED: "not aligned, doubtful, or more changed than --max-changed",
     ExitCode.USAGE: "usage error",
     ExitCode.INPUT: "an input cannot be read or used",
     ExitCode.OUTPUT: "an output cannot be written",

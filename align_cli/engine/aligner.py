@@ -22,6 +22,7 @@ from align_cli.engine.numerics.malloc import keep_freed_memory
 from align_cli.engine.numerics.threads import Threads, at_most
 from align_cli.engine.options import (
     AUTO,
+    CHANGED_ABOVE_LEVELS,
     DEFAULTS,
     GRADIENT,
     INTENSITY,
@@ -31,9 +32,11 @@ from align_cli.engine.options import (
 )
 from align_cli.engine.records import ImageKind, ModelScore
 from align_cli.engine.result.alignment import Alignment
+from align_cli.engine.result.changed import Changed
 from align_cli.engine.search import quality
 from align_cli.engine.search.answer import as_alignment, with_all_tiles
 from align_cli.engine.search.automatic_model import by_simplest_model, scores_at
+from align_cli.engine.search.changes import changes
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
@@ -291,6 +294,44 @@ def residual(
         luma_with_options(target, "target", target_mask, options),
         alignment.target_to_source,
         None if raw else alignment.illumination,
+    )
+
+
+def changed(
+    source: Image,
+    target: Image,
+    alignment: Alignment,
+    *,
+    above_levels: float = CHANGED_ABOVE_LEVELS,
+    source_mask: Mask | None = None,
+    target_mask: Mask | None = None,
+    options: Options = DEFAULTS,
+) -> Changed | None:
+    """Where the images differ although they are aligned: ``align_cli.engine.result.changed``.
+
+    Args:
+        source: the source of the alignment.
+        target: its target.
+        alignment: the alignment.
+        above_levels: grey levels, of 255, up to which a difference does not count; of
+            floating-point images of 255 parts of the target's range.
+        source_mask: (height, width) bool, the pixels of the source to use; None for all.
+        target_mask: the same for the target.
+        options: those of the alignment; only ``channel`` and ``ignore_alpha`` have an effect.
+
+    Returns:
+        Share and bounding boxes; None if the alignment failed, or compared edge orientations,
+        because grey values then say nothing.
+    """
+    if alignment.illumination is None or not alignment.outcome.vouched:
+        return None
+    return changes(
+        luma_with_options(source, "source", source_mask, options),
+        luma_with_options(target, "target", target_mask, options),
+        alignment.target_to_source,
+        alignment.illumination,
+        above_levels=above_levels,
+        of_full_scale=source.dtype.kind == target.dtype.kind == "u",
     )
 
 

@@ -40,6 +40,10 @@ MUTUAL_INFORMATION_HINT: Final = (
 """The usual measure for multimodal images, and the message for users who ask for it."""
 
 INTERPOLATION_NAMES: Final = ("nearest", "linear", "cubic", "lanczos")
+
+CHANGED_ABOVE_LEVELS: Final = 8.0
+"""Grey levels, of 255, up to which a difference between aligned images is no change."""
+
 CANVAS_NAMES: Final = ("target", "source", "union", "overlap")
 POSES: Final = "poses"
 """The start that compares edge orientations, so it is not available for grey values."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from align_cli.engine.records import Agreement, IlluminationRecord, Uncertainty
     from align_cli.engine.result.alignment import Alignment
     from align_cli.engine.result.canvas import Canvas
+    from align_cli.engine.result.changed import Changed
     from align_cli.files.images import Picture
 
 
@@ -90,6 +91,7 @@ def alignment_document(
             "after": _agreement(quality.after),
             "overlap": quality.overlap,
         },
+        "changed": changed_record(alignment.changes),
         "displacements": displacements_record(alignment.displacements),
         "uncertainty": uncertainty_record(alignment.uncertainty),
         "gain": alignment.gain,
@@ -151,6 +153,13 @@ def illumination_record(illumination: IlluminationRecord | None) -> dict[str, An
     # Adding zero makes -0.0 a plain 0.0.
     factor, offset = ((each + 0.0).tolist() for each in (illumination.factor, illumination.offset))
     return {"factor": factor, "offset": offset}
+
+
+def changed_record(changes: Changed | None) -> dict[str, Any] | None:
+    """What changed, for the document."""
+    if changes is None:
+        return None
+    return {**asdict(changes), "boxes": [asdict(each) for each in changes.boxes]}
 
 
 def displacements_record(displacements: Displacements | None) -> dict[str, Any] | None:

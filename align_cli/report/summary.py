@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from align_cli.engine.displacements.records import Displacements, FixedPattern, SecondMotion
     from align_cli.engine.records import Uncertainty
     from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.changed import Changed
     from align_cli.engine.result.transform import Transform
 
 NOT_MEASURABLE: Final = "not measurable"
@@ -190,6 +191,16 @@ def displacements_in_words(alignment: Alignment) -> list[str]:
         _fixed_pattern(told.fixed_pattern),
     ]
     return [line for line in lines if line]
+
+
+def changes_in_words(changes: Changed) -> str:
+    """What changed: its share, and where the largest area is."""
+    if not changes.boxes:
+        return f"nothing changed by more than {changes.above_levels:g} grey levels"
+    largest, many = changes.boxes[0], changes.areas
+    where = f"{largest.width}x{largest.height} px at ({largest.x}, {largest.y})"
+    areas = where if many == 1 else f"{many} areas, the largest {where}"
+    return f"{100.0 * changes.share:.3g} % of the overlap changed: {areas}"
 
 
 def displacement_figures(alignment: Alignment) -> str:

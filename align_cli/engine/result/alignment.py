@@ -15,8 +15,9 @@ from numpy.typing import ArrayLike
 from align_cli.engine.arrays import Image, Mask, Matrix, Points
 from align_cli.engine.errors import NotAlignedError
 from align_cli.engine.geometry.polygons import overlap_polygon
-from align_cli.engine.options import INTENSITY
+from align_cli.engine.options import CHANGED_ABOVE_LEVELS, INTENSITY, LUMA_CHANNEL
 from align_cli.engine.result.canvas import Canvas, Rectangle, inner_rectangle, onto_target
+from align_cli.engine.result.changed import Changed
 from align_cli.engine.result.transform import Transform
 from align_cli.engine.result.warp import warp_image
 from align_cli.engine.result.words import plus_minus, shift, sizes
@@ -82,6 +83,8 @@ class Alignment:
         path: (3, 3) each, ``source_to_target`` of the initial transform and after each of
             ``levels``; empty where nothing was solved.
         searched: the candidates of the search for an initial transform, if the alignment failed.
+        changes: what ``changed`` found, where it is to be in the JSON and on the page; None if
+            nobody has looked.
 
     Example:
         >>> import numpy as np
@@ -120,6 +123,7 @@ class Alignment:
     target_kind: ImageKind | None = None
     path: tuple[Matrix, ...] = ()
     searched: tuple[SearchedTransform, ...] = ()
+    changes: Changed | None = None
 
     def __repr__(self) -> str:
         """One line; of a transform that failed not its numbers: somebody might believe them."""
@@ -236,6 +240,58 @@ class Alignment:
         """
         self.require(accept_doubtful=accept_doubtful, force=force)
         return self.transform.map_points(points, inverse)
+
+    def changed(
+        self,
+        source: Image,
+        target: Image,
+        *,
+        above_levels: float = CHANGED_ABOVE_LEVELS,
+        source_mask: Mask | None = None,
+        target_mask: Mask | None = None,
+        channel: str | int = LUMA_CHANNEL,
+    ) -> Changed | None:
+        """Where the images differ although they are aligned, after the illumination.
+
+        Noise does not count, nor what a part of a pixel does to an edge: text at another sub-pixel
+        position has not changed. ``align_cli.engine.result.changed`` has the formula.
+
+        Args:
+            source: the source of the alignment, as it was given to ``align``.
+            target: its target.
+            above_levels: grey levels, of 255, up to which a difference does not count; of
+                floating-point images 255ths of the target's range.
+            source_mask: (height, width) bool, the pixels of the source to use; None for all.
+            target_mask: the same for the target.
+            channel: the channel to compare, as in ``align``.
+
+        Returns:
+            Share of the overlap and bounding boxes in target pixels, the largest first; None if
+            the alignment failed, or compared edge orientations: grey values then say nothing.
+
+        Raises:
+            ImageError: if an image is not of its size or cannot be used.
+
+        Example:
+            >>> import numpy as np
+            >>> from align_cli import align
+            >>> y, x = np.mgrid[:80, :100]
+            >>> target = 0.5 + 0.2 * (np.sin(x / 5) + np.cos(y / 7 + x / 20))
+            >>> source = target.copy()
+            >>> source[30:50, 60:80] = 1.0
+            >>> found = align(source, target, model="translation")
+            >>> found.changed(source, target).areas
+            1
+        """
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        return handover.changed(
+            self,
+            (source, target),
+            (source_mask, target_mask),
+            above_levels=above_levels,
+            channel=channel,
+        )
 
     def require(self, *, accept_doubtful: bool = False, force: bool = False) -> None:
         """Check that the transform may be used.

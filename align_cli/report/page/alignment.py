@@ -20,6 +20,7 @@ from align_cli.workers import Workers
 
 if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.changed import Changed
     from align_cli.files.images import Picture
 
 Residual = Callable[..., "tuple[NDArray[np.float32], NDArray[np.bool_]]"]
@@ -156,6 +157,8 @@ def _overlay(told: Told) -> view.Viewer:
         arrows_label=f"Displacements (arrows {times} times as long)"
         if times > 1
         else "Displacements",
+        marks=shapes.changed_marks(found.changes),
+        marks_label=_changed(found.changes),
     )
     return view.Viewer(
         title="Look",
@@ -246,6 +249,15 @@ def _side_by_side(told: Told) -> view.Viewer:
             ),
         ),
     )
+
+
+def _changed(changes: Changed | None) -> str:
+    """What the switch of the marks says."""
+    if changes is None or not changes.boxes:
+        return ""
+    many, drawn = changes.areas, len(changes.boxes)
+    some = f", the largest {drawn} drawn" if drawn < many else ""
+    return f"What changed ({many} area{'s' if many > 1 else ''}{some})"
 
 
 def _searched(found: Alignment, drawn: int) -> str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from align_cli.engine.displacements.field import DisplacementField
     from align_cli.engine.geometry.coordinates import Size
     from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.changed import Changed
 
 UNMATCHED: Final = "#9a9a9a"
 LONGEST: Final = 1.5
@@ -61,6 +62,22 @@ def outline(
     if not np.isfinite(points).all() or np.abs(points).max() > FARTHEST * max(target_size):
         return None
     return Outline(_points(points), label, strength)
+
+
+def changed_marks(changes: Changed | None) -> tuple[Outline, ...]:
+    """The bounding boxes of what changed, around their pixels."""
+    return tuple(
+        Outline(
+            (
+                (float(box.x), float(box.y)),
+                (float(box.x + box.width), float(box.y)),
+                (float(box.x + box.width), float(box.y + box.height)),
+                (float(box.x), float(box.y + box.height)),
+            ),
+            f"changed: {box.width}x{box.height} px at ({box.x}, {box.y}), {box.area} pixels differ",
+        )
+        for box in (() if changes is None else changes.boxes)
+    )
 
 
 def searched_outlines(found: Alignment) -> tuple[Outline, ...]:

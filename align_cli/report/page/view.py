@@ -62,9 +62,9 @@ class Pane:
         label: names it for people.
         width, height: in pixels.
         layers: from below.
-        outlines, arrows: drawn over them.
-        outlines_label, arrows_label: what their switches say.
-        outlines_shown: whether the outlines are drawn from the start.
+        outlines, arrows, marks: drawn over them; marks are where something changed.
+        outlines_label, arrows_label, marks_label: what their switches say.
+        outlines_shown: whether the outlines are drawn from the start, as marks always are.
     """
 
     label: str
@@ -76,6 +76,8 @@ class Pane:
     outlines_label: str = ""
     arrows_label: str = ""
     outlines_shown: bool = False
+    marks: tuple[Outline, ...] = ()
+    marks_label: str = ""
 
 
 @dataclass(frozen=True)

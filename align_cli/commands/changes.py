@@ -1,0 +1,112 @@
+"""``--changed-above`` and ``--max-changed``: what changed between two aligned images."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from align_cli.commands.options import Decorator, FiniteFloat
+from align_cli.engine.options import CHANGED_ABOVE_LEVELS, GRADIENT
+from align_cli.files.errors import printable
+
+if TYPE_CHECKING:
+    from align_cli.commands.regions import Masks
+    from align_cli.engine.options import Options
+    from align_cli.engine.result.alignment import Alignment
+    from align_cli.engine.result.changed import Changed
+    from align_cli.files.images import Picture
+
+changed_above_opt: Decorator = click.option(
+    "--changed-above",
+    type=FiniteFloat(min=0.0),
+    metavar="LEVELS",
+    help="What changed: the pixels that differ, after alignment and illumination, by more than "
+    "LEVELS of 255 grey levels beyond noise and interpolation.  "
+    f"[default: {CHANGED_ABOVE_LEVELS:g}]",
+)
+max_changed_opt: Decorator = click.option(
+    "--max-changed",
+    type=FiniteFloat(min=0.0, max=1.0),
+    metavar="SHARE",
+    help="Exit with code 1 if more than this share of the overlap changed, 0 to 1. The images are "
+    "written all the same.",
+)
+
+
+class Asked:
+    """What was asked about changes.
+
+    Args:
+        above: ``--changed-above``; None for the default.
+        most: ``--max-changed``; None for no limit.
+        similarity: that of the run.
+
+    Raises:
+        click.UsageError: for a limit of what cannot be measured.
+    """
+
+    def __init__(self, above: float | None, most: float | None, similarity: str) -> None:
+        self._told = above is not None or most is not None
+        self._above = CHANGED_ABOVE_LEVELS if above is None else above
+        self._most = most
+        if most is not None and similarity == GRADIENT:
+            raise click.UsageError(
+                f"--max-changed {most:g} compares grey values, which --similarity {GRADIENT} does "
+                "not; omit one of them"
+            )
+
+    def _exceeded(self, changes: Changed) -> bool:
+        return self._most is not None and changes.share > self._most
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The options, for the document."""
+        return {"changed_above_levels": self._above, "max_changed": self._most}
+
+    def looked_for(
+        self, found: Alignment, source: Picture, target: Picture, masks: Masks, options: Options
+    ) -> Alignment:
+        """The alignment, with what changed."""
+        from align_cli.engine.aligner import changed  # noqa: PLC0415  (help stays quick)
+
+        changes = changed(
+            source.pixels,
+            target.pixels,
+            found,
+            above_levels=self._above,
+            source_mask=masks.source,
+            target_mask=masks.target,
+            options=options,
+        )
+        return replace(found, changes=changes)
+
+    def line(self, found: Alignment) -> str:
+        """What changed, in words; empty unless it was asked and is no objection."""
+        from align_cli.report.summary import changes_in_words  # noqa: PLC0415
+
+        changes = found.changes
+        if not self._told or changes is None or self._exceeded(changes):
+            return ""
+        return changes_in_words(changes)
+
+    def objection(self, found: Alignment, pair: tuple[str, str]) -> str:
+        """Why the limit is not met; empty if it is, or if the pair is not aligned anyway."""
+        if self._most is None or not found.outcome.vouched:
+            return ""
+        who = " -> ".join(map(printable, pair))
+        limit = f"--max-changed {self._most:g}"
+        if found.changes is None:
+            return (
+                f"{who}: what changed cannot be measured, because edge orientations were compared "
+                f"and not grey values; omit {limit}"
+            )
+        if not self._exceeded(found.changes):
+            return ""
+        from align_cli.report.summary import changes_in_words  # noqa: PLC0415
+
+        return (
+            f"{who}: {changes_in_words(found.changes)}; this exceeds {limit} (a larger one, or "
+            "--changed-above, allows more)"
+        )

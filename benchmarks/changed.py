@@ -1,0 +1,173 @@
+"""What changed between two screenshots: ``python -m benchmarks.changed``.
+
+Rendered pages, each twice: the second shifted by 1 px, scrolled, at twice the pixel density, or
+with its text at another sub-pixel position; every second pair also with a real change of 20x20 px
+or more: a button of another colour, a badge that is new, a price that is another, a line that is
+gone, or gone so that what follows moves up. A change is missed if the pair is aligned and no box of
+``changed`` meets it; a false alarm is a pair without a change that has a box, or is not aligned, or
+one with a change that has boxes elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from align_cli.engine.aligner import align, changed
+from align_cli.engine.options import CHANGED_ABOVE_LEVELS, MODEL_NAMES
+from align_cli.engine.result.changed import ChangedArea
+from benchmarks.arguments import parser
+from benchmarks.changed_pages import (
+    DENSITY,
+    LINE_PX,
+    SIZE,
+    Box,
+    Page,
+    Patch,
+    Pixels,
+    random_page,
+    render,
+    text_box,
+)
+from benchmarks.goals import Goal, print_goals
+
+NEAR_PX = 5
+"""A box this far from a change is still part of it."""
+
+MOST_SCROLLED = 160
+
+SEEN = range(MOST_SCROLLED + 20, SIZE[1] - 40)
+"""Rows of the page that both windows show."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """A pair of screenshots; ``change`` is where the target is another, None for nowhere."""
+
+    kind: str
+    what: str
+    source: Pixels
+    target: Pixels
+    change: Box | None
+
+
+def recoloured(page: Page, rng: np.random.Generator) -> tuple[Page, Box]:
+    """A button of another colour, by at least 16 grey levels."""
+    buttons = [patch for patch in page.patches if patch.box[2] == 90 and patch.box[1] in SEEN]
+    one = buttons[int(rng.integers(len(buttons)))]
+    step = int(rng.choice([-1, 1])) * int(rng.integers(16, 40))
+    red, green, blue = (int(np.clip(each + step, 0, 255)) for each in one.colour)
+    other = replace(one, colour=(red, green, blue))
+    patches = tuple(other if each is one else each for each in page.patches)
+    return replace(page, patches=patches), one.box
+
+
+def badge(page: Page, rng: np.random.Generator) -> tuple[Page, Box]:
+    """A badge of 20x20 px on the free paper, 20 grey levels from it."""
+    shade = 20 if page.background[0] < 128 else -20
+    red, green, blue = (each + shade for each in page.background)
+    y = int(rng.integers(SEEN.start, SEEN.stop))
+    box = 500, y, 20, 20
+    return page.with_patch(Patch(box, (red, green, blue), 0)), box
+
+
+def price(page: Page, rng: np.random.Generator) -> tuple[Page, Box]:
+    """Another number, of the same length, 20 px high."""
+    prices = [text for text in page.texts if text.words.endswith(".00") and int(text.y) in SEEN]
+    one = prices[int(rng.integers(len(prices)))]
+    digits = "".join(str((int(each) + 5) % 10) for each in one.words[:-3])
+    other = replace(one, words=f"{digits}.00")
+    texts = tuple(other if each is one else each for each in page.texts)
+    return replace(page, texts=texts), text_box(one)
+
+
+def line_gone(page: Page, rng: np.random.Generator) -> tuple[Page, Box]:
+    """A line of text that is no longer there."""
+    lines = [text for text in page.texts if text.x == 20.0 and int(text.y) in SEEN]
+    one = lines[int(rng.integers(len(lines)))]
+    return page.without(one), text_box(one)
+
+
+def closed_up(page: Page, rng: np.random.Generator) -> tuple[Page, Box]:
+    """The same, and what follows moved up: everything from there on is elsewhere."""
+    lines = [text for text in page.texts if text.x == 20.0 and int(text.y) in SEEN]
+    one = lines[int(rng.integers(len(lines)))]
+    return page.closed_up(one), (0, 0, SIZE[0], 2 * SIZE[1])
+
+
+CHANGES: tuple[Callable[[Page, np.random.Generator], tuple[Page, Box]], ...] = (
+    recoloured,
+    badge,
+    price,
+    line_gone,
+    closed_up,
+)
+KINDS = ("shift", "scroll", "density 2", "antialiasing")
+
+
+def case(kind: str, change: int | None, rng: np.random.Generator) -> Case:
+    """A pair of a kind; ``change`` numbers one of ``CHANGES``, None for none."""
+    page = random_page(rng, height=SIZE[1] + MOST_SCROLLED)
+    other, box = page, None
+    if change is not None:
+        other, box = CHANGES[change](page, rng)
+    what = "nothing" if change is None else CHANGES[change].__name__
+    source = {
+        "shift": lambda: shifted(page, rng),
+        "scroll": lambda: render(page, top=int(rng.integers(LINE_PX, MOST_SCROLLED))),
+        "density 2": lambda: render(page, density=DENSITY),
+        "antialiasing": lambda: render(page, offset=tuple(rng.uniform(0.0, 0.75, 2))),
+    }[kind]()
+    return Case(kind, what, source, render(other), box)
+
+
+def shifted(page: Page, rng: np.random.Generator) -> Pixels:
+    """The page, one pixel off along one axis or both."""
+    x, y = ((1, 0), (0, 1), (-1, 0), (0, -1), (1, 1), (-1, 1))[int(rng.integers(6))]
+    moved = np.roll(render(page), (y, x), (0, 1))
+    moved[: max(y, 0)] = page.background
+    moved[:, : max(x, 0)] = page.background
+    return moved
+
+
+def meets(found: ChangedArea, box: Box) -> bool:
+    """Whether a box has pixels in common with a change, or is next to it."""
+    x, y, width, height = box
+    across = found.x < x + width + NEAR_PX and x - NEAR_PX < found.x + found.width
+    return across and found.y < y + height + NEAR_PX and y - NEAR_PX < found.y + found.height
+
+
+def main() -> None:
+    options = parser(__doc__, count=15, counted="pairs of each kind").parse_args()
+    rng = np.random.default_rng(options.seed)
+    missed = alarms = pairs = 0
+    print(f"{'kind':14}{'change':12}{'verdict':10}{'share':>9}{'areas':>7}  result")
+    for i in range(options.count):
+        for k, kind in enumerate(KINDS):
+            change = (i // 2 + k) % len(CHANGES) if i % 2 else None
+            pair = case(kind, change, rng)
+            found = align(pair.source, pair.target, model=MODEL_NAMES[-1])
+            seen = changed(pair.source, pair.target, found, above_levels=CHANGED_ABOVE_LEVELS)
+            boxes = () if seen is None else seen.boxes
+            aligned, where = found.outcome.aligned, pair.change
+            miss = where is not None and aligned and not any(meets(b, where) for b in boxes)
+            alarm = (where is None and not aligned) or any(
+                where is None or not meets(box, where) for box in boxes
+            )
+            pairs, missed, alarms = pairs + 1, missed + miss, alarms + alarm
+            share = 0.0 if seen is None else seen.share
+            result = "MISSED " * miss + "FALSE ALARM" * alarm or "right"
+            verdict = found.outcome.verdict.value
+            print(f"{kind:14}{pair.what:12}{verdict:10}{share:>9.5f}{len(boxes):>7}  {result}")
+    print_goals(
+        [
+            Goal(f"changes missed of {pairs} pairs", missed, 0),
+            Goal(f"false alarms of {pairs} pairs", alarms, 1),
+        ]
+    )
+
+
+if __name__ == "__main__":
+    main()
