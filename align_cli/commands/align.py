@@ -347,6 +347,7 @@ def align(  # noqa: PLR0915  (a line for each step)
                 progress=advance,
                 all_tiles=displacement_map is not None,
             )
+        del aligner  # and the pyramid it holds, which is larger than the pictures
         alignment = asked.looked_for(alignment, source, target, masks, options)
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
@@ -369,7 +370,6 @@ def align(  # noqa: PLR0915  (a line for each step)
                 "fill": fill,
             },
         )
-        del aligner  # and the pyramid it holds, which is larger than the pictures
         left = left_between(source, target, alignment, masks, options, raw=raw_error)
         written: list[str] = []
         lost = ""

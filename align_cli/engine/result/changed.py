@@ -15,14 +15,19 @@ residual r after the illumination, s = t + r the corrected source, all smoothed 
 - G makes first order enough: a stroke of a letter is one pixel wide, and drawn half a pixel
   further it is another shape, two half grey columns instead of one, but of the same sum.
 
+Lengths are in pixels of the coarser image: where the source is magnified, its detail is lost in all
+that its pixels span.
+
 Pixels that differ are joined across gaps of ``GAP_PX`` (the letters of a word), and what has fewer
-than ``LEAST_PIXELS`` is left out.
+than ``LEAST_PIXELS`` is left out. The others grow, as far as the edges reach, over neighbours that
+differ without the last term: the rim of a button that has another colour is an edge in both images.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,6 +35,9 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS
+
+Marked = NDArray[np.uint8]
+"""(height, width), 1 where something holds and 0 elsewhere."""
 
 SMOOTHING_PX: Final = 1.0
 """Standard deviation of the Gaussian that both images are smoothed by, in pixels."""
@@ -92,7 +100,13 @@ class Changed:
 
 
 def changed_areas(
-    residual: Plane, overlap: Mask, target: Plane, *, noise: float, above_levels: float
+    residual: Plane,
+    overlap: Mask,
+    target: Plane,
+    *,
+    noise: float,
+    above_levels: float,
+    pixel_px: float = 1.0,
 ) -> Changed:
     """Find what differs.
 
@@ -103,9 +117,14 @@ def changed_areas(
         target: (height, width) float32, in units of full scale.
         noise: standard deviation of the noise of ``residual`` where nothing is interpolated.
         above_levels: grey levels, of 255, up to which a difference does not count.
+        pixel_px: side of a source pixel, in target pixels; less than 1 is 1.
     """
-    differs = _differing(residual, overlap, target, noise, above_levels / GREY_LEVELS)
-    boxes = _areas(differs)
+    scale = _Scale(max(1.0, pixel_px))
+    differs = _grown(
+        *_differing(scale, residual, overlap, target, noise, above_levels / GREY_LEVELS),
+        scale.margin,
+    )
+    boxes = _areas(_labelled(differs))
     pixels = sum(box.area for box in boxes)
     covered = int(np.count_nonzero(overlap))
     return Changed(
@@ -117,73 +136,116 @@ def changed_areas(
     )
 
 
+class _Scale:
+    """The filters, at the scale of the coarser image.
+
+    Args:
+        pixel: side of its pixels, in target pixels, at least 1.
+    """
+
+    def __init__(self, pixel: float) -> None:
+        self._sigma = SMOOTHING_PX * pixel
+        self._smoothing = 2 * math.ceil(3.0 * self._sigma) + 1
+        self._near = 2 * math.ceil(REACH_PX * pixel) + 1
+        self.edge_px = EDGE_PX * pixel
+        self.margin = self._smoothing // 2 + 1 + self._near // 2
+
+    @property
+    def noise_gain(self) -> float:
+        """Standard deviation of white noise of density 1 after the Gaussian."""
+        kernel = cv2.getGaussianKernel(self._smoothing, self._sigma)
+        return float((kernel**2).sum())
+
+    def smoothed(self, plane: Plane) -> Plane:
+        """The plane, smoothed by the Gaussian."""
+        size = self._smoothing, self._smoothing
+        smoothed = cv2.GaussianBlur(plane, size, self._sigma, borderType=cv2.BORDER_REPLICATE)
+        return np.asarray(smoothed, np.float32)
+
+    def edges(self, plane: Plane) -> Plane:
+        """The largest gradient magnitude near each pixel of a smoothed plane, per pixel."""
+        half, one = np.array([[-0.5, 0.0, 0.5]]), np.ones((1, 1))
+        across, along = (
+            cv2.sepFilter2D(plane, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE)
+            for x, y in ((half, one), (one, half))
+        )
+        near = cv2.getStructuringElement(cv2.MORPH_RECT, (self._near, self._near))
+        return np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
+
+
 def _differing(
-    residual: Plane, overlap: Mask, target: Plane, noise: float, above: float
-) -> NDArray[np.uint8]:
-    """(height, width), 1 where a pixel differs; in strips of rows, which overlap by ``margin``."""
+    scale: _Scale, residual: Plane, overlap: Mask, target: Plane, noise: float, above: float
+) -> tuple[Marked, Marked]:
+    """Where a pixel differs, and where it does without regard to edges.
+
+    In strips of rows, which overlap by a margin.
+    """
     height, width = residual.shape
     rows = max(1, LARGE_STRIP_PIXELS // width)
-    margin = _reach() + 1 + REACH_PX
-    least = above + NOISE_SIGMAS * noise * _noise_gain()
-    differs = np.zeros((height, width), np.uint8)
+    least = np.float32(above + NOISE_SIGMAS * noise * scale.noise_gain)
+    differs, weakly = np.zeros((2, height, width), np.uint8)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        first, last = max(0, top - margin), min(height, bottom + margin)
+        first, last = max(0, top - scale.margin), min(height, bottom + scale.margin)
         some, inner = slice(first, last), slice(top - first, bottom - first)
-        if not (np.abs(residual[some]) > above).any():
+        if not (np.abs(residual[some]) > least).any():  # smoothing makes nothing larger
             continue
-        smooth, still = _smoothed(residual[some]), _smoothed(target[some])
-        edges = np.minimum(_gradient(still), _gradient(still + smooth))
-        beyond = np.abs(smooth) > np.float32(least) + np.float32(EDGE_PX) * edges
+        smooth, still = scale.smoothed(residual[some]), scale.smoothed(target[some])
+        edges = np.minimum(scale.edges(still), scale.edges(still + smooth))
+        size = np.abs(smooth)
+        beyond = size > least + np.float32(scale.edge_px) * edges
         differs[top:bottom] = beyond[inner] & overlap[top:bottom]
-    return differs
+        weakly[top:bottom] = (size > least)[inner] & overlap[top:bottom]
+    return differs, weakly
 
 
-def _areas(differs: NDArray[np.uint8]) -> list[ChangedArea]:
-    """The areas of pixels that differ, the largest first."""
-    if not differs.any():
-        return []
+def _grown(differs: Marked, weakly: Marked, steps: int) -> Marked:
+    """The areas of enough pixels, grown by some steps over what differs ``weakly``."""
+    there = _labelled(differs)
+    if there is None:
+        return differs
+    kept = there.sizes >= LEAST_PIXELS
+    grown = np.zeros_like(differs)
+    grown[there.y, there.x] = kept[there.label]
+    near = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+    for _ in range(steps if kept.any() else 0):
+        grown = np.asarray(cv2.dilate(grown, near), np.uint8) & weakly
+    return grown
+
+
+class _Labelled(NamedTuple):
+    """Pixels that are marked, (n,) each: position and the number of their area; (m,) sizes."""
+
+    x: NDArray[np.intp]
+    y: NDArray[np.intp]
+    label: NDArray[np.intp]
+    sizes: NDArray[np.intp]
+
+
+def _labelled(marked: Marked) -> _Labelled | None:
+    """The areas of marked pixels, joined across gaps; None if there are none."""
+    if not marked.any():
+        return None
     near = cv2.getStructuringElement(cv2.MORPH_RECT, (GAP_PX + 1, GAP_PX + 1))
-    count, labels = cv2.connectedComponents(cv2.dilate(differs, near), connectivity=8)
-    y, x = np.nonzero(differs)
+    _, labels = cv2.connectedComponents(cv2.dilate(marked, near), connectivity=8)
+    y, x = np.nonzero(marked)
     label = np.asarray(labels[y, x], np.intp)
-    sizes = np.bincount(label, minlength=count)
-    low = np.full((2, count), max(differs.shape), np.intp)
+    return _Labelled(x, y, label, np.bincount(label))
+
+
+def _areas(there: _Labelled | None) -> list[ChangedArea]:
+    """The bounding boxes of areas, the largest first."""
+    if there is None:
+        return []
+    count = there.sizes.size
+    low = np.full((2, count), np.iinfo(np.intp).max, np.intp)
     high = np.full((2, count), -1, np.intp)
-    for axis, at in enumerate((x, y)):
-        np.minimum.at(low[axis], label, at)
-        np.maximum.at(high[axis], label, at)
-    kept = np.flatnonzero(sizes >= LEAST_PIXELS)
+    for axis, at in enumerate((there.x, there.y)):
+        np.minimum.at(low[axis], there.label, at)
+        np.maximum.at(high[axis], there.label, at)
     spans = high - low + 1
     found = [
-        ChangedArea(*(int(each) for each in (*low[:, i], *spans[:, i], sizes[i]))) for i in kept
+        ChangedArea(*(int(each) for each in (*low[:, i], *spans[:, i], there.sizes[i])))
+        for i in np.flatnonzero(there.sizes)
     ]
     return sorted(found, key=lambda box: (-box.area, box.y, box.x))
-
-
-def _smoothed(plane: Plane) -> Plane:
-    side = 2 * _reach() + 1
-    smoothed = cv2.GaussianBlur(plane, (side, side), SMOOTHING_PX, borderType=cv2.BORDER_REPLICATE)
-    return np.asarray(smoothed, np.float32)
-
-
-def _gradient(plane: Plane) -> Plane:
-    """(height, width), the largest gradient magnitude near each pixel, per pixel."""
-    half = np.array([[-0.5, 0.0, 0.5]])
-    one = np.ones((1, 1))
-    across = cv2.sepFilter2D(plane, cv2.CV_32F, half, one, borderType=cv2.BORDER_REPLICATE)
-    along = cv2.sepFilter2D(plane, cv2.CV_32F, one, half, borderType=cv2.BORDER_REPLICATE)
-    side = 2 * REACH_PX + 1
-    near = cv2.getStructuringElement(cv2.MORPH_RECT, (side, side))
-    return np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
-
-
-def _reach() -> int:
-    """Pixels that the Gaussian reaches to each side."""
-    return int(np.ceil(3.0 * SMOOTHING_PX))
-
-
-def _noise_gain() -> float:
-    """Standard deviation of white noise of density 1 after the Gaussian."""
-    kernel = cv2.getGaussianKernel(2 * _reach() + 1, SMOOTHING_PX)
-    return float((kernel**2).sum())

@@ -1,0 +1,167 @@
+"""Rendered screenshots: what changed is found, and nothing else is."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from align_cli import align
+from align_cli.engine.errors import ImageError
+from align_cli.engine.result.changed import (
+    LEAST_PIXELS,
+    MOST_BOXES,
+    Changed,
+    ChangedArea,
+    changed_areas,
+)
+from benchmarks.changed_pages import Patch, Pixels, random_page, render, text_box
+
+PAGE = random_page(np.random.default_rng(3))
+TARGET = render(PAGE)
+BUTTON = Patch((300, 300, 40, 40), (90, 140, 200), 0)
+LINE = PAGE.texts[8]
+
+
+def changes(source: Pixels, target: Pixels = TARGET, **options: object) -> Changed:
+    found = align(source, target)
+    assert found.outcome.aligned
+    changed = found.changed(source, target, **options)  # type: ignore[arg-type]
+    assert changed is not None
+    return changed
+
+
+def edges(box: ChangedArea) -> tuple[int, int, int, int]:
+    return box.x, box.y, box.x + box.width, box.y + box.height
+
+
+@pytest.mark.parametrize("shift", [(0, 1), (1, 0), (-1, 1)])
+def test_a_shift_by_a_pixel_is_no_change(shift: tuple[int, int]) -> None:
+    assert changes(np.roll(TARGET, shift, (0, 1))).boxes == ()
+
+
+@pytest.mark.parametrize("offset", [(0.25, 0.0), (0.5, 0.0), (0.375, 0.5)])
+def test_text_at_another_subpixel_position_is_no_change(offset: tuple[float, float]) -> None:
+    source = render(PAGE, offset=offset)
+    assert np.abs(source.astype(int) - TARGET).max() > 40
+    assert changes(source).boxes == ()
+
+
+@pytest.mark.parametrize("scales", [(2, 1), (1, 2)])
+def test_another_density_is_no_change(scales: tuple[int, int]) -> None:
+    source, target = (render(PAGE, density=each) for each in scales)
+    assert changes(source, target).boxes == ()
+
+
+@pytest.mark.parametrize("colour", [(120, 170, 220), (60, 110, 170), (90, 160, 230)])
+def test_a_recoloured_button_is_found_where_it_is(colour: tuple[int, int, int]) -> None:
+    target = render(PAGE.with_patch(BUTTON))
+    source = np.roll(render(PAGE.with_patch(Patch(BUTTON.box, colour, 0))), 1, 1)
+    (box,) = changes(source, target).boxes
+    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
+    assert box.area == pytest.approx(1600, rel=0.15)
+
+
+def test_a_line_that_is_gone_is_found() -> None:
+    (box,) = changes(render(PAGE.without(LINE))).boxes
+    x, y, width, height = text_box(LINE)
+    assert edges(box) == pytest.approx((x, y, x + width, y + height), abs=4)
+
+
+def test_a_line_that_is_gone_and_what_moved_up_are_found() -> None:
+    source = render(PAGE.closed_up(LINE))
+    found = align(source, TARGET)
+    changed = found.changed(source, TARGET)
+    assert changed is None or changed.share > 0.01
+
+
+def test_grey_levels_may_be_allowed() -> None:
+    red, green, blue = (each + 20 for each in PAGE.background)
+    source = render(PAGE.with_patch(Patch(BUTTON.box, (red, green, blue), 0)))
+    assert changes(source).areas == 1
+    assert changes(source, above_levels=25.0).boxes == ()
+    assert changes(source, above_levels=25.0).above_levels == 25.0
+
+
+def test_another_exposure_is_no_change() -> None:
+    darker = np.rint(0.7 * TARGET + 10).astype(np.uint8)
+    assert changes(darker).boxes == ()
+
+
+def test_noise_is_no_change_and_a_change_is_found_in_it() -> None:
+    rng = np.random.default_rng(0)
+
+    def noisy(image: Pixels) -> Pixels:
+        return np.clip(np.rint(image + rng.normal(0.0, 8.0, image.shape)), 0, 255).astype(np.uint8)
+
+    assert changes(noisy(TARGET // 2 + 60), noisy(TARGET // 2 + 60)).boxes == ()
+    source = render(PAGE.with_patch(Patch(BUTTON.box, (150, 150, 150), 0)))
+    (box,) = changes(noisy(source // 2 + 60), noisy(TARGET // 2 + 60)).boxes
+    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=4)
+
+
+@pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
+def test_every_kind_of_pixel_gives_the_same_box(dtype: type) -> None:
+    source = render(PAGE.with_patch(BUTTON))
+    factor = 257 if dtype is np.uint16 else 1e3
+    both = [(image * np.float64(factor)).astype(dtype) for image in (source, TARGET)]
+    (box,) = changes(*both).boxes
+    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
+
+
+def test_masked_pixels_do_not_change() -> None:
+    source, mask = render(PAGE.with_patch(BUTTON)), np.ones(TARGET.shape[:2], bool)
+    mask[290:350, 290:350] = False
+    assert changes(source, target_mask=mask).boxes == ()
+    assert changes(source, source_mask=mask).boxes == ()
+
+
+def test_of_edge_orientations_and_failures_nothing_is_told() -> None:
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 255, TARGET.shape, dtype=np.uint8)
+    assert align(noise, TARGET).changed(noise, TARGET) is None
+    negative = 255 - TARGET
+    found = align(negative, TARGET, similarity="gradient")
+    assert found.outcome.vouched
+    assert found.changed(negative, TARGET) is None
+
+
+def test_other_images_are_refused() -> None:
+    found = align(TARGET, TARGET)
+    with pytest.raises(ImageError, match="800x640"):
+        found.changed(TARGET[1:], TARGET)
+
+
+def plain(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    return (
+        np.zeros(size, np.float32),
+        np.ones(size, np.bool_),
+        np.full(size, 0.5, np.float32),
+    )
+
+
+def test_boxes_come_the_largest_first_and_strips_have_no_seams() -> None:
+    residual, overlap, target = plain((3000, 400))
+    residual[1200:1500, 50:60] = 0.5
+    residual[100:120, 200:300] = -0.5
+    found = changed_areas(residual, overlap, target, noise=0.0, above_levels=8.0)
+    assert [edges(box) for box in found.boxes] == [(49, 1199, 61, 1501), (199, 99, 301, 121)]
+    assert found.pixels == sum(box.area for box in found.boxes)
+    assert found.share == found.pixels / residual.size
+
+
+def test_the_largest_boxes_are_listed_and_specks_are_none() -> None:
+    residual, overlap, target = plain((600, 600))
+    for y in range(20, 600, 40):
+        residual[y : y + 2, 20::40] = residual[y : y + 2, 21::40] = 1.0
+    residual[305, 10:590] = 1.0
+    found = changed_areas(residual, overlap, target, noise=0.0, above_levels=8.0)
+    assert len(found.boxes) == MOST_BOXES < found.areas
+    assert found.boxes[0].area > found.boxes[-1].area >= LEAST_PIXELS
+    specks = changed_areas(0.12 * residual, overlap, target, noise=0.0, above_levels=8.0)
+    assert specks.areas == 1
+
+
+def test_without_overlap_nothing_changed() -> None:
+    residual, overlap, target = plain((50, 60))
+    found = changed_areas(residual, ~overlap, target, noise=0.0, above_levels=8.0)
+    assert (found.share, found.areas) == (0.0, 0)
