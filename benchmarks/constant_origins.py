@@ -102,6 +102,7 @@ EXCEPTED: dict[str, tuple[str, ...]] = {
         "report.overlay._luma",
     ),
     "a unit": (
+        "engine.result.changed.GREY_LEVELS",
         "engine.options.LIMIT_RANGES",
         "report.legend.draw.percent / 100 >= error_scale.LAST_ERROR",
     ),
@@ -168,6 +169,7 @@ MEASURED_BY: dict[str, tuple[str, ...]] = {
     "engine.options": ("benchmarks.accuracy", "benchmarks.speed"),
     "engine.records": ("benchmarks.scale", "benchmarks.verdict"),
     "engine.result": ("benchmarks.resampling",),
+    "engine.result.changed": ("benchmarks.changed", "tests/engine/result/test_changed.py"),
     "engine.result.canvas": ("tests/engine/result/test_canvas.py",),
     "engine.sampling": ("benchmarks.resampling",),
     "engine.sampling.bilinear": ("benchmarks.accuracy",),

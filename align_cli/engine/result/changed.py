@@ -54,7 +54,7 @@ REACH_PX: Final = 2
 GAP_PX: Final = 8
 """Pixels that differ belong to one area if they are at most this far apart."""
 
-LEAST_PIXELS: Final = 12
+LEAST_PIXELS: Final = 20
 """An area of fewer pixels is none."""
 
 MOST_BOXES: Final = 100

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from align_cli.engine.aligner import align
+from align_cli.engine.result.changed import Changed, ChangedArea
 from align_cli.report.page import shapes
 from align_cli.report.page.view import Chart
 from tests.scenes import pair
@@ -26,6 +27,14 @@ def test_an_outline_goes_round_the_pixels_not_through_their_centres() -> None:
 )
 def test_what_cannot_be_drawn_has_no_outline(matrix: np.ndarray) -> None:
     assert shapes.outline(matrix, (30, 20), (40, 40), "border") is None
+
+
+def test_marks_go_round_the_pixels_that_changed() -> None:
+    box = ChangedArea(x=3, y=5, width=10, height=4, area=33)
+    (mark,) = shapes.changed_marks(Changed(0.1, 33, 8.0, 1, (box,)))
+    assert mark.points == ((3.0, 5.0), (13.0, 5.0), (13.0, 9.0), (3.0, 9.0))
+    assert mark.label == "changed: 10x4 px at (3, 5), 33 pixels differ"
+    assert shapes.changed_marks(None) == ()
 
 
 def test_the_chart_ends_where_the_corners_do() -> None:

@@ -1,0 +1,126 @@
+"""What changed, as the command tells it: JSON, exit code, words, page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from align_cli.files.images import write_image
+from benchmarks.changed_pages import Patch, random_page, render
+from tests.commands.conftest import Imalign
+
+PAGE = random_page(np.random.default_rng(3))
+BUTTON = Patch((300, 300, 40, 40), (90, 140, 200), 0)
+OTHER = Patch((300, 300, 40, 40), (200, 140, 90), 0)
+FEW = ("--no-image", "--no-error-map", "-m", "translation")
+
+
+@pytest.fixture
+def pages(tmp_path: Path) -> None:
+    """``same.png`` is ``b.png``, shifted by 1 px; ``other.png`` has a button of another colour."""
+    target = render(PAGE.with_patch(BUTTON))
+    write_image(tmp_path / "b.png", target)
+    write_image(tmp_path / "same.png", np.roll(target, 1, 1))
+    write_image(tmp_path / "other.png", np.roll(render(PAGE.with_patch(OTHER)), 1, 1))
+    write_image(tmp_path / "line.png", render(PAGE.with_patch(BUTTON).closed_up(PAGE.texts[8])))
+
+
+def told(path: Path) -> dict[str, Any]:
+    document = json.loads(path.read_text("utf-8"))
+    assert isinstance(document, dict)
+    return document
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_shift_passes(imalign: Imalign, tmp_path: Path) -> None:
+    result = imalign("same.png", "b.png", *FEW, "--max-changed", 0)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.splitlines()[-1] == "nothing changed by more than 8 grey levels"
+    document = told(tmp_path / "same_aligned.json")
+    assert document["changed"] == {
+        "share": 0.0,
+        "pixels": 0,
+        "above_levels": 8.0,
+        "areas": 0,
+        "boxes": [],
+    }
+    assert document["options"]["max_changed"] == 0.0
+    assert document["options"]["changed_above_levels"] == 8.0
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_recoloured_button_fails_and_is_marked(imalign: Imalign, tmp_path: Path) -> None:
+    limits = "--max-changed", "0.001"
+    result = imalign("other.png", "b.png", "-m", "translation", *limits, "--report", "r.html")
+    assert result.returncode == 1
+    document = told(tmp_path / "other_aligned.json")
+    assert document["outcome"]["aligned"]
+    (box,) = document["changed"]["boxes"]
+    assert [box[name] for name in ("x", "y", "width", "height")] == pytest.approx(
+        [300, 300, 40, 40], abs=3
+    )
+    where = f"{box['width']}x{box['height']} px at ({box['x']}, {box['y']})"
+    share = f"{100 * document['changed']['share']:.3g} %"
+    last = result.stderr.splitlines()[-1]
+    assert last == (
+        f"other.png -> b.png: {share} of the overlap changed: {where}; this exceeds "
+        "--max-changed 0.001 (a larger one, or --changed-above, allows more)"
+    )
+    assert result.stderr.count("changed:") == 1
+    assert (tmp_path / "other_aligned.png").is_file()
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert "What changed (1 area)" in page
+    assert f"changed: {where}" in page
+
+    quiet = imalign("other.png", "b.png", *FEW, *limits, "-q")
+    assert (quiet.returncode, quiet.stderr.splitlines()) == (1, [last])
+    allowed = imalign("other.png", "b.png", *FEW, "--max-changed", "0.01")
+    assert allowed.returncode == 0
+    assert allowed.stderr.splitlines()[-1] == f"{share} of the overlap changed: {where}"
+    above = imalign("other.png", "b.png", *FEW, "--max-changed", 0, "--changed-above", 100)
+    assert above.returncode == 0, above.stderr
+
+
+@pytest.mark.usefixtures("pages")
+def test_it_is_always_in_the_json_and_said_only_if_asked(imalign: Imalign, tmp_path: Path) -> None:
+    result = imalign("other.png", "b.png", *FEW)
+    assert result.returncode == 0, result.stderr
+    assert "changed" not in result.stderr
+    document = told(tmp_path / "other_aligned.json")
+    assert document["changed"]["areas"] == 1
+    assert document["options"]["max_changed"] is None
+
+
+@pytest.mark.usefixtures("pages")
+def test_a_line_that_is_gone_fails(imalign: Imalign) -> None:
+    assert imalign("line.png", "b.png", *FEW, "--max-changed", "0.001").returncode == 1
+
+
+@pytest.mark.usefixtures("pages")
+def test_check_tells_the_same(imalign: Imalign, tmp_path: Path) -> None:
+    (tmp_path / "t.txt").write_text("1 0 -1\n0 1 0\n0 0 1\n")
+    limits = "--max-changed", "0.001", "--json", "c.json"
+    result = imalign("check", "t.txt", "other.png", "b.png", *limits)
+    assert result.returncode == 1
+    assert "exceeds --max-changed 0.001" in result.stderr.splitlines()[-1]
+    assert told(tmp_path / "c.json")["changed"]["areas"] == 1
+    assert imalign("check", "t.txt", "same.png", "b.png", *limits).returncode == 0
+
+
+@pytest.mark.usefixtures("pages")
+def test_what_compares_no_grey_values_has_no_limit(imalign: Imalign, tmp_path: Path) -> None:
+    result = imalign("same.png", "b.png", "--similarity", "gradient", "--max-changed", 0)
+    assert result.returncode == 2
+    assert "--max-changed 0 compares grey values" in result.stderr
+    (tmp_path / "t.txt").write_text("1 0 40\n0 1 0\n0 0 1\n")
+    assert imalign("check", "t.txt", "same.png", "b.png", "--json", "c.json").returncode == 1
+    assert told(tmp_path / "c.json")["changed"] is None
+
+
+@pytest.mark.parametrize("limit", ["-0.1", "1.5", "nan"])
+def test_shares_are_from_0_to_1(imalign: Imalign, limit: str) -> None:
+    assert imalign("a.png", "b.png", "--max-changed", limit).returncode == 2
