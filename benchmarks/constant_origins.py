@@ -169,6 +169,7 @@ MEASURED_BY: dict[str, tuple[str, ...]] = {
     "engine.options": ("benchmarks.accuracy", "benchmarks.speed"),
     "engine.records": ("benchmarks.scale", "benchmarks.verdict"),
     "engine.result": ("benchmarks.resampling",),
+    "engine.options.CHANGED_ABOVE_LEVELS": ("benchmarks.changed",),
     "engine.result.changed": ("benchmarks.changed", "tests/engine/result/test_changed.py"),
     "engine.result.canvas": ("tests/engine/result/test_canvas.py",),
     "engine.sampling": ("benchmarks.resampling",),

@@ -30,8 +30,8 @@ max_changed_opt: Decorator = click.option(
     "--max-changed",
     type=FiniteFloat(min=0.0, max=1.0),
     metavar="SHARE",
-    help="Exit with code 1 if more than this share of the overlap changed, 0 to 1. The images are "
-    "written all the same.",
+    help="Exit with code 1 if more than this share of the overlap changed, 0 to 1; the images are "
+    "written nevertheless.",
 )
 
 
