@@ -16,7 +16,7 @@ from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.geometry.models import LARGEST, MODELS
-from align_cli.engine.images.luma import check_image, luma_with_options
+from align_cli.engine.images.luma import check_image, is_colour, luma_with_options
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.malloc import keep_freed_memory
 from align_cli.engine.numerics.threads import Threads, at_most
@@ -27,6 +27,7 @@ from align_cli.engine.options import (
     GRADIENT,
     INTENSITY,
     LIMIT_RANGES,
+    LUMA_CHANNEL,
     POSES,
     Options,
 )
@@ -325,9 +326,18 @@ def changed(
     """
     if alignment.illumination is None or not alignment.outcome.vouched:
         return None
+    seen = [options]
+    if options.channel == LUMA_CHANNEL and all(is_colour(each) for each in (source, target)):
+        # With luma, red and blue, green would have changed too: another hue is seen.
+        seen += [replace(options, channel=number) for number in (0, 2)]
     return changes(
-        luma_with_options(source, "source", source_mask, options),
-        luma_with_options(target, "target", target_mask, options),
+        [
+            (
+                luma_with_options(source, "source", source_mask, each),
+                luma_with_options(target, "target", target_mask, each),
+            )
+            for each in seen
+        ],
         alignment.target_to_source,
         alignment.illumination,
         above_levels=above_levels,

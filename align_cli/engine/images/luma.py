@@ -131,6 +131,11 @@ class LargeLuma(Luma):
         return all((strip == value).all() for strip in strips)
 
 
+def is_colour(image: Image) -> bool:
+    """Whether it is RGB, with or without alpha."""
+    return image.ndim == len("hwc") and image.shape[2] - len(RED_GREEN_BLUE) in (0, 1)
+
+
 def full_scale(image: Image) -> float:
     """The value that becomes 1.0: the largest integer of the dtype, 1 for floats."""
     return float(np.iinfo(image.dtype).max) if image.dtype.kind == "u" else 1.0

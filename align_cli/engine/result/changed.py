@@ -15,6 +15,8 @@ residual r after the illumination, s = t + r the corrected source, all smoothed 
 - G makes first order enough: a stroke of a letter is one pixel wide, and drawn half a pixel
   further it is another shape, two half grey columns instead of one, but of the same sum.
 
+Of colour images luma, red and blue are compared so, and a pixel differs if one of them does.
+
 Lengths are in pixels of the coarser image: where the source is magnified, its detail is lost in all
 that its pixels span.
 
@@ -26,6 +28,7 @@ differ without the last term: the rim of a button that has another colour is an 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -99,34 +102,43 @@ class Changed:
     boxes: tuple[ChangedArea, ...]
 
 
-def changed_areas(
-    residual: Plane,
-    overlap: Mask,
-    target: Plane,
-    *,
-    noise: float,
-    above_levels: float,
-    pixel_px: float = 1.0,
-) -> Changed:
-    """Find what differs.
+class Layer(NamedTuple):
+    """What is compared: luma or a channel.
 
-    Args:
-        residual: (height, width) float32, corrected source less target, in units of full scale;
-            0 outside the overlap.
+    Attributes:
+        residual: (height, width) float32, corrected source less target, in units of full scale; 0
+            outside the overlap.
         overlap: (height, width) bool.
         target: (height, width) float32, in units of full scale.
         noise: standard deviation of the noise of ``residual`` where nothing is interpolated.
+    """
+
+    residual: Plane
+    overlap: Mask
+    target: Plane
+    noise: float
+
+
+def changed_areas(
+    layers: Iterable[Layer], shape: tuple[int, int], *, above_levels: float, pixel_px: float = 1.0
+) -> Changed:
+    """Find what differs in any layer.
+
+    Args:
+        layers: at least one; each is used before the next is asked for.
+        shape: (height, width) of all of them.
         above_levels: grey levels, of 255, up to which a difference does not count.
         pixel_px: side of a source pixel, in target pixels; less than 1 is 1.
     """
     scale = _Scale(max(1.0, pixel_px))
-    differs = _grown(
-        *_differing(scale, residual, overlap, target, noise, above_levels / GREY_LEVELS),
-        scale.margin,
-    )
+    strongly, weakly = np.zeros((2, *shape), np.uint8)
+    covered = 0
+    for layer in layers:
+        _mark(strongly, weakly, layer, scale, above_levels / GREY_LEVELS)
+        covered = max(covered, int(np.count_nonzero(layer.overlap)))
+    differs = _grown(strongly, weakly, scale.margin)
     boxes = _areas(_labelled(differs))
     pixels = sum(box.area for box in boxes)
-    covered = int(np.count_nonzero(overlap))
     return Changed(
         share=pixels / covered if covered else 0.0,
         pixels=pixels,
@@ -173,17 +185,15 @@ class _Scale:
         return np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
 
 
-def _differing(
-    scale: _Scale, residual: Plane, overlap: Mask, target: Plane, noise: float, above: float
-) -> tuple[Marked, Marked]:
-    """Where a pixel differs, and where it does without regard to edges.
+def _mark(strongly: Marked, weakly: Marked, layer: Layer, scale: _Scale, above: float) -> None:
+    """Mark where a layer differs, and where it does without regard to edges.
 
     In strips of rows, which overlap by a margin.
     """
+    residual, overlap, target, noise = layer
     height, width = residual.shape
     rows = max(1, LARGE_STRIP_PIXELS // width)
     least = np.float32(above + NOISE_SIGMAS * noise * scale.noise_gain)
-    differs, weakly = np.zeros((2, height, width), np.uint8)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         first, last = max(0, top - scale.margin), min(height, bottom + scale.margin)
@@ -194,9 +204,8 @@ def _differing(
         edges = np.minimum(scale.edges(still), scale.edges(still + smooth))
         size = np.abs(smooth)
         beyond = size > least + np.float32(scale.edge_px) * edges
-        differs[top:bottom] = beyond[inner] & overlap[top:bottom]
-        weakly[top:bottom] = (size > least)[inner] & overlap[top:bottom]
-    return differs, weakly
+        strongly[top:bottom] |= beyond[inner] & overlap[top:bottom]
+        weakly[top:bottom] |= (size > least)[inner] & overlap[top:bottom]
 
 
 def _grown(differs: Marked, weakly: Marked, steps: int) -> Marked:

@@ -1,24 +1,38 @@
-"""What changed between two aligned images: their residual, its noise and its unit."""
+"""What changed between two aligned images: their residuals, with noise and unit."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 import numpy as np
 
-from align_cli.engine.arrays import Matrix, Plane
+from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
 from align_cli.engine.geometry.coordinates import Size, map_points
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.noise import noise_level
+from align_cli.engine.numerics.losses import scale_of
 from align_cli.engine.records import IlluminationRecord
-from align_cli.engine.result.changed import Changed, changed_areas
+from align_cli.engine.result.changed import Changed, Layer, changed_areas
 from align_cli.engine.search.full_scale import no_change
 from align_cli.engine.search.quality import residual_image
 
+FITTED_PIXELS: Final = 1 << 14
+"""Pixels, evenly spaced, that the illumination of a channel is fitted to."""
+
+ROUNDS: Final = 10
+"""Reweighted fits of it."""
+
+OUTLIER_SIGMAS: Final = 3.0
+"""Pixels with residuals beyond this have no weight in it."""
+
+LEAST_OUTLIER: Final = 0.02
+"""And none is one within this, in units of full scale: most of a page is one colour, exactly."""
+
 
 def changes(
-    source: Luma,
-    target: Luma,
+    images: Sequence[tuple[Luma, Luma]],
     warp: Matrix,
     illumination: IlluminationRecord,
     *,
@@ -31,13 +45,23 @@ def changes(
     told: text at another sub-pixel position blurs its own contrast, which the illumination that was
     solved for (few other grey values there may be on a page) takes for a gain.
 
-    ``of_full_scale``: whether a grey level is a share of full scale; of the range of the target's
-    valid pixels otherwise.
+    Args:
+        images: source and target; then two of their channels each. ``illumination`` is that of the
+            first; the channels may have a gain and a bias of their own beyond it (white balance).
+        warp: target -> source.
+        illumination: between the grey values of the first.
+        above_levels: grey levels, of 255, up to which a difference does not count.
+        of_full_scale: whether a grey level is a share of full scale; of the range of the target's
+            valid pixels otherwise.
     """
+    size = images[0][1].size
 
     def under(light: IlluminationRecord) -> Changed:
-        return _changes_under(
-            light, source, target, warp, above_levels=above_levels, of_full_scale=of_full_scale
+        return changed_areas(
+            _layers(images, warp, light, of_full_scale=of_full_scale),
+            (size[1], size[0]),
+            above_levels=above_levels,
+            pixel_px=_source_pixel_px(warp, size),
         )
 
     found = under(illumination)
@@ -46,32 +70,47 @@ def changes(
     return min(found, under(no_change()), key=lambda each: each.pixels)
 
 
-def _changes_under(
-    illumination: IlluminationRecord,
-    source: Luma,
-    target: Luma,
+def _layers(
+    images: Sequence[tuple[Luma, Luma]],
     warp: Matrix,
+    illumination: IlluminationRecord,
     *,
-    above_levels: float,
     of_full_scale: bool,
-) -> Changed:
-    """What differs after an illumination."""
-    residual, overlap = residual_image(source, target, warp, illumination)
-    plane = target.plane
-    unit = 1.0 if of_full_scale else _range(plane, target) * target.scale
+) -> Iterator[Layer]:
+    """One after the other, so that only one of them is held."""
     factor = abs(float(illumination.factor[0]))
-    noise = math.hypot(
-        noise_level(source) * source.scale * factor, noise_level(target) * target.scale
-    )
-    with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
-        return changed_areas(
-            residual * np.float32(1.0 / unit),
-            overlap,
-            plane * np.float32(target.scale / unit),
-            noise=noise / unit,
-            above_levels=above_levels,
-            pixel_px=_source_pixel_px(warp, target.size),
+    for number, (source, target) in enumerate(images):
+        residual, overlap = residual_image(source, target, warp, illumination)
+        plane = target.plane
+        unit = 1.0 if of_full_scale else _range(plane, target) * target.scale
+        with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
+            residual *= np.float32(1.0 / unit)
+            still = plane * np.float32(target.scale / unit)
+        if number and illumination.changes:
+            _remove_illumination(residual, still, overlap)
+        noise = math.hypot(
+            noise_level(source) * source.scale * factor, noise_level(target) * target.scale
         )
+        yield Layer(residual, overlap, still, noise / unit)
+
+
+def _remove_illumination(residual: Plane, target: Plane, overlap: Mask) -> None:
+    """Take from a residual, in place, what a gain and a bias explain of it."""
+    step = max(1, math.isqrt(overlap.size // FITTED_PIXELS))
+    some = overlap[::step, ::step]
+    r, t = residual[::step, ::step][some], target[::step, ::step][some]
+    if not r.size:
+        return
+    design = np.column_stack([np.ones_like(t), t]).astype(np.float64)
+    solved: Vector = np.zeros(2)
+    near = np.ones(r.shape, np.bool_)
+    for _ in range(ROUNDS):
+        fitted, *_ = np.linalg.lstsq(design[near], r[near].astype(np.float64), rcond=None)
+        solved = np.asarray(fitted, np.float64)
+        left = np.abs(r - design @ solved)
+        near = left <= max(OUTLIER_SIGMAS * scale_of(left.astype(np.float32)), LEAST_OUTLIER)
+    residual -= np.float32(solved[0]) + np.float32(solved[1]) * target
+    residual[~overlap] = 0.0
 
 
 def _source_pixel_px(warp: Matrix, size: Size) -> float:

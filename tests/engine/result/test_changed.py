@@ -12,6 +12,7 @@ from align_cli.engine.result.changed import (
     MOST_BOXES,
     Changed,
     ChangedArea,
+    Layer,
     changed_areas,
 )
 from benchmarks.changed_pages import Patch, Pixels, random_page, render, text_box
@@ -131,6 +132,18 @@ def test_other_images_are_refused() -> None:
         found.changed(TARGET[1:], TARGET)
 
 
+def test_another_hue_of_the_same_luma_is_a_change() -> None:
+    colours = (200, 60, 60), (60, 131, 60)
+    source, target = (render(PAGE.with_patch(Patch(BUTTON.box, c, 0))) for c in colours)
+    (box,) = changes(source, target).boxes
+    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
+
+
+def test_another_white_balance_is_no_change() -> None:
+    warmer = np.rint(TARGET * [1.0, 0.97, 0.92] + [0, 4, 8]).astype(np.uint8)
+    assert changes(warmer).boxes == ()
+
+
 def plain(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return (
         np.zeros(size, np.float32),
@@ -139,11 +152,16 @@ def plain(size: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     )
 
 
+def areas_of(residual: np.ndarray, overlap: np.ndarray, target: np.ndarray) -> Changed:
+    layer = Layer(residual, overlap, target, noise=0.0)
+    return changed_areas([layer], residual.shape, above_levels=8.0)
+
+
 def test_boxes_come_the_largest_first_and_strips_have_no_seams() -> None:
     residual, overlap, target = plain((3000, 400))
     residual[1200:1500, 50:60] = 0.5
     residual[100:120, 200:300] = -0.5
-    found = changed_areas(residual, overlap, target, noise=0.0, above_levels=8.0)
+    found = areas_of(residual, overlap, target)
     assert [edges(box) for box in found.boxes] == [(49, 1199, 61, 1501), (199, 99, 301, 121)]
     assert found.pixels == sum(box.area for box in found.boxes)
     assert found.share == found.pixels / residual.size
@@ -154,14 +172,14 @@ def test_the_largest_boxes_are_listed_and_specks_are_none() -> None:
     for y in range(20, 600, 40):
         residual[y : y + 2, 20::40] = residual[y : y + 2, 21::40] = 1.0
     residual[305, 10:590] = 1.0
-    found = changed_areas(residual, overlap, target, noise=0.0, above_levels=8.0)
+    found = areas_of(residual, overlap, target)
     assert len(found.boxes) == MOST_BOXES < found.areas
     assert found.boxes[0].area > found.boxes[-1].area >= LEAST_PIXELS
-    specks = changed_areas(0.12 * residual, overlap, target, noise=0.0, above_levels=8.0)
+    specks = areas_of(np.float32(0.12) * residual, overlap, target)
     assert specks.areas == 1
 
 
 def test_without_overlap_nothing_changed() -> None:
     residual, overlap, target = plain((50, 60))
-    found = changed_areas(residual, ~overlap, target, noise=0.0, above_levels=8.0)
+    found = areas_of(residual, ~overlap, target)
     assert (found.share, found.areas) == (0.0, 0)
