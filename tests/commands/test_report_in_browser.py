@@ -16,6 +16,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.files.images import read_image, write_image
+from benchmarks.changed_pages import Patch, random_page, render
 from tests.commands.browser import NARROW, WIDE, Opened, chromium
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
@@ -53,6 +54,11 @@ def reports(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Path:
     imalign(folder, "check", "poster_source_aligned.json", *POSTER, "--report", "check.html")
     imalign(folder, *POSTER, "-m", "rigid", "--report", "doubtful.html", code=1)
     imalign(folder, *UNLIKE, "--report", "failed.html", code=1)
+    page = random_page(np.random.default_rng(3))
+    write_image(folder / "page.png", render(page))
+    button = Patch((300, 300, 40, 40), (200, 140, 90), 0)
+    write_image(folder / "button.png", render(page.with_patch(button)))
+    imalign(folder, "button.png", "page.png", "--report", "changed.html")
     moved = folder / "moved.txt"
     moved.write_text("1 0 25\n0 1 25\n0 0 1\n")
     imalign(folder, "check", moved, *POSTER, "--report", "wrong.html", code=1)
@@ -62,6 +68,7 @@ def reports(tmp_path_factory: pytest.TempPathFactory, browser: Any) -> Path:
 KINDS = {
     "aligned": "aligned",
     "lossless": "aligned",
+    "changed": "aligned",
     "check": "aligned",
     "doubtful": "doubtful",
     "failed": "failed",
@@ -324,6 +331,17 @@ def test_both_images_of_a_failure_stand_side_by_side_and_move_together(opened: O
     report.press("o")
     assert report.page.locator("[data-stage]").nth(1).screenshot() != shown
     assert "--init" in report.page.locator("#verdict").inner_text()
+
+
+def test_what_changed_is_marked_and_the_marks_can_be_hidden(opened: Open) -> None:
+    report = opened("changed")
+    assert report.page.get_by_label("What changed (1 area)").is_checked()
+    assert report.page.locator(".marks polygon").count() == 1
+    assert "1 area" not in report.page.locator("#numbers").inner_text()
+    assert " of the overlap changed: 4" in report.page.locator("#numbers").inner_text()
+    shown = report.page.locator("[data-stage]").screenshot()
+    report.press("m")
+    assert report.page.locator("[data-stage]").screenshot() != shown
 
 
 def test_on_paper_the_pictures_stand_one_beside_the_other(opened: Open) -> None:

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Final
 from align_cli.engine.options import INTENSITY, MODELS_IN_WORDS
 from align_cli.engine.result.words import plus_minus
 from align_cli.report.page.view import Row
-from align_cli.report.summary import NOT_MEASURABLE, motion_in_words, number, percent
+from align_cli.report.summary import (
+    NOT_MEASURABLE,
+    changes_in_words,
+    motion_in_words,
+    number,
+    percent,
+)
 
 if TYPE_CHECKING:
     from align_cli.engine.records import Outcome, Uncertainty
@@ -112,6 +118,7 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
         Row(
             "overlap", percent(found.quality.overlap), "Share of the target that the source covers."
         ),
+        *_changes(found),
         *_tiles(found),
         *_illumination(found, of),
         Row("start", found.start, "The initial transform from which the result was found."),
@@ -127,6 +134,17 @@ def _raw(after: float, raw: float, of: str) -> str:
 
 def _sigma(sure: Uncertainty | None) -> str:
     return NOT_MEASURABLE if sure is None else plus_minus(sure.mean_px)
+
+
+def _changes(found: Alignment) -> list[Row]:
+    if found.changes is None:
+        return []
+    above = found.changes.above_levels
+    meaning = (
+        f"What differs by more than {above:g} of 255 grey levels, beyond noise and what a part of "
+        "a pixel does to an edge."
+    )
+    return [Row("changed", changes_in_words(found.changes), meaning)]
 
 
 def _tiles(found: Alignment) -> list[Row]:
