@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from contextvars import copy_context
 from dataclasses import asdict
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -94,6 +96,7 @@ from align_cli.engine.options import (
 )
 from align_cli.report.document import alignment_document, image_facts
 from align_cli.report.summary import closing_line, displacement_figures, level_table
+from align_cli.workers import begin
 
 if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
@@ -348,28 +351,13 @@ def align(  # noqa: PLR0915  (a line for each step)
                 all_tiles=displacement_map is not None,
             )
         del aligner  # and the pyramid it holds, which is larger than the pictures
-        alignment = asked.looked_for(alignment, source, target, masks, options)
+        # Beside the images that are warped and encoded, since it takes about as long as these.
+        look_for_changes = partial(asked.looked_for, alignment, source, target, masks, options)
+        looking = begin(partial(copy_context().run, look_for_changes))
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         shown = alignment_canvas(alignment, canvas, max_megapixels) if accepted else None
         view = View(interpolation, shown, fill, metadata=not no_metadata)
-        document = alignment_document(
-            alignment,
-            canvas=view.canvas,
-            source=image_facts(source),
-            target=image_facts(target),
-            options={
-                **options_record(options, init),
-                **regions_record(source_mask, target_mask, roi),
-                **pages_record(pages),
-                **asked.record,
-                "allow_flip": allow_flip,
-                "accept_doubtful": accept_doubtful,
-                "interpolation": interpolation,
-                "canvas": canvas,
-                "fill": fill,
-            },
-        )
         left = left_between(source, target, alignment, masks, options, raw=raw_error)
         written: list[str] = []
         lost = ""
@@ -390,6 +378,24 @@ def align(  # noqa: PLR0915  (a line for each step)
             outputs, overlay_style, alignment, source, target, small=small_files, quiet=quiet
         )
         written += views
+        alignment = looking.result()
+        document = alignment_document(
+            alignment,
+            canvas=view.canvas,
+            source=image_facts(source),
+            target=image_facts(target),
+            options={
+                **options_record(options, init),
+                **regions_record(source_mask, target_mask, roi),
+                **pages_record(pages),
+                **asked.record,
+                "allow_flip": allow_flip,
+                "accept_doubtful": accept_doubtful,
+                "interpolation": interpolation,
+                "canvas": canvas,
+                "fill": fill,
+            },
+        )
         untried = hint(
             outcome,
             allow_flip=allow_flip,
