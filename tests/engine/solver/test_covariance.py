@@ -358,6 +358,8 @@ def test_the_document_holds_it(preset: str) -> None:
         "min_overlap": None,
         "min_score": None,
         "accept_residual_px": None,
+        "changed_above_levels": 8.0,
+        "max_changed": None,
         "keep_fixed_pattern": False,
         "init": "auto",
         "allow_flip": False,
