@@ -369,9 +369,7 @@ def write_pictures(
     """
     import numpy as np  # noqa: PLC0415
 
-    from align_cli.engine.numerics.threads import limit  # noqa: PLC0415
     from align_cli.engine.result.canvas import onto_target  # noqa: PLC0415
-    from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import (  # noqa: PLC0415
         encode_image,
         encode_with_metadata,
@@ -411,17 +409,35 @@ def write_pictures(
         (outputs.error_legend, error_legend),
         (outputs.valid_mask, valid_mask),
     )
-    wanted = [(path, make) for path, make in makers if path is not None]
     largest = max(picture.width * picture.height for picture in (source, target))
+    return write_encoded(makers, largest), not_carried(outputs.image, lost)
+
+
+def write_encoded(
+    makers: Sequence[tuple[str | None, Callable[[str], bytes]]], pixels: int
+) -> list[str]:
+    """Encode files side by side, then write them: none is written if one cannot be encoded.
+
+    Args:
+        makers: paths, None for a file that is not requested, and what encodes the file of a path.
+        pixels: of the largest image; above ``ONE_AT_A_TIME_PIXELS`` one is encoded at a time.
+
+    Returns:
+        The files written.
+    """
+    from align_cli.engine.numerics.threads import limit  # noqa: PLC0415  (help stays quick)
+    from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+
+    wanted = [(path, make) for path, make in makers if path is not None]
     most = limit() or max(len(wanted), 1)
-    with Workers(1 if largest > ONE_AT_A_TIME_PIXELS else most) as workers:
+    with Workers(1 if pixels > ONE_AT_A_TIME_PIXELS else most) as workers:
         jobs = [
             (path, workers.start(partial(copy_context().run, make, path))) for path, make in wanted
         ]
         encoded = [(path, job.result()) for path, job in jobs]
     for path, data in encoded:
         write_bytes(path, data)
-    return [path for path, _ in encoded], not_carried(outputs.image, lost)
+    return [path for path, _ in encoded]
 
 
 def left_between(

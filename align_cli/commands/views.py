@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 import click
 
 from align_cli.commands.options import path_opt
-from align_cli.commands.outputs import ONE_AT_A_TIME_PIXELS, Outputs
+from align_cli.commands.outputs import Outputs, write_encoded
 from align_cli.report.view_names import ANIMATIONS, STYLES
-from align_cli.workers import Workers
 
 if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
@@ -82,8 +80,7 @@ def write_views(
     wanted = [path for path in (outputs.overlay, outputs.blink) if path is not None]
     if not wanted:
         return [], []
-    from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
-    from align_cli.files.errors import printable  # noqa: PLC0415
+    from align_cli.files.errors import printable  # noqa: PLC0415  (help stays quick)
     from align_cli.files.images import encode_image  # noqa: PLC0415
     from align_cli.report import blink, overlay  # noqa: PLC0415
     from align_cli.report.page.laid import warped_source, why_not_laid  # noqa: PLC0415
@@ -108,13 +105,8 @@ def write_views(
         return blink.encode(path, pair.target, pair.warped)
 
     makers = ((outputs.overlay, still), (outputs.blink, animation))
-    jobs = [(path, partial(make, path)) for path, make in makers if path is not None]
-    large = target.width * target.height > ONE_AT_A_TIME_PIXELS
-    with Workers(1 if large else len(jobs)) as workers:
-        encoded = workers.map(lambda job: job[1](), jobs)
-    for (path, _), data in zip(jobs, encoded, strict=True):
-        write_bytes(path, data)
-    return wanted, [] if quiet else _notes(outputs, style, source, target, bordered=bool(border))
+    written = write_encoded(makers, target.width * target.height)
+    return written, [] if quiet else _notes(outputs, style, source, target, bordered=bool(border))
 
 
 def _notes(
