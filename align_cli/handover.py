@@ -157,22 +157,24 @@ def report(
     from align_cli.engine.aligner import residual  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import Picture  # noqa: PLC0415
-    from align_cli.report.page.alignment import Told, alignment_page  # noqa: PLC0415
-    from align_cli.report.page.provenance import array, provenance  # noqa: PLC0415
+    from align_cli.report.page.alignment import Told, ahead, alignment_page, laid  # noqa: PLC0415
+    from align_cli.report.page.provenance import array  # noqa: PLC0415
     from align_cli.report.page.render import render  # noqa: PLC0415
 
     check_sizes(found, source, target)
     if found.changes is None:
         found = replace(found, changes=found.changed(source, target))
+    seen = Picture("source", source), Picture("target", target)
+    inputs = array("source", source), array("target", target)
+    left = partial(residual, source, target, found)
+    checked = not found.levels
     told = Told(
         found,
-        Picture("source", source),
-        Picture("target", target),
-        residual=partial(residual, source, target, found),
-        hint="",
-        checked=not found.levels,
+        *seen,
+        ahead=ahead(*seen, inputs, lossless=lossless),
+        laid=laid(*seen, found, left, checked=checked, lossless=lossless),
+        checked=checked,
         lossless=lossless,
-        provenance=provenance((array("source", source), array("target", target))),
     )
     write_bytes(path, render(alignment_page(told)).encode("utf-8"))
 

@@ -43,7 +43,6 @@ from align_cli.commands.outputs import (
     canvas_in_words,
     check_fill,
     check_outputs,
-    have_full_scale,
     left_between,
     named_outputs,
     say_what_is_missing,
@@ -67,11 +66,10 @@ from align_cli.commands.regions import (
     target_mask_opt,
 )
 from align_cli.commands.reports import (
+    Report,
     check_report,
-    prepare_report,
     report_lossless_opt,
     report_opt,
-    write_report,
 )
 from align_cli.commands.similarity import similarity_opt
 from align_cli.commands.threads import on_threads, threads_opt
@@ -95,7 +93,12 @@ from align_cli.engine.options import (
     Options,
 )
 from align_cli.report.document import alignment_document, image_facts
-from align_cli.report.summary import closing_line, displacement_figures, level_table
+from align_cli.report.summary import (
+    closing_line,
+    displacement_figures,
+    have_full_scale,
+    level_table,
+)
 from align_cli.workers import begin
 
 if TYPE_CHECKING:
@@ -336,7 +339,7 @@ def align(  # noqa: PLR0915  (a line for each step)
         inputs = [source_path, target_path, *given]
         check_outputs(outputs, inputs, source)
         check_fill(fill, source, outputs.image, interpolation)
-        prepare_report(report)
+        page = Report(report, source, target, lossless=report_lossless)
 
         from align_cli.engine.aligner import Aligner  # noqa: PLC0415  (help stays quick)
 
@@ -354,11 +357,12 @@ def align(  # noqa: PLR0915  (a line for each step)
         # Beside the images that are warped and encoded, since it takes about as long as these.
         look_for_changes = partial(asked.looked_for, alignment, source, target, masks, options)
         looking = begin(partial(copy_context().run, look_for_changes))
+        left = left_between(source, target, alignment, masks, options, raw=raw_error)
+        page.lay(alignment, left)
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         shown = alignment_canvas(alignment, canvas, max_megapixels) if accepted else None
         view = View(interpolation, shown, fill, metadata=not no_metadata)
-        left = left_between(source, target, alignment, masks, options, raw=raw_error)
         written: list[str] = []
         lost = ""
         if accepted:
@@ -404,15 +408,7 @@ def align(  # noqa: PLR0915  (a line for each step)
             photometric=options.photometric,
             roi=roi,
         )
-        written += write_report(
-            report,
-            alignment,
-            source,
-            target,
-            residual=left,
-            hint=untried,
-            lossless=report_lossless,
-        )
+        written += page.write(alignment, untried)
         # Last, so that a JSON of an aligned pair exists only together with its images.
         written += write_json(outputs, document)
     if not quiet:

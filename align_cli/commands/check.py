@@ -30,7 +30,6 @@ from align_cli.commands.outputs import (
     Outputs,
     View,
     check_outputs,
-    have_full_scale,
     left_between,
     say_what_is_missing,
     write_displacement_map,
@@ -52,11 +51,10 @@ from align_cli.commands.regions import (
     target_mask_opt,
 )
 from align_cli.commands.reports import (
+    Report,
     check_report,
-    prepare_report,
     report_lossless_opt,
     report_opt,
-    write_report,
 )
 from align_cli.commands.similarity import similarity_opt
 from align_cli.commands.threads import on_threads, threads_opt
@@ -70,7 +68,7 @@ from align_cli.commands.views import (
 )
 from align_cli.engine.options import DEFAULTS, MODEL_NAMES, Options
 from align_cli.report.document import alignment_document, image_facts
-from align_cli.report.summary import closing_line, displacement_figures
+from align_cli.report.summary import closing_line, displacement_figures, have_full_scale
 
 if TYPE_CHECKING:
     from align_cli.engine.result.transform import Transform
@@ -202,7 +200,7 @@ def check(
         )
         given = filter(None, [transform_path, source_mask, target_mask])
         check_outputs(outputs, [source_path, target_path, *given], source)
-        prepare_report(report)
+        page = Report(report, source, target, checked=(transform_path,), lossless=report_lossless)
         options = Options(
             model=model or named or DEFAULTS.model,
             accept_residual=accept_residual,
@@ -226,10 +224,11 @@ def check(
             keep_fixed_pattern=keep_fixed_pattern,
             threads=threads,
         )
+        left = left_between(source, target, alignment, masks, options, raw=raw_error)
+        page.lay(alignment, left)
         alignment = asked.looked_for(alignment, source, target, masks, options)
         outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
-        left = left_between(source, target, alignment, masks, options, raw=raw_error)
         # With any verdict: unlike a warped image, neither can be mistaken for a result.
         written, _ = write_pictures(
             outputs,
@@ -254,15 +253,7 @@ def check(
             quiet=quiet,
         )
         written += views
-        written += write_report(
-            report,
-            alignment,
-            source,
-            target,
-            residual=left,
-            checked=(transform_path,),
-            lossless=report_lossless,
-        )
+        written += page.write(alignment)
         document = alignment_document(
             alignment,
             source=image_facts(source),

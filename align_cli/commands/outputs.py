@@ -297,11 +297,6 @@ def refuse_inputs(path: str, inputs: Sequence[str]) -> None:
             )
 
 
-def have_full_scale(source: Picture, target: Picture) -> bool:
-    """Whether both have a full scale, which floating-point images do not."""
-    return source.full_scale > 1.0 and target.full_scale > 1.0
-
-
 def write_json(outputs: Outputs, document: dict[str, Any]) -> list[str]:
     """Write the document; return the files written, none if it is written to stdout."""
     from align_cli.files import documents  # noqa: PLC0415
@@ -376,6 +371,7 @@ def write_pictures(
     )
     from align_cli.files.metadata.record import NOTHING  # noqa: PLC0415
     from align_cli.report.error_map import draw_legend  # noqa: PLC0415
+    from align_cli.report.summary import have_full_scale  # noqa: PLC0415
 
     canvas = onto_target(alignment.target_size) if view.canvas is None else view.canvas
     of_full_scale = have_full_scale(source, target)

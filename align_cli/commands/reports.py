@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from align_cli.engine.result.alignment import Alignment
     from align_cli.files.images import Picture
-    from align_cli.report.page.alignment import Residual
+    from align_cli.report.page.alignment import Ahead, Residual
 
 SUFFIXES: Final = (".html", ".htm")
 
@@ -47,75 +48,90 @@ def check_report(path: str | None, *, lossless: bool) -> None:
         raise click.UsageError(f"--report {path}: the report is a page; give it a name in .html")
 
 
-def prepare_report(path: str | None) -> None:
-    """Have a thread load what makes a report, if there will be one, while others are at work."""
-    if path is not None:
-        begin(_load)
+class Report:
+    """A report in the making: its parts are begun, on threads, as soon as what they need is known.
+
+    Args:
+        path: where it is written to; None where none is wanted.
+        source: the source.
+        target: the target.
+        checked: the file of the transform, if it was given and is not estimated.
+        lossless: whether every pixel is put in, without loss.
+    """
+
+    def __init__(
+        self,
+        path: str | None,
+        source: Picture,
+        target: Picture,
+        *,
+        checked: Sequence[str] = (),
+        lossless: bool = False,
+    ) -> None:
+        self._path = path
+        self._pair = source, target
+        self._checked, self._lossless = bool(checked), lossless
+        if path is not None:
+            self._ahead = begin(partial(_ahead, source, target, checked, lossless=lossless))
+
+    def lay(self, found: Alignment, residual: Residual) -> None:
+        """Begin to lay the source on the target.
+
+        ``residual`` is as for ``align_cli.commands.outputs.write_pictures``.
+        """
+        if self._path is None:
+            return
+        from align_cli.report.page.alignment import laid  # noqa: PLC0415  (help stays quick)
+
+        # Only now: it is all Python, which would make the alignment wait.
+        self._templates = begin(_load_templates)
+        lay = partial(laid, *self._pair, found, residual, checked=self._checked)
+        self._laid = begin(partial(lay, lossless=self._lossless))
+
+    def write(self, found: Alignment, hint: str = "") -> list[str]:
+        """Write the page; returns the files written.
+
+        Args:
+            found: the alignment that was laid, and by now what changed.
+            hint: which options were not tried.
+        """
+        if self._path is None:
+            return []
+        from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
+        from align_cli.report.page.alignment import Told, alignment_page  # noqa: PLC0415
+        from align_cli.report.page.render import render  # noqa: PLC0415
+
+        self._templates.result()
+        told = Told(
+            found,
+            *self._pair,
+            ahead=self._ahead.result(),
+            laid=self._laid.result(),
+            checked=self._checked,
+            lossless=self._lossless,
+            hint=hint,
+            command=command_line(click.get_current_context().obj or ()),
+        )
+        write_bytes(self._path, render(alignment_page(told)).encode("utf-8"))
+        return [self._path]
 
 
-def _load() -> None:
-    import PIL.WebPImagePlugin  # noqa: F401, PLC0415  (help stays quick)
-
-    import align_cli.report.page.alignment  # noqa: F401, PLC0415
-    from align_cli.report.page.render import environment  # noqa: PLC0415
+def _load_templates() -> None:
+    from align_cli.report.page.render import environment  # noqa: PLC0415  (help stays quick)
 
     environment()
 
 
-def write_report(
-    path: str | None,
-    found: Alignment,
-    source: Picture,
-    target: Picture,
-    *,
-    residual: Residual,
-    hint: str = "",
-    checked: Sequence[str] = (),
-    lossless: bool = False,
-) -> list[str]:
-    """Write the page, where it is wanted; returns the files written.
+def _ahead(source: Picture, target: Picture, checked: Sequence[str], *, lossless: bool) -> Ahead:
+    from align_cli.report.page.alignment import ahead  # noqa: PLC0415  (help stays quick)
+    from align_cli.report.page.provenance import image_file, other_file  # noqa: PLC0415
 
-    Args:
-        path: where to; None for nowhere.
-        found: the alignment.
-        source: its source.
-        target: its target.
-        residual: as for ``align_cli.commands.outputs.write_pictures``.
-        hint: which options were not tried.
-        checked: the file of the transform, if it was given and not estimated.
-        lossless: whether every pixel is put in, without loss.
-    """
-    if path is None:
-        return []
-    from align_cli.files.atomic import write_bytes  # noqa: PLC0415  (help stays quick)
-    from align_cli.report.page.alignment import Told, alignment_page  # noqa: PLC0415
-    from align_cli.report.page.provenance import (  # noqa: PLC0415
-        image_file,
-        other_file,
-        provenance,
+    inputs = (
+        image_file("source", source),
+        image_file("target", target),
+        *(other_file("transform", each) for each in checked),
     )
-    from align_cli.report.page.render import render  # noqa: PLC0415
-
-    inputs = begin(
-        lambda: (
-            image_file("source", source),
-            image_file("target", target),
-            *(other_file("transform", each) for each in checked),
-        )
-    )
-    command = command_line(click.get_current_context().obj or ())
-    told = Told(
-        found,
-        source,
-        target,
-        residual=residual,
-        hint=hint,
-        checked=bool(checked),
-        lossless=lossless,
-        provenance=provenance(inputs.result(), command),
-    )
-    write_bytes(path, render(alignment_page(told)).encode("utf-8"))
-    return [path]
+    return ahead(source, target, inputs, lossless=lossless)
 
 
 def command_line(arguments: Sequence[str]) -> str:

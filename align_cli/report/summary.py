@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
     from align_cli.engine.result.changed import Changed
     from align_cli.engine.result.transform import Transform
+    from align_cli.files.images import Picture
 
 NOT_MEASURABLE: Final = "not measurable"
 
@@ -29,6 +30,11 @@ PLAIN: Final = (1e-3, 1e6)
 """Measures from the first to below the second are given with four decimals."""
 
 Parameters = Mapping[str, "float | tuple[float, float]"]
+
+
+def have_full_scale(source: Picture, target: Picture) -> bool:
+    """Whether both have a full scale, which floating-point images do not."""
+    return source.full_scale > 1.0 and target.full_scale > 1.0
 
 
 def closing_line(

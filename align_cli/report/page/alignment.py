@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +13,9 @@ from align_cli.files.errors import printable
 from align_cli.report.page import legends, residuals, sentences, shapes, view
 from align_cli.report.page.laid import warped_source, why_not_laid
 from align_cli.report.page.pictures import SMALL_PIXELS, Embedded, picture
-from align_cli.report.page.stretch import Stretch, shown, stretch_of
+from align_cli.report.page.provenance import provenance
+from align_cli.report.page.stretch import shown, stretch_of
+from align_cli.report.summary import have_full_scale
 from align_cli.version import __version__
 from align_cli.workers import Workers
 
@@ -45,6 +46,80 @@ MODES: Final = (
 )
 
 
+class Ahead(NamedTuple):
+    """What of a page depends on the images alone: it can be made while they are aligned.
+
+    Attributes:
+        target: the target as it is shown.
+        before: an idea of the source before it was aligned.
+        inputs: what was read.
+    """
+
+    target: Embedded
+    before: Embedded
+    inputs: tuple[view.Input, ...]
+
+
+def ahead(
+    source: Picture, target: Picture, inputs: tuple[view.Input, ...], *, lossless: bool
+) -> Ahead:
+    """Make what can be made before the alignment is known; may be called on a thread."""
+    seen, small = (shown(each.pixels, stretch_of(each.pixels)) for each in (target, source))
+    return Ahead(
+        picture(seen, lossless=lossless),
+        picture(small, lossless=lossless, most_pixels=SMALL_PIXELS),
+        inputs,
+    )
+
+
+class Laid(NamedTuple):
+    """The pictures of the source on the target."""
+
+    warped: Embedded
+    error: Embedded
+    difference: Embedded
+
+
+def laid(
+    source: Picture,
+    target: Picture,
+    found: Alignment,
+    residual: Residual,
+    *,
+    checked: bool,
+    lossless: bool,
+) -> Laid | None:
+    """Lay the source on the target; None where that cannot be shown. May be called on a thread.
+
+    Args:
+        source: the source.
+        target: the target.
+        found: the alignment.
+        residual: makes what ``align_cli.engine.aligner.residual`` returns; its ``raw`` is given.
+        checked: whether the transform was given, and so is shown whatever the verdict.
+        lossless: whether the pictures are exact and whole.
+    """
+    if why_not_laid(found, checked=checked):
+        return None
+    of_full_scale = have_full_scale(source, target)
+
+    def left(*, raw: bool) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        values, overlap = residual(raw=raw)
+        return residuals.comparable(values, target.pixels, of_full_scale=of_full_scale), overlap
+
+    def warped() -> Embedded:
+        seen = warped_source(found, source.pixels, stretch_of(source.pixels))
+        return picture(seen, lossless=lossless)
+
+    calls: tuple[Callable[[], Embedded], ...] = (
+        warped,
+        lambda: residuals.error_picture(*left(raw=False), whole=lossless),
+        lambda: residuals.difference_picture(*left(raw=True), whole=lossless),
+    )
+    with Workers(2) as workers:
+        return Laid(*workers.map(lambda call: call(), calls))
+
+
 @dataclass(frozen=True)
 class Told:
     """All that a page is made from.
@@ -52,47 +127,45 @@ class Told:
     Attributes:
         found: the alignment.
         source, target: its images.
-        residual: makes what ``align_cli.engine.aligner.residual`` returns; its ``raw`` is given.
+        ahead: what was made of these images.
+        laid: the source on the target; None where that cannot be shown.
         hint: which options were not tried, in words; empty for none.
         checked: whether the transform was given.
         lossless: whether the pictures are exact and whole.
-        provenance: how to get the same again.
+        command: the line that makes the same again; empty where there is none.
     """
 
     found: Alignment
     source: Picture
     target: Picture
-    residual: Residual
-    hint: str
+    ahead: Ahead
+    laid: Laid | None
     checked: bool
     lossless: bool
-    provenance: view.Provenance
+    hint: str = ""
+    command: str = ""
 
     @property
     def of_full_scale(self) -> bool:
         """Whether both images have a white of their own."""
-        return self.source.full_scale > 1.0 and self.target.full_scale > 1.0
-
-    @cached_property
-    def overlaid(self) -> bool:
-        """Whether the source can be shown on the target: not where nothing was found."""
-        return not why_not_laid(self.found, checked=self.checked)
+        return have_full_scale(self.source, self.target)
 
 
 def alignment_page(told: Told) -> view.Page:
     """The view of an alignment."""
     found, kind = told.found, told.found.outcome.verdict.value
     names = tuple(printable(each.path) for each in (told.source, told.target))
-    chart = shapes.path_chart(found) if told.overlaid else None
+    overlaid = told.laid is not None
+    chart = shapes.path_chart(found) if overlaid else None
     sections = (
         _verdict(told),
-        _overlay(told) if told.overlaid else _side_by_side(told),
+        _side_by_side(told) if told.laid is None else _overlay(told, told.laid),
         view.Numbers(
             "In numbers",
-            sentences.rows(found, of_full_scale=told.of_full_scale, used=told.overlaid),
+            sentences.rows(found, of_full_scale=told.of_full_scale, used=overlaid),
         ),
         *(() if chart is None else (chart,)),
-        told.provenance,
+        provenance(told.ahead.inputs, told.command),
     )
     headings = sentences.CHECKED if told.checked else sentences.HEADINGS
     return view.Page(
@@ -130,16 +203,16 @@ def _verdict(told: Told) -> view.Verdict:
     return view.Verdict(
         title="Verdict",
         kind=found.outcome.verdict.value,
-        lines=lines if told.overlaid and found.outcome.vouched else (),
+        lines=lines if told.laid is not None and found.outcome.vouched else (),
         reasons=sentences.reasons(found.outcome),
         advice=sentences.advice(found.outcome, told.hint),
     )
 
 
-def _overlay(told: Told) -> view.Viewer:
+def _overlay(told: Told, pictures: Laid) -> view.Viewer:
     """Target and warped source, one over the other."""
     found = told.found
-    layers, notes = _layers(told)
+    layers, notes = _layers(told, pictures)
     outline = shapes.outline(
         found.source_to_target, found.source_size, found.target_size, "border of the source"
     )
@@ -173,44 +246,17 @@ def _overlay(told: Told) -> view.Viewer:
     )
 
 
-def _layers(told: Told) -> tuple[tuple[view.Layer, ...], tuple[str, ...]]:
+def _layers(told: Told, pictures: Laid) -> tuple[tuple[view.Layer, ...], tuple[str, ...]]:
     """The pictures of an overlay from below, and what is to be said of them."""
-    lossless = told.lossless
-    of_source, of_target = (stretch_of(each.pixels) for each in (told.source, told.target))
-
-    def errors() -> tuple[Embedded, Embedded]:
-        raw, overlap = told.residual(raw=True)
-        left = raw if told.found.illumination is None else told.residual(raw=False)[0]
-        raw, left = (
-            residuals.comparable(each, told.target.pixels, of_full_scale=told.of_full_scale)
-            for each in (raw, left)
-        )
-        return (
-            residuals.difference_picture(raw, overlap, whole=lossless),
-            residuals.error_picture(left, overlap, whole=lossless),
-        )
-
-    calls: tuple[Callable[[], Any], ...] = (
-        lambda: picture(shown(told.target.pixels, of_target), lossless=lossless),
-        lambda: picture(
-            warped_source(told.found, told.source.pixels, of_source), lossless=lossless
-        ),
-        errors,
-        lambda: picture(
-            shown(told.source.pixels, of_source), lossless=lossless, most_pixels=SMALL_PIXELS
-        ),
-    )
-    with Workers(2) as workers:
-        target, warped, (difference, error), before = workers.map(lambda call: call(), calls)
     named = (
-        ("target", "target", "the target", target),
-        ("before", "source as it was", "the source before it was aligned", before),
-        ("warped", "warped source", "the source, laid on the target", warped),
-        ("difference", "difference", "warped source less target", difference),
-        ("error", "error map", "the magnitude of the difference", error),
+        ("target", "target", "the target", told.ahead.target),
+        ("before", "source as it was", "the source before it was aligned", told.ahead.before),
+        ("warped", "warped source", "the source, laid on the target", pictures.warped),
+        ("difference", "difference", "warped source less target", pictures.difference),
+        ("error", "error map", "the magnitude of the difference", pictures.error),
     )
     notes = (
-        *_stretches(told, of_source, of_target),
+        *_stretches(told),
         *(f"{label}: {each.note}" for _, label, _, each in named),
     )
     return tuple(_layer(*each) for each in named), notes
@@ -219,12 +265,8 @@ def _layers(told: Told) -> tuple[tuple[view.Layer, ...], tuple[str, ...]]:
 def _side_by_side(told: Told) -> view.Viewer:
     """Both images as they were given, and where the search looked."""
     both = told.source, told.target
-    stretches = [stretch_of(each.pixels) for each in both]
-    with Workers(2) as workers:
-        embedded = workers.map(
-            lambda one: picture(shown(one[0].pixels, one[1]), lossless=told.lossless),
-            list(zip(both, stretches, strict=True)),
-        )
+    seen = shown(told.source.pixels, stretch_of(told.source.pixels))
+    embedded = picture(seen, lossless=told.lossless), told.ahead.target
     places = shapes.searched_outlines(told.found)
     panes = tuple(
         view.Pane(
@@ -242,7 +284,7 @@ def _side_by_side(told: Told) -> view.Viewer:
         title="Both images as they were given",
         panes=panes,
         notes=(
-            *_stretches(told, *stretches),
+            *_stretches(told),
             *(
                 f"{role}: {each.note}"
                 for role, each in zip(("source", "target"), embedded, strict=True)
@@ -272,11 +314,8 @@ def _layer(key: str, label: str, description: str, each: Embedded) -> view.Layer
     return view.Layer(key, label, description, each.uri, each.width, each.height, each.note)
 
 
-def _stretches(told: Told, of_source: Stretch, of_target: Stretch) -> tuple[str, ...]:
+def _stretches(told: Told) -> tuple[str, ...]:
     return tuple(
-        f"brightness of the {role}: {stretch.words} ({image.dtype})"
-        for role, image, stretch in (
-            ("source", told.source, of_source),
-            ("target", told.target, of_target),
-        )
+        f"brightness of the {role}: {stretch_of(image.pixels).words} ({image.dtype})"
+        for role, image in (("source", told.source), ("target", told.target))
     )

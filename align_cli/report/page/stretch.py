@@ -59,8 +59,10 @@ def stretch_of(pixels: NDArray[Any]) -> Stretch:
     integers = pixels.dtype.kind == "u"
     if not some.size:
         return Stretch(0.0, white, "it has no finite value")
-    low, high = (float(end) for end in np.percentile(some, PERCENTILES))
-    within = integers or (float(some.min()) >= 0.0 and float(some.max()) <= 1.0)
+    ranks = [round(each / 100.0 * (some.size - 1)) for each in (0.0, *PERCENTILES, 100.0)]
+    ordered = np.partition(some, ranks, axis=None)
+    least, low, high, most = (float(ordered[rank]) for rank in ranks)
+    within = integers or (least >= 0.0 and most <= 1.0)
     if within and high >= DARK * white:
         return Stretch(0.0, white, f"as it is, 0 black and {white:g} white")
     if not high > low:
