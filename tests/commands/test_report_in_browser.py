@@ -355,6 +355,25 @@ def test_on_paper_the_pictures_stand_one_beside_the_other(opened: Open) -> None:
     assert report.page.locator("figcaption", has_text="error map").first.is_visible()
 
 
+@pytest.mark.parametrize(("kind", "shapes"), [("failed", "outlines"), ("changed", "marks")])
+@pytest.mark.parametrize("how", [{}, {"java_script_enabled": False}], ids=["print", "no script"])
+def test_on_paper_and_without_scripts_drawings_lie_over_the_target(
+    kind: str, shapes: str, how: dict[str, Any], opened: Open
+) -> None:
+    report = opened(kind, **how)
+    if not how:
+        report.page.emulate_media(media="print")
+    drawn, target = (
+        report.page.locator(each).bounding_box()
+        for each in ("svg.drawn", "[data-layer=target] img")
+    )
+    assert drawn["width"] > 100
+    assert_allclose([*drawn.values()], [*target.values()], atol=1.0)
+    assert report.page.locator(f".{shapes} polygon").first.is_visible()
+    line = "getComputedStyle(document.querySelector('svg.drawn polygon')).vectorEffect"
+    assert how or report.page.evaluate(line) == "non-scaling-stroke"
+
+
 def test_without_scripts_everything_is_there(opened: Open) -> None:
     report = opened("aligned", NARROW, java_script_enabled=False)
     boxes = [each.bounding_box() for each in report.page.locator("[data-layer]").all()]
