@@ -369,8 +369,10 @@ def _point(point: tuple[float, float]) -> str:
 
 
 def _share(share: float) -> str:
-    """A share in per cent with about two digits: "18 %", "0.3 %"."""
+    """A share in per cent with about two digits: "18 %", "0.3 %", "less than 0.1 %"."""
     percent = 100.0 * share
+    if percent < 0.1:
+        return "less than 0.1 %"
     return f"{percent:.0f} %" if percent >= 1.0 else f"{percent:.1g} %"
 
 

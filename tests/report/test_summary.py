@@ -307,6 +307,11 @@ def test_where_no_tile_found_a_match_nothing_is_said_of_them() -> None:
             "0.3 % of the image is a fixed pattern of the sensor (isolated pixels, 8x8 block "
             "edges) and was excluded; --keep-fixed-pattern includes it",
         ),
+        (
+            {"fixed_pattern": FixedPattern(("isolated pixels",), 0.00004)},
+            "less than 0.1 % of the image is a fixed pattern of the sensor (isolated pixels) and "
+            "was excluded; --keep-fixed-pattern includes it",
+        ),
     ],
 )
 def test_what_does_not_follow_is_told(changes: dict[str, object], words: str) -> None:

@@ -305,7 +305,10 @@ def correct_by_tiles(attempt: Attempt, warp: Matrix, before: Matrix, *, tests: i
     similarity, records = attempt.similarity, attempt.descent.records
     # The correction belongs to the last level.
     path = (*attempt.descent.path[:-1], warp)
-    descent = Descent(State(warp, similarity.illumination(warp)), records, path=path)
+    solved = attempt.descent.state.illumination
+    # One that varies was solved for, and is so smooth that the correction leaves it as it is.
+    illumination = solved if solved.varies else similarity.illumination(warp)
+    descent = Descent(State(warp, illumination), records, path=path)
     step = corner_step_px(inverse(attempt.warp) @ warp, similarity.task.pair.target.size)
     last = replace(records[-1], status=Status.CONVERGED, last_step_px=step)
     assessment = assess_descent(similarity, attempt.start, descent, before, last=last, tests=tests)

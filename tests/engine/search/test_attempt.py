@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from align_cli.engine.displacements.evidence import LOG10_NFA_CONCLUSIVE
+from align_cli.engine.equations.state import State
 from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.records import SearchedTransform, Status, Verdict
@@ -177,6 +178,20 @@ def test_the_last_step_of_a_corrected_answer_is_that_to_where_its_tiles_are(
     back = correct_by_tiles(found, first.warp, first.before, tests=1)
     assert back.aligned
     assert back.gain == pytest.approx(first.gain, abs=0.02)
+
+
+def test_a_corrected_answer_keeps_an_illumination_that_varies(threads: Threads) -> None:
+    first = solved(threads, "poster")
+    uniform = first.descent.state.illumination
+    falls_off = uniform._replace(factor=uniform.factor + np.array([0, 0, 0, 0.1, 0, 0.1]))
+    varying = replace(first, descent=first.descent._replace(state=State(first.warp, falls_off)))
+    there = first.warp @ shift(0.5, 0.0)
+    kept, fitted = (
+        correct_by_tiles(each, there, first.before, tests=1).descent.state.illumination
+        for each in (varying, first)
+    )
+    np.testing.assert_array_equal(kept.factor, falls_off.factor)
+    assert not fitted.varies
 
 
 def test_each_candidate_that_was_looked_at_counts_as_a_test(threads: Threads) -> None:
