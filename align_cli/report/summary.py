@@ -189,9 +189,14 @@ def displacements_in_words(alignment: Alignment) -> list[str]:
     told = alignment.displacements
     if told is None:
         return []
+    model = simpler_model(alignment)
+    lines = [model, _near(told), *unexplained_in_words(told, alignment)]
+    return [line for line in lines if line]
+
+
+def unexplained_in_words(told: Displacements, alignment: Alignment) -> list[str]:
+    """One line each: what of the images the transform does not explain."""
     lines = [
-        _simpler_model(alignment),
-        _near(told),
         _systematic(told, alignment),
         _second_motion(told.second_motion),
         _fixed_pattern(told.fixed_pattern),
@@ -230,7 +235,7 @@ def displacement_figures(alignment: Alignment) -> str:
     return "\n".join(lines)
 
 
-def _simpler_model(alignment: Alignment) -> str:
+def simpler_model(alignment: Alignment) -> str:
     """The reason for a model with fewer parameters than requested; empty otherwise."""
     _, _, rest = alignment.outcome.sentence.partition("; ")
     return rest if alignment.outcome.aligned else ""

@@ -19,7 +19,7 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from align_cli.commands.reports import command_line, quoted
-from align_cli.files.images import read_image
+from align_cli.files.images import read_image, write_image
 from align_cli.report import error_scale
 from tests.commands.conftest import SAMPLES, Imalign
 
@@ -98,6 +98,24 @@ def test_a_check_tells_the_transform_it_was_given(
     assert "The transform aligns the images" in text
     digest = hashlib.sha256((tmp_path / "a_aligned.json").read_bytes()).hexdigest()
     assert digest in text
+
+
+def test_what_the_transform_does_not_explain_is_told(imalign: Imalign, tmp_path: Path) -> None:
+    """A lens that distorts: the page says what the closing line says."""
+    target = read_image(SAMPLES / "poster_target.png").pixels
+    height, width = target.shape[:2]
+    x, y = np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32))
+    u, v = (x - width / 2) / (width / 2), (y - height / 2) / (width / 2)
+    bent = 4.0 * (u * u + v * v)
+    source = cv2.remap(target, x + bent * u, y + bent * v, cv2.INTER_CUBIC, None, 1)
+    for name, pixels in (("source", source), ("target", target)):
+        write_image(tmp_path / f"{name}.png", pixels)
+    done = imalign("source.png", "target.png", "--report", "r.html")
+    (said,) = (line for line in done.stderr.splitlines() if line.startswith("systematic"))
+    text = html.unescape((tmp_path / "r.html").read_text("utf-8"))
+    before, _, after = text.partition("What to know")
+    assert f"<li>S{said[1:]}.</li>" in after
+    assert said[1:] not in before
 
 
 def embedded(path: Path, layer: str) -> np.ndarray:

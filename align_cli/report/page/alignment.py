@@ -158,7 +158,7 @@ def alignment_page(told: Told) -> view.Page:
     overlaid = told.laid is not None
     chart = shapes.path_chart(found) if overlaid else None
     sections = (
-        _verdict(told),
+        _verdict(found, told.hint, used=overlaid and found.outcome.vouched),
         _side_by_side(told) if told.laid is None else _overlay(told, told.laid),
         view.Numbers(
             "In numbers",
@@ -183,13 +183,7 @@ def alignment_snippet(found: Alignment) -> view.Page:
     kinds = found.source_kind, found.target_kind
     of_full_scale = all(each is not None and each.dtype.startswith("uint") for each in kinds)
     vouched, kind = found.outcome.vouched, found.outcome.verdict.value
-    words = view.Verdict(
-        title="Verdict",
-        kind=kind,
-        lines=(sentences.motion(found), sentences.certainty(found.uncertainty)) if vouched else (),
-        reasons=sentences.reasons(found.outcome),
-        advice=sentences.advice(found.outcome, ""),
-    )
+    words = _verdict(found, "", used=vouched)
     numbers = view.Numbers(
         "In numbers", sentences.rows(found, of_full_scale=of_full_scale, used=vouched)
     )
@@ -197,15 +191,16 @@ def alignment_snippet(found: Alignment) -> view.Page:
     return view.Page(heading, heading, (), kind, (words, numbers), f"imalign {__version__}")
 
 
-def _verdict(told: Told) -> view.Verdict:
-    found = told.found
+def _verdict(found: Alignment, hint: str, *, used: bool) -> view.Verdict:
+    """The answer; ``used``: whether there is a transform to be described."""
     lines = (sentences.motion(found), sentences.certainty(found.uncertainty))
     return view.Verdict(
         title="Verdict",
         kind=found.outcome.verdict.value,
-        lines=lines if told.laid is not None and found.outcome.vouched else (),
+        lines=lines if used else (),
+        limits=sentences.limits(found) if used else (),
         reasons=sentences.reasons(found.outcome),
-        advice=sentences.advice(found.outcome, told.hint),
+        advice=sentences.advice(found.outcome, hint),
     )
 
 

@@ -14,6 +14,8 @@ from align_cli.report.summary import (
     motion_in_words,
     number,
     percent,
+    simpler_model,
+    unexplained_in_words,
 )
 
 if TYPE_CHECKING:
@@ -56,6 +58,14 @@ def certainty(sure: Uncertainty | None) -> str:
         f"A point is expected to lie within {mean} of its true place in two of three cases "
         f"(one standard deviation; {worst} where it is least certain)."
     )
+
+
+def limits(found: Alignment) -> tuple[str, ...]:
+    """What the transform does not explain, and why its model is simpler than was asked for."""
+    if found.displacements is None:
+        return ()
+    lines = [simpler_model(found), *unexplained_in_words(found.displacements, found)]
+    return tuple(map(_sentence, filter(None, lines)))
 
 
 def advice(outcome: Outcome, hint: str) -> tuple[str, ...]:

@@ -124,6 +124,7 @@ class Verdict(Section):
     Attributes:
         kind: "aligned", "doubtful" or "failed", which selects the colour and the sign.
         lines: what happened, in sentences.
+        limits: what to know before it is used.
         reasons: what speaks against it.
         advice: what to try.
     """
@@ -133,6 +134,7 @@ class Verdict(Section):
 
     kind: str
     lines: tuple[str, ...]
+    limits: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
 
