@@ -378,11 +378,11 @@ def align(  # noqa: PLR0915  (a line for each step)
         written += write_displacement_map(
             outputs, alignment, target, residual=left, small=small_files
         )
+        alignment = looking.result()
         views, said_of_views = write_views(
             outputs, overlay_style, alignment, source, target, small=small_files, quiet=quiet
         )
         written += views
-        alignment = looking.result()
         document = alignment_document(
             alignment,
             canvas=view.canvas,

@@ -19,8 +19,8 @@ DEFAULT_STYLE: Final = next(iter(STYLES))
 
 overlay_opt = path_opt(
     "--overlay",
-    help="An image of DST and the warped SRC together, on the grid of DST; see --overlay-style. "
-    "Also written if the result is doubtful.",
+    help="An image of DST and the warped SRC together, on the grid of DST, with boxes around what "
+    "changed; see --overlay-style. Also written if the result is doubtful.",
 )
 overlay_style_opt = click.option(
     "--overlay-style",
@@ -84,7 +84,7 @@ def write_views(
     from align_cli.files.images import encode_image  # noqa: PLC0415
     from align_cli.report import blink, overlay  # noqa: PLC0415
     from align_cli.report.page.laid import warped_source, why_not_laid  # noqa: PLC0415
-    from align_cli.report.page.shapes import outline  # noqa: PLC0415
+    from align_cli.report.page.shapes import changed_marks, outline  # noqa: PLC0415
     from align_cli.report.page.stretch import shown, stretch_of  # noqa: PLC0415
 
     why = why_not_laid(found, checked=checked)
@@ -96,6 +96,7 @@ def write_views(
         shown(target.pixels, stretch_of(target.pixels)),
         warped_source(found, source.pixels, stretch_of(source.pixels)),
         border,
+        changed_marks(found.changes),
     )
 
     def still(path: str) -> bytes:

@@ -6,7 +6,7 @@ weights of colours and amber, and a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import cv2
@@ -30,6 +30,13 @@ NOTHING_PX: Final = 8
 BORDER: Final = (255, 176, 0)
 """Amber, which few photographs hold, with a black rim."""
 
+CHANGED: Final = (255, 0, 200)
+"""Magenta, likewise: the boxes of what changed."""
+
+RIM: Final = (0, 0, 0)
+RIM_LINES: Final = 3
+"""A line with its rim is so many times as wide: it is seen on what is light and what is dark."""
+
 LINES: Final = 500
 """Lines are as thick as the longer side over this, so that they are seen in a small view too."""
 
@@ -40,9 +47,14 @@ SUBPIXEL_BITS: Final = 4
 class Pair:
     """Target and warped source, as a screen shows them, both of the target's size."""
 
-    def __init__(self, target: Shown, warped: Shown, border: Outline | None) -> None:
-        """``border`` is that of the source on the target, None where it cannot be drawn."""
-        self.target, self.warped, self.border = target, warped, border
+    def __init__(
+        self, target: Shown, warped: Shown, border: Outline | None, marks: Sequence[Outline] = ()
+    ) -> None:
+        """``border`` is that of the source on the target, None where it cannot be drawn.
+
+        ``marks`` are the boxes of what changed.
+        """
+        self.target, self.warped, self.border, self.marks = target, warped, border, marks
 
 
 def flat(shown: Shown) -> NDArray[np.uint8]:
@@ -73,8 +85,24 @@ def coloured(picture: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 
 def draw(style: str, pair: Pair) -> NDArray[np.uint8]:
-    """The overlay, (H, W, 3) uint8 RGB of the target's size; see ``view_names.STYLES``."""
-    return DRAWN[style](pair)
+    """The overlay, (H, W, 3) uint8 RGB of the target's size; see ``view_names.STYLES``.
+
+    With the boxes of what changed, whatever the style.
+    """
+    picture = DRAWN[style](pair)
+    if not pair.marks:
+        return picture
+    picture = np.ascontiguousarray(picture)
+    beside = RIM_LINES * _thickness(picture) / 2
+    most = np.maximum(np.array(picture.shape[1::-1]) - beside, beside)
+    boxes = []
+    for mark in pair.marks:
+        points = np.array(mark.points)
+        # Around what changed, not over it; within the picture where that ends.
+        outwards = beside * np.sign(points - points.mean(axis=0))
+        boxes.append(np.clip(points + outwards, beside, most))
+    _draw_lines(picture, boxes, CHANGED)
+    return picture
 
 
 def _checkerboard(pair: Pair) -> NDArray[np.uint8]:
@@ -93,21 +121,34 @@ def _outlined(pair: Pair) -> NDArray[np.uint8]:
     picture = coloured(flat(pair.target)).copy()
     if pair.border is None:
         return picture
+    _draw_lines(picture, [np.array(pair.border.points)], BORDER)
+    return picture
+
+
+def _thickness(picture: NDArray[np.uint8]) -> int:
+    longest: int = max(picture.shape[:2])
+    return max(1, round(longest / LINES))
+
+
+def _draw_lines(
+    picture: NDArray[np.uint8],
+    polygons: Sequence[NDArray[np.float64]],
+    colour: tuple[int, int, int],
+) -> None:
+    """Draw closed lines with their rims into a picture; (n, 2) points each, as an outline's."""
     # An outline has the corner of the first pixel at (0, 0), OpenCV its centre.
-    points = (np.array(pair.border.points) - 0.5) * (1 << SUBPIXEL_BITS)
-    line = [np.rint(points).astype(np.int32)]
-    thick = max(1, round(max(picture.shape[:2]) / LINES))
-    for colour, width in (((0, 0, 0), 3 * thick), (BORDER, thick)):
+    lines = [np.rint((each - 0.5) * (1 << SUBPIXEL_BITS)).astype(np.int32) for each in polygons]
+    thick = _thickness(picture)
+    for ink, width in ((RIM, RIM_LINES * thick), (colour, thick)):
         cv2.polylines(
             picture,
-            line,
+            lines,
             isClosed=True,
-            color=colour,
+            color=ink,
             thickness=width,
             lineType=cv2.LINE_AA,
             shift=SUBPIXEL_BITS,
         )
-    return picture
 
 
 DRAWN: Final[Mapping[str, Callable[[Pair], NDArray[np.uint8]]]] = {

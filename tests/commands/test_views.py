@@ -10,8 +10,10 @@ from numpy.testing import assert_array_equal
 from PIL import Image, ImageSequence
 
 from align_cli.files.images import write_image
+from align_cli.report import overlay
 from align_cli.report.overlay import DRAWN, NOTHING
 from align_cli.report.view_names import ANIMATIONS, STYLES
+from benchmarks.changed_pages import Patch, random_page, render
 from tests.commands.conftest import SAMPLES, Imalign, rendered
 
 SHIFT = 10
@@ -184,6 +186,37 @@ def test_what_is_transparent_is_squares(imalign: Imalign, tmp_path: Path) -> Non
     seen = opened(tmp_path / "x.png")
     assert set(np.unique(seen[:39])) == set(NOTHING)
     assert_array_equal(seen[41:], np.dstack([grey] * 3)[41:])
+
+
+@pytest.mark.parametrize("style", list(STYLES))
+def test_an_overlay_marks_the_box_of_a_recoloured_button(
+    style: str, imalign: Imalign, tmp_path: Path
+) -> None:
+    page = random_page(np.random.default_rng(3))
+    colours = (200, 140, 90), (90, 140, 200)
+    other, target = (
+        render(page.with_patch(Patch((300, 300, 40, 40), each, 0))) for each in colours
+    )
+    for name, image in (("same", target), ("other", other)):
+        write_image(tmp_path / f"{name}.png", np.roll(image, 1, 1))
+    write_image(tmp_path / "b.png", target)
+    (tmp_path / "t.txt").write_text("1 0 -1 0 1 0 0 0 1")
+    few = "--no-image", "--no-error-map", "-m", "translation"
+    wanted = "--overlay", "o.png", "--overlay-style", style
+    for name in ("same", "other"):
+        pair = f"{name}.png", "b.png"
+        for line in ((*pair, *few), ("check", "t.txt", *pair)):
+            done = imalign(*line, *wanted)
+            assert done.returncode == 0, done.stderr
+            seen = opened(tmp_path / "o.png").astype(int)
+            near = seen[285:355, 285:355] - overlay.CHANGED
+            y, x = np.nonzero(np.abs(near).max(axis=2) <= 60)
+            if name == "same":
+                assert not y.size
+                continue
+            for along in (x, y):
+                assert 285 + along.min() == pytest.approx(296, abs=4)
+                assert 285 + along.max() == pytest.approx(343, abs=4)
 
 
 def test_a_failure_has_neither_and_says_so(imalign: Imalign, tmp_path: Path) -> None:

@@ -27,6 +27,8 @@ def test_the_page_has_the_same_squares_and_colours() -> None:
     assert period in template("viewer.js").replace("}", "")
     amber = "#{:02x}{:02x}{:02x}".format(*overlay.BORDER)
     assert f".outlines polygon {{ fill: none; stroke: {amber}" in template("page.css")
+    magenta = "#{:02x}{:02x}{:02x}".format(*overlay.CHANGED)
+    assert f".marks polygon {{ fill: none; stroke: {magenta}" in template("page.css")
 
 
 def test_the_page_weighs_the_colours_likewise() -> None:
@@ -73,3 +75,35 @@ def test_lines_are_thicker_in_large_pictures(side: int) -> None:
 def test_a_border_that_cannot_be_drawn_leaves_the_target() -> None:
     seen = overlay.draw("outline", overlay.Pair(Shown(ROW), Shown(ROW), None))
     assert_array_equal(seen, np.dstack([ROW] * 3))
+
+
+@pytest.mark.parametrize("style", list(overlay.DRAWN))
+@pytest.mark.parametrize("grey", [0, 255])
+@pytest.mark.parametrize("side", [200, 2000])
+def test_boxes_are_seen_around_what_changed_in_every_style(
+    style: str, grey: int, side: int
+) -> None:
+    plain = Shown(np.full((side, side), grey, np.uint8))
+    low, high = 0.4 * side, 0.5 * side
+    box = Outline(((low, low), (high, low), (high, high), (low, high)), "")
+    seen = overlay.draw(style, overlay.Pair(plain, plain, None, (box,)))
+    row = seen[round(0.45 * side)].astype(int)
+    magenta = np.flatnonzero((row[:, 0] - row[:, 1] > 100) & (row[:, 2] - row[:, 1] > 100))
+    assert magenta.size
+    thick = max(1, side / overlay.LINES)
+    assert magenta[0] == pytest.approx(low - 0.5 - 1.5 * thick, abs=thick)
+    assert magenta[-1] == pytest.approx(high - 0.5 + 1.5 * thick, abs=thick)
+    inside = np.s_[round(low) : round(high), round(low) : round(high)]
+    assert (seen[inside][3:-3, 3:-3] == grey).all()  # what changed is not hidden
+    assert (plain.colours == grey).all()
+
+
+def test_a_box_along_the_border_of_the_picture_is_seen_whole() -> None:
+    plain = Shown(np.full((300, 400), 128, np.uint8))
+    box = Outline(((0.0, 0.0), (400.0, 0.0), (400.0, 300.0), (0.0, 300.0)), "")
+    seen = overlay.draw("checkerboard", overlay.Pair(plain, plain, None, (box,))).astype(int)
+    magenta = seen[..., 0] - seen[..., 1] > 100
+    assert magenta[:4, 200].any()
+    assert magenta[-4:, 200].any()
+    assert magenta[150, :4].any()
+    assert magenta[150, -4:].any()
