@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -16,7 +16,7 @@ from align_cli.engine.numerics.losses import scale_of
 from align_cli.engine.records import IlluminationRecord
 from align_cli.engine.result.changed import Changed, Layer, changed_areas
 from align_cli.engine.search.full_scale import no_change
-from align_cli.engine.search.quality import residual_image
+from align_cli.engine.search.quality import Samples
 
 FITTED_PIXELS: Final = 1 << 14
 """Pixels, evenly spaced, that the illumination of a channel is fitted to."""
@@ -55,10 +55,11 @@ def changes(
             valid pixels otherwise.
     """
     size = images[0][1].size
+    seen = [_Seen(*each, warp, of_full_scale=of_full_scale) for each in images]
 
     def under(light: IlluminationRecord) -> Changed:
         return changed_areas(
-            _layers(images, warp, light, of_full_scale=of_full_scale),
+            (each.layer(light, own=bool(number)) for number, each in enumerate(seen)),
             (size[1], size[0]),
             above_levels=above_levels,
             pixel_px=_source_pixel_px(warp, size),
@@ -70,28 +71,29 @@ def changes(
     return min(found, under(no_change()), key=lambda each: each.pixels)
 
 
-def _layers(
-    images: Sequence[tuple[Luma, Luma]],
-    warp: Matrix,
-    illumination: IlluminationRecord,
-    *,
-    of_full_scale: bool,
-) -> Iterator[Layer]:
-    """One after the other, so that only one of them is held."""
-    factor = abs(float(illumination.factor[0]))
-    for number, (source, target) in enumerate(images):
-        residual, overlap = residual_image(source, target, warp, illumination)
-        plane = target.plane
-        unit = 1.0 if of_full_scale else _range(plane, target) * target.scale
+class _Seen:
+    """What is compared of a pair of images, sampled once for all illuminations."""
+
+    def __init__(self, source: Luma, target: Luma, warp: Matrix, *, of_full_scale: bool) -> None:
+        self._samples = Samples(source, target, warp)
+        plane = self._samples.target
+        self._unit = 1.0 if of_full_scale else _range(plane, target) * target.scale
+        self._target_scale = target.scale
+        self._noise = noise_level(source) * source.scale, noise_level(target) * target.scale
+
+    def layer(self, illumination: IlluminationRecord, *, own: bool) -> Layer:
+        """Its layer; ``own``: whether it may have a gain and a bias beyond an illumination."""
+        residual, overlap = self._samples.residual(illumination), self._samples.overlap
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
-            residual *= np.float32(1.0 / unit)
-            still = plane * np.float32(target.scale / unit)
-        if number and illumination.changes:
+            residual *= np.float32(1.0 / self._unit)
+            still = self._samples.target * np.float32(self._target_scale / self._unit)
+        if own and illumination.changes:
             _remove_illumination(residual, still, overlap)
-        noise = math.hypot(
-            noise_level(source) * source.scale * factor, noise_level(target) * target.scale
+        of_source, of_target = self._noise
+        factor = abs(float(illumination.factor[0]))
+        return Layer(
+            residual, overlap, still, math.hypot(of_source * factor, of_target) / self._unit
         )
-        yield Layer(residual, overlap, still, noise / unit)
 
 
 def _remove_illumination(residual: Plane, target: Plane, overlap: Mask) -> None:

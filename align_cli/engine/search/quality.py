@@ -72,6 +72,20 @@ def sample_pair(
 
     Every ``columns``-th column is kept. ``illumination`` is that between grey values.
     """
+    warped, image, inside = _sampled(source, target, warp, rows, columns)
+    difference = _difference(source, target, warped, image)
+    corrected = difference
+    if illumination is not None and illumination.changes:
+        between = of_planes(illumination, source, target)
+        terms = between.on_rows(target.size, rows.y, columns)
+        corrected = _corrected(source, target, warped, image, terms)
+    return SampledPair(warped, image, difference, corrected, inside)
+
+
+def _sampled(
+    source: Luma, target: Luma, warp: Matrix, rows: Bands, columns: int = 1
+) -> tuple[Plane, Plane, Mask]:
+    """``source``, ``target`` and ``inside`` of a ``SampledPair``."""
     width, y = target.size[0], rows.y.astype(np.intp)
     picked = y if rows.count > 1 else slice(int(y[0]), int(y[-1]) + 1)
     nothing = target.filtered(_IDENTITY_KERNEL)
@@ -104,22 +118,68 @@ def sample_pair(
     shown = RunPixels.empty(*run.shape)
     run_sums(run, view, shown=shown)
     some = np.s_[:, ::columns]
-    warped, image = shown.residual[some], target.part(np.s_[picked, :])[some]
+    image = target.part(np.s_[picked, :])[some]
+    return shown.residual[some], image, shown.inside[some] > 0
+
+
+def _difference(source: Luma, target: Luma, warped: Plane, image: Plane) -> Plane:
+    """``SampledPair.difference`` of the planes that were sampled."""
     unit = difference_unit(source, target)
     difference = warped * np.float32(source.scale / unit)
     difference -= image * np.float32(target.scale / unit)
     # Two large offsets meet in float64, where their difference keeps its digits.
     difference += np.float32((source.offset - target.offset) / unit)
-    corrected = difference
-    if illumination is not None and illumination.changes:
-        between = of_planes(illumination, source, target)
-        factor, offset = between.on_rows(target.size, rows.y, columns)
-        with np.errstate(over="ignore"):  # as in residual_image
-            corrected = factor * warped
-            corrected += offset
-            corrected -= image
-            corrected *= np.float32(target.scale / unit)
-    return SampledPair(warped, image, difference, corrected, shown.inside[some] > 0)
+    return difference
+
+
+def _corrected(
+    source: Luma, target: Luma, warped: Plane, image: Plane, terms: tuple[Plane, Plane]
+) -> Plane:
+    """``SampledPair.corrected`` by the factor and the offset of an illumination."""
+    factor, offset = terms
+    with np.errstate(over="ignore"):  # as in residual_image
+        corrected = factor * warped
+        corrected += offset
+        corrected -= image
+        corrected *= np.float32(target.scale / difference_unit(source, target))
+    return corrected
+
+
+class Samples:
+    """The source on the target's whole grid, for residuals under several illuminations.
+
+    Attributes:
+        target: (height, width) float32, the target's plane.
+        overlap: (height, width) bool.
+    """
+
+    def __init__(self, source: Luma, target: Luma, warp: Matrix) -> None:
+        width, height = target.size
+        self.target, self._source, self._target = target.plane, source, target
+        self._warped = np.empty((height, width), np.float32)
+        self.overlap = np.empty((height, width), np.bool_)
+        for rows in _strips(target, range(height)):
+            warped, _, inside = _sampled(source, target, warp, rows)
+            self._warped[rows.slices[0]], self.overlap[rows.slices[0]] = warped, inside
+
+    def residual(self, illumination: IlluminationRecord) -> Plane:
+        """The same, to the last bit, as that of ``residual_image``."""
+        source, target = self._source, self._target
+        width, height = target.size
+        residual = np.zeros((height, width), np.float32)
+        unit = difference_unit(source, target)
+        between = of_planes(illumination, source, target) if illumination.changes else None
+        for rows in _strips(target, range(height)):
+            some = rows.slices[0]
+            warped, image = self._warped[some], self.target[some]
+            if between is None:
+                left = _difference(source, target, warped, image)
+            else:
+                terms = between.on_rows(target.size, rows.y)
+                left = _corrected(source, target, warped, image, terms)
+            with np.errstate(over="ignore"):
+                np.multiply(left, unit, out=residual[some], where=self.overlap[some])
+        return residual
 
 
 def residual_image(

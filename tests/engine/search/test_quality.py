@@ -9,7 +9,8 @@ from align_cli.engine.images.luma import Luma, luma
 from align_cli.engine.records import Agreement, IlluminationRecord
 from align_cli.engine.sampling.bilinear import overlap_mask, sample
 from align_cli.engine.search import quality as quality_module
-from align_cli.engine.search.quality import measure, residual_image
+from align_cli.engine.search.full_scale import no_change
+from align_cli.engine.search.quality import Samples, measure, residual_image
 from tests.scenes import motion, render, textured
 
 SIZE = (64, 50)
@@ -203,6 +204,21 @@ def test_the_residual_image_is_warped_less_target_in_full_scale(
     assert_array_equal(overlap, inside)
     assert 0.5 < inside.mean() < 0.99
     assert_allclose(residual, np.where(inside, warped - whole(target), 0.0), atol=2e-6)
+
+
+@pytest.mark.parametrize("strip", [700, 10**6])
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "float64"])
+def test_samples_give_the_residual_images_under_every_illumination(
+    dtype: str, strip: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quality_module, "STRIP_PIXELS", strip)
+    source, target = lumas(dtype, holes=True)
+    warp = motion("homography", SIZE, 4.0, 2)
+    samples = Samples(source, target, warp)
+    for illumination in (no_change(), GAIN_BIAS, VARYING, no_change()):
+        residual, overlap = residual_image(source, target, warp, illumination)
+        assert_array_equal(samples.overlap, overlap)
+        assert_array_equal(samples.residual(illumination), residual)
 
 
 @pytest.mark.parametrize("size", [(9000, 300), (4000, 260), (300, 9000)])
