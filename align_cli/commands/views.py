@@ -94,7 +94,7 @@ def write_views(
     border = outline(found.source_to_target, found.source_size, found.target_size, "")
     pair = overlay.Pair(
         shown(target.pixels, stretch_of(target.pixels)),
-        warped_source(found, source.pixels, stretch_of(source.pixels)),
+        warped_source(found, source.pixels, target.pixels),
         border,
         changed_marks(found.changes),
     )

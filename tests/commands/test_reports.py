@@ -137,12 +137,16 @@ def test_what_the_report_shows_is_what_the_command_writes(imalign: Imalign, tmp_
     inside = read_image(tmp_path / "v.png").pixels == 255
     warped = embedded(page, "warped")
     assert_array_equal(warped[..., 3] == 255, inside)
-    assert_array_equal(warped[inside][:, :3], read_image(tmp_path / "o.png").pixels[inside])
     assert_array_equal(embedded(page, "target"), read_image(pair[1]).pixels)
     assert_array_equal(embedded(page, "before"), read_image(pair[0]).pixels)
     residual = np.load(tmp_path / "e.npy")
     error, difference = embedded(page, "error"), embedded(page, "difference")
     known = np.isfinite(residual)
+    # The warped source is after the illumination, up to what is rounded or brighter than white.
+    luma = np.array([0.299, 0.587, 0.114])
+    left = (warped[..., :3] @ luma - embedded(page, "target") @ luma)[known] - 255 * residual[known]
+    assert np.abs(left).mean() < 1.0
+    assert "warped source, after the change of illumination" in page.read_text("utf-8")
     assert_array_equal(error[..., 3] == 255, known)
     colours = error_scale.COLOURS[error_scale.levels(np.where(known, residual, 0.0))]
     assert_array_equal(error[known][:, :3], colours[known])
@@ -151,6 +155,18 @@ def test_what_the_report_shows_is_what_the_command_writes(imalign: Imalign, tmp_
     assert np.abs(raw[known]).mean() > 3 * np.abs(residual[known]).mean()
     steps = np.clip(np.rint(255.0 * raw[known]), -31, 31)
     assert_array_equal(difference[known][:, 0], 128 + 4 * steps)
+
+
+def test_without_photometric_the_report_shows_the_source_as_it_is_written(
+    imalign: Imalign, tmp_path: Path
+) -> None:
+    plain = ("--no-photometric", "--report", "r.html", "--report-lossless", "--valid-mask", "v.png")
+    done = imalign(*POSTER, "-o", "o.png", *plain)
+    assert done.returncode == 0, done.stderr
+    inside = read_image(tmp_path / "v.png").pixels == 255
+    warped = embedded(tmp_path / "r.html", "warped")[inside][:, :3]
+    assert_array_equal(warped, read_image(tmp_path / "o.png").pixels[inside])
+    assert "warped source, after" not in (tmp_path / "r.html").read_text("utf-8")
 
 
 def test_large_images_are_reduced_and_the_page_says_so(imalign: Imalign, tmp_path: Path) -> None:

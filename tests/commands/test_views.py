@@ -188,6 +188,37 @@ def test_what_is_transparent_is_squares(imalign: Imalign, tmp_path: Path) -> Non
     assert_array_equal(seen[41:], np.dstack([grey] * 3)[41:])
 
 
+def test_under_another_exposure_squares_and_frames_agree(imalign: Imalign, tmp_path: Path) -> None:
+    target = 20.0 + 150.0 * rendered(np.eye(3))
+    noise = np.random.default_rng(0).normal(0.0, 2.0, (2, *target.shape))
+    write_image(tmp_path / "a.png", np.rint(1.3 * target + noise[0]).astype(np.uint8))
+    write_image(tmp_path / "b.png", np.rint(target + noise[1]).astype(np.uint8))
+    wanted = "--overlay", "o.png", "--blink", "o.apng", "--no-image", "--no-error-map"
+    still = opened(tmp_path / "b.png").astype(float)
+
+    def steps() -> list[float]:
+        """Mean of overlay less target in each square of the source; that of the second frame."""
+        left = opened(tmp_path / "o.png")[..., 0] - still
+        squares = [
+            left[y : y + 16, x : x + 16].mean()
+            for y in range(16, 96, 16)
+            for x in range(16, 144, 16)
+            if (x + y) // 16 % 2
+        ]
+        second = frames(tmp_path / "o.apng")[1][..., 0] - still
+        return [*map(abs, squares), abs(second[16:-16, 16:-16].mean())]
+
+    assert imalign("-m", "translation", "a.png", "b.png", *wanted).returncode == 0
+    assert max(steps()) < 1.0
+    (tmp_path / "t.txt").write_text("1 0 0 0 1 0 0 0 1")
+    again = ("check", "t.txt", "a.png", "b.png", *wanted[:4])
+    assert imalign(*again).returncode == 0
+    assert max(steps()) < 1.0
+    plain = imalign("-m", "translation", "a.png", "b.png", *wanted, "--no-photometric")
+    assert "wrote o.png" in plain.stderr
+    assert min(steps()) > 10.0
+
+
 @pytest.mark.parametrize("style", list(STYLES))
 def test_an_overlay_marks_the_box_of_a_recoloured_button(
     style: str, imalign: Imalign, tmp_path: Path

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from align_cli.files.errors import printable
 from align_cli.report.page import legends, residuals, sentences, shapes, view
-from align_cli.report.page.laid import warped_source, why_not_laid
+from align_cli.report.page.laid import corrected, warped_source, why_not_laid
 from align_cli.report.page.pictures import SMALL_PIXELS, Embedded, picture
 from align_cli.report.page.provenance import provenance
 from align_cli.report.page.stretch import shown, stretch_of
@@ -33,7 +33,7 @@ MODES: Final = (
         "difference",
         "Difference",
         "d",
-        "Warped source less target, as they are",
+        "Warped source less target, before the change of illumination",
     ),
     view.Mode("error", "Error map", "e", "How far they are apart after the change of illumination"),
     view.Mode("checkerboard", "Checkerboard", "c", "Edges must continue from square to square"),
@@ -108,7 +108,7 @@ def laid(
         return residuals.comparable(values, target.pixels, of_full_scale=of_full_scale), overlap
 
     def warped() -> Embedded:
-        seen = warped_source(found, source.pixels, stretch_of(source.pixels))
+        seen = warped_source(found, source.pixels, target.pixels)
         return picture(seen, lossless=lossless)
 
     calls: tuple[Callable[[], Embedded], ...] = (
@@ -243,15 +243,17 @@ def _overlay(told: Told, pictures: Laid) -> view.Viewer:
 
 def _layers(told: Told, pictures: Laid) -> tuple[tuple[view.Layer, ...], tuple[str, ...]]:
     """The pictures of an overlay from below, and what is to be said of them."""
+    light = ", after the change of illumination" if corrected(told.found) else ""
     named = (
         ("target", "target", "the target", told.ahead.target),
         ("before", "source as it was", "the source before it was aligned", told.ahead.before),
-        ("warped", "warped source", "the source, laid on the target", pictures.warped),
+        ("warped", "warped source", f"the source, laid on the target{light}", pictures.warped),
         ("difference", "difference", "warped source less target", pictures.difference),
         ("error", "error map", "the magnitude of the difference", pictures.error),
     )
     notes = (
         *_stretches(told),
+        *((f"warped source{light}; brightness as the target's",) if light else ()),
         *(f"{label}: {each.note}" for _, label, _, each in named),
     )
     return tuple(_layer(*each) for each in named), notes

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from align_cli.engine.equations.illumination import Illumination
 from align_cli.engine.errors import ImageError
+from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS
 from align_cli.engine.records import Verdict
 from align_cli.engine.result.canvas import onto_target
-from align_cli.report.page.stretch import Shown, Stretch, shown
+from align_cli.files.pixels import full_scale
+from align_cli.report.page.stretch import Shown, shown, split, stretch_of
 
 if TYPE_CHECKING:
+    from align_cli.engine.records import IlluminationRecord
     from align_cli.engine.result.alignment import Alignment
 
 
@@ -30,16 +34,56 @@ def why_not_laid(found: Alignment, *, checked: bool) -> str:
     return ""
 
 
-def warped_source(found: Alignment, source: NDArray[Any], stretch: Stretch) -> Shown:
+def corrected(found: Alignment) -> bool:
+    """Whether the source is shown after a change of illumination, that of a usable transform."""
+    return found.outcome.vouched and found.corrects_illumination
+
+
+def warped_source(found: Alignment, source: NDArray[Any], target: NDArray[Any]) -> Shown:
     """The source on the target's grid, with nothing outside, whatever the verdict.
+
+    After the illumination that was solved for, and then with the target's stretch, so that what
+    agrees looks the same; without one as it is, with its own. Of colours each channel is corrected
+    as luma was.
 
     Args:
         found: the alignment; ``why_not_laid`` has no objection.
         source: (H, W) or (H, W, C), of any dtype, of the source's size.
-        stretch: of the source.
+        target: the same of the target.
     """
-    made = shown(found.warp(source, force=True), stretch)
+    warped = found.warp(source, force=True)
+    made = shown(warped, stretch_of(source))
+    if found.illumination is not None and corrected(found):
+        made = Shown(_lit(found.illumination, warped, source, target), made.opaque)
     inside = np.asarray(found.valid_mask() * np.uint8(255), np.uint8)
     if made.opaque is not None:
         inside = np.minimum(inside, made.opaque)
     return made if inside.all() and made.opaque is None else Shown(made.colours, inside)
+
+
+def _lit(
+    illumination: IlluminationRecord,
+    warped: NDArray[Any],
+    source: NDArray[Any],
+    target: NDArray[Any],
+) -> NDArray[np.uint8]:
+    """The colours of the warped source after an illumination, as the target is shown.
+
+    In strips of rows: in between they are floating-point numbers.
+    """
+    stretch, white = stretch_of(target), float(full_scale(target))
+    height, width = warped.shape[:2]
+    between = Illumination(illumination.factor, illumination.offset)
+    strips = []
+    rows = max(1, LARGE_STRIP_PIXELS // width)
+    for top in range(0, height, rows):
+        colours, _ = split(warped[top : top + rows])
+        y = np.arange(top, top + len(colours), dtype=np.float64)
+        factor, offset = between.on_rows((width, height), y)
+        if colours.ndim == 3:
+            factor, offset = factor[..., np.newaxis], offset[..., np.newaxis]
+        of_white = colours * np.float32(1 / full_scale(source))
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is not shown
+            lit = (factor * of_white + offset) * np.float32(white)
+        strips.append(shown(lit, stretch).colours)
+    return np.concatenate(strips)
