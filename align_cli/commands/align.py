@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from align_cli.commands.changes import Asked, changed_above_opt, max_changed_opt
+from align_cli.commands.choices import Choice
 from align_cli.commands.exit_codes import MEANINGS, ExitCode, faults
 from align_cli.commands.hints import hint
 from align_cli.commands.inits import Init, init_file, read_init
@@ -153,7 +154,7 @@ EPILOG = (
 @click.option(
     "-m",
     "--model",
-    type=click.Choice((*MODEL_NAMES, AUTO)),
+    type=Choice((*MODEL_NAMES, AUTO)),
     default=DEFAULTS.model,
     show_default=True,
     help="Motion model, with 2, 3, 4, 6 or 8 parameters; auto: the simplest model that explains "
@@ -161,7 +162,7 @@ EPILOG = (
 )
 @click.option(
     "--preset",
-    type=click.Choice(PRESET_NAMES),
+    type=Choice(PRESET_NAMES),
     default=DEFAULTS.preset,
     show_default=True,
     help="Trade-off between speed and accuracy: "
@@ -170,7 +171,7 @@ EPILOG = (
 )
 @click.option(
     "--loss",
-    type=click.Choice(LOSS_NAMES),
+    type=Choice(LOSS_NAMES),
     default=DEFAULTS.loss,
     show_default=True,
     help="Robust loss; l2 gives every pixel the same weight.",

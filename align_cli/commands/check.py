@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from align_cli.commands.changes import Asked, changed_above_opt, max_changed_opt
+from align_cli.commands.choices import Choice
 from align_cli.commands.exit_codes import ExitCode, InputFault, faults
 from align_cli.commands.inputs import read_pair
 from align_cli.commands.options import (
@@ -105,7 +106,7 @@ the others as for imalign SRC DST."""
 @click.option(
     "-m",
     "--model",
-    type=click.Choice(MODEL_NAMES),
+    type=Choice(MODEL_NAMES),
     help="Motion model to test against: a residual displacement that a richer model would remove "
     "counts against TRANSFORM.  [default: the model named in TRANSFORM's file, else "
     f"{DEFAULTS.model}]",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from align_cli.commands.choices import did_you_mean
 from align_cli.engine.options import INIT_NAMES
 
 if TYPE_CHECKING:
@@ -69,13 +70,9 @@ def _meant_as_name(text: str) -> bool:
 
 
 def _no_name(text: str) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  (only a mistake needs it)
-
-    near = get_close_matches(text.lower(), INIT_NAMES, n=1)
-    meant = f" Did you mean {near[0]}?" if near else ""
     return (
         f"{text!r} is neither a file nor one of {', '.join(INIT_NAMES)}, nor {_MEANING}, such as "
-        f"40,-25.{meant}"
+        f"40,-25.{did_you_mean(text, INIT_NAMES)}"
     )
 
 

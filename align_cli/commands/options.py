@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
+from align_cli.commands.choices import Choice
 from align_cli.engine.options import CANVAS_NAMES, INTERPOLATION_NAMES, LIMIT_RANGES
 from align_cli.files.limits import DEFAULT_MAX_MEGAPIXELS
 
@@ -141,7 +142,7 @@ fill_opt = click.option(
 )
 interpolation_opt = click.option(
     "--interpolation",
-    type=click.Choice(INTERPOLATION_NAMES),
+    type=Choice(INTERPOLATION_NAMES),
     default="linear",
     show_default=True,
     help="Resampling kernel; use nearest for label images (a PNG keeps its palette); cubic is "
@@ -149,7 +150,7 @@ interpolation_opt = click.option(
 )
 canvas_opt = click.option(
     "--canvas",
-    type=click.Choice(CANVAS_NAMES),
+    type=Choice(CANVAS_NAMES),
     default="target",
     show_default=True,
     help="Extent of the output: the target's grid; all of the source; both; or the largest "

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from align_cli.commands.choices import did_you_mean
 from align_cli.commands.options import meaning, path_opt
 from align_cli.engine.options import CHANNEL_NAMES, DEFAULTS, LEAST_LAST_SIDE
 
@@ -40,7 +41,7 @@ def channel_or_name(text: str) -> str | int:
     if not _is_whole(text):
         raise ValueError(
             f"{text!r} is neither one of {', '.join(CHANNEL_NAMES)} nor a channel number "
-            "(0, 1, ...)."
+            f"(0, 1, ...).{did_you_mean(text, CHANNEL_NAMES)}"
         )
     return int(text)
 

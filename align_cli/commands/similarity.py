@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from align_cli.commands.choices import did_you_mean
 from align_cli.commands.options import meaning
 from align_cli.engine.options import (
     DEFAULTS,
@@ -18,7 +19,10 @@ def known_similarity(name: str) -> str:
     if name == MUTUAL_INFORMATION:
         raise ValueError(f"{MUTUAL_INFORMATION_HINT}.")
     if name not in SIMILARITY_NAMES:
-        raise ValueError(f"{name!r} is not one of {', '.join(map(repr, SIMILARITY_NAMES))}.")
+        raise ValueError(
+            f"{name!r} is not one of {', '.join(map(repr, SIMILARITY_NAMES))}."
+            + did_you_mean(name, SIMILARITY_NAMES)
+        )
     return name
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from align_cli.commands.choices import Choice
 from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
 from align_cli.commands.transform_files import transform_text
 
@@ -26,7 +27,7 @@ FORMATS_HELP: Final = """Formats:
 
 to_opt = click.option(
     "--to",
-    type=click.Choice(FORMAT_NAMES),
+    type=Choice(FORMAT_NAMES),
     help="Format of the transform, whatever the name of the file.",
 )
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
+from align_cli.commands.choices import Choice
 from align_cli.commands.options import path_opt
 from align_cli.commands.outputs import Outputs, write_encoded
 from align_cli.report.view_names import ANIMATIONS, STYLES
@@ -24,7 +25,7 @@ overlay_opt = path_opt(
 )
 overlay_style_opt = click.option(
     "--overlay-style",
-    type=click.Choice(tuple(STYLES)),
+    type=Choice(tuple(STYLES)),
     help="; ".join(f"{name} - {text}" for name, text in STYLES.items())
     + f".  [default: {DEFAULT_STYLE}]",
 )

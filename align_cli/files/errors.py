@@ -126,7 +126,27 @@ def unreadable(path: PathLike, error: OSError) -> UnreadableError:
         error.errno,
         (f"cannot be read ({error.strerror or error})", "check the file and its disk"),
     )
+    near = _nearest_name(path) if error.errno == errno.ENOENT else None
+    advice = advice if near is None else f"did you mean {near}?"
     return UnreadableError(path, cause, advice)
+
+
+def _nearest_name(path: PathLike) -> str | None:
+    """A file of nearly this name in the same folder, as it would be typed; None if none is."""
+    from difflib import get_close_matches  # noqa: PLC0415  (only a mistake needs it)
+
+    folder, name = os.path.split(os.fspath(path))
+    try:
+        names = sorted(os.listdir(folder or os.curdir))  # noqa: PTH208  (which may be no UTF-8)
+    except (OSError, ValueError):
+        return None
+    # By what stands before the suffix: short names of one suffix are all alike.
+    stem, suffix = os.path.splitext(name)  # noqa: PTH122  (the name may be no UTF-8)
+    others = [each for each in names if each != name]  # itself: a link that leads nowhere
+    of_suffix = [each for each in others if each.lower().endswith(suffix.lower())]
+    by_stem = {os.path.splitext(each)[0].lower(): each for each in of_suffix}  # noqa: PTH122
+    near = get_close_matches(stem.lower(), by_stem, n=1)
+    return os.path.join(folder, by_stem[near[0]]) if near else None  # noqa: PTH118
 
 
 def unwritable(path: PathLike, error: OSError) -> UnwritableError:

@@ -88,7 +88,7 @@ def test_an_unknown_word_is_wrong_usage_unless_it_is_a_file(
     result = imalign("a.png", "b.png", "--init", text)
     assert result.returncode == 2, result.stderr
     assert f"{text!r} is neither a file nor one of auto, identity, " in result.stderr
-    assert (f"Did you mean {near}?" in result.stderr) == (near is not None)
+    assert (f"Did you mean {near!r}?" in result.stderr) == (near is not None)
     (tmp_path / text).write_text("1 0 5\n0 1 -4\n0 0 1\n")
     assert imalign("a.png", "b.png", "--init", text).returncode == 0
 

@@ -4,7 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from align_cli.files.errors import FilesError, UnreadableError, UnwritableError, unwritable
+from align_cli.files.errors import (
+    FilesError,
+    UnreadableError,
+    UnwritableError,
+    unreadable,
+    unwritable,
+)
 
 
 def test_message_names_file_cause_and_advice():
@@ -49,3 +55,25 @@ def test_a_folder_that_is_there_is_not_said_to_be_missing(tmp_path: Path) -> Non
     missing = FileNotFoundError(errno.ENOENT, "No such file or directory")
     assert "cannot be created in this folder" in str(unwritable(tmp_path / "a.png", missing))
     assert "its folder does not exist" in str(unwritable(tmp_path / "b" / "a.png", missing))
+
+
+@pytest.mark.parametrize(
+    ("name", "near"),
+    [
+        ("rigth.jpg", "right.jpg"),
+        ("Right.JPG", "right.jpg"),
+        ("right.png", None),
+        ("b.jpg", None),
+        ("nowhere.jpg", None),
+    ],
+)
+def test_a_mistyped_name_is_answered_with_the_nearest_of_its_folder(
+    tmp_path: Path, name: str, near: str | None
+) -> None:
+    for each in ("right.jpg", "left.jpg", "right.json", "b.tif"):
+        (tmp_path / each).touch()
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory")
+    advice = unreadable(tmp_path / name, missing).advice
+    meant = "check the name and the folder" if near is None else f"did you mean {tmp_path / near}?"
+    assert advice == meant
+    assert "check the name" in unreadable(tmp_path / "no" / name, missing).advice
