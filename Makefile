@@ -20,7 +20,7 @@ TESTS ?= tests
 # Processes that share the tests.
 WORKERS ?= 2
 
-.PHONY: demo test test-lowest coverage mutants sanitize wheel lint format bench sample-data picture clean
+.PHONY: demo first-quarter test test-lowest coverage mutants sanitize wheel lint format bench sample-data picture clean
 
 # Align the pair of sample_data/ that shows a poster from two sides.
 demo: $(RUNTIME)
@@ -38,6 +38,10 @@ coverage: $(DEVELOP)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[coverage]'
 	$(BIN)/python -m coverage run -m pytest -q tests/engine
 	$(BIN)/python -m coverage report --skip-covered --sort=cover
+
+# What somebody who has only README.md does first, in a new virtual environment outside the clone.
+first-quarter:
+	$(PYTHON) -m tests.commands.first_quarter_of_an_hour
 
 # The tests with the lowest versions that pyproject.toml allows; TESTS="tests/files" for some of them.
 test-lowest: $(LOWEST)/.installed

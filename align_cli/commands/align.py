@@ -15,6 +15,7 @@ from align_cli.commands.exit_codes import MEANINGS, ExitCode, faults
 from align_cli.commands.hints import hint
 from align_cli.commands.inits import Init, init_file, read_init
 from align_cli.commands.inputs import read_pair
+from align_cli.commands.next_steps import after_alignment, after_refusal
 from align_cli.commands.options import (
     FiniteFloat,
     accept_doubtful_opt,
@@ -425,7 +426,12 @@ def align(  # noqa: PLR0915  (a line for each step)
         table = _table(alignment, source, target) if verbose else ""
         first, *others = said.splitlines()
         changed = asked.line(alignment) if accepted else ""
-        lines = [table, lost, first, untried, *others, changed]
+        step = (
+            after_alignment(source_path, outputs.json, report)
+            if accepted
+            else after_refusal(source_path, report)
+        )
+        lines = [table, lost, first, untried, *others, step, changed]
         click.echo("\n".join(filter(None, lines)), err=True)
     elif not outcome.aligned:
         said = closing_line(alignment, written=(), pair=(source_path, target_path))

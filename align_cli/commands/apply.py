@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from align_cli.commands.exit_codes import InputFault, OutputFault, faults
+from align_cli.commands.next_steps import after_apply
 from align_cli.commands.options import (
     canvas_opt,
     debug_opt,
@@ -131,6 +132,9 @@ def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> 
         done = len(set(written.values()))
         click.echo(f"{done} of {len(images)} images written", err=True)
         raise SystemExit(failure.exit_code)
+    if not (asked.quiet or asked.rescale):
+        step = after_apply(transform_path, inverse=asked.inverse)
+        click.echo(step, err=True, nl=bool(step))
 
 
 @dataclass(frozen=True)

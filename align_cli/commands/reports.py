@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from align_cli.commands.options import path_opt
+from align_cli.commands.quoting import command_line
 from align_cli.workers import begin
 
 if TYPE_CHECKING:
@@ -132,23 +132,3 @@ def _ahead(source: Picture, target: Picture, checked: Sequence[str], *, lossless
         *(other_file("transform", each) for each in checked),
     )
     return ahead(source, target, inputs, lossless=lossless)
-
-
-def command_line(arguments: Sequence[str]) -> str:
-    """A command line that a shell reads as these arguments; one line, whatever they hold."""
-    return " ".join(map(quoted, ("imalign", *arguments))) if arguments else ""
-
-
-def quoted(argument: str) -> str:
-    """An argument as a shell reads it; what does not print is written as bash and zsh have it."""
-    if argument.isprintable():
-        return shlex.quote(argument)
-    return "$'" + "".join(map(_escaped, argument)) + "'"
-
-
-def _escaped(character: str) -> str:
-    if character in "\\'":
-        return f"\\{character}"
-    if "\udc80" <= character <= "\udcff":  # a byte of a name that is no UTF-8
-        return f"\\x{ord(character) - 0xDC00:02x}"
-    return character if character.isprintable() else ascii(character)[1:-1]

@@ -69,9 +69,9 @@ def closing_line(
     if not (outcome.aligned or (outcome.doubtful and accepted)):
         name = "doubtful" if outcome.doubtful else "not aligned"
         wrote = [f"wrote {files}"] if files else []
-        ends = wrote if checked else ["; ".join(["no image was written", *wrote])]
+        ends = wrote if checked else ["; ".join(["no warped image was written", *wrote])]
         if outcome.doubtful:
-            does = "accepts this result" if checked else "writes the image anyway"
+            does = "accepts this result" if checked else "writes it anyway"
             ends.append(f"--accept-doubtful {does}")
         return "\n".join([f"{who}{name} ({model}): {outcome.sentence}", *ends])
     lines = _usable(alignment, who, of_full_scale=of_full_scale)

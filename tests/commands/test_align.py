@@ -373,12 +373,13 @@ class TestDoubtful:
     def test_no_picture_is_written(self, imalign: Imalign, doubtful: None, tmp_path: Path) -> None:
         result = imalign("-m", "translation", "grid.png", "b.png")
         assert result.returncode == 1, result.stderr
-        first, second, third = result.stderr.splitlines()
+        first, second, third, fourth = result.stderr.splitlines()
         assert first.startswith(
             "grid.png -> b.png: doubtful (translation): the images may be aligned, but"
         )
-        assert second == "no image was written; wrote grid_aligned.json"
-        assert third == "--accept-doubtful writes the image anyway"
+        assert second == "no warped image was written; wrote grid_aligned.json"
+        assert third == "--accept-doubtful writes it anyway"
+        assert fourth == "to see why, add --report grid.html"
         assert "or try" not in result.stderr
         document = load(tmp_path / "grid_aligned.json")
         assert document["outcome"]["verdict"] == "doubtful"
@@ -691,7 +692,7 @@ class TestOutputs:
         (tmp_path / "a_aligned_error.png").mkdir()
         assert imalign("a.png", "b.png").returncode == 4
         assert not (tmp_path / "a_aligned.json").exists()
-        written = imalign("a.png", "b.png", "--error-map", "e.png").stderr.splitlines()[-1]
+        written = imalign("a.png", "b.png", "--error-map", "e.png").stderr.splitlines()[-2]
         assert written.endswith("a_aligned.json")
 
     def test_reader_of_stdout_gone(self, pair: Pair, tmp_path: Path) -> None:

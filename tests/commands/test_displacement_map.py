@@ -105,7 +105,7 @@ def test_a_failed_alignment_has_one_too_where_there_is_something_to_show(
     assert result.exit_code == 1, result.output
     earlier = "map.png is from an earlier run"
     if tells:
-        assert "no image was written; wrote map.png, a_aligned.json" in result.stderr
+        assert "no warped image was written; wrote map.png, a_aligned.json" in result.stderr
         assert earlier not in result.stderr
         assert read_image(tmp_path / "map.png").pixels.ndim == 3
     else:

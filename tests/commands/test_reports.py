@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from align_cli.commands.reports import command_line, quoted
+from align_cli.commands.quoting import command_line, quoted
 from align_cli.files.images import read_image, write_image
 from align_cli.report import error_scale
 from tests.commands.conftest import SAMPLES, Imalign
@@ -80,7 +80,7 @@ def test_a_report_replaces_no_input_and_needs_its_folder(
 def test_a_failure_has_a_report_and_no_image(imalign: Imalign, tmp_path: Path) -> None:
     done = imalign(SAMPLES / "fundus_source.png", POSTER[1], "--report", "r.html")
     assert done.returncode == 1
-    assert "no image was written; wrote r.html, fundus_source_aligned.json" in done.stderr
+    assert "no warped image was written; wrote r.html, fundus_source_aligned.json" in done.stderr
     text = (tmp_path / "r.html").read_text("utf-8")
     assert "<title>failed: " in text
     assert "Where the search looked" in text

@@ -131,9 +131,11 @@ def test_a_failure_gives_its_sentence_and_says_that_there_is_no_image() -> None:
     words = closing_line(finished(outcome=LOST), written=["a_aligned.json"])
     assert words == (
         "not aligned (similarity): The estimate ran away; try --model rigid.\n"
-        "no image was written; wrote a_aligned.json"
+        "no warped image was written; wrote a_aligned.json"
     )
-    assert closing_line(finished(outcome=LOST), written=[]).endswith("\nno image was written")
+    assert closing_line(finished(outcome=LOST), written=[]).endswith(
+        "\nno warped image was written"
+    )
 
 
 @pytest.mark.parametrize("status", [s for s in Status if s is not Status.CONVERGED])
@@ -190,8 +192,8 @@ def test_a_doubtful_one_names_no_numbers_until_it_is_accepted() -> None:
     words = closing_line(finished(outcome=DOUBTFUL), written=["a_aligned.json"])
     assert words == (
         "doubtful (similarity): It may be, but.\n"
-        "no image was written; wrote a_aligned.json\n"
-        "--accept-doubtful writes the image anyway"
+        "no warped image was written; wrote a_aligned.json\n"
+        "--accept-doubtful writes it anyway"
     )
     words = closing_line(finished(outcome=DOUBTFUL), written=["a_aligned.png"], accepted=True)
     first, second, third, last = words.splitlines()

@@ -1,0 +1,42 @@
+"""What to type after a command has done its work: one line that can be copied."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from align_cli.commands.outputs import STDOUT
+from align_cli.commands.quoting import quoted
+
+
+def after_alignment(source: str, json: str | None, report: str | None) -> str:
+    """What to do with a transform that can be used.
+
+    Args:
+        source: path of the source.
+        json: path of the transform; "-" is stdout, None for none.
+        report: path of the page, if one was written.
+    """
+    if report is None:
+        steps = [f"to look at it, add --report {_page(source)}"]
+    else:
+        steps = [f"to look at it, open {quoted(report)} in a browser"]
+    if json not in (None, STDOUT):
+        steps.append(f"to resample another image, imalign apply {quoted(json or '')} IMAGE")
+    return f"next: {'; '.join(steps)}"
+
+
+def after_refusal(source: str, report: str | None) -> str:
+    """How to see why there is no aligned image; empty where a page shows it already."""
+    return f"to see why, add --report {_page(source)}" if report is None else ""
+
+
+def after_apply(transform: str, *, inverse: bool) -> str:
+    """The same in Python; empty for a transform from stdin."""
+    if transform == STDOUT:
+        return ""
+    way = ".inverse()" if inverse else ""
+    return f"next: in Python, align_cli.load({transform!a}){way}.warp(image) does the same"
+
+
+def _page(source: str) -> str:
+    return quoted(f"{PurePath(source).stem}.html")
