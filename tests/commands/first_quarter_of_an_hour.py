@@ -193,7 +193,7 @@ def wrong_words(walk: Walk) -> None:
         said = walk.type(line, code)
         walk.type(line.replace(wrong, said.one(pattern)), 0)
         if code == 2:
-            walk.type(said.one(r"(imalign (?:\w+ )?--help)"), 0)
+            walk.type(said.one(r"(imalign (?:\w+ )?(?:-h|--help))\b"), 0)
     said = walk.type("imalign left.jpg", 2)
     line = said.one(r"; type (imalign align SRC DST)")
     walk.type(line.replace("SRC", "left.jpg").replace("DST", "right.jpg"), 0)

@@ -46,7 +46,7 @@ def test_the_next_thing_to_type(imalign: Imalign, line: str, words: str) -> None
     assert result.returncode == 2
     assert words in result.stderr
     # And the help that tells the rest, as it can be typed.
-    (named,) = set(re.findall(r"(?:Try ')?imalign (?:(\w+) )?--help", result.stderr))
+    (named,) = set(re.findall(r"imalign (?:(\w+) )?(?:-h|--help)\b", result.stderr))
     assert imalign(*filter(None, [named]), "--help").returncode == 0
 
 
