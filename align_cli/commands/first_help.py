@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import click
 
+from align_cli.commands.option_groups import GROUPS
 from align_cli.engine.options import CANVAS_NAMES, INTERPOLATION_NAMES, MODEL_NAMES, PRESET_NAMES
 
 WHAT_TO_TYPE: Final = """\
@@ -58,31 +59,35 @@ def _names(names: Sequence[str]) -> str:
     return ", ".join(names)
 
 
-GROUPS: Final = {
-    "Output": (
-        Line("--output", "PATH", "warped source; the suffix chooses the format"),
-        Line("--json", "PATH", "transform and quality; - is stdout"),
-        Line("--error-map", "PATH", "residual: .png, or its values in .tif or .npy"),
-        Line("--canvas", "NAME", _names(CANVAS_NAMES)),
-        Line("--interpolation", "NAME", _names(INTERPOLATION_NAMES)),
-    ),
-    "Model": (
-        Line("--model", "NAME", _names((*MODEL_NAMES[:-1], f"{MODEL_NAMES[-1]}, auto"))),
-        Line("--preset", "NAME", _names(PRESET_NAMES)),
-        Line("--similarity", "auto", "for multimodal images: a negative, infra-red"),
-    ),
-    "Start": (
-        Line("--init", "START", "a JSON of imalign; dx,dy[,angle[,scale]]; a name"),
-        Line("--allow-flip", "", "also try the mirror image of SRC"),
-        Line("--roi", "X,Y,W,H", "use only this rectangle of DST"),
-    ),
-    "Limits": (
-        Line("--max-shift", "PX", "fail if the centre of SRC moves further"),
-        Line("--min-overlap", "SHARE", "fail if SRC covers less of DST, 0 to 1"),
-        Line("--accept-doubtful", "", "write the images of a doubtful result, too"),
-    ),
-}
-"""The options of ``imalign -h``, by what they are for."""
+LINES: Final = (
+    Line("--output", "PATH", "warped source; the suffix chooses the format"),
+    Line("--json", "PATH", "transform and quality; - is stdout"),
+    Line("--error-map", "PATH", "residual: .png, or its values in .tif or .npy"),
+    Line("--report", "PATH", "a page to look at: .html"),
+    Line("--canvas", "NAME", _names(CANVAS_NAMES)),
+    Line("--interpolation", "NAME", _names(INTERPOLATION_NAMES)),
+    Line("--model", "NAME", _names((*MODEL_NAMES[:-1], f"{MODEL_NAMES[-1]}, auto"))),
+    Line("--preset", "NAME", _names(PRESET_NAMES)),
+    Line("--similarity", "auto", "for multimodal images: a negative, infra-red"),
+    Line("--init", "START", "a JSON of imalign; dx,dy[,angle[,scale]]; a name"),
+    Line("--allow-flip", "", "also try the mirror image of SRC"),
+    Line("--roi", "X,Y,W,H", "use only this rectangle of DST"),
+    Line("--max-shift", "PX", "fail if the centre of SRC moves further"),
+    Line("--min-overlap", "SHARE", "fail if SRC covers less of DST, 0 to 1"),
+    Line("--accept-doubtful", "", "write the images of a doubtful result, too"),
+)
+"""The options of ``imalign -h``."""
+
+
+def lines_by_group() -> dict[str, list[Line]]:
+    """The options of ``imalign -h`` under the titles of the groups that they are in."""
+    by_option = {line.option: line for line in LINES}
+    groups = {
+        title: [by_option[name] for name in group.options if name in by_option]
+        for title, group in GROUPS.items()
+    }
+    return {title: lines for title, lines in groups.items() if lines}
+
 
 DOES: Final = {
     "apply": "resample other images by the transform",
@@ -108,7 +113,7 @@ def first_help(command: click.Command, names: Sequence[str]) -> str:
     }
     lines = ["Usage: imalign SRC DST [OPTIONS]", "       imalign COMMAND [ARGS]...", ""]
     lines += INTRODUCTION.splitlines()
-    for title, group in GROUPS.items():
+    for title, group in lines_by_group().items():
         lines += ["", f"{title}:"]
         for option, value, text in group:
             lines.append(f"  {f'{shorts[option]}{option} {value}':<20}  {text}")

@@ -8,11 +8,13 @@ from pathlib import PurePath
 
 import click
 
+from align_cli.commands.option_groups import GroupedCommand
+
 MOST_NAMED = 4
 """Sources from which on a message names the first two only."""
 
 
-class PairCommand(click.Command):
+class PairCommand(GroupedCommand):
     """A command of one SRC and one DST, the last of its arguments."""
 
     # More than two are refused here, because click knows no more to say than that.

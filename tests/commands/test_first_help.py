@@ -8,7 +8,7 @@ import click
 import pytest
 
 from align_cli.commands.exit_codes import ExitCode
-from align_cli.commands.first_help import DOES, GROUPS
+from align_cli.commands.first_help import DOES, LINES
 from align_cli.commands.group import COMMANDS, cli
 from tests.commands.conftest import ROOT, Imalign
 
@@ -36,7 +36,8 @@ def test_the_help_fits_on_a_screen(columns: str) -> None:
     assert len(lines) <= 45
     assert max(map(len, lines)) <= 80
     assert "imalign align --help" in result.stdout
-    for title in ("Output", "Model", "Start", "Limits"):
+    assert all(result.stdout.count(f" {line.option} ") == 1 for line in LINES)
+    for title in ("Output", "Model", "Start", "Pixels", "Limits"):
         assert f"{title}:" in lines
 
 
@@ -47,7 +48,7 @@ def test_the_options_of_the_help_are_those_of_the_command() -> None:
         if isinstance(option, click.Option)
         for name in option.opts
     }
-    for line in (line for group in GROUPS.values() for line in group):
+    for line in LINES:
         option = options[line.option]
         assert option.is_flag == (line.value == "")
         if isinstance(option.type, click.Choice) and line.value == "NAME":
