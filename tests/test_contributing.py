@@ -356,6 +356,20 @@ def test_a_format_of_transforms(copy: Copy) -> None:
 
 
 @section("A command")
+def test_an_option(copy: Copy) -> None:
+    copy.refused("a.png", "b.png", "--greet", saying="No such option")
+    align, groups = "align_cli/commands/align.py", "align_cli/commands/option_groups.py"
+    copy.insert(align, "@quiet_opt\n", '@click.option("--greet", is_flag=True, help="Greet.")\n')
+    copy.insert(align, "    quiet: bool,\n", "    greet: bool,\n")
+    copy.insert(align, "    refuse_both(", '    click.echo("hello" * greet)\n')
+    assert "\nOthers:\n  --greet" in copy.works("align", "--help")
+    copy.insert(groups, '"--quiet", ', '"--greet", ')
+    said = copy.works("align", "--help").split("\nRun (")[1]
+    assert "--greet" in said.split("\n\n")[0]
+    assert "hello\n" in copy.works("a.png", "b.png", "--greet")
+
+
+@section("A command")
 def test_a_command(copy: Copy) -> None:
     copy.refused("size", "a.png", saying="size: there is no such file")
     copy.add("align_cli/commands/size.py", COMMAND)
