@@ -150,10 +150,10 @@ def test_what_the_report_shows_is_what_the_command_writes(imalign: Imalign, tmp_
     assert_array_equal(error[..., 3] == 255, known)
     colours = error_scale.COLOURS[error_scale.levels(np.where(known, residual, 0.0))]
     assert_array_equal(error[known][:, :3], colours[known])
-    # What differs in illumination is in the difference, and not in the error.
+    # What differs in illumination is in neither.
     raw = np.load(tmp_path / "raw.npy")
     assert np.abs(raw[known]).mean() > 3 * np.abs(residual[known]).mean()
-    steps = np.clip(np.rint(255.0 * raw[known]), -31, 31)
+    steps = np.clip(np.rint(255.0 * residual[known]), -31, 31)
     assert_array_equal(difference[known][:, 0], 128 + 4 * steps)
 
 

@@ -84,7 +84,7 @@ def laid(
     source: Picture,
     target: Picture,
     found: Alignment,
-    residual: Residual,
+    of_residual: Residual,
     *,
     checked: bool,
     lossless: bool,
@@ -95,29 +95,29 @@ def laid(
         source: the source.
         target: the target.
         found: the alignment.
-        residual: makes what ``align_cli.engine.aligner.residual`` returns; its ``raw`` is given.
+        of_residual: makes what ``align_cli.engine.aligner.residual`` returns; its ``raw`` is given.
         checked: whether the transform was given, and so is shown whatever the verdict.
         lossless: whether the pictures are exact and whole.
     """
     if why_not_laid(found, checked=checked):
         return None
-    of_full_scale = have_full_scale(source, target)
-
-    def left(*, raw: bool) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        values, overlap = residual(raw=raw)
-        return residuals.comparable(values, target.pixels, of_full_scale=of_full_scale), overlap
 
     def warped() -> Embedded:
-        seen = warped_source(found, source.pixels, target.pixels)
-        return picture(seen, lossless=lossless)
+        return picture(warped_source(found, source.pixels, target.pixels), lossless=lossless)
 
-    calls: tuple[Callable[[], Embedded], ...] = (
-        warped,
-        lambda: residuals.error_picture(*left(raw=False), whole=lossless),
-        lambda: residuals.difference_picture(*left(raw=True), whole=lossless),
-    )
-    with Workers(2) as workers:
-        return Laid(*workers.map(lambda call: call(), calls))
+    def left() -> tuple[Embedded, Embedded]:
+        residual, overlap = of_residual(raw=False)
+        of_full_scale = have_full_scale(source, target)
+        residual = residuals.comparable(residual, target.pixels, of_full_scale=of_full_scale)
+        return (
+            residuals.error_picture(residual, overlap, whole=lossless),
+            residuals.difference_picture(residual, overlap, whole=lossless),
+        )
+
+    with Workers(1) as workers:
+        laying = workers.start(warped)
+        error, difference = left()
+        return Laid(laying.result(), error, difference)
 
 
 @dataclass(frozen=True)
@@ -248,7 +248,7 @@ def _layers(told: Told, pictures: Laid) -> tuple[tuple[view.Layer, ...], tuple[s
         ("target", "target", "the target", told.ahead.target),
         ("before", "source as it was", "the source before it was aligned", told.ahead.before),
         ("warped", "warped source", f"the source, laid on the target{light}", pictures.warped),
-        ("difference", "difference", "warped source less target", pictures.difference),
+        ("difference", "difference", f"warped source less target{light}", pictures.difference),
         ("error", "error map", "the magnitude of the difference", pictures.error),
     )
     notes = (

@@ -67,14 +67,22 @@ def _lit(
     source: NDArray[Any],
     target: NDArray[Any],
 ) -> NDArray[np.uint8]:
-    """The colours of the warped source after an illumination, as the target is shown.
-
-    In strips of rows: in between they are floating-point numbers.
-    """
-    stretch, white = stretch_of(target), float(full_scale(target))
+    """The colours of the warped source after an illumination, as the target is shown."""
+    stretch, white = stretch_of(target), np.float32(full_scale(target))
     height, width = warped.shape[:2]
     between = Illumination(illumination.factor, illumination.offset)
-    strips = []
+
+    def lit(values: NDArray[Any], factor: NDArray[Any], offset: NDArray[Any]) -> NDArray[np.uint8]:
+        of_white = values * np.float32(1 / full_scale(source))
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is not shown
+            return shown((factor * of_white + offset) * white, stretch).colours
+
+    if not between.varies and warped.dtype.kind == "u":  # each value is computed once
+        every = np.arange(full_scale(source) + 1, dtype=np.float32)[np.newaxis]
+        colours, _ = split(warped)
+        table = lit(every, *between.on_rows((1, 1), np.zeros(1)))[0]
+        return np.asarray(table[colours], np.uint8)
+    strips = []  # of rows: in between they are floating-point numbers
     rows = max(1, LARGE_STRIP_PIXELS // width)
     for top in range(0, height, rows):
         colours, _ = split(warped[top : top + rows])
@@ -82,8 +90,5 @@ def _lit(
         factor, offset = between.on_rows((width, height), y)
         if colours.ndim == 3:
             factor, offset = factor[..., np.newaxis], offset[..., np.newaxis]
-        of_white = colours * np.float32(1 / full_scale(source))
-        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is not shown
-            lit = (factor * of_white + offset) * np.float32(white)
-        strips.append(shown(lit, stretch).colours)
+        strips.append(lit(colours, factor, offset))
     return np.concatenate(strips)

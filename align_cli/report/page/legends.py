@@ -44,7 +44,7 @@ def difference_legend() -> Scale:
     ticks = (-most, -15, 0, 15, most)
     return Scale(
         "difference",
-        "difference: warped - target in grey levels of 255; mid-grey is equal, bright is a "
+        "difference: corrected - target in grey levels of 255; mid-grey is equal, bright is a "
         "brighter source",
         tuple(colour((grey, grey, grey)) for grey in ends),
         tuple(Tick((step + most) / (2 * most), f"{step:+d}" if step else "0") for step in ticks),

@@ -37,7 +37,7 @@ def difference_picture(
     """The signed difference.
 
     Args:
-        residual: (height, width) float32, warped source less target, 1.0 being full scale.
+        residual: (height, width) float32, corrected less target, 1.0 being full scale.
         overlap: (height, width) bool, where there is one.
         whole: whether it is never reduced.
     """

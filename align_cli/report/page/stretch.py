@@ -74,8 +74,6 @@ def stretch_of(pixels: NDArray[Any]) -> Stretch:
 def shown(pixels: NDArray[Any], stretch: Stretch) -> Shown:
     """An image as a screen shows it; what is not finite has nothing to see."""
     colours, alpha = split(pixels)
-    if colours.ndim == 3 and colours.shape[2] != COLOURS:
-        colours = colours[..., 0] if colours.shape[2] < COLOURS else colours[..., :COLOURS]
     opaque = None
     if alpha is not None:
         opaque = shown(alpha, Stretch(0.0, float(full_scale(pixels)), "")).colours
@@ -89,11 +87,11 @@ def shown(pixels: NDArray[Any], stretch: Stretch) -> Shown:
 
 
 def split(pixels: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any] | None]:
-    """Colours and alpha of an image: two and four channels have one."""
-    if pixels.ndim == 3 and pixels.shape[2] in (2, 4):
-        colours = pixels[..., 0] if pixels.shape[2] == 2 else pixels[..., :3]
-        return colours, pixels[..., -1]
-    return pixels, None
+    """The colours of an image that are shown, and its alpha: two and four channels have one."""
+    if pixels.ndim == 2 or pixels.shape[2] == COLOURS:
+        return pixels, None
+    colours = pixels[..., 0] if pixels.shape[2] < COLOURS else pixels[..., :COLOURS]
+    return colours, pixels[..., -1] if pixels.shape[2] in (2, 4) else None
 
 
 def _greys(values: NDArray[Any], stretch: Stretch) -> NDArray[np.uint8]:
