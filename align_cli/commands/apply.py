@@ -34,6 +34,7 @@ from align_cli.commands.outputs import (
     canvas_in_words,
     check_files,
     check_fill,
+    check_mask_name,
     not_carried,
     results_among,
     to_stdout,
@@ -108,6 +109,8 @@ def apply(transform_path: str, image_paths: tuple[str, ...], **options: Any) -> 
     asked = Asked(transform_path=transform_path, **options)
     names = {"transform": transform_path, "canvas": transform_path}
     with faults(names):
+        if asked.valid_mask is not None:
+            check_mask_name(asked.valid_mask)
         transform = read_transform(transform_path)
     transform = transform.inverse() if asked.inverse else transform
     images, left_out = _expanded(image_paths)

@@ -1,9 +1,10 @@
-"""Hints after a failed alignment: options for other causes of the failure."""
+"""Hints after a failed or doubtful alignment: options for other causes of it."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from align_cli.commands.quoting import quoted
 from align_cli.engine.options import AUTO, GRADIENT, INIT_NAMES, INTENSITY, LEAST_LAST_SIDE
 
 if TYPE_CHECKING:
@@ -38,11 +39,14 @@ def hint(
         return ""
     failed = outcome.verdict is Verdict.FAILED
     left = []
+    if init != AUTO and outcome.status is not Status.AMBIGUOUS:
+        left.append(f"omitting --init {quoted(init)}, so that an initial transform is searched for")
     if roi is not None and min(roi[2:]) < LEAST_LAST_SIDE:
         left.append(f"a larger --roi: {roi[2]}x{roi[3]} px contain little texture")
     if not photometric and similarity != GRADIENT:
         left.append("omitting --no-photometric, if the illumination may differ")
-    if failed and not allow_flip and init in INIT_NAMES:
+    # A nearly symmetric scene agrees a little with its mirror image.
+    if (failed or outcome.status is Status.NO_AGREEMENT) and not allow_flip and init in INIT_NAMES:
         left.append("--allow-flip, if one image may be mirrored")
     if failed and similarity == INTENSITY:
         left.append(

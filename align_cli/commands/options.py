@@ -158,7 +158,7 @@ canvas_opt = click.option(
 )
 valid_mask_opt = path_opt(
     "--valid-mask",
-    help="Also write a mask image: 255 inside the source, 0 outside.",
+    help="Also write a mask image (.png or .tif): 255 inside the source, 0 outside.",
 )
 small_files_opt = click.option(
     "--small-files",

@@ -236,7 +236,7 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
     if outputs.image is not None:
         ensure_encodable(outputs.image, source.pixels)
     if outputs.valid_mask is not None:
-        ensure_encodable(outputs.valid_mask, _picture_like()[..., 0])
+        check_mask_name(outputs.valid_mask)
     if outputs.error_map is not None and not outputs.residual:
         ensure_encodable(outputs.error_map, _picture_like())
     if outputs.error_legend is not None:
@@ -247,6 +247,24 @@ def check_outputs(outputs: Outputs, inputs: Sequence[str], source: Picture) -> N
         from align_cli.report.displacement_map import check_name  # noqa: PLC0415
 
         check_name(outputs.displacement_map)
+
+
+def check_mask_name(path: str) -> None:
+    """Raise for a mask in a format that does not keep its two values.
+
+    Raises:
+        click.UsageError: if it is lossy.
+        UnwritableError: if no image of this name can be written.
+    """
+    from align_cli.files.images import ensure_encodable, lossless_suffix  # noqa: PLC0415
+
+    like = _picture_like()[..., 0]
+    ensure_encodable(path, like)
+    if lossless_suffix(path, like) != _suffix(path):
+        raise click.UsageError(
+            f"--valid-mask {path}: a JPEG does not keep the values 0 and 255 of a mask; give it a "
+            "name in .png or .tif"
+        )
 
 
 def _check_error_options(outputs: Outputs) -> None:
