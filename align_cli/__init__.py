@@ -25,7 +25,6 @@ from typing import TYPE_CHECKING, Any
 from align_cli.version import __version__
 
 if TYPE_CHECKING:
-    from align_cli.commands.transform_files import read_transform
     from align_cli.engine.aligner import Aligner, align
     from align_cli.engine.check import check
     from align_cli.engine.errors import ImageError, NotAlignedError
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from align_cli.engine.result.transform import Transform
     from align_cli.files.errors import UnreadableError, UnwritableError
     from align_cli.handover import load
+    from align_cli.transform_files import read_transform
 
 __all__ = [
     "Aligner",
@@ -71,7 +71,7 @@ _HOMES = {
     "Verdict": "align_cli.engine.records",
     "check": "align_cli.engine.check",
     "load": "align_cli.handover",
-    "read_transform": "align_cli.commands.transform_files",
+    "read_transform": "align_cli.transform_files",
 }
 
 

@@ -47,8 +47,8 @@ def load(path: PathLike, *, accept_doubtful: bool = False, force: bool = False) 
         >>> load("shift.txt").map_points([[10, 20]])
         array([[15., 17.]])
     """
-    from align_cli.commands.transform_files import read_guess  # noqa: PLC0415
     from align_cli.engine.errors import NotAlignedError  # noqa: PLC0415
+    from align_cli.transform_files import read_guess  # noqa: PLC0415
 
     transform, objection = read_guess(path)
     if objection is None or objection.usable or force or (objection.doubtful and accept_doubtful):
@@ -73,8 +73,8 @@ def save(
 
 def save_transform(transform: Transform, path: PathLike) -> None:
     """Write a transform; see ``Transform.save``."""
-    from align_cli.commands.transform_files import transform_text  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+    from align_cli.transform_files import transform_text  # noqa: PLC0415
 
     write_bytes(path, transform_text(path, transform).encode("utf-8"))
 

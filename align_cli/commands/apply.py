@@ -41,7 +41,7 @@ from align_cli.commands.outputs import (
     warped_picture,
 )
 from align_cli.commands.pages import page_opt
-from align_cli.commands.transform_files import read_transform, transform_text
+from align_cli.transform_files import read_transform, transform_text
 
 if TYPE_CHECKING:
     from align_cli.engine.result.transform import Transform

@@ -59,7 +59,6 @@ from align_cli.commands.reports import (
 )
 from align_cli.commands.similarity import similarity_opt
 from align_cli.commands.threads import on_threads, threads_opt
-from align_cli.commands.transform_files import read_with_model
 from align_cli.commands.views import (
     blink_opt,
     check_views,
@@ -70,6 +69,7 @@ from align_cli.commands.views import (
 from align_cli.engine.options import DEFAULTS, MODEL_NAMES, Options
 from align_cli.report.document import alignment_document, image_facts
 from align_cli.report.summary import closing_line, displacement_figures, have_full_scale
+from align_cli.transform_files import read_with_model
 
 if TYPE_CHECKING:
     from align_cli.engine.result.transform import Transform

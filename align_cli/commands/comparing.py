@@ -9,7 +9,7 @@ import click
 from align_cli.commands.exit_codes import ExitCode, InputFault, faults
 from align_cli.commands.options import FiniteFloat
 from align_cli.commands.outputs import LOOK_WHERE, to_stdout
-from align_cli.commands.transform_files import read_guess, read_transform
+from align_cli.transform_files import read_guess, read_transform
 
 if TYPE_CHECKING:
     from align_cli.engine.result.transform import Transform

@@ -6,8 +6,8 @@ import click
 
 from align_cli.commands.exit_codes import faults
 from align_cli.commands.options import debug_opt, path_arg, size_opt, transform_arg
-from align_cli.commands.transform_files import read_transform, with_size
 from align_cli.commands.transform_outputs import FORMATS_HELP, to_opt, write_transform
+from align_cli.transform_files import read_transform, with_size
 
 EPILOG = f"""\b
 Examples:

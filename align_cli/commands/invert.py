@@ -6,8 +6,8 @@ import click
 
 from align_cli.commands.exit_codes import faults
 from align_cli.commands.options import debug_opt, transform_arg, transform_output_opt
-from align_cli.commands.transform_files import read_transform
 from align_cli.commands.transform_outputs import to_opt, write_transform
+from align_cli.transform_files import read_transform
 
 EPILOG = """\b
 Example: imalign invert scan_aligned.json -o back.json"""

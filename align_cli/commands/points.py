@@ -16,7 +16,7 @@ from align_cli.commands.options import (
     transform_arg,
 )
 from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
-from align_cli.commands.transform_files import read_transform
+from align_cli.transform_files import read_transform
 
 if TYPE_CHECKING:
     from align_cli.engine.result.transform import Transform

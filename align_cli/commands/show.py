@@ -7,7 +7,7 @@ import click
 from align_cli.commands.exit_codes import faults
 from align_cli.commands.options import debug_opt, transform_arg
 from align_cli.commands.outputs import LOOK_WHERE, to_stdout
-from align_cli.commands.transform_files import read_guess
+from align_cli.transform_files import read_guess
 
 EPILOG = """\b
 Example: imalign show scan_aligned.json"""

@@ -9,7 +9,7 @@ import click
 
 from align_cli.commands.choices import Choice
 from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
-from align_cli.commands.transform_files import transform_text
+from align_cli.transform_files import transform_text
 
 if TYPE_CHECKING:
     from align_cli.engine.result.transform import Transform

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk  # noqa: N813  (its own documentation's name)
 
-from align_cli.commands.transform_files import transform_text
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.result.transform import Transform
+from align_cli.transform_files import transform_text
 
 SOURCE_SIZE, TARGET_SIZE = (160, 120), (150, 130)
 POINTS = np.array([[0.0, 0.0], [159.0, 0.0], [12.25, 99.5], [80.0, 60.0], [-7.0, 130.0]])

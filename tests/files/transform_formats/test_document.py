@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from align_cli.commands.transform_files import read_transform
 from align_cli.files.errors import UnreadableError
 from align_cli.files.transforms import read_stored
+from align_cli.transform_files import read_transform
 
 CONTRADICTION = {
     "schema": "imalign/transform/1",

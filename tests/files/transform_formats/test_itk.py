@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk  # noqa: N813  (its own documentation's name)
 
-from align_cli.commands.transform_files import read_transform
 from align_cli.engine.geometry.coordinates import map_points
 from align_cli.files.errors import UnreadableError
+from align_cli.transform_files import read_transform
 from tests.files.transform_formats.examples import (
     CENTRE,
     POINTS,

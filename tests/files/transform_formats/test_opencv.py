@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from align_cli.commands.transform_files import read_transform
 from align_cli.files.errors import UnreadableError
+from align_cli.transform_files import read_transform
 from tests.files.transform_formats.examples import POINTS, transform, written
 
 

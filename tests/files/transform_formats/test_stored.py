@@ -9,12 +9,12 @@ import jsonschema
 import numpy as np
 import pytest
 
-from align_cli.commands.transform_files import read_transform
 from align_cli.commands.transform_outputs import FORMAT_NAMES, FORMATS_HELP
 from align_cli.engine.geometry.models import MODELS
 from align_cli.files.errors import UnwritableError
 from align_cli.files.schema import transform_schema
 from align_cli.files.transforms import FORMATS
+from align_cli.transform_files import read_transform
 from tests.files.transform_formats.examples import (
     POINTS,
     SOURCE_SIZE,

@@ -1,4 +1,7 @@
-"""Reads and writes a ``Transform``; without click, so that it is available from Python too."""
+"""A ``Transform`` from a file, with the verdict that the file holds, and a file's text of one.
+
+Beside ``files``, which knows no ``Transform``: the commands and ``handover`` come here.
+"""
 
 from __future__ import annotations
 
