@@ -10,6 +10,7 @@ from align_cli.commands.changes import Asked, changed_above_opt, max_changed_opt
 from align_cli.commands.choices import Choice
 from align_cli.commands.exit_codes import ExitCode, InputFault, faults
 from align_cli.commands.inputs import read_pair
+from align_cli.commands.next_steps import after_check
 from align_cli.commands.options import (
     accept_doubtful_opt,
     accept_residual_opt,
@@ -283,7 +284,8 @@ def check(
     if not quiet:
         figures = displacement_figures(alignment) if verbose else ""
         changed = asked.line(alignment) if accepted else ""
-        click.echo("\n".join(filter(None, [figures, said, changed])), err=True)
+        step = after_check(transform_path, source_path, report, usable=accepted)
+        click.echo("\n".join(filter(None, [figures, said, step, changed])), err=True)
     elif not outcome.aligned:
         click.echo(said.splitlines()[0], err=True)
     say_what_is_missing(outputs, alignment)

@@ -30,6 +30,15 @@ def after_refusal(source: str, report: str | None) -> str:
     return f"to see why, add --report {_page(source)}" if report is None else ""
 
 
+def after_check(transform: str, source: str, report: str | None, *, usable: bool) -> str:
+    """The same for a transform from a file; the page is named after it, not after the source."""
+    if transform == STDOUT:
+        transform, json = source, None
+    else:
+        json = transform
+    return after_alignment(transform, json, report) if usable else after_refusal(transform, report)
+
+
 def after_apply(transform: str, *, inverse: bool) -> str:
     """The same in Python; empty for a transform from stdin."""
     if transform == STDOUT:

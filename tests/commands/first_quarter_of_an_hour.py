@@ -176,7 +176,11 @@ def second_image(walk: Walk) -> None:
     summary, _, refused = checked.out.rstrip("\n").rpartition("\n")
     assert by_command.err.startswith(summary), f"{summary}\n{by_command.err}"
     assert "force=True" in refused, refused
-    walk.type("imalign check python.json left.jpg right.jpg", 0)
+    line = "imalign check python.json left.jpg right.jpg"
+    shown = walk.type(f"{line} {walk.type(line, 0).one(r'add (--report [a-z.]+)')}", 0)
+    walk.has(shown.one(r"open (\S+) in a browser"))
+    again = shown.one(r"(imalign apply \S+ IMAGE)\n").replace("IMAGE", "infrared.jpg")
+    walk.type(again, 0)
 
 
 def wrong_words(walk: Walk) -> None:
@@ -218,6 +222,10 @@ def not_to_be_aligned(walk: Walk) -> None:
     walk.type(f"{line} {option}", 1)
     walk.has(option.split()[1])
     assert not (walk.folder / "none.png").exists()
+    line = "imalign check left_aligned.json left.jpg unrelated.jpg"
+    option = walk.type(line, 1).one(r"to see why, add (--report \S+)")
+    walk.type(f"{line} {option}", 1)
+    walk.has(option.split()[1])
     refused = walk.type("imalign apply none.json left.jpg", 3)
     assert "align the images again" in refused.err
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from align_cli.commands.next_steps import after_alignment, after_apply, after_refusal
+from align_cli.commands.next_steps import after_alignment, after_apply, after_check, after_refusal
 from tests.commands.conftest import Imalign
 
 
@@ -26,6 +26,14 @@ def test_what_is_not_there_is_not_named() -> None:
         assert said == "next: to look at it, open p/q.html in a browser"
     assert after_refusal("a.png", "q.html") == ""
     assert after_apply("-", inverse=False) == ""
+
+
+def test_a_check_is_shown_beside_the_report_of_the_alignment() -> None:
+    said = after_check("a_aligned.json", "a.png", None, usable=True)
+    assert "--report a_aligned.html; " in said
+    assert "imalign apply a_aligned.json IMAGE" in said
+    assert after_check("-", "a.png", None, usable=True).endswith("add --report a.html")
+    assert after_check("t.txt", "a.png", None, usable=False).endswith("add --report t.html")
 
 
 def test_the_python_is_an_expression_whatever_the_name() -> None:

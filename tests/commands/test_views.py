@@ -271,7 +271,7 @@ def test_a_doubtful_result_is_shown_though_not_accepted(imalign: Imalign, tmp_pa
     wanted = ("--overlay", "x.png", "--blink", "x.gif")
     done = imalign("-m", "translation", "grid.png", "b.png", *wanted)
     assert done.returncode == 1
-    assert "wrote x.png, x.gif, grid_aligned.json" in done.stderr
+    assert "no warped image was written; wrote x.png, x.gif, grid_aligned.json" in done.stderr
     assert not (tmp_path / "grid_aligned.png").exists()
     assert opened(tmp_path / "x.png").shape == (150, 200, 3)
     assert len(frames(tmp_path / "x.gif")) == 2
