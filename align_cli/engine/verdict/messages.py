@@ -133,6 +133,8 @@ def outcome(
         return Outcome(first.status, f"{reasons[0]}: {advice}", reasons)
     if solved and first.advice is None and first.status is Status.NO_AGREEMENT:
         advice = ADVICE  # the sentence already mentions different scenes
+    if solved and len(objections) > 1 and _names_richer(objections, model, richer):
+        advice = f"use -m {richer}"  # which may remove the others, too
     sentence = (
         f"the images may be aligned, but {'; '.join(reasons)}: inspect the result before using it, "
         f"or {advice}"
@@ -159,6 +161,12 @@ def with_best_candidate(
         "the tiles correlate"
     )
     return replace(outcome, sentence=sentence)
+
+
+def _names_richer(objections: list[Objection], model: str, richer: str | None) -> bool:
+    """Whether one of the objections is that another model explains what is left."""
+    too_simple = any(each.status is Status.MODEL_TOO_SIMPLE for each in objections)
+    return too_simple and richer not in (None, model)
 
 
 def _advice(status: Status, model: str, richer: str | None) -> str:

@@ -151,3 +151,24 @@ def test_what_may_be_right_is_not_told_to_show_different_scenes(refutes: bool) -
     )
     assert ("show different scenes" in found.sentence) is refutes
     assert "(--init)" in found.sentence
+
+
+@pytest.mark.parametrize(
+    ("richer", "refuted", "solved", "said"),
+    [
+        ("homography", False, True, "or use -m homography"),
+        ("rigid", False, True, messages.ADVICE),
+        (None, False, True, messages.ADVICE),
+        ("homography", True, True, messages.ADVICE),
+        ("homography", False, False, messages.SOLVE),
+    ],
+)
+def test_of_several_objections_a_model_that_is_too_simple_is_mended_first(
+    richer: str | None, refuted: bool, solved: bool, said: str
+) -> None:
+    weak = Objection(Status.NO_AGREEMENT, "few tiles match", refuted)
+    simple = Objection(Status.MODEL_TOO_SIMPLE, "a homography explains it")
+    found = messages.outcome([weak, simple], model="rigid", richer=richer, solved=solved)
+    assert found.sentence.endswith(said)
+    without = messages.outcome([weak, weak], model="rigid", richer=richer, solved=solved)
+    assert "-m homography" not in without.sentence
