@@ -24,10 +24,11 @@ def on_threads(count: int | None) -> Iterator[None]:
     import cv2  # noqa: PLC0415  (help stays quick)
 
     from align_cli.engine.numerics.threads import at_most  # noqa: PLC0415
+    from align_cli.workers import available_cores  # noqa: PLC0415
 
     # OpenCV's pool is shared by the whole process, which may go on after the command: in a test.
     before = cv2.getNumThreads()
-    cv2.setNumThreads(count)
+    cv2.setNumThreads(min(count, available_cores()))  # it starts as many as it is told to
     try:
         with at_most(count):
             yield

@@ -10,6 +10,7 @@ import pytest
 
 from align_cli.commands.threads import on_threads
 from align_cli.engine.numerics.threads import Threads, limit
+from align_cli.workers import available_cores
 from tests.commands.conftest import Imalign
 
 Pair = tuple[Path, Path]
@@ -22,6 +23,11 @@ def test_so_many_inside_and_as_before_afterwards() -> None:
         with on_threads(None):
             assert limit() == 1
     assert (limit(), cv2.getNumThreads()) == (None, before)
+
+
+def test_opencv_starts_no_more_than_there_are_cores() -> None:
+    with on_threads(100_000):
+        assert cv2.getNumThreads() == available_cores()
 
 
 @pytest.mark.parametrize("command", ["align", "check", "selftest"])
