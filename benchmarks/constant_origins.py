@@ -177,6 +177,7 @@ MEASURED_BY: dict[str, tuple[str, ...]] = {
     "engine.sampling.sinc_upsampling": ("benchmarks.accuracy", "benchmarks.peak_locking"),
     "engine.sampling.tiled": ("benchmarks.resampling", "benchmarks.turned"),
     "engine.search": ("benchmarks.search", "benchmarks.verdict"),
+    "engine.result.bands": ("benchmarks.changed", "tests/engine/result/test_bands.py"),
     "engine.search.changes": ("benchmarks.changed", "tests/engine/result/test_changed.py"),
     "engine.search.quality": ("benchmarks.scale",),
     "engine.search.attempt": ("benchmarks.search", "benchmarks.sufficiency"),

@@ -97,7 +97,7 @@ def write_views(
         shown(target.pixels, stretch_of(target.pixels)),
         warped_source(found, source.pixels, target.pixels),
         border,
-        changed_marks(found.changes),
+        changed_marks(found.changes, found.target_size),
     )
 
     def still(path: str) -> bytes:

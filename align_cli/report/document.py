@@ -159,7 +159,11 @@ def changed_record(changes: Changed | None) -> dict[str, Any] | None:
     """What changed, for the document."""
     if changes is None:
         return None
-    return {**asdict(changes), "boxes": [asdict(each) for each in changes.boxes]}
+    return {
+        **asdict(changes),
+        "boxes": [asdict(each) for each in changes.boxes],
+        "bands": [asdict(each) for each in changes.bands],
+    }
 
 
 def displacements_record(displacements: Displacements | None) -> dict[str, Any] | None:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from align_cli.engine.displacements.records import Displacements, FixedPattern, SecondMotion
     from align_cli.engine.records import Uncertainty
     from align_cli.engine.result.alignment import Alignment
-    from align_cli.engine.result.changed import Changed
+    from align_cli.engine.result.changed import Band, Changed
     from align_cli.engine.result.transform import Transform
     from align_cli.files.images import Picture
 
@@ -28,6 +28,9 @@ WORTH_TELLING_PX: Final = 1.0
 
 PLAIN: Final = (1e-3, 1e6)
 """Measures from the first to below the second are given with four decimals."""
+
+MOST_BANDS: Final = 3
+"""So many rows and columns that only one image has are named; the JSON has all."""
 
 Parameters = Mapping[str, "float | tuple[float, float]"]
 
@@ -205,13 +208,36 @@ def unexplained_in_words(told: Displacements, alignment: Alignment) -> list[str]
 
 
 def changes_in_words(changes: Changed) -> str:
-    """What changed: its share, and where the largest area is."""
+    """What changed: its share, where the largest area is, and what only one image has."""
+    borders = _bands_in_words([each for each in changes.bands if each.border])
+    beyond = f"; beyond the overlap: {borders}" if borders else ""
+    bands = _bands_in_words(changes.inner_bands)
+    if not changes.boxes and not bands:
+        return f"nothing changed by more than {changes.above_levels:g} grey levels{beyond}"
+    return (
+        f"{100.0 * changes.share:.3g} % of the overlap changed: "
+        f"{'; '.join(filter(None, [bands, _areas_in_words(changes)]))}{beyond}"
+    )
+
+
+def _areas_in_words(changes: Changed) -> str:
     if not changes.boxes:
-        return f"nothing changed by more than {changes.above_levels:g} grey levels"
+        return ""
     largest, many = changes.boxes[0], changes.areas
     where = f"{largest.width}x{largest.height} px at ({largest.x}, {largest.y})"
-    areas = where if many == 1 else f"{many} areas, the largest {where}"
-    return f"{100.0 * changes.share:.3g} % of the overlap changed: {areas}"
+    return where if many == 1 else f"{many} areas, the largest {where}"
+
+
+def _bands_in_words(bands: Sequence[Band]) -> str:
+    named = [band_in_words(each) for each in bands[:MOST_BANDS]]
+    more = len(bands) - len(named)
+    return "; ".join([*named, f"and {more} more"] if more > 0 else named)
+
+
+def band_in_words(band: Band) -> str:
+    """What a band is, how many rows or columns it has, and where."""
+    along = "y" if band.kind.startswith("rows") else "x"
+    return f"{band.kind.replace('_', ' ')}: {band.count} at {along}={band.at}"
 
 
 def displacement_figures(alignment: Alignment) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from align_cli.files.images import write_image
+from align_cli.files.images import read_image, write_image
 from benchmarks.changed_pages import Patch, random_page, render
 from tests.commands.conftest import Imalign
 
@@ -47,6 +47,7 @@ def test_a_shift_passes(imalign: Imalign, tmp_path: Path) -> None:
         "above_levels": 8.0,
         "areas": 0,
         "boxes": [],
+        "bands": [],
     }
     assert document["options"]["max_changed"] == 0.0
     assert document["options"]["changed_above_levels"] == 8.0
@@ -98,6 +99,44 @@ def test_it_is_always_in_the_json_and_said_only_if_asked(imalign: Imalign, tmp_p
 @pytest.mark.usefixtures("pages")
 def test_a_line_that_is_gone_fails(imalign: Imalign) -> None:
     assert imalign("line.png", "b.png", *FEW, "--max-changed", "0.001").returncode == 1
+
+
+def test_rows_that_only_one_image_has_are_named(imalign: Imalign, tmp_path: Path) -> None:
+    page = render(PAGE)
+    banner = np.full((40, page.shape[1], 3), (250, 220, 120), np.uint8)
+    write_image(tmp_path / "a.png", page)
+    write_image(tmp_path / "b.png", np.vstack([page[:312], banner, page[312:]]))
+    (tmp_path / "t.txt").write_text("1 0 0 0 1 0 0 0 1")
+    pair = "a.png", "b.png", "--max-changed"
+    views = "--overlay", "o.png", "--report", "r.html", "--json", "c.json"
+    result = imalign("check", "t.txt", *pair, "0.01", *views)
+    document = told(tmp_path / "c.json")
+    bands = document["changed"]["bands"]
+    assert [each["kind"] for each in bands if not each["border"]] == ["rows_only_in_target"]
+    assert (bands[0]["at"], bands[0]["count"]) == (pytest.approx(312, abs=1), 40)
+    named = f"rows only in target: 40 at y={bands[0]['at']}"
+    share = f"{100 * document['changed']['share']:.3g} %"
+    assert result.returncode == 1
+    assert f"{share} of the overlap changed: {named}" in result.stderr.splitlines()[-1]
+    assert named in (tmp_path / "r.html").read_text("utf-8")
+    seen = read_image(tmp_path / "o.png").pixels.astype(int)
+    magenta = (seen[:, 400, 0] - seen[:, 400, 1] > 150) & (seen[:, 400, 2] > 150)
+    assert np.flatnonzero(magenta).min() == pytest.approx(310, abs=3)
+    assert np.flatnonzero(magenta).max() == pytest.approx(353, abs=3)
+    allowed = imalign("check", "t.txt", *pair, "0.2")
+    assert f"of the overlap changed: {named}" in allowed.stderr
+
+
+def test_a_page_that_is_longer_passes_and_says_so(imalign: Imalign, tmp_path: Path) -> None:
+    page = render(PAGE)
+    write_image(tmp_path / "a.png", page[:600])
+    write_image(tmp_path / "b.png", page)
+    result = imalign("a.png", "b.png", *FEW, "--max-changed", 0)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr.splitlines()[-1] == (
+        "nothing changed by more than 8 grey levels; beyond the overlap: rows only in target: 40 "
+        "at y=600"
+    )
 
 
 @pytest.mark.usefixtures("pages")

@@ -110,6 +110,7 @@ DOCUMENT = {
         "above_levels": 8.0,
         "areas": 2,
         "boxes": [{"x": 3, "y": 4, "width": 6, "height": 5, "area": 30}],
+        "bands": [{"kind": "rows_only_in_target", "at": 3, "count": 4, "border": False}],
     },
     "uncertainty": {
         "corners_px": [0.01, 0.02, 0.03, 0.02],

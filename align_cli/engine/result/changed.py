@@ -84,15 +84,36 @@ class ChangedArea:
 
 
 @dataclass(frozen=True)
+class Band:
+    """Rows or columns that only one image has; ``align_cli.engine.result.bands``.
+
+    Attributes:
+        kind: of ``BAND_KINDS``.
+        at: the first one of the target; of those of the source, the one of the target that they
+            would be before.
+        count: how many, in target pixels.
+        border: whether they are at the border of the images, where one of them goes on: no change.
+    """
+
+    kind: str
+    at: int
+    count: int
+    border: bool
+
+
+@dataclass(frozen=True)
 class Changed:
     """What differs between aligned images.
 
     Attributes:
-        share: of the pixels of the overlap that differ, 0 to 1.
+        share: of the pixels of the overlap that differ, 0 to 1; with all pixels of bands that are
+            not at the border.
         pixels: how many these are.
         above_levels: grey levels, of 255, up to which a difference does not count.
         areas: how many areas these pixels make.
-        boxes: the areas, the largest first, ``MOST_BOXES`` at most.
+        boxes: the areas, the largest first, ``MOST_BOXES`` at most. What bands have only displaced
+            is in none.
+        bands: rows or columns that only one image has.
     """
 
     share: float
@@ -100,6 +121,20 @@ class Changed:
     above_levels: float
     areas: int
     boxes: tuple[ChangedArea, ...]
+    bands: tuple[Band, ...] = ()
+
+    @property
+    def inner_bands(self) -> tuple[Band, ...]:
+        """The bands that are changes."""
+        return tuple(each for each in self.bands if not each.border)
+
+
+BAND_KINDS: Final = (
+    "rows_only_in_target",
+    "rows_only_in_source",
+    "columns_only_in_target",
+    "columns_only_in_source",
+)
 
 
 class Layer(NamedTuple):
@@ -120,7 +155,12 @@ class Layer(NamedTuple):
 
 
 def changed_areas(
-    layers: Iterable[Layer], shape: tuple[int, int], *, above_levels: float, pixel_px: float = 1.0
+    layers: Iterable[Layer],
+    shape: tuple[int, int],
+    *,
+    above_levels: float,
+    pixel_px: float = 1.0,
+    bands: tuple[Band, ...] = (),
 ) -> Changed:
     """Find what differs in any layer.
 
@@ -129,8 +169,9 @@ def changed_areas(
         shape: (height, width) of all of them.
         above_levels: grey levels, of 255, up to which a difference does not count.
         pixel_px: side of a source pixel, in target pixels; less than 1 is 1.
+        bands: what was found of them; they are outside the overlap of the layers.
     """
-    scale = _Scale(max(1.0, pixel_px))
+    scale = Scale(max(1.0, pixel_px))
     strongly, weakly = np.zeros((2, *shape), np.uint8)
     covered = 0
     for layer in layers:
@@ -138,17 +179,21 @@ def changed_areas(
         covered = max(covered, int(np.count_nonzero(layer.overlap)))
     differs = _grown(strongly, weakly, scale.margin)
     boxes = _areas(_labelled(differs))
-    pixels = sum(box.area for box in boxes)
+    only = sum(
+        each.count * shape[each.kind.startswith("rows")] for each in bands if not each.border
+    )
+    pixels, covered = sum(box.area for box in boxes) + only, covered + only
     return Changed(
         share=pixels / covered if covered else 0.0,
         pixels=pixels,
         above_levels=above_levels,
         areas=len(boxes),
         boxes=tuple(boxes[:MOST_BOXES]),
+        bands=bands,
     )
 
 
-class _Scale:
+class Scale:
     """The filters, at the scale of the coarser image.
 
     Args:
@@ -168,6 +213,10 @@ class _Scale:
         kernel = cv2.getGaussianKernel(self._smoothing, self._sigma)
         return float((kernel**2).sum())
 
+    def least(self, above: float, noise: float) -> np.float32:
+        """The least difference that counts where there is no edge, in units of full scale."""
+        return np.float32(above + NOISE_SIGMAS * noise * self.noise_gain)
+
     def smoothed(self, plane: Plane) -> Plane:
         """The plane, smoothed by the Gaussian."""
         size = self._smoothing, self._smoothing
@@ -185,7 +234,7 @@ class _Scale:
         return np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
 
 
-def _mark(strongly: Marked, weakly: Marked, layer: Layer, scale: _Scale, above: float) -> None:
+def _mark(strongly: Marked, weakly: Marked, layer: Layer, scale: Scale, above: float) -> None:
     """Mark where a layer differs, and where it does without regard to edges.
 
     In strips of rows, which overlap by a margin.
@@ -193,7 +242,7 @@ def _mark(strongly: Marked, weakly: Marked, layer: Layer, scale: _Scale, above: 
     residual, overlap, target, noise = layer
     height, width = residual.shape
     rows = max(1, LARGE_STRIP_PIXELS // width)
-    least = np.float32(above + NOISE_SIGMAS * noise * scale.noise_gain)
+    least = scale.least(above, noise)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         first, last = max(0, top - scale.margin), min(height, bottom + scale.margin)

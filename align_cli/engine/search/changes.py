@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -14,7 +15,15 @@ from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.noise import noise_level
 from align_cli.engine.numerics.losses import scale_of
 from align_cli.engine.records import IlluminationRecord
-from align_cli.engine.result.changed import Changed, Layer, changed_areas
+from align_cli.engine.result.bands import (
+    EXPLAINED_PX,
+    bands_between,
+    border_bands,
+    displaced,
+    runs_of_rows,
+    turned,
+)
+from align_cli.engine.result.changed import GREY_LEVELS, Changed, Layer, Scale, changed_areas
 from align_cli.engine.search.full_scale import no_change
 from align_cli.engine.search.quality import Samples
 
@@ -57,18 +66,59 @@ def changes(
     size = images[0][1].size
     seen = [_Seen(*each, warp, of_full_scale=of_full_scale) for each in images]
 
+    pixel_px = _source_pixel_px(warp, size)
+
     def under(light: IlluminationRecord) -> Changed:
         return changed_areas(
             (each.layer(light, own=bool(number)) for number, each in enumerate(seen)),
             (size[1], size[0]),
             above_levels=above_levels,
-            pixel_px=_source_pixel_px(warp, size),
+            pixel_px=pixel_px,
         )
 
-    found = under(illumination)
-    if not (found.areas and illumination.changes):
-        return found
-    return min(found, under(no_change()), key=lambda each: each.pixels)
+    found, light = under(illumination), illumination
+    if found.areas and illumination.changes:
+        without = under(no_change())
+        if without.pixels < found.pixels:
+            found, light = without, no_change()
+    return _with_bands(found, seen, light, warp, (images[0][0].size, size), pixel_px)
+
+
+def _with_bands(
+    found: Changed,
+    seen: Sequence[_Seen],
+    light: IlluminationRecord,
+    warp: Matrix,
+    sizes: tuple[Size, Size],
+    pixel_px: float,
+) -> Changed:
+    """What differs, without what rows or columns that only one image has displaced."""
+    to_target = np.asarray(np.linalg.inv(warp), np.float64)
+    valid = seen[0].valid
+    above = found.above_levels / GREY_LEVELS
+    for columns in (False, True) if found.pixels >= EXPLAINED_PX else ():
+
+        def as_rows(layer: Layer, columns: bool = columns) -> Layer:
+            return turned(layer) if columns else layer
+
+        of_rows = valid.T if columns and valid is not None else valid
+        first = as_rows(seen[0].layer(light, own=False))
+        runs = runs_of_rows(first, of_rows, Scale(max(1.0, pixel_px)), above)
+        if not runs:
+            continue
+        ends = runs[0].shift, runs[-1].shift
+        borders = border_bands(to_target, sizes, (ends, (0, 0)) if columns else ((0, 0), ends))
+        return changed_areas(
+            (
+                as_rows(displaced(as_rows(each.layer(light, own=bool(n))), of_rows, runs))
+                for n, each in enumerate(seen)
+            ),
+            (sizes[1][1], sizes[1][0]),
+            above_levels=found.above_levels,
+            pixel_px=pixel_px,
+            bands=(*bands_between(runs, columns=columns), *borders),
+        )
+    return replace(found, bands=border_bands(to_target, sizes))
 
 
 class _Seen:
@@ -78,7 +128,7 @@ class _Seen:
         self._samples = Samples(source, target, warp)
         plane = self._samples.target
         self._unit = 1.0 if of_full_scale else _range(plane, target) * target.scale
-        self._target_scale = target.scale
+        self._target_scale, self.valid = target.scale, target.valid
         self._noise = noise_level(source) * source.scale, noise_level(target) * target.scale
 
     def layer(self, illumination: IlluminationRecord, *, own: bool) -> Layer:

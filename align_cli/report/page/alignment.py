@@ -15,7 +15,7 @@ from align_cli.report.page.laid import corrected, warped_source, why_not_laid
 from align_cli.report.page.pictures import SMALL_PIXELS, Embedded, picture
 from align_cli.report.page.provenance import provenance
 from align_cli.report.page.stretch import shown, stretch_of
-from align_cli.report.summary import have_full_scale
+from align_cli.report.summary import band_in_words, have_full_scale
 from align_cli.version import __version__
 from align_cli.workers import Workers
 
@@ -225,7 +225,7 @@ def _overlay(told: Told, pictures: Laid) -> view.Viewer:
         arrows_label=f"Displacements (arrows {times} times as long)"
         if times > 1
         else "Displacements",
-        marks=shapes.changed_marks(found.changes),
+        marks=shapes.changed_marks(found.changes, found.target_size),
         marks_label=_changed(found.changes),
     )
     return view.Viewer(
@@ -292,11 +292,12 @@ def _side_by_side(told: Told) -> view.Viewer:
 
 def _changed(changes: Changed | None) -> str:
     """What the switch of the marks says."""
-    if changes is None or not changes.boxes:
+    if changes is None or not (changes.boxes or changes.inner_bands):
         return ""
-    many, drawn = changes.areas, len(changes.boxes)
+    many, drawn, bands = changes.areas, len(changes.boxes), changes.inner_bands
     some = f", the largest {drawn} drawn" if drawn < many else ""
-    return f"What changed ({many} area{'s' if many > 1 else ''}{some})"
+    areas = f"{many} area{'s' if many > 1 else ''}{some}" if many else ""
+    return f"What changed ({'; '.join([*map(band_in_words, bands), *filter(None, [areas])])})"
 
 
 def _searched(found: Alignment, drawn: int) -> str:

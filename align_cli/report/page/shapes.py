@@ -16,13 +16,14 @@ from align_cli.report import displacement_scale
 from align_cli.report.displacement_map import enlargement, spacing_px
 from align_cli.report.page.legends import colour
 from align_cli.report.page.view import Arrow, Chart, Line, Outline, Tick
+from align_cli.report.summary import band_in_words
 
 if TYPE_CHECKING:
     from align_cli.engine.arrays import Matrix
     from align_cli.engine.displacements.field import DisplacementField
     from align_cli.engine.geometry.coordinates import Size
     from align_cli.engine.result.alignment import Alignment
-    from align_cli.engine.result.changed import Changed
+    from align_cli.engine.result.changed import Band, Changed
 
 UNMATCHED: Final = "#9a9a9a"
 LONGEST: Final = 1.5
@@ -64,20 +65,40 @@ def outline(
     return Outline(_points(points), label, strength)
 
 
-def changed_marks(changes: Changed | None) -> tuple[Outline, ...]:
-    """The bounding boxes of what changed, around their pixels."""
-    return tuple(
+def changed_marks(changes: Changed | None, target_size: Size) -> tuple[Outline, ...]:
+    """The bounding boxes of what changed, around their pixels.
+
+    After the bands: rows and columns that only the target has, and lines where those of the source
+    would be.
+    """
+    if changes is None:
+        return ()
+    bands = [
+        Outline(_rectangle(*_of_band(each, target_size)), band_in_words(each))
+        for each in changes.inner_bands
+    ]
+    boxes = [
         Outline(
-            (
-                (float(box.x), float(box.y)),
-                (float(box.x + box.width), float(box.y)),
-                (float(box.x + box.width), float(box.y + box.height)),
-                (float(box.x), float(box.y + box.height)),
-            ),
+            _rectangle(box.x, box.y, box.width, box.height),
             f"changed: {box.width}x{box.height} px at ({box.x}, {box.y}), {box.area} pixels differ",
         )
-        for box in (() if changes is None else changes.boxes)
-    )
+        for box in changes.boxes
+    ]
+    return (*bands, *boxes)
+
+
+def _of_band(band: Band, target_size: Size) -> tuple[int, int, int, int]:
+    """Left, top, width and height."""
+    count = band.count if band.kind.endswith("target") else 0
+    if band.kind.startswith("rows"):
+        return 0, band.at, target_size[0], count
+    return band.at, 0, count, target_size[1]
+
+
+def _rectangle(x: int, y: int, width: int, height: int) -> tuple[tuple[float, float], ...]:
+    """Its corners, clockwise from the top left."""
+    across, down = (x, x + width), (y, y + height)
+    return tuple((float(across[i]), float(down[j])) for i, j in ((0, 0), (1, 0), (1, 1), (0, 1)))
 
 
 def searched_outlines(found: Alignment) -> tuple[Outline, ...]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from align_cli.engine.aligner import align
-from align_cli.engine.result.changed import Changed, ChangedArea
+from align_cli.engine.result.changed import Band, Changed, ChangedArea
 from align_cli.report.page import shapes
 from align_cli.report.page.view import Chart
 from tests.scenes import pair
@@ -31,10 +31,23 @@ def test_what_cannot_be_drawn_has_no_outline(matrix: np.ndarray) -> None:
 
 def test_marks_go_round_the_pixels_that_changed() -> None:
     box = ChangedArea(x=3, y=5, width=10, height=4, area=33)
-    (mark,) = shapes.changed_marks(Changed(0.1, 33, 8.0, 1, (box,)))
+    (mark,) = shapes.changed_marks(Changed(0.1, 33, 8.0, 1, (box,)), (40, 30))
     assert mark.points == ((3.0, 5.0), (13.0, 5.0), (13.0, 9.0), (3.0, 9.0))
     assert mark.label == "changed: 10x4 px at (3, 5), 33 pixels differ"
-    assert shapes.changed_marks(None) == ()
+    assert shapes.changed_marks(None, (40, 30)) == ()
+
+
+def test_marks_are_on_what_only_one_image_has() -> None:
+    bands = (
+        Band("rows_only_in_target", 5, 10, border=False),
+        Band("columns_only_in_source", 7, 3, border=False),
+        Band("rows_only_in_source", 30, 9, border=True),
+    )
+    first, second = shapes.changed_marks(Changed(0.1, 33, 8.0, 0, (), bands), (40, 30))
+    assert first.points == ((0.0, 5.0), (40.0, 5.0), (40.0, 15.0), (0.0, 15.0))
+    assert first.label == "rows only in target: 10 at y=5"
+    assert second.points == ((7.0, 0.0), (7.0, 0.0), (7.0, 30.0), (7.0, 30.0))
+    assert second.label == "columns only in source: 3 at x=7"
 
 
 def test_the_chart_ends_where_the_corners_do() -> None:

@@ -1,0 +1,336 @@
+"""Bands: rows or columns that only one of two aligned images has.
+
+A line that is inserted into a page moves what follows. The images are then aligned on one side of
+it, and on the other the target shows in row y what the source, on the target's grid, has in row
+y + d, where d is constant from one band to the next. Rows of the images are brought into
+correspondence, in order, by dynamic programming: of all sequences of runs of rows, each with a d of
+its own, the one that leaves the least
+
+    sum over y of c_d(y)  +  sum over the bands of (EXPLAINED_PX + sum of b(y)),
+    b(y) = m + BAND_SHARE (width - m),    m the lesser c_d(y) of the d before and after the band
+
+where c_d(y) are the pixels of row y that differ (``align_cli.engine.result.changed``) from row
+y + d. Where d falls, rows of the target have no counterpart; they are in the second sum, not in the
+first. Where it rises, rows of the source have none, and the second sum is over as many rows below:
+so a band hides nothing, wherever it is. ``BAND_SHARE`` makes that its rows are those which differ.
+
+A band is only one if what follows it is displaced indeed: every run must explain ``EXPLAINED_PX``
+pixels that differ by the displacements of its neighbours, and leave less than ``LEFT_SHARE`` of
+them. So a bar of another colour is no band.
+
+The values of d that are tried are the largest peaks of the cross-correlation of both images along
+the rows, each row being reduced to ``BINS`` means and normalised.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
+from align_cli.engine.geometry.coordinates import Size, map_points
+from align_cli.engine.result.changed import Band, Layer, Scale
+
+EXPLAINED_PX: Final = 400
+"""Pixels that differ, which a displacement must explain: those of half a line of text."""
+
+LEFT_SHARE: Final = 0.25
+"""Of these may differ after it."""
+
+BAND_SHARE: Final = 0.02
+"""What each pixel of a band costs that does not differ: it then begins where the images do."""
+
+LEAST_ROWS: Final = 2
+"""Of a band: an edge may be off by a pixel anyway."""
+
+LEAST_BORDER: Final = 8
+"""Rows at the border of the images that one has and the other not: fewer are a shift."""
+
+PEAK_ROWS: Final = 9
+"""Of the correlation the largest value of so many displacements is a peak."""
+
+MOST_PEAKS: Final = 16
+"""The displacements of the highest are compared."""
+
+MOST_SHIFTS: Final = 6
+"""Of these, those that explain most are tried."""
+
+BINS: Final = 128
+"""Means that a row is reduced to, where displacements are looked for."""
+
+LEAST_MATCHES: Final = 4.0
+"""Rows that must correlate at a displacement that is tried, as a sum of cosines."""
+
+COMPARED_PIXELS: Final = 1 << 20
+"""Of larger images some columns are compared, so that about so many pixels are."""
+
+MOST_PIXELS: Final = 1 << 25
+"""In larger images no bands are looked for."""
+
+PARALLEL_PX: Final = 1.0
+"""The border of a source whose sides are not that parallel to the target's has no rows."""
+
+
+class Run(NamedTuple):
+    """Rows ``first`` to ``last`` - 1 of the target show those of the source ``shift`` below."""
+
+    first: int
+    last: int
+    shift: int
+
+
+def runs_of_rows(layer: Layer, valid: Mask | None, scale: Scale, above: float) -> tuple[Run, ...]:
+    """Runs of corresponding rows, from above; none where no band is found.
+
+    Args:
+        layer: what is compared; of its transpose the columns are found.
+        valid: (height, width) bool, the target's valid pixels; None for all.
+        scale: the filters.
+        above: differences up to this do not count, in units of full scale.
+    """
+    if layer.residual.size > MOST_PIXELS:
+        return ()
+    rows = _Rows(layer, valid, scale, above)
+    shifts = rows.shifts()
+    while shifts:
+        runs, wrong = _supported(rows, _fewest_differences(rows, shifts))
+        if wrong is None:
+            return runs if len(runs) > 1 else ()
+        shifts = [each for each in shifts if each != wrong]
+    return ()
+
+
+def bands_between(runs: Sequence[Run], *, columns: bool = False) -> tuple[Band, ...]:
+    """The bands between runs of rows, or of columns."""
+    axis = "columns" if columns else "rows"
+    found = []
+    for above, below in pairwise(runs):
+        step = below.shift - above.shift
+        image = "target" if step < 0 else "source"
+        found.append(Band(f"{axis}_only_in_{image}", above.last, abs(step), border=False))
+    return tuple(found)
+
+
+def border_bands(
+    source_to_target: Matrix,
+    sizes: tuple[Size, Size],
+    ends: tuple[tuple[int, int], tuple[int, int]] = ((0, 0), (0, 0)),
+) -> tuple[Band, ...]:
+    """Rows and columns at the border that only one image has, where their sides are parallel.
+
+    Args:
+        source_to_target: the transform.
+        sizes: (width, height) of source and target.
+        ends: the ``shift`` of the first and of the last column, and of the first and last row.
+    """
+    (width, height), target = sizes
+    box = np.array([[0, 0], [width, 0], [width, height], [0, height]]) - 0.5
+    with np.errstate(all="ignore"):
+        a, b, c, d = map_points(source_to_target, box) + 0.5
+    apart = np.array([a[0] - d[0], b[0] - c[0], a[1] - b[1], d[1] - c[1]])
+    if not (np.abs(apart) <= PARALLEL_PX).all() or b[0] <= a[0] or d[1] <= a[1]:
+        return ()
+    found = []
+    for axis, name in enumerate(("columns", "rows")):
+        first, last = float(a[axis]) - ends[axis][0], float(c[axis]) - ends[axis][1]
+        missing = round(first), round(target[axis] - last)
+        for at, count in zip((0, target[axis]), missing, strict=True):
+            if abs(count) < LEAST_BORDER or abs(count) >= target[axis]:
+                continue
+            image = "target" if count > 0 else "source"
+            where = at - count if at and count > 0 else at
+            found.append(Band(f"{name}_only_in_{image}", where, abs(count), border=True))
+    return tuple(found)
+
+
+def displaced(layer: Layer, valid: Mask | None, runs: Sequence[Run]) -> Layer:
+    """The layer with every run at its place, and the rows of the bands outside the overlap."""
+    residual, overlap = np.zeros_like(layer.residual), np.zeros_like(layer.overlap)
+    height = len(residual)
+    for first, last, shift in runs:
+        top, bottom = max(first, -shift), min(last, height - shift)
+        if bottom <= top:
+            continue
+        here, there = slice(top, bottom), slice(top + shift, bottom + shift)
+        known = layer.overlap[there] & (True if valid is None else valid[here])
+        source = layer.residual[there] + layer.target[there]
+        np.subtract(source, layer.target[here], out=residual[here], where=known)
+        overlap[here] = known
+    return layer._replace(residual=residual, overlap=overlap)
+
+
+def turned(layer: Layer) -> Layer:
+    """The transpose."""
+    residual, overlap, target, noise = layer
+    planes = (np.ascontiguousarray(each.T) for each in (residual, target))
+    return Layer(next(planes), np.ascontiguousarray(overlap.T), next(planes), noise)
+
+
+class _Rows:
+    """Rows of both images, compared at any displacement; see ``runs_of_rows``."""
+
+    def __init__(self, layer: Layer, valid: Mask | None, scale: Scale, above: float) -> None:
+        height, width = layer.residual.shape
+        self._step = math.ceil(height * width / COMPARED_PIXELS)
+        some = np.s_[:, :: self._step]
+        source, target = scale.smoothed(layer.target + layer.residual), scale.smoothed(layer.target)
+        self._least = scale.least(above, layer.noise)
+        self._edges = [
+            np.float32(scale.edge_px) * scale.edges(each)[some] for each in (source, target)
+        ]
+        self._planes = [np.ascontiguousarray(each[some]) for each in (source, target)]
+        self._known = layer.overlap[some]
+        self._valid = None if valid is None else valid[some]
+        self._still = self._beyond(slice(0, height), slice(0, height)) & self._known
+        self._sums: dict[int, Vector] = {}
+        self.count, self.width = height, width
+
+    def _beyond(self, there: slice, here: slice) -> Mask:
+        """Where the source's rows ``there`` differ from the target's rows ``here``."""
+        (source, target), (of_source, of_target) = self._planes, self._edges
+        edges = np.minimum(of_source[there], of_target[here])
+        return np.asarray(np.abs(source[there] - target[here]) > self._least + edges, np.bool_)
+
+    def differing(self, shift: int) -> Vector:
+        """(height + 1,), pixels of all rows above each that differ at a displacement.
+
+        Where the source has nothing there, as without: what cannot be seen explains nothing.
+        """
+        if shift not in self._sums:
+            differ = self._still
+            top, bottom = max(0, -shift), min(self.count, self.count - shift)
+            if shift and bottom > top:
+                here, there = slice(top, bottom), slice(top + shift, bottom + shift)
+                known = self._known[there]
+                if self._valid is not None:
+                    known = known & self._valid[here]
+                differ = differ.copy()
+                differ[here] = np.where(known, self._beyond(there, here), differ[here])
+            of_rows = self._step * np.count_nonzero(differ, axis=1)
+            self._sums[shift] = np.concatenate([[0.0], np.cumsum(of_rows, dtype=np.float64)])
+        return self._sums[shift]
+
+    def shifts(self) -> list[int]:
+        """Displacements that rows correlate at, those that explain most first."""
+        changed = np.diff(self.differing(0)) > 0.0
+        if self.differing(0)[-1] < EXPLAINED_PX:
+            return []
+        source, target = self._planes
+        paper = np.median(target, axis=0)
+        of_source, of_target = (
+            self._normalised(each - paper)
+            for each in (np.where(self._known, source, paper), target)
+        )
+        of_target[~changed] = 0.0
+        length = cv2.getOptimalDFTSize(2 * self.count)
+        spectra = [np.fft.rfft(each, length, axis=0) for each in (of_source, of_target)]
+        matches = np.fft.irfft((spectra[0] * spectra[1].conj()).sum(axis=1), length)
+        lags = np.arange(length)
+        lags[length // 2 :] -= length
+        matches[np.abs(lags) < LEAST_ROWS] = 0.0
+        around = np.concatenate([matches[-(PEAK_ROWS // 2) :], matches, matches[: PEAK_ROWS // 2]])
+        highest = np.lib.stride_tricks.sliding_window_view(around, PEAK_ROWS).max(axis=1)
+        matches[matches < highest] = 0.0
+        peaks = [at for at in np.argsort(-matches)[:MOST_PEAKS] if matches[at] >= LEAST_MATCHES]
+        gains = {int(lags[at]): self._best_gain(int(lags[at])) for at in peaks}
+        found = [shift for shift, gain in gains.items() if gain >= EXPLAINED_PX]
+        return sorted(found, key=lambda shift: -gains[shift])[:MOST_SHIFTS]
+
+    def _best_gain(self, shift: int) -> float:
+        """How many fewer pixels differ at a displacement than without, over the best run."""
+        gain = self.differing(0) - self.differing(shift)
+        return float((gain - np.minimum.accumulate(gain)).max())
+
+    def _normalised(self, rows: Plane) -> Plane:
+        """(height, BINS), each row's means with norm 1; 0 where nothing is on the paper."""
+        size = min(BINS, rows.shape[1]), self.count
+        means = cv2.resize(rows.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+        norm = np.linalg.norm(means, axis=1, keepdims=True)
+        there = norm > self._least
+        return np.asarray(np.divide(means, norm, out=np.zeros_like(means), where=there))
+
+    def supported(self, run: Run, neighbours: Sequence[Run]) -> bool:
+        """Whether a run explains what differs by the displacements of its neighbours."""
+        first, last = max(run.first, -run.shift), min(run.last, self.count - run.shift)
+        if last <= first:
+            return False
+        sums = map(self.differing, (run.shift, *(each.shift for each in neighbours)))
+        own, *others = (float(each[last] - each[first]) for each in sums)
+        least = min(others)
+        return least - own >= EXPLAINED_PX and own <= LEFT_SHARE * least
+
+
+def _supported(rows: _Rows, runs: Sequence[Run]) -> tuple[tuple[Run, ...], int | None]:
+    """The runs without those that nothing supports, and a displacement that there is not.
+
+    What is at an end, or between runs of one displacement, belongs to these.
+    """
+    left = list(runs)
+    at = 0
+    while len(left) > 1 and at < len(left):
+        run, before, after = left[at], left[:at][-1:], left[at + 1 :][:1]
+        if rows.supported(run, before + after):
+            at += 1
+            continue
+        if before and after and before[0].shift != after[0].shift:
+            return (), run.shift
+        first, last = (before or [run])[0].first, (after or [run])[0].last
+        joined = Run(first, last, (before or after)[0].shift)
+        left[max(0, at - 1) : at + 2] = [joined]
+        at = 0
+    if any(run.shift == 0 for run in left):
+        return tuple(left), None
+    return (), left[0].shift
+
+
+def _fewest_differences(rows: _Rows, shifts: Sequence[int]) -> tuple[Run, ...]:
+    """The runs that leave the least, by displacements 0 and ``shifts``."""
+    d = np.array([0, *shifts])
+    of_row = np.diff([rows.differing(int(each)) for each in d], axis=1).T
+    lesser = np.minimum(of_row[:, :, np.newaxis], of_row[:, np.newaxis])
+    band = np.cumsum(lesser + BAND_SHARE * (rows.width - lesser), axis=0)
+    band = np.concatenate([np.zeros((1, len(d), len(d))), band])
+    step = d[:, np.newaxis] - d  # rows of the target from one d to another, if positive
+    inserted = np.maximum(step, 0)
+    every = np.arange(len(d))
+    best = np.full((rows.count + 1, len(d)), np.inf)
+    came = np.tile(every, (rows.count + 1, 1))
+    best[0] = 0.0
+    for y in range(1, rows.count + 1):
+        stay = best[y - 1] + of_row[y - 1]
+        begin = np.maximum(y - inserted, 0)
+        before = np.where(step <= 0, stay[:, np.newaxis], best[begin, every[:, np.newaxis]])
+        end = np.minimum(begin + np.abs(step), rows.count)
+        within = band[end, every[:, np.newaxis], every] - band[begin, every[:, np.newaxis], every]
+        cost = np.where((step != 0) & (y >= inserted), before + EXPLAINED_PX + within, np.inf)
+        least = cost.argmin(axis=0)
+        moved = cost[least, every]
+        best[y] = np.minimum(stay, moved)
+        came[y] = np.where(moved < stay, least, every)
+    return _traced(d, inserted, came, int(best[-1].argmin()))
+
+
+def _traced(
+    d: NDArray[np.intp], inserted: NDArray[np.intp], came: NDArray[np.intp], k: int
+) -> tuple[Run, ...]:
+    """The runs, from where each place was come to from; ``k`` is the last displacement's."""
+    y = last = len(came) - 1
+    runs: list[Run] = []
+    while y > 0:
+        before = int(came[y, k])
+        if before == k:
+            y -= 1
+            continue
+        runs.append(Run(y, last, int(d[k])))
+        gap = int(inserted[before, k])
+        y, k, last = y - gap, before, y - gap
+        if not gap:  # a step of the source's rows begins at a row of its own
+            y -= 1
+    runs.append(Run(0, last, int(d[k])))
+    return tuple(reversed(runs))
