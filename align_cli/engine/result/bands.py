@@ -35,13 +35,16 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
 from align_cli.engine.geometry.coordinates import Size, map_points
-from align_cli.engine.result.changed import Band, Layer, Scale
+from align_cli.engine.result.changed import Band, Changed, Layer, Scale
 
 EXPLAINED_PX: Final = 400
 """Pixels that differ, which a displacement must explain: those of half a line of text."""
 
 LEFT_SHARE: Final = 0.25
 """Of these may differ after it."""
+
+WIDE_SHARE: Final = 0.25
+"""Of the target's width must be between the outermost boxes of what rows displaced."""
 
 BAND_SHARE: Final = 0.02
 """What each pixel of a band costs that does not differ: it then begins where the images do."""
@@ -85,6 +88,21 @@ class Run(NamedTuple):
     shift: int
 
 
+def may_be_moved(found: Changed, size: Size, *, columns: bool) -> bool:
+    """Whether what differs is spread so far along rows (or columns) that a band may have moved it.
+
+    ``size`` is (width, height) of the target. It costs next to nothing to ask.
+    """
+    if found.pixels < EXPLAINED_PX or not found.boxes:
+        return False
+    spans = [
+        (each.y, each.y + each.height) if columns else (each.x, each.x + each.width)
+        for each in found.boxes
+    ]
+    first, last = min(a for a, _ in spans), max(b for _, b in spans)
+    return last - first >= WIDE_SHARE * size[1 if columns else 0]
+
+
 def runs_of_rows(layer: Layer, valid: Mask | None, scale: Scale, above: float) -> tuple[Run, ...]:
     """Runs of corresponding rows, from above; none where no band is found.
 
@@ -99,10 +117,14 @@ def runs_of_rows(layer: Layer, valid: Mask | None, scale: Scale, above: float) -
     rows = _Rows(layer, valid, scale, above)
     shifts = rows.shifts()
     while shifts:
-        runs, wrong = _supported(rows, _fewest_differences(rows, shifts))
-        if wrong is None:
-            return runs if len(runs) > 1 else ()
-        shifts = [each for each in shifts if each != wrong]
+        runs = _fewest_differences(rows, shifts)
+        supported = _supported(rows, runs)
+        if supported is not None and len(supported) > 1:
+            return supported
+        used = [each for each in shifts if any(run.shift == each for run in runs)]
+        if not used:
+            return ()
+        shifts.remove(used[-1])  # the one that explains least
     return ()
 
 
@@ -186,6 +208,7 @@ class _Rows:
         ]
         self._planes = [np.ascontiguousarray(each[some]) for each in (source, target)]
         self._known = layer.overlap[some]
+        self._seen = np.asarray(layer.overlap.any(axis=1), np.bool_)
         self._valid = None if valid is None else valid[some]
         self._still = self._beyond(slice(0, height), slice(0, height)) & self._known
         self._sums: dict[int, Vector] = {}
@@ -258,16 +281,16 @@ class _Rows:
     def supported(self, run: Run, neighbours: Sequence[Run]) -> bool:
         """Whether a run explains what differs by the displacements of its neighbours."""
         first, last = max(run.first, -run.shift), min(run.last, self.count - run.shift)
-        if last <= first:
-            return False
-        sums = map(self.differing, (run.shift, *(each.shift for each in neighbours)))
-        own, *others = (float(each[last] - each[first]) for each in sums)
+        at = np.arange(first, max(first, last))
+        at = at[self._seen[at + run.shift]]  # of what is beyond the source nothing is known
+        sums = (np.diff(self.differing(each.shift))[at].sum() for each in (run, *neighbours))
+        own, *others = map(float, sums)
         least = min(others)
         return least - own >= EXPLAINED_PX and own <= LEFT_SHARE * least
 
 
-def _supported(rows: _Rows, runs: Sequence[Run]) -> tuple[tuple[Run, ...], int | None]:
-    """The runs without those that nothing supports, and a displacement that there is not.
+def _supported(rows: _Rows, runs: Sequence[Run]) -> tuple[Run, ...] | None:
+    """The runs without those that nothing supports; None if displacements contradict each other.
 
     What is at an end, or between runs of one displacement, belongs to these.
     """
@@ -279,14 +302,12 @@ def _supported(rows: _Rows, runs: Sequence[Run]) -> tuple[tuple[Run, ...], int |
             at += 1
             continue
         if before and after and before[0].shift != after[0].shift:
-            return (), run.shift
+            return None
         first, last = (before or [run])[0].first, (after or [run])[0].last
         joined = Run(first, last, (before or after)[0].shift)
         left[max(0, at - 1) : at + 2] = [joined]
         at = 0
-    if any(run.shift == 0 for run in left):
-        return tuple(left), None
-    return (), left[0].shift
+    return tuple(left) if any(run.shift == 0 for run in left) else None
 
 
 def _fewest_differences(rows: _Rows, shifts: Sequence[int]) -> tuple[Run, ...]:

@@ -16,10 +16,10 @@ from align_cli.engine.images.noise import noise_level
 from align_cli.engine.numerics.losses import scale_of
 from align_cli.engine.records import IlluminationRecord
 from align_cli.engine.result.bands import (
-    EXPLAINED_PX,
     bands_between,
     border_bands,
     displaced,
+    may_be_moved,
     runs_of_rows,
     turned,
 )
@@ -96,7 +96,9 @@ def _with_bands(
     to_target = np.asarray(np.linalg.inv(warp), np.float64)
     valid = seen[0].valid
     above = found.above_levels / GREY_LEVELS
-    for columns in (False, True) if found.pixels >= EXPLAINED_PX else ():
+    for columns in (False, True):
+        if not may_be_moved(found, sizes[1], columns=columns):
+            continue
 
         def as_rows(layer: Layer, columns: bool = columns) -> Layer:
             return turned(layer) if columns else layer
