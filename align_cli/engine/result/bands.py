@@ -15,8 +15,9 @@ first. Where it rises, rows of the source have none, and the second sum is over 
 so a band hides nothing, wherever it is. ``BAND_SHARE`` makes that its rows are those which differ.
 
 A band is only one if what follows it is displaced indeed: every run must explain ``EXPLAINED_PX``
-pixels that differ by the displacements of its neighbours, and leave less than ``LEFT_SHARE`` of
-them. So a bar of another colour is no band.
+pixels of edges in the target that differ by the displacements of its neighbours, and leave less
+than ``LEFT_SHARE`` of all pixels that do. So a bar of another colour is no band, nor is a line that
+is gone, although the paper that it leaves is like that beside it.
 
 The values of d that are tried are the largest peaks of the cross-correlation of both images along
 the rows, each row being reduced to ``BINS`` means and normalised.
@@ -211,7 +212,8 @@ class _Rows:
         self._seen = np.asarray(layer.overlap.any(axis=1), np.bool_)
         self._valid = None if valid is None else valid[some]
         self._still = self._beyond(slice(0, height), slice(0, height)) & self._known
-        self._sums: dict[int, Vector] = {}
+        self._textured = self._edges[1] > self._least
+        self._sums: dict[int, tuple[Vector, Vector]] = {}
         self.count, self.width = height, width
 
     def _beyond(self, there: slice, here: slice) -> Mask:
@@ -221,7 +223,15 @@ class _Rows:
         return np.asarray(np.abs(source[there] - target[here]) > self._least + edges, np.bool_)
 
     def differing(self, shift: int) -> Vector:
-        """(height + 1,), pixels of all rows above each that differ at a displacement.
+        """(height + 1,), pixels of all rows above each that differ at a displacement."""
+        return self._compared(shift)[0]
+
+    def texture(self, shift: int) -> Vector:
+        """The same of the pixels where the target has edges: plain paper tells no displacement."""
+        return self._compared(shift)[1]
+
+    def _compared(self, shift: int) -> tuple[Vector, Vector]:
+        """Both.
 
         Where the source has nothing there, as without: what cannot be seen explains nothing.
         """
@@ -235,9 +245,12 @@ class _Rows:
                     known = known & self._valid[here]
                 differ = differ.copy()
                 differ[here] = np.where(known, self._beyond(there, here), differ[here])
-            of_rows = self._step * np.count_nonzero(differ, axis=1)
-            self._sums[shift] = np.concatenate([[0.0], np.cumsum(of_rows, dtype=np.float64)])
+            self._sums[shift] = self._summed(differ), self._summed(differ & self._textured)
         return self._sums[shift]
+
+    def _summed(self, differ: Mask) -> Vector:
+        of_rows = self._step * np.count_nonzero(differ, axis=1)
+        return np.concatenate([[0.0], np.cumsum(of_rows, dtype=np.float64)])
 
     def shifts(self) -> list[int]:
         """Displacements that rows correlate at, those that explain most first."""
@@ -267,7 +280,7 @@ class _Rows:
 
     def _best_gain(self, shift: int) -> float:
         """How many fewer pixels differ at a displacement than without, over the best run."""
-        gain = self.differing(0) - self.differing(shift)
+        gain = self.texture(0) - self.texture(shift)
         return float((gain - np.minimum.accumulate(gain)).max())
 
     def _normalised(self, rows: Plane) -> Plane:
@@ -283,10 +296,12 @@ class _Rows:
         first, last = max(run.first, -run.shift), min(run.last, self.count - run.shift)
         at = np.arange(first, max(first, last))
         at = at[self._seen[at + run.shift]]  # of what is beyond the source nothing is known
-        sums = (np.diff(self.differing(each.shift))[at].sum() for each in (run, *neighbours))
-        own, *others = map(float, sums)
-        least = min(others)
-        return least - own >= EXPLAINED_PX and own <= LEFT_SHARE * least
+        all_rows, textured = (
+            [float(np.diff(of(each.shift))[at].sum()) for each in (run, *neighbours)]
+            for of in (self.differing, self.texture)
+        )
+        explained = min(textured[1:]) - textured[0] >= EXPLAINED_PX
+        return explained and all_rows[0] <= LEFT_SHARE * min(all_rows[1:])
 
 
 def _supported(rows: _Rows, runs: Sequence[Run]) -> tuple[Run, ...] | None:

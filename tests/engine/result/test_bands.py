@@ -107,6 +107,14 @@ def test_a_change_of_a_part_is_no_band() -> None:
     assert changes(render(PAGE.without(PAGE.texts[8])), PLAIN).bands == ()
 
 
+@pytest.mark.parametrize("line", [3, 5, 8, 11, 14, 17])
+def test_a_line_that_is_gone_from_its_place_is_no_band(line: int) -> None:
+    source = render(PAGE, offset=(0.3, 0.2))
+    found = changes(source, render(PAGE.without(PAGE.texts[line])))
+    assert found.inner_bands == ()
+    assert found.areas == 1
+
+
 def test_a_page_that_is_longer_is_no_change() -> None:
     longer = np.vstack([PLAIN, PLAIN[100:300]])
     found = changes(PLAIN, longer)
