@@ -43,9 +43,10 @@ def realigned_without_pattern(
 ) -> Attempt:
     """The attempt without the fixed pattern of the sensor, if the images are aligned then.
 
-    The first attempt is returned if there is no such pattern, or if nearly all tiles are inliers of
-    it and no other has evidence: what nearly all tiles follow is the scene, unless they are at the
-    same raw pixels.
+    The first attempt is returned if there is no such pattern; if nearly all tiles are inliers of it
+    and no other has evidence: what nearly all tiles follow is the scene, unless they are at the
+    same raw pixels; or if nothing has moved, what is left without the pattern included: paper that
+    lies unmoved on itself is static.
 
     Args:
         first: the attempt on the unmodified images.
@@ -60,7 +61,8 @@ def realigned_without_pattern(
         return first
     clean, pattern = without
     cleaned = first.similarity.with_pair(clean)
-    if nearly_all and not _has_texture(cleaned, first, initial_warp):
+    rest = assess_descent(cleaned, first.start, first.descent, initial_warp)
+    if (nearly_all and rest.outcome.status is Status.SINGULAR) or _unmoved(first, rest):
         return first
     second = search([cleaned], starts, initial_warp)
     elsewhere = not first.aligned or second.differs_from(first)
@@ -150,10 +152,19 @@ def is_static(warp: Matrix, displacements: Displacements | None) -> bool:
     )
 
 
-def _has_texture(clean: Similarity, first: Attempt, initial_warp: Matrix) -> bool:
-    """Whether a pair without its fixed pattern has enough texture left."""
-    left = assess_descent(clean, first.start, first.descent, initial_warp).outcome
-    return left.status is not Status.SINGULAR
+def _unmoved(first: Attempt, rest: Assessment) -> bool:
+    """Whether an attempt is aligned with hardly a tile that moved, and the rest agrees.
+
+    Args:
+        first: the attempt on the unmodified images.
+        rest: its assessment on the pair without the pattern.
+    """
+    tiles, left = first.assessment.displacements, rest.displacements
+    if not first.aligned or tiles is None or left is None:
+        return False
+    moved = 1.0 - share_at_same_pixel(tiles.field, first.warp)
+    agreed = 2 * left.stationary >= left.sampled and left.explained_by is None
+    return moved <= LEAST_STATIC_SHARE and agreed
 
 
 def _refuted(clean: Similarity, first: Attempt) -> bool:

@@ -10,15 +10,16 @@ import cv2
 import numpy as np
 import pytest
 
-from align_cli.engine.aligner import Aligner
+from align_cli.engine.aligner import Aligner, align
 from align_cli.engine.check import check
 from align_cli.engine.displacements.evidence import gather_evidence
 from align_cli.engine.displacements.views import IntensityView
+from align_cli.engine.geometry.coordinates import inverse
 from align_cli.engine.geometry.models import MODELS
 from align_cli.engine.images.fixed_pattern import FixedPattern
 from align_cli.engine.numerics.threads import Threads
 from align_cli.engine.search import sensor
-from align_cli.engine.search.attempt import Attempt, run_attempt
+from align_cli.engine.search.attempt import Attempt, assess_descent, run_attempt
 from align_cli.engine.search.loop import search as unspied
 from align_cli.engine.search.sensor import LEAST_STATIC_SHARE, is_static, pattern_outcome
 from align_cli.engine.verdict.assessment import LOG10_NFA_DOUBTFUL
@@ -64,8 +65,7 @@ def test_only_tiles_with_a_match_are_asked_and_without_any_all_may_stay() -> Non
 
 @pytest.mark.parametrize("solved", [False, True])
 def test_what_may_rest_on_the_sensor_is_doubtful(solved: bool) -> None:
-    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
-    found = pattern_outcome(pattern, "the rest does not follow", "rigid", solved=solved)
+    found = pattern_outcome(ISOLATED, "the rest does not follow", "rigid", solved=solved)
     assert found.doubtful
     assert found.reasons == (
         "the match may rest on a fixed pattern (isolated pixels at the same pixels of both "
@@ -88,6 +88,7 @@ def solved_from(images: list[np.ndarray], begin: np.ndarray, threads: Threads) -
     return run_attempt(seen, "identity", begin, used=len(seen.task.pair.levels))
 
 
+ISOLATED = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
 STILL_PAIR = (("poster", 0, 0), ("poster", 0, 0))
 MOVED_PAIR = (("poster", 0, 0), ("poster", 60, 40))
 UNLIKE_PAIR = (("scan", 0, 0), ("poster", 0, 0))
@@ -125,16 +126,54 @@ def test_an_answer_is_refuted_where_what_is_left_could_tell_and_does_not_follow(
     assert evidence.log10_false_alarms > LOG10_NFA_DOUBTFUL
 
 
-def test_images_without_texture_tell_nothing() -> None:
+def test_nothing_has_moved_if_hardly_a_tile_has_and_the_rest_agrees() -> None:
     with Threads(1) as threads:
-        first = solved_from(windows_at(*STILL_PAIR), np.eye(3), threads)
-        for images, tells in (
-            (windows_at(*UNLIKE_PAIR), True),
-            (windows_at(*STILL_PAIR), True),
-            (blank_windows(), False),
-        ):
-            clean = intensity(*images, threads, "translation")
-            assert sensor._has_texture(clean, first, np.eye(3)) is tells
+        still, moved = (
+            solved_from(windows_at(*places), begin, threads)
+            for places, begin in ((STILL_PAIR, np.eye(3)), (MOVED_PAIR, inverse(TRUTH)))
+        )
+        rests = {
+            name: assess_descent(
+                intensity(*images, threads, "translation"), "identity", still.descent, np.eye(3)
+            )
+            for name, images in (
+                ("still", windows_at(*STILL_PAIR)),
+                ("moved", windows_at(*MOVED_PAIR)),
+                ("blank", blank_windows()),
+            )
+        }
+    assert still.aligned
+    assert moved.aligned
+    assert [name for name, rest in rests.items() if sensor._unmoved(still, rest)] == ["still"]
+    assert not sensor._unmoved(moved, moved.assessment)
+    doubted = replace(still.assessment, outcome=pattern_outcome(ISOLATED, "it may", "rigid"))
+    assert not sensor._unmoved(replace(still, assessment=doubted), rests["still"])
+    told = rests["still"].displacements
+    assert told is not None
+    for changes in ({"stationary": told.sampled // 3}, {"explained_by": "translation"}):
+        other = replace(rests["still"], displacements=replace(told, **changes))
+        assert not sensor._unmoved(still, other)
+
+
+def screen(button: tuple[int, int, int]) -> np.ndarray:
+    """A page of text on white, as two screenshots of it show it, with a button."""
+    page = np.full((520, 640, 3), 255, np.uint8)
+    rng = np.random.default_rng(5)
+    for y in range(30, 440, 24):
+        words = " ".join("".join(rng.choice(list("aekmnstx"), 5)) for _ in range(7))
+        cv2.putText(page, words, (20, y), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (30, 30, 30), 1, 16)
+    cv2.rectangle(page, (440, 460), (600, 500), button, -1)
+    cv2.putText(page, "Continue", (470, 486), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (255,) * 3, 1, 16)
+    return page
+
+
+def test_paper_that_lies_unmoved_on_itself_is_no_pattern_of_the_sensor() -> None:
+    found = align(screen((30, 120, 40)), screen((150, 40, 60)))
+    assert found.outcome.aligned
+    assert found.displacements is not None
+    assert found.displacements.fixed_pattern is None
+    assert found.quality.overlap > 0.99
+    np.testing.assert_allclose(found.source_to_target, np.eye(3), atol=0.02)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +185,6 @@ def test_an_answer_rests_on_the_sensor_where_the_rest_could_tell_and_does_not_fo
     doubtful: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
     source, target = windows_at(*STILL_PAIR)
     with Threads(1) as threads:
         images = blank_windows() if clean is None else windows_at(*clean)
@@ -158,10 +196,10 @@ def test_an_answer_rests_on_the_sensor_where_the_rest_could_tell_and_does_not_fo
         return unspied(similarities, *arguments)
 
     monkeypatch.setattr(sensor, "search", search)
-    monkeypatch.setattr(sensor, "cleaned_pair", lambda *_, **__: (without, pattern))
+    monkeypatch.setattr(sensor, "cleaned_pair", lambda *_, **__: (without, ISOLATED))
     found = Aligner(target, model="translation").align(source)
-    # Once more, by grey values, where the rest could tell anything.
-    assert searched == [1] * (clean is not None)
+    # Once more, by grey values, where the rest could tell anything and does not agree.
+    assert searched == [1] * (clean is UNLIKE_PAIR)
     assert found.outcome.doubtful is doubtful
     assert found.outcome.aligned is not doubtful
     assert ("rest on a fixed pattern" in found.outcome.sentence) is doubtful
@@ -196,10 +234,9 @@ def test_what_stays_has_no_vote_on_edges_either(monkeypatch: pytest.MonkeyPatch)
 @pytest.fixture
 def clean_pair_that_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is left without a fixed pattern shows another place than the pair that does not move."""
-    pattern = FixedPattern(isolated=np.eye(220, 300, dtype=np.bool_))
     with Threads(1) as threads:
         without = intensity(*windows_at(*MOVED_PAIR), threads, "translation").task.pair
-    monkeypatch.setattr(sensor, "cleaned_pair", lambda *_, **__: (without, pattern))
+    monkeypatch.setattr(sensor, "cleaned_pair", lambda *_, **__: (without, ISOLATED))
 
 
 @pytest.mark.parametrize("similarity", ["intensity", "gradient"])
