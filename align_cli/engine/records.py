@@ -64,6 +64,8 @@ class Outcome:
             images are aligned.
         doubtful: whether the transform may be right despite the objections. It is not aligned, but
             may be used after inspection.
+        advice: the next thing to try, with which the sentence ends; empty if the images are
+            aligned.
 
     Example:
         >>> import numpy as np
@@ -78,6 +80,7 @@ class Outcome:
     sentence: str
     reasons: tuple[str, ...] = ()
     doubtful: bool = False
+    advice: str = ""
 
     @property
     def aligned(self) -> bool:

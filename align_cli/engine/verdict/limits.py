@@ -116,11 +116,11 @@ def within_limits(
     reasons = exceeded(options, parameters, quality)
     if not reasons:
         return outcome
-    sentence = (
-        f"the transform is outside the limits: {'; '.join(reasons)}: "
+    advice = (
         "relax the limit if this result is expected, or give a better initial transform (--init)"
     )
-    return Outcome(Status.LIMIT_EXCEEDED, sentence, reasons)
+    sentence = f"the transform is outside the limits: {'; '.join(reasons)}: {advice}"
+    return Outcome(Status.LIMIT_EXCEEDED, sentence, reasons, advice=advice)
 
 
 def _number(value: float | tuple[float, float]) -> float:

@@ -98,7 +98,7 @@ def unsolved(last: LevelRecord, *, model: str, overlap: float) -> Outcome:
         )
         for text in _SENTENCES[last.status]
     )
-    return Outcome(last.status, f"{reason}: {advice}", (reason,))
+    return Outcome(last.status, f"{reason}: {advice}", (reason,), advice=advice)
 
 
 def not_converged(last: LevelRecord) -> str:
@@ -130,16 +130,14 @@ def outcome(
     if advice is None:
         advice = _advice(first.status, model, richer) if solved else SOLVE
     if first.refutes:
-        return Outcome(first.status, f"{reasons[0]}: {advice}", reasons)
+        return Outcome(first.status, f"{reasons[0]}: {advice}", reasons, advice=advice)
     if solved and first.advice is None and first.status is Status.NO_AGREEMENT:
         advice = ADVICE  # the sentence already mentions different scenes
     if solved and len(objections) > 1 and _names_richer(objections, model, richer):
         advice = f"use -m {richer}"  # which may remove the others, too
-    sentence = (
-        f"the images may be aligned, but {'; '.join(reasons)}: inspect the result before using it, "
-        f"or {advice}"
-    )
-    return Outcome(first.status, sentence, reasons, doubtful=True)
+    advice = f"inspect the result before using it, or {advice}"
+    sentence = f"the images may be aligned, but {'; '.join(reasons)}: {advice}"
+    return Outcome(first.status, sentence, reasons, doubtful=True, advice=advice)
 
 
 def with_best_candidate(
@@ -156,11 +154,11 @@ def with_best_candidate(
     x, y = np.round(np.asarray(terms["shift_px"])).tolist()
     init = f"{x + 0.0:.0f},{y + 0.0:.0f},{terms['angle_deg']:.1f},{terms['scale']:.3g}"
     many = "1 candidate transform was" if count == 1 else f"{count} candidate transforms were"
-    sentence = (
-        f"{outcome.sentence}; {many} evaluated, the best is --init={init}, at which {share:.0%} of "
-        "the tiles correlate"
+    best = (
+        f"; {many} evaluated, the best is --init={init}, at which {share:.0%} of the tiles "
+        "correlate"
     )
-    return replace(outcome, sentence=sentence)
+    return replace(outcome, sentence=outcome.sentence + best, advice=outcome.advice + best)
 
 
 def _names_richer(objections: list[Objection], model: str, richer: str | None) -> bool:

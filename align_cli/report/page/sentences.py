@@ -69,22 +69,15 @@ def limits(found: Alignment) -> tuple[str, ...]:
 
 
 def advice(outcome: Outcome, hint: str) -> tuple[str, ...]:
-    """What to try, of an outcome's sentence and of the options that were not used."""
+    """What to try: an outcome's advice, and the options that were not used."""
     if outcome.aligned:
         return ()
-    causes = "; ".join(outcome.reasons) if outcome.doubtful else "".join(outcome.reasons[:1])
-    _, _, after = outcome.sentence.partition(f"{_cause(causes)}: ")
-    return tuple(map(_sentence, filter(None, (after, hint.removeprefix("or try ")))))
+    return tuple(map(_sentence, filter(None, (outcome.advice, hint.removeprefix("or try ")))))
 
 
 def reasons(outcome: Outcome) -> tuple[str, ...]:
     """What speaks against it."""
-    return tuple(_sentence(_cause(each)) for each in outcome.reasons)
-
-
-def _cause(reason: str) -> str:
-    """A reason without advice: where nothing was solved, the reason is the whole message."""
-    return reason.partition(": ")[0]
+    return tuple(map(_sentence, outcome.reasons))
 
 
 def _sentence(text: str) -> str:

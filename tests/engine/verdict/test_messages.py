@@ -57,6 +57,9 @@ def test_every_objection_has_advice(status: Status, model: str, refutes: bool) -
     assert "this is 3 px" in found.sentence
     advice = found.sentence.split("or " if not refutes else ": ", 1)[1]
     assert len(advice) > 20
+    assert found.advice.endswith(advice)
+    assert found.sentence == f"{found.sentence.removesuffix(found.advice)}{found.advice}"
+    assert found.sentence.removesuffix(found.advice).endswith("this is 3 px: ")
     assert advice.split()[0] in ("give", "use", "allow", "mask", "the")
     assert "{" not in found.sentence
     if model != SIMPLEST:
@@ -84,7 +87,7 @@ def test_what_was_not_solved_has_failed_with_its_cause(status: Status, model: st
     assert found.status is status
     assert found.verdict is Verdict.FAILED
     (reason,) = found.reasons
-    assert found.sentence.startswith(f"{reason}: ")
+    assert found.sentence == f"{reason}: {found.advice}"
     assert "(--init)" not in reason
     assert "{" not in found.sentence
     assert "--init" in found.sentence or "initial transform" in found.sentence
@@ -139,6 +142,8 @@ def test_where_a_search_looked_is_told_in_the_form_that_init_takes() -> None:
     assert told.sentence.startswith(failed.sentence)
     assert "17 candidate transforms were evaluated" in told.sentence
     assert "--init=160,-38,12.3,0.87, at which 12% of the tiles correlate" in told.sentence
+    assert told.sentence.endswith(told.advice)
+    assert told.advice.startswith(failed.advice)
     assert (told.status, told.reasons) == (failed.status, failed.reasons)
     alone = messages.with_best_candidate(failed, 1, terms, 0.9)
     assert "; 1 candidate transform was evaluated" in alone.sentence
