@@ -26,6 +26,9 @@ SMALLEST_PERSPECTIVE: Final = 1e-7
 WORTH_TELLING_PX: Final = 1.0
 """Residual displacement, in pixels, up to which it is not mentioned."""
 
+LEAST_PERCENT: Final = 0.1
+"""Shares below it are told to be: "0 %" of something that was found would contradict itself."""
+
 PLAIN: Final = (1e-3, 1e6)
 """Measures from the first to below the second are given with four decimals."""
 
@@ -402,8 +405,8 @@ def _point(point: tuple[float, float]) -> str:
 def _share(share: float) -> str:
     """A share in per cent with about two digits: "18 %", "0.3 %", "less than 0.1 %"."""
     percent = 100.0 * share
-    if percent < 0.1:
-        return "less than 0.1 %"
+    if percent < LEAST_PERCENT:
+        return f"less than {LEAST_PERCENT:g} %"
     return f"{percent:.0f} %" if percent >= 1.0 else f"{percent:.1g} %"
 
 

@@ -253,7 +253,12 @@ def test_keys_choose_what_is_shown(opened: Open) -> None:
     report.press("a")
     assert_array_equal(report.stage(), before)
     report.press("?")
-    assert report.page.locator(".keys").get_attribute("open") is not None
+    keys = report.page.locator(".keys")
+    assert keys.get_attribute("open") is not None
+    report.press("e")  # the list has the focus, and its own keys
+    assert report.mode == "error"
+    report.press("Space")
+    assert keys.get_attribute("open") is None
 
 
 def test_blinking_cuts_from_one_picture_to_the_other(opened: Open) -> None:

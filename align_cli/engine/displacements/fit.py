@@ -464,9 +464,18 @@ def _scatter(
     return np.sqrt(np.where(median_rank >= 0, np.maximum(least, 0.0), 0.0))
 
 
+def _column_scales(diagonal: Floats) -> Floats:
+    """Lengths of the columns of which this, (..., p), is the diagonal of the normal matrices.
+
+    1 for a column that is zero, or is by rounding beside the longest: its inverse may overflow.
+    """
+    least = np.finfo(np.float64).eps ** 2 * diagonal.max(axis=-1, keepdims=True, initial=0.0)
+    return np.asarray(np.sqrt(np.where(diagonal > least, diagonal, 1.0)))
+
+
 def _inverse(matrix: Floats) -> Floats:
     """(p, p) inverse of a normal matrix; finite if it is singular."""
-    scale = 1.0 / np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
+    scale = 1.0 / _column_scales(np.diag(matrix))
     scaled = matrix * scale[:, None] * scale + LEAST_RIDGE * np.eye(len(matrix))
     return np.asarray(np.linalg.inv(scaled) * scale[:, None] * scale)
 
@@ -476,8 +485,7 @@ def _each_solved(matrices: Floats, vectors: Floats) -> Floats:
 
     0 for a parameter that no equation contains.
     """
-    diagonal = np.maximum(np.einsum("kii->ki", matrices), np.finfo(np.float64).tiny)
-    scale = 1.0 / np.sqrt(diagonal)
+    scale = 1.0 / _column_scales(np.einsum("kii->ki", matrices))
     scaled = matrices * scale[:, :, None] * scale[:, None, :]
     np.einsum("kii->ki", scaled)[...] += LEAST_RIDGE
     return np.asarray(scale * np.linalg.solve(scaled, (scale * vectors)[:, :, None])[:, :, 0])
@@ -504,7 +512,7 @@ def _solved(matrix: Floats, vector: Vector) -> tuple[Vector, Floats]:
     If the tiles do not determine all parameters the solution of least norm is taken, and the
     inverse is infinite.
     """
-    scale = np.sqrt(np.maximum(np.diag(matrix), np.finfo(np.float64).tiny))
+    scale = _column_scales(np.diag(matrix))
     scaled = matrix / np.outer(scale, scale)
     inverse = _regular_inverse(scaled)
     if inverse is not None:

@@ -27,7 +27,7 @@ class LevelSolution(NamedTuple):
     Attributes:
         state: the warp at full size, and the illumination; the next level starts there.
         record: of the level; None if it was not solved, because the images do not correlate at the
-            solution of the next coarser level.
+            solution of the next coarser level, or because it has neither points nor rows.
         solved_planes: its planes with their solution; empty if its rows were not solved.
     """
 
@@ -60,7 +60,7 @@ class Descent(NamedTuple):
     @property
     def converged(self) -> bool:
         """Whether the finest level converged."""
-        return self.records[-1].status is Status.CONVERGED
+        return bool(self.records) and self.records[-1].status is Status.CONVERGED
 
 
 def levels_used(
@@ -114,7 +114,9 @@ def coarse_to_fine(
     for level in levels:
         solution = solve_level(level, state)
         if solution.record is None:
-            records[-1] = replace(records[-1], status=Status.NO_AGREEMENT)
+            # Without one before: of a strip of a few pixels coarse levels have nothing to solve.
+            if records:
+                records[-1] = replace(records[-1], status=Status.NO_AGREEMENT)
             break
         state, solved_planes = solution.state, solution.solved_planes
         records.append(solution.record)

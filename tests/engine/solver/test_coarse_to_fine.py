@@ -56,6 +56,13 @@ def test_a_level_without_a_solution_ends_the_descent_and_is_told_of_the_one_abov
     assert not descent.converged
 
 
+def test_without_a_level_that_has_anything_to_solve_the_start_remains() -> None:
+    descent = coarse_to_fine("a", lambda _, state: LevelSolution(state, None), place_at(4.0))
+    assert descent.records == ()
+    assert descent.warp[0, 2] == 4.0
+    assert not descent.converged
+
+
 @pytest.mark.parametrize(
     ("used", "finest", "limit", "levels"),
     [

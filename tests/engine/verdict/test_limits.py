@@ -90,6 +90,7 @@ def test_an_answer_that_exceeds_limits_is_failed_and_names_them_all() -> None:
         assert len(end.reasons) == 2
         assert end.sentence.startswith("the transform is outside the limits: ")
         assert all(reason in end.sentence for reason in end.reasons)
+        assert end.sentence.endswith(f": {end.advice}")
         assert within_limits(outcome, Options(), found, quality()) is outcome
     failed = Outcome(Status.DIVERGED, "no", ("no",))
     assert within_limits(failed, options, found, quality()) is failed

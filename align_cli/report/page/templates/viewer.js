@@ -238,8 +238,8 @@
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.altKey || event.metaKey || event.defaultPrevented) return;
     const { target } = event;
-    if (target.closest("a, textarea, select, summary, input[type=text]")) return;
-    if (event.key === " " && target.closest("button, input")) return; // it presses what has the focus
+    if (target.closest("textarea, select, input[type=text]")) return;
+    if (event.key === " " && target.closest("a, button, input, summary")) return; // it presses what has the focus
     const viewer = viewers.find((each) => each.root.contains(target)) || viewers[0];
     if (viewer && viewer.type(event.key)) event.preventDefault();
   });
