@@ -134,7 +134,7 @@ def _checked(
         if assessment is None or prefer_orientations(assessment.outcome, by_edges.outcome):
             estimated, similarity, assessment, measured = None, GRADIENT, by_edges, pair
     outcome, gain, bias, illumination = assessment.outcome, math.nan, math.nan, None
-    if estimated is not None:
+    if estimated is not None and outcome.vouched:
         solved = illumination_under(pair, warp)
         gain, bias = pair.full_scale_illumination(solved)
         illumination = of_values(solved, pair.source, pair.target.image)

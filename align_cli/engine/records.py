@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import enum
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -135,6 +135,10 @@ class Agreement:
     rmse_raw: float
     mae_raw: float
 
+    def without_illumination(self) -> Agreement:
+        """The same before the illumination."""
+        return replace(self, rmse=self.rmse_raw, mae=self.mae_raw)
+
 
 @dataclass(frozen=True)
 class Quality:
@@ -163,6 +167,11 @@ class Quality:
     before: Agreement
     after: Agreement
     overlap: float
+
+    def without_illumination(self) -> Quality:
+        """The same before the illumination."""
+        before, after = (each.without_illumination() for each in (self.before, self.after))
+        return replace(self, before=before, after=after)
 
 
 @dataclass(frozen=True, eq=False)

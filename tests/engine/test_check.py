@@ -315,3 +315,17 @@ def test_of_what_is_aligned_nothing_is_taken_away(monkeypatch: pytest.MonkeyPatc
     assert tested == []
     assert not checked(TRUTH @ shift(9.0, 0.0)).outcome.aligned
     assert tested == [True]
+
+
+def test_the_illumination_of_a_failure_is_not_believed() -> None:
+    """Between what does not correspond any gain may fit, and RMSE after it tell anything."""
+    rng = np.random.default_rng(0)
+    one, other = (rng.integers(0, 200, (120, 160)).astype(np.uint8) for _ in range(2))
+    for found in (align(one, other, model="translation"), check(one, other, np.eye(3))):
+        assert found.outcome.verdict is Verdict.FAILED
+        assert found.illumination is None
+        assert math.isnan(found.gain)
+        assert math.isnan(found.bias)
+        for agreement in (found.quality.before, found.quality.after):
+            assert (agreement.rmse, agreement.mae) == (agreement.rmse_raw, agreement.mae_raw)
+            assert 0.2 < agreement.rmse < 0.4

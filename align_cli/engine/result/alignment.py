@@ -61,11 +61,11 @@ class Alignment:
         uncertainty: covariance and standard deviations of an aligned or doubtful transform; None
             if the alignment failed, or if there is too little texture to estimate them.
         gain, bias: illumination at the centre of the target, ``source ~ gain * target + bias``;
-            bias in units of full scale.
+            bias in units of full scale. NaN where ``illumination`` is None.
         illumination: the illumination over the whole target, between grey values in units of full
             scale: ``target ~ factor(u, v) * warped + offset(u, v)``, see
             ``align_cli.engine.records.IlluminationRecord``. Factor 1 and offset 0 with
-            ``photometric=False``; None if edge orientations were compared.
+            ``photometric=False``; None if edge orientations were compared, or the alignment failed.
         levels: one record for each solve, in their order: the pyramid levels, coarsest first; with
             the preset "precise" full size once more.
         start: the initial transform: a name of ``align_cli.engine.starts.STARTS``, or "given".

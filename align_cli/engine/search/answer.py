@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import takewhile
 
@@ -28,21 +29,28 @@ from align_cli.engine.verdict.summary import with_field
 def as_alignment(attempt: Attempt) -> Alignment:
     """The ``Alignment`` of an attempt, with the user's limits applied."""
     task, model = attempt.similarity.task, attempt.model
-    gain, bias = task.pair.full_scale_illumination(attempt.descent.state.illumination)
     source_to_target, size = inverse(attempt.warp), task.pair.source.size
     parameters = describe(source_to_target, model, size)
-    outcome = within_limits(attempt.outcome, task.options, parameters, attempt.quality)
+    outcome, quality = attempt.outcome, attempt.quality
+    outcome = within_limits(outcome, task.options, parameters, quality)
+    gain, bias, illumination = math.nan, math.nan, None
+    if outcome.vouched:
+        solved = attempt.descent.state.illumination
+        gain, bias = task.pair.full_scale_illumination(solved)
+        illumination = attempt.similarity.full_scale(solved)
+    else:  # one that was fitted to what does not correspond
+        quality = quality.without_illumination()
     return Alignment(
         model=model.name,
         source_to_target=source_to_target,
         target_to_source=attempt.warp,
         parameters=parameters,
         outcome=outcome,
-        quality=attempt.quality,
+        quality=quality,
         uncertainty=attempt.assessment.uncertainty if outcome.vouched else None,
         gain=gain,
         bias=bias,
-        illumination=attempt.similarity.full_scale(attempt.descent.state.illumination),
+        illumination=illumination,
         levels=attempt.descent.records,
         start=attempt.start,
         source_size=size,
