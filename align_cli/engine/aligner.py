@@ -6,6 +6,7 @@ gradients), which saves most of that work for every further source.
 
 from __future__ import annotations
 
+import contextlib
 from copy import copy
 from dataclasses import fields, replace
 from functools import cached_property
@@ -14,9 +15,10 @@ from typing import Any
 
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.equations.pair import Pair
+from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.geometry.models import LARGEST, MODELS
-from align_cli.engine.images.luma import check_image, is_colour, luma_with_options
+from align_cli.engine.images.luma import Luma, check_image, is_colour, luma_with_options
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.malloc import keep_freed_memory
 from align_cli.engine.numerics.threads import Threads, at_most
@@ -326,18 +328,21 @@ def changed(
     """
     if alignment.illumination is None or not alignment.outcome.vouched:
         return None
-    seen = [options]
+
+    def compared(seen: Options) -> tuple[Luma, Luma]:
+        return (
+            luma_with_options(source, "source", source_mask, seen),
+            luma_with_options(target, "target", target_mask, seen),
+        )
+
+    images = [compared(options)]
     if options.channel == LUMA_CHANNEL and all(is_colour(each) for each in (source, target)):
         # With luma, red and blue, green would have changed too: another hue is seen.
-        seen += [replace(options, channel=number) for number in (0, 2)]
+        for number in (0, 2):
+            with contextlib.suppress(ImageError):  # a channel may be flat
+                images.append(compared(replace(options, channel=number)))
     return changes(
-        [
-            (
-                luma_with_options(source, "source", source_mask, each),
-                luma_with_options(target, "target", target_mask, each),
-            )
-            for each in seen
-        ],
+        images,
         alignment.target_to_source,
         alignment.illumination,
         above_levels=above_levels,

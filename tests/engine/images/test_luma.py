@@ -141,6 +141,9 @@ def test_an_icon_of_one_colour_aligns_by_its_alpha() -> None:
     found = align(source, target, model="translation")
     assert found.outcome.aligned
     assert_allclose(found.source_to_target[:2, 2], truth, atol=0.05)
+    changed = found.changed(source, target)
+    assert changed is not None
+    assert changed.boxes == ()
 
 
 def icon(right: int, down: int) -> np.ndarray:

@@ -139,6 +139,15 @@ def test_another_hue_of_the_same_luma_is_a_change() -> None:
     assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
 
 
+def test_a_channel_without_contrast_is_not_compared() -> None:
+    target = TARGET.copy()
+    target[..., 0] = 255  # red on white
+    source = target.copy()
+    source[300:340, 300:340, 1:] = 128
+    (box,) = changes(source, target).boxes
+    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
+
+
 def test_another_white_balance_is_no_change() -> None:
     warmer = np.rint(TARGET * [1.0, 0.97, 0.92] + [0, 4, 8]).astype(np.uint8)
     assert changes(warmer).boxes == ()
