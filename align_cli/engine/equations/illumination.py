@@ -20,8 +20,9 @@ from align_cli.engine.arrays import Plane, Vector
 from align_cli.engine.geometry.coordinates import Size, normalisation
 from align_cli.engine.geometry.models import MONOMIALS
 
-LARGEST_GAIN: Final = 100.0
-"""A gain beyond this, or below its inverse, explains a flat image, not a change of illumination."""
+LARGEST_GAIN: Final = 1000.0
+"""A gain beyond this, or below its inverse, explains a flat image, not a change of illumination. One
+of 257 is between an image of 8 bits and the same values kept in 16."""
 
 NO_TERMS, GAIN_BIAS, VARYING = 0, 1, len(MONOMIALS)
 """Number of terms of factor and offset: not solved for, constant, all monomials."""
