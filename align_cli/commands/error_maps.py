@@ -44,17 +44,14 @@ def encode_error_map(
     import numpy as np  # noqa: PLC0415
 
     from align_cli.files.images import encode_array, encode_image  # noqa: PLC0415
-    from align_cli.report.error_map import render, span  # noqa: PLC0415
+    from align_cli.report.error_map import in_shares_of_range, render  # noqa: PLC0415
 
     differences, overlap = residual()
     if holds_values(path):
         differences[~overlap] = np.nan
         return encode_array(path, canvas.placed(differences, np.nan))
     if not of_full_scale:
-        limits = np.finfo(np.float32)
-        unit = span(target.pixels) / target.full_scale
-        with np.errstate(over="ignore"):  # sources that dwarf the target end at the last colour
-            differences /= np.float32(np.clip(unit, limits.tiny, limits.max))
+        differences = in_shares_of_range(differences, target.pixels)
     picture = render(canvas.placed(differences, 0.0), canvas.placed(overlap, fill=False))
     del differences, overlap  # encoding takes as much memory again
     return encode_image(path, picture, small=small)

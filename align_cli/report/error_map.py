@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.engine.numerics.strips import STRIP_PIXELS
-from align_cli.files.pixels import Indexed
+from align_cli.files.pixels import Indexed, full_scale
 from align_cli.report import error_scale, legend
 
 
@@ -33,6 +33,22 @@ def span(pixels: NDArray[Any]) -> float:
         colours = colours[np.isfinite(colours)]
     low, high = (float(end) for end in (np.min(colours), np.max(colours)))
     return high - low if high > low else 1.0
+
+
+def in_shares_of_range(residual: NDArray[np.float32], target: NDArray[Any]) -> NDArray[np.float32]:
+    """A residual as shares of the target's range, for images without a full scale.
+
+    Args:
+        residual: (height, width) float32, in units of the target's full scale.
+        target: the target's pixels, (H, W) or (H, W, C).
+
+    Returns:
+        (height, width) float32; of sources that dwarf the target it may be infinite.
+    """
+    limits = np.finfo(np.float32)
+    unit = np.float32(np.clip(span(target) / full_scale(target), limits.tiny, limits.max))
+    with np.errstate(over="ignore"):
+        return np.asarray(residual / unit, np.float32)
 
 
 def render(residual: NDArray[Any], overlap: NDArray[np.bool_]) -> Indexed:

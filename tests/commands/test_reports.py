@@ -157,6 +157,21 @@ def test_what_the_report_shows_is_what_the_command_writes(imalign: Imalign, tmp_
     assert_array_equal(difference[known][:, 0], 128 + 4 * steps)
 
 
+def test_the_error_of_a_float_source_is_that_of_the_error_map(
+    imalign: Imalign, tmp_path: Path
+) -> None:
+    source, target = (read_image(path).pixels for path in POSTER)
+    write_image(tmp_path / "a.tif", source.astype(np.float32) / 255)
+    write_image(tmp_path / "b.png", target)
+    written = ("-o", "o.tif", "--error-map", "e.png", "--report", "r.html", "--report-lossless")
+    done = imalign("a.tif", "b.png", *written)
+    assert done.returncode == 0, done.stderr
+    error = embedded(tmp_path / "r.html", "error")
+    known = error[..., 3] == 255
+    assert_array_equal(error[known][:, :3], read_image(tmp_path / "e.png").pixels[known])
+    assert error[known][:, 0].max() > 60
+
+
 def test_without_photometric_the_report_shows_the_source_as_it_is_written(
     imalign: Imalign, tmp_path: Path
 ) -> None:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from align_cli.report import error_scale
-from align_cli.report.error_map import draw_legend, render
+from align_cli.report.error_map import draw_legend, in_shares_of_range, render
 from align_cli.report.legend import Legend
 
 # Matplotlib's "inferno" at 0, 20, 40, 60, 80 and 100 %: what 0, 1, 4, 9, 16 and 25 % of full
@@ -167,3 +168,12 @@ def test_planes_of_unlike_shape_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match="planes of one shape"):
         render(np.zeros(residual, np.float32), np.ones(overlap, bool))
+
+
+@pytest.mark.parametrize(("dtype", "white"), [(np.uint8, 255), (np.float32, 1)])
+def test_where_there_is_no_full_scale_errors_are_shares_of_the_targets_range(
+    dtype: type, white: int
+) -> None:
+    target = np.linspace(50, 150, 100).reshape(10, 10).astype(dtype)
+    residual = np.full((10, 10), 20.0 / white, np.float32)
+    assert_allclose(in_shares_of_range(residual, target), 0.2, rtol=1e-6)

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.files.errors import printable
+from align_cli.report.error_map import in_shares_of_range
 from align_cli.report.page import legends, residuals, sentences, shapes, view
 from align_cli.report.page.laid import corrected, warped_source, why_not_laid
 from align_cli.report.page.pictures import SMALL_PIXELS, Embedded, picture
@@ -107,8 +108,8 @@ def laid(
 
     def left() -> tuple[Embedded, Embedded]:
         residual, overlap = of_residual(raw=False)
-        of_full_scale = have_full_scale(source, target)
-        residual = residuals.comparable(residual, target.pixels, of_full_scale=of_full_scale)
+        if not have_full_scale(source, target):
+            residual = in_shares_of_range(residual, target.pixels)
         return (
             residuals.error_picture(residual, overlap, whole=lossless),
             residuals.difference_picture(residual, overlap, whole=lossless),

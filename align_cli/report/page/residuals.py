@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from align_cli.report import error_scale
-from align_cli.report.error_map import span
 from align_cli.report.page.pictures import Embedded, exact
 
 GREYS_PER_LEVEL: Final = 4
@@ -61,18 +60,6 @@ def error_picture(
     levels = np.where(inside, error_scale.levels(magnitude), np.uint8(OUTSIDE))
     rank = np.where(inside, levels.astype(np.int16), np.int16(-1))
     return exact(levels, rank, _colours(), whole=whole)
-
-
-def comparable(
-    residual: NDArray[np.float32], target: NDArray[Any], *, of_full_scale: bool
-) -> NDArray[np.float32]:
-    """A residual in units of full scale, or of the target's range where there is none."""
-    if of_full_scale:
-        return residual
-    limits = np.finfo(np.float32)
-    unit = np.float32(np.clip(span(target), limits.tiny, limits.max))
-    with np.errstate(over="ignore"):
-        return np.asarray(residual / unit, np.float32)
 
 
 def _greys() -> NDArray[np.uint8]:
