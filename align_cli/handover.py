@@ -157,7 +157,13 @@ def report(
     from align_cli.engine.aligner import residual  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.images import Picture  # noqa: PLC0415
-    from align_cli.report.page.alignment import Told, ahead, alignment_page, laid  # noqa: PLC0415
+    from align_cli.report.page.alignment import (  # noqa: PLC0415
+        Told,
+        ahead,
+        alignment_page,
+        is_check,
+        laid,
+    )
     from align_cli.report.page.provenance import array  # noqa: PLC0415
     from align_cli.report.page.render import render  # noqa: PLC0415
 
@@ -167,7 +173,7 @@ def report(
     seen = Picture("source", source), Picture("target", target)
     inputs = array("source", source), array("target", target)
     left = partial(residual, source, target, found)
-    checked = not found.levels
+    checked = is_check(found)
     told = Told(
         found,
         *seen,

@@ -15,7 +15,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import align_cli
-from align_cli import Alignment, NotAlignedError, Outcome, Status, Transform, align, load
+from align_cli import Alignment, NotAlignedError, Outcome, Status, Transform, align, check, load
 from align_cli.commands.transform_outputs import FORMAT_NAMES
 from align_cli.engine.errors import ImageError
 from align_cli.files.images import read_image, write_image
@@ -210,3 +210,9 @@ def test_a_notebook_shows_verdict_and_numbers(verdict: str) -> None:
     assert ("+-" in html) == (verdict != "failed")
     assert ("One is &lt;dark&gt;." in html) == (verdict != "aligned")
     assert "<script" not in html
+
+
+def test_a_notebook_says_that_a_transform_was_only_checked() -> None:
+    found = check(MADE.source, MADE.target, FOUND.source_to_target)
+    assert "The transform aligns the images" in found._repr_html_()
+    assert "The images are aligned" in FOUND._repr_html_()

@@ -141,14 +141,14 @@ def level_table(alignment: Alignment, *, of_full_scale: bool = True) -> str:
     lines = ["level       size  iterations  last step px      rmse  status"]
     for record in alignment.levels:
         size = f"{record.width}x{record.height}"
-        rmse = f"{record.rmse:.5f}" if of_full_scale else _measure(record.rmse)
+        rmse = f"{record.rmse:.5f}" if of_full_scale else any_measure(record.rmse)
         lines.append(
             f"{record.level:>5} {size:>10} {record.iterations:>11} {record.last_step_px:>13.5f} "
             f"{rmse:>9}  {record.status.value}"
         )
     if alignment.similarity == INTENSITY:
         unit = " of full scale" if of_full_scale else ""
-        measure = number if of_full_scale else _measure
+        measure = number if of_full_scale else any_measure
         sign = "-" if alignment.bias < 0.0 else "+"
         bias = f"{sign if math.isfinite(alignment.bias) else ''}{measure(abs(alignment.bias))}"
         lines.append(f"gain {measure(alignment.gain)}, bias {bias}{unit}")
@@ -180,7 +180,7 @@ def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> s
     RMSE is after the illumination; if none is solved for, that is said.
     """
     raw = "" if alignment.illumination is not None else " (no illumination is solved for)"
-    measure, unit = (number, " of full scale") if of_full_scale else (_measure, "")
+    measure, unit = (number, " of full scale") if of_full_scale else (any_measure, "")
     quality = alignment.quality
     before, after = quality.before, quality.after
     return (
@@ -388,7 +388,7 @@ def number(value: float) -> str:
     return f"{value:.4f}" if math.isfinite(value) else NOT_MEASURABLE
 
 
-def _measure(value: float) -> str:
+def any_measure(value: float) -> str:
     """A grey value, of any magnitude for images without a full scale."""
     usual = value == 0.0 or PLAIN[0] <= abs(value) < PLAIN[1] or not math.isfinite(value)
     return number(value) if usual else f"{value:.4g}"

@@ -31,12 +31,9 @@ MODES: Final = (
     view.Mode("divider", "Divider", "s", "Target on the left, warped source on the right"),
     view.Mode("blink", "Blink", "b", "One after the other: what jumps does not fit"),
     view.Mode(
-        "difference",
-        "Difference",
-        "d",
-        "Warped source less target, before the change of illumination",
+        "difference", "Difference", "d", "Warped source less target: mid-grey where they are equal"
     ),
-    view.Mode("error", "Error map", "e", "How far they are apart after the change of illumination"),
+    view.Mode("error", "Error map", "e", "How far apart they are: black where they are equal"),
     view.Mode("checkerboard", "Checkerboard", "c", "Edges must continue from square to square"),
     view.Mode("redcyan", "Red/cyan", "r", "Grey where both agree; red or cyan where one is darker"),
     view.Mode("target", "Target", "t", "The target alone"),
@@ -179,6 +176,11 @@ def alignment_page(told: Told) -> view.Page:
     )
 
 
+def is_check(found: Alignment) -> bool:
+    """Whether the transform was given: nothing was solved, on no level."""
+    return not found.levels
+
+
 def alignment_snippet(found: Alignment) -> view.Page:
     """The view of an alignment without its images, as a notebook shows it."""
     kinds = found.source_kind, found.target_kind
@@ -188,7 +190,7 @@ def alignment_snippet(found: Alignment) -> view.Page:
     numbers = view.Numbers(
         "In numbers", sentences.rows(found, of_full_scale=of_full_scale, used=vouched)
     )
-    heading = sentences.HEADINGS[kind]
+    heading = (sentences.CHECKED if is_check(found) else sentences.HEADINGS)[kind]
     return view.Page(heading, heading, (), kind, (words, numbers), f"imalign {__version__}")
 
 
@@ -234,8 +236,10 @@ def _overlay(told: Told, pictures: Laid) -> view.Viewer:
         panes=(pane,),
         modes=MODES,
         scales=(
-            legends.difference_legend(),
-            legends.error_legend(of_full_scale=told.of_full_scale),
+            *(
+                legend(of_full_scale=told.of_full_scale, raw=not found.corrects_illumination)
+                for legend in (legends.difference_legend, legends.error_legend)
+            ),
             *([legends.displacement_legend()] if drawn else []),
         ),
         notes=notes,
@@ -244,12 +248,19 @@ def _overlay(told: Told, pictures: Laid) -> view.Viewer:
 
 def _layers(told: Told, pictures: Laid) -> tuple[tuple[view.Layer, ...], tuple[str, ...]]:
     """The pictures of an overlay from below, and what is to be said of them."""
-    light = ", after the change of illumination" if corrected(told.found) else ""
+    after = ", after the change of illumination"
+    light = after if corrected(told.found) else ""
+    of_residual = after if told.found.corrects_illumination else ""
     named = (
         ("target", "target", "the target", told.ahead.target),
         ("before", "source as it was", "the source before it was aligned", told.ahead.before),
         ("warped", "warped source", f"the source, laid on the target{light}", pictures.warped),
-        ("difference", "difference", f"warped source less target{light}", pictures.difference),
+        (
+            "difference",
+            "difference",
+            f"warped source less target{of_residual}",
+            pictures.difference,
+        ),
         ("error", "error map", "the magnitude of the difference", pictures.error),
     )
     notes = (

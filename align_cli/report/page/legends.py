@@ -21,8 +21,13 @@ def colour(rgb: Iterable[int]) -> str:
     return "#" + "".join(f"{int(channel):02x}" for channel in rgb)
 
 
-def error_legend(*, of_full_scale: bool) -> Scale:
-    """Of the error picture."""
+def error_legend(*, of_full_scale: bool, raw: bool) -> Scale:
+    """Of the error picture.
+
+    Args:
+        of_full_scale: False if errors are shares of the target's range.
+        raw: whether the residual is before the illumination, or there is none.
+    """
     of = "full scale" if of_full_scale else "the target's range"
     percent = np.array([error_scale.TICKS_PERCENT], np.float32)
     levels = error_scale.levels(percent / 100)[0]
@@ -30,22 +35,22 @@ def error_legend(*, of_full_scale: bool) -> Scale:
     last = 100 * error_scale.LAST_ERROR
     return Scale(
         "error",
-        f"error: |corrected - target| in % of {of}, square-root scale; corrected is the warped "
-        "source after the change of illumination",
+        f"error: |{_source(raw)} - target| in % of {of}, square-root scale" + _explained(raw),
         _stops(error_scale.COLOURS),
         tuple(Tick(lv / LAST_LEVEL, f"{pc}+" if pc >= last else f"{pc}") for lv, pc in ticks),
     )
 
 
-def difference_legend() -> Scale:
-    """Of the difference picture."""
+def difference_legend(*, of_full_scale: bool, raw: bool) -> Scale:
+    """Of the difference picture; arguments as for ``error_legend``."""
+    unit = "grey levels of 255" if of_full_scale else "255ths of the target's range"
     most = MOST_LEVELS
     ends = [MIDDLE + GREYS_PER_LEVEL * step for step in (-most, most)]
     ticks = (-most, -15, 0, 15, most)
     return Scale(
         "difference",
-        "difference: corrected - target in grey levels of 255; mid-grey is equal, bright is a "
-        "brighter source",
+        f"difference: {_source(raw)} - target in {unit}; mid-grey is equal, bright is a brighter "
+        "source",
         tuple(colour((grey, grey, grey)) for grey in ends),
         tuple(Tick((step + most) / (2 * most), f"{step:+d}" if step else "0") for step in ticks),
     )
@@ -64,6 +69,14 @@ def displacement_legend() -> Scale:
             for level, px in zip(levels, pixels, strict=True)
         ),
     )
+
+
+def _source(raw: bool) -> str:
+    return "warped" if raw else "corrected"
+
+
+def _explained(raw: bool) -> str:
+    return "" if raw else "; corrected is the warped source after the change of illumination"
 
 
 def _stops(colours: NDArray[np.uint8]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from align_cli.engine.options import INTENSITY, MODELS_IN_WORDS
@@ -10,6 +11,7 @@ from align_cli.engine.result.words import plus_minus
 from align_cli.report.page.view import Row
 from align_cli.report.summary import (
     NOT_MEASURABLE,
+    any_measure,
     changes_in_words,
     motion_in_words,
     number,
@@ -94,6 +96,7 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
     """
     before, after = found.quality.before, found.quality.after
     of = " of full scale" if of_full_scale else ""
+    measure = number if of_full_scale else any_measure
     listed = [
         Row(
             "ZNCC",
@@ -103,14 +106,15 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
         ),
         Row(
             "RMSE",
-            f"{number(before.rmse)} -> {number(after.rmse)}{of}",
-            "Typical difference of a pixel before and after, large ones counting most"
-            + _raw(after.rmse, after.rmse_raw, of),
+            f"{measure(before.rmse)} -> {measure(after.rmse)}{of}",
+            "Typical difference of a pixel before and after alignment; large ones count most."
+            + _raw(after.rmse, after.rmse_raw, measure, of),
         ),
         Row(
             "MAE",
-            f"{number(before.mae)} -> {number(after.mae)}{of}",
-            f"Mean difference of a pixel{_raw(after.mae, after.mae_raw, of)}",
+            f"{measure(before.mae)} -> {measure(after.mae)}{of}",
+            "Mean difference of a pixel before and after alignment."
+            + _raw(after.mae, after.mae_raw, measure, of),
         ),
     ]
     if not used:
@@ -123,16 +127,16 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
         ),
         *_changes(found),
         *_tiles(found),
-        *_illumination(found, of),
+        *_illumination(found, measure, of),
         Row("start", found.start, "The initial transform from which the result was found."),
     )
 
 
-def _raw(after: float, raw: float, of: str) -> str:
-    """The end of a sentence about a difference: what it is before the illumination."""
+def _raw(after: float, raw: float, measure: Callable[[float], str], of: str) -> str:
+    """A sentence on what a difference is before the illumination; empty where that is the same."""
     if raw == after or not math.isfinite(raw):
-        return "."
-    return f", after the change of illumination; {number(raw)}{of} before it."
+        return ""
+    return f" Without the correction of the illumination it is {measure(raw)}{of}."
 
 
 def _sigma(sure: Uncertainty | None) -> str:
@@ -168,13 +172,14 @@ def _tiles(found: Alignment) -> list[Row]:
     ]
 
 
-def _illumination(found: Alignment, of: str) -> list[Row]:
+def _illumination(found: Alignment, measure: Callable[[float], str], of: str) -> list[Row]:
     if found.similarity != INTENSITY or not math.isfinite(found.gain):
         return []
+    bias = f"{'-' if found.bias < 0.0 else '+'}{measure(abs(found.bias))}"
     return [
         Row(
             "illumination",
-            f"gain {found.gain:.3f}, bias {found.bias:+.4f}{of}",
+            f"gain {found.gain:.3f}, bias {bias}{of}",
             "At its centre the source is so many times as bright as the target, plus the bias.",
         )
     ]

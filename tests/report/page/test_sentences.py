@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from align_cli import align
 from align_cli.engine.records import Outcome, Status
 from align_cli.report.page import sentences
+from tests.scenes import pair
 
 ADVICE = "use a simpler motion model (-m): it needs less texture"
 DOUBTFUL = Outcome(
@@ -36,3 +39,23 @@ def test_causes_and_advice_stand_apart(
 def test_options_that_were_not_tried_are_advice_too() -> None:
     told = sentences.advice(DOUBTFUL, "or try --allow-flip, if one image may be mirrored")
     assert told[1] == "--allow-flip, if one image may be mirrored."
+
+
+def test_small_floats_keep_their_digits() -> None:
+    made = pair("translation", seed=1)
+    source, target = (1e-6 * each.astype(np.float32) for each in (made.source, made.target))
+    found = align(1.25 * source, target + np.float32(1e-5), model="translation")
+    rows = {row.label: row for row in sentences.rows(found, of_full_scale=False, used=True)}
+    rmse = found.quality.after.rmse
+    assert rows["RMSE"].value.endswith(f"-> {rmse:.4g}")
+    assert rows["MAE"].value.endswith(f"-> {found.quality.after.mae:.4g}")
+    assert f"it is {found.quality.after.rmse_raw:.4g}." in rows["RMSE"].meaning
+    assert rows["illumination"].value.endswith(f"bias -{abs(found.bias):.4g}")
+
+
+def test_what_is_not_corrected_is_not_called_so() -> None:
+    made = pair("translation", seed=1)
+    found = align(made.source, made.target, model="translation", photometric=False)
+    rows = {row.label: row for row in sentences.rows(found, of_full_scale=True, used=True)}
+    assert "correction" not in rows["RMSE"].meaning
+    assert "illumination" in rows
