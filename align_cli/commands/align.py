@@ -116,9 +116,9 @@ EPILOG = (
     "imalign --init 40,-25,90 turned.png original.png\n\n"
     "Exit codes:\n\n\b\n"
     + "\n".join(f"{code:>3d}  {text}" for code, text in MEANINGS.items())
-    + "\n\nWith exit code 1 the JSON contains the reason, and no image and no error map are "
-    "written. Files are replaced atomically: a path keeps its previous content until the new "
-    "file is complete."
+    + "\n\nOf a pair that is not aligned, or doubtful, the JSON contains the reason, and no image "
+    "and no error map are written. Files are replaced atomically: a path keeps its previous "
+    "content until the new file is complete."
 )
 
 

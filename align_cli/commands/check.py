@@ -82,8 +82,8 @@ Examples:
   imalign check transform.tfm scan.png original.png --displacement-map where.png
   imalign check --json - matrix.txt scan.png original.png | jq .displacements.p95_px
 
-Exit codes: 0 aligned (or doubtful, with --accept-doubtful); 1 not aligned, or doubtful without it;
-the others as for imalign SRC DST."""
+Exit codes: 0 aligned (or doubtful, with --accept-doubtful); 1 not aligned, doubtful without it, or
+more changed than --max-changed; the others as for imalign SRC DST."""
 
 
 @click.command(cls=PairCommand, epilog=EPILOG)

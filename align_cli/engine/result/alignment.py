@@ -253,8 +253,8 @@ class Alignment:
     ) -> Changed | None:
         """Where the images differ although they are aligned, after the illumination.
 
-        Noise does not count, nor what a part of a pixel does to an edge: text at another sub-pixel
-        position has not changed. ``align_cli.engine.result.changed`` has the formula.
+        Noise does not count, nor what an edge that is up to a pixel off leaves: text at another
+        sub-pixel position has not changed. ``align_cli.engine.result.changed`` has the formula.
 
         Args:
             source: the source of the alignment, as it was given to ``align``.

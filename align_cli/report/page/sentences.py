@@ -54,8 +54,8 @@ def _done(found: Alignment) -> str:
 def certainty(sure: Uncertainty | None) -> str:
     """What "+-" means, as a sentence."""
     if sure is None:
-        return "How exact it is cannot be told."
-    mean, worst = map(plus_minus, (sure.mean_px, sure.max_px))
+        return "How accurate this is could not be estimated."
+    mean, worst = (plus_minus(px).removeprefix("+-") for px in (sure.mean_px, sure.max_px))
     return (
         f"A point is expected to lie within {mean} of its true place in two of three cases "
         f"(one standard deviation; {worst} where it is least certain)."
@@ -148,8 +148,8 @@ def _changes(found: Alignment) -> list[Row]:
         return []
     above = found.changes.above_levels
     meaning = (
-        f"What differs by more than {above:g} of 255 grey levels, beyond noise and what a part of "
-        "a pixel does to an edge."
+        f"What differs by more than {above:g} of 255 grey levels, beyond noise and what an "
+        "edge that is up to a pixel off leaves."
     )
     return [Row("changed", changes_in_words(found.changes), meaning)]
 

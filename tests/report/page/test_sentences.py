@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from align_cli import align
-from align_cli.engine.records import Outcome, Status
+from align_cli.engine.records import Outcome, Status, Uncertainty
 from align_cli.report.page import sentences
 from tests.scenes import pair
 
@@ -59,3 +59,12 @@ def test_what_is_not_corrected_is_not_called_so() -> None:
     rows = {row.label: row for row in sentences.rows(found, of_full_scale=True, used=True)}
     assert "correction" not in rows["RMSE"].meaning
     assert "illumination" in rows
+
+
+def test_a_sentence_on_the_uncertainty_reads_as_one() -> None:
+    found = Uncertainty(np.eye(8), np.full(4, 0.02), 0.0113, 0.25)
+    assert sentences.certainty(found).startswith(
+        "A point is expected to lie within 0.011 px of its true place"
+    )
+    assert "; 0.25 px where it is least certain" in sentences.certainty(found)
+    assert sentences.certainty(None) == "How accurate this is could not be estimated."
