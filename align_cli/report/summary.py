@@ -239,7 +239,7 @@ def _bands_in_words(bands: Sequence[Band]) -> str:
 
 def band_in_words(band: Band) -> str:
     """What a band is, how many rows or columns it has, and where."""
-    along = "y" if band.kind.startswith("rows") else "x"
+    along = "y" if band.of_rows else "x"
     return f"{band.kind.replace('_', ' ')}: {band.count} at {along}={band.at}"
 
 

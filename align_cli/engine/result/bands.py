@@ -39,31 +39,33 @@ from align_cli.engine.geometry.coordinates import Size, map_points
 from align_cli.engine.result.changed import Band, Changed, Layer, Scale
 
 EXPLAINED_PX: Final = 400
-"""Pixels that differ, which a displacement must explain: those of half a line of text."""
+"""So many differing pixels a displacement must explain: those of half a line of text."""
 
 LEFT_SHARE: Final = 0.25
-"""Of these may differ after it."""
+"""What still differs in a run must be less than this share of what differs by the displacements of
+its neighbours."""
 
 WIDE_SHARE: Final = 0.25
-"""Of the target's width must be between the outermost boxes of what rows displaced."""
+"""The boxes of what differs must extend over this share of the target's width: rows that are
+displaced differ along all of it."""
 
 BAND_SHARE: Final = 0.02
-"""What each pixel of a band costs that does not differ: it then begins where the images do."""
+"""Cost of a pixel of a band that does not differ: a band then begins where the images differ."""
 
 LEAST_ROWS: Final = 2
-"""Of a band: an edge may be off by a pixel anyway."""
+"""A band has so many rows at least: an edge may be off by a pixel anyway."""
 
 LEAST_BORDER: Final = 8
-"""Rows at the border of the images that one has and the other not: fewer are a shift."""
+"""Bands at the border of the images have so many rows at least: fewer are a shift."""
 
 PEAK_ROWS: Final = 9
-"""Of the correlation the largest value of so many displacements is a peak."""
+"""A peak of the correlation is the largest value of so many neighbouring displacements."""
 
 MOST_PEAKS: Final = 16
-"""The displacements of the highest are compared."""
+"""So many peaks, the highest, are compared."""
 
 MOST_SHIFTS: Final = 6
-"""Of these, those that explain most are tried."""
+"""So many displacements, those that explain most, are tried."""
 
 BINS: Final = 128
 """Means that a row is reduced to, where displacements are looked for."""
@@ -180,11 +182,11 @@ def displaced(layer: Layer, valid: Mask | None, runs: Sequence[Run]) -> Layer:
         top, bottom = max(first, -shift), min(last, height - shift)
         if bottom <= top:
             continue
-        here, there = slice(top, bottom), slice(top + shift, bottom + shift)
-        known = layer.overlap[there] & (True if valid is None else valid[here])
-        source = layer.residual[there] + layer.target[there]
-        np.subtract(source, layer.target[here], out=residual[here], where=known)
-        overlap[here] = known
+        rows, source_rows = slice(top, bottom), slice(top + shift, bottom + shift)
+        both = layer.overlap[source_rows] & (True if valid is None else valid[rows])
+        source = layer.residual[source_rows] + layer.target[source_rows]
+        np.subtract(source, layer.target[rows], out=residual[rows], where=both)
+        overlap[rows] = both
     return layer._replace(residual=residual, overlap=overlap)
 
 
@@ -208,19 +210,20 @@ class _Rows:
             np.float32(scale.edge_px) * scale.edges(each)[some] for each in (source, target)
         ]
         self._planes = [np.ascontiguousarray(each[some]) for each in (source, target)]
-        self._known = layer.overlap[some]
-        self._seen = np.asarray(layer.overlap.any(axis=1), np.bool_)
+        self._overlap = layer.overlap[some]
+        self._covered = np.asarray(layer.overlap.any(axis=1), np.bool_)
         self._valid = None if valid is None else valid[some]
-        self._still = self._beyond(slice(0, height), slice(0, height)) & self._known
+        self._undisplaced = self._beyond(slice(0, height), slice(0, height)) & self._overlap
         self._textured = self._edges[1] > self._least
         self._sums: dict[int, tuple[Vector, Vector]] = {}
         self.count, self.width = height, width
 
-    def _beyond(self, there: slice, here: slice) -> Mask:
-        """Where the source's rows ``there`` differ from the target's rows ``here``."""
+    def _beyond(self, source_rows: slice, target_rows: slice) -> Mask:
+        """Where rows of the source differ from rows of the target."""
         (source, target), (of_source, of_target) = self._planes, self._edges
-        edges = np.minimum(of_source[there], of_target[here])
-        return np.asarray(np.abs(source[there] - target[here]) > self._least + edges, np.bool_)
+        edges = np.minimum(of_source[source_rows], of_target[target_rows])
+        difference = np.abs(source[source_rows] - target[target_rows])
+        return np.asarray(difference > self._least + edges, np.bool_)
 
     def differing(self, shift: int) -> Vector:
         """(height + 1,), pixels of all rows above each that differ at a displacement."""
@@ -236,15 +239,15 @@ class _Rows:
         Where the source has nothing there, as without: what cannot be seen explains nothing.
         """
         if shift not in self._sums:
-            differ = self._still
+            differ = self._undisplaced
             top, bottom = max(0, -shift), min(self.count, self.count - shift)
             if shift and bottom > top:
-                here, there = slice(top, bottom), slice(top + shift, bottom + shift)
-                known = self._known[there]
+                rows, source_rows = slice(top, bottom), slice(top + shift, bottom + shift)
+                both = self._overlap[source_rows]
                 if self._valid is not None:
-                    known = known & self._valid[here]
+                    both = both & self._valid[rows]
                 differ = differ.copy()
-                differ[here] = np.where(known, self._beyond(there, here), differ[here])
+                differ[rows] = np.where(both, self._beyond(source_rows, rows), differ[rows])
             self._sums[shift] = self._summed(differ), self._summed(differ & self._textured)
         return self._sums[shift]
 
@@ -261,7 +264,7 @@ class _Rows:
         paper = np.median(target, axis=0)
         of_source, of_target = (
             self._normalised(each - paper)
-            for each in (np.where(self._known, source, paper), target)
+            for each in (np.where(self._overlap, source, paper), target)
         )
         of_target[~changed] = 0.0
         length = cv2.getOptimalDFTSize(2 * self.count)
@@ -288,14 +291,14 @@ class _Rows:
         size = min(BINS, rows.shape[1]), self.count
         means = cv2.resize(rows.astype(np.float32), size, interpolation=cv2.INTER_AREA)
         norm = np.linalg.norm(means, axis=1, keepdims=True)
-        there = norm > self._least
-        return np.asarray(np.divide(means, norm, out=np.zeros_like(means), where=there))
+        textured = norm > self._least
+        return np.asarray(np.divide(means, norm, out=np.zeros_like(means), where=textured))
 
     def supported(self, run: Run, neighbours: Sequence[Run]) -> bool:
         """Whether a run explains what differs by the displacements of its neighbours."""
         first, last = max(run.first, -run.shift), min(run.last, self.count - run.shift)
         at = np.arange(first, max(first, last))
-        at = at[self._seen[at + run.shift]]  # of what is beyond the source nothing is known
+        at = at[self._covered[at + run.shift]]  # of what is beyond the source nothing is known
         all_rows, textured = (
             [float(np.diff(of(each.shift))[at].sum()) for each in (run, *neighbours)]
             for of in (self.differing, self.texture)

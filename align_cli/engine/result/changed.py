@@ -22,7 +22,8 @@ that its pixels span.
 
 Pixels that differ are joined across gaps of ``GAP_PX`` (the letters of a word), and what has fewer
 than ``LEAST_PIXELS`` is left out. The others grow, as far as the edges reach, over neighbours that
-differ without the last term: the rim of a button that has another colour is an edge in both images.
+differ without the last term (hysteresis thresholding): the rim of a button that has another colour
+is an edge in both images.
 """
 
 from __future__ import annotations
@@ -58,10 +59,10 @@ GAP_PX: Final = 8
 """Pixels that differ belong to one area if they are at most this far apart."""
 
 LEAST_PIXELS: Final = 20
-"""An area of fewer pixels is none."""
+"""Areas of fewer pixels are left out."""
 
 MOST_BOXES: Final = 100
-"""Of more areas the largest are listed."""
+"""So many areas are listed, the largest."""
 
 GREY_LEVELS: Final = 255.0
 
@@ -99,6 +100,16 @@ class Band:
     at: int
     count: int
     border: bool
+
+    @property
+    def of_rows(self) -> bool:
+        """Whether it consists of rows; of columns otherwise."""
+        return self.kind.startswith("rows")
+
+    @property
+    def of_target(self) -> bool:
+        """Whether the target has it; the source otherwise."""
+        return self.kind.endswith("target")
 
 
 @dataclass(frozen=True)
@@ -179,9 +190,7 @@ def changed_areas(
         covered = max(covered, int(np.count_nonzero(layer.overlap)))
     differs = _grown(strongly, weakly, scale.margin)
     boxes = _areas(_labelled(differs))
-    only = sum(
-        each.count * shape[each.kind.startswith("rows")] for each in bands if not each.border
-    )
+    only = sum(each.count * shape[each.of_rows] for each in bands if not each.border)
     pixels, covered = sum(box.area for box in boxes) + only, covered + only
     return Changed(
         share=pixels / covered if covered else 0.0,
@@ -249,25 +258,25 @@ def _mark(strongly: Marked, weakly: Marked, layer: Layer, scale: Scale, above: f
         some, inner = slice(first, last), slice(top - first, bottom - first)
         if not (np.abs(residual[some]) > least).any():  # smoothing makes nothing larger
             continue
-        smooth, still = scale.smoothed(residual[some]), scale.smoothed(target[some])
-        edges = np.minimum(scale.edges(still), scale.edges(still + smooth))
-        size = np.abs(smooth)
-        beyond = size > least + np.float32(scale.edge_px) * edges
+        difference, of_target = scale.smoothed(residual[some]), scale.smoothed(target[some])
+        edges = np.minimum(scale.edges(of_target), scale.edges(of_target + difference))
+        magnitude = np.abs(difference)
+        beyond = magnitude > least + np.float32(scale.edge_px) * edges
         strongly[top:bottom] |= beyond[inner] & overlap[top:bottom]
-        weakly[top:bottom] |= (size > least)[inner] & overlap[top:bottom]
+        weakly[top:bottom] |= (magnitude > least)[inner] & overlap[top:bottom]
 
 
 def _grown(differs: Marked, weakly: Marked, steps: int) -> Marked:
     """The areas of enough pixels, grown by some steps over what differs ``weakly``."""
-    there = _labelled(differs)
-    if there is None:
+    labelled = _labelled(differs)
+    if labelled is None:
         return differs
-    kept = there.sizes >= LEAST_PIXELS
+    large = labelled.sizes >= LEAST_PIXELS
     grown = np.zeros_like(differs)
-    grown[there.y, there.x] = kept[there.label]
-    near = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
-    for _ in range(steps if kept.any() else 0):
-        grown = np.asarray(cv2.dilate(grown, near), np.uint8) & weakly
+    grown[labelled.y, labelled.x] = large[labelled.label]
+    neighbours = cv2.getStructuringElement(cv2.MORPH_RECT, (3, 3))
+    for _ in range(steps if large.any() else 0):
+        grown = np.asarray(cv2.dilate(grown, neighbours), np.uint8) & weakly
     return grown
 
 
@@ -291,19 +300,19 @@ def _labelled(marked: Marked) -> _Labelled | None:
     return _Labelled(x, y, label, np.bincount(label))
 
 
-def _areas(there: _Labelled | None) -> list[ChangedArea]:
+def _areas(labelled: _Labelled | None) -> list[ChangedArea]:
     """The bounding boxes of areas, the largest first."""
-    if there is None:
+    if labelled is None:
         return []
-    count = there.sizes.size
+    count = labelled.sizes.size
     low = np.full((2, count), np.iinfo(np.intp).max, np.intp)
     high = np.full((2, count), -1, np.intp)
-    for axis, at in enumerate((there.x, there.y)):
-        np.minimum.at(low[axis], there.label, at)
-        np.maximum.at(high[axis], there.label, at)
+    for axis, at in enumerate((labelled.x, labelled.y)):
+        np.minimum.at(low[axis], labelled.label, at)
+        np.maximum.at(high[axis], labelled.label, at)
     spans = high - low + 1
-    found = [
-        ChangedArea(*(int(each) for each in (*low[:, i], *spans[:, i], there.sizes[i])))
-        for i in np.flatnonzero(there.sizes)
+    boxes = [
+        ChangedArea(*(int(each) for each in (*low[:, i], *spans[:, i], labelled.sizes[i])))
+        for i in np.flatnonzero(labelled.sizes)
     ]
-    return sorted(found, key=lambda box: (-box.area, box.y, box.x))
+    return sorted(boxes, key=lambda box: (-box.area, box.y, box.x))

@@ -52,7 +52,7 @@ def changes(
 
     Where something does, it must without any change of illumination too, and the lesser of both is
     told: text at another sub-pixel position blurs its own contrast, which the illumination that was
-    solved for (few other grey values there may be on a page) takes for a gain.
+    solved for takes for a gain (a page may have few other grey values).
 
     Args:
         images: source and target; then two of their channels each. ``illumination`` is that of the
@@ -64,37 +64,37 @@ def changes(
             valid pixels otherwise.
     """
     size = images[0][1].size
-    seen = [_Seen(*each, warp, of_full_scale=of_full_scale) for each in images]
+    compared = [_ComparedImages(*each, warp, of_full_scale=of_full_scale) for each in images]
 
     pixel_px = _source_pixel_px(warp, size)
 
-    def under(light: IlluminationRecord) -> Changed:
+    def under(record: IlluminationRecord) -> Changed:
         return changed_areas(
-            (each.layer(light, own=bool(number)) for number, each in enumerate(seen)),
+            (each.layer(record, own=bool(number)) for number, each in enumerate(compared)),
             (size[1], size[0]),
             above_levels=above_levels,
             pixel_px=pixel_px,
         )
 
-    found, light = under(illumination), illumination
+    found, least = under(illumination), illumination
     if found.areas and illumination.changes:
         without = under(no_change())
         if without.pixels < found.pixels:
-            found, light = without, no_change()
-    return _with_bands(found, seen, light, warp, (images[0][0].size, size), pixel_px)
+            found, least = without, no_change()
+    return _with_bands(found, compared, least, warp, (images[0][0].size, size), pixel_px)
 
 
 def _with_bands(
     found: Changed,
-    seen: Sequence[_Seen],
-    light: IlluminationRecord,
+    compared: Sequence[_ComparedImages],
+    illumination: IlluminationRecord,
     warp: Matrix,
     sizes: tuple[Size, Size],
     pixel_px: float,
 ) -> Changed:
     """What differs, without what rows or columns that only one image has displaced."""
     to_target = np.asarray(np.linalg.inv(warp), np.float64)
-    valid = seen[0].valid
+    valid = compared[0].valid
     above = found.above_levels / GREY_LEVELS
     for columns in (False, True):
         if not may_be_moved(found, sizes[1], columns=columns):
@@ -103,17 +103,17 @@ def _with_bands(
         def as_rows(layer: Layer, columns: bool = columns) -> Layer:
             return turned(layer) if columns else layer
 
-        of_rows = valid.T if columns and valid is not None else valid
-        first = as_rows(seen[0].layer(light, own=False))
-        runs = runs_of_rows(first, of_rows, Scale(max(1.0, pixel_px)), above)
+        valid_rows = valid.T if columns and valid is not None else valid
+        first = as_rows(compared[0].layer(illumination, own=False))
+        runs = runs_of_rows(first, valid_rows, Scale(max(1.0, pixel_px)), above)
         if not runs:
             continue
         ends = runs[0].shift, runs[-1].shift
         borders = border_bands(to_target, sizes, (ends, (0, 0)) if columns else ((0, 0), ends))
         return changed_areas(
             (
-                as_rows(displaced(as_rows(each.layer(light, own=bool(n))), of_rows, runs))
-                for n, each in enumerate(seen)
+                as_rows(displaced(as_rows(each.layer(illumination, own=bool(n))), valid_rows, runs))
+                for n, each in enumerate(compared)
             ),
             (sizes[1][1], sizes[1][0]),
             above_levels=found.above_levels,
@@ -123,7 +123,7 @@ def _with_bands(
     return replace(found, bands=border_bands(to_target, sizes))
 
 
-class _Seen:
+class _ComparedImages:
     """What is compared of a pair of images, sampled once for all illuminations."""
 
     def __init__(self, source: Luma, target: Luma, warp: Matrix, *, of_full_scale: bool) -> None:
@@ -138,13 +138,13 @@ class _Seen:
         residual, overlap = self._samples.residual(illumination), self._samples.overlap
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
             residual *= np.float32(1.0 / self._unit)
-            still = self._samples.target * np.float32(self._target_scale / self._unit)
+            target = self._samples.target * np.float32(self._target_scale / self._unit)
         if own and illumination.changes:
-            _remove_illumination(residual, still, overlap)
+            _remove_illumination(residual, target, overlap)
         of_source, of_target = self._noise
         factor = abs(float(illumination.factor[0]))
         return Layer(
-            residual, overlap, still, math.hypot(of_source * factor, of_target) / self._unit
+            residual, overlap, target, math.hypot(of_source * factor, of_target) / self._unit
         )
 
 

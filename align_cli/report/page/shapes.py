@@ -89,8 +89,8 @@ def changed_marks(changes: Changed | None, target_size: Size) -> tuple[Outline, 
 
 def _of_band(band: Band, target_size: Size) -> tuple[int, int, int, int]:
     """Left, top, width and height."""
-    count = band.count if band.kind.endswith("target") else 0
-    if band.kind.startswith("rows"):
+    count = band.count if band.of_target else 0
+    if band.of_rows:
         return 0, band.at, target_size[0], count
     return band.at, 0, count, target_size[1]
 
