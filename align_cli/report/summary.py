@@ -26,11 +26,14 @@ SMALLEST_PERSPECTIVE: Final = 1e-7
 WORTH_TELLING_PX: Final = 1.0
 """Residual displacement, in pixels, up to which it is not mentioned."""
 
-LEAST_PERCENT: Final = 0.1
-"""Shares below it are told to be: "0 %" of something that was found would contradict itself."""
-
 PLAIN: Final = (1e-3, 1e6)
 """Measures from the first to below the second are given with four decimals."""
+
+LEAST_PERCENT: Final = 0.1
+"""Smaller shares of an image are only said to be smaller."""
+
+LEAST_CHANGED_PERCENT: Final = 0.001
+"""Smaller shares that changed likewise: a few pixels of millions."""
 
 MOST_BANDS: Final = 3
 """So many rows and columns that only one image has are named; the JSON has all."""
@@ -218,9 +221,17 @@ def changes_in_words(changes: Changed) -> str:
     if not changes.boxes and not bands:
         return f"nothing changed by more than {changes.above_levels:g} grey levels{beyond}"
     return (
-        f"{100.0 * changes.share:.3g} % of the overlap changed: "
+        f"{_changed_share(changes.share)} of the overlap changed: "
         f"{'; '.join(filter(None, [bands, _areas_in_words(changes)]))}{beyond}"
     )
+
+
+def _changed_share(share: float) -> str:
+    """A share that changed in per cent with three digits, without an exponent."""
+    per_cent = 100.0 * share
+    if per_cent < LEAST_CHANGED_PERCENT:
+        return f"less than {LEAST_CHANGED_PERCENT:g} %"
+    return f"{per_cent:.3g} %"
 
 
 def _areas_in_words(changes: Changed) -> str:
@@ -404,10 +415,10 @@ def _point(point: tuple[float, float]) -> str:
 
 def _share(share: float) -> str:
     """A share in per cent with about two digits: "18 %", "0.3 %", "less than 0.1 %"."""
-    percent = 100.0 * share
-    if percent < LEAST_PERCENT:
+    per_cent = 100.0 * share
+    if per_cent < LEAST_PERCENT:
         return f"less than {LEAST_PERCENT:g} %"
-    return f"{percent:.0f} %" if percent >= 1.0 else f"{percent:.1g} %"
+    return f"{per_cent:.0f} %" if per_cent >= 1.0 else f"{per_cent:.1g} %"
 
 
 def percent(share: float) -> str:

@@ -20,10 +20,12 @@ from align_cli.engine.records import (
     Uncertainty,
 )
 from align_cli.engine.result.alignment import Alignment
+from align_cli.engine.result.changed import Band, Changed, ChangedArea
 from align_cli.files.documents import dumps
 from align_cli.files.schema import alignment_schema
 from align_cli.report.document import displacements_record
 from align_cli.report.summary import (
+    changes_in_words,
     closing_line,
     displacement_figures,
     displacements_in_words,
@@ -380,3 +382,41 @@ def test_the_document_holds_all_but_the_tiles_under_the_same_names() -> None:
     assert document["largest_at_px"] == [310.5, 20.0]
     assert document["second_motion"]["shift_px"] == [12.0, -0.4]
     assert displacements_record(None) is None
+
+
+BOXES = (ChangedArea(3, 5, 10, 4, 33), ChangedArea(30, 5, 5, 5, 20))
+BORDER = Band("rows_only_in_target", 600, 40, border=True)
+ROWS = tuple(Band("rows_only_in_source", 50 * n, 8, border=False) for n in range(5))
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        (Changed(0.0, 0, 8.0, 0, ()), "nothing changed by more than 8 grey levels"),
+        (
+            Changed(0.0, 0, 2.5, 0, (), (BORDER,)),
+            "nothing changed by more than 2.5 grey levels; beyond the overlap: rows only in "
+            "target: 40 at y=600",
+        ),
+        (
+            Changed(0.012345, 33, 8.0, 1, BOXES[:1]),
+            "1.23 % of the overlap changed: 10x4 px at (3, 5)",
+        ),
+        (
+            Changed(2e-7, 53, 8.0, 2, BOXES),
+            "less than 0.001 % of the overlap changed: 2 areas, the largest 10x4 px at (3, 5)",
+        ),
+        (
+            Changed(0.3, 53, 8.0, 2, BOXES, ROWS),
+            "30 % of the overlap changed: rows only in source: 8 at y=0; rows only in source: 8 at "
+            "y=50; rows only in source: 8 at y=100; and 2 more; 2 areas, the largest 10x4 px at "
+            "(3, 5)",
+        ),
+        (
+            Changed(0.3, 53, 8.0, 0, (), (Band("columns_only_in_target", 7, 9, border=False),)),
+            "30 % of the overlap changed: columns only in target: 9 at x=7",
+        ),
+    ],
+)
+def test_what_changed_is_one_line(changes: Changed, words: str) -> None:
+    assert changes_in_words(changes) == words
