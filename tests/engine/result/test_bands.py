@@ -7,8 +7,21 @@ import pytest
 
 from align_cli import align
 from align_cli.engine.result import bands
-from align_cli.engine.result.bands import border_bands
-from align_cli.engine.result.changed import BAND_KINDS, Band, Changed
+from align_cli.engine.result.bands import (
+    Run,
+    border_bands,
+    displaced,
+    may_be_moved,
+    runs_of_rows,
+)
+from align_cli.engine.result.changed import (
+    BAND_KINDS,
+    Band,
+    Changed,
+    ChangedArea,
+    Layer,
+    Scale,
+)
 from align_cli.files.schema import alignment_schema
 from benchmarks.changed_pages import LINE_PX, Patch, Pixels, random_page, render, text_box
 
@@ -170,3 +183,86 @@ def test_kinds_are_those_of_the_schema() -> None:
     listed = schema["properties"]["bands"]["items"]["properties"]["kind"]["enum"]
     assert tuple(listed) == BAND_KINDS
     assert seen <= set(BAND_KINDS)
+
+
+SIZE = (300, 200)
+BLOCKS = np.kron(np.random.default_rng(5).random((60, 50)) > 0.5, np.ones((6, 6)))[:, :300]
+"""(360, 300), squares without any period."""
+
+
+def compared(source: np.ndarray, target: np.ndarray) -> Layer:
+    source, target = source.astype(np.float32), target.astype(np.float32)
+    return Layer(source - target, np.ones(target.shape, np.bool_), target, noise=0.0)
+
+
+def runs(layer: Layer, valid: np.ndarray | None = None) -> tuple[Run, ...]:
+    return runs_of_rows(layer, valid, Scale(1.0), 8.0 / 255.0)
+
+
+def test_runs_meet_where_rows_of_the_source_are_missing_and_leave_those_of_the_target_out() -> None:
+    whole, without = BLOCKS[:200], np.vstack([BLOCKS[:90], BLOCKS[120:230]])
+    above, below = runs(compared(whole, without))
+    assert (above.shift, below.shift) == (0, 30)
+    assert above.last == below.first == pytest.approx(90, abs=NEAR)
+    above, below = runs(compared(without, whole))
+    assert (above.shift, below.shift) == (0, -30)
+    assert below.first - above.last == 30
+
+
+def test_where_no_row_is_in_its_place_there_is_no_band() -> None:
+    target = BLOCKS[:200]
+    source = np.vstack([BLOCKS[18:100], BLOCKS[142:260]])
+    assert runs(compared(source, target)) == ()
+
+
+def test_what_is_not_valid_or_not_covered_is_not_compared_where_it_was_moved_to() -> None:
+    layer = compared(BLOCKS[:200], np.vstack([BLOCKS[:90], BLOCKS[120:230]]))
+    moved = (Run(0, 90, 0), Run(90, 200, 30))
+    valid = np.ones((200, 300), np.bool_)
+    valid[100:110, 20:40] = False
+    layer.overlap[150:160, 50:70] = False
+    inside = displaced(layer, valid, moved).overlap
+    expected = valid.copy()
+    expected[120:130, 50:70] = False  # 30 rows above where the source shows it
+    expected[170:] = False
+    assert (inside == expected).all()
+    assert not displaced(layer, valid, moved).residual[inside].any()
+
+
+@pytest.mark.parametrize(("count", "named"), [(7, False), (8, True), (199, True), (200, False)])
+def test_a_border_has_some_rows_and_not_all(count: int, named: bool) -> None:
+    shifted = np.array([[1.0, 0.0, 0.0], [0.0, 1.0, count], [0.0, 0.0, 1.0]])
+    found = border_bands(shifted, (SIZE, SIZE))
+    expected = (
+        Band("rows_only_in_target", 0, count, border=True),
+        Band("rows_only_in_source", SIZE[1], count, border=True),
+    )
+    assert found == (expected if named else ())
+
+
+def test_a_border_is_counted_by_the_run_that_ends_there() -> None:
+    both = (SIZE, SIZE)
+    assert border_bands(np.eye(3), both, ((0, 0), (-20, 30))) == (
+        Band("rows_only_in_target", 0, 20, border=True),
+        Band("rows_only_in_target", SIZE[1] - 30, 30, border=True),
+    )
+    assert border_bands(np.eye(3), both, ((20, 0), (0, 0))) == (
+        Band("columns_only_in_source", 0, 20, border=True),
+    )
+
+
+@pytest.mark.parametrize(
+    ("box", "rows", "columns"),
+    [
+        (ChangedArea(10, 10, 75, 40, 1000), True, False),
+        (ChangedArea(10, 10, 74, 50, 1000), False, True),
+        (ChangedArea(10, 10, 75, 50, 399), False, False),
+    ],
+)
+def test_only_what_differs_widely_may_have_moved(
+    box: ChangedArea, rows: bool, columns: bool
+) -> None:
+    found = Changed(0.1, box.area, 8.0, 1, (box,))
+    assert may_be_moved(found, SIZE, columns=False) == rows
+    assert may_be_moved(found, SIZE, columns=True) == columns
+    assert not may_be_moved(Changed(0.1, 1000, 8.0, 0, ()), SIZE, columns=False)
