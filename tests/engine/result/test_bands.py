@@ -165,15 +165,22 @@ def test_some_columns_of_large_images_tell_the_same(monkeypatch: pytest.MonkeyPa
     assert changes(PLAIN, inserted(312)).inner_bands == whole.inner_bands
 
 
-def test_masked_rows_are_not_compared() -> None:
-    target, mask = inserted(312), np.ones((HEIGHT, WIDTH), bool)
+@pytest.mark.parametrize("columns", [False, True])
+def test_masked_rows_are_not_compared(columns: bool) -> None:
+    source, target, mask = PLAIN, inserted(312), np.ones((HEIGHT, WIDTH), bool)
     target[500:540, 300:340] = (90, 140, 200)
     mask[490:550, 290:350] = False
-    found = align(PLAIN, target, model="translation")
-    changed = found.changed(PLAIN, target, target_mask=mask)
+    if columns:
+        source, target, mask = (
+            np.ascontiguousarray(each.swapaxes(0, 1)) for each in (source, target, mask)
+        )
+    found = align(source, target, model="translation")
+    changed = found.changed(source, target, target_mask=mask)
     assert changed is not None
     assert len(changed.inner_bands) == 1
-    assert not any(box.x == pytest.approx(300, abs=3) for box in changed.boxes)
+    assert not any(
+        (box.y if columns else box.x) == pytest.approx(300, abs=3) for box in changed.boxes
+    )
 
 
 def test_kinds_are_those_of_the_schema() -> None:
@@ -266,3 +273,29 @@ def test_only_what_differs_widely_may_have_moved(
     assert may_be_moved(found, SIZE, columns=False) == rows
     assert may_be_moved(found, SIZE, columns=True) == columns
     assert not may_be_moved(Changed(0.1, 1000, 8.0, 0, ()), SIZE, columns=False)
+
+
+def test_what_cannot_be_compared_speaks_neither_for_a_band_nor_against_it() -> None:
+    target = np.vstack([BLOCKS[:90], BLOCKS[120:230]])
+    other = target.copy()
+    other[100:140, :220] = 1.0 - other[100:140, :220]
+    assert runs(compared(BLOCKS[:200], other)) == ()
+    layer, valid = compared(BLOCKS[:200], other), np.ones(target.shape, np.bool_)
+    valid[100:140, :220] = False
+    layer.residual[~valid] = 0.0
+    layer.overlap[~valid] = False
+    assert [each.shift for each in runs(layer, valid)] == [0, 30]
+    layer = compared(BLOCKS[:200], target)  # now the source is not covered
+    layer.residual[:, :150] = 0.0
+    layer.overlap[:, :150] = False
+    assert [each.shift for each in runs(layer)] == [0, 30]
+
+
+@pytest.mark.parametrize("shift", [-30, 30])
+def test_rows_beyond_the_source_are_outside_the_overlap(shift: int) -> None:
+    layer = compared(BLOCKS[30:230], BLOCKS[30 + shift : 230 + shift])
+    moved = displaced(layer, None, (Run(0, 200, shift),))
+    expected = np.ones(200, np.bool_)
+    expected[slice(0, 30) if shift < 0 else slice(170, 200)] = False
+    assert (moved.overlap == expected[:, np.newaxis]).all()
+    assert not moved.residual.any()
