@@ -316,7 +316,7 @@ def _searched(found: Alignment, drawn: int) -> str:
     many = len(found.searched)
     best = max((each.share for each in found.searched), default=0.0)
     some = f", the best {drawn} drawn" if drawn < many else ""
-    most = f"at the best {best:.0%} of the tiles correlate"
+    most = f"at the best {100 * best:.0f} % of the tiles correlate"
     return f"Where the search looked ({many} places{some}; {most})"
 
 

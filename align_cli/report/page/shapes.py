@@ -109,7 +109,7 @@ def searched_outlines(found: Alignment) -> tuple[Outline, ...]:
             each.source_to_target,
             found.source_size,
             found.target_size,
-            f"{each.start}: {each.share:.0%} of the tiles correlate",
+            f"{each.start}: {100 * each.share:.0f} % of the tiles correlate",
             0.4 + 0.6 * each.share / (places[-1].share or 1.0),
         )
         for each in places

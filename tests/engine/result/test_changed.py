@@ -100,6 +100,23 @@ def test_noise_is_no_change_and_a_change_is_found_in_it() -> None:
     assert edges(box) == pytest.approx((300, 300, 340, 340), abs=4)
 
 
+def test_noise_of_a_dark_source_is_no_change() -> None:
+    """It grows with the gain that makes the source as bright as the target."""
+    noise = np.random.default_rng(0).normal(0.0, 6.0, TARGET.shape)
+    dark = np.clip(np.rint(0.35 * TARGET + 30.0 + noise), 0, 255).astype(np.uint8)
+    assert changes(dark).boxes == ()
+
+
+def test_the_range_of_floats_is_that_of_valid_pixels() -> None:
+    source, target = (
+        image[..., 0].astype(np.float32) for image in (render(PAGE.with_patch(BUTTON)), TARGET)
+    )
+    target[600:, :100] = 1e5
+    valid = target < 1e4
+    (box,) = changes(source, target, target_mask=valid).boxes
+    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
+
+
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])
 def test_every_kind_of_pixel_gives_the_same_box(dtype: type) -> None:
     source = render(PAGE.with_patch(BUTTON))
@@ -148,8 +165,9 @@ def test_a_channel_without_contrast_is_not_compared() -> None:
     assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
 
 
-def test_another_white_balance_is_no_change() -> None:
-    warmer = np.rint(TARGET * [1.0, 0.97, 0.92] + [0, 4, 8]).astype(np.uint8)
+@pytest.mark.parametrize("balance", [(1.0, 0.97, 0.92), (0.9, 0.97, 0.75)])
+def test_another_white_balance_is_no_change(balance: tuple[float, float, float]) -> None:
+    warmer = np.rint(TARGET * balance + [0, 4, 8]).astype(np.uint8)
     assert changes(warmer).boxes == ()
 
 
@@ -192,3 +210,39 @@ def test_without_overlap_nothing_changed() -> None:
     residual, overlap, target = plain((50, 60))
     found = areas_of(residual, ~overlap, target)
     assert (found.share, found.areas) == (0.0, 0)
+
+
+def test_a_texture_that_only_one_image_has_is_a_change() -> None:
+    residual, overlap, target = plain((100, 120))
+    x = np.arange(60, 100)
+    residual[30:70, 60:100] = 0.4 * np.sin(2.0 * np.pi * x / 6.0)
+    assert areas_of(residual, overlap, target).areas == 1
+    assert areas_of(-residual, overlap, target + residual).areas == 1
+
+
+@pytest.mark.parametrize(("gap", "areas"), [(8, 1), (12, 2)])
+def test_what_is_near_is_one_area(gap: int, areas: int) -> None:
+    residual, overlap, target = plain((100, 120))
+    residual[40:60, 20:40] = residual[40:60, 42 + gap : 62 + gap] = 0.5
+    assert areas_of(residual, overlap, target).areas == areas
+
+
+def test_what_noise_reaches_is_no_change_and_little_more_is() -> None:
+    residual, overlap, target = plain((400, 400))
+    residual += np.random.default_rng(0).normal(0.0, 0.1, residual.shape).astype(np.float32)
+    noisy = Layer(residual, overlap, target, noise=0.1)
+    assert changed_areas([noisy], residual.shape, above_levels=0.0).areas == 0
+    residual[100:140, 100:140] += 0.3
+    assert changed_areas([noisy], residual.shape, above_levels=0.0).areas == 1
+
+
+def test_a_source_of_smaller_pixels_is_compared_at_the_targets() -> None:
+    residual, overlap, target = plain((100, 120))
+    residual[40:43, 20:90] = 0.2
+    found = [
+        changed_areas(
+            [Layer(residual, overlap, target, 0.0)], residual.shape, above_levels=8.0, pixel_px=px
+        )
+        for px in (0.25, 1.0, 3.0)
+    ]
+    assert found[0] == found[1] != found[2]

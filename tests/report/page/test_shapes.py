@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from align_cli.engine.aligner import align
+from align_cli.engine.records import SearchedTransform
+from align_cli.engine.result.alignment import Alignment
 from align_cli.engine.result.changed import Band, Changed, ChangedArea
 from align_cli.report.page import shapes
 from align_cli.report.page.view import Chart
@@ -79,3 +83,46 @@ def test_arrows_show_the_tiles_and_end_before_they_hide_others() -> None:
         if arrow.tip is not None:
             reach = np.subtract(arrow.tip, arrow.centre)
             assert np.hypot(*reach) <= shapes.LONGEST * spacing + 0.02
+
+
+def solved() -> Alignment:
+    both = pair("affine", seed=1)
+    return align(both.source, both.target, model="affine")
+
+
+def test_of_many_places_the_best_are_drawn_and_the_best_last() -> None:
+    found = solved()
+    shares = np.random.default_rng(0).permutation(np.linspace(0.0, 0.5, 51))
+    places = tuple(SearchedTransform("poses", found.source_to_target, each) for each in shares)
+    drawn = shapes.searched_outlines(replace(found, searched=places))
+    assert [each.strength for each in drawn] == pytest.approx(
+        0.4 + 0.6 * np.linspace(0.11, 0.5, 40) / 0.5
+    )
+    assert drawn[-1].label == "poses: 50 % of the tiles correlate"
+    none = tuple(replace(each, share=0.0) for each in places[:3])
+    drawn = shapes.searched_outlines(replace(found, searched=none))
+    assert [each.strength for each in drawn] == [0.4] * 3
+
+
+def test_a_border_some_lengths_away_is_drawn() -> None:
+    for times, drawn in ((7.9, True), (8.1, False)):
+        away = np.array([[1.0, 0.0, 40 * times - 30], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]])
+        assert (shapes.outline(away, (30, 20), (40, 40), "border") is not None) == drawn
+
+
+def test_a_level_that_is_solved_twice_is_named_once() -> None:
+    found = solved()
+    twice = replace(
+        found, levels=(*found.levels, found.levels[-1]), path=(*found.path, found.path[-1])
+    )
+    chart = shapes.path_chart(twice)
+    assert isinstance(chart, Chart)
+    assert [tick.label for tick in chart.across][-2:] == ["0", "again"]
+    assert [row[5] for row in chart.table] == ["", *(str(r.iterations) for r in twice.levels)]
+
+
+def test_a_path_with_no_place_on_it_has_no_chart() -> None:
+    found = solved()
+    lost = (np.full((3, 3), np.nan), *found.path[1:])
+    for path in (lost, (), found.path[:1]):
+        assert shapes.path_chart(replace(found, path=path)) is None
