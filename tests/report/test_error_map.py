@@ -177,3 +177,5 @@ def test_where_there_is_no_full_scale_errors_are_shares_of_the_targets_range(
     target = np.linspace(50, 150, 100).reshape(10, 10).astype(dtype)
     residual = np.full((10, 10), 20.0 / white, np.float32)
     assert_allclose(in_shares_of_range(residual, target), 0.2, rtol=1e-6)
+    transparent = np.dstack([target, np.zeros_like(target)])
+    assert_allclose(in_shares_of_range(residual, transparent), 0.2, rtol=1e-6)

@@ -102,19 +102,9 @@ def test_noise_is_no_change_and_a_change_is_found_in_it() -> None:
 
 def test_noise_of_a_dark_source_is_no_change() -> None:
     """It grows with the gain that makes the source as bright as the target."""
-    noise = np.random.default_rng(0).normal(0.0, 6.0, TARGET.shape)
-    dark = np.clip(np.rint(0.35 * TARGET + 30.0 + noise), 0, 255).astype(np.uint8)
+    noise = np.random.default_rng(0).normal(0.0, 12.0, TARGET.shape)
+    dark = np.clip(np.rint(0.35 * TARGET + 40.0 + noise), 0, 255).astype(np.uint8)
     assert changes(dark).boxes == ()
-
-
-def test_the_range_of_floats_is_that_of_valid_pixels() -> None:
-    source, target = (
-        image[..., 0].astype(np.float32) for image in (render(PAGE.with_patch(BUTTON)), TARGET)
-    )
-    target[600:, :100] = 1e5
-    valid = target < 1e4
-    (box,) = changes(source, target, target_mask=valid).boxes
-    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
 
 
 @pytest.mark.parametrize("dtype", [np.uint16, np.float32, np.float64])

@@ -9,7 +9,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from numpy.typing import NDArray
 
-from align_cli import Alignment, align
+from align_cli import Alignment, align, check
 from align_cli.report.page.laid import warped_source
 from align_cli.report.page.stretch import shown, stretch_of
 from tests.scenes import render, textured
@@ -17,6 +17,7 @@ from tests.scenes import render, textured
 SIZE = (160, 120)
 GREY = 0.1 + 0.6 * np.clip(render(textured(), SIZE), 0, 1)
 FALLING = 1.25 - 0.3 * np.linspace(0.0, 1.0, SIZE[0]) ** 2
+DARKER_BELOW = 1.25 - 0.3 * np.linspace(0.0, 1.0, SIZE[1])[:, np.newaxis] ** 2
 
 
 def of_kind(values: NDArray[np.float64], kind: str) -> NDArray[Any]:
@@ -58,8 +59,9 @@ def test_another_exposure_is_shown_as_the_target(source_kind: str, target_kind: 
     assert_array_equal(seen.colours, shown(as_it_was, stretch_of(source)).colours)
 
 
-def test_a_light_that_falls_off_is_corrected_where_it_does() -> None:
-    source, target = of_kind(FALLING * GREY, "uint8 colour"), of_kind(GREY, "uint8 colour")
+@pytest.mark.parametrize("light", [FALLING, DARKER_BELOW], ids=["across", "down"])
+def test_a_light_that_falls_off_is_corrected_where_it_does(light: NDArray[np.float64]) -> None:
+    source, target = of_kind(light * GREY, "uint8 colour"), of_kind(GREY, "uint8 colour")
     found = align(source, target, model="translation")
     assert found.illumination is not None
     assert found.illumination.factor[1:].any()
@@ -80,6 +82,11 @@ def test_what_is_not_finite_is_nothing() -> None:
     seen = warped_source(found, source, target)
     assert seen.opaque is not None
     assert not seen.opaque[45:55, 45:55].any()
+    shifted = check(source, target, [[1, 0, 12], [0, 1, 0], [0, 0, 1]])
+    seen = warped_source(shifted, source, target)
+    assert seen.opaque is not None
+    assert not seen.opaque[:, :12].any()
+    assert not seen.opaque[45:55, 57:67].any()
     assert apart(found, source, target) < 1.0
 
 

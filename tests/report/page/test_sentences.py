@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -22,6 +24,7 @@ DOUBTFUL = Outcome(
     ("outcome", "reasons", "advice"),
     [
         (Outcome(Status.CONVERGED, "the images are aligned"), (), ()),
+        (Outcome(Status.CONVERGED, "the images are aligned; rigid: no scale is seen"), (), ()),
         (
             DOUBTFUL,
             ("One is dark: the other small.", "It repeats itself."),
@@ -68,3 +71,14 @@ def test_a_sentence_on_the_uncertainty_reads_as_one() -> None:
     )
     assert "; 0.25 px where it is least certain" in sentences.certainty(found)
     assert sentences.certainty(None) == "How accurate this is could not be estimated."
+
+
+def test_where_no_tile_matches_that_is_said() -> None:
+    made = pair("translation", seed=1)
+    found = align(made.source, made.target, model="translation")
+    told = found.displacements
+    assert told is not None
+    field = replace(told.field, matched=np.zeros(len(told.field), np.bool_))
+    lost = replace(found, displacements=replace(told, field=field))
+    rows = {row.label: row for row in sentences.rows(lost, of_full_scale=True, used=True)}
+    assert rows["tiles"].value == f"none of {len(field)}"

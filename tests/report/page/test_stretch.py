@@ -84,3 +84,12 @@ def test_a_flat_image_has_a_stretch(value: float) -> None:
 def test_of_many_channels_the_first_three_are_shown() -> None:
     image = np.random.default_rng(0).integers(0, 256, (16, 16, 5), np.uint8)
     assert_array_equal(shown(image, stretch_of(image)).colours, image[..., :3])
+
+
+def test_what_is_transparent_or_not_finite_is_nothing() -> None:
+    pixels = np.full((2, 2, 4), 0.5, np.float32)
+    pixels[0, 0, 1], pixels[0, 1, 3] = np.nan, 0.0
+    pixels[1, :, 3] = 1.0
+    opaque = shown(pixels, stretch_of(pixels)).opaque
+    assert opaque is not None
+    assert opaque.tolist() == [[0, 0], [255, 255]]
