@@ -431,7 +431,7 @@ def align(  # noqa: PLR0915  (a line for each step)
             if accepted
             else after_refusal(source_path, report)
         )
-        lines = [table, lost, first, untried, *others, step, changed]
+        lines = [table, lost, first, untried, *others, changed, step]
         click.echo("\n".join(filter(None, lines)), err=True)
     elif not outcome.aligned:
         said = closing_line(alignment, written=(), pair=(source_path, target_path))

@@ -92,8 +92,8 @@ class Asked:
         return changes_in_words(changes)
 
     def objection(self, found: Alignment, pair: tuple[str, str]) -> str:
-        """Why the limit is not met; empty if it is, or if the pair is not aligned anyway."""
-        if self._most is None or not found.outcome.vouched:
+        """Why the limit is not met by an alignment that is accepted; empty if it is met."""
+        if self._most is None:
             return ""
         who = " -> ".join(map(printable, pair))
         limit = f"--max-changed {self._most:g}"

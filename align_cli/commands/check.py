@@ -285,7 +285,7 @@ def check(
         figures = displacement_figures(alignment) if verbose else ""
         changed = asked.line(alignment) if accepted else ""
         step = after_check(transform_path, source_path, report, usable=accepted)
-        click.echo("\n".join(filter(None, [figures, said, step, changed])), err=True)
+        click.echo("\n".join(filter(None, [figures, said, changed, step])), err=True)
     elif not outcome.aligned:
         click.echo(said.splitlines()[0], err=True)
     say_what_is_missing(outputs, alignment)

@@ -133,8 +133,8 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
 
 
 def _raw(after: float, raw: float, measure: Callable[[float], str], of: str) -> str:
-    """A sentence on what a difference is before the illumination; empty where that is the same."""
-    if raw == after or not math.isfinite(raw):
+    """A sentence on what a difference is before the illumination; empty where it reads the same."""
+    if measure(raw) == measure(after) or not math.isfinite(raw):
         return ""
     return f" Without the correction of the illumination it is {measure(raw)}{of}."
 
@@ -180,6 +180,6 @@ def _illumination(found: Alignment, measure: Callable[[float], str], of: str) ->
         Row(
             "illumination",
             f"gain {found.gain:.3f}, bias {bias}{of}",
-            "At its centre the source is so many times as bright as the target, plus the bias.",
+            "At the centre of the target the source has gain times its grey value, plus bias.",
         )
     ]

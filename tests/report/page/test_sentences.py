@@ -82,3 +82,15 @@ def test_where_no_tile_matches_that_is_said() -> None:
     lost = replace(found, displacements=replace(told, field=field))
     rows = {row.label: row for row in sentences.rows(lost, of_full_scale=True, used=True)}
     assert rows["tiles"].value == f"none of {len(field)}"
+
+
+def test_what_reads_the_same_without_the_correction_is_not_said_again() -> None:
+    made = pair("translation", seed=1)
+    found = align(made.source, made.target, model="translation")
+    after = found.quality.after
+    assert after.rmse != after.rmse_raw
+    near = replace(after, rmse_raw=after.rmse + 1e-6, mae_raw=after.mae + 1e-3)
+    told = replace(found, quality=replace(found.quality, after=near))
+    rows = {row.label: row for row in sentences.rows(told, of_full_scale=True, used=True)}
+    assert "correction" not in rows["RMSE"].meaning
+    assert "correction" in rows["MAE"].meaning
