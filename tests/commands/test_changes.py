@@ -12,6 +12,7 @@ import pytest
 from align_cli.files.images import read_image, write_image
 from benchmarks.changed_pages import Patch, random_page, render
 from tests.commands.conftest import Imalign
+from tests.photographs import cut, photograph
 
 PAGE = random_page(np.random.default_rng(3))
 BUTTON = Patch((300, 300, 40, 40), (90, 140, 200), 0)
@@ -158,6 +159,23 @@ def test_what_compares_no_grey_values_has_no_limit(imalign: Imalign, tmp_path: P
     (tmp_path / "t.txt").write_text("1 0 40\n0 1 0\n0 0 1\n")
     assert imalign("check", "t.txt", "same.png", "b.png", "--json", "c.json").returncode == 1
     assert told(tmp_path / "c.json")["changed"] is None
+
+
+def test_a_limit_cannot_be_met_where_edges_turn_out_to_be_compared(
+    imalign: Imalign, tmp_path: Path
+) -> None:
+    picture = photograph("poster")
+    write_image(tmp_path / "a.png", 255 - cut(picture, (300, 220), 27, 25))
+    write_image(tmp_path / "b.png", cut(picture, (300, 220), 20, 30))
+    line = "a.png", "b.png", "-m", "rigid", "--similarity", "auto"
+    result = imalign(*line, "--max-changed", 0)
+    assert result.returncode == 1
+    assert result.stderr.splitlines()[-1] == (
+        "a.png -> b.png: what changed cannot be measured, because edge orientations were compared "
+        "and not grey values; omit --max-changed 0"
+    )
+    assert told(tmp_path / "a_aligned.json")["changed"] is None
+    assert imalign(*line).returncode == 0
 
 
 @pytest.mark.parametrize("limit", ["-0.1", "1.5", "nan"])

@@ -79,3 +79,27 @@ def test_a_doubtful_mirror_image_of_a_nearly_symmetric_scene_is_told_of_allow_fl
     )
     assert option is not None
     assert imalign("a.png", "b.png", "-m", "rigid", option[1]).returncode == 0
+
+
+FAILED = Outcome(Status.NO_AGREEMENT, "no", ("no",))
+
+
+def test_a_rectangle_is_small_if_one_of_its_sides_is() -> None:
+    assert "a larger --roi: 200x10 px" in hint(FAILED, **UNTRIED, roi=(0, 0, 200, 10))
+    assert "--roi" not in hint(FAILED, **UNTRIED, roi=(0, 0, 200, 64))
+
+
+def test_an_illumination_is_told_of_only_where_one_would_be_solved_for() -> None:
+    said = {
+        similarity: hint(FAILED, **{**UNTRIED, "photometric": False, "similarity": similarity})
+        for similarity in ("intensity", "gradient")
+    }
+    assert "omitting --no-photometric" in said["intensity"]
+    assert "--no-photometric" not in said["gradient"]
+
+
+def test_a_start_that_decides_whether_the_source_is_mirrored_leaves_that_out() -> None:
+    assert "--allow-flip" in hint(FAILED, **UNTRIED)
+    assert "--allow-flip" in hint(FAILED, **{**UNTRIED, "init": "features"})
+    assert "--allow-flip" not in hint(FAILED, **{**UNTRIED, "init": "40,-25"})
+    assert "--allow-flip" not in hint(FAILED, **{**UNTRIED, "allow_flip": True})
