@@ -57,5 +57,8 @@ def test_the_options_of_the_help_are_those_of_the_command() -> None:
 
 def test_every_command_is_in_the_help(imalign: Imalign) -> None:
     assert set(DOES) <= set(COMMANDS)
-    words = imalign("-h").stdout.replace(",", " ").replace(";", " ").split()
-    assert set(COMMANDS) <= set(words)
+    _, _, listed = imalign("-h").stdout.partition("\nCommands ")
+    names = [line.split()[0] for line in listed.splitlines()[1 : 1 + len(DOES)]]
+    assert names == list(DOES)
+    others = listed.splitlines()[1 + len(DOES)].partition(";")[0].split(", ")
+    assert sorted([*names, *(each.strip() for each in others)]) == sorted(COMMANDS)

@@ -290,6 +290,8 @@ def test_a_border_that_is_far_away_is_missed(imalign: Imalign, pair: tuple[Path,
     style = ("--overlay", "x.png", "--overlay-style", "outline")
     done = imalign("check", "large.txt", *pair, *style)
     assert f"x.png: without the border of {pair[0]}: it is too far away" in done.stderr
+    done = imalign("check", "large.txt", *pair, *style[:2])  # a checkerboard, which has none
+    assert "without the border" not in done.stderr
 
 
 def test_messages_are_one_line_whatever_the_name(imalign: Imalign) -> None:
