@@ -94,8 +94,12 @@ def plot(
     axes: Axes | None = None,
 ) -> Axes:
     """Draw an alignment; see ``Alignment.plot``."""
+    from align_cli.engine.errors import ImageError  # noqa: PLC0415
     from align_cli.report.plot import plot as draw  # noqa: PLC0415
 
+    if source is not None and target is None:
+        raise ImageError("it is drawn over the target: give that too", role="source")
+    check_sizes(found, source, target)
     return draw(found, target, source, axes=axes)
 
 
@@ -124,8 +128,8 @@ def changed(
     )
 
 
-def check_sizes(found: Alignment, source: Image, target: Image) -> None:
-    """Check that images are of the sizes of those that were aligned.
+def check_sizes(found: Alignment, source: Image | None, target: Image | None) -> None:
+    """Check that images, those that are given, are of the sizes of those that were aligned.
 
     Raises:
         ImageError: if one is not, or is no image.
@@ -137,6 +141,8 @@ def check_sizes(found: Alignment, source: Image, target: Image) -> None:
         ("source", source, found.source_size),
         ("target", target, found.target_size),
     ):
+        if image is None:
+            continue
         check_kind(image, role)
         height, width = image.shape[:2]
         if (width, height) != size:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.errors import ImageError
 from align_cli.report.displacement_map import enlargement
 
 if TYPE_CHECKING:
@@ -32,8 +31,7 @@ def plot(
     *,
     axes: Axes | None = None,
 ) -> Axes:
-    """Draw an alignment; see ``align_cli.Alignment.plot``."""
-    _check(found, target, source)
+    """Draw an alignment; see ``align_cli.Alignment.plot``, which has checked the images."""
     axes = _new_axes() if axes is None else axes
     usable = found.outcome.vouched
     colour = "tab:blue" if target is None else "yellow"
@@ -54,21 +52,6 @@ def plot(
     axes.set_ylabel("y in px of the target")
     axes.set_title(_title(found))
     return axes
-
-
-def _check(found: Alignment, target: NDArray[Any] | None, source: NDArray[Any] | None) -> None:
-    if source is not None and target is None:
-        raise ImageError("it is drawn over the target: give that too", role="source")
-    for role, image, size in (
-        ("source", source, found.source_size),
-        ("target", target, found.target_size),
-    ):
-        if image is not None and (image.shape[1], image.shape[0]) != size:
-            raise ImageError(
-                f"the alignment is of one of {size[0]}x{size[1]} px, this one has "
-                f"{image.shape[1]}x{image.shape[0]} px",
-                role=role,
-            )
 
 
 def _new_axes() -> Axes:
