@@ -21,8 +21,8 @@ from align_cli.engine.geometry.coordinates import Size, normalisation
 from align_cli.engine.geometry.models import MONOMIALS
 
 LARGEST_GAIN: Final = 1000.0
-"""A gain beyond this, or below its inverse, explains a flat image, not a change of illumination. One
-of 257 is between an image of 8 bits and the same values kept in 16."""
+"""A gain beyond this, or below its inverse, explains a flat image, not a change of illumination. It
+is 257 between an image of 8 bits and the same values kept in 16."""
 
 NO_TERMS, GAIN_BIAS, VARYING = 0, 1, len(MONOMIALS)
 """Number of terms of factor and offset: not solved for, constant, all monomials."""
