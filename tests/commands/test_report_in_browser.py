@@ -257,8 +257,24 @@ def test_keys_choose_what_is_shown(opened: Open) -> None:
     assert keys.get_attribute("open") is not None
     report.press("e")  # the list has the focus, and its own keys
     assert report.mode == "error"
-    report.press("Space")
+    report.page.get_by_label("These keys are on").uncheck()
+    report.press("d")
+    assert report.mode == "error"
+    report.page.get_by_label("These keys are on").check()
+    report.press("d")
+    assert report.mode == "difference"
+    keys.locator("summary").press("Space")
     assert keys.get_attribute("open") is None
+
+
+def test_only_keys_that_do_something_are_listed(opened: Open) -> None:
+    listed = {
+        kind: opened(kind).page.locator(".keys kbd").all_text_contents()
+        for kind in ("changed", "aligned", "failed")
+    }
+    assert {"s", "b", "o", "m", "a", "space"} <= set(listed["changed"])
+    assert "m" not in listed["aligned"]
+    assert listed["failed"] == ["+", "-", "0", "1", "o", "?"]
 
 
 def test_blinking_cuts_from_one_picture_to_the_other(opened: Open) -> None:

@@ -226,6 +226,7 @@
     addEventListener("resize", size);
 
     return (key) => {
+      if (!one("[data-keys]").checked) return false; // who speaks to the browser types by accident
       if (key === "?") { one(".keys").open = true; one(".keys summary").focus(); return true; }
       const target = all("[data-key]").find((each) => each.dataset.key === (key === "=" ? "+" : key));
       if (!target || (key === " " && state.mode !== "blink")) return false;
