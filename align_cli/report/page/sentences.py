@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
-from align_cli.engine.options import INTENSITY, MODELS_IN_WORDS
+from align_cli.engine.options import MODELS_IN_WORDS
 from align_cli.engine.result.words import plus_minus
 from align_cli.report.page.view import Row
 from align_cli.report.summary import (
@@ -173,7 +173,7 @@ def _tiles(found: Alignment) -> list[Row]:
 
 
 def _illumination(found: Alignment, measure: Callable[[float], str], of: str) -> list[Row]:
-    if found.similarity != INTENSITY or not math.isfinite(found.gain):
+    if not found.corrects_illumination:
         return []
     bias = f"{'-' if found.bias < 0.0 else '+'}{measure(abs(found.bias))}"
     return [
