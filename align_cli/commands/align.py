@@ -116,9 +116,9 @@ EPILOG = (
     "imalign --init 40,-25,90 turned.png original.png\n\n"
     "Exit codes:\n\n\b\n"
     + "\n".join(f"{code:>3d}  {text}" for code, text in MEANINGS.items())
-    + "\n\nOf a pair that is not aligned, or doubtful, the JSON contains the reason, and no image "
-    "and no error map are written. Files are replaced atomically: a path keeps its previous "
-    "content until the new file is complete."
+    + "\n\nWith exit code 1 the JSON contains the reason. If the pair is not aligned, or doubtful, "
+    "no image and no error map are written; if only --max-changed is exceeded, they are. Files are "
+    "replaced atomically: a path keeps its previous content until the new file is complete."
 )
 
 
@@ -410,9 +410,10 @@ def align(  # noqa: PLR0915  (a line for each step)
             photometric=options.photometric,
             roi=roi,
         )
-        written += page.write(alignment, untried)
+        written += page.write(alignment, untried, asked.sentence(alignment) if accepted else "")
         # Last, so that a JSON of an aligned pair exists only together with its images.
         written += write_json(outputs, document)
+    objection = asked.objection(alignment, (source_path, target_path)) if accepted else ""
     if not quiet:
         where = canvas_in_words(shown) if shown is not None else ""
         named = [path + where if path == outputs.image else path for path in written]
@@ -425,9 +426,9 @@ def align(  # noqa: PLR0915  (a line for each step)
         )
         table = _table(alignment, source, target) if verbose else ""
         first, *others = said.splitlines()
-        changed = asked.line(alignment) if accepted else ""
+        changed = asked.line(alignment, (source_path, target_path)) if accepted else ""
         step = (
-            after_alignment(source_path, outputs.json, report)
+            after_alignment(source_path, outputs.json, report, only_look=bool(objection))
             if accepted
             else after_refusal(source_path, report)
         )
@@ -443,9 +444,9 @@ def align(  # noqa: PLR0915  (a line for each step)
         for path in outputs.stale(written):
             click.echo(f"{path} is from an earlier run", err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
-    objection = asked.objection(alignment, (source_path, target_path))
     if objection:
-        click.echo(objection, err=True)
+        if quiet:
+            click.echo(objection, err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
     from align_cli.engine.result.changed import Changed
     from align_cli.files.images import Picture
+
+NOT_MEASURED: Final = (
+    "What changed cannot be measured, because edge orientations were compared and not grey values"
+)
 
 changed_above_opt: Decorator = click.option(
     "--changed-above",
@@ -82,14 +86,24 @@ class Asked:
         )
         return replace(found, changes=changes)
 
-    def line(self, found: Alignment) -> str:
-        """What changed, in words; empty unless it was asked and is no objection."""
+    def line(self, found: Alignment, pair: tuple[str, str]) -> str:
+        """What changed, in words, or the objection; empty unless it was asked."""
         from align_cli.report.summary import changes_in_words  # noqa: PLC0415
 
-        changes = found.changes
-        if not self._told or changes is None or self._exceeded(changes):
+        objection = self.objection(found, pair)
+        if objection or not self._told or found.changes is None:
+            return objection
+        return changes_in_words(found.changes)
+
+    def sentence(self, found: Alignment) -> str:
+        """Why the limit is not met, for a page that names the pair; empty as an objection is."""
+        if not self.objection(found, ("", "")):
             return ""
-        return changes_in_words(changes)
+        from align_cli.report.summary import exceeds_in_words  # noqa: PLC0415
+
+        if found.changes is None or self._most is None:
+            return f"{NOT_MEASURED}; --max-changed is not met."
+        return f"{exceeds_in_words(found.changes, self._most)}."
 
     def objection(self, found: Alignment, pair: tuple[str, str]) -> str:
         """Why the limit is not met by an alignment that is accepted; empty if it is met."""
@@ -98,10 +112,7 @@ class Asked:
         who = " -> ".join(map(printable, pair))
         limit = f"--max-changed {self._most:g}"
         if found.changes is None:
-            return (
-                f"{who}: what changed cannot be measured, because edge orientations were compared "
-                f"and not grey values; omit {limit}"
-            )
+            return f"{who}: {NOT_MEASURED[0].lower()}{NOT_MEASURED[1:]}; omit {limit}"
         if not self._exceeded(found.changes):
             return ""
         from align_cli.report.summary import changes_in_words  # noqa: PLC0415

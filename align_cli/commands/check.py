@@ -255,7 +255,7 @@ def check(
             quiet=quiet,
         )
         written += views
-        written += page.write(alignment)
+        written += page.write(alignment, objection=asked.sentence(alignment) if accepted else "")
         document = alignment_document(
             alignment,
             source=image_facts(source),
@@ -281,10 +281,13 @@ def check(
         of_full_scale=have_full_scale(source, target),
         checked=True,
     )
+    objection = asked.objection(alignment, (source_path, target_path)) if accepted else ""
     if not quiet:
         figures = displacement_figures(alignment) if verbose else ""
-        changed = asked.line(alignment) if accepted else ""
-        step = after_check(transform_path, source_path, report, usable=accepted)
+        changed = asked.line(alignment, (source_path, target_path)) if accepted else ""
+        step = after_check(
+            transform_path, source_path, report, usable=accepted, only_look=bool(objection)
+        )
         click.echo("\n".join(filter(None, [figures, said, changed, step])), err=True)
     elif not outcome.aligned:
         click.echo(said.splitlines()[0], err=True)
@@ -293,9 +296,9 @@ def check(
         click.echo(line, err=True)
     if not accepted:
         raise SystemExit(ExitCode.NOT_ALIGNED)
-    objection = asked.objection(alignment, (source_path, target_path))
     if objection:
-        click.echo(objection, err=True)
+        if quiet:
+            click.echo(objection, err=True)
         raise SystemExit(ExitCode.NOT_ALIGNED)
 
 

@@ -8,19 +8,22 @@ from align_cli.commands.outputs import STDOUT
 from align_cli.commands.quoting import quoted
 
 
-def after_alignment(source: str, json: str | None, report: str | None) -> str:
+def after_alignment(
+    source: str, json: str | None, report: str | None, *, only_look: bool = False
+) -> str:
     """What to do with a transform that can be used.
 
     Args:
         source: path of the source.
         json: path of the transform; "-" is stdout, None for none.
         report: path of the page, if one was written.
+        only_look: whether there is an objection, so that nothing else is to be done with it.
     """
     if report is None:
         steps = [f"to look at it, add --report {_page(source)}"]
     else:
         steps = [f"to look at it, open {quoted(report)} in a browser"]
-    if json not in (None, STDOUT):
+    if not only_look and json not in (None, STDOUT):
         steps.append(f"to resample another image, imalign apply {quoted(json or '')} IMAGE")
     return f"next: {'; '.join(steps)}"
 
@@ -30,13 +33,17 @@ def after_refusal(source: str, report: str | None) -> str:
     return f"to see why, add --report {_page(source)}" if report is None else ""
 
 
-def after_check(transform: str, source: str, report: str | None, *, usable: bool) -> str:
+def after_check(
+    transform: str, source: str, report: str | None, *, usable: bool, only_look: bool = False
+) -> str:
     """The same for a transform from a file; the page is named after it, not after the source."""
     if transform == STDOUT:
         transform, json = source, None
     else:
         json = transform
-    return after_alignment(transform, json, report) if usable else after_refusal(transform, report)
+    if not usable:
+        return after_refusal(transform, report)
+    return after_alignment(transform, json, report, only_look=only_look)
 
 
 def after_apply(transform: str, *, inverse: bool) -> str:

@@ -88,12 +88,13 @@ class Report:
         lay = partial(laid, *self._pair, found, residual, checked=self._checked)
         self._laid = begin(partial(lay, lossless=self._lossless))
 
-    def write(self, found: Alignment, hint: str = "") -> list[str]:
+    def write(self, found: Alignment, hint: str = "", objection: str = "") -> list[str]:
         """Write the page; returns the files written.
 
         Args:
             found: the alignment that was laid, and by now what changed.
             hint: which options were not tried.
+            objection: why a limit on what changed is not met.
         """
         if self._path is None:
             return []
@@ -110,6 +111,7 @@ class Report:
             checked=self._checked,
             lossless=self._lossless,
             hint=hint,
+            objection=objection,
             command=command_line(click.get_current_context().obj or ()),
         )
         write_bytes(self._path, render(alignment_page(told)).encode("utf-8"))

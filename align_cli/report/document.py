@@ -91,7 +91,7 @@ def alignment_document(
             "after": _agreement(quality.after),
             "overlap": quality.overlap,
         },
-        "changed": changed_record(alignment.changes),
+        "changed": changed_record(alignment.changes, options.get("max_changed")),
         "displacements": displacements_record(alignment.displacements),
         "uncertainty": uncertainty_record(alignment.uncertainty),
         "gain": alignment.gain,
@@ -155,12 +155,14 @@ def illumination_record(illumination: IlluminationRecord | None) -> dict[str, An
     return {"factor": factor, "offset": offset}
 
 
-def changed_record(changes: Changed | None) -> dict[str, Any] | None:
-    """What changed, for the document."""
+def changed_record(changes: Changed | None, most: float | None) -> dict[str, Any] | None:
+    """What changed, for the document; ``most``: the share that may have, None for any."""
     if changes is None:
         return None
     return {
         **asdict(changes),
+        "max_share": most,
+        "exceeds": most is not None and changes.share > most,
         "boxes": [asdict(each) for each in changes.boxes],
         "bands": [asdict(each) for each in changes.bands],
     }
@@ -175,6 +177,7 @@ def displacements_record(displacements: Displacements | None) -> dict[str, Any] 
         for field in fields(displacements)
         if field.name != "field"
     }
+    record |= {"searched": displacements.searched, "matched": displacements.matched}
     for name in ("second_motion", "fixed_pattern"):
         record[name] = None if record[name] is None else asdict(record[name])
     return record

@@ -38,6 +38,9 @@ LEAST_CHANGED_PERCENT: Final = 0.001
 MOST_BANDS: Final = 3
 """So many rows and columns that only one image has are named; the JSON has all."""
 
+MOST_DIGITS: Final = 17
+"""Digits that tell any two floating-point numbers apart."""
+
 Parameters = Mapping[str, "float | tuple[float, float]"]
 
 
@@ -234,6 +237,19 @@ def _changed_share(share: float) -> str:
     return f"{per_cent:.3g} %"
 
 
+def exceeds_in_words(changes: Changed, most: float) -> str:
+    """That more changed than the share that may have: both, in digits that tell them apart."""
+    from decimal import Decimal  # noqa: PLC0415  (few have a limit)
+
+    digits = 3
+    while digits < MOST_DIGITS and float(f"{changes.share:.{digits}g}") <= most:
+        digits += 1
+    share, limit = (
+        f"{Decimal(f'{100 * each:.{digits}g}').normalize():f}" for each in (changes.share, most)
+    )
+    return f"{share} % of the overlap changed; at most {limit} % is allowed (--max-changed)"
+
+
 def _areas_in_words(changes: Changed) -> str:
     if not changes.boxes:
         return ""
@@ -259,10 +275,10 @@ def displacement_figures(alignment: Alignment) -> str:
     told = alignment.displacements
     if told is None:
         return ""
-    matched, asked = int(told.field.matched.sum()), len(told.field)
+    matched, asked = told.matched, told.searched
     lines = [
-        f"tiles: {told.tiles} textured, {told.sampled} tested, {told.stationary} stationary, "
-        f"log10 of the number of false alarms {_figure(told.log10_false_alarms)}"
+        f"evidence: {told.tiles} textured tiles, {told.sampled} tested, {told.stationary} "
+        f"stationary, log10 of the number of false alarms {_figure(told.log10_false_alarms)}"
     ]
     if matched:
         shares = (told.within_half_px, told.within_1_px, told.within_2_px)
@@ -282,7 +298,7 @@ def simpler_model(alignment: Alignment) -> str:
 
 
 def _near(told: Displacements) -> str:
-    matched, asked = int(told.field.matched.sum()), len(told.field)
+    matched, asked = told.matched, told.searched
     if not (matched and math.isfinite(told.within_1_px)):
         return ""
     near = round(told.within_1_px * matched)

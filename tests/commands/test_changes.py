@@ -46,6 +46,8 @@ def test_a_shift_passes(imalign: Imalign, tmp_path: Path) -> None:
         "share": 0.0,
         "pixels": 0,
         "above_levels": 8.0,
+        "max_share": 0.0,
+        "exceeds": False,
         "areas": 0,
         "boxes": [],
         "bands": [],
@@ -67,22 +69,33 @@ def test_a_recoloured_button_fails_and_is_marked(imalign: Imalign, tmp_path: Pat
     )
     where = f"{box['width']}x{box['height']} px at ({box['x']}, {box['y']})"
     share = f"{100 * document['changed']['share']:.3g} %"
-    last = result.stderr.splitlines()[-1]
-    assert last == (
+    objection, step = result.stderr.splitlines()[-2:]
+    assert step == "next: to look at it, open r.html in a browser"
+    assert objection == (
         f"other.png -> b.png: {share} of the overlap changed: {where}; this exceeds "
         "--max-changed 0.001 (a larger one, or --changed-above, allows more)"
     )
     assert result.stderr.count("changed:") == 1
     assert (tmp_path / "other_aligned.png").is_file()
+    assert (document["changed"]["max_share"], document["changed"]["exceeds"]) == (0.001, True)
     page = (tmp_path / "r.html").read_text("utf-8")
+    assert "The images are aligned</h1>" in page
+    assert (
+        '<p class="objection">'
+        f"{share} of the overlap changed; at most 0.1 % is allowed (--max-changed).</p>"
+    ) in page
     assert "What changed (1 area)" in page
     assert f"changed: {where}" in page
 
     quiet = imalign("other.png", "b.png", *FEW, *limits, "-q")
-    assert (quiet.returncode, quiet.stderr.splitlines()) == (1, [last])
+    assert (quiet.returncode, quiet.stderr.splitlines()) == (1, [objection])
     allowed = imalign("other.png", "b.png", *FEW, "--max-changed", "0.01")
     assert allowed.returncode == 0
-    assert allowed.stderr.splitlines()[-2] == f"{share} of the overlap changed: {where}"
+    said, step = allowed.stderr.splitlines()[-2:]
+    assert said == f"{share} of the overlap changed: {where}"
+    assert "imalign apply other_aligned.json IMAGE" in step
+    document = told(tmp_path / "other_aligned.json")
+    assert (document["changed"]["max_share"], document["changed"]["exceeds"]) == (0.01, False)
     above = imalign("other.png", "b.png", *FEW, "--max-changed", 0, "--changed-above", 150)
     assert above.returncode == 0, above.stderr
 
@@ -95,6 +108,7 @@ def test_it_is_always_in_the_json_and_said_only_if_asked(imalign: Imalign, tmp_p
     document = told(tmp_path / "other_aligned.json")
     assert document["changed"]["areas"] == 1
     assert document["options"]["max_changed"] is None
+    assert (document["changed"]["max_share"], document["changed"]["exceeds"]) == (None, False)
 
 
 @pytest.mark.usefixtures("pages")
@@ -118,7 +132,7 @@ def test_rows_that_only_one_image_has_are_named(imalign: Imalign, tmp_path: Path
     named = f"rows only in target: 40 at y={bands[0]['at']}"
     share = f"{100 * document['changed']['share']:.3g} %"
     assert result.returncode == 1
-    assert f"{share} of the overlap changed: {named}" in result.stderr.splitlines()[-1]
+    assert f"{share} of the overlap changed: {named}" in result.stderr.splitlines()[-2]
     assert named in (tmp_path / "r.html").read_text("utf-8")
     seen = read_image(tmp_path / "o.png").pixels.astype(int)
     magenta = (seen[:, 400, 0] - seen[:, 400, 1] > 150) & (seen[:, 400, 2] > 150)
@@ -143,11 +157,17 @@ def test_a_page_that_is_longer_passes_and_says_so(imalign: Imalign, tmp_path: Pa
 @pytest.mark.usefixtures("pages")
 def test_check_tells_the_same(imalign: Imalign, tmp_path: Path) -> None:
     (tmp_path / "t.txt").write_text("1 0 -1\n0 1 0\n0 0 1\n")
-    limits = "--max-changed", "0.001", "--json", "c.json"
+    limits = "--max-changed", "0.001", "--json", "c.json", "--report", "r.html"
     result = imalign("check", "t.txt", "other.png", "b.png", *limits)
     assert result.returncode == 1
-    assert "exceeds --max-changed 0.001" in result.stderr.splitlines()[-1]
-    assert told(tmp_path / "c.json")["changed"]["areas"] == 1
+    objection, step = result.stderr.splitlines()[-2:]
+    assert "exceeds --max-changed 0.001" in objection
+    assert step == "next: to look at it, open r.html in a browser"
+    changed = told(tmp_path / "c.json")["changed"]
+    assert (changed["areas"], changed["max_share"], changed["exceeds"]) == (1, 0.001, True)
+    assert '<p class="objection">' in (tmp_path / "r.html").read_text("utf-8")
+    quiet = imalign("check", "t.txt", "other.png", "b.png", *limits, "-q")
+    assert quiet.stderr.splitlines() == [objection]
     assert imalign("check", "t.txt", "same.png", "b.png", *limits).returncode == 0
 
 

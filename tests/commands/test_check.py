@@ -257,7 +257,7 @@ def test_source_and_target_in_the_wrong_order_are_told_so(
 
 def test_verbose_adds_the_figures(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
     said = imalign("check", saved(tmp_path), "a.png", "b.png", "-v").stderr
-    assert said.startswith("tiles: ")
+    assert said.startswith("evidence: ")
     assert "tiles that match: median 0.0" in said
 
 

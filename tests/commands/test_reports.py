@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import html
+import json
 import os
 import re
 import shlex
@@ -46,6 +47,17 @@ def test_a_report_is_named_written_and_the_same_every_time(
         *map(str, pair),
         *["-m", "rigid", "--report", "r.html"],
     ]
+
+
+def test_page_line_and_json_count_the_same_tiles(imalign: Imalign, tmp_path: Path) -> None:
+    done = imalign(*POSTER, "--json", "p.json", "--report", "r.html", "--displacement-map", "d.png")
+    told = json.loads((tmp_path / "p.json").read_text("utf-8"))["displacements"]
+    searched, matched = told["searched"], told["matched"]
+    page = (tmp_path / "r.html").read_text("utf-8")
+    assert f"{searched} small squares of the target were looked for" in page
+    assert f"{matched} were found" in page
+    near = round(told["within_1_px"] * matched)
+    assert f"{near} of {matched} matched tiles" in done.stderr
 
 
 @pytest.mark.parametrize("name", ["r.png", "r", "-"])

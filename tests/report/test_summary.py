@@ -29,6 +29,7 @@ from align_cli.report.summary import (
     closing_line,
     displacement_figures,
     displacements_in_words,
+    exceeds_in_words,
     motion_in_words,
 )
 
@@ -355,7 +356,7 @@ def test_a_transform_that_was_only_checked_has_no_image_to_speak_of() -> None:
 def test_the_figures_for_whoever_wants_more() -> None:
     assert displacement_figures(finished()) == ""
     assert displacement_figures(replace(finished(), displacements=told())) == (
-        "tiles: 130 textured, 110 tested, 98 stationary, "
+        "evidence: 130 textured tiles, 110 tested, 98 stationary, "
         "log10 of the number of false alarms -41.4\n"
         "displacements of the 100 of 110 tiles that match: median 0.084 px, "
         "95th percentile 0.91 px, largest 5.13 px at (310, 20); "
@@ -378,7 +379,8 @@ def test_the_document_holds_all_but_the_tiles_under_the_same_names() -> None:
         document, {**schema["properties"]["displacements"], "$defs": schema["$defs"]}
     )
     names = {field.name for field in fields(Displacements)} - {"field"}
-    assert set(document) == names
+    assert set(document) == names | {"searched", "matched"}
+    assert (document["searched"], document["matched"]) == (110, 100)
     assert document["largest_at_px"] == [310.5, 20.0]
     assert document["second_motion"]["shift_px"] == [12.0, -0.4]
     assert displacements_record(None) is None
@@ -420,3 +422,12 @@ ROWS = tuple(Band("rows_only_in_source", 50 * n, 8, border=False) for n in range
 )
 def test_what_changed_is_one_line(changes: Changed, words: str) -> None:
     assert changes_in_words(changes) == words
+
+
+def test_both_shares_are_told_in_digits_that_tell_them_apart() -> None:
+    assert exceeds_in_words(Changed(0.00402, 30, 8.0, 1, ()), 0.001) == (
+        "0.402 % of the overlap changed; at most 0.1 % is allowed (--max-changed)"
+    )
+    assert exceeds_in_words(Changed(0.00100004, 30, 8.0, 1, ()), 0.001).startswith("0.100004 %")
+    small = exceeds_in_words(Changed(2e-7, 30, 8.0, 1, ()), 1e-7)
+    assert small.startswith("0.00002 % of the overlap changed; at most 0.00001 % is allowed")

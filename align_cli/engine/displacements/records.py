@@ -63,9 +63,9 @@ class Displacements:
     Lengths are in pixels of the target, of the matched tiles; NaN if there are none.
 
     Attributes:
-        field: the displacement of each tile.
-        tiles: number of tiles laid over the texture of the overlap, 150 at most unless all are
-            tested.
+        field: the displacement of each tile of the displacement map.
+        tiles: number of tiles of the evidence, laid over the texture of the overlap, 150 at most
+            unless all are tested; another selection than that of ``field``.
         sampled: how many of them were tested.
         stationary: how many of these match best at zero displacement.
         log10_false_alarms: decimal logarithm of the expected number of unrelated pairs with as many
@@ -100,3 +100,13 @@ class Displacements:
     explained_by: str | None = None
     second_motion: SecondMotion | None = None
     fixed_pattern: FixedPattern | None = None
+
+    @property
+    def searched(self) -> int:
+        """How many tiles of ``field`` were searched for."""
+        return len(self.field)
+
+    @property
+    def matched(self) -> int:
+        """How many of these have a match."""
+        return int(self.field.matched.sum())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -128,6 +128,7 @@ class Told:
         ahead: what was made of these images.
         laid: the source on the target; None where that cannot be shown.
         hint: which options were not tried, in words; empty for none.
+        objection: why a limit on what changed is not met, in a sentence; empty where it is.
         checked: whether the transform was given.
         lossless: whether the pictures are exact and whole.
         command: the line that makes the same again; empty where there is none.
@@ -141,6 +142,7 @@ class Told:
     checked: bool
     lossless: bool
     hint: str = ""
+    objection: str = ""
     command: str = ""
 
     @property
@@ -156,7 +158,10 @@ def alignment_page(told: Told) -> view.Page:
     overlaid = told.laid is not None
     chart = shapes.path_chart(found) if overlaid else None
     sections = (
-        _verdict(found, told.hint, used=overlaid and found.outcome.vouched),
+        replace(
+            _verdict(found, told.hint, used=overlaid and found.outcome.vouched),
+            objection=told.objection,
+        ),
         _side_by_side(told) if told.laid is None else _overlay(told, told.laid),
         view.Numbers(
             "In numbers",

@@ -158,16 +158,18 @@ def _tiles(found: Alignment) -> list[Row]:
     told = found.displacements
     if told is None:
         return []
-    matched, tested = int(told.field.matched.sum()), len(told.field)
+    matched, searched = told.matched, told.searched
     if not matched or not math.isfinite(told.within_1_px):
-        return [Row("tiles", f"none of {tested}", "No part of the target was found in the source.")]
+        return [
+            Row("tiles", f"none of {searched}", "No part of the target was found in the source.")
+        ]
     near = round(told.within_1_px * matched)
     return [
         Row(
             "tiles",
             f"{near} of {matched} within 1 px, median {told.median_px:.2f} px",
-            f"{tested} small squares of the target were looked for in the source, each by itself; "
-            f"{matched} were found, at these distances from where they should be.",
+            f"{searched} small squares of the target were looked for in the source, each by "
+            f"itself; {matched} were found, at these distances from where they should be.",
         )
     ]
 

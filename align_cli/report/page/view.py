@@ -127,6 +127,7 @@ class Verdict(Section):
         limits: what to know before it is used.
         reasons: what speaks against it.
         advice: what to try.
+        objection: why the command does not end with exit code 0 although there is a result.
     """
 
     template = "parts/verdict.html"
@@ -137,6 +138,7 @@ class Verdict(Section):
     limits: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    objection: str = ""
 
 
 @dataclass(frozen=True)

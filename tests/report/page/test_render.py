@@ -39,7 +39,7 @@ def page(text: str) -> view.Page:
     ticks = (view.Tick(0.0, text), view.Tick(1.0, text))
     line = view.Line(text, ((0.0, 0.0), (1.0, 1.0)))
     sections = (
-        view.Verdict(text, "doubtful", (text,), (text,), (text,), (text,)),
+        view.Verdict(text, "doubtful", (text,), (text,), (text,), (text,), text),
         view.Viewer(text, (pane,), (mode,), (scale,), (text,)),
         view.Numbers(text, (view.Row(text, text, text),)),
         view.Chart(text, text, 1.0, 1.0, (line,), ticks, ticks, (text,), ((text, text),)),
