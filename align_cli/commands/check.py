@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,7 +11,7 @@ from align_cli.commands.changes import Asked, changed_above_opt, max_changed_opt
 from align_cli.commands.choices import Choice
 from align_cli.commands.exit_codes import ExitCode, InputFault, faults
 from align_cli.commands.inputs import read_pair
-from align_cli.commands.next_steps import after_check
+from align_cli.commands.next_steps import after_check, with_names
 from align_cli.commands.options import (
     accept_doubtful_opt,
     accept_residual_opt,
@@ -226,10 +227,11 @@ def check(
             keep_fixed_pattern=keep_fixed_pattern,
             threads=threads,
         )
+        outcome = with_names(alignment.outcome, transform_path, source_path, target_path)
+        alignment = replace(alignment, outcome=outcome)
         left = left_between(source, target, alignment, masks, options, raw=raw_error)
         page.lay(alignment, left)
         alignment = asked.looked_for(alignment, source, target, masks, options)
-        outcome = alignment.outcome
         accepted = outcome.aligned or (accept_doubtful and outcome.doubtful)
         # With any verdict: unlike a warped image, neither can be mistaken for a result.
         written, _ = write_pictures(

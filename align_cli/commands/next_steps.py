@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from align_cli.commands.outputs import STDOUT
-from align_cli.commands.quoting import quoted
+from align_cli.commands.quoting import command_line, quoted
+
+if TYPE_CHECKING:
+    from align_cli.engine.records import Outcome
 
 
 def after_alignment(
@@ -44,6 +49,28 @@ def after_check(
     if not usable:
         return after_refusal(transform, report)
     return after_alignment(transform, json, report, only_look=only_look)
+
+
+def with_names(outcome: Outcome, transform: str, source: str, target: str) -> Outcome:
+    """The outcome of a check, its advice to solve as the command that does it.
+
+    Args:
+        outcome: of the check.
+        transform: path of the transform; one from stdin cannot be read again.
+        source: path of the source.
+        target: path of the target.
+    """
+    from align_cli.engine.verdict.messages import SOLVE  # noqa: PLC0415  (help stays quick)
+
+    init = "" if transform == STDOUT else f" (--init {quoted(transform)})"
+    command = (
+        f"run {command_line((source, target))} to estimate a transform, or to refine this one{init}"
+    )
+    return replace(
+        outcome,
+        sentence=outcome.sentence.replace(SOLVE, command),
+        advice=outcome.advice.replace(SOLVE, command),
+    )
 
 
 def after_apply(transform: str, *, inverse: bool) -> str:

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 
 def command_line(arguments: Sequence[str]) -> str:
     """A command line that a shell reads as these arguments; one line, whatever they hold."""
-    return " ".join(map(quoted, ("imalign", *arguments))) if arguments else ""
+    return " ".join(command_words(arguments))
+
+
+def command_words(arguments: Sequence[str]) -> tuple[str, ...]:
+    """The words of that line."""
+    return tuple(map(quoted, ("imalign", *arguments))) if arguments else ()
 
 
 def quoted(argument: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from align_cli.commands.options import path_opt
-from align_cli.commands.quoting import command_line
+from align_cli.commands.quoting import command_words
 from align_cli.workers import begin
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class Report:
             lossless=self._lossless,
             hint=hint,
             objection=objection,
-            command=command_line(click.get_current_context().obj or ()),
+            command=command_words(click.get_current_context().obj or ()),
         )
         write_bytes(self._path, render(alignment_page(told)).encode("utf-8"))
         return [self._path]

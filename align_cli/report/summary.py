@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from align_cli.files.images import Picture
 
 NOT_MEASURABLE: Final = "not measurable"
+NO_MOTION: Final = "no motion"
 
 SMALLEST_PERSPECTIVE: Final = 1e-7
 """Changes the scale by 1e-4, the last digit that is given of a scale, over 1000 pixels."""
@@ -177,7 +178,7 @@ def motion_in_words(parameters: Parameters) -> str:
         _shear(parameters.get("shear")),
         _perspective(parameters.get("perspective")),
     ]
-    return ", ".join(phrase for phrase in phrases if phrase) or "no motion"
+    return ", ".join(phrase for phrase in phrases if phrase) or NO_MOTION
 
 
 def agreement_in_words(alignment: Alignment, *, of_full_scale: bool = True) -> str:
@@ -206,11 +207,16 @@ def displacements_in_words(alignment: Alignment) -> list[str]:
     return [line for line in lines if line]
 
 
-def unexplained_in_words(told: Displacements, alignment: Alignment) -> list[str]:
-    """One line each: what of the images the transform does not explain."""
+def unexplained_in_words(
+    told: Displacements, alignment: Alignment, *, second_motion: bool = True
+) -> list[str]:
+    """One line each: what of the images the transform does not explain.
+
+    ``second_motion``: whether a second motion is told, which an objection may tell already.
+    """
     lines = [
         _systematic(told, alignment),
-        _second_motion(told.second_motion),
+        _second_motion(told.second_motion) if second_motion else "",
         _fixed_pattern(told.fixed_pattern),
     ]
     return [line for line in lines if line]

@@ -188,9 +188,12 @@ def test_a_limit_cannot_be_met_where_edges_turn_out_to_be_compared(
     write_image(tmp_path / "a.png", 255 - cut(picture, (300, 220), 27, 25))
     write_image(tmp_path / "b.png", cut(picture, (300, 220), 20, 30))
     line = "a.png", "b.png", "-m", "rigid", "--similarity", "auto"
-    result = imalign(*line, "--max-changed", 0)
+    result = imalign(*line, "--max-changed", 0, "--report", "r.html")
     assert result.returncode == 1
-    assert result.stderr.splitlines()[-1] == (
+    assert '<p class="objection">What changed cannot be measured, because' in (
+        tmp_path / "r.html"
+    ).read_text("utf-8")
+    assert result.stderr.splitlines()[-2] == (
         "a.png -> b.png: what changed cannot be measured, because edge orientations were compared "
         "and not grey values; omit --max-changed 0"
     )

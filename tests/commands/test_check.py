@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import html
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -287,3 +288,22 @@ def test_a_doubtful_one_can_be_accepted(
     accepted = CliRunner().invoke(cli, [*arguments, "--accept-doubtful"])
     assert accepted.exit_code == 0
     assert "doubtful (homography): shifted" in accepted.stderr
+
+
+def test_what_to_try_names_the_files(imalign: Imalign, pair: Pair, tmp_path: Path) -> None:
+    """The command that solves is one to be typed, whatever the names."""
+    pair[0].rename(tmp_path / "my scan.png")
+    (tmp_path / "far off.txt").write_text("1 0 40\n0 1 40\n0 0 1\n")
+    views = "--json", "c.json", "--report", "r.html"
+    said = imalign("check", "far off.txt", "my scan.png", "b.png", *views)
+    assert said.returncode == 1
+    advice = (
+        "run imalign 'my scan.png' b.png to estimate a transform, or to refine this one "
+        "(--init 'far off.txt')"
+    )
+    assert advice in said.stderr
+    assert advice in json.loads((tmp_path / "c.json").read_text("utf-8"))["outcome"]["sentence"]
+    page = html.unescape((tmp_path / "r.html").read_text("utf-8"))
+    assert f"<li>R{advice[1:]}.</li>" in page
+    piped = imalign("check", "-", "my scan.png", "b.png", stdin="1 0 40 0 1 40 0 0 1")
+    assert "b.png to estimate a transform, or to refine this one\n" in piped.stderr

@@ -16,8 +16,10 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from align_cli.files.images import read_image, write_image
+from align_cli.report.page.render import render as render_page
 from benchmarks.changed_pages import Patch, random_page, render
 from tests.commands.browser import NARROW, WIDE, Opened, chromium
+from tests.report.page.test_render import page as page_of
 
 SAMPLES = Path(__file__).resolve().parents[2] / "sample_data"
 POSTER = (SAMPLES / "poster_source.png", SAMPLES / "poster_target.png")
@@ -432,3 +434,41 @@ def test_what_is_transparent_is_not_black(tmp_path: Path, opened: Open) -> None:
     left = report.stage()[50:150, 10:200].reshape(-1, 3)
     assert left.min() > 100
     assert source.shape == target.shape
+
+
+def test_the_command_breaks_between_its_words(reports: Path, opened: Open) -> None:
+    """Where the page is narrow, no option is broken at its hyphens."""
+    del reports
+    words = opened("aligned", NARROW).page.locator("pre .word")
+    lines = {
+        word.inner_text(): word.evaluate("word => word.getClientRects().length")
+        for word in words.all()
+    }
+    assert lines["--report"] == 1
+    heights = {word.inner_text(): word.bounding_box()["height"] for word in words.all()}
+    assert heights["--report"] == heights["imalign"]
+
+
+def test_a_long_name_or_number_does_not_widen_the_page(tmp_path: Path, opened: Open) -> None:
+    (tmp_path / "long.html").write_text(render_page(page_of("9" * 300)), "utf-8")
+    report = opened(tmp_path / "long.html", NARROW)
+    root = "document.documentElement"
+    assert report.page.evaluate(f"{root}.scrollWidth <= {root}.clientWidth")
+
+
+def test_labels_of_a_narrow_image_are_small_and_at_its_edge(opened: Open) -> None:
+    narrow, wide = (
+        opened("aligned", width).page.locator("[data-tag=left]").bounding_box()
+        for width in (NARROW, WIDE)
+    )
+    stage = opened("aligned", NARROW).page.locator("[data-stage]").bounding_box()
+    assert narrow["height"] < 0.8 * wide["height"]
+    assert narrow["y"] == pytest.approx(stage["y"], abs=1)
+
+
+def test_what_belongs_together_is_on_one_sheet(opened: Open) -> None:
+    """How to get it again is not torn: no line of it is left over on a sheet of its own."""
+    report = opened("aligned")
+    report.page.emulate_media(media="print")
+    style = "getComputedStyle(document.querySelector('#provenance')).breakInside"
+    assert report.page.evaluate(style) == "avoid"

@@ -22,9 +22,17 @@ from numpy.testing import assert_array_equal
 from align_cli.commands.quoting import command_line, quoted
 from align_cli.files.images import read_image, write_image
 from align_cli.report import error_scale
+from align_cli.version import __version__
 from tests.commands.conftest import SAMPLES, Imalign
 
 POSTER = (SAMPLES / "poster_source.png", SAMPLES / "poster_target.png")
+
+
+def command_of(page: str) -> str:
+    """The command that a page gives, as text."""
+    found = re.search(r"<code>(.*?)</code>", page)
+    assert found is not None
+    return html.unescape(re.sub("<[^>]*>", "", found[1]))
 
 
 def test_a_report_is_named_written_and_the_same_every_time(
@@ -38,11 +46,11 @@ def test_a_report_is_named_written_and_the_same_every_time(
     assert (tmp_path / "r.html").read_bytes() == first
     text = first.decode("utf-8")
     assert "<title>aligned: " in text
+    assert "<dt>start</dt>" in text
+    assert text.count(f"imalign {__version__}") == 1
     for path in pair:
         assert hashlib.sha256(path.read_bytes()).hexdigest() in text
-    command = re.search(r"<code>(.*?)</code>", text)
-    assert command is not None
-    assert shlex.split(command[1]) == [
+    assert shlex.split(command_of(text)) == [
         "imalign",
         *map(str, pair),
         *["-m", "rigid", "--report", "r.html"],
@@ -108,6 +116,7 @@ def test_a_check_tells_the_transform_it_was_given(
     assert done.returncode == 0, done.stderr
     text = (tmp_path / "r.html").read_text("utf-8")
     assert "The transform aligns the images" in text
+    assert "<dt>start</dt>" not in text  # nothing was solved
     digest = hashlib.sha256((tmp_path / "a_aligned.json").read_bytes()).hexdigest()
     assert digest in text
 
@@ -225,8 +234,6 @@ def test_a_name_that_is_no_text_has_a_report(imalign: Imalign, tmp_path: Path) -
     shutil.copy(POSTER[0], tmp_path / name)
     done = imalign(name, POSTER[1], "--report", "r.html", "--json", "r.json", "-o", "o.png")
     assert done.returncode == 0, done.stderr
-    command = re.search(r"<code>(.*?)</code>", (tmp_path / "r.html").read_text("utf-8"))
-    assert command is not None
-    script = f'set -- {html.unescape(command[1])}; printf %s "$2"'
+    script = f'set -- {command_of((tmp_path / "r.html").read_text("utf-8"))}; printf %s "$2"'
     said = subprocess.run(["bash", "-c", script], capture_output=True, check=True)
     assert said.stdout == b"caf\xe9.png"

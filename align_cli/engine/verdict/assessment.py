@@ -348,8 +348,8 @@ def _model_objections(
         objections.append(Objection(Status.MODEL_TOO_SIMPLE, message))
     if not objections and residual.second is not None and residual.rival >= RIVAL_RATIO:
         message = (
-            f"{residual.second.share:.0%} of the texture, {residual.second.where}, moves "
-            f"independently ({residual.second.length_px:.3g} px)"
+            f"{residual.second.share:.0%} of the texture, {residual.second.where}, "
+            f"{messages.INDEPENDENTLY} ({residual.second.length_px:.3g} px)"
         )
         objections.append(Objection(Status.SECOND_MOTION, message))
     return objections

@@ -18,6 +18,9 @@ MASKS: Final = "mask what does not move with the scene (--roi, --source-mask, --
 SOLVE: Final = "run imalign SRC DST to estimate a transform, or to refine this one (--init)"
 """For a given transform, where nothing was solved."""
 
+INDEPENDENTLY: Final = "moves independently"
+"""In the objection that a part of the texture has a motion of its own."""
+
 MORE_TEXTURE: Final = "use larger images, or images with more texture"
 
 _TOO_FAR: Final = (

@@ -17,7 +17,6 @@ from align_cli.report.page.pictures import SMALL_PIXELS, Embedded, picture
 from align_cli.report.page.provenance import provenance
 from align_cli.report.page.stretch import shown, stretch_of
 from align_cli.report.summary import band_in_words, have_full_scale
-from align_cli.version import __version__
 from align_cli.workers import Workers
 
 if TYPE_CHECKING:
@@ -131,7 +130,8 @@ class Told:
         objection: why a limit on what changed is not met, in a sentence; empty where it is.
         checked: whether the transform was given.
         lossless: whether the pictures are exact and whole.
-        command: the line that makes the same again; empty where there is none.
+        command: the line that makes the same again, in words as a shell reads them; empty where
+            there is none.
     """
 
     found: Alignment
@@ -143,7 +143,7 @@ class Told:
     lossless: bool
     hint: str = ""
     objection: str = ""
-    command: str = ""
+    command: tuple[str, ...] = ()
 
     @property
     def of_full_scale(self) -> bool:
@@ -177,7 +177,6 @@ def alignment_page(told: Told) -> view.Page:
         subject=names,
         kind=kind,
         sections=sections,
-        program=f"imalign {__version__}",
     )
 
 
@@ -196,7 +195,7 @@ def alignment_snippet(found: Alignment) -> view.Page:
         "In numbers", sentences.rows(found, of_full_scale=of_full_scale, used=vouched)
     )
     heading = (sentences.CHECKED if is_check(found) else sentences.HEADINGS)[kind]
-    return view.Page(heading, heading, (), kind, (words, numbers), f"imalign {__version__}")
+    return view.Page(heading, heading, (), kind, (words, numbers))
 
 
 def _verdict(found: Alignment, hint: str, *, used: bool) -> view.Verdict:

@@ -25,8 +25,11 @@ CHUNK: Final = 1 << 20
 """Bytes of a file that are read at once for its digest."""
 
 
-def provenance(inputs: Sequence[Input], command: str = "") -> Provenance:
-    """The section; ``command`` is the line that makes the same again, empty where there is none."""
+def provenance(inputs: Sequence[Input], command: Sequence[str] = ()) -> Provenance:
+    """The section; ``command`` is the line that makes the same again, empty where there is none.
+
+    Its words are as a shell reads them.
+    """
     versions = {
         "imalign": __version__,
         "Python": platform.python_version(),
@@ -36,7 +39,7 @@ def provenance(inputs: Sequence[Input], command: str = "") -> Provenance:
     }
     return Provenance(
         title="How to get this again",
-        command=command,
+        command=tuple(command),
         inputs=tuple(inputs),
         versions=tuple(Row(name, version) for name, version in versions.items()),
     )

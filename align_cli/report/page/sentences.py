@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Final
 
 from align_cli.engine.options import MODELS_IN_WORDS
 from align_cli.engine.result.words import plus_minus
+from align_cli.engine.verdict.messages import INDEPENDENTLY
 from align_cli.report.page.view import Row
 from align_cli.report.summary import (
+    NO_MOTION,
     NOT_MEASURABLE,
     any_measure,
     changes_in_words,
@@ -41,14 +43,15 @@ CHECKED: Final = {
 
 def motion(found: Alignment) -> str:
     """What becomes of the source, as a sentence."""
-    mirrored = "mirrored, " if found.mirrored else ""
     name = MODELS_IN_WORDS.get(found.model, found.model)
-    return f"To lie on the target, the source is {mirrored}{_done(found)} ({name})."
-
-
-def _done(found: Alignment) -> str:
     words = motion_in_words(found.parameters)
-    return "left as it is" if words == "no motion" else words
+    if words != NO_MOTION:
+        done = f"mirrored, {words}" if found.mirrored else words
+    elif found.mirrored:
+        done = "mirrored and not moved"
+    else:
+        return f"The source already lies on the target (motion model: {name})."
+    return f"To lie on the target, the source is {done} ({name})."
 
 
 def certainty(sure: Uncertainty | None) -> str:
@@ -63,10 +66,17 @@ def certainty(sure: Uncertainty | None) -> str:
 
 
 def limits(found: Alignment) -> tuple[str, ...]:
-    """What the transform does not explain, and why its model is simpler than was asked for."""
+    """What the transform does not explain, and why its model is simpler than was asked for.
+
+    Without the second motion where it speaks against the result, among the reasons.
+    """
     if found.displacements is None:
         return ()
-    lines = [simpler_model(found), *unexplained_in_words(found.displacements, found)]
+    objected = any(INDEPENDENTLY in reason for reason in found.outcome.reasons)
+    lines = [
+        simpler_model(found),
+        *unexplained_in_words(found.displacements, found, second_motion=not objected),
+    ]
     return tuple(map(_sentence, filter(None, lines)))
 
 
@@ -128,8 +138,15 @@ def rows(found: Alignment, *, of_full_scale: bool, used: bool) -> tuple[Row, ...
         *_changes(found),
         *_tiles(found),
         *_illumination(found, measure, of),
-        Row("start", found.start, "The initial transform from which the result was found."),
+        *_start(found),
     )
+
+
+def _start(found: Alignment) -> list[Row]:
+    """Where the solver started; a transform that was only checked has no start."""
+    if not found.levels:
+        return []
+    return [Row("start", found.start, "The initial transform from which the result was found.")]
 
 
 def _raw(after: float, raw: float, measure: Callable[[float], str], of: str) -> str:

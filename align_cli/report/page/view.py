@@ -218,12 +218,18 @@ class Input:
 
 @dataclass(frozen=True)
 class Provenance(Section):
-    """How to get the same again."""
+    """How to get the same again.
+
+    Attributes:
+        command: the line that makes it, in words as a shell reads them; empty where there is none.
+        inputs: what was read.
+        versions: of what computed it.
+    """
 
     template = "parts/provenance.html"
     anchor = "provenance"
 
-    command: str
+    command: tuple[str, ...]
     inputs: tuple[Input, ...]
     versions: tuple[Row, ...]
 
@@ -238,7 +244,6 @@ class Page:
         subject: below the heading, names of files.
         kind: see ``Verdict``.
         sections: in their order.
-        program: who made it.
     """
 
     title: str
@@ -246,4 +251,3 @@ class Page:
     subject: tuple[str, ...]
     kind: str
     sections: tuple[Section, ...]
-    program: str

@@ -43,9 +43,11 @@ def page(text: str) -> view.Page:
         view.Viewer(text, (pane,), (mode,), (scale,), (text,)),
         view.Numbers(text, (view.Row(text, text, text),)),
         view.Chart(text, text, 1.0, 1.0, (line,), ticks, ticks, (text,), ((text, text),)),
-        view.Provenance(text, text, (view.Input(text, text, text, text),), (view.Row(text, text),)),
+        view.Provenance(
+            text, (text,), (view.Input(text, text, text, text),), (view.Row(text, text),)
+        ),
     )
-    return view.Page(text, text, (text, text), "doubtful", sections, text)
+    return view.Page(text, text, (text, text), "doubtful", sections)
 
 
 def parsed(text: str) -> Parts:

@@ -6,10 +6,15 @@ import numpy as np
 import pytest
 
 from align_cli import align
+from align_cli.engine.displacements.records import SecondMotion
 from align_cli.engine.records import Outcome, Status, Uncertainty
+from align_cli.engine.verdict.messages import INDEPENDENTLY
 from align_cli.report.page import sentences
+from tests.report.test_summary import finished
+from tests.report.test_summary import told as displaced
 from tests.scenes import pair
 
+OBJECTED = f"31% of the texture, at the top, {INDEPENDENTLY} (12 px)"
 ADVICE = "use a simpler motion model (-m): it needs less texture"
 DOUBTFUL = Outcome(
     Status.UNCERTAIN,
@@ -94,3 +99,22 @@ def test_what_reads_the_same_without_the_correction_is_not_said_again() -> None:
     rows = {row.label: row for row in sentences.rows(told, of_full_scale=True, used=True)}
     assert "correction" not in rows["RMSE"].meaning
     assert "correction" in rows["MAE"].meaning
+
+
+def test_without_a_motion_that_is_said_in_a_sentence() -> None:
+    still = replace(finished(parameters={"shift_px": (0.0, 0.0)}), model="homography")
+    assert sentences.motion(still) == (
+        "The source already lies on the target (motion model: a homography)."
+    )
+    assert sentences.motion(replace(still, mirrored=True)) == (
+        "To lie on the target, the source is mirrored and not moved (a homography)."
+    )
+
+
+@pytest.mark.parametrize(("reason", "times"), [("one is dark", 1), (OBJECTED, 0)])
+def test_a_second_motion_is_told_once(reason: str, times: int) -> None:
+    """Where it speaks against the result, it is among the reasons."""
+    doubtful = Outcome(Status.SECOND_MOTION, f"{reason}: mask it", (reason,), doubtful=True)
+    second = SecondMotion(0.31, (12.0, 0.0), (200.0, 20.0), "at the top")
+    found = replace(finished(outcome=doubtful), displacements=displaced(second_motion=second))
+    assert sum("second motion" in line for line in sentences.limits(found)) == times
