@@ -149,7 +149,11 @@ def load(folder: Path = HERE) -> ctypes.CDLL:
 def _advice(folder: Path) -> str:
     root = folder.parent.parent
     if (root / "build_backend" / "compile.py").exists():
-        return f"in {root} run {sys.executable} -m build_backend.compile"
+        return (
+            f"in {root} run {sys.executable} -m build_backend.compile, or "
+            f"{sys.executable} -m pip install -e . (in any other folder Python finds an installed "
+            f"package instead of this one)"
+        )
     from align_cli.version import DISTRIBUTION  # noqa: PLC0415  (the build needs this file alone)
 
     return f"run {sys.executable} -m pip install --force-reinstall --no-deps {DISTRIBUTION}"
