@@ -27,6 +27,11 @@ def test_all_that_was_said_is_heard(code: int) -> None:
     assert (result.returncode, result.stdout, result.stderr) == (code, "said", "")
 
 
+PAIR = tuple(
+    str(Path(__file__).parents[1] / "sample_data" / f"poster_{role}.png")
+    for role in ("source", "target")
+)
+
 OBJECTS = """
 import gc, os, sys
 from align_cli.__main__ import main
@@ -129,3 +134,36 @@ def test_a_signal_may_come_while_the_command_is_imported(number: int, code: int,
     command = [sys.executable, "-W", "error", "-c", WHILE_IMPORTED, str(int(number))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (code, said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no full device here")
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize(
+    ("words", "stream", "code"),
+    [
+        (("-h",), "stdout", ExitCode.OUTPUT),
+        (("--version",), "stdout", ExitCode.OUTPUT),
+        (("doctor",), "stdout", ExitCode.OUTPUT),
+        (PAIR, "stderr", ExitCode.OUTPUT),
+        (("nowhere.png", "nowhere.png"), "stderr", ExitCode.INPUT),
+        (("--nonsense",), "stderr", ExitCode.USAGE),
+    ],
+    ids=["help", "version", "doctor", "align", "input", "usage"],
+)
+def test_a_full_device_is_no_bug(
+    words: tuple[str, ...], stream: str, code: int, unbuffered: str, tmp_path: Path
+) -> None:
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "align_cli", *words],
+            env={**os.environ, "PYTHONUNBUFFERED": unbuffered},
+            check=False,
+            text=True,
+            cwd=tmp_path,
+            **{**streams, stream: full},  # type: ignore[call-overload]
+        )
+    assert done.returncode == code
+    if stream == "stdout":
+        assert done.stderr.startswith("Error: stdout: No space left on device; check where")
+        assert len(done.stderr.splitlines()) == 1

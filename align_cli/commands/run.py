@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import errno
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final, TypeGuard
 
 import click
 
@@ -18,6 +21,9 @@ CV2_ADVICE = (
     "neither: pip uninstall -y opencv-python; pip install 'opencv-python-headless>=5.0'"
 )
 
+NO_ROOM: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+"""What the system says of a stream that takes no more, which is no fault of the program."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Run a command line; returns its exit code. A traceback is shown only with ``--debug``."""
@@ -30,7 +36,8 @@ def run(arguments: Sequence[str]) -> int:
         _trace(arguments, error)
         from align_cli.commands.usage_errors import command_of, with_advice  # noqa: PLC0415
 
-        with_advice(error, command_of(arguments, cli, DEFAULT_COMMAND)).show()
+        with _deaf():
+            with_advice(error, command_of(arguments, cli, DEFAULT_COMMAND)).show()
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
@@ -54,19 +61,57 @@ def run(arguments: Sequence[str]) -> int:
             _say(f"the installation is incomplete ({error}); {advice}")
         return ExitCode.INSTALLATION
     except Exception as error:
-        _trace(arguments, error)
-        _say(
-            f"internal error (a bug in imalign): {type(error).__name__}: "
-            f"{' '.join(str(error).split())}; please report it with the output of the same command "
-            "and --debug"
-        )
-        return ExitCode.INTERNAL
+        return _unexpected(arguments, error)
     return code if isinstance(code, int) else ExitCode.ALIGNED
+
+
+def _unexpected(arguments: Sequence[str], error: Exception) -> int:
+    """Say what no command expects: a stream that takes no more, or a defect."""
+    if _is_no_room(error):
+        from align_cli.commands.outputs import LOOK_WHERE  # noqa: PLC0415  (help stays quick)
+
+        _drop_unwritten()
+        _trace(arguments, error)
+        _say(f"stdout: {error.strerror}; {LOOK_WHERE}")
+        return ExitCode.OUTPUT
+    _trace(arguments, error)
+    _say(
+        f"internal error (a bug in imalign): {type(error).__name__}: "
+        f"{' '.join(str(error).split())}; please report it with the output of the same command "
+        "and --debug"
+    )
+    return ExitCode.INTERNAL
+
+
+def _is_no_room(error: Exception) -> TypeGuard[OSError]:
+    """Whether a stream could not be written: errors of files name them, or are faults by now."""
+    return isinstance(error, OSError) and error.filename is None and error.errno in NO_ROOM
+
+
+def _drop_unwritten() -> None:
+    """Drop what a stream that cannot be written still holds: Python would fail at it at its end."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """For messages on stderr: one that is closed or full hears nothing."""
+    try:
+        yield
+    except OSError:
+        _drop_unwritten()
 
 
 def _trace(arguments: Sequence[str], error: Exception) -> None:
     if "--debug" in arguments and sys.stderr is not None:
-        sys.stderr.write(_traceback(error))
+        with _deaf():
+            sys.stderr.write(_traceback(error))
+            sys.stderr.flush()
 
 
 def _traceback(error: Exception) -> str:
@@ -76,5 +121,5 @@ def _traceback(error: Exception) -> str:
 
 
 def _say(message: str) -> None:
-    with contextlib.suppress(OSError):  # a stderr that is closed or full hears nothing
+    with _deaf():
         click.echo(f"Error: {message}", err=True)
