@@ -16,6 +16,7 @@ import click
 
 from align_cli.commands.error_maps import encode_error_map, holds_values
 from align_cli.commands.exit_codes import ExitCode, OutputFault
+from align_cli.files.errors import printable
 from align_cli.workers import Workers
 
 if TYPE_CHECKING:
@@ -298,6 +299,11 @@ def check_files(paths: Sequence[str], inputs: Sequence[str]) -> None:
             )
     for path in paths:
         ensure_writable(path)
+
+
+def say_written(path: str) -> None:
+    """Say on stderr that a file was written."""
+    click.echo(f"wrote {printable(path)}", err=True)
 
 
 def refuse_inputs(path: str, inputs: Sequence[str]) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -15,7 +17,8 @@ from align_cli.commands.options import (
     quiet_opt,
     transform_arg,
 )
-from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
+from align_cli.commands.outputs import STDOUT, refuse_inputs, say_written, to_stdout
+from align_cli.commands.quoting import command_line
 from align_cli.transform_files import read_transform
 
 if TYPE_CHECKING:
@@ -23,6 +26,10 @@ if TYPE_CHECKING:
     from align_cli.files.point_lists import PointList
 
 SIGMA = "sigma_px"
+
+_NUMBER: Final = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?"
+COORDINATES: Final = re.compile(rf"\s*({_NUMBER})\s*[,; ]\s*({_NUMBER})\s*", re.IGNORECASE)
+"""Two numbers, as somebody types a point."""
 
 EPILOG = """\b
 Examples:
@@ -57,8 +64,8 @@ def points(
 
     CSV is a file, or - for stdin. The columns x and y are replaced, all others are kept.
     Coordinates are in pixels; (0, 0) is the centre of the top-left pixel. If TRANSFORM has a
-    covariance, the column sigma_px is the standard deviation of each mapped point, in pixels of the
-    image it is mapped to.
+    covariance, a last column is added, sigma_px in a table with a header: the standard deviation of
+    each mapped point, in pixels of the image it is mapped to.
     """
     names = [name.strip() for name in columns.split(",")]
     if len(names) != 2 or not all(names) or names[0] == names[1]:
@@ -68,6 +75,7 @@ def points(
 
         if transform_path == csv_path == STDIN:
             raise click.UsageError("TRANSFORM and CSV cannot both be stdin; name a file for one")
+        _refuse_coordinates(csv_path, transform_path, inverse=inverse)
         transform = read_transform(transform_path)
         transform = transform.inverse() if inverse else transform
 
@@ -84,10 +92,25 @@ def points(
         else:
             refuse_inputs(output, [transform_path, csv_path])
             write_bytes(output, text.encode("utf-8"))
+            if not quiet:
+                say_written(output)
     if sigma is None and not quiet:
         there = SIGMA in (table.header or ())
         column = f"the column {SIGMA} is unchanged" if there else f"no column {SIGMA}"
         click.echo(f"{transform_path} has no covariance: {column}", err=True)
+
+
+def _refuse_coordinates(path: str, transform: str, *, inverse: bool) -> None:
+    """Raise for coordinates in place of the file that has them, with the line that maps them."""
+    given = COORDINATES.fullmatch(path)
+    if given is None or Path(path).exists():
+        return
+    step = "put them into a CSV file"
+    if transform != STDOUT:
+        options = ("--inverse",) if inverse else ()
+        command = command_line(("points", transform, "-", *options))
+        step = f"to map this point, echo {given[1]},{given[2]} | {command}"
+    raise InputFault(f"{path}: there is no such file, and points are read from one; {step}")
 
 
 def _check_horizon(path: str, table: PointList, transform: Transform) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from align_cli.commands.choices import Choice
-from align_cli.commands.outputs import STDOUT, refuse_inputs, to_stdout
+from align_cli.commands.outputs import STDOUT, refuse_inputs, say_written, to_stdout
 from align_cli.transform_files import transform_text
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ to_opt = click.option(
 def write_transform(
     path: str, transform: Transform, *, inputs: Sequence[str], to: str | None
 ) -> None:
-    """Write a transform to a file, atomically, or to stdout.
+    """Write a transform to a file, atomically, and say so; or to stdout.
 
     Raises:
         click.UsageError: if the file is one of the inputs.
@@ -48,3 +48,4 @@ def write_transform(
         return
     refuse_inputs(path, inputs)
     write_bytes(path, transform_text(path, transform, to).encode("utf-8"))
+    say_written(path)

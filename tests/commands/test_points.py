@@ -3,6 +3,9 @@ from __future__ import annotations
 import csv
 import io
 import json
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -127,3 +130,30 @@ def test_what_is_wrong_with_stdin_is_said(imalign: Imalign, aligned: Path) -> No
     result = imalign("points", "-", "-", stdin=LANDMARKS)
     assert result.returncode == ExitCode.USAGE
     assert "cannot both be stdin" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("given", "echoed"), [("240,180", "240,180"), (" 1.5e1 ; -2.", "1.5e1,-2."), ("3 4", "3,4")]
+)
+def test_coordinates_in_place_of_a_file_are_answered_with_what_maps_them(
+    imalign: Imalign, aligned: Path, tmp_path: Path, given: str, echoed: str
+) -> None:
+    aligned.rename(tmp_path / "my scan.json")
+    result = imalign("points", "my scan.json", given, "--inverse")
+    assert result.returncode == ExitCode.INPUT
+    command = f"echo {echoed} | imalign points 'my scan.json' - --inverse"
+    assert result.stderr.endswith(f"to map this point, {command}\n")
+    name = f'imalign() {{ {shlex.quote(sys.executable)} -m align_cli "$@"; }}; {command}'
+    done = subprocess.run(["bash", "-c", name], cwd=tmp_path, capture_output=True, check=True)
+    assert len(done.stdout.split(b",")) == 3
+
+
+def test_a_file_named_like_a_point_is_read(imalign: Imalign, aligned: Path, tmp_path: Path) -> None:
+    (tmp_path / "240,180").write_text(LANDMARKS)
+    assert imalign("points", aligned, "240,180").returncode == 0
+
+
+def test_what_is_written_is_said(imalign: Imalign, aligned: Path) -> None:
+    assert imalign("points", aligned, "p.csv", "-o", "q.csv").stderr == "wrote q.csv\n"
+    assert imalign("points", aligned, "p.csv", "-o", "q.csv", "-q").stderr == ""
+    assert imalign("points", aligned, "p.csv").stderr == ""

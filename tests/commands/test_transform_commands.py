@@ -330,3 +330,21 @@ def test_what_stdout_does_not_take_is_an_output_that_cannot_be_written(
     assert result.returncode == ExitCode.OUTPUT
     assert result.stderr.startswith("Error: stdout: No space left on device; ")
     assert result.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("convert", "a.txt", "out.json"),
+        ("invert", "a.txt", "-o", "out.json"),
+        ("compose", "a.txt", "a.txt", "-o", "out.json"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_what_is_written_is_said(imalign: Imalign, tmp_path: Path, words: tuple[str, ...]) -> None:
+    (tmp_path / "a.txt").write_text(SHIFT)
+    result = imalign(*words)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "", "wrote out.json\n")
+    piped = imalign(*("-" if word == "out.json" else word for word in words), "--to", "json")
+    assert piped.stderr == ""
+    assert load(piped.stdout)
