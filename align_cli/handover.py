@@ -7,6 +7,7 @@ else: a test holds the engine to it.
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import PurePath
 from typing import TYPE_CHECKING
@@ -48,13 +49,14 @@ def load(path: PathLike, *, accept_doubtful: bool = False, force: bool = False) 
         array([[15., 17.]])
     """
     from align_cli.engine.errors import NotAlignedError  # noqa: PLC0415
+    from align_cli.engine.result.keywords import in_keywords  # noqa: PLC0415
     from align_cli.transform_files import read_guess  # noqa: PLC0415
 
     transform, objection = read_guess(path)
     if objection is None or objection.usable or force or (objection.doubtful and accept_doubtful):
         return transform
     verdict = "doubtful" if objection.doubtful else "failed"
-    raise NotAlignedError(objection.sentence, verdict, os.fspath(path))
+    raise NotAlignedError(in_keywords(objection.sentence), verdict, os.fspath(path))
 
 
 def save(
@@ -74,16 +76,29 @@ def save(
 def save_transform(transform: Transform, path: PathLike) -> None:
     """Write a transform; see ``Transform.save``."""
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+    from align_cli.files.errors import UnknownNameError  # noqa: PLC0415
     from align_cli.transform_files import transform_text  # noqa: PLC0415
 
-    write_bytes(path, transform_text(path, transform).encode("utf-8"))
+    try:
+        text = transform_text(path, transform)
+    except UnknownNameError as error:
+        raise UnknownNameError(error.path, error.cause, "give it a name of one of these") from error
+    write_bytes(path, text.encode("utf-8"))
+
+
+def transform_summary(transform: Transform) -> str:
+    """A transform in words; see ``Transform.summary``."""
+    from align_cli.report.summary import transform_in_words  # noqa: PLC0415
+
+    return transform_in_words(transform)
 
 
 def summary(found: Alignment, *, accept_doubtful: bool = False) -> str:
     """What the command says of an alignment; see ``Alignment.summary``."""
+    from align_cli.engine.result.keywords import in_keywords  # noqa: PLC0415
     from align_cli.report.summary import python_summary  # noqa: PLC0415
 
-    return python_summary(found, accept_doubtful=accept_doubtful)
+    return in_keywords(python_summary(found, accept_doubtful=accept_doubtful))
 
 
 def plot(
@@ -117,6 +132,8 @@ def changed(
     from align_cli.engine.aligner import changed as find  # noqa: PLC0415
     from align_cli.engine.options import DEFAULTS  # noqa: PLC0415
 
+    if not above_levels >= 0.0 or math.isinf(above_levels):
+        raise ValueError(f"above_levels must be a number of 0 or more, not {above_levels}")
     check_sizes(found, *images)
     return find(
         *images,
@@ -162,7 +179,9 @@ def report(
 
     from align_cli.engine.aligner import residual  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
+    from align_cli.files.errors import UnwritableError  # noqa: PLC0415
     from align_cli.files.images import Picture  # noqa: PLC0415
+    from align_cli.report.page import SUFFIXES  # noqa: PLC0415
     from align_cli.report.page.alignment import (  # noqa: PLC0415
         Told,
         ahead,
@@ -173,6 +192,8 @@ def report(
     from align_cli.report.page.provenance import array  # noqa: PLC0415
     from align_cli.report.page.render import render  # noqa: PLC0415
 
+    if PurePath(path).suffix.lower() not in SUFFIXES:
+        raise UnwritableError(path, "the report is a page", "give it a name in .html")
     check_sizes(found, source, target)
     if found.changes is None:
         found = replace(found, changes=found.changed(source, target))
@@ -181,7 +202,7 @@ def report(
     left = partial(residual, source, target, found)
     checked = is_check(found)
     told = Told(
-        found,
+        _told_in_keywords(found),
         *seen,
         ahead=ahead(*seen, inputs, lossless=lossless),
         laid=laid(*seen, found, left, checked=checked, lossless=lossless),
@@ -196,4 +217,20 @@ def html(found: Alignment) -> str:
     from align_cli.report.page.alignment import alignment_snippet  # noqa: PLC0415
     from align_cli.report.page.render import render_snippet  # noqa: PLC0415
 
-    return render_snippet(alignment_snippet(found))
+    return render_snippet(alignment_snippet(_told_in_keywords(found)))
+
+
+def _told_in_keywords(found: Alignment) -> Alignment:
+    """The same with what to try in keywords of ``align``."""
+    from dataclasses import replace  # noqa: PLC0415
+
+    from align_cli.engine.result.keywords import in_keywords  # noqa: PLC0415
+
+    outcome = found.outcome
+    told = replace(
+        outcome,
+        sentence=in_keywords(outcome.sentence),
+        reasons=tuple(map(in_keywords, outcome.reasons)),
+        advice=in_keywords(outcome.advice),
+    )
+    return replace(found, outcome=told)

@@ -15,7 +15,17 @@ import pytest
 from numpy.testing import assert_allclose
 
 import align_cli
-from align_cli import Alignment, NotAlignedError, Outcome, Status, Transform, align, check, load
+from align_cli import (
+    Alignment,
+    NotAlignedError,
+    Outcome,
+    Status,
+    Transform,
+    UnwritableError,
+    align,
+    check,
+    load,
+)
 from align_cli.commands.transform_outputs import FORMAT_NAMES
 from align_cli.engine.errors import ImageError
 from align_cli.files.images import read_image, write_image
@@ -216,3 +226,37 @@ def test_a_notebook_says_that_a_transform_was_only_checked() -> None:
     found = check(MADE.source, MADE.target, FOUND.source_to_target)
     assert "The transform aligns the images" in found._repr_html_()
     assert "The images are aligned" in FOUND._repr_html_()
+
+
+def test_what_a_page_of_python_advises_is_told_in_keywords(tmp_path: Path) -> None:
+    wrong = check(MADE.source, MADE.target, [[1, 0, 30], [0, 1, 30], [0, 0, 1]])
+    assert "run imalign" in wrong.outcome.advice
+    wrong.report(tmp_path / "r.html", MADE.source, MADE.target)
+    for said in (wrong._repr_html_(), (tmp_path / "r.html").read_text("utf-8")):
+        assert "all align(source, target) to estimate a transform" in said
+        assert "run imalign" not in said.lower()
+
+
+@pytest.mark.parametrize("level", [-1, float("nan"), float("inf")])
+def test_a_level_below_which_nothing_changes_is_a_number(level: float) -> None:
+    with pytest.raises(ValueError, match="above_levels must be a number of 0 or more, not"):
+        FOUND.changed(MADE.source, MADE.target, above_levels=level)
+
+
+def test_a_report_is_called_html(tmp_path: Path) -> None:
+    with pytest.raises(UnwritableError, match=r"r\.txt: the report is a page; give it a name in"):
+        FOUND.report(tmp_path / "r.txt", MADE.source, MADE.target)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_name_that_means_no_format_is_told_without_options(tmp_path: Path) -> None:
+    with pytest.raises(
+        UnwritableError, match=r"a\.npy: its name matches no .*; give it a name"
+    ) as no:
+        FOUND.save(tmp_path / "a.npy")
+    assert "--to" not in str(no.value)
+
+
+def test_images_are_arrays_and_not_names() -> None:
+    with pytest.raises(ImageError, match=r"got str; read the file first, .* imageio\.v3\.imread"):
+        align("a.jpg", "b.jpg")  # type: ignore[arg-type]

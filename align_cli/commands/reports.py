@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
 from align_cli.commands.options import path_opt
 from align_cli.commands.quoting import command_words
+from align_cli.report.page import SUFFIXES
 from align_cli.workers import begin
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from align_cli.engine.result.alignment import Alignment
     from align_cli.files.images import Picture
     from align_cli.report.page.alignment import Ahead, Residual
-
-SUFFIXES: Final = (".html", ".htm")
 
 report_opt = path_opt(
     "--report",

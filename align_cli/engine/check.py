@@ -72,6 +72,7 @@ def check(
     Raises:
         ImageError: if an image cannot be used, a mask has another size, or the transform is
             invalid.
+        TypeError: if the transform is an ``Alignment``, whose ``transform`` is meant.
         ValueError: if an option has an invalid value.
 
     Example:
@@ -94,6 +95,11 @@ def check(
     if model == AUTO:
         raise ValueError(
             f"a transform is tested against one model; choose one of {', '.join(MODELS)}"
+        )
+    if isinstance(transform, Alignment):
+        raise TypeError(
+            "expected a Transform or a (3, 3) matrix, not an Alignment; give its transform, "
+            "found.transform"
         )
     given = transform if isinstance(transform, Transform) else Transform.from_matrix(transform)
     described = MODELS[max(model, given.model, key=list(MODELS).index)]

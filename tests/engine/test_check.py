@@ -329,3 +329,10 @@ def test_the_illumination_of_a_failure_is_not_believed() -> None:
         for agreement in (found.quality.before, found.quality.after):
             assert (agreement.rmse, agreement.mae) == (agreement.rmse_raw, agreement.mae_raw)
             assert 0.2 < agreement.rmse < 0.4
+
+
+def test_a_transform_is_none_of_what_only_holds_one() -> None:
+    with pytest.raises(TypeError, match=r"not an Alignment; .* found\.transform"):
+        check(source(), target(), checked())  # type: ignore[arg-type]
+    with pytest.raises(ImageError, match=r"transform: .* align_cli\.load reads it"):
+        check(source(), target(), "x.json")  # type: ignore[arg-type]

@@ -128,3 +128,8 @@ def test_without_matplotlib_the_error_says_what_to_install(tmp_path: Path) -> No
         "ImportError: plot() needs Matplotlib, which is not installed; run pip install "
         "'align-cli[plot]'"
     )
+
+
+def test_images_are_arrays() -> None:
+    with pytest.raises(ImageError, match=r"target: expected a numpy array, got str; read the file"):
+        FOUND.plot("b.png")  # type: ignore[arg-type]

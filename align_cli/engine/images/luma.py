@@ -6,6 +6,7 @@ finite, transparent) become invalid.
 
 from __future__ import annotations
 
+import os
 from typing import Final
 
 import cv2
@@ -148,7 +149,7 @@ def check_kind(image: Image, role: str) -> None:
         ImageError: if the image is not (H, W) or (H, W, C) of a supported dtype.
     """
     if not isinstance(image, np.ndarray):
-        raise ImageError(f"expected a numpy array, got {type(image).__name__}", role=role)
+        raise _no_array(image, role)
     if image.dtype.name not in DTYPES:
         raise ImageError(
             f"dtype {image.dtype.name} is not supported; convert it to one of {', '.join(DTYPES)}",
@@ -161,6 +162,12 @@ def check_kind(image: Image, role: str) -> None:
         )
     if image.ndim == 3 and image.shape[2] == 0:
         raise ImageError("the image has no channels", role=role)
+
+
+def _no_array(image: object, role: str) -> ImageError:
+    name = isinstance(image, str | os.PathLike)
+    advice = "; read the file first, for example by imageio.v3.imread" if name else ""
+    return ImageError(f"expected a numpy array, got {type(image).__name__}{advice}", role=role)
 
 
 def check_image(image: Image, role: str) -> None:

@@ -16,8 +16,9 @@ from align_cli.engine.arrays import Image, Mask, Matrix, Points
 from align_cli.engine.errors import NotAlignedError
 from align_cli.engine.geometry.polygons import overlap_polygon
 from align_cli.engine.options import CHANGED_ABOVE_LEVELS, INTENSITY, LUMA_CHANNEL
-from align_cli.engine.result.canvas import Canvas, Rectangle, inner_rectangle, onto_target
+from align_cli.engine.result.canvas import Canvas, Rectangle, chosen, inner_rectangle
 from align_cli.engine.result.changed import Changed
+from align_cli.engine.result.keywords import in_keywords
 from align_cli.engine.result.transform import Transform
 from align_cli.engine.result.warp import warp_image
 from align_cli.engine.result.words import plus_minus, shift, sizes
@@ -41,9 +42,12 @@ from align_cli.engine.records import (
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Alignment:
     """The result of an alignment: ``source_to_target``, its verdict and its quality.
+
+    Two results are equal if they are one object. Every result is true in a condition, a failed one
+    too: ask ``found.outcome.aligned``.
 
     What uses the transform (``warp``, ``map_points``, and ``save`` in a format that holds no
     verdict) raises ``NotAlignedError`` unless the images are aligned. ``accept_doubtful=True`` is
@@ -172,7 +176,7 @@ class Alignment:
 
     def valid_mask(self, canvas: Canvas | None = None) -> Mask:
         """(height, width) bool: which pixels of a canvas (None: the target) lie in the source."""
-        canvas = onto_target(self.target_size) if canvas is None else canvas
+        canvas = chosen(canvas, self.target_size)
         return overlap_mask(canvas.warp(self.target_to_source), canvas.size, self.source_size)
 
     def warp(
@@ -204,9 +208,11 @@ class Alignment:
             NotAlignedError: if the alignment failed, unless forced; if it is doubtful, unless that
                 is accepted.
             ImageError: if the image is not of the source's size.
+            TypeError: if ``fill`` is no number, or ``canvas`` no canvas.
+            ValueError: if the interpolation is unknown, or the dtype cannot represent ``fill``.
         """
         self.require(accept_doubtful=accept_doubtful, force=force)
-        canvas = onto_target(self.target_size) if canvas is None else canvas
+        canvas = chosen(canvas, self.target_size)
         return warp_image(
             image,
             canvas.warp(self.target_to_source),
@@ -237,6 +243,7 @@ class Alignment:
 
         Raises:
             NotAlignedError: as ``warp``.
+            ValueError: if the points have another shape.
         """
         self.require(accept_doubtful=accept_doubtful, force=force)
         return self.transform.map_points(points, inverse)
@@ -271,6 +278,7 @@ class Alignment:
 
         Raises:
             ImageError: if an image is not of its size or cannot be used.
+            ValueError: if ``above_levels`` is not a number of 0 or more.
 
         Example:
             >>> import numpy as np
@@ -302,7 +310,7 @@ class Alignment:
         """
         outcome = self.outcome
         if not (outcome.aligned or force or (accept_doubtful and outcome.doubtful)):
-            raise NotAlignedError(outcome.sentence, outcome.verdict.value)
+            raise NotAlignedError(in_keywords(outcome.sentence), outcome.verdict.value)
 
     def summary(self, *, accept_doubtful: bool = False) -> str:
         """What the command says at its end of the same pair, without the files: a few lines.
@@ -380,7 +388,7 @@ class Alignment:
 
         Raises:
             ImageError: if an image is not of its size.
-            UnwritableError: if the file cannot be written.
+            UnwritableError: if the file is not named ``*.html``, or cannot be written.
         """
         from align_cli import handover  # noqa: PLC0415  (the one way up)
 

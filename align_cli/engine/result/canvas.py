@@ -154,6 +154,22 @@ CANVASES: Final[dict[str, Callable[[Matrix, Matrix, Size, Size], Rectangle | Non
 """The target's grid; the whole source; both; the largest rectangle covered by both."""
 
 
+def chosen(canvas: Canvas | None, target_size: Size) -> Canvas:
+    """A canvas, by default the target's grid.
+
+    Raises:
+        TypeError: if it is something else, such as its name alone.
+    """
+    if canvas is None:
+        return onto_target(target_size)
+    if not isinstance(canvas, Canvas):
+        raise TypeError(
+            f"canvas must be a Canvas, not {type(canvas).__name__}; "
+            'transform.canvas("union") makes one, of found.transform or of what load returns'
+        )
+    return canvas
+
+
 def onto_target(size: Size) -> Canvas:
     """The canvas of the target's own grid."""
     return Canvas("target", (0, 0), size)

@@ -16,10 +16,12 @@ from align_cli.engine.arrays import Image, Matrix, Points, Vector
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size, inverse, map_points, plausible, unit
 from align_cli.engine.geometry.models import MODELS, describe
+from align_cli.engine.geometry.polygons import overlap_polygon
 from align_cli.engine.geometry.propagation import position_sigma, uncertainty_of
+from align_cli.engine.images.luma import check_kind
 from align_cli.engine.numerics.negligible import ROUNDING
 from align_cli.engine.records import Uncertainty
-from align_cli.engine.result.canvas import Canvas, onto_target, place_canvas
+from align_cli.engine.result.canvas import Canvas, Rectangle, chosen, inner_rectangle, place_canvas
 from align_cli.engine.result.warp import warp_image
 from align_cli.engine.result.words import plus_minus, shift, sizes
 from align_cli.engine.sampling.bilinear import overlap_mask
@@ -184,7 +186,13 @@ class Transform:
 
         Raises:
             ImageError: if this one's target and the other's source differ in size.
+            TypeError: if ``second`` is no ``Transform``.
         """
+        if not isinstance(second, Transform):
+            raise TypeError(
+                f"expected a Transform, not {type(second).__name__}; an alignment has one as "
+                "found.transform, Transform.from_matrix makes one"
+            )
         middle = self.target_size, second.source_size
         if None not in middle and middle[0] != middle[1]:
             raise ImageError(
@@ -281,13 +289,47 @@ class Transform:
             target_size=self.target_size,
         )
 
+    @property
+    def overlap_polygon(self) -> Points:
+        """(n, 2) corners, in target pixels, of the part of the target that the source covers.
+
+        Raises:
+            ImageError: if the size of an image is unknown.
+        """
+        source_size, target_size = self._sizes()
+        return overlap_polygon(self.target_to_source, target_size, source_size)
+
+    @property
+    def inner_rectangle(self) -> Rectangle | None:
+        """The largest rectangle of target pixels that the source covers: x, y, width, height.
+
+        Raises:
+            ImageError: if the size of an image is unknown.
+        """
+        source_size, target_size = self._sizes()
+        return inner_rectangle(self.target_to_source, target_size, source_size)
+
+    def summary(self) -> str:
+        """What ``imalign show`` says of it: its model, sizes, motion and matrix, in a few lines."""
+        from align_cli import handover  # noqa: PLC0415  (the one way up)
+
+        return handover.transform_summary(self)
+
+    def _sizes(self) -> tuple[Size, Size]:
+        if self.source_size is None or self.target_size is None:
+            raise ImageError("the sizes of its source and target are unknown", role="transform")
+        return self.source_size, self.target_size
+
     def map_points(self, points: ArrayLike, inverse: bool = False) -> Points:
         """Target points (n, 2) of source points (n, 2); NaN beyond the horizon.
 
         With ``inverse`` source points of target points.
+
+        Raises:
+            ValueError: if the points have another shape, or are no numbers.
         """
         matrix = self.target_to_source if inverse else self.source_to_target
-        points = np.asarray(points, np.float64).reshape(-1, 2)
+        points = _as_points(points)
         mapped = map_points(matrix, points)
         mapped[beyond_horizon(matrix, points)] = np.nan
         return mapped
@@ -299,7 +341,7 @@ class Transform:
         """
         if self.covariance is None:
             return None
-        points = np.asarray(points, np.float64).reshape(-1, 2)
+        points = _as_points(points)
         return position_sigma(self.covariance, self.source_to_target, points)
 
     def canvas(self, name: str, *, most_pixels: float = np.inf) -> Canvas:
@@ -312,14 +354,13 @@ class Transform:
         Raises:
             ImageError: if it would be too large or have no pixel, or a size is unknown.
         """
-        if self.source_size is None or self.target_size is None:
-            raise ImageError("the sizes of its source and target are unknown", role="transform")
+        source_size, target_size = self._sizes()
         return place_canvas(
             name,
             self.source_to_target,
             self.target_to_source,
-            source_size=self.source_size,
-            target_size=self.target_size,
+            source_size=source_size,
+            target_size=target_size,
             most_pixels=most_pixels,
         )
 
@@ -340,10 +381,11 @@ class Transform:
             ImageError: if the image is not of the source's size, or the horizon
                 crosses a grid.
         """
+        check_kind(image, "image")
         size = int(image.shape[1]), int(image.shape[0])
         source_size, target_size = self.source_size or size, self.target_size or size
         placed = self.at_sizes(source_size, target_size)
-        canvas = onto_target(target_size) if canvas is None else canvas
+        canvas = chosen(canvas, target_size)
         return warp_image(
             image,
             canvas.warp(placed.target_to_source),
@@ -385,7 +427,14 @@ def beyond_horizon(matrix: Matrix, points: Points) -> NDArray[np.bool_]:
 
 
 def _checked(matrix: ArrayLike) -> Matrix:
-    entries = np.asarray(matrix, np.float64)
+    if isinstance(matrix, str | os.PathLike):
+        raise ImageError(
+            "the name of a file is no matrix; align_cli.load reads it", role="transform"
+        )
+    try:
+        entries = np.asarray(matrix, np.float64)
+    except (TypeError, ValueError):
+        entries = np.empty(0)  # of other objects, or ragged
     if entries.shape != (3, 3) or not np.isfinite(entries).all():
         raise ImageError("it is not a (3, 3) matrix of finite numbers", role="transform")
     if entries[2, 2] == 0.0:
@@ -394,6 +443,22 @@ def _checked(matrix: ArrayLike) -> Matrix:
     if not np.isfinite(entries).all() or _singular(entries):
         raise ImageError("its matrix is singular", role="transform")
     return entries
+
+
+def _as_points(points: ArrayLike) -> Points:
+    """(n, 2) float64 of points.
+
+    Raises:
+        ValueError: if they have another shape, or are no numbers.
+    """
+    expected = "points must be numbers of shape (n, 2), the x and y of each"
+    try:
+        given = np.asarray(points, np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{expected} ({error})") from error
+    if given.size and given.shape[-1:] != (2,):
+        raise ValueError(f"{expected}, not of shape {given.shape}")
+    return given.reshape(-1, 2)
 
 
 def _singular(matrix: Matrix) -> bool:

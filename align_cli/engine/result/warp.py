@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -44,15 +45,16 @@ def warp_image(
         warp: (3, 3), target pixel -> source pixel.
         target_size: (width, height) of the result.
         source_size: (width, height) the image must have.
-        fill: value of the pixels outside the image, in the image's own units; for integers it is
-            clamped to the dtype's range. NaN only for floating-point images.
+        fill: value of the pixels outside the image, in the image's own units; one that its dtype
+            has. NaN only for floating-point images.
         interpolation: "nearest" (for labels: no new values), "linear", "cubic" (Keys,
             exact on ramps and parabolas) or "lanczos" (three lobes). An image too narrow for a
             kernel is sampled linearly.
 
     Raises:
         ImageError: if the image is not of the source's size, or a side is above 32766 px.
-        ValueError: if the interpolation is unknown, or ``fill`` is NaN for integers.
+        TypeError: if ``fill`` is no number.
+        ValueError: if the interpolation is unknown, or the dtype cannot represent ``fill``.
     """
     _check(image, source_size, fill, interpolation)
     if source_size == target_size and (warp == np.eye(3)).all():
@@ -96,11 +98,7 @@ def _check(image: Image, source_size: Size, fill: float, interpolation: str) -> 
             + ", ".join(INTERPOLATION_NAMES)
         )
     check_kind(image, "image")
-    if image.dtype.kind == "u" and np.isnan(fill):
-        raise ValueError(
-            f"fill is NaN, which {image.dtype.name} does not have; choose a number, or convert the "
-            "image to a floating-point one"
-        )
+    _check_fill(fill, image.dtype)
     height, width = image.shape[:2]
     if (width, height) != source_size:
         raise ImageError(
@@ -109,12 +107,37 @@ def _check(image: Image, source_size: Size, fill: float, interpolation: str) -> 
         )
 
 
+def _check_fill(fill: float, dtype: np.dtype[Any]) -> None:
+    """Raise for a fill value that a dtype does not have.
+
+    Raises:
+        TypeError: if it is no number.
+        ValueError: if the dtype cannot represent it.
+    """
+    if not isinstance(fill, int | float | np.number):
+        raise TypeError(f"fill must be a number, not {type(fill).__name__}")
+    if dtype.kind == "u":
+        if math.isnan(fill):
+            raise ValueError(
+                f"fill is NaN, which {dtype.name} does not have; choose a number, or convert the "
+                "image to a floating-point one"
+            )
+        limits = np.iinfo(dtype)
+        if not (limits.min <= fill <= limits.max and float(fill).is_integer()):
+            raise ValueError(
+                f"fill is {fill:g}, but {dtype.name} has integers from {limits.min} to "
+                f"{limits.max}; choose one of them"
+            )
+    elif abs(float(fill)) > float(np.finfo(dtype).max):  # not so of NaN
+        raise ValueError(
+            f"fill is {fill:g}, but {dtype.name} has values up to {np.finfo(dtype).max:.3g}; "
+            "choose a smaller one, or NaN"
+        )
+
+
 def _fills(fill: float, channels: int, dtype: np.dtype[Any]) -> NDArray[Any]:
     """(channels,) values outside the image, in its dtype; 0 of alpha."""
     fills = np.full(channels, fill)
-    if dtype.kind == "u":
-        limits = np.iinfo(dtype)
-        fills = np.clip(np.rint(fills), limits.min, limits.max)
     if channels in ALPHA_CHANNELS:
         fills[-1] = 0.0
     return fills.astype(dtype)

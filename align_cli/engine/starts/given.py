@@ -58,14 +58,14 @@ def starting_warp(source_to_target: Matrix, model: MotionModel, target_size: Siz
     warp: Matrix = np.linalg.inv(matrix).astype(np.float64)
     if warp[2, 2] != 0.0 and np.linalg.det(unit(warp)) < 0.0:
         raise ImageError(
-            "the initial transform mirrors the target; if the source is a mirror image, add "
-            "--allow-flip, else check the matrix",
+            "the initial transform mirrors the target; if the source is a mirror image, allow it "
+            "(--allow-flip, in Python allow_flip=True), else check the matrix",
             role="init",
         )
     if warp[2, 2] == 0.0 or not plausible(unit(warp), target_size):
         raise ImageError(
             "the horizon of the initial transform crosses the target; check the matrix, or give "
-            "another initial transform (--init)",
+            "another initial transform",
             role="init",
         )
     return nearest(model, unit(warp), target_size)

@@ -15,3 +15,8 @@
 Another kind of page (of a stack, a batch) is another list of sections, of those of ``view`` or of
 its own; a section names its template.
 """
+
+from typing import Final
+
+SUFFIXES: Final = (".html", ".htm")
+"""Of the names of pages."""

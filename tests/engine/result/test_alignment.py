@@ -288,3 +288,31 @@ def test_what_the_images_consist_of_is_kept() -> None:
     assert found.target_kind == ImageKind(4, "uint16")
     checked = check(images.source, images.target, found.transform, model="rigid")
     assert (checked.source_kind, checked.target_kind) == (found.source_kind, found.target_kind)
+
+
+def test_a_result_is_equal_to_itself_alone_and_can_be_a_key() -> None:
+    found, other = (align(MADE.source, MADE.target, model="affine") for _ in range(2))
+    assert [found].index(found) == 0
+    assert found != other
+    assert {found: 1}[found] == 1
+
+
+def test_a_canvas_is_asked_for_by_its_method() -> None:
+    found = align(MADE.source, MADE.target, model="affine")
+    for use in (found.warp, found.transform.warp):
+        with pytest.raises(TypeError, match=r'not str; transform\.canvas\("union"\) makes one'):
+            use(MADE.source, canvas="union")  # type: ignore[arg-type]
+    union = found.transform.canvas("union")
+    assert found.warp(MADE.source, canvas=union).shape == union.size[::-1]
+
+
+def test_what_to_try_is_told_in_keywords() -> None:
+    """The command has options, Python has none."""
+    one, other = np.random.default_rng(0).random((2, 80, 100))
+    found = align(one, other)
+    assert "(--init)" in found.outcome.sentence
+    with pytest.raises(NotAlignedError) as caught:
+        found.warp(one)
+    assert "(init=...)" in str(caught.value)
+    assert "(init=...)" in found.summary()
+    assert "--" not in str(caught.value) + found.summary()

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -214,3 +215,54 @@ def test_points_are_mapped_back() -> None:
     np.testing.assert_allclose(tilted.map_points(tilted.map_points(points), inverse=True), points)
     # Beyond the horizon of the inverse lies no source pixel.
     assert np.isnan(tilted.map_points([[2000.0, 0.0]], inverse=True)).all()
+
+
+SHIFT = Transform.from_matrix(
+    [[1, 0, 5], [0, 1, -3], [0, 0, 1]], source_size=SIZE, target_size=SIZE
+)
+
+
+@pytest.mark.parametrize("points", [[[1, 2, 3]], [[1, 2, 3], [4, 5, 6]], 7, [1, 2, 3, 4], "ab"])
+def test_points_are_pairs(points: object) -> None:
+    for use in (SHIFT.map_points, replace(SHIFT, covariance=np.eye(8)).sigma_px):
+        with pytest.raises(ValueError, match=r"points must be numbers of shape \(n, 2\)"):
+            use(points)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("points", "count"), [([], 0), ([1, 2], 1), (np.zeros((3, 1, 2)), 3)])
+def test_one_point_none_and_those_of_opencv_are_points(points: object, count: int) -> None:
+    assert SHIFT.map_points(points).shape == (count, 2)  # type: ignore[arg-type]
+
+
+def test_only_transforms_are_composed() -> None:
+    images = pair("translation", seed=4)
+    found = align(images.source, images.target, model="translation")
+    for second in (3, found, np.eye(3)):
+        with pytest.raises(TypeError, match=r"expected a Transform, not \w+; .* found\.transform"):
+            SHIFT.then(second)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("matrix", "cause"),
+    [("x.json", "name of a file"), ([[1, 2], [3]], "(3, 3) matrix"), (None, "(3, 3) matrix")],
+)
+def test_what_is_no_matrix_is_refused(matrix: object, cause: str) -> None:
+    with pytest.raises(ImageError, match=re.escape(cause)):
+        Transform.from_matrix(matrix)  # type: ignore[arg-type]
+
+
+def test_an_image_is_an_array() -> None:
+    with pytest.raises(ImageError, match=r"got str; read the file first, .* imageio\.v3\.imread"):
+        SHIFT.warp("a.png")  # type: ignore[arg-type]
+
+
+def test_a_transform_tells_what_an_alignment_tells_of_its_transform() -> None:
+    images = pair("affine", seed=4)
+    found = align(images.source, images.target, model="affine")
+    alone = found.transform
+    assert (alone.overlap_polygon == found.overlap_polygon).all()
+    assert alone.inner_rectangle == found.inner_rectangle
+    assert alone.summary().startswith("affine, source ")
+    unknown = Transform.from_matrix(found.source_to_target)
+    with pytest.raises(ImageError, match="sizes of its source and target are unknown"):
+        unknown.inner_rectangle  # noqa: B018

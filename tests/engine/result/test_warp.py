@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
@@ -99,16 +101,15 @@ def test_integers_are_the_interpolation_formulas_rounded(
 @pytest.mark.parametrize(
     ("dtype", "fill", "kept"),
     [
-        ("uint8", 300.0, 255),
-        ("uint8", -4.0, 0),
-        ("uint8", 6.6, 7),
-        ("uint16", 1e9, 65535),
+        ("uint8", 255.0, 255),
+        ("uint8", np.float32(7.0), 7),
+        ("uint16", 65535, 65535),
         ("float32", -4.5, -4.5),
         ("float64", 1e9, 1e9),
         ("float32", np.nan, np.nan),
     ],
 )
-def test_fill_is_in_the_images_units_and_clamped(dtype: str, fill: float, kept: float) -> None:
+def test_fill_is_in_the_images_units(dtype: str, fill: float, kept: float) -> None:
     image = np.zeros((8, 8), dtype)
     warped = warp_image(image, shift(4.0, 0.0), target_size=(8, 8), source_size=(8, 8), fill=fill)
     assert_array_equal(warped[:, 4:], np.full((8, 4), kept, dtype))
@@ -206,6 +207,26 @@ def test_channels_together_are_warped_as_each_alone(dtype: str, channels: int) -
         for channel in range(channels):
             alone = warp_image(image[..., channel], warp, target_size=SIZE, source_size=SIZE)
             assert_array_equal(warped[..., channel][inside], alone[inside])
+
+
+@pytest.mark.parametrize(
+    ("dtype", "fill", "limits"),
+    [
+        ("uint8", 300.0, "integers from 0 to 255"),
+        ("uint8", -4.0, "integers from 0 to 255"),
+        ("uint8", 6.6, "integers from 0 to 255"),
+        ("uint16", np.inf, "integers from 0 to 65535"),
+        ("float32", 1e39, "values up to 3.4e"),
+    ],
+)
+def test_a_fill_that_the_dtype_does_not_have_is_refused(
+    dtype: str, fill: float, limits: str
+) -> None:
+    image = np.zeros((8, 8), dtype)
+    with pytest.raises(ValueError, match=re.escape(f"fill is {fill:g}, but {dtype} has {limits}")):
+        warp_image(image, np.eye(3), target_size=(8, 8), source_size=(8, 8), fill=fill)
+    with pytest.raises(TypeError, match="fill must be a number, not str"):
+        warp_image(image, np.eye(3), target_size=(8, 8), source_size=(8, 8), fill="white")  # type: ignore[arg-type]
 
 
 def test_fill_nan_is_for_floats() -> None:
