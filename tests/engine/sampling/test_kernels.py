@@ -97,7 +97,7 @@ def test_nothing_overshoots_or_wraps(name: str, dtype: str) -> None:
     assert found.min() >= 0
     assert found.max() == full
     grey = (checks * 0.5 + full * 0.25).astype(dtype)
-    found = warped(grey, WARPS["turned"], name, fill=full / 2)
+    found = warped(grey, WARPS["turned"], name, fill=full // 2 if full > 1 else 0.5)
     assert (found.min(), found.max()) == (grey.min(), grey.max())
 
 
