@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -39,6 +39,15 @@ OUTLIER_SIGMAS: Final = 3.0
 LEAST_OUTLIER: Final = 0.02
 """And none is one within this, in units of full scale: most of a page is one colour, exactly."""
 
+HUE_PX: Final = 2.0
+"""Side of a pixel's hue in JPEG (4:2:0) and WebP, in pixels."""
+
+EXPLAINED_LEVELS: Final = 1.5
+"""Grey levels, of 255, within which an illumination explains a pixel, beside the noise."""
+
+COUNTED_PIXELS: Final = 1 << 18
+"""Pixels, evenly spaced, of which those that are explained are counted."""
+
 
 def changes(
     images: Sequence[tuple[Luma, Luma]],
@@ -70,14 +79,15 @@ def changes(
 
     def under(light: IlluminationRecord) -> Changed:
         return changed_areas(
-            (each.layer(light, own=bool(number)) for number, each in enumerate(seen)),
+            _layers(seen, light),
             (size[1], size[0]),
             above_levels=above_levels,
             pixel_px=pixel_px,
         )
 
-    found, light = under(illumination), illumination
-    if found.areas and illumination.changes:
+    light = no_change() if seen[0].prefers_none(illumination) else illumination
+    found = under(light)
+    if found.areas and light.changes:
         without = under(no_change())
         if without.pixels < found.pixels:
             found, light = without, no_change()
@@ -111,16 +121,30 @@ def _with_bands(
         ends = runs[0].shift, runs[-1].shift
         borders = border_bands(to_target, sizes, (ends, (0, 0)) if columns else ((0, 0), ends))
         return changed_areas(
-            (
-                as_rows(displaced(as_rows(each.layer(light, own=bool(n))), of_rows, runs))
-                for n, each in enumerate(seen)
-            ),
+            (as_rows(displaced(as_rows(each), of_rows, runs)) for each in _layers(seen, light)),
             (sizes[1][1], sizes[1][0]),
             above_levels=found.above_levels,
             pixel_px=pixel_px,
             bands=(*bands_between(runs, columns=columns), *borders),
         )
     return replace(found, bands=border_bands(to_target, sizes))
+
+
+def _layers(seen: Sequence[_Seen], light: IlluminationRecord) -> Iterator[Layer]:
+    """The layer of the first plane, and of each other one what it has beyond that: its hue.
+
+    Compressed pictures hold hue for every second pixel only, and noise of its own in it.
+    """
+    first = seen[0].layer(light, own=False)
+    yield first
+    for each in seen[1:]:
+        other = each.layer(light, own=True)
+        yield other._replace(
+            residual=np.subtract(other.residual, first.residual, out=other.residual),
+            target=np.subtract(other.target, first.target, out=other.target),
+            noise=math.hypot(other.noise, first.noise),
+            pixel_px=HUE_PX,
+        )
 
 
 class _Seen:
@@ -132,6 +156,29 @@ class _Seen:
         self._unit = 1.0 if of_full_scale else _range(plane, target) * target.scale
         self._target_scale, self.valid = target.scale, target.valid
         self._noise = noise_level(source) * source.scale, noise_level(target) * target.scale
+
+    def prefers_none(self, illumination: IlluminationRecord) -> bool:
+        """Whether no change of illumination explains at least as many grey values as this one.
+
+        Each grey value of the target counts by the share of its pixels that are explained to
+        ``EXPLAINED_LEVELS`` and the noise: where the paper alone became grey, which is most pixels,
+        all other colours are as they were.
+        """
+        if not illumination.changes:
+            return False
+        step = max(1, math.isqrt(self._samples.overlap.size // COUNTED_PIXELS))
+        some = np.s_[::step, ::step]
+        counts = []
+        for light in (no_change(), illumination):
+            layer = self.layer(light, own=False)
+            known = layer.overlap[some]
+            value = np.clip(layer.target[some][known] * GREY_LEVELS, 0.0, GREY_LEVELS)
+            of = np.rint(value).astype(np.intp)
+            near = EXPLAINED_LEVELS / GREY_LEVELS + layer.noise
+            explained = np.abs(layer.residual[some][known]) <= near
+            all_of = np.bincount(of)
+            counts.append(float((np.bincount(of, explained) / np.maximum(all_of, 1)).sum()))
+        return counts[0] >= counts[1]
 
     def layer(self, illumination: IlluminationRecord, *, own: bool) -> Layer:
         """Its layer; ``own``: whether it may have a gain and a bias beyond an illumination."""

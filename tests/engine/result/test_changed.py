@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from align_cli import align
 from align_cli.engine.errors import ImageError
@@ -15,7 +19,7 @@ from align_cli.engine.result.changed import (
     Layer,
     changed_areas,
 )
-from benchmarks.changed_pages import Patch, Pixels, random_page, render, text_box
+from benchmarks.changed_pages import Patch, Pixels, Text, random_page, render, text_box
 
 PAGE = random_page(np.random.default_rng(3))
 TARGET = render(PAGE)
@@ -183,3 +187,51 @@ def test_without_overlap_nothing_changed() -> None:
     residual, overlap, target = plain((50, 60))
     found = areas_of(residual, ~overlap, target)
     assert (found.share, found.areas) == (0.0, 0)
+
+
+def compressed(image: Pixels, kind: str, quality: int) -> Pixels:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, kind, quality=quality)
+    return np.asarray(Image.open(stream).convert("RGB"))
+
+
+@pytest.mark.parametrize(("kind", "quality"), [("JPEG", 75), ("JPEG", 90), ("WEBP", 90)])
+def test_compression_is_no_change(kind: str, quality: int) -> None:
+    """Their hue has half the resolution: a label on a button of a strong colour."""
+    button = Patch((300, 300, 90, 32), (26, 115, 232), 6)
+    label = Text(312.0, 316.0, "save", 13.0, (255, 255, 255))
+    page = PAGE.with_patch(button)
+    target = render(replace(page, texts=(*page.texts, label)))
+    source = compressed(target, kind, quality)
+    assert changes(source, target).boxes == ()
+    other = render(replace(page.with_patch(replace(button, colour=(60, 115, 200)))))
+    assert changes(compressed(other, kind, quality), target).boxes
+
+
+@pytest.mark.parametrize("down", [1.0, -1.3])
+def test_a_line_of_text_may_be_a_pixel_lower(down: float) -> None:
+    """Browsers put lines on whole pixels, and so elsewhere between boxes, at another density."""
+    bold = Text(300.0, 320.0, "EUR 128.00", 26.0, (0, 0, 0))
+    texts = (*PAGE.texts, bold)
+    target = render(replace(PAGE, texts=texts))
+    lower = render(replace(PAGE, texts=(*PAGE.texts, replace(bold, y=bold.y + down))))
+    assert changes(lower, target).boxes == ()
+    other = render(
+        replace(PAGE, texts=(*PAGE.texts, replace(bold, y=bold.y + down, words="EUR 723.00")))
+    )
+    assert changes(other, target).boxes
+
+
+def test_another_paper_is_the_change_and_not_what_stayed() -> None:
+    page = replace(random_page(np.random.default_rng(1)), background=(255, 255, 255))
+    page = page.with_patch(BUTTON)
+    found = changes(render(replace(page, background=(240, 240, 240))), render(page))
+    assert found.share > 0.3
+    held = np.zeros(TARGET.shape[:2], bool)
+    held[:48] = True  # the header
+    held[306:334, 306:334] = True
+    source = render(replace(page, background=(240, 240, 240)))
+    alignment = align(source, render(page))
+    of_held = alignment.changed(source, render(page), target_mask=held)
+    assert of_held is not None
+    assert of_held.areas == 0
