@@ -192,9 +192,11 @@ def changed_areas(
     for layer in layers:
         fine = Scale(max(pixel, layer.pixel_px))
         differs, more = _marks(layer, fine, above)
-        _leave_out_nudged(differs, layer, fine, above)
-        strongly |= differs
-        weakly |= more
+        if differs.any():
+            _leave_out_nudged(differs, layer, fine, above)
+            strongly |= differs
+        if more.any():
+            weakly |= more
         _mark_strokes(strongly, weakly, layer, pixel, above)
         covered = max(covered, int(np.count_nonzero(layer.overlap)))
     differs = _grown(strongly, weakly, Scale(pixel).margin)
@@ -279,11 +281,14 @@ def _marks(layer: Layer, scale: Scale, above: float) -> tuple[Marked, Marked]:
         some, inner = slice(first, last), slice(top - first, bottom - first)
         if not (np.abs(residual[some]) > least).any():  # smoothing makes nothing larger
             continue
-        smooth, still = scale.smoothed(residual[some]), scale.smoothed(target[some])
-        edges = np.minimum(scale.edges(still), scale.edges(still + smooth))
+        smooth = scale.smoothed(residual[some])
         size = np.abs(smooth)
         if pixel_px > 1.0:  # smoothed more widely than what is seen beside it
             size[np.abs(residual[some]) <= above] = 0.0
+        if not (size > least).any():
+            continue
+        still = scale.smoothed(target[some])
+        edges = np.minimum(scale.edges(still), scale.edges(still + smooth))
         beyond = size > least + np.float32(scale.edge_px) * edges
         strongly[top:bottom] = beyond[inner]
         weakly[top:bottom] = (size > least)[inner] & overlap[top:bottom]

@@ -23,7 +23,7 @@ In such windows each pixel differs that is more than ``above`` and the noise apa
 from __future__ import annotations
 
 import math
-from typing import Final, NamedTuple
+from typing import Final
 
 import cv2
 import numpy as np
@@ -73,14 +73,6 @@ FEWEST_BLOCKS: Final = 4
 """Along each side; smaller images are not compared so."""
 
 
-class _Means(NamedTuple):
-    """What is known of an image, (rows, columns) of blocks each: mean, ink and edge."""
-
-    mean: Plane
-    ink: Plane
-    edge: Plane
-
-
 def recoloured(
     residual: Plane, target: Plane, *, noise: float, above: float, pixel: float, hue: bool
 ) -> NDArray[np.uint8] | None:
@@ -100,12 +92,18 @@ def recoloured(
     if min(rows, columns) < FEWEST_BLOCKS or not _any_beyond(residual, least):
         return None
     blocks = _Blocks(block, rows, columns)
-    still, moved = blocks.of(target), blocks.of(target, residual)
-    apart = np.abs(moved.mean - still.mean)
-    ink = np.maximum(still.ink, moved.ink)
+    change = _smoothed(blocks.reduced(residual))
+    apart = np.abs(change)
     gain = 1.0 / (2.0 * math.sqrt(math.pi) * WINDOW_BLOCKS * block)  # of white noise
     allowed = COVERED * above + NOISE_SIGMAS * noise * gain
-    edges = EDGE_PX * pixel * np.minimum(still.edge, moved.edge)
+    if not (apart > allowed).any():
+        return None
+    still = _smoothed(blocks.reduced(target))
+    moved = still + change
+    edges = np.minimum(_edges(still), _edges(moved)) * (EDGE_PX * pixel / block)
+    if not (apart > allowed + edges).any():
+        return None
+    ink = np.maximum(blocks.ink(target, still), blocks.ink(target + residual, moved))
     share = HUE_INK_SHARE if hue else _share(apart, ink)
     differs = _together(apart > allowed + edges + share * ink)
     if not differs.any():
@@ -157,33 +155,34 @@ class _Blocks:
         self._block, self._rows, self._columns = block, rows, columns
         self._strip = max(1, LARGE_STRIP_PIXELS // (block * block * columns))
 
-    def of(self, plane: Plane, more: Plane | None = None) -> _Means:
-        """The means of a plane, or of the sum of two."""
-        mean = _smoothed(self._reduced(plane, more, None))
-        ink = _smoothed(self._reduced(plane, more, mean))
-        half, one = np.array([[-0.5, 0.0, 0.5]]) / self._block, np.ones((1, 1))
-        across, along = (
-            cv2.sepFilter2D(mean, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE)
-            for x, y in ((half, one), (one, half))
-        )
-        near = np.ones((NEAR_BLOCKS, NEAR_BLOCKS), np.uint8)
-        edge = np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
-        return _Means(mean, ink, edge)
-
-    def _reduced(self, plane: Plane, more: Plane | None, mean: Plane | None) -> Plane:
-        """Means of the blocks; of the distances from ``mean`` if there is one. In strips."""
+    def reduced(self, plane: Plane, less: Plane | None = None) -> Plane:
+        """The means of a plane, or of its distances from others; in strips."""
         reduced = np.empty((self._rows, self._columns), np.float32)
         for top in range(0, self._rows, self._strip):
             bottom = min(top + self._strip, self._rows)
-            some = np.s_[top * self._block : bottom * self._block, : self._columns * self._block]
-            strip = np.ascontiguousarray(plane[some] if more is None else plane[some] + more[some])
-            if mean is not None:
+            strip = plane[top * self._block : bottom * self._block, : self._columns * self._block]
+            if less is not None:
                 size = strip.shape[1], strip.shape[0]
-                wide = cv2.resize(mean[top:bottom], size, interpolation=cv2.INTER_NEAREST)
-                strip = cv2.absdiff(strip, wide)
+                wide = cv2.resize(less[top:bottom], size, interpolation=cv2.INTER_NEAREST)
+                strip = np.asarray(cv2.absdiff(strip, wide), np.float32)
             size = self._columns, bottom - top
             reduced[top:bottom] = cv2.resize(strip, size, interpolation=cv2.INTER_AREA)
         return reduced
+
+    def ink(self, plane: Plane, mean: Plane) -> Plane:
+        """The ink of the windows of a plane of these means."""
+        return _smoothed(self.reduced(plane, mean))
+
+
+def _edges(mean: Plane) -> Plane:
+    """The largest gradient magnitude of means near each, per block."""
+    half, one = np.array([[-0.5, 0.0, 0.5]]), np.ones((1, 1))
+    across, along = (
+        cv2.sepFilter2D(mean, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE)
+        for x, y in ((half, one), (one, half))
+    )
+    near = np.ones((NEAR_BLOCKS, NEAR_BLOCKS), np.uint8)
+    return np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
 
 
 def _smoothed(means: Plane) -> Plane:

@@ -167,17 +167,18 @@ class _Seen:
         if not illumination.changes:
             return False
         step = max(1, math.isqrt(self._samples.overlap.size // COUNTED_PIXELS))
-        some = np.s_[::step, ::step]
+        known = self._samples.overlap[::step, ::step]
+        shown = self._samples.target[::step, ::step][known]
+        level = GREY_LEVELS * self._target_scale / self._unit
+        values = np.rint(np.clip(shown * level, -GREY_LEVELS, GREY_LEVELS)).astype(np.intp)
+        values -= values.min(initial=0)
+        near = EXPLAINED_LEVELS / GREY_LEVELS + self._noise_under(illumination)
         counts = []
         for light in (no_change(), illumination):
-            layer = self.layer(light, own=False)
-            known = layer.overlap[some]
-            value = np.clip(layer.target[some][known] * GREY_LEVELS, 0.0, GREY_LEVELS)
-            of = np.rint(value).astype(np.intp)
-            near = EXPLAINED_LEVELS / GREY_LEVELS + layer.noise
-            explained = np.abs(layer.residual[some][known]) <= near
-            all_of = np.bincount(of)
-            counts.append(float((np.bincount(of, explained) / np.maximum(all_of, 1)).sum()))
+            residual = self._samples.sparse_residual(light, step)[known]
+            explained = np.abs(residual) <= near * self._unit
+            each = np.bincount(values, explained) / np.maximum(np.bincount(values), 1)
+            counts.append(float(each.sum()))
         return counts[0] >= counts[1]
 
     def layer(self, illumination: IlluminationRecord, *, own: bool) -> Layer:
@@ -188,11 +189,13 @@ class _Seen:
             still = self._samples.target * np.float32(self._target_scale / self._unit)
         if own and illumination.changes:
             _remove_illumination(residual, still, overlap)
+        return Layer(residual, overlap, still, self._noise_under(illumination))
+
+    def _noise_under(self, illumination: IlluminationRecord) -> float:
+        """Standard deviation of the noise of the residual."""
         of_source, of_target = self._noise
         factor = abs(float(illumination.factor[0]))
-        return Layer(
-            residual, overlap, still, math.hypot(of_source * factor, of_target) / self._unit
-        )
+        return math.hypot(of_source * factor, of_target) / self._unit
 
 
 def _remove_illumination(residual: Plane, target: Plane, overlap: Mask) -> None:
