@@ -187,7 +187,7 @@ def changed_areas(
     """
     pixel = max(1.0, pixel_px)
     strongly, weakly = np.zeros((2, *shape), np.uint8)
-    covered = 0
+    overlap: Mask | None = None
     above = above_levels / GREY_LEVELS
     for layer in layers:
         fine = Scale(max(pixel, layer.pixel_px))
@@ -198,9 +198,11 @@ def changed_areas(
         if more.any():
             weakly |= more
         _mark_strokes(strongly, weakly, layer, pixel, above)
-        covered = max(covered, int(np.count_nonzero(layer.overlap)))
+        overlap = layer.overlap if overlap is None else overlap
     differs = _grown(strongly, weakly, Scale(pixel).margin)
     boxes = _areas(_labelled(differs))
+    # What is transparent in one image is outside the overlap of the colours.
+    covered = 0 if overlap is None else int(np.count_nonzero(overlap | (differs > 0)))
     only = sum(
         each.count * shape[each.kind.startswith("rows")] for each in bands if not each.border
     )

@@ -11,6 +11,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
 from align_cli.engine.geometry.coordinates import Size, map_points
+from align_cli.engine.images.grey_range import GreyLevels
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.noise import noise_level
 from align_cli.engine.numerics.losses import scale_of
@@ -55,7 +56,8 @@ def changes(
     illumination: IlluminationRecord,
     *,
     above_levels: float,
-    of_full_scale: bool,
+    levels: GreyLevels,
+    opacities: tuple[Luma, Luma] | None = None,
 ) -> Changed:
     """What differs under a warp, target -> source; ``align_cli.engine.result.changed``.
 
@@ -69,11 +71,14 @@ def changes(
         warp: target -> source.
         illumination: between the grey values of the first.
         above_levels: grey levels, of 255, up to which a difference does not count.
-        of_full_scale: whether a grey level is a share of full scale; of the range of the target's
-            valid pixels otherwise.
+        levels: what they are.
+        opacities: the alphas of both images, 0 to 1: what is opaque in one and transparent in the
+            other has changed, too. None if both are opaque.
     """
     size = images[0][1].size
-    seen = [_Seen(*each, warp, of_full_scale=of_full_scale) for each in images]
+    seen = [_Seen(*each, warp, levels) for each in images]
+    if opacities is not None:
+        seen.append(_Seen(*opacities, warp, GreyLevels(1.0, 0.0), of_colour=False))
 
     pixel_px = _source_pixel_px(warp, size)
 
@@ -138,6 +143,9 @@ def _layers(seen: Sequence[_Seen], light: IlluminationRecord) -> Iterator[Layer]
     first = seen[0].layer(light, own=False)
     yield first
     for each in seen[1:]:
+        if not each.of_colour:
+            yield each.layer(no_change(), own=False)
+            continue
         other = each.layer(light, own=True)
         yield other._replace(
             residual=np.subtract(other.residual, first.residual, out=other.residual),
@@ -150,10 +158,18 @@ def _layers(seen: Sequence[_Seen], light: IlluminationRecord) -> Iterator[Layer]
 class _Seen:
     """What is compared of a pair of images, sampled once for all illuminations."""
 
-    def __init__(self, source: Luma, target: Luma, warp: Matrix, *, of_full_scale: bool) -> None:
+    def __init__(
+        self,
+        source: Luma,
+        target: Luma,
+        warp: Matrix,
+        levels: GreyLevels,
+        *,
+        of_colour: bool = True,
+    ) -> None:
         self._samples = Samples(source, target, warp)
-        plane = self._samples.target
-        self._unit = 1.0 if of_full_scale else _range(plane, target) * target.scale
+        self._unit, self._rounding = levels
+        self.of_colour = of_colour
         self._target_scale, self.valid = target.scale, target.valid
         self._noise = noise_level(source) * source.scale, noise_level(target) * target.scale
 
@@ -195,7 +211,7 @@ class _Seen:
         """Standard deviation of the noise of the residual."""
         of_source, of_target = self._noise
         factor = abs(float(illumination.factor[0]))
-        return math.hypot(of_source * factor, of_target) / self._unit
+        return math.hypot(of_source * factor, of_target, self._rounding) / self._unit
 
 
 def _remove_illumination(residual: Plane, target: Plane, overlap: Mask) -> None:
@@ -223,9 +239,3 @@ def _source_pixel_px(warp: Matrix, size: Size) -> float:
     corners = map_points(warp, np.array([[x, y], [x + 1.0, y], [x, y + 1.0]]))
     area = abs(float(np.linalg.det(corners[1:] - corners[0])))
     return 1.0 / math.sqrt(area) if math.isfinite(area) and area > 0.0 else 1.0
-
-
-def _range(plane: Plane, target: Luma) -> float:
-    """The range of the valid pixels of a plane; 1 if they are all equal."""
-    valid = plane if target.valid is None else plane[target.valid]
-    return float(np.ptp(valid)) or 1.0 if valid.size else 1.0

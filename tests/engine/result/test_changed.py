@@ -235,3 +235,52 @@ def test_another_paper_is_the_change_and_not_what_stayed() -> None:
     of_held = alignment.changed(source, render(page), target_mask=held)
     assert of_held is not None
     assert of_held.areas == 0
+
+
+@pytest.mark.parametrize("kind", ["12 bits", "10 bits", "a dark picture", "a hot pixel"])
+def test_grey_levels_are_of_the_range_that_the_data_use(kind: str) -> None:
+    def of(image: Pixels) -> np.ndarray:
+        if kind == "a hot pixel":
+            values = image[..., 1] / np.float32(255.0)
+            values[5, 5] = 1e4
+            return np.asarray(values)
+        dtype, factor = {
+            "12 bits": (np.uint16, 16),
+            "10 bits": (np.uint16, 4),
+            "a dark picture": (np.uint8, 0.2),
+        }[kind]
+        return np.asarray(np.rint(image[..., 1] * np.float64(factor)).astype(dtype))
+
+    light = replace(random_page(np.random.default_rng(1)), background=(255, 255, 255))
+    target = render(light)
+    source = render(light.with_patch(Patch(BUTTON.box, (225, 225, 225), 0)))
+    (box,) = changes(of(source), of(target)).boxes
+    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
+    assert changes(of(np.roll(target, 1, 1)), of(target)).boxes == ()
+
+
+@pytest.mark.parametrize("alpha", [0, 100])
+def test_what_became_transparent_has_changed(alpha: int) -> None:
+    opaque = np.dstack([TARGET, np.full(TARGET.shape[:2], 255, np.uint8)])
+    hole = opaque.copy()
+    hole[300:340, 300:400, 3] = alpha
+    for source, target in ((opaque, hole), (hole, opaque), (hole, TARGET)):
+        found = changes(source, target)
+        (box,) = found.boxes
+        assert edges(box) == pytest.approx((300, 300, 400, 340), abs=3)
+        assert found.share == pytest.approx(box.area / TARGET[..., 0].size, rel=0.01)
+    assert changes(hole, hole).boxes == ()
+    assert changes(opaque, TARGET).boxes == ()
+    masked = np.ones(TARGET.shape[:2], bool)
+    masked[290:350, 290:410] = False
+    assert changes(opaque, hole, source_mask=masked).boxes == ()
+
+
+def test_transparency_may_be_ignored() -> None:
+    opaque = np.dstack([TARGET, np.full(TARGET.shape[:2], 255, np.uint8)])
+    hole = opaque.copy()
+    hole[300:340, 300:400, 3] = 0
+    found = align(opaque, hole, ignore_alpha=True)
+    changed = found.changed(opaque, hole, ignore_alpha=True)
+    assert changed is not None
+    assert changed.boxes == ()
