@@ -57,11 +57,11 @@ EDGE_PX: Final = 1.0
 """How far an edge may be off, in pixels."""
 
 MOST_NUDGED_PX: Final = 1.5
-"""And an area as a whole, which is then compared where it is: browsers put baselines on whole
-pixels, of any density, and so text against boxes is off by up to a pixel and half of another."""
+"""How far an area as a whole may be off, in pixels; it is then compared where it is. Browsers put
+baselines on whole pixels, of any density: text against boxes is off by up to a pixel and a third."""
 
 NUDGES: Final = 6
-"""Gauss-Newton steps to where it is."""
+"""Gauss-Newton steps to where an area fits best."""
 
 REACH_PX: Final = 2
 """The gradient of an edge counts this far from it, in pixels."""
