@@ -58,10 +58,16 @@ EDGE_PX: Final = 1.0
 
 MOST_NUDGED_PX: Final = 1.5
 """How far an area as a whole may be off, in pixels; it is then compared where it is. Browsers put
-baselines on whole pixels, of any density: text against boxes is off by up to a pixel and a third."""
+baselines on whole pixels, of any density: text against boxes is off by a pixel and a third."""
 
 NUDGES: Final = 6
 """Gauss-Newton steps to where an area fits best."""
+
+MOST_NUDGED: Final = 300
+"""Areas that are compared so: of more, all have changed. It takes about a millisecond each."""
+
+MOST_NUDGED_PIXELS: Final = 1 << 22
+"""Of the bounding boxes of all that are; the larger areas beyond are left as they are."""
 
 REACH_PX: Final = 2
 """The gradient of an edge counts this far from it, in pixels."""
@@ -307,13 +313,18 @@ def _leave_out_nudged(differs: Marked, layer: Layer, scale: Scale, above: float)
     there = _labelled(differs)
     if there is None:
         return
+    areas = [(at, box) for at, box in _boxes(there) if box.area >= LEAST_PIXELS]
+    if len(areas) > MOST_NUDGED:
+        return
     height, width = differs.shape
     margin = scale.margin + math.ceil(MOST_NUDGED_PX * scale.pixel)
-    for at, box in _boxes(there):
-        if box.area < LEAST_PIXELS:
-            continue
+    compared = 0
+    for at, box in sorted(areas, key=lambda each: each[1].width * each[1].height):
         rows = slice(max(0, box.y - margin), min(height, box.y + box.height + margin))
         columns = slice(max(0, box.x - margin), min(width, box.x + box.width + margin))
+        compared += (rows.stop - rows.start) * (columns.stop - columns.start)
+        if compared > MOST_NUDGED_PIXELS:
+            return
         mine = there.label == at
         own = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
         own[there.y[mine] - rows.start, there.x[mine] - columns.start] = 1

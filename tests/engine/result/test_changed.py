@@ -14,6 +14,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.result.changed import (
     LEAST_PIXELS,
     MOST_BOXES,
+    MOST_NUDGED,
     Changed,
     ChangedArea,
     Layer,
@@ -284,3 +285,17 @@ def test_transparency_may_be_ignored() -> None:
     changed = found.changed(opaque, hole, ignore_alpha=True)
     assert changed is not None
     assert changed.boxes == ()
+
+
+@pytest.mark.parametrize("many", [12, 20])
+def test_of_many_areas_none_is_looked_for_elsewhere(many: int) -> None:
+    """A stroke that is a pixel and a half off is no change, unless there are hundreds."""
+    _, overlap, target = plain((40 * many, 40 * many))
+    source = target.copy()
+    for y in range(10, 40 * many, 40):
+        target[y : y + 20, 10::40] = target[y : y + 20, 11::40] = 1.0
+        source[y : y + 20, 11::40] = 0.75
+        source[y : y + 20, 12::40] = 1.0
+        source[y : y + 20, 13::40] = 0.75
+    found = areas_of(source - target, overlap, target)
+    assert found.areas == (many * many if many * many > MOST_NUDGED else 0)
