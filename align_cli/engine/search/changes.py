@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -84,7 +84,7 @@ def changes(
 
     def under(light: IlluminationRecord) -> Changed:
         return changed_areas(
-            _layers(seen, light),
+            _layers(seen, light, own=illumination.changes),
             (size[1], size[0]),
             above_levels=above_levels,
             pixel_px=pixel_px,
@@ -96,20 +96,23 @@ def changes(
         without = under(no_change())
         if without.pixels < found.pixels:
             found, light = without, no_change()
-    return _with_bands(found, seen, light, warp, (images[0][0].size, size), pixel_px)
+
+    def layers() -> Iterator[Layer]:
+        return _layers(seen, light, own=illumination.changes)
+
+    return _with_bands(found, layers, seen[0].valid, warp, (images[0][0].size, size), pixel_px)
 
 
 def _with_bands(
     found: Changed,
-    seen: Sequence[_Seen],
-    light: IlluminationRecord,
+    layers: Callable[[], Iterator[Layer]],
+    valid: Mask | None,
     warp: Matrix,
     sizes: tuple[Size, Size],
     pixel_px: float,
 ) -> Changed:
     """What differs, without what rows or columns that only one image has displaced."""
     to_target = np.asarray(np.linalg.inv(warp), np.float64)
-    valid = seen[0].valid
     above = found.above_levels / GREY_LEVELS
     for columns in (False, True):
         if not may_be_moved(found, sizes[1], columns=columns):
@@ -119,14 +122,14 @@ def _with_bands(
             return turned(layer) if columns else layer
 
         of_rows = valid.T if columns and valid is not None else valid
-        first = as_rows(seen[0].layer(light, own=False))
+        first = as_rows(next(layers()))
         runs = runs_of_rows(first, of_rows, Scale(max(1.0, pixel_px)), above)
         if not runs:
             continue
         ends = runs[0].shift, runs[-1].shift
         borders = border_bands(to_target, sizes, (ends, (0, 0)) if columns else ((0, 0), ends))
         return changed_areas(
-            (as_rows(displaced(as_rows(each), of_rows, runs)) for each in _layers(seen, light)),
+            (as_rows(displaced(as_rows(each), of_rows, runs)) for each in layers()),
             (sizes[1][1], sizes[1][0]),
             above_levels=found.above_levels,
             pixel_px=pixel_px,
@@ -135,7 +138,7 @@ def _with_bands(
     return replace(found, bands=border_bands(to_target, sizes))
 
 
-def _layers(seen: Sequence[_Seen], light: IlluminationRecord) -> Iterator[Layer]:
+def _layers(seen: Sequence[_Seen], light: IlluminationRecord, *, own: bool) -> Iterator[Layer]:
     """The layer of the first plane, and of each other one what it has beyond that: its hue.
 
     Compressed pictures hold hue for every second pixel only, and noise of its own in it.
@@ -146,7 +149,7 @@ def _layers(seen: Sequence[_Seen], light: IlluminationRecord) -> Iterator[Layer]
         if not each.of_colour:
             yield each.layer(no_change(), own=False)
             continue
-        other = each.layer(light, own=True)
+        other = each.layer(light, own=own)
         yield other._replace(
             residual=np.subtract(other.residual, first.residual, out=other.residual),
             target=np.subtract(other.target, first.target, out=other.target),
@@ -174,28 +177,23 @@ class _Seen:
         self._noise = noise_level(source) * source.scale, noise_level(target) * target.scale
 
     def prefers_none(self, illumination: IlluminationRecord) -> bool:
-        """Whether no change of illumination explains at least as many grey values as this one.
-
-        Each grey value of the target counts by the share of its pixels that are explained to
-        ``EXPLAINED_LEVELS`` and the noise: where the paper alone became grey, which is most pixels,
-        all other colours are as they were.
-        """
+        """Whether no change of illumination explains at least as many grey values as this one."""
         if not illumination.changes:
             return False
         step = max(1, math.isqrt(self._samples.overlap.size // COUNTED_PIXELS))
         known = self._samples.overlap[::step, ::step]
-        shown = self._samples.target[::step, ::step][known]
-        level = GREY_LEVELS * self._target_scale / self._unit
-        values = np.rint(np.clip(shown * level, -GREY_LEVELS, GREY_LEVELS)).astype(np.intp)
-        values -= values.min(initial=0)
-        near = EXPLAINED_LEVELS / GREY_LEVELS + self._noise_under(illumination)
-        counts = []
-        for light in (no_change(), illumination):
-            residual = self._samples.sparse_residual(light, step)[known]
-            explained = np.abs(residual) <= near * self._unit
-            each = np.bincount(values, explained) / np.maximum(np.bincount(values), 1)
-            counts.append(float(each.sum()))
-        return counts[0] >= counts[1]
+        with np.errstate(over="ignore"):
+            scale = np.float32(self._target_scale / self._unit)
+            shown = self._samples.target[::step, ::step][known] * scale
+            none, some = (
+                _explained(
+                    self._samples.sparse_residual(light, step)[known] / np.float32(self._unit),
+                    shown,
+                    self._noise_under(illumination),
+                )
+                for light in (no_change(), illumination)
+            )
+        return none >= some
 
     def layer(self, illumination: IlluminationRecord, *, own: bool) -> Layer:
         """Its layer; ``own``: whether it may have a gain and a bias beyond an illumination."""
@@ -203,9 +201,10 @@ class _Seen:
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
             residual *= np.float32(1.0 / self._unit)
             still = self._samples.target * np.float32(self._target_scale / self._unit)
-        if own and illumination.changes:
-            _remove_illumination(residual, still, overlap)
-        return Layer(residual, overlap, still, self._noise_under(illumination))
+        noise = self._noise_under(illumination)
+        if own:
+            _remove_illumination(residual, still, overlap, noise)
+        return Layer(residual, overlap, still, noise)
 
     def _noise_under(self, illumination: IlluminationRecord) -> float:
         """Standard deviation of the noise of the residual."""
@@ -214,8 +213,23 @@ class _Seen:
         return math.hypot(of_source * factor, of_target, self._rounding) / self._unit
 
 
-def _remove_illumination(residual: Plane, target: Plane, overlap: Mask) -> None:
-    """Take from a residual, in place, what a gain and a bias explain of it."""
+def _explained(residual: Plane, target: Plane, noise: float) -> float:
+    """How many grey values of the target have no residual, pixels (n,) of each.
+
+    Each counts by the share of its pixels that are within ``EXPLAINED_LEVELS`` and the noise: where
+    the paper alone became grey, which is most pixels, all other colours are as they were.
+    """
+    values = np.rint(np.clip(GREY_LEVELS * target, -GREY_LEVELS, GREY_LEVELS)).astype(np.intp)
+    values -= values.min(initial=0)
+    near = np.abs(residual) <= EXPLAINED_LEVELS / GREY_LEVELS + noise
+    return float((np.bincount(values, near) / np.maximum(np.bincount(values), 1)).sum())
+
+
+def _remove_illumination(residual: Plane, target: Plane, overlap: Mask, noise: float) -> None:
+    """Take from a residual, in place, what a gain and a bias explain of it.
+
+    Unless fewer grey values are explained than without.
+    """
     step = max(1, math.isqrt(overlap.size // FITTED_PIXELS))
     some = overlap[::step, ::step]
     r, t = residual[::step, ::step][some], target[::step, ::step][some]
@@ -229,6 +243,9 @@ def _remove_illumination(residual: Plane, target: Plane, overlap: Mask) -> None:
         solved = np.asarray(fitted, np.float64)
         left = np.abs(r - design @ solved)
         near = left <= max(OUTLIER_SIGMAS * scale_of(left.astype(np.float32)), LEAST_OUTLIER)
+    fitted_residual = np.asarray(r - design @ solved, np.float32)
+    if _explained(fitted_residual, t, noise) <= _explained(r, t, noise):
+        return
     residual -= np.float32(solved[0]) + np.float32(solved[1]) * target
     residual[~overlap] = 0.0
 

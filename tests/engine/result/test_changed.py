@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -299,3 +300,13 @@ def test_of_many_areas_none_is_looked_for_elsewhere(many: int) -> None:
         source[y : y + 20, 13::40] = 0.75
     found = areas_of(source - target, overlap, target)
     assert found.areas == (many * many if many * many > MOST_NUDGED else 0)
+
+
+def test_another_white_balance_of_a_photograph_is_no_change() -> None:
+    """Its luma hardly changes, but the channels do."""
+    rng = np.random.default_rng(0)
+    rough = rng.uniform(0.0, 1.0, (400, 400, 3))
+    smooth = cv2.GaussianBlur(rough, (0, 0), 6) - 0.5
+    photograph = np.clip(128 + 900 * smooth, 0, 240).astype(np.uint8)
+    warmer = np.rint(photograph * [1.05, 1.0, 0.93]).astype(np.uint8)
+    assert changes(warmer, photograph).boxes == ()
