@@ -125,6 +125,7 @@ def changed(
     *,
     above_levels: float,
     channel: str | int,
+    ignore_alpha: bool,
 ) -> Changed | None:
     """Where source and target differ; see ``Alignment.changed``."""
     from dataclasses import replace  # noqa: PLC0415
@@ -141,7 +142,7 @@ def changed(
         above_levels=above_levels,
         source_mask=masks[0],
         target_mask=masks[1],
-        options=replace(DEFAULTS, channel=channel),
+        options=replace(DEFAULTS, channel=channel, ignore_alpha=ignore_alpha),
     )
 
 

@@ -7,6 +7,9 @@ gone, or gone so that what follows moves up, or a banner that moves it down. A c
 the pair is aligned and no box and no band of ``changed`` meets it; a false alarm is a pair without
 a change that has one, or is not aligned, or one with a change that has some elsewhere. A pair whose
 content was moved, and that is aligned, is explained if its only bands are the rows that moved it.
+
+Then pages with a paragraph whose text has another colour, by some grey levels of its contrast: how
+many of these are found, of each kind of pair.
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from benchmarks.changed_pages import (
     DENSITY,
     LINE_PX,
     SIZE,
+    TEXT_PX,
     Box,
     Page,
     Patch,
@@ -33,6 +37,14 @@ from benchmarks.changed_pages import (
     text_box,
 )
 from benchmarks.goals import Goal, print_goals
+
+RECOLOURED_LEVELS = (17, 34, 51, 85)
+"""How much lighter, or darker on dark paper, the text of a paragraph becomes."""
+
+FOUND_LEVELS = 34
+"""From here on it must be found: a seventh of the contrast of black on white."""
+
+PARAGRAPH_LINES = 6
 
 NEAR_PX = 5
 """A box this far from a change is still part of it."""
@@ -92,6 +104,24 @@ def line_gone(page: Page, rng: np.random.Generator) -> tuple[Page, Box]:
     return page.without(one), text_box(one)
 
 
+def text_recoloured(page: Page, rng: np.random.Generator, levels: int) -> tuple[Page, Box]:
+    """Some lines of text in another colour."""
+    lines = [text for text in page.texts if text.x == 20.0 and text.size == TEXT_PX]
+    lines = [text for text in lines if int(text.y) in SEEN]
+    at = int(rng.integers(len(lines) - PARAGRAPH_LINES))
+    some = lines[at : at + PARAGRAPH_LINES]
+    step = levels if page.background[0] > some[0].colour[0] else -levels
+    red, green, blue = (each + step for each in some[0].colour)
+    texts = tuple(
+        replace(text, colour=(red, green, blue)) if any(text is one for one in some) else text
+        for text in page.texts
+    )
+    x, top, *_ = text_box(some[0])
+    boxes = [text_box(text) for text in some]
+    right = max(box[0] + box[2] for box in boxes)
+    return replace(page, texts=texts), (x, top, right - x, boxes[-1][1] + boxes[-1][3] - top)
+
+
 def closed_up(page: Page, rng: np.random.Generator) -> tuple[Page, Box]:
     """The same, and what follows moved up: everything from there on is elsewhere."""
     lines = [text for text in page.texts if text.x == 20.0 and int(text.y) in SEEN]
@@ -141,13 +171,17 @@ def case(kind: str, change: int | None, rng: np.random.Generator) -> Case:
     if change is not None:
         other, box = CHANGES[change](page, rng)
     what = "nothing" if change is None else CHANGES[change].__name__
-    source = {
+    return Case(kind, what, seen_as(kind, page, rng), render(other), box)
+
+
+def seen_as(kind: str, page: Page, rng: np.random.Generator) -> Pixels:
+    """The source of a pair of a kind."""
+    return {
         "shift": lambda: shifted(page, rng),
         "scroll": lambda: render(page, top=int(rng.integers(LINE_PX, MOST_SCROLLED))),
         "density 2": lambda: render(page, density=DENSITY),
         "antialiasing": lambda: render(page, offset=tuple(rng.uniform(0.0, 0.75, 2))),
     }[kind]()
-    return Case(kind, what, source, render(other), box)
 
 
 def shifted(page: Page, rng: np.random.Generator) -> Pixels:
@@ -170,6 +204,31 @@ def explained(pair: Case, bands: tuple[Band, ...]) -> bool:
     """Whether the bands are the one that moved the content, to a pixel."""
     kind, rows = MOVED[pair.what]
     return len(bands) == 1 and bands[0].kind == kind and abs(bands[0].count - rows) <= 1
+
+
+def recoloured_texts(count: int, seed: int) -> list[Goal]:
+    """Recoloured text that is found, of each contrast, printed; and what must be found."""
+    rng = np.random.default_rng(seed)
+    found = dict.fromkeys(RECOLOURED_LEVELS, 0)
+    elsewhere = 0
+    for levels in RECOLOURED_LEVELS:
+        for number in range(count):
+            page = random_page(rng, height=SIZE[1] + MOST_SCROLLED)
+            other, box = text_recoloured(page, rng, levels)
+            source, target = seen_as(KINDS[number % len(KINDS)], page, rng), render(other)
+            pair = align(source, target, model=MODEL_NAMES[-1])
+            seen = changed(source, target, pair, above_levels=CHANGED_ABOVE_LEVELS)
+            boxes = () if seen is None else seen.boxes
+            found[levels] += any(meets(each, box) for each in boxes)
+            elsewhere += any(not meets(each, box) for each in boxes)
+    print()
+    for levels, many in found.items():
+        print(f"text recoloured by {levels:2} grey levels: {many} of {count} found")
+    missed = sum(count - many for levels, many in found.items() if levels >= FOUND_LEVELS)
+    return [
+        Goal(f"recoloured text missed, from {FOUND_LEVELS} grey levels on", missed, 0),
+        Goal("recoloured text with a box elsewhere", elsewhere, 1),
+    ]
 
 
 def main() -> None:
@@ -202,11 +261,13 @@ def main() -> None:
                 f"{kind:14}{pair.what:12}{verdict:10}{share:>9.5f}{len(boxes):>7}{len(bands):>7}  "
                 f"{result}"
             )
+    texts = recoloured_texts(options.count, options.seed)
     print_goals(
         [
             Goal(f"changes missed of {pairs} pairs", missed, 0),
             Goal(f"false alarms of {pairs} pairs", alarms, 1),
             Goal(f"content that was moved not explained, of {moved} pairs", unexplained, 1),
+            *texts,
         ]
     )
 

@@ -29,6 +29,7 @@ pixels."""
 
 LINES: Final = 22
 LINE_PX: Final = 26
+TEXT_PX: Final = 13.0
 
 
 @dataclass(frozen=True)
@@ -104,12 +105,12 @@ def random_page(rng: np.random.Generator, *, height: int = SIZE[1]) -> Page:
         if i % 9 == 0:
             texts.append(Text(20.0, y, words(3), 22.0, ink))
         else:
-            texts.append(Text(20.0, y, words(int(rng.integers(4, 8))), 13.0, ink))
+            texts.append(Text(20.0, y, words(int(rng.integers(4, 8))), TEXT_PX, ink))
     for i in range(height // 160):
         top = 70 + 160 * i
         patches.append(Patch((560, top, 220, 100), tint(90, 230), 8))
         patches.append(Patch((560, top + 110, 90, 32), tint(40, 160), 6))
-        texts.append(Text(572.0, top + 126.0, words(1), 13.0, (255, 255, 255)))
+        texts.append(Text(572.0, top + 126.0, words(1), TEXT_PX, (255, 255, 255)))
         texts.append(Text(665.0, top + 126.0, f"{rng.integers(100, 999)}.00", 26.0, ink))
     return Page(tuple(patches), tuple(texts), paper)
 

@@ -27,7 +27,7 @@ changed_above_opt: Decorator = click.option(
     type=FiniteFloat(min=0.0),
     metavar="LEVELS",
     help="What changed: the pixels that differ, after alignment and illumination, by more than "
-    "LEVELS of 255 grey levels beyond noise and interpolation.  "
+    "LEVELS of 255 grey levels beyond noise and edges that are up to a pixel off.  "
     f"[default: {CHANGED_ABOVE_LEVELS:g}]",
 )
 max_changed_opt: Decorator = click.option(

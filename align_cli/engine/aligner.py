@@ -13,12 +13,21 @@ from functools import cached_property
 from textwrap import shorten
 from typing import Any
 
+import numpy as np
+
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.equations.pair import Pair
 from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.geometry.models import LARGEST, MODELS
-from align_cli.engine.images.luma import Luma, check_image, is_colour, luma_with_options
+from align_cli.engine.images.grey_range import grey_levels
+from align_cli.engine.images.luma import (
+    Luma,
+    check_image,
+    is_colour,
+    luma_with_options,
+    opacity,
+)
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.malloc import keep_freed_memory
 from align_cli.engine.numerics.threads import Threads, at_most
@@ -316,8 +325,8 @@ def changed(
         source: the source of the alignment.
         target: its target.
         alignment: the alignment.
-        above_levels: grey levels, of 255, up to which a difference does not count; of
-            floating-point images of 255 parts of the target's range.
+        above_levels: grey levels up to which a difference does not count, of 255 from black to
+            white of the target; ``align_cli.engine.images.grey_range`` tells which these are.
         source_mask: (height, width) bool, the pixels of the source to use; None for all.
         target_mask: the same for the target.
         options: those of the alignment; only ``channel`` and ``ignore_alpha`` have an effect.
@@ -341,13 +350,36 @@ def changed(
         for number in (0, 2):
             with contextlib.suppress(ImageError):  # a channel may be flat
                 images.append(compared(replace(options, channel=number)))
+    seen_target = images[0][1]
     return changes(
         images,
         alignment.target_to_source,
         alignment.illumination,
         above_levels=above_levels,
-        of_full_scale=source.dtype.kind == target.dtype.kind == "u",
+        levels=grey_levels(source, target, seen_target.valid),
+        opacities=_opacities(source, target, source_mask, target_mask, options),
     )
+
+
+def _opacities(
+    source: Image,
+    target: Image,
+    source_mask: Mask | None,
+    target_mask: Mask | None,
+    options: Options,
+) -> tuple[Luma, Luma] | None:
+    """The alphas of both images; None if both are opaque, or alpha is not asked for."""
+    if options.ignore_alpha:
+        return None
+    both = opacity(source, source_mask), opacity(target, target_mask)
+    if both == (None, None):
+        return None
+    opaque = (
+        Luma(np.ones(image.shape[:2], np.float32), mask, 0.0, 1.0)
+        for image, mask in ((source, source_mask), (target, target_mask))
+    )
+    one, other = (alpha or whole for alpha, whole in zip(both, opaque, strict=True))
+    return one, other
 
 
 def align(

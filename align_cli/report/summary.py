@@ -228,7 +228,7 @@ def changes_in_words(changes: Changed) -> str:
     beyond = f"; beyond the overlap: {borders}" if borders else ""
     bands = _bands_in_words(changes.inner_bands)
     if not changes.boxes and not bands:
-        return f"nothing changed by more than {changes.above_levels:g} grey levels{beyond}"
+        return f"no change found above {changes.above_levels:g} grey levels{beyond}"
     return (
         f"{_changed_share(changes.share)} of the overlap changed: "
         f"{'; '.join(filter(None, [bands, _areas_in_words(changes)]))}{beyond}"

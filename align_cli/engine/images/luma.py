@@ -230,6 +230,25 @@ def luma(
     return found
 
 
+def opacity(image: Image, mask: Mask | None = None) -> Luma | None:
+    """The alpha of an image as a plane, 0 to 1; None if it has none, or is opaque everywhere.
+
+    Args:
+        image: (height, width) or (height, width, channels), of a kind that ``luma`` takes.
+        mask: (height, width) bool, the valid pixels; None for all.
+    """
+    alpha = alpha_of(image)
+    if alpha is None or not (alpha < full_scale(alpha)).any():
+        return None
+    shares = np.nan_to_num(alpha.astype(np.float32) / np.float32(full_scale(alpha)))
+    return Luma(shares, mask, 0.0, 1.0)
+
+
+def alpha_of(image: Image) -> Image | None:
+    """(height, width), the last of two or four channels; None of other numbers."""
+    return _split_alpha(image.reshape(*image.shape[:2], -1))[1]
+
+
 def _of_channels(colours: Image, weights: Weights, valid: Mask | None) -> Luma | None:
     """The plane of some channels, (height, width, n); None if it is flat."""
     height, width, _ = colours.shape

@@ -257,20 +257,25 @@ class Alignment:
         source_mask: Mask | None = None,
         target_mask: Mask | None = None,
         channel: str | int = LUMA_CHANNEL,
+        ignore_alpha: bool = False,
     ) -> Changed | None:
         """Where the images differ although they are aligned, after the illumination.
 
-        Noise does not count, nor what an edge that is up to a pixel off leaves: text at another
-        sub-pixel position has not changed. ``align_cli.engine.result.changed`` has the formula.
+        Noise does not count, nor specks of fewer than 20 pixels, nor edges that are off by a pixel:
+        text at another sub-pixel position has not changed. ``align_cli.engine.result.changed`` has
+        the formula.
 
         Args:
             source: the source of the alignment, as it was given to ``align``.
             target: its target.
-            above_levels: grey levels, of 255, up to which a difference does not count; of
-                floating-point images 255ths of the target's range.
+            above_levels: grey levels up to which a difference does not count: 255ths of full scale
+                (1.0 of floating-point images), or of the target's own range if it is darker than
+                a quarter of that or lies elsewhere.
             source_mask: (height, width) bool, the pixels of the source to use; None for all.
             target_mask: the same for the target.
             channel: the channel to compare, as in ``align``.
+            ignore_alpha: whether to compare transparent pixels too; what is opaque in one image and
+                transparent in the other has changed otherwise.
 
         Returns:
             Share of the overlap and bounding boxes in target pixels, the largest first; None if
@@ -299,6 +304,7 @@ class Alignment:
             (source_mask, target_mask),
             above_levels=above_levels,
             channel=channel,
+            ignore_alpha=ignore_alpha,
         )
 
     def require(self, *, accept_doubtful: bool = False, force: bool = False) -> None:

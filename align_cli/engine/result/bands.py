@@ -192,9 +192,11 @@ def displaced(layer: Layer, valid: Mask | None, runs: Sequence[Run]) -> Layer:
 
 def turned(layer: Layer) -> Layer:
     """The transpose."""
-    residual, overlap, target, noise = layer
-    planes = (np.ascontiguousarray(each.T) for each in (residual, target))
-    return Layer(next(planes), np.ascontiguousarray(overlap.T), next(planes), noise)
+    return layer._replace(
+        residual=np.ascontiguousarray(layer.residual.T),
+        overlap=np.ascontiguousarray(layer.overlap.T),
+        target=np.ascontiguousarray(layer.target.T),
+    )
 
 
 class _Rows:

@@ -12,10 +12,14 @@ residual r after the illumination, s = t + r the corrected source, all smoothed 
 - g_s and g_t are the largest gradient magnitudes of G s and G t within ``REACH_PX``. An edge that
   is off by d px leaves a residual of at most d g to first order. The smaller one counts: an edge
   that only one image has is a change.
+- Areas that are only elsewhere, by ``MOST_NUDGED_PX`` at most, are none: each is compared once more
+  where it fits best (browsers put lines of text on whole pixels, whatever the density).
 - G makes first order enough: a stroke of a letter is one pixel wide, and drawn half a pixel
   further it is another shape, two half grey columns instead of one, but of the same sum.
 
-Of colour images luma, red and blue are compared so, and a pixel differs if one of them does.
+Of colour images luma, and red and blue less luma, are compared so, the latter as coarsely as JPEG
+holds them, and a pixel differs if one of them does. Strokes are compared a second time, for their
+colour, by ``align_cli.engine.result.recoloured``: at an edge the above forgives a third of it.
 
 Lengths are in pixels of the coarser image: where the source is magnified, its detail is lost in all
 that its pixels span.
@@ -29,7 +33,7 @@ is an edge in both images.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -37,8 +41,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from align_cli.engine.arrays import Mask, Plane
+from align_cli.engine.arrays import Mask, Plane, Vector
 from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS
+from align_cli.engine.result.recoloured import recoloured
 
 Marked = NDArray[np.uint8]
 """(height, width), 1 where something holds and 0 elsewhere."""
@@ -51,6 +56,19 @@ NOISE_SIGMAS: Final = 5.0
 
 EDGE_PX: Final = 1.0
 """How far an edge may be off, in pixels."""
+
+MOST_NUDGED_PX: Final = 1.5
+"""How far an area as a whole may be off, in pixels; it is then compared where it is. Browsers put
+baselines on whole pixels, of any density: text against boxes is off by a pixel and a third."""
+
+NUDGES: Final = 6
+"""Gauss-Newton steps to where an area fits best."""
+
+MOST_NUDGED: Final = 300
+"""Areas that are compared so: of more, all have changed. It takes about a millisecond each."""
+
+MOST_NUDGED_PIXELS: Final = 1 << 22
+"""Of the bounding boxes of all that are; the larger areas beyond are left as they are."""
 
 REACH_PX: Final = 2
 """The gradient of an edge counts this far from it, in pixels."""
@@ -157,12 +175,14 @@ class Layer(NamedTuple):
         overlap: (height, width) bool.
         target: (height, width) float32, in units of full scale.
         noise: standard deviation of the noise of ``residual`` where nothing is interpolated.
+        pixel_px: side of what it resolves at most, in pixels.
     """
 
     residual: Plane
     overlap: Mask
     target: Plane
     noise: float
+    pixel_px: float = 1.0
 
 
 def changed_areas(
@@ -182,14 +202,24 @@ def changed_areas(
         pixel_px: side of a source pixel, in target pixels; less than 1 is 1.
         bands: what was found of them; they are outside the overlap of the layers.
     """
-    scale = Scale(max(1.0, pixel_px))
+    pixel = max(1.0, pixel_px)
     strongly, weakly = np.zeros((2, *shape), np.uint8)
-    covered = 0
+    overlap: Mask | None = None
+    above = above_levels / GREY_LEVELS
     for layer in layers:
-        _mark(strongly, weakly, layer, scale, above_levels / GREY_LEVELS)
-        covered = max(covered, int(np.count_nonzero(layer.overlap)))
-    differs = _grown(strongly, weakly, scale.margin)
+        fine = Scale(max(pixel, layer.pixel_px))
+        differs, more = _marks(layer, fine, above)
+        if differs.any():
+            _leave_out_nudged(differs, layer, fine, above)
+            strongly |= differs
+        if more.any():
+            weakly |= more
+        _mark_strokes(strongly, weakly, layer, pixel, above)
+        overlap = layer.overlap if overlap is None else overlap
+    differs = _grown(strongly, weakly, Scale(pixel).margin)
     boxes = _areas(_labelled(differs))
+    # What is transparent in one image is outside the overlap of the colours.
+    covered = 0 if overlap is None else int(np.count_nonzero(overlap | (differs > 0)))
     only = sum(each.count * shape[each.of_rows] for each in bands if not each.border)
     pixels, covered = sum(box.area for box in boxes) + only, covered + only
     return Changed(
@@ -210,6 +240,7 @@ class Scale:
     """
 
     def __init__(self, pixel: float) -> None:
+        self.pixel = pixel
         self._sigma = SMOOTHING_PX * pixel
         self._smoothing = 2 * math.ceil(3.0 * self._sigma) + 1
         self._near = 2 * math.ceil(REACH_PX * pixel) + 1
@@ -232,24 +263,33 @@ class Scale:
         smoothed = cv2.GaussianBlur(plane, size, self._sigma, borderType=cv2.BORDER_REPLICATE)
         return np.asarray(smoothed, np.float32)
 
-    def edges(self, plane: Plane) -> Plane:
-        """The largest gradient magnitude near each pixel of a smoothed plane, per pixel."""
+    def gradients(self, plane: Plane) -> tuple[Plane, Plane]:
+        """The gradient of a plane, along x and along y, per pixel."""
         half, one = np.array([[-0.5, 0.0, 0.5]]), np.ones((1, 1))
         across, along = (
-            cv2.sepFilter2D(plane, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE)
+            np.asarray(
+                cv2.sepFilter2D(plane, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE),
+                np.float32,
+            )
             for x, y in ((half, one), (one, half))
         )
+        return across, along
+
+    def edges(self, plane: Plane) -> Plane:
+        """The largest gradient magnitude near each pixel of a smoothed plane, per pixel."""
+        across, along = self.gradients(plane)
         near = cv2.getStructuringElement(cv2.MORPH_RECT, (self._near, self._near))
         return np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
 
 
-def _mark(strongly: Marked, weakly: Marked, layer: Layer, scale: Scale, above: float) -> None:
-    """Mark where a layer differs, and where it does without regard to edges.
+def _marks(layer: Layer, scale: Scale, above: float) -> tuple[Marked, Marked]:
+    """Where a layer differs, and where it does without regard to edges.
 
     In strips of rows, which overlap by a margin.
     """
-    residual, overlap, target, noise = layer
+    residual, overlap, target, noise, pixel_px = layer
     height, width = residual.shape
+    strongly, weakly = np.zeros((2, height, width), np.uint8)
     rows = max(1, LARGE_STRIP_PIXELS // width)
     least = scale.least(above, noise)
     for top in range(0, height, rows):
@@ -258,12 +298,94 @@ def _mark(strongly: Marked, weakly: Marked, layer: Layer, scale: Scale, above: f
         some, inner = slice(first, last), slice(top - first, bottom - first)
         if not (np.abs(residual[some]) > least).any():  # smoothing makes nothing larger
             continue
-        difference, of_target = scale.smoothed(residual[some]), scale.smoothed(target[some])
-        edges = np.minimum(scale.edges(of_target), scale.edges(of_target + difference))
-        magnitude = np.abs(difference)
-        beyond = magnitude > least + np.float32(scale.edge_px) * edges
-        strongly[top:bottom] |= beyond[inner] & overlap[top:bottom]
-        weakly[top:bottom] |= (magnitude > least)[inner] & overlap[top:bottom]
+        smooth = scale.smoothed(residual[some])
+        size = np.abs(smooth)
+        if pixel_px > 1.0:  # smoothed more widely than what is seen beside it
+            size[np.abs(residual[some]) <= above] = 0.0
+        if not (size > least).any():
+            continue
+        still = scale.smoothed(target[some])
+        edges = np.minimum(scale.edges(still), scale.edges(still + smooth))
+        beyond = size > least + np.float32(scale.edge_px) * edges
+        strongly[top:bottom] = beyond[inner]
+        weakly[top:bottom] = (size > least)[inner] & overlap[top:bottom]
+    if strongly.any():
+        # What is off may have come from beyond the border, where nothing is known.
+        near = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * math.ceil(scale.edge_px) + 1,) * 2)
+        inner_overlap = cv2.erode(overlap.astype(np.uint8), near, borderValue=0)
+        strongly &= np.asarray(inner_overlap, np.uint8)
+    return strongly, weakly
+
+
+def _leave_out_nudged(differs: Marked, layer: Layer, scale: Scale, above: float) -> None:
+    """Leave out, in place, the areas that are only elsewhere, by a pixel and a half at most."""
+    labelled = _labelled(differs)
+    if labelled is None:
+        return
+    areas = [(at, box) for at, box in _boxes(labelled) if box.area >= LEAST_PIXELS]
+    if len(areas) > MOST_NUDGED:
+        return
+    height, width = differs.shape
+    margin = scale.margin + math.ceil(MOST_NUDGED_PX * scale.pixel)
+    compared = 0
+    for at, box in sorted(areas, key=lambda each: each[1].width * each[1].height):
+        rows = slice(max(0, box.y - margin), min(height, box.y + box.height + margin))
+        columns = slice(max(0, box.x - margin), min(width, box.x + box.width + margin))
+        compared += (rows.stop - rows.start) * (columns.stop - columns.start)
+        if compared > MOST_NUDGED_PIXELS:
+            return
+        mine = labelled.label == at
+        own = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
+        own[labelled.y[mine] - rows.start, labelled.x[mine] - columns.start] = 1
+        part = layer._replace(
+            residual=layer.residual[rows, columns],
+            overlap=layer.overlap[rows, columns],
+            target=layer.target[rows, columns],
+        )
+        if _nudged(own, part, scale, above) < LEAST_PIXELS:
+            differs[labelled.y[mine], labelled.x[mine]] = 0
+
+
+def _nudged(own: Marked, layer: Layer, scale: Scale, above: float) -> int:
+    """How many pixels of an area differ where it fits best."""
+    still = scale.smoothed(layer.target)
+    moved = scale.smoothed(layer.target + layer.residual)
+    near = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * scale.margin - 1,) * 2)
+    weight = (cv2.dilate(own, near) > 0) & layer.overlap
+    most = MOST_NUDGED_PX * scale.pixel
+    x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in own.shape[::-1]))
+    shift: Vector = np.zeros(2)
+    here = moved
+    for _ in range(NUDGES):
+        gradients = [(each[weight]) for each in scale.gradients(0.5 * (here + still))]
+        a = np.array([[np.vdot(i, j) for j in gradients] for i in gradients], np.float64)
+        b = np.array([np.vdot(i, (here - still)[weight]) for i in gradients], np.float64)
+        step = np.linalg.lstsq(a, b, rcond=1e-3)[0]
+        shift = np.clip(shift - step, -most, most)
+        dx, dy = (np.float32(each) for each in shift)
+        here = np.asarray(
+            cv2.remap(moved, x + dx, y + dy, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
+            np.float32,
+        )
+    edges = np.minimum(scale.edges(still), scale.edges(here))
+    least = scale.least(above, layer.noise)
+    left = np.abs(here - still) > least + np.float32(scale.edge_px) * edges
+    return int(np.count_nonzero(left & weight))
+
+
+def _mark_strokes(
+    strongly: Marked, weakly: Marked, layer: Layer, pixel: float, above: float
+) -> None:
+    """Mark where strokes of a layer have another colour, apart from what is marked already."""
+    residual, overlap, target, noise, pixel_px = layer
+    if strongly.any():
+        near = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * Scale(pixel).margin + 1,) * 2)
+        residual = np.where(cv2.dilate(strongly, near), np.float32(0.0), residual)
+    found = recoloured(residual, target, noise=noise, above=above, pixel=pixel, hue=pixel_px > 1.0)
+    if found is not None:
+        found &= overlap
+        strongly |= found
+        weakly |= found
 
 
 def _grown(differs: Marked, weakly: Marked, steps: int) -> Marked:
@@ -304,6 +426,12 @@ def _areas(labelled: _Labelled | None) -> list[ChangedArea]:
     """The bounding boxes of areas, the largest first."""
     if labelled is None:
         return []
+    found = [box for _, box in _boxes(labelled)]
+    return sorted(found, key=lambda box: (-box.area, box.y, box.x))
+
+
+def _boxes(labelled: _Labelled) -> Iterator[tuple[int, ChangedArea]]:
+    """The number of each area, and its bounding box."""
     count = labelled.sizes.size
     low = np.full((2, count), np.iinfo(np.intp).max, np.intp)
     high = np.full((2, count), -1, np.intp)
@@ -311,8 +439,6 @@ def _areas(labelled: _Labelled | None) -> list[ChangedArea]:
         np.minimum.at(low[axis], labelled.label, at)
         np.maximum.at(high[axis], labelled.label, at)
     spans = high - low + 1
-    boxes = [
-        ChangedArea(*(int(each) for each in (*low[:, i], *spans[:, i], labelled.sizes[i])))
-        for i in np.flatnonzero(labelled.sizes)
-    ]
-    return sorted(boxes, key=lambda box: (-box.area, box.y, box.x))
+    for i in np.flatnonzero(labelled.sizes):
+        box = (int(each) for each in (*low[:, i], *spans[:, i], labelled.sizes[i]))
+        yield int(i), ChangedArea(*box)

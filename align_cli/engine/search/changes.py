@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from align_cli.engine.arrays import Mask, Matrix, Plane, Vector
 from align_cli.engine.geometry.coordinates import Size, map_points
+from align_cli.engine.images.grey_range import GreyLevels
 from align_cli.engine.images.luma import Luma
 from align_cli.engine.images.noise import noise_level
 from align_cli.engine.numerics.losses import scale_of
@@ -39,6 +40,15 @@ OUTLIER_SIGMAS: Final = 3.0
 LEAST_OUTLIER: Final = 0.02
 """And none is one within this, in units of full scale: most of a page is one colour, exactly."""
 
+HUE_PX: Final = 2.0
+"""Side of a pixel's hue in JPEG (4:2:0) and WebP, in pixels."""
+
+EXPLAINED_LEVELS: Final = 1.5
+"""Grey levels, of 255, within which an illumination explains a pixel, beside the noise."""
+
+COUNTED_PIXELS: Final = 1 << 18
+"""Pixels, evenly spaced, of which those that are explained are counted."""
+
 
 def changes(
     images: Sequence[tuple[Luma, Luma]],
@@ -46,7 +56,8 @@ def changes(
     illumination: IlluminationRecord,
     *,
     above_levels: float,
-    of_full_scale: bool,
+    levels: GreyLevels,
+    opacities: tuple[Luma, Luma] | None = None,
 ) -> Changed:
     """What differs under a warp, target -> source; ``align_cli.engine.result.changed``.
 
@@ -60,41 +71,48 @@ def changes(
         warp: target -> source.
         illumination: between the grey values of the first.
         above_levels: grey levels, of 255, up to which a difference does not count.
-        of_full_scale: whether a grey level is a share of full scale; of the range of the target's
-            valid pixels otherwise.
+        levels: what they are.
+        opacities: the alphas of both images, 0 to 1: what is opaque in one and transparent in the
+            other has changed, too. None if both are opaque.
     """
     size = images[0][1].size
-    compared = [_ComparedImages(*each, warp, of_full_scale=of_full_scale) for each in images]
+    seen = [_Seen(*each, warp, levels) for each in images]
+    if opacities is not None:
+        seen.append(_Seen(*opacities, warp, GreyLevels(1.0, 0.0), of_colour=False))
 
     pixel_px = _source_pixel_px(warp, size)
 
     def under(record: IlluminationRecord) -> Changed:
         return changed_areas(
-            (each.layer(record, own=bool(number)) for number, each in enumerate(compared)),
+            _layers(seen, light, own=illumination.changes),
             (size[1], size[0]),
             above_levels=above_levels,
             pixel_px=pixel_px,
         )
 
-    found, least = under(illumination), illumination
-    if found.areas and illumination.changes:
+    light = no_change() if seen[0].prefers_none(illumination) else illumination
+    found = under(light)
+    if found.areas and light.changes:
         without = under(no_change())
         if without.pixels < found.pixels:
-            found, least = without, no_change()
-    return _with_bands(found, compared, least, warp, (images[0][0].size, size), pixel_px)
+            found, light = without, no_change()
+
+    def layers() -> Iterator[Layer]:
+        return _layers(seen, light, own=illumination.changes)
+
+    return _with_bands(found, layers, seen[0].valid, warp, (images[0][0].size, size), pixel_px)
 
 
 def _with_bands(
     found: Changed,
-    compared: Sequence[_ComparedImages],
-    illumination: IlluminationRecord,
+    layers: Callable[[], Iterator[Layer]],
+    valid: Mask | None,
     warp: Matrix,
     sizes: tuple[Size, Size],
     pixel_px: float,
 ) -> Changed:
     """What differs, without what rows or columns that only one image has displaced."""
     to_target = np.asarray(np.linalg.inv(warp), np.float64)
-    valid = compared[0].valid
     above = found.above_levels / GREY_LEVELS
     for columns in (False, True):
         if not may_be_moved(found, sizes[1], columns=columns):
@@ -103,18 +121,15 @@ def _with_bands(
         def as_rows(layer: Layer, columns: bool = columns) -> Layer:
             return turned(layer) if columns else layer
 
-        valid_rows = valid.T if columns and valid is not None else valid
-        first = as_rows(compared[0].layer(illumination, own=False))
-        runs = runs_of_rows(first, valid_rows, Scale(max(1.0, pixel_px)), above)
+        of_rows = valid.T if columns and valid is not None else valid
+        first = as_rows(next(layers()))
+        runs = runs_of_rows(first, of_rows, Scale(max(1.0, pixel_px)), above)
         if not runs:
             continue
         ends = runs[0].shift, runs[-1].shift
         borders = border_bands(to_target, sizes, (ends, (0, 0)) if columns else ((0, 0), ends))
         return changed_areas(
-            (
-                as_rows(displaced(as_rows(each.layer(illumination, own=bool(n))), valid_rows, runs))
-                for n, each in enumerate(compared)
-            ),
+            (as_rows(displaced(as_rows(each), of_rows, runs)) for each in layers()),
             (sizes[1][1], sizes[1][0]),
             above_levels=found.above_levels,
             pixel_px=pixel_px,
@@ -123,33 +138,98 @@ def _with_bands(
     return replace(found, bands=border_bands(to_target, sizes))
 
 
-class _ComparedImages:
+def _layers(seen: Sequence[_Seen], light: IlluminationRecord, *, own: bool) -> Iterator[Layer]:
+    """The layer of the first plane, and of each other one what it has beyond that: its hue.
+
+    Compressed pictures hold hue for every second pixel only, and noise of its own in it.
+    """
+    first = seen[0].layer(light, own=False)
+    yield first
+    for each in seen[1:]:
+        if not each.of_colour:
+            yield each.layer(no_change(), own=False)
+            continue
+        other = each.layer(light, own=own)
+        yield other._replace(
+            residual=np.subtract(other.residual, first.residual, out=other.residual),
+            target=np.subtract(other.target, first.target, out=other.target),
+            noise=math.hypot(other.noise, first.noise),
+            pixel_px=HUE_PX,
+        )
+
+
+class _Seen:
     """What is compared of a pair of images, sampled once for all illuminations."""
 
-    def __init__(self, source: Luma, target: Luma, warp: Matrix, *, of_full_scale: bool) -> None:
+    def __init__(
+        self,
+        source: Luma,
+        target: Luma,
+        warp: Matrix,
+        levels: GreyLevels,
+        *,
+        of_colour: bool = True,
+    ) -> None:
         self._samples = Samples(source, target, warp)
-        plane = self._samples.target
-        self._unit = 1.0 if of_full_scale else _range(plane, target) * target.scale
+        self._unit, self._rounding = levels
+        self.of_colour = of_colour
         self._target_scale, self.valid = target.scale, target.valid
         self._noise = noise_level(source) * source.scale, noise_level(target) * target.scale
+
+    def prefers_none(self, illumination: IlluminationRecord) -> bool:
+        """Whether no change of illumination explains at least as many grey values as this one."""
+        if not illumination.changes:
+            return False
+        step = max(1, math.isqrt(self._samples.overlap.size // COUNTED_PIXELS))
+        known = self._samples.overlap[::step, ::step]
+        with np.errstate(over="ignore"):
+            scale = np.float32(self._target_scale / self._unit)
+            shown = self._samples.target[::step, ::step][known] * scale
+            none, some = (
+                _explained(
+                    self._samples.sparse_residual(light, step)[known] / np.float32(self._unit),
+                    shown,
+                    self._noise_under(illumination),
+                )
+                for light in (no_change(), illumination)
+            )
+        return none >= some
 
     def layer(self, illumination: IlluminationRecord, *, own: bool) -> Layer:
         """Its layer; ``own``: whether it may have a gain and a bias beyond an illumination."""
         residual, overlap = self._samples.residual(illumination), self._samples.overlap
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
             residual *= np.float32(1.0 / self._unit)
-            target = self._samples.target * np.float32(self._target_scale / self._unit)
-        if own and illumination.changes:
-            _remove_illumination(residual, target, overlap)
+            still = self._samples.target * np.float32(self._target_scale / self._unit)
+        noise = self._noise_under(illumination)
+        if own:
+            _remove_illumination(residual, still, overlap, noise)
+        return Layer(residual, overlap, still, noise)
+
+    def _noise_under(self, illumination: IlluminationRecord) -> float:
+        """Standard deviation of the noise of the residual."""
         of_source, of_target = self._noise
         factor = abs(float(illumination.factor[0]))
-        return Layer(
-            residual, overlap, target, math.hypot(of_source * factor, of_target) / self._unit
-        )
+        return math.hypot(of_source * factor, of_target, self._rounding) / self._unit
 
 
-def _remove_illumination(residual: Plane, target: Plane, overlap: Mask) -> None:
-    """Take from a residual, in place, what a gain and a bias explain of it."""
+def _explained(residual: Plane, target: Plane, noise: float) -> float:
+    """How many grey values of the target have no residual, pixels (n,) of each.
+
+    Each counts by the share of its pixels that are within ``EXPLAINED_LEVELS`` and the noise: where
+    the paper alone became grey, which is most pixels, all other colours are as they were.
+    """
+    values = np.rint(np.clip(GREY_LEVELS * target, -GREY_LEVELS, GREY_LEVELS)).astype(np.intp)
+    values -= values.min(initial=0)
+    near = np.abs(residual) <= EXPLAINED_LEVELS / GREY_LEVELS + noise
+    return float((np.bincount(values, near) / np.maximum(np.bincount(values), 1)).sum())
+
+
+def _remove_illumination(residual: Plane, target: Plane, overlap: Mask, noise: float) -> None:
+    """Take from a residual, in place, what a gain and a bias explain of it.
+
+    Unless fewer grey values are explained than without.
+    """
     step = max(1, math.isqrt(overlap.size // FITTED_PIXELS))
     some = overlap[::step, ::step]
     r, t = residual[::step, ::step][some], target[::step, ::step][some]
@@ -163,6 +243,9 @@ def _remove_illumination(residual: Plane, target: Plane, overlap: Mask) -> None:
         solved = np.asarray(fitted, np.float64)
         left = np.abs(r - design @ solved)
         near = left <= max(OUTLIER_SIGMAS * scale_of(left.astype(np.float32)), LEAST_OUTLIER)
+    fitted_residual = np.asarray(r - design @ solved, np.float32)
+    if _explained(fitted_residual, t, noise) <= _explained(r, t, noise):
+        return
     residual -= np.float32(solved[0]) + np.float32(solved[1]) * target
     residual[~overlap] = 0.0
 
@@ -173,9 +256,3 @@ def _source_pixel_px(warp: Matrix, size: Size) -> float:
     corners = map_points(warp, np.array([[x, y], [x + 1.0, y], [x, y + 1.0]]))
     area = abs(float(np.linalg.det(corners[1:] - corners[0])))
     return 1.0 / math.sqrt(area) if math.isfinite(area) and area > 0.0 else 1.0
-
-
-def _range(plane: Plane, target: Luma) -> float:
-    """The range of the valid pixels of a plane; 1 if they are all equal."""
-    valid = plane if target.valid is None else plane[target.valid]
-    return float(np.ptp(valid)) or 1.0 if valid.size else 1.0

@@ -181,6 +181,20 @@ class Samples:
                 np.multiply(left, unit, out=residual[some], where=self.overlap[some])
         return residual
 
+    def sparse_residual(self, illumination: IlluminationRecord, step: int) -> Plane:
+        """The residual of every ``step``-th row and column, also outside the overlap."""
+        source, target = self._source, self._target
+        some = np.s_[::step, ::step]
+        warped, image = self._warped[some], self.target[some]
+        if illumination.changes:
+            y = np.arange(0, target.size[1], step, dtype=np.float64)
+            terms = of_planes(illumination, source, target).on_rows(target.size, y, step)
+            left = _corrected(source, target, warped, image, terms)
+        else:
+            left = _difference(source, target, warped, image)
+        with np.errstate(over="ignore"):
+            return left * np.float32(difference_unit(source, target))
+
 
 def residual_image(
     source: Luma, target: Luma, warp: Matrix, illumination: IlluminationRecord | None = None

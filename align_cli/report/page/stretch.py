@@ -12,16 +12,8 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from align_cli.engine.images.grey_range import grey_range
 from align_cli.files.pixels import full_scale
-
-DARK: Final = 0.25
-"""Pictures whose brightest part is below this share of white are stretched."""
-
-PERCENTILES: Final = (0.1, 99.9)
-"""Of the values: what a stretch makes black and white. A few hot pixels do not count."""
-
-ENOUGH_VALUES: Final = 1 << 17
-"""Of so many the percentiles are known well enough for the eye."""
 
 COLOURS: Final = 3
 """Channels of a picture in colour; of more, without alpha, these first ones are shown."""
@@ -51,23 +43,12 @@ class Shown(NamedTuple):
 def stretch_of(pixels: NDArray[Any]) -> Stretch:
     """The stretch of an image, (H, W) or (H, W, C) of any dtype."""
     colours, _ = split(pixels)
-    step = 1 + int(np.sqrt(colours.size / ENOUGH_VALUES))
-    some = colours[::step, ::step]
-    if some.dtype.kind == "f":
-        some = some[np.isfinite(some)]
-    white = float(full_scale(pixels))
-    integers = pixels.dtype.kind == "u"
-    if not some.size:
-        return Stretch(0.0, white, "it has no finite value")
-    ranks = [round(each / 100.0 * (some.size - 1)) for each in (0.0, *PERCENTILES, 100.0)]
-    ordered = np.partition(some, ranks, axis=None)
-    least, low, high, most = (float(ordered[rank]) for rank in ranks)
-    within = integers or (least >= 0.0 and most <= 1.0)
-    if within and high >= DARK * white:
-        return Stretch(0.0, white, f"as it is, 0 black and {white:g} white")
-    if not high > low:
-        low, high = low - 0.5 * white, low + 0.5 * white
-    of = f" of {white:g}" if integers else ""
+    low, high, own = grey_range(colours)
+    if own is None:
+        return Stretch(low, high, "it has no finite value")
+    if not own:
+        return Stretch(low, high, f"as it is, 0 black and {high:g} white")
+    of = f" of {full_scale(pixels):g}" if pixels.dtype.kind == "u" else ""
     return Stretch(low, high, f"stretched linearly, {low:.4g} black and {high:.4g} white{of}")
 
 

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import io
+from dataclasses import replace
+
+import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from align_cli import align
 from align_cli.engine.errors import ImageError
 from align_cli.engine.result.changed import (
     LEAST_PIXELS,
     MOST_BOXES,
+    MOST_NUDGED,
     Changed,
     ChangedArea,
     Layer,
     changed_areas,
 )
-from benchmarks.changed_pages import Patch, Pixels, random_page, render, text_box
+from benchmarks.changed_pages import Patch, Pixels, Text, random_page, render, text_box
 
 PAGE = random_page(np.random.default_rng(3))
 TARGET = render(PAGE)
@@ -236,3 +242,124 @@ def test_a_source_of_smaller_pixels_is_compared_at_the_targets() -> None:
         for px in (0.25, 1.0, 3.0)
     ]
     assert found[0] == found[1] != found[2]
+
+
+def compressed(image: Pixels, kind: str, quality: int) -> Pixels:
+    stream = io.BytesIO()
+    Image.fromarray(image).save(stream, kind, quality=quality)
+    return np.asarray(Image.open(stream).convert("RGB"))
+
+
+@pytest.mark.parametrize(("kind", "quality"), [("JPEG", 75), ("JPEG", 90), ("WEBP", 90)])
+def test_compression_is_no_change(kind: str, quality: int) -> None:
+    """Their hue has half the resolution: a label on a button of a strong colour."""
+    button = Patch((300, 300, 90, 32), (26, 115, 232), 6)
+    label = Text(312.0, 316.0, "save", 13.0, (255, 255, 255))
+    page = PAGE.with_patch(button)
+    target = render(replace(page, texts=(*page.texts, label)))
+    source = compressed(target, kind, quality)
+    assert changes(source, target).boxes == ()
+    other = render(replace(page.with_patch(replace(button, colour=(60, 115, 200)))))
+    assert changes(compressed(other, kind, quality), target).boxes
+
+
+@pytest.mark.parametrize("down", [1.0, -1.3])
+def test_a_line_of_text_may_be_a_pixel_lower(down: float) -> None:
+    """Browsers put lines on whole pixels, and so elsewhere between boxes, at another density."""
+    bold = Text(300.0, 320.0, "EUR 128.00", 26.0, (0, 0, 0))
+    texts = (*PAGE.texts, bold)
+    target = render(replace(PAGE, texts=texts))
+    lower = render(replace(PAGE, texts=(*PAGE.texts, replace(bold, y=bold.y + down))))
+    assert changes(lower, target).boxes == ()
+    other = render(
+        replace(PAGE, texts=(*PAGE.texts, replace(bold, y=bold.y + down, words="EUR 723.00")))
+    )
+    assert changes(other, target).boxes
+
+
+def test_another_paper_is_the_change_and_not_what_stayed() -> None:
+    page = replace(random_page(np.random.default_rng(1)), background=(255, 255, 255))
+    page = page.with_patch(BUTTON)
+    found = changes(render(replace(page, background=(240, 240, 240))), render(page))
+    assert found.share > 0.3
+    held = np.zeros(TARGET.shape[:2], bool)
+    held[:48] = True  # the header
+    held[306:334, 306:334] = True
+    source = render(replace(page, background=(240, 240, 240)))
+    alignment = align(source, render(page))
+    of_held = alignment.changed(source, render(page), target_mask=held)
+    assert of_held is not None
+    assert of_held.areas == 0
+
+
+@pytest.mark.parametrize("kind", ["12 bits", "10 bits", "a dark picture", "a hot pixel"])
+def test_grey_levels_are_of_the_range_that_the_data_use(kind: str) -> None:
+    def of(image: Pixels) -> np.ndarray:
+        if kind == "a hot pixel":
+            values = image[..., 1] / np.float32(255.0)
+            values[5, 5] = 1e4
+            return np.asarray(values)
+        dtype, factor = {
+            "12 bits": (np.uint16, 16),
+            "10 bits": (np.uint16, 4),
+            "a dark picture": (np.uint8, 0.2),
+        }[kind]
+        return np.asarray(np.rint(image[..., 1] * np.float64(factor)).astype(dtype))
+
+    light = replace(random_page(np.random.default_rng(1)), background=(255, 255, 255))
+    target = render(light)
+    source = render(light.with_patch(Patch(BUTTON.box, (225, 225, 225), 0)))
+    (box,) = changes(of(source), of(target)).boxes
+    assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
+    assert changes(of(np.roll(target, 1, 1)), of(target)).boxes == ()
+
+
+@pytest.mark.parametrize("alpha", [0, 100])
+def test_what_became_transparent_has_changed(alpha: int) -> None:
+    opaque = np.dstack([TARGET, np.full(TARGET.shape[:2], 255, np.uint8)])
+    hole = opaque.copy()
+    hole[300:340, 300:400, 3] = alpha
+    for source, target in ((opaque, hole), (hole, opaque), (hole, TARGET)):
+        found = changes(source, target)
+        (box,) = found.boxes
+        assert edges(box) == pytest.approx((300, 300, 400, 340), abs=3)
+        assert found.share == pytest.approx(box.area / TARGET[..., 0].size, rel=0.01)
+    assert changes(hole, hole).boxes == ()
+    assert changes(opaque, TARGET).boxes == ()
+    masked = np.ones(TARGET.shape[:2], bool)
+    masked[290:350, 290:410] = False
+    assert changes(opaque, hole, source_mask=masked).boxes == ()
+
+
+def test_transparency_may_be_ignored() -> None:
+    opaque = np.dstack([TARGET, np.full(TARGET.shape[:2], 255, np.uint8)])
+    hole = opaque.copy()
+    hole[300:340, 300:400, 3] = 0
+    found = align(opaque, hole, ignore_alpha=True)
+    changed = found.changed(opaque, hole, ignore_alpha=True)
+    assert changed is not None
+    assert changed.boxes == ()
+
+
+@pytest.mark.parametrize("many", [12, 20])
+def test_of_many_areas_none_is_looked_for_elsewhere(many: int) -> None:
+    """A stroke that is a pixel and a half off is no change, unless there are hundreds."""
+    _, overlap, target = plain((40 * many, 40 * many))
+    source = target.copy()
+    for y in range(10, 40 * many, 40):
+        target[y : y + 20, 10::40] = target[y : y + 20, 11::40] = 1.0
+        source[y : y + 20, 11::40] = 0.75
+        source[y : y + 20, 12::40] = 1.0
+        source[y : y + 20, 13::40] = 0.75
+    found = areas_of(source - target, overlap, target)
+    assert found.areas == (many * many if many * many > MOST_NUDGED else 0)
+
+
+def test_another_white_balance_of_a_photograph_is_no_change() -> None:
+    """Its luma hardly changes, but the channels do."""
+    rng = np.random.default_rng(0)
+    rough = rng.uniform(0.0, 1.0, (400, 400, 3))
+    smooth = cv2.GaussianBlur(rough, (0, 0), 6) - 0.5
+    photograph = np.clip(128 + 900 * smooth, 0, 240).astype(np.uint8)
+    warmer = np.rint(photograph * [1.05, 1.0, 0.93]).astype(np.uint8)
+    assert changes(warmer, photograph).boxes == ()
