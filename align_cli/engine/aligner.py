@@ -6,27 +6,20 @@ gradients), which saves most of that work for every further source.
 
 from __future__ import annotations
 
-import contextlib
 from copy import copy
 from dataclasses import fields, replace
 from functools import cached_property
 from textwrap import shorten
 from typing import Any
 
-import numpy as np
-
 from align_cli.engine.arrays import Image, Mask, Matrix, Plane
 from align_cli.engine.equations.pair import Pair
-from align_cli.engine.errors import ImageError
 from align_cli.engine.geometry.coordinates import Size
 from align_cli.engine.geometry.models import LARGEST, MODELS
 from align_cli.engine.images.grey_range import grey_levels
 from align_cli.engine.images.luma import (
-    Luma,
     check_image,
-    is_colour,
     luma_with_options,
-    opacity,
 )
 from align_cli.engine.numerics.losses import LOSSES
 from align_cli.engine.numerics.malloc import keep_freed_memory
@@ -38,7 +31,6 @@ from align_cli.engine.options import (
     GRADIENT,
     INTENSITY,
     LIMIT_RANGES,
-    LUMA_CHANNEL,
     POSES,
     Options,
 )
@@ -49,6 +41,7 @@ from align_cli.engine.search import quality
 from align_cli.engine.search.answer import as_alignment, with_all_tiles
 from align_cli.engine.search.automatic_model import by_simplest_model, scores_at
 from align_cli.engine.search.changes import changes
+from align_cli.engine.search.compared_planes import compared_planes, opacities
 from align_cli.engine.search.gradient import Gradient
 from align_cli.engine.search.intensity import Intensity
 from align_cli.engine.search.loop import search
@@ -337,49 +330,15 @@ def changed(
     """
     if alignment.illumination is None or not alignment.outcome.vouched:
         return None
-
-    def compared(seen: Options) -> tuple[Luma, Luma]:
-        return (
-            luma_with_options(source, "source", source_mask, seen),
-            luma_with_options(target, "target", target_mask, seen),
-        )
-
-    images = [compared(options)]
-    if options.channel == LUMA_CHANNEL and all(is_colour(each) for each in (source, target)):
-        # With luma, red and blue, green would have changed too: another hue is seen.
-        for number in (0, 2):
-            with contextlib.suppress(ImageError):  # a channel may be flat
-                images.append(compared(replace(options, channel=number)))
-    seen_target = images[0][1]
+    images = compared_planes(source, target, source_mask, target_mask, options)
     return changes(
         images,
         alignment.target_to_source,
         alignment.illumination,
         above_levels=above_levels,
-        levels=grey_levels(source, target, seen_target.valid),
-        opacities=_opacities(source, target, source_mask, target_mask, options),
+        levels=grey_levels(source, target, images[0][1].valid),
+        opacities=opacities(source, target, source_mask, target_mask, options),
     )
-
-
-def _opacities(
-    source: Image,
-    target: Image,
-    source_mask: Mask | None,
-    target_mask: Mask | None,
-    options: Options,
-) -> tuple[Luma, Luma] | None:
-    """The alphas of both images; None if both are opaque, or alpha is not asked for."""
-    if options.ignore_alpha:
-        return None
-    both = opacity(source, source_mask), opacity(target, target_mask)
-    if both == (None, None):
-        return None
-    opaque = (
-        Luma(np.ones(image.shape[:2], np.float32), mask, 0.0, 1.0)
-        for image, mask in ((source, source_mask), (target, target_mask))
-    )
-    one, other = (alpha or whole for alpha, whole in zip(both, opaque, strict=True))
-    return one, other
 
 
 def align(
