@@ -172,13 +172,20 @@ def check_sizes(found: Alignment, source: Image | None, target: Image | None) ->
 
 
 def report(
-    found: Alignment, path: PathLike, source: Image, target: Image, *, lossless: bool = False
+    found: Alignment,
+    path: PathLike,
+    images: tuple[Image, Image],
+    masks: tuple[Mask | None, Mask | None],
+    *,
+    lossless: bool,
+    channel: str | int,
 ) -> None:
     """Write a page to look at; see ``Alignment.report``."""
     from dataclasses import replace  # noqa: PLC0415
     from functools import partial  # noqa: PLC0415
 
     from align_cli.engine.aligner import residual  # noqa: PLC0415
+    from align_cli.engine.options import DEFAULTS  # noqa: PLC0415
     from align_cli.files.atomic import write_bytes  # noqa: PLC0415
     from align_cli.files.errors import UnwritableError  # noqa: PLC0415
     from align_cli.files.images import Picture  # noqa: PLC0415
@@ -195,12 +202,26 @@ def report(
 
     if PurePath(path).suffix.lower() not in SUFFIXES:
         raise UnwritableError(path, "the report is a page", "give it a name in .html")
+    source, target = images
     check_sizes(found, source, target)
+    of_source, of_target = masks
     if found.changes is None:
-        found = replace(found, changes=found.changed(source, target))
+        changes = found.changed(
+            source, target, source_mask=of_source, target_mask=of_target, channel=channel
+        )
+        found = replace(found, changes=changes)
     seen = Picture("source", source), Picture("target", target)
     inputs = array("source", source), array("target", target)
-    left = partial(residual, source, target, found)
+    options = replace(DEFAULTS, channel=channel)
+    left = partial(
+        residual,
+        source,
+        target,
+        found,
+        source_mask=of_source,
+        target_mask=of_target,
+        options=options,
+    )
     checked = is_check(found)
     told = Told(
         _told_in_keywords(found),

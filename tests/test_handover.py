@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import jsonschema
+import numpy as np
 import pytest
 from numpy.testing import assert_allclose
 
@@ -260,3 +262,20 @@ def test_a_name_that_means_no_format_is_told_without_options(tmp_path: Path) -> 
 def test_images_are_arrays_and_not_names() -> None:
     with pytest.raises(ImageError, match=r"got str; read the file first, .* imageio\.v3\.imread"):
         align("a.jpg", "b.jpg")  # type: ignore[arg-type]
+
+
+def test_a_report_compares_only_what_its_masks_leave(tmp_path: Path) -> None:
+    target = MADE.target
+    source = target.copy()
+    source[30:60, 40:80] = 255 - source[30:60, 40:80]
+    mask = np.ones(source.shape, np.bool_)
+    mask[25:65, 35:85] = False
+    found = align(source, target, source_mask=mask, model="translation")
+    for name, masks in (("all", {}), ("some", {"source_mask": mask})):
+        found.report(tmp_path / f"{name}.html", source, target, **masks)
+    texts = [(tmp_path / f"{name}.html").read_text("utf-8") for name in ("all", "some")]
+    assert ["What changed (" in text for text in texts] == [True, False]
+    errors = [re.search('data-layer="error"><img src="([^"]*)"', text) for text in texts]
+    assert errors[0] is not None
+    assert errors[1] is not None
+    assert errors[0][1] != errors[1][1]

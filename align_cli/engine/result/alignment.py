@@ -383,6 +383,9 @@ class Alignment:
         target: Image,
         *,
         lossless: bool = False,
+        source_mask: Mask | None = None,
+        target_mask: Mask | None = None,
+        channel: str | int = LUMA_CHANNEL,
     ) -> None:
         """Write a page to look at, as the command's ``--report`` does: one file of HTML.
 
@@ -391,6 +394,9 @@ class Alignment:
             source: the source of the alignment, as it was given to ``align``.
             target: its target.
             lossless: whether every pixel is put in, without loss.
+            source_mask: (height, width) bool, the pixels of the source to compare; None for all.
+            target_mask: the same for the target.
+            channel: the channel to compare, as in ``align``.
 
         Raises:
             ImageError: if an image is not of its size.
@@ -398,7 +404,8 @@ class Alignment:
         """
         from align_cli import handover  # noqa: PLC0415  (the one way up)
 
-        handover.report(self, path, source, target, lossless=lossless)
+        masks = source_mask, target_mask
+        handover.report(self, path, (source, target), masks, lossless=lossless, channel=channel)
 
     def _repr_html_(self) -> str:
         from align_cli import handover  # noqa: PLC0415  (the one way up)

@@ -354,15 +354,17 @@ def _nudged(own: Marked, layer: Layer, scale: Scale, above: float) -> int:
     weight = (cv2.dilate(own, near) > 0) & layer.overlap
     most = MOST_NUDGED_PX * scale.pixel
     x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in own.shape[::-1]))
-    shift: Vector = np.zeros(2)
+    along = np.linspace(-1.0, 1.0, own.shape[1], dtype=np.float32)[None]
+    shift: Vector = np.zeros(3)  # along x, along y, and how much wider than the target along x
     here = moved
     for _ in range(NUDGES):
-        gradients = [(each[weight]) for each in scale.gradients(0.5 * (here + still))]
+        across, down = scale.gradients(0.5 * (here + still))
+        gradients = [each[weight] for each in (across, down, across * along)]
         a = np.array([[np.vdot(i, j) for j in gradients] for i in gradients], np.float64)
         b = np.array([np.vdot(i, (here - still)[weight]) for i in gradients], np.float64)
-        step = np.linalg.lstsq(a, b, rcond=1e-3)[0]
-        shift = np.clip(shift - step, -most, most)
-        dx, dy = (np.float32(each) for each in shift)
+        shift = np.clip(shift - np.linalg.lstsq(a, b, rcond=1e-3)[0], -most, most)
+        dx = np.clip(np.float32(shift[0]) + np.float32(shift[2]) * along, -most, most)
+        dy = np.float32(shift[1])
         here = np.asarray(
             cv2.remap(moved, x + dx, y + dy, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
             np.float32,
