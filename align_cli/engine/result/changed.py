@@ -12,8 +12,8 @@ residual r after the illumination, s = t + r the corrected source, all smoothed 
 - g_s and g_t are the largest gradient magnitudes of G s and G t within ``REACH_PX``. An edge that
   is off by d px leaves a residual of at most d g to first order. The smaller one counts: an edge
   that only one image has is a change.
-- Areas that are only elsewhere, by ``MOST_NUDGED_PX`` at most, are none: each is compared once more
-  where it fits best (browsers put lines of text on whole pixels, whatever the density).
+- Areas that are only elsewhere, by ``MOST_AREA_SHIFT_PX`` at most, are none: each is compared once
+  more where it fits best (browsers put lines of text on whole pixels, whatever the density).
 - G makes first order enough: a stroke of a letter is one pixel wide, and drawn half a pixel
   further it is another shape, two half grey columns instead of one, but of the same sum.
 
@@ -57,17 +57,21 @@ NOISE_SIGMAS: Final = 5.0
 EDGE_PX: Final = 1.0
 """How far an edge may be off, in pixels."""
 
-MOST_NUDGED_PX: Final = 1.5
+MOST_AREA_SHIFT_PX: Final = 1.5
 """How far an area as a whole may be off, in pixels; it is then compared where it is. Browsers put
 baselines on whole pixels, of any density: text against boxes is off by a pixel and a third."""
 
-NUDGES: Final = 6
+AREA_SHIFT_STEPS: Final = 6
 """Gauss-Newton steps to where an area fits best."""
 
-MOST_NUDGED: Final = 300
+LEAST_SINGULAR_VALUE: Final = 1e-3
+"""Of the moments of an area's gradients, relative to the largest: less is a straight edge, which
+does not tell a shift along itself."""
+
+MOST_REFITTED_AREAS: Final = 300
 """Areas that are compared so: of more, all have changed. It takes about a millisecond each."""
 
-MOST_NUDGED_PIXELS: Final = 1 << 22
+MOST_REFITTED_PIXELS: Final = 1 << 22
 """Of the bounding boxes of all that are; the larger areas beyond are left as they are."""
 
 REACH_PX: Final = 2
@@ -210,7 +214,7 @@ def changed_areas(
         fine = Scale(max(pixel, layer.pixel_px))
         differs, more = _marks(layer, fine, above)
         if differs.any():
-            _leave_out_nudged(differs, layer, fine, above)
+            _leave_out_shifted(differs, layer, fine, above)
             strongly |= differs
         if more.any():
             weakly |= more
@@ -317,22 +321,22 @@ def _marks(layer: Layer, scale: Scale, above: float) -> tuple[Marked, Marked]:
     return strongly, weakly
 
 
-def _leave_out_nudged(differs: Marked, layer: Layer, scale: Scale, above: float) -> None:
+def _leave_out_shifted(differs: Marked, layer: Layer, scale: Scale, above: float) -> None:
     """Leave out, in place, the areas that are only elsewhere, by a pixel and a half at most."""
     labelled = _labelled(differs)
     if labelled is None:
         return
     areas = [(at, box) for at, box in _boxes(labelled) if box.area >= LEAST_PIXELS]
-    if len(areas) > MOST_NUDGED:
+    if len(areas) > MOST_REFITTED_AREAS:
         return
     height, width = differs.shape
-    margin = scale.margin + math.ceil(MOST_NUDGED_PX * scale.pixel)
+    margin = scale.margin + math.ceil(MOST_AREA_SHIFT_PX * scale.pixel)
     compared = 0
     for at, box in sorted(areas, key=lambda each: each[1].width * each[1].height):
         rows = slice(max(0, box.y - margin), min(height, box.y + box.height + margin))
         columns = slice(max(0, box.x - margin), min(width, box.x + box.width + margin))
         compared += (rows.stop - rows.start) * (columns.stop - columns.start)
-        if compared > MOST_NUDGED_PIXELS:
+        if compared > MOST_REFITTED_PIXELS:
             return
         mine = labelled.label == at
         own = np.zeros((rows.stop - rows.start, columns.stop - columns.start), np.uint8)
@@ -342,29 +346,27 @@ def _leave_out_nudged(differs: Marked, layer: Layer, scale: Scale, above: float)
             overlap=layer.overlap[rows, columns],
             target=layer.target[rows, columns],
         )
-        if _nudged(own, part, scale, above) < LEAST_PIXELS:
+        if _differing_at_best_shift(own, part, scale, above) < LEAST_PIXELS:
             differs[labelled.y[mine], labelled.x[mine]] = 0
 
 
-def _nudged(own: Marked, layer: Layer, scale: Scale, above: float) -> int:
+def _differing_at_best_shift(own: Marked, layer: Layer, scale: Scale, above: float) -> int:
     """How many pixels of an area differ where it fits best."""
     still = scale.smoothed(layer.target)
     moved = scale.smoothed(layer.target + layer.residual)
     near = cv2.getStructuringElement(cv2.MORPH_RECT, (2 * scale.margin - 1,) * 2)
     weight = (cv2.dilate(own, near) > 0) & layer.overlap
-    most = MOST_NUDGED_PX * scale.pixel
+    most = MOST_AREA_SHIFT_PX * scale.pixel
     x, y = np.meshgrid(*(np.arange(side, dtype=np.float32) for side in own.shape[::-1]))
-    along = np.linspace(-1.0, 1.0, own.shape[1], dtype=np.float32)[None]
-    shift: Vector = np.zeros(3)  # along x, along y, and how much wider than the target along x
+    shift: Vector = np.zeros(2)
     here = moved
-    for _ in range(NUDGES):
-        across, down = scale.gradients(0.5 * (here + still))
-        gradients = [each[weight] for each in (across, down, across * along)]
+    for _ in range(AREA_SHIFT_STEPS):
+        gradients = [(each[weight]) for each in scale.gradients(0.5 * (here + still))]
         a = np.array([[np.vdot(i, j) for j in gradients] for i in gradients], np.float64)
         b = np.array([np.vdot(i, (here - still)[weight]) for i in gradients], np.float64)
-        shift = np.clip(shift - np.linalg.lstsq(a, b, rcond=1e-3)[0], -most, most)
-        dx = np.clip(np.float32(shift[0]) + np.float32(shift[2]) * along, -most, most)
-        dy = np.float32(shift[1])
+        step = np.linalg.lstsq(a, b, rcond=LEAST_SINGULAR_VALUE)[0]
+        shift = np.clip(shift - step, -most, most)
+        dx, dy = (np.float32(each) for each in shift)
         here = np.asarray(
             cv2.remap(moved, x + dx, y + dy, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE),
             np.float32,

@@ -15,7 +15,7 @@ from align_cli.engine.errors import ImageError
 from align_cli.engine.result.changed import (
     LEAST_PIXELS,
     MOST_BOXES,
-    MOST_NUDGED,
+    MOST_REFITTED_AREAS,
     Changed,
     ChangedArea,
     Layer,
@@ -352,7 +352,7 @@ def test_of_many_areas_none_is_looked_for_elsewhere(many: int) -> None:
         source[y : y + 20, 12::40] = 1.0
         source[y : y + 20, 13::40] = 0.75
     found = areas_of(source - target, overlap, target)
-    assert found.areas == (many * many if many * many > MOST_NUDGED else 0)
+    assert found.areas == (many * many if many * many > MOST_REFITTED_AREAS else 0)
 
 
 def test_another_white_balance_of_a_photograph_is_no_change() -> None:
