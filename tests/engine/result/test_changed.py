@@ -358,8 +358,7 @@ def test_of_many_areas_none_is_looked_for_elsewhere(many: int) -> None:
 def test_another_white_balance_of_a_photograph_is_no_change() -> None:
     """Its luma hardly changes, but the channels do."""
     rng = np.random.default_rng(0)
-    rough = rng.uniform(0.0, 1.0, (400, 400, 3))
-    smooth = cv2.GaussianBlur(rough, (0, 0), 6) - 0.5
-    photograph = np.clip(128 + 900 * smooth, 0, 240).astype(np.uint8)
+    smooth = cv2.GaussianBlur(rng.uniform(0.0, 1.0, (400, 400)), (0, 0), 6) - 0.5
+    photograph = np.dstack([np.clip(128 + 1500 * smooth, 0, 240).astype(np.uint8)] * 3)
     warmer = np.rint(photograph * [1.05, 1.0, 0.93]).astype(np.uint8)
     assert changes(warmer, photograph).boxes == ()
