@@ -394,10 +394,10 @@ ROWS = tuple(Band("rows_only_in_source", 50 * n, 8, border=False) for n in range
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        (Changed(0.0, 0, 8.0, 0, ()), "nothing changed by more than 8 grey levels"),
+        (Changed(0.0, 0, 8.0, 0, ()), "no change found above 8 grey levels"),
         (
             Changed(0.0, 0, 2.5, 0, (), (BORDER,)),
-            "nothing changed by more than 2.5 grey levels; beyond the overlap: rows only in "
+            "no change found above 2.5 grey levels; beyond the overlap: rows only in "
             "target: 40 at y=600",
         ),
         (
