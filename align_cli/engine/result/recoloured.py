@@ -17,7 +17,10 @@ i(t) = G |t - G t|, and a window differs if
   that have some, ``MOST_INK_SHARE`` at most. Another density, gamma or compression changes all ink
   alike by some per cent; of two screenshots of one renderer the text is the same.
 
-In such windows each pixel differs that is more than ``above`` and the noise apart.
+In such windows each pixel differs that is more than ``above`` and the noise apart. Of these, areas
+are left out in which the darkest and the brightest pixels of both images are the same, to within
+``above``, noise and that share of their contrast: where a renderer fits strokes to pixels, a bold
+letter is a twelfth higher or wider than at another density, and so has more ink of the same colour.
 """
 
 from __future__ import annotations
@@ -69,6 +72,12 @@ FEWEST_WINDOWS: Final = 8
 LEAST_INK: Final = 8.0 / 255.0
 """Of full scale: windows with less are no text."""
 
+JOINED_PX: Final = 9
+"""Side of the square that joins the pixels of strokes to an area."""
+
+EXTREMES: Final = (3.0, 97.0)
+"""Percentiles that are an area's darkest and brightest pixels: of a stroke its core."""
+
 FEWEST_BLOCKS: Final = 4
 """Along each side; smaller images are not compared so."""
 
@@ -108,7 +117,9 @@ def recoloured(
     differs = _together(apart > allowed + edges + share * ink)
     if not differs.any():
         return None
-    return _pixels(differs, residual, least, block)
+    found = _pixels(differs, residual, least, block)
+    _leave_out_same_colours(found, residual, target, least, share)
+    return found
 
 
 def _any_beyond(residual: Plane, least: float) -> bool:
@@ -146,6 +157,35 @@ def _pixels(differs: Mask, residual: Plane, least: float, block: int) -> NDArray
     touched = np.flatnonzero(wide.max(axis=1)[rows])
     found[touched] = wide[rows[touched]][:, columns] & (np.abs(residual[touched]) > least)
     return found
+
+
+def _leave_out_same_colours(
+    found: NDArray[np.uint8], residual: Plane, target: Plane, least: float, share: float
+) -> None:
+    """Leave out, in place, the areas whose darkest and brightest pixels are as dark and as bright.
+
+    Args:
+        found: (height, width) of 0 and 1, pixels that differ.
+        residual: corrected source less target.
+        target: the target.
+        least: these may differ by so much,
+        share: and by this share of the contrast.
+    """
+    near = np.ones((JOINED_PX, JOINED_PX), np.uint8)
+    _, labels = cv2.connectedComponents(cv2.dilate(found, near), connectivity=8)
+    # With their neighbours: beside what was added to a stroke is its core.
+    y, x = np.nonzero(cv2.dilate(found, np.ones((3, 3), np.uint8)))
+    label = np.asarray(labels[y, x], np.intp)
+    by_area = np.split(np.argsort(label, kind="stable"), np.cumsum(np.bincount(label))[:-1])
+    for mine in by_area:
+        if not mine.size:
+            continue
+        area = y[mine], x[mine]
+        before = np.percentile(target[area] + residual[area], EXTREMES)
+        after = np.percentile(target[area], EXTREMES)
+        contrast = max(float(np.ptp(before)), float(np.ptp(after)))
+        if np.abs(before - after).max() <= least + share * contrast:
+            found[area] = 0
 
 
 class _Blocks:

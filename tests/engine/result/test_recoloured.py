@@ -72,6 +72,34 @@ def test_ink_that_is_bolder_everywhere_is_rendered_so() -> None:
     assert 0 < np.flatnonzero(found.any(axis=1)).max() < 200
 
 
+def strokes(top: int, right: float, ink: float) -> np.ndarray:
+    """Bars of 3 px, with one more column of ``right`` of the ink, to row 112."""
+    page = np.ones((220, 400), np.float32)
+    for x in range(60, 330, 9):
+        page[top:112, x : x + 3] -= ink
+        page[top:112, x + 3] -= ink * right
+    return page
+
+
+@pytest.mark.parametrize(("ink", "recolours"), [(0.9, False), (0.86, False), (0.4, True)])
+def test_strokes_that_are_higher_and_wider_are_of_the_same_colour(
+    ink: float, recolours: bool
+) -> None:
+    """As a renderer draws bold letters that it fits to pixels."""
+    target, source = strokes(100, 0.0, 0.9), strokes(98, 0.3, ink)
+    found = recoloured(source - target, target, noise=0, above=8 / 255, pixel=1, hue=False)
+    assert (found is not None and bool(found.any())) is recolours
+
+
+def test_each_area_has_colours_of_its_own() -> None:
+    target = np.vstack([strokes(100, 0.0, 0.9), strokes(100, 0.0, 0.9)])
+    source = np.vstack([strokes(98, 0.3, 0.9), strokes(100, 0.0, 0.5)])
+    found = recoloured(source - target, target, noise=0, above=8 / 255, pixel=1, hue=False)
+    assert found is not None
+    assert not found[:220].any()
+    assert found[320:332].sum() > 200
+
+
 def test_fewer_windows_than_a_word_has_are_none() -> None:
     target = np.ones((200, 200), np.float32)
     target[96:104:2, 96:104] = 0.0
