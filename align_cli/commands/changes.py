@@ -34,8 +34,8 @@ max_changed_opt: Decorator = click.option(
     "--max-changed",
     type=FiniteFloat(min=0.0, max=1.0),
     metavar="SHARE",
-    help="Exit with code 1 if more than this share of the overlap changed, 0 to 1; the images are "
-    "written nevertheless.",
+    help="Exit with code 1 if more than this share of the overlap changed, 0 to 1 (0.01 is 1 %); "
+    "the images are written nevertheless.",
 )
 
 

@@ -75,7 +75,7 @@ LEAST_INK: Final = 8.0 / 255.0
 JOINED_PX: Final = 9
 """Side of the square that joins the pixels of strokes to an area."""
 
-EXTREMES: Final = (3.0, 97.0)
+EXTREMES: Final = (1.0, 99.0)
 """Percentiles that are an area's darkest and brightest pixels: of a stroke its core."""
 
 FEWEST_BLOCKS: Final = 4

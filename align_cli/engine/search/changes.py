@@ -142,18 +142,24 @@ def _layers(seen: Sequence[_Seen], light: IlluminationRecord, *, own: bool) -> I
     """The layer of the first plane, and of each other one what it has beyond that: its hue.
 
     Compressed pictures hold hue for every second pixel only, and noise of its own in it.
+
+    ``own``: whether a channel may have a gain and a bias beyond those of the first plane.
     """
-    first = seen[0].layer(light, own=False)
+    first = seen[0].layer(light)
     yield first
     for each in seen[1:]:
         if not each.of_colour:
-            yield each.layer(no_change(), own=False)
+            yield each.layer(no_change())
             continue
-        other = each.layer(light, own=own)
+        other = each.layer(light)
+        residual = np.subtract(other.residual, first.residual, out=other.residual)
+        noise = math.hypot(other.noise, first.noise)
+        if own:  # of what is left beside the first plane: greys have none
+            _remove_illumination(residual, other.target, other.overlap, noise)
         yield other._replace(
-            residual=np.subtract(other.residual, first.residual, out=other.residual),
+            residual=residual,
             target=np.subtract(other.target, first.target, out=other.target),
-            noise=math.hypot(other.noise, first.noise),
+            noise=noise,
             pixel_px=HUE_PX,
         )
 
@@ -195,16 +201,13 @@ class _Seen:
             )
         return none >= some
 
-    def layer(self, illumination: IlluminationRecord, *, own: bool) -> Layer:
-        """Its layer; ``own``: whether it may have a gain and a bias beyond an illumination."""
+    def layer(self, illumination: IlluminationRecord) -> Layer:
+        """Its layer under an illumination."""
         residual, overlap = self._samples.residual(illumination), self._samples.overlap
         with np.errstate(over="ignore"):  # float64 images may differ by more than float32 holds
             residual *= np.float32(1.0 / self._unit)
             still = self._samples.target * np.float32(self._target_scale / self._unit)
-        noise = self._noise_under(illumination)
-        if own:
-            _remove_illumination(residual, still, overlap, noise)
-        return Layer(residual, overlap, still, noise)
+        return Layer(residual, overlap, still, self._noise_under(illumination))
 
     def _noise_under(self, illumination: IlluminationRecord) -> float:
         """Standard deviation of the noise of the residual."""

@@ -152,6 +152,24 @@ def test_another_hue_of_the_same_luma_is_a_change() -> None:
     assert edges(box) == pytest.approx((300, 300, 340, 340), abs=3)
 
 
+def test_a_blurred_form_in_greys_has_not_changed() -> None:
+    """Blur takes contrast from its lines, which a gain explains in part; greys have no hue."""
+    form = np.full((600, 800, 3), 255, np.uint8)
+    for y in range(60, 560, 70):
+        cv2.rectangle(form, (60, y), (700, y + 40), (0, 0, 0), 1)
+        cv2.putText(
+            form, f"Field {y}", (70, y + 26), cv2.FONT_HERSHEY_SIMPLEX, 0.6, (0,) * 3, 1, 16
+        )
+    blurred = cv2.GaussianBlur(form, (0, 0), 0.7)
+    found = align(blurred, form)
+    assert found.illumination is not None
+    assert found.gain < 0.99
+    assert changes(blurred, form).boxes == ()
+    blurred[210:230, 300:420] = 120
+    (box,) = changes(blurred, form).boxes
+    assert edges(box) == pytest.approx((300, 210, 420, 230), abs=4)
+
+
 def test_a_channel_without_contrast_is_not_compared() -> None:
     target = TARGET.copy()
     target[..., 0] = 255  # red on white
