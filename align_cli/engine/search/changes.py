@@ -84,7 +84,7 @@ def changes(
 
     def under(record: IlluminationRecord) -> Changed:
         return changed_areas(
-            _layers(seen, light, own=illumination.changes),
+            _layers(seen, record, own=illumination.changes),
             (size[1], size[0]),
             above_levels=above_levels,
             pixel_px=pixel_px,
