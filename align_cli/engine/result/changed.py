@@ -43,6 +43,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane, Vector
 from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS
+from align_cli.engine.result.edges import gradients, largest_gradient
 from align_cli.engine.result.recoloured import recoloured
 
 Marked = NDArray[np.uint8]
@@ -267,23 +268,9 @@ class Scale:
         smoothed = cv2.GaussianBlur(plane, size, self._sigma, borderType=cv2.BORDER_REPLICATE)
         return np.asarray(smoothed, np.float32)
 
-    def gradients(self, plane: Plane) -> tuple[Plane, Plane]:
-        """The gradient of a plane, along x and along y, per pixel."""
-        half, one = np.array([[-0.5, 0.0, 0.5]]), np.ones((1, 1))
-        across, along = (
-            np.asarray(
-                cv2.sepFilter2D(plane, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE),
-                np.float32,
-            )
-            for x, y in ((half, one), (one, half))
-        )
-        return across, along
-
     def edges(self, plane: Plane) -> Plane:
         """The largest gradient magnitude near each pixel of a smoothed plane, per pixel."""
-        across, along = self.gradients(plane)
-        near = cv2.getStructuringElement(cv2.MORPH_RECT, (self._near, self._near))
-        return np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
+        return largest_gradient(plane, self._near)
 
 
 def _marks(layer: Layer, scale: Scale, above: float) -> tuple[Marked, Marked]:
@@ -361,9 +348,9 @@ def _differing_at_best_shift(own: Marked, layer: Layer, scale: Scale, above: flo
     shift: Vector = np.zeros(2)
     here = moved
     for _ in range(AREA_SHIFT_STEPS):
-        gradients = [(each[weight]) for each in scale.gradients(0.5 * (here + still))]
-        a = np.array([[np.vdot(i, j) for j in gradients] for i in gradients], np.float64)
-        b = np.array([np.vdot(i, (here - still)[weight]) for i in gradients], np.float64)
+        slopes = [each[weight] for each in gradients(0.5 * (here + still))]
+        a = np.array([[np.vdot(i, j) for j in slopes] for i in slopes], np.float64)
+        b = np.array([np.vdot(i, (here - still)[weight]) for i in slopes], np.float64)
         step = np.linalg.lstsq(a, b, rcond=LEAST_SINGULAR_VALUE)[0]
         shift = np.clip(shift - step, -most, most)
         dx, dy = (np.float32(each) for each in shift)

@@ -34,6 +34,7 @@ from numpy.typing import NDArray
 
 from align_cli.engine.arrays import Mask, Plane
 from align_cli.engine.numerics.strips import LARGE_STRIP_PIXELS
+from align_cli.engine.result.edges import largest_gradient
 
 BLOCK_PX: Final = 4
 """Side of the blocks, in pixels of the coarser image."""
@@ -109,7 +110,9 @@ def recoloured(
         return None
     still = _smoothed(blocks.reduced(target))
     moved = still + change
-    edges = np.minimum(_edges(still), _edges(moved)) * (EDGE_PX * pixel / block)
+    edges = np.minimum(
+        largest_gradient(still, NEAR_BLOCKS), largest_gradient(moved, NEAR_BLOCKS)
+    ) * (EDGE_PX * pixel / block)
     if not (apart > allowed + edges).any():
         return None
     ink = np.maximum(blocks.ink(target, still), blocks.ink(target + residual, moved))
@@ -212,17 +215,6 @@ class _Blocks:
     def ink(self, plane: Plane, mean: Plane) -> Plane:
         """The ink of the windows of a plane of these means."""
         return _smoothed(self.reduced(plane, mean))
-
-
-def _edges(mean: Plane) -> Plane:
-    """The largest gradient magnitude of means near each, per block."""
-    half, one = np.array([[-0.5, 0.0, 0.5]]), np.ones((1, 1))
-    across, along = (
-        cv2.sepFilter2D(mean, cv2.CV_32F, x, y, borderType=cv2.BORDER_REPLICATE)
-        for x, y in ((half, one), (one, half))
-    )
-    near = np.ones((NEAR_BLOCKS, NEAR_BLOCKS), np.uint8)
-    return np.asarray(cv2.dilate(cv2.magnitude(across, along), near), np.float32)
 
 
 def _smoothed(means: Plane) -> Plane:
